@@ -1,0 +1,94 @@
+//! The closed list of what a NIC may do for us.
+//!
+//! One line each: what it is, its unit where it has one, and DPDK's name for it. The numbers are
+//! fixed once: an RTL capability register carries capability *n* in bit *n*.
+
+use core::fmt;
+
+macro_rules! capabilities {
+    ($( $number:literal $variant:ident $name:literal $dpdk:literal $doc:literal )*) => {
+        /// Something that a NIC may do for us.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Capability {
+            $( #[doc = $doc] #[doc = concat!(" DPDK: `", $dpdk, "`.")] $variant = $number, )*
+        }
+
+        impl Capability {
+            /// Every capability, by number.
+            pub const ALL: [Capability; [$($number),*].len()] = [$(Capability::$variant),*];
+
+            /// The name used in profiles, tables and JSON.
+            pub const fn name(self) -> &'static str {
+                match self { $(Capability::$variant => $name,)* }
+            }
+
+            /// What it is, in a line.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Capability::$variant => $doc,)* }
+            }
+
+            /// DPDK's name for it.
+            pub const fn dpdk_name(self) -> &'static str {
+                match self { $(Capability::$variant => $dpdk,)* }
+            }
+        }
+    };
+}
+
+capabilities! {
+    0 RxIpv4Checksum "rx_ipv4_checksum" "RTE_ETH_RX_OFFLOAD_IPV4_CKSUM" "Verifies the IPv4 header checksum of received frames."
+    1 RxTcpChecksum "rx_tcp_checksum" "RTE_ETH_RX_OFFLOAD_TCP_CKSUM" "Verifies the TCP checksum of received frames, or vouches for data whose field is not finished."
+    2 TxIpv4Checksum "tx_ipv4_checksum" "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM" "Fills in the IPv4 header checksum of sent frames."
+    3 TxTcpChecksum "tx_tcp_checksum" "RTE_ETH_TX_OFFLOAD_TCP_CKSUM" "Finishes the TCP checksum of sent frames from the pseudo-header sum."
+    4 RxTimestamp "rx_timestamp" "RTE_ETH_RX_OFFLOAD_TIMESTAMP" "Stamps received frames by the NIC's clock (ticks, or ns where the clock is real time)."
+    5 FlowSteering "flow_steering" "rte_flow" "Sends frames to a queue, drops, marks or counts them by address and port."
+    6 FlowIsolation "flow_isolation" "rte_flow_isolate" "Keeps every frame that no rule names away from our queues."
+    7 Rss "rss" "RTE_ETH_MQ_RX_RSS" "Spreads frames over queues by a hash of their addresses."
+    8 FastFree "fast_free" "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE" "Returns sent buffers to one pool without looking at each."
+    9 Scatter "scatter" "RTE_ETH_RX_OFFLOAD_SCATTER" "Receives a frame longer than one buffer into several."
+    10 Inlining "inlining" "txq_inline_max" "Copies short frames into the send descriptor itself (bytes)."
+    11 CqeCompression "cqe_compression" "rxq_cqe_comp_en" "Packs completion entries on the bus; drops their stamps."
+    12 Lro "lro" "RTE_ETH_RX_OFFLOAD_TCP_LRO" "Merges received segments. Always off: one frame must keep its own stamp and its own verdict."
+    13 Tso "tso" "RTE_ETH_TX_OFFLOAD_TCP_TSO" "Splits large sends. Always off: a session's message is one segment, and its frame is ours to time."
+}
+
+impl Capability {
+    /// How many there are.
+    pub const COUNT: usize = Capability::ALL.len();
+
+    /// Its fixed number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The capability called `name` in profiles.
+    pub fn named(name: &str) -> Option<Capability> {
+        Capability::ALL.into_iter().find(|capability| capability.name() == name)
+    }
+
+    /// Whether the engine never uses it, whatever a profile says. [`Capability::doc`] says why.
+    pub const fn always_off(self) -> bool {
+        matches!(self, Capability::Lro | Capability::Tso)
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_positions_and_names_are_unique() {
+        for (position, capability) in Capability::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(capability.number()), position);
+            assert_eq!(Capability::named(capability.name()), Some(capability));
+        }
+        assert_eq!(Capability::named("rx_magic"), None);
+    }
+}

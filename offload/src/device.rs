@@ -1,0 +1,167 @@
+//! The order of a device's life, in types: probe, plan, configure, start, steer, run.
+//!
+//! Isolation comes before configure and rules come after start, before the first SYN leaves. A step
+//! out of order does not compile.
+
+use crate::capability::Capability;
+use crate::flow::FlowRule;
+use crate::nic::Nic;
+use crate::plan::{Capabilities, Outcome, Plan};
+use crate::profile::{Policy, Profile};
+
+/// What a kind of device must do for each step. Called in this order, once each.
+pub trait Backend: Sized {
+    /// The device when it runs.
+    type Nic: Nic;
+    /// What can go wrong with it.
+    type Error: core::error::Error + 'static;
+
+    /// Its name, as on the command line.
+    fn name(&self) -> String;
+
+    /// What it advertises.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Sets it up as the plan says and reads back what it took. An offload that it refuses though
+    /// it advertised it is returned with its reason, not an error: the plan demotes it.
+    ///
+    /// # Errors
+    /// The device cannot be used at all.
+    fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, Self::Error>;
+
+    /// Lets frames pass.
+    ///
+    /// # Errors
+    /// The device does not start.
+    fn start(&mut self) -> Result<(), Self::Error>;
+
+    /// Installs all of `rules` or none.
+    ///
+    /// # Errors
+    /// A rule was refused; the reason is the device's. The plan demotes steering to the host.
+    fn steer(&mut self, rules: &[FlowRule]) -> Result<(), String>;
+
+    /// The running device.
+    fn run(self) -> Self::Nic;
+}
+
+/// A device was found; nothing of it has been changed.
+#[derive(Debug)]
+pub struct Probed;
+
+/// A plan has been made for it.
+#[derive(Debug)]
+pub struct Planned(Plan);
+
+/// It is set up as the plan says; no frame passes.
+#[derive(Debug)]
+pub struct Configured(Plan);
+
+/// Frames pass; no rule is installed.
+#[derive(Debug)]
+pub struct Started(Plan);
+
+/// A device at one step of its life.
+#[derive(Debug)]
+pub struct Device<B: Backend, Step> {
+    backend: B,
+    step: Step,
+}
+
+/// Why a device did not get to run.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError<E: core::error::Error + 'static> {
+    /// The profile requires what the device does not do. The plan says which row.
+    #[error("the profile requires {} of {}, and {}", unmet_names(.0), .0.nic, unmet_reason(.0))]
+    Unmet(Box<Plan>),
+    /// The device failed.
+    #[error(transparent)]
+    Failed(#[from] E),
+}
+
+fn unmet_names(plan: &Plan) -> String {
+    plan.unmet().map(|row| row.capability.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn unmet_reason(plan: &Plan) -> String {
+    plan.unmet().next().map(|row| row.reason.to_string()).unwrap_or_default()
+}
+
+impl<B: Backend> Device<B, Probed> {
+    /// Takes a device that was found.
+    pub fn probed(backend: B) -> Self {
+        Device { backend, step: Probed }
+    }
+
+    /// What it advertises.
+    pub fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    /// Meets it with a profile. A requirement it does not advertise is left to
+    /// [`Device::configure`] to refuse, so that the plan can be shown first.
+    pub fn plan(self, profile: &Profile) -> Device<B, Planned> {
+        let plan = Plan::negotiate(&self.backend.name(), profile, &self.backend.capabilities());
+        Device { backend: self.backend, step: Planned(plan) }
+    }
+}
+
+impl<B: Backend> Device<B, Planned> {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.step.0
+    }
+
+    /// Sets the device up.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unmet`] when a requirement is not advertised, or is refused though it was.
+    pub fn configure(mut self) -> Result<Device<B, Configured>, DeviceError<B::Error>> {
+        let mut plan = refuse_unmet(self.step.0)?;
+        for (capability, reason) in self.backend.configure(&plan)? {
+            plan = plan.demoted(capability, format!("advertised, but refused: {reason}"));
+        }
+        Ok(Device { backend: self.backend, step: Configured(refuse_unmet(plan)?) })
+    }
+}
+
+impl<B: Backend> Device<B, Configured> {
+    /// The plan, with what the device refused.
+    pub fn plan(&self) -> &Plan {
+        &self.step.0
+    }
+
+    /// Lets frames pass.
+    ///
+    /// # Errors
+    /// The device does not start.
+    pub fn start(mut self) -> Result<Device<B, Started>, DeviceError<B::Error>> {
+        self.backend.start()?;
+        Ok(Device { backend: self.backend, step: Started(self.step.0) })
+    }
+}
+
+impl<B: Backend> Device<B, Started> {
+    /// Installs steering rules, where the plan leaves steering to the device, and hands the running
+    /// device over with its final plan.
+    ///
+    /// # Errors
+    /// [`DeviceError::Unmet`] when steering is required and a rule is refused.
+    pub fn steer(mut self, rules: &[FlowRule]) -> Result<(B::Nic, Plan), DeviceError<B::Error>> {
+        let mut plan = self.step.0;
+        if plan.row(Capability::FlowSteering).outcome == Outcome::Device
+            && let Err(reason) = self.backend.steer(rules)
+        {
+            plan = refuse_unmet(plan.demoted(
+                Capability::FlowSteering,
+                format!("a rule was refused: {reason}; the 4-tuple table does it"),
+            ))?;
+        }
+        Ok((self.backend.run(), plan))
+    }
+}
+
+fn refuse_unmet<E: core::error::Error>(plan: Plan) -> Result<Plan, DeviceError<E>> {
+    let unmet = plan.rows().iter().any(|row| row.policy == Policy::Require && row.is_unmet());
+    if unmet { Err(DeviceError::Unmet(Box::new(plan))) } else { Ok(plan) }
+}

@@ -1,0 +1,155 @@
+//! The running device: bursts of frames in and out, each frame with what the device says of it.
+
+use arrayvec::ArrayVec;
+
+use crate::observe::NicCounters;
+use crate::stamp::{ClockInfo, RxStamp};
+use crate::verdict::Verdict;
+
+/// The most frames that one burst carries.
+pub const BURST_MAX: usize = 32;
+
+/// Frames on their way from or to a device, in order.
+pub type Burst<F> = ArrayVec<F, BURST_MAX>;
+
+/// What a device says of a received frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RxMeta {
+    /// The receive queue it arrived on.
+    pub queue: u16,
+    /// The mark that a steering rule gave it.
+    pub mark: Option<u32>,
+    /// The VLAN tag control information that the device stripped.
+    pub vlan: Option<u16>,
+    /// The IPv4 header checksum.
+    pub l3: Verdict,
+    /// The TCP checksum.
+    pub l4: Verdict,
+    /// With `l4 == Verdict::None`: offset from the frame's start at which the partial sum begins.
+    pub csum_start: u16,
+    /// With `l4 == Verdict::None`: offset from `csum_start` of the checksum field.
+    pub csum_offset: u16,
+    /// When it arrived.
+    pub stamp: Option<RxStamp>,
+}
+
+impl RxMeta {
+    /// A frame of which the device says nothing.
+    pub const UNKNOWN: RxMeta = RxMeta {
+        queue: 0,
+        mark: None,
+        vlan: None,
+        l3: Verdict::Unknown,
+        l4: Verdict::Unknown,
+        csum_start: 0,
+        csum_offset: 0,
+        stamp: None,
+    };
+}
+
+/// What the TCP checksum field of a frame to send holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TxChecksum {
+    /// The finished checksum: the device is to leave it alone.
+    #[default]
+    Full,
+    /// The pseudo-header's sum, not complemented: the device is to finish it.
+    Partial,
+}
+
+/// What a device is to know of a frame to send. Lengths in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TxMeta {
+    /// Ethernet header, VLAN tag included.
+    pub l2_len: u8,
+    /// IPv4 header.
+    pub l3_len: u8,
+    /// TCP header; 0 for a frame that is not TCP.
+    pub l4_len: u8,
+    /// The IPv4 header's checksum field.
+    pub ipv4: TxChecksum,
+    /// The TCP header's checksum field.
+    pub tcp: TxChecksum,
+    /// Names the frame in a transmit-stamp report; 0 asks for none.
+    pub stamp_token: u32,
+}
+
+/// A buffer of the device's, owned until dropped or handed to [`Nic::tx_burst`].
+///
+/// A received frame may lie in several segments; a frame to send is always one.
+pub trait Frame {
+    /// What the device says of it.
+    fn rx_meta(&self) -> &RxMeta;
+
+    /// How many pieces the frame lies in; at least 1.
+    fn segments(&self) -> usize {
+        1
+    }
+
+    /// The bytes of piece `index`; empty past the last.
+    fn segment(&self, index: usize) -> &[u8];
+
+    /// The first piece, which for nearly every frame is the whole.
+    fn bytes(&self) -> &[u8] {
+        self.segment(0)
+    }
+
+    /// Room to write a frame into, as long as the device's largest.
+    fn space(&mut self) -> &mut [u8];
+
+    /// Makes the first `len` bytes of [`space`](Frame::space) the frame, to be sent as `meta` says.
+    fn finish(&mut self, len: usize, meta: TxMeta);
+}
+
+/// Whether frames can pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// They can.
+    Up,
+    /// They cannot.
+    Down,
+}
+
+/// A running device, polled by one core.
+///
+/// Generic rather than dynamic, so that the packet's path is compiled for the device it runs on.
+pub trait Nic {
+    /// A frame's buffer. Dropping it gives it back.
+    type Frame: Frame;
+
+    /// Moves frames that have arrived into `burst`, as many as there are and as it has room for,
+    /// and says how many. Never waits.
+    fn rx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize;
+
+    /// An empty frame to write into, or `None` when every buffer is in use: [`reclaim`] and try
+    /// again on the next poll.
+    ///
+    /// [`reclaim`]: Nic::reclaim
+    fn tx_frame(&mut self) -> Option<Self::Frame>;
+
+    /// Sends frames from the front of `burst`, as many as the device takes, and says how many. The
+    /// rest stays the caller's.
+    fn tx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize;
+
+    /// Takes back the buffers of frames that have been sent. To be called once a poll.
+    fn reclaim(&mut self) {}
+
+    /// Whether frames can pass now.
+    fn link(&mut self) -> Link;
+
+    /// The clock behind [`RxMeta::stamp`], where the device has one.
+    fn clock(&self) -> Option<ClockInfo> {
+        None
+    }
+
+    /// The hardware address that frames are to come from.
+    fn mac(&self) -> [u8; 6];
+
+    /// The largest IP packet that the link carries, in bytes.
+    fn mtu(&self) -> usize {
+        1500
+    }
+
+    /// What the device has counted since it started.
+    fn counters(&self) -> NicCounters;
+}

@@ -1,0 +1,131 @@
+//! What live frames showed of each capability, beside the plan and mutable where the plan is not.
+
+use core::fmt;
+
+use crate::capability::Capability;
+use crate::plan::Plan;
+
+/// How far live frames bear a capability out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// Seen at work, and found right by a check that does not rest on the device.
+    Proven,
+    /// Seen at work and contradicted by nothing, but nothing on this line checks it independently.
+    Passive,
+    /// Not seen at work yet.
+    Unproven,
+    /// Seen to be wrong.
+    Refuted,
+}
+
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Observed::Proven => "proven",
+            Observed::Passive => "passive",
+            Observed::Unproven => "unproven",
+            Observed::Refuted => "refuted",
+        })
+    }
+}
+
+/// What was seen of one capability.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Frames on which the device did it, with nothing to check it by.
+    pub seen: u64,
+    /// Frames on which an independent check agreed.
+    pub agreed: u64,
+    /// Frames on which an independent check disagreed.
+    pub contradicted: u64,
+}
+
+impl Evidence {
+    /// What the evidence amounts to.
+    pub fn observed(&self) -> Observed {
+        if self.contradicted > 0 {
+            Observed::Refuted
+        } else if self.agreed > 0 {
+            Observed::Proven
+        } else if self.seen > 0 {
+            Observed::Passive
+        } else {
+            Observed::Unproven
+        }
+    }
+}
+
+/// The evidence for every capability.
+#[derive(Clone, Debug, Default)]
+pub struct Observations([Evidence; Capability::COUNT]);
+
+impl Observations {
+    /// The evidence for `capability`.
+    #[inline]
+    pub fn of(&self, capability: Capability) -> &Evidence {
+        &self.0[usize::from(capability.number())]
+    }
+
+    /// The evidence for `capability`, to add to.
+    #[inline]
+    pub fn of_mut(&mut self, capability: Capability) -> &mut Evidence {
+        &mut self.0[usize::from(capability.number())]
+    }
+
+    /// What is shown in the plan's table: nothing where the device is not used.
+    pub fn shown(&self, plan: &Plan, capability: Capability) -> Option<Observed> {
+        let evidence = self.of(capability);
+        let judged = plan.uses(capability) || evidence.contradicted > 0;
+        judged.then(|| evidence.observed())
+    }
+}
+
+macro_rules! counters {
+    ($( $(#[doc = $doc:literal])+ $field:ident )*) => {
+        /// What a device has counted since it started.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct NicCounters { $( $(#[doc = $doc])+ pub $field: u64, )* }
+
+        impl NicCounters {
+            /// Every counter by name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$( (stringify!($field), self.$field) ),*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames received.
+    rx_frames
+    /// Bytes received, without the frame check sequence.
+    rx_bytes
+    /// Frames sent.
+    tx_frames
+    /// Bytes sent, without the frame check sequence.
+    tx_bytes
+    /// Times that a frame found every receive buffer in use: lost, or left waiting in the kernel on a TAP.
+    rx_no_buffer
+    /// Frames that the device refused to receive: malformed metadata, or over its largest.
+    rx_errors
+    /// Frames that the device refused to send.
+    tx_errors
+    /// Times that the device took less than it was given.
+    tx_busy
+    /// Times that no transmit buffer was free.
+    tx_no_buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_contradiction_outweighs_any_agreement() {
+        let evidence = Evidence { seen: 9, agreed: 1_000_000, contradicted: 1 };
+        assert_eq!(evidence.observed(), Observed::Refuted);
+        assert_eq!(Evidence { contradicted: 0, ..evidence }.observed(), Observed::Proven);
+        assert_eq!(Evidence { seen: 1, ..Evidence::default() }.observed(), Observed::Passive);
+        assert_eq!(Evidence::default().observed(), Observed::Unproven);
+    }
+}

@@ -1,0 +1,90 @@
+//! A time that says what it is: which clock, which life of that clock, which unit.
+
+/// Which clock a stamp was read from. A device numbers its own; 0 is the host's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClockId(pub u16);
+
+impl ClockId {
+    /// The host's monotonic clock.
+    pub const HOST: ClockId = ClockId(0);
+}
+
+/// What a stamp's ticks count. Stamps of two domains are never subtracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// The NIC's free-running counter, in its own ticks.
+    NicTicks,
+    /// The NIC's real-time clock, in nanoseconds.
+    NicNs,
+    /// The processor's time-stamp counter, in its own ticks.
+    Tsc,
+    /// The host's monotonic clock, in nanoseconds.
+    HostNs,
+    /// A simulated wire's clock, in nanoseconds. Never shown as a measurement of a device.
+    VirtualNs,
+}
+
+impl Domain {
+    /// The words a report uses for this domain.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Domain::NicTicks => "NIC counter, ticks",
+            Domain::NicNs => "NIC clock, ns",
+            Domain::Tsc => "host TSC, ticks",
+            Domain::HostNs => "host monotonic clock, ns",
+            Domain::VirtualNs => "simulated wire clock, ns",
+        }
+    }
+}
+
+/// When a frame was received. A frame without a stamp has `None`, never a zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RxStamp {
+    /// The clock that was read.
+    pub clock: ClockId,
+    /// Bumped whenever that clock was reset or the capability demoted: two stamps compare only
+    /// within one generation.
+    pub generation: u16,
+    /// What `ticks` counts.
+    pub domain: Domain,
+    /// The reading.
+    pub ticks: u64,
+}
+
+impl RxStamp {
+    /// Ticks from `earlier` to `self`, or `None` when the two do not compare: another clock,
+    /// another generation, another domain, or out of order.
+    pub fn ticks_since(&self, earlier: &RxStamp) -> Option<u64> {
+        let comparable = self.clock == earlier.clock
+            && self.generation == earlier.generation
+            && self.domain == earlier.domain;
+        if comparable { self.ticks.checked_sub(earlier.ticks) } else { None }
+    }
+}
+
+/// What a device says of the clock behind its stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockInfo {
+    /// The clock.
+    pub id: ClockId,
+    /// Its domain.
+    pub domain: Domain,
+    /// Ticks per second, as the device declares; 1,000,000,000 for a clock in nanoseconds.
+    pub ticks_per_s: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_of_two_generations_or_domains_do_not_compare() {
+        let a = RxStamp { clock: ClockId(1), generation: 0, domain: Domain::NicTicks, ticks: 100 };
+        let b = RxStamp { ticks: 150, ..a };
+        assert_eq!(b.ticks_since(&a), Some(50));
+        assert_eq!(a.ticks_since(&b), None);
+        assert_eq!(RxStamp { generation: 1, ..b }.ticks_since(&a), None);
+        assert_eq!(RxStamp { domain: Domain::NicNs, ..b }.ticks_since(&a), None);
+        assert_eq!(RxStamp { clock: ClockId(2), ..b }.ticks_since(&a), None);
+    }
+}
