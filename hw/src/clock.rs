@@ -1,0 +1,110 @@
+//! The host's clocks, as one [`Now`].
+
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use fixwire_offload::time::{Clock, Instant, Now, UtcTime};
+
+/// How often the two clocks are read to find a pair of readings close together.
+const READINGS: usize = 4;
+
+/// The host's monotonic clock, and its distance from UTC.
+///
+/// Every `HostClock` of a process counts from the same origin, so that a device's stamp by the host
+/// clock and an engine's timer compare. Reading it is one reading of the monotonic clock: UTC is
+/// that plus a distance taken once. Where the system's UTC is being disciplined, call
+/// [`resync`](HostClock::resync) off the path, as often as the drift allowed asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct HostClock {
+    origin: std::time::Instant,
+    utc_at_origin_ns: u64,
+}
+
+impl HostClock {
+    /// The clock, its distance from UTC taken now.
+    pub fn new() -> HostClock {
+        static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
+        let origin = *ORIGIN.get_or_init(std::time::Instant::now);
+        HostClock { origin, utc_at_origin_ns: utc_at(origin) }
+    }
+
+    /// The monotonic clock alone.
+    #[inline]
+    pub fn mono(&self) -> Instant {
+        Instant::from_ns(ns(self.origin.elapsed()))
+    }
+
+    /// Takes the distance from UTC again and says by how many nanoseconds UTC has stepped: forward
+    /// when positive.
+    pub fn resync(&mut self) -> i64 {
+        let before = self.utc_at_origin_ns;
+        self.utc_at_origin_ns = utc_at(self.origin);
+        self.utc_at_origin_ns.wrapping_sub(before).cast_signed()
+    }
+}
+
+impl Default for HostClock {
+    fn default() -> Self {
+        HostClock::new()
+    }
+}
+
+impl Clock for HostClock {
+    #[inline]
+    fn now(&self) -> Now {
+        let mono = self.mono();
+        let utc = UtcTime::from_unix_ns(self.utc_at_origin_ns.saturating_add(mono.as_ns()));
+        Now { mono, utc }
+    }
+}
+
+/// UTC at `origin`, in nanoseconds since 1970. The system's time is read between two readings of
+/// the monotonic clock; the closest pair of several says best.
+fn utc_at(origin: std::time::Instant) -> u64 {
+    let reading = |_| {
+        let before = ns(origin.elapsed());
+        let utc = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ns);
+        let apart = ns(origin.elapsed()).saturating_sub(before);
+        (apart, utc.saturating_sub(before.saturating_add(apart / 2)))
+    };
+    (0..READINGS).map(reading).min().map_or(0, |(_, utc)| utc)
+}
+
+/// A span in nanoseconds; 584 years is as long as it gets.
+#[inline]
+fn ns(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_clocks_of_a_process_compare() {
+        let (first, second) = (HostClock::new(), HostClock::new());
+        let a = first.now();
+        let b = second.now();
+        let c = first.now();
+        assert!(a.mono <= b.mono && b.mono <= c.mono);
+        assert!(c.mono.ns_since(a.mono) < 1_000_000_000, "one origin");
+    }
+
+    #[test]
+    fn utc_is_the_system_s_within_a_second() {
+        let found = HostClock::new().now().utc;
+        let system =
+            UtcTime::from_unix_ns(ns(SystemTime::now().duration_since(UNIX_EPOCH).unwrap()));
+        assert!(found.abs_diff(system).as_ms() < 1_000, "{found:?} {system:?}");
+    }
+
+    #[test]
+    fn resync_takes_back_a_step_and_says_so() {
+        let mut clock = HostClock::new();
+        let right = clock.utc_at_origin_ns;
+        clock.utc_at_origin_ns -= 5_000_000_000;
+        let step_ns = clock.resync();
+        assert!((4_900_000_000..5_100_000_000).contains(&step_ns), "{step_ns}");
+        assert!(clock.utc_at_origin_ns.abs_diff(right) < 100_000_000);
+    }
+}

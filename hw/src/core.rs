@@ -1,0 +1,102 @@
+//! Which processor core a thread runs on.
+
+use std::fmt::Write;
+use std::io;
+
+use crate::sys;
+
+/// The cores that the calling thread may run on, in order; empty where the kernel does not say.
+pub fn allowed_cores() -> Vec<u16> {
+    sys::affinity().map(|mask| cores_of(&mask)).unwrap_or_default()
+}
+
+/// Keeps the calling thread on `core`, and every thread that it starts from then on.
+///
+/// A thread that was pinned may use that one core from then on, so a second call with another is
+/// refused.
+///
+/// # Errors
+/// `core` is not among [`allowed_cores`], or the kernel refuses; the sentence says which.
+pub fn pin(core: u16) -> io::Result<()> {
+    let mut mask = sys::affinity()?;
+    let allowed = cores_of(&mask);
+    if !allowed.contains(&core) {
+        let sentence = format!(
+            "core {core} is not among the cores that this process may use ({}): name one of them, \
+             or widen its CPU affinity (taskset, cpuset)",
+            ranges(&allowed)
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, sentence));
+    }
+    mask.fill(0);
+    if let Some(word) = mask.get_mut(usize::from(core) / 64) {
+        *word = 1 << (core % 64);
+    }
+    sys::set_affinity(&mask).map_err(|error| {
+        io::Error::new(error.kind(), format!("the kernel does not pin to core {core}: {error}"))
+    })
+}
+
+fn cores_of(mask: &[u64]) -> Vec<u16> {
+    let set = |core: &u16| {
+        mask.get(usize::from(*core) / 64).is_some_and(|word| word >> (core % 64) & 1 == 1)
+    };
+    (0..=u16::MAX).filter(set).collect()
+}
+
+/// Cores as people write them: `0-3,8`.
+fn ranges(cores: &[u16]) -> String {
+    let mut words = String::new();
+    let mut rest = cores;
+    while let Some((first, after)) = rest.split_first() {
+        let run = (1u16..).zip(after).take_while(|(n, core)| first.checked_add(*n) == Some(**core));
+        let len = run.count();
+        let comma = if words.is_empty() { "" } else { "," };
+        // Writing to a String does not fail.
+        let _ = match len {
+            0 => write!(words, "{comma}{first}"),
+            _ => write!(words, "{comma}{first}-{}", after[len - 1]),
+        };
+        rest = &after[len..];
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pinned_thread_may_use_that_core_only() {
+        let cores = allowed_cores();
+        assert!(!cores.is_empty());
+        for core in cores {
+            let pinned = std::thread::spawn(move || pin(core).map(|()| allowed_cores()));
+            assert_eq!(pinned.join().unwrap().unwrap(), [core]);
+        }
+    }
+
+    #[test]
+    fn a_core_that_is_not_ours_is_refused_with_those_that_are() {
+        let before = allowed_cores();
+        let sentence = pin(u16::MAX).unwrap_err().to_string();
+        assert!(
+            sentence.contains("core 65535") && sentence.contains(&ranges(&before)),
+            "{sentence}"
+        );
+        assert_eq!(allowed_cores(), before);
+    }
+
+    #[test]
+    fn a_mask_reads_as_cores_and_cores_as_ranges() {
+        for (mask, cores, words) in [
+            (vec![0], vec![], ""),
+            (vec![0b1], vec![0], "0"),
+            (vec![0b1011, 0b1], vec![0, 1, 3, 64], "0-1,3,64"),
+            (vec![1 << 63, 0b11], vec![63, 64, 65], "63-65"),
+        ] {
+            assert_eq!(cores_of(&mask), cores);
+            assert_eq!(ranges(&cores), words);
+        }
+    }
+}

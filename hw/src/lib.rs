@@ -1,0 +1,23 @@
+//! Devices behind [`fixwire_offload::nic::Nic`], and the few things that the host itself is asked
+//! for. Everything that touches a device is here, so that the engine and its vocabulary do not.
+//!
+//! Two devices so far:
+//!
+//! - [`tap`]: a Linux TAP with a virtio-net header. The kernel's own TCP is the peer, and the
+//!   kernel plays the NIC's checksum engines. In a namespace of its own it needs no root.
+//! - [`sim`]: a pair of NIC models on a wire in memory, with virtual time and faults by seed. For
+//!   tests, and for a machine that forbids a TAP.
+//!
+//! Both keep their frames in a [`pool`]: set up at the start, never allocated after.
+//!
+//! Beside them [`clock`] reads the host's clocks and [`mod@core`] says which processor core polls.
+//! All unsafe code of this crate is in one private module, `sys`.
+//!
+//! Linux only.
+
+pub mod clock;
+pub mod core;
+pub mod pool;
+pub mod sim;
+mod sys;
+pub mod tap;

@@ -1,0 +1,166 @@
+//! What a wire does to frames besides carrying them, by seed.
+
+/// How often a wire misbehaves in one direction, in parts per million of frames. All off by
+/// default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Frames that never arrive.
+    pub loss_ppm: u32,
+    /// Frames that arrive twice.
+    pub duplicate_ppm: u32,
+    /// Frames held back by `reorder_delay_ns`, so that later ones overtake them.
+    pub reorder_ppm: u32,
+    /// How long a frame is held back.
+    pub reorder_delay_ns: u64,
+    /// Frames that arrive with one bit of their IPv4 packet, or its padding, flipped. Frames of
+    /// other kinds are left alone: ARP has no checksum of its own and leans on Ethernet's, which
+    /// would have caught the flip.
+    pub corrupt_ppm: u32,
+}
+
+/// What happens to one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fate {
+    pub(super) lost: bool,
+    pub(super) duplicated: bool,
+    pub(super) reordered: bool,
+    pub(super) corrupted: bool,
+}
+
+/// One direction's chance. Each fault draws from a sequence of its own, once for every frame, so
+/// that changing one rate leaves alone which frames the others strike.
+#[derive(Clone, Debug)]
+pub(super) struct Dice {
+    loss: Sequence,
+    duplicate: Sequence,
+    reorder: Sequence,
+    corrupt: Sequence,
+    place: Sequence,
+}
+
+impl Dice {
+    /// The dice of direction `direction` under `seed`.
+    pub(super) fn new(seed: u64, direction: u64) -> Dice {
+        let sequence = |number: u64| Sequence(mix(seed ^ mix(direction * 16 + number + 1)));
+        Dice {
+            loss: sequence(0),
+            duplicate: sequence(1),
+            reorder: sequence(2),
+            corrupt: sequence(3),
+            place: sequence(4),
+        }
+    }
+
+    pub(super) fn fate(&mut self, faults: &Faults) -> Fate {
+        Fate {
+            lost: self.loss.strikes(faults.loss_ppm),
+            duplicated: self.duplicate.strikes(faults.duplicate_ppm),
+            reordered: self.reorder.strikes(faults.reorder_ppm),
+            corrupted: self.corrupt.strikes(faults.corrupt_ppm),
+        }
+    }
+
+    /// Flips one bit of `bytes`, if there is any.
+    pub(super) fn flip(&mut self, bytes: &mut [u8]) {
+        let bit = self.place.below(bytes.len() as u64 * 8);
+        if let Some(byte) = bytes.get_mut((bit / 8) as usize) {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+}
+
+/// Numbers that look like chance and follow from the start (SplitMix64).
+#[derive(Clone, Debug)]
+struct Sequence(u64);
+
+impl Sequence {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// A number under `limit`; 0 when there is none.
+    fn below(&mut self, limit: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
+    }
+
+    fn strikes(&mut self, ppm: u32) -> bool {
+        self.below(1_000_000) < u64::from(ppm)
+    }
+}
+
+const fn mix(value: u64) -> u64 {
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAMES: usize = 100_000;
+
+    fn fates(seed: u64, direction: u64, faults: Faults) -> Vec<Fate> {
+        let mut dice = Dice::new(seed, direction);
+        (0..FRAMES).map(|_| dice.fate(&faults)).collect()
+    }
+
+    fn every(ppm: u32) -> Faults {
+        Faults {
+            loss_ppm: ppm,
+            duplicate_ppm: ppm,
+            reorder_ppm: ppm,
+            reorder_delay_ns: 0,
+            corrupt_ppm: ppm,
+        }
+    }
+
+    #[test]
+    fn a_rate_in_ppm_strikes_that_often() {
+        for ppm in [0, 1_000, 50_000, 500_000, 1_000_000] {
+            let fates = fates(1, 0, every(ppm));
+            let expected = FRAMES as f64 * f64::from(ppm) / 1e6;
+            let counts: [fn(&Fate) -> bool; 4] = [
+                |fate| fate.lost,
+                |fate| fate.duplicated,
+                |fate| fate.reordered,
+                |fate| fate.corrupted,
+            ];
+            for strikes in counts {
+                let found = fates.iter().filter(|fate| strikes(fate)).count() as f64;
+                let slack = 5.0 * (expected * (1.0 - f64::from(ppm) / 1e6)).sqrt();
+                assert!((found - expected).abs() <= slack, "{ppm} ppm: {found} of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_fate_and_another_is_not() {
+        let first = fates(7, 0, every(100_000));
+        assert_eq!(first, fates(7, 0, every(100_000)));
+        assert_ne!(first, fates(8, 0, every(100_000)));
+        assert_ne!(first, fates(7, 1, every(100_000)), "directions are independent");
+    }
+
+    #[test]
+    fn faults_strike_independently_of_each_other() {
+        let all = fates(7, 0, every(100_000));
+        let loss_only = fates(7, 0, Faults { loss_ppm: 100_000, ..Faults::default() });
+        let lost = |fates: &[Fate]| fates.iter().map(|fate| fate.lost).collect::<Vec<_>>();
+        assert_eq!(lost(&all), lost(&loss_only));
+        let both = all.iter().filter(|fate| fate.lost && fate.corrupted).count();
+        assert!((800..1_200).contains(&both), "{both} of 1000 expected by chance");
+    }
+
+    #[test]
+    fn one_bit_is_flipped_and_nothing_has_none() {
+        let mut dice = Dice::new(3, 0);
+        for _ in 0..1_000 {
+            let mut bytes = [0u8; 61];
+            dice.flip(&mut bytes);
+            assert_eq!(bytes.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+        }
+        dice.flip(&mut []);
+    }
+}

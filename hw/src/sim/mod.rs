@@ -1,0 +1,154 @@
+//! Two modelled NICs on a wire in memory, in virtual time: for tests, and for a run on a machine
+//! that forbids a TAP.
+//!
+//! [`pair`] makes the two and the [`Wire`] between them. A frame that one sends is received by the
+//! other once the wire's clock has reached its arrival. What happens follows from the
+//! configuration, the seed and the calls, and from nothing else. Whatever is measured here is never
+//! shown as a NIC's.
+//!
+//! A model does what its plan tells it to, no more: it finishes or verifies a checksum, by the
+//! software twin, only when configured to.
+
+mod checksums;
+mod faults;
+#[cfg(test)]
+mod frames;
+mod model;
+mod nic;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt;
+use std::rc::Rc;
+
+use fixwire_offload::Plan;
+use fixwire_offload::capability::Capability;
+use fixwire_offload::device::Backend;
+use fixwire_offload::flow::FlowRule;
+use fixwire_offload::plan::Capabilities;
+use fixwire_offload::time::UtcTime;
+
+pub use faults::Faults;
+pub use model::{Model, VerdictStyle};
+pub use nic::{CLOCK, SimNic};
+pub use wire::{Direction, Line, Wire, WireCounters};
+
+use crate::pool::{LINK_LEN_MAX, MTU_MAX, Pool};
+use faults::Dice;
+use nic::Uses;
+use wire::{Shared, Way};
+
+/// Frame buffers of each NIC, for both directions together, unless asked otherwise.
+pub const FRAMES: usize = 1_024;
+
+/// A pair of NICs and the wire between them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The first NIC.
+    pub a: Model,
+    /// The second.
+    pub b: Model,
+    /// How the wire carries frames, either way.
+    pub line: Line,
+    /// Frame buffers of each NIC, for both directions together. Frames under way lie in the
+    /// receiver's; one that finds none free is lost (`rx_no_buffer`).
+    pub frames: usize,
+    /// What UTC is when the wire's clock is at its origin.
+    pub utc_origin: UtcTime,
+}
+
+impl Default for Config {
+    /// Two full models, a wire of one microsecond, on 2026-01-01.
+    fn default() -> Self {
+        Config {
+            a: Model::full(),
+            b: Model::full(),
+            line: Line { latency_ns: 1_000, bandwidth_bits_per_s: None },
+            frames: FRAMES,
+            utc_origin: UtcTime::from_unix_ns(1_767_225_600_000_000_000),
+        }
+    }
+}
+
+/// Two NICs and their wire. What the wire does by chance follows from `seed`. All faults are off
+/// until [`Wire::set_faults`]. An MTU over [`MTU_MAX`] is held at it.
+pub fn pair(config: Config, seed: u64) -> (SimBackend, SimBackend, Wire) {
+    let Config { mut a, mut b, line, frames, utc_origin } = config;
+    for model in [&mut a, &mut b] {
+        model.mtu = model.mtu.min(MTU_MAX);
+    }
+    let room = a.mtu.max(b.mtu) + LINK_LEN_MAX;
+    let way = |from: u64| Way::new(line, Dice::new(seed, from), Pool::new(frames / 2, room));
+    let shared = Rc::new(RefCell::new(Shared::new(utc_origin, [way(0), way(1)])));
+    let end = |end, model| SimBackend {
+        shared: Rc::clone(&shared),
+        end,
+        model,
+        frames,
+        uses: Uses::default(),
+    };
+    (end(0, a), end(1, b), Wire { shared: Rc::clone(&shared) })
+}
+
+/// A modelled NIC that does not run yet.
+pub struct SimBackend {
+    shared: Rc<RefCell<Shared>>,
+    end: usize,
+    model: Model,
+    frames: usize,
+    uses: Uses,
+}
+
+impl SimBackend {
+    /// Its hardware address.
+    pub fn mac(&self) -> [u8; 6] {
+        mac_of(self.end)
+    }
+}
+
+/// The hardware address of an end: locally administered.
+fn mac_of(end: usize) -> [u8; 6] {
+    [0x02, b'f', b'x', 0, 0, if end == 0 { 0x0a } else { 0x0b }]
+}
+
+impl Backend for SimBackend {
+    type Nic = SimNic;
+    type Error = Infallible;
+
+    fn name(&self) -> String {
+        "sim".into()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.model.capabilities.clone()
+    }
+
+    fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, Infallible> {
+        self.uses = Uses::new(plan, &self.model);
+        let asked = |(capability, _): &&(Capability, String)| plan.uses(*capability);
+        Ok(self.model.refuses.iter().filter(asked).cloned().collect())
+    }
+
+    fn start(&mut self) -> Result<(), Infallible> {
+        self.shared.borrow_mut().started[self.end] = true;
+        Ok(())
+    }
+
+    fn steer(&mut self, _rules: &[FlowRule]) -> Result<(), String> {
+        Err("this model has no flow table".into())
+    }
+
+    fn run(self) -> SimNic {
+        let tx = Pool::new(self.frames / 2, self.model.mtu + LINK_LEN_MAX);
+        SimNic::new(self.shared, self.end, self.model, self.uses, tx)
+    }
+}
+
+impl fmt::Debug for SimBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SimBackend({} at end {})", self.model.name, self.end)
+    }
+}

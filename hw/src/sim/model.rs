@@ -1,0 +1,98 @@
+//! What kind of NIC is modelled, as data.
+
+use std::borrow::Cow;
+
+use fixwire_offload::capability::Capability;
+use fixwire_offload::nic::BURST_MAX;
+use fixwire_offload::plan::{Advert, Capabilities, Provider};
+
+/// How a NIC speaks of the checksums that it was told to verify.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerdictStyle {
+    /// Good when right, silent when wrong, as mlx5 is.
+    GoodOrSilent,
+    /// Good when right, bad when wrong.
+    GoodOrBad,
+    /// Nothing, though it advertised the check.
+    Silent,
+    /// Good, whatever the bytes. A broken device: for tests that the engine finds it out.
+    AlwaysGood,
+}
+
+/// One kind of NIC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// What it is called.
+    pub name: Cow<'static, str>,
+    /// What it advertises.
+    pub capabilities: Capabilities,
+    /// What it advertises and then refuses when configured, with its reason.
+    pub refuses: Vec<(Capability, String)>,
+    /// How it speaks of received checksums.
+    pub verdicts: VerdictStyle,
+    /// It never finishes the TCP checksum of a frame to send: it hands the frame over as it is,
+    /// with a mark, as virtio does between guests of one host. A peer that does not accept such
+    /// frames gets them finished.
+    pub hands_over_unfinished: bool,
+    /// The most frames that one `tx_burst` takes.
+    pub tx_burst_max: usize,
+    /// The largest IP packet, in bytes; at most [`MTU_MAX`](crate::pool::MTU_MAX).
+    pub mtu: usize,
+}
+
+/// What any model does, it does in memory.
+const fn modelled(how: &'static str) -> Advert {
+    Advert { by: Provider::Model, how }
+}
+
+impl Model {
+    /// A NIC that does nothing for us.
+    pub fn bare() -> Model {
+        Model {
+            name: Cow::Borrowed("bare"),
+            capabilities: Capabilities::NONE,
+            refuses: Vec::new(),
+            verdicts: VerdictStyle::Silent,
+            hands_over_unfinished: false,
+            tx_burst_max: BURST_MAX,
+            mtu: 1500,
+        }
+    }
+
+    /// A NIC with every checksum and stamp, that says good and bad.
+    pub fn full() -> Model {
+        let capabilities = Capabilities::NONE
+            .with(Capability::RxIpv4Checksum, modelled("model sums each header"))
+            .with(Capability::RxTcpChecksum, modelled("model sums each segment"))
+            .with(Capability::TxIpv4Checksum, modelled("model fills the field in"))
+            .with(Capability::TxTcpChecksum, modelled("model finishes the field"))
+            .with(Capability::RxTimestamp, modelled("simulated wire's clock, ns"));
+        Model {
+            name: Cow::Borrowed("full"),
+            capabilities,
+            verdicts: VerdictStyle::GoodOrBad,
+            ..Model::bare()
+        }
+    }
+
+    /// A NIC that hands unfinished TCP checksums to its peer, and takes them from it.
+    pub fn virtio() -> Model {
+        let mut capabilities = Capabilities::NONE
+            .with(Capability::RxTcpChecksum, modelled("model vouches for data, as virtio-net does"))
+            .with(Capability::TxTcpChecksum, modelled("field left partial for the peer"));
+        capabilities.gives_none = true;
+        Model {
+            name: Cow::Borrowed("virtio"),
+            capabilities,
+            verdicts: VerdictStyle::GoodOrSilent,
+            hands_over_unfinished: true,
+            ..Model::bare()
+        }
+    }
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Model::full()
+    }
+}

@@ -1,0 +1,262 @@
+//! The wire between two modelled NICs, and its clock.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::rc::Rc;
+
+use fixwire_offload::nic::Frame as _;
+use fixwire_offload::nic::RxMeta;
+use fixwire_offload::observe::NicCounters;
+use fixwire_offload::time::{Clock, Duration, Instant, Now, UtcTime};
+
+use super::checksums::{self, Unfinished};
+use super::faults::{Dice, Faults};
+use crate::pool::{Frame, Pool};
+
+/// Preamble, frame check sequence and the gap between frames, in bytes (IEEE 802.3, 3.1.1 and
+/// 4.4.2).
+const LINE_OVERHEAD_LEN: u64 = 24;
+/// Where a frame's packet begins, tags or not.
+const LINK_LEN: usize = 14;
+
+/// Which way frames go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the pair's first NIC to its second.
+    AToB,
+    /// From its second to its first.
+    BToA,
+}
+
+/// How a wire carries frames in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// From the last bit's leaving to its arrival.
+    pub latency_ns: u64,
+    /// How fast bits leave; `None` for a whole frame at once.
+    pub bandwidth_bits_per_s: Option<u64>,
+}
+
+impl Line {
+    fn serialization(&self, frame_len: usize) -> Duration {
+        let Some(bits_per_s) = self.bandwidth_bits_per_s else { return Duration::ZERO };
+        let bits = (frame_len as u64 + LINE_OVERHEAD_LEN) * 8;
+        let ns = u128::from(bits) * 1_000_000_000 / u128::from(bits_per_s.max(1));
+        Duration::from_ns(u64::try_from(ns).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a wire has done in one direction, in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireCounters {
+    /// Put on the wire by the sender.
+    pub sent: u64,
+    /// Lost by chance.
+    pub lost: u64,
+    /// Lost because an end was not plugged in or not started.
+    pub unplugged: u64,
+    /// Delivered twice.
+    pub duplicated: u64,
+    /// Held back.
+    pub reordered: u64,
+    /// Corrupted.
+    pub corrupted: u64,
+}
+
+/// The wire, from outside: its clock is set and its faults are changed here. Clones are the same
+/// wire.
+#[derive(Clone)]
+pub struct Wire {
+    pub(super) shared: Rc<RefCell<Shared>>,
+}
+
+impl Wire {
+    /// Sets the clock. It never goes back.
+    pub fn set_now(&self, now: Instant) {
+        let mut shared = self.shared.borrow_mut();
+        shared.now = shared.now.max(now);
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, span: Duration) {
+        let mut shared = self.shared.borrow_mut();
+        shared.now = shared.now + span;
+    }
+
+    /// When the next frame arrives at either end, if any is under way. In the past for one that
+    /// waits to be received.
+    pub fn next_delivery(&self) -> Option<Instant> {
+        let shared = self.shared.borrow();
+        shared.directions.iter().filter_map(|way| way.in_flight.front()).map(|next| next.at).min()
+    }
+
+    /// Changes the faults of one direction, for frames sent from now on.
+    pub fn set_faults(&self, direction: Direction, faults: Faults) {
+        self.shared.borrow_mut().directions[direction as usize].faults = faults;
+    }
+
+    /// Changes how one direction carries frames sent from now on.
+    pub fn set_line(&self, direction: Direction, line: Line) {
+        self.shared.borrow_mut().directions[direction as usize].line = line;
+    }
+
+    /// Plugs the wire in or out. What is under way still arrives.
+    pub fn set_plugged(&self, plugged: bool) {
+        self.shared.borrow_mut().plugged = plugged;
+    }
+
+    /// What has happened in one direction.
+    pub fn counters(&self, direction: Direction) -> WireCounters {
+        self.shared.borrow().directions[direction as usize].counters
+    }
+}
+
+impl Clock for Wire {
+    fn now(&self) -> Now {
+        let shared = self.shared.borrow();
+        let utc_ns = shared.utc_origin.as_unix_ns().saturating_add(shared.now.as_ns());
+        Now { mono: shared.now, utc: UtcTime::from_unix_ns(utc_ns) }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shared = self.shared.borrow();
+        let [a_to_b, b_to_a] = &shared.directions;
+        let (to_b, to_a) = (a_to_b.in_flight.len(), b_to_a.in_flight.len());
+        write!(f, "Wire(at {} ns, {to_b} under way to b, {to_a} to a)", shared.now.as_ns())
+    }
+}
+
+/// What both ends and the wire's holder see.
+pub(super) struct Shared {
+    pub(super) now: Instant,
+    utc_origin: UtcTime,
+    plugged: bool,
+    /// By end: frames pass.
+    pub(super) started: [bool; 2],
+    /// By end.
+    pub(super) counters: [NicCounters; 2],
+    /// By end that sends.
+    pub(super) directions: [Way; 2],
+}
+
+impl Shared {
+    pub(super) fn new(utc_origin: UtcTime, directions: [Way; 2]) -> Shared {
+        Shared {
+            now: Instant::ZERO,
+            utc_origin,
+            plugged: true,
+            started: [false; 2],
+            counters: [NicCounters::default(); 2],
+            directions,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.plugged && self.started == [true; 2]
+    }
+
+    /// Puts a frame of end `from` on the wire.
+    pub(super) fn carry(&mut self, from: usize, bytes: &[u8], unfinished: Option<Unfinished>) {
+        let (now, up) = (self.now, self.is_up());
+        let no_buffer = &mut self.counters[1 - from].rx_no_buffer;
+        self.directions[from].carry(now, up, bytes, unfinished, no_buffer);
+    }
+
+    /// The next frame that has arrived at end `at`.
+    pub(super) fn arrived(&mut self, at: usize) -> Option<InFlight> {
+        let in_flight = &mut self.directions[1 - at].in_flight;
+        let due = in_flight.front().is_some_and(|next| next.at <= self.now);
+        if due { in_flight.pop_front() } else { None }
+    }
+}
+
+/// A frame under way, in a buffer of the receiver's.
+pub(super) struct InFlight {
+    pub(super) at: Instant,
+    pub(super) unfinished: Option<Unfinished>,
+    pub(super) frame: Frame,
+}
+
+/// One direction of the wire.
+pub(super) struct Way {
+    line: Line,
+    faults: Faults,
+    dice: Dice,
+    counters: WireCounters,
+    /// When the last bit sent so far has left.
+    idle_from: Instant,
+    /// By time of arrival. Never more than `buffers` has.
+    in_flight: VecDeque<InFlight>,
+    buffers: Pool,
+}
+
+impl Way {
+    pub(super) fn new(line: Line, dice: Dice, buffers: Pool) -> Way {
+        Way {
+            line,
+            faults: Faults::default(),
+            dice,
+            counters: WireCounters::default(),
+            idle_from: Instant::ZERO,
+            in_flight: VecDeque::with_capacity(buffers.frames()),
+            buffers,
+        }
+    }
+
+    fn carry(
+        &mut self,
+        now: Instant,
+        up: bool,
+        bytes: &[u8],
+        unfinished: Option<Unfinished>,
+        no_buffer: &mut u64,
+    ) {
+        self.counters.sent += 1;
+        self.idle_from = self.idle_from.max(now) + self.line.serialization(bytes.len());
+        let mut at = self.idle_from + Duration::from_ns(self.line.latency_ns);
+        let fate = self.dice.fate(&self.faults);
+        if !up {
+            self.counters.unplugged += 1;
+            return;
+        }
+        if fate.lost {
+            self.counters.lost += 1;
+            return;
+        }
+        if fate.reordered {
+            self.counters.reordered += 1;
+            at = at + Duration::from_ns(self.faults.reorder_delay_ns);
+        }
+        let corrupted = fate.corrupted && checksums::carries_ipv4(bytes);
+        self.counters.corrupted += u64::from(corrupted);
+        self.counters.duplicated += u64::from(fate.duplicated);
+        for _ in 0..1 + usize::from(fate.duplicated) {
+            let Some(frame) = self.buffers.take() else {
+                *no_buffer += 1;
+                continue;
+            };
+            self.deliver(at, InFlight { at, unfinished, frame }, bytes, corrupted);
+        }
+    }
+
+    fn deliver(&mut self, at: Instant, mut next: InFlight, bytes: &[u8], corrupted: bool) {
+        let room = next.frame.space();
+        let len = bytes.len().min(room.len());
+        let copy = &mut room[..len];
+        copy.copy_from_slice(&bytes[..len]);
+        if corrupted {
+            // Nobody can vouch for what was damaged on the way: its sum was finished before.
+            if let Some(what) = next.unfinished.take() {
+                let _ = checksums::finish(copy, what);
+            }
+            self.dice.flip(copy.get_mut(LINK_LEN..).unwrap_or_default());
+        }
+        next.frame.received(len, RxMeta::UNKNOWN);
+        // Behind every frame of the same time: without faults, order is kept.
+        let place = self.in_flight.partition_point(|other| other.at <= at);
+        self.in_flight.insert(place, next);
+    }
+}

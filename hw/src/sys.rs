@@ -1,0 +1,255 @@
+//! The fence: every call into the kernel that Rust cannot check, behind a function that is safe
+//! whatever it is given. Nothing outside this file is unsafe.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use libc::{c_int, c_uint};
+
+/// The longest interface name, with its terminating zero (`IFNAMSIZ`).
+pub(crate) const INTERFACE_NAME_ROOM: usize = libc::IFNAMSIZ;
+
+/// The kernel's `struct ifreq`: an interface's name, and one value whose shape is the request's.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(crate) struct InterfaceRequest {
+    name: [u8; INTERFACE_NAME_ROOM],
+    pub(crate) value: [u8; 24],
+}
+
+// The kernel reads and writes a whole `struct ifreq`, so ours must not be the shorter.
+const _: () = assert!(size_of::<InterfaceRequest>() >= size_of::<libc::ifreq>());
+
+impl InterfaceRequest {
+    /// A request about the interface called `name`, whose end is cut off to leave room for the
+    /// terminating zero.
+    pub(crate) fn about(name: &str) -> InterfaceRequest {
+        InterfaceRequest { name: terminated(name), value: [0; 24] }
+    }
+
+    /// The same with the front of its value set.
+    pub(crate) fn with(mut self, front: &[u8]) -> InterfaceRequest {
+        let len = front.len().min(self.value.len());
+        self.value[..len].copy_from_slice(&front[..len]);
+        self
+    }
+}
+
+fn terminated(name: &str) -> [u8; INTERFACE_NAME_ROOM] {
+    let mut room = [0; INTERFACE_NAME_ROOM];
+    let len = name.len().min(INTERFACE_NAME_ROOM - 1);
+    room[..len].copy_from_slice(&name.as_bytes()[..len]);
+    room
+}
+
+/// What can be asked of an interface by a plain `struct ifreq`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ask {
+    Flags,
+    SetFlags,
+    Address,
+    SetAddress,
+    Netmask,
+    SetNetmask,
+    Mtu,
+    HardwareAddress,
+}
+
+/// A socket to ask about interfaces through. It carries no data.
+pub(crate) fn control_socket() -> io::Result<OwnedFd> {
+    // SAFETY: socket(2) takes three numbers and touches no memory of ours.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    done(fd)?;
+    // SAFETY: the call above succeeded, so `fd` is open and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Asks about or sets one thing of an interface; the answer is in the request's value.
+pub(crate) fn ask(
+    socket: BorrowedFd<'_>,
+    what: Ask,
+    request: &mut InterfaceRequest,
+) -> io::Result<()> {
+    let number = match what {
+        Ask::Flags => libc::SIOCGIFFLAGS,
+        Ask::SetFlags => libc::SIOCSIFFLAGS,
+        Ask::Address => libc::SIOCGIFADDR,
+        Ask::SetAddress => libc::SIOCSIFADDR,
+        Ask::Netmask => libc::SIOCGIFNETMASK,
+        Ask::SetNetmask => libc::SIOCSIFNETMASK,
+        Ask::Mtu => libc::SIOCGIFMTU,
+        Ask::HardwareAddress => libc::SIOCGIFHWADDR,
+    };
+    let request: *mut InterfaceRequest = request;
+    // SAFETY: every request listed reads and writes at most one `struct ifreq`, which
+    // `InterfaceRequest` is as long as (asserted above), and `request` is valid for both.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), number as libc::Ioctl, request) })
+}
+
+/// Which driver an interface has, and what that driver says it sits on.
+pub(crate) struct Driver {
+    pub(crate) name: String,
+    pub(crate) bus: String,
+}
+
+/// The kernel's `struct ethtool_drvinfo`.
+#[repr(C)]
+struct DriverInfo {
+    command: u32,
+    driver: [u8; 32],
+    version: [u8; 32],
+    firmware_version: [u8; 32],
+    bus_info: [u8; 32],
+    rom_version: [u8; 32],
+    reserved: [u8; 12],
+    counts: [u32; 5],
+}
+
+const _: () = assert!(size_of::<DriverInfo>() == 196);
+
+/// The kernel's `struct ifreq` whose value is a pointer.
+#[repr(C)]
+struct DriverRequest {
+    name: [u8; INTERFACE_NAME_ROOM],
+    info: *mut DriverInfo,
+    rest: [u8; 24 - size_of::<*mut DriverInfo>()],
+}
+
+const _: () = assert!(size_of::<DriverRequest>() >= size_of::<libc::ifreq>());
+
+/// The driver of the interface called `name` (ETHTOOL_GDRVINFO).
+pub(crate) fn driver(socket: BorrowedFd<'_>, name: &str) -> io::Result<Driver> {
+    const ETHTOOL_GDRVINFO: u32 = 3;
+    let mut info = DriverInfo {
+        command: ETHTOOL_GDRVINFO,
+        driver: [0; 32],
+        version: [0; 32],
+        firmware_version: [0; 32],
+        bus_info: [0; 32],
+        rom_version: [0; 32],
+        reserved: [0; 12],
+        counts: [0; 5],
+    };
+    let mut request = DriverRequest { name: terminated(name), info: &raw mut info, rest: [0; _] };
+    let number = libc::SIOCETHTOOL as libc::Ioctl;
+    // SAFETY: the request is as long as a `struct ifreq`; its pointer is to a whole `struct
+    // ethtool_drvinfo`, which is what the command in it makes the kernel read and write, and both
+    // live until the call returns.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), number, &raw mut request) })?;
+    Ok(Driver { name: text(&info.driver), bus: text(&info.bus_info) })
+}
+
+fn text(field: &[u8]) -> String {
+    let len = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..len]).into_owned()
+}
+
+/// Makes an open `/dev/net/tun` the interface that the request names (TUNSETIFF).
+pub(crate) fn tun_set_interface(tun: &File, request: &mut InterfaceRequest) -> io::Result<()> {
+    let request: *mut InterfaceRequest = request;
+    // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, which `InterfaceRequest` is as long
+    // as, and `request` is valid for both.
+    done(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETIFF, request) })
+}
+
+/// How many bytes of virtio-net header stand before each frame (TUNSETVNETHDRSZ).
+pub(crate) fn tun_set_header_len(tun: &File, len: c_int) -> io::Result<()> {
+    // SAFETY: TUNSETVNETHDRSZ reads one int, which `len` is, and writes nothing.
+    done(unsafe { libc::ioctl(tun.as_raw_fd(), libc::TUNSETVNETHDRSZ, &raw const len) })
+}
+
+/// What the kernel may leave to the reader of a TAP (TUNSETOFFLOAD; bits `TUN_F_*`).
+pub(crate) fn tun_set_offload(tun: &File, features: c_uint) -> io::Result<()> {
+    // SAFETY: TUNSETOFFLOAD takes its argument by value and touches no memory of ours.
+    done(unsafe {
+        libc::ioctl(tun.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(features))
+    })
+}
+
+/// Moves the process into new namespaces (unshare(2); flags `CLONE_NEW*`).
+pub(crate) fn unshare(flags: c_int) -> io::Result<()> {
+    // Only namespaces: other bits part the calling thread from its process's files or memory.
+    let flags = flags & (libc::CLONE_NEWUSER | libc::CLONE_NEWNET);
+    // SAFETY: unshare(2) takes a number, touches no memory of ours, and with these flags leaves
+    // file descriptors and address space shared as they were.
+    done(unsafe { libc::unshare(flags) })
+}
+
+/// The effective user and group of the process.
+pub(crate) fn effective_ids() -> (u32, u32) {
+    // SAFETY: geteuid(2) takes nothing, touches nothing and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: getegid(2) takes nothing, touches nothing and cannot fail.
+    let group = unsafe { libc::getegid() };
+    (user, group)
+}
+
+/// Which cores the calling thread may run on: bit *n* of word *n* / 64 is core *n*.
+pub(crate) fn affinity() -> io::Result<Vec<u64>> {
+    // The kernel refuses a mask shorter than its own, and does not say how long that is.
+    const WORDS_MAX: usize = 1024;
+    let mut mask = vec![0u64; 16];
+    loop {
+        let len = size_of_val(mask.as_slice());
+        let words: *mut u64 = mask.as_mut_ptr();
+        // SAFETY: the kernel writes at most `len` bytes, and `words` points at that many.
+        let answer = done(unsafe { libc::sched_getaffinity(0, len, words.cast()) });
+        match answer {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && mask.len() < WORDS_MAX => {
+                mask.resize(mask.len() * 2, 0);
+            }
+            other => return other.map(|()| mask),
+        }
+    }
+}
+
+/// Keeps the calling thread on the cores of `mask`, laid out as in [`affinity`].
+pub(crate) fn set_affinity(mask: &[u64]) -> io::Result<()> {
+    // SAFETY: the kernel reads `size_of_val(mask)` bytes, which is what `mask` points at.
+    done(unsafe { libc::sched_setaffinity(0, size_of_val(mask), mask.as_ptr().cast()) })
+}
+
+fn done(answer: c_int) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn loopback_answers_every_question_that_reads() {
+        let socket = control_socket().unwrap();
+        for (what, expected) in [
+            (Ask::Flags, None),
+            (Ask::Mtu, None),
+            (Ask::HardwareAddress, Some(libc::ARPHRD_LOOPBACK)),
+        ] {
+            let mut request = InterfaceRequest::about("lo");
+            ask(socket.as_fd(), what, &mut request).unwrap();
+            if let Some(expected) = expected {
+                assert_eq!(u16::from_ne_bytes([request.value[0], request.value[1]]), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_is_no_such_device() {
+        let socket = control_socket().unwrap();
+        let mut request = InterfaceRequest::about("fixwire-none");
+        let error = ask(socket.as_fd(), Ask::Flags, &mut request).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
+        assert!(driver(socket.as_fd(), "fixwire-none").is_err());
+    }
+
+    #[test]
+    fn a_name_over_the_room_is_cut_and_terminated() {
+        let request = InterfaceRequest::about("a-name-far-over-the-room");
+        assert_eq!(&request.name, b"a-name-far-over\0");
+    }
+}
