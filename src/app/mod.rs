@@ -1,0 +1,97 @@
+//! The strategy's side: what trades on the sessions.
+//!
+//! An [`Application`] runs on the polling core, between the frame that came and the frame that
+//! answers it: nothing in it may block. One that needs more time runs on a core of its own behind
+//! [`remote`]'s rings.
+
+pub mod exchange;
+pub mod order;
+pub mod remote;
+pub mod taker;
+
+use crate::fix::{CloseReason, Handler, Message, Outlet, Sender, Store};
+use crate::offload::RxStamp;
+
+/// Which of the engine's sessions: its place in the settings, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u16);
+
+/// What trades. Orders are encoded in place, straight into the connection's stream.
+pub trait Application {
+    /// A session is established.
+    fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        let _ = (session, orders);
+    }
+
+    /// A session has ended.
+    fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
+        let _ = (session, reason);
+    }
+
+    /// An application message, in its order. `stamp` is when the device received the frame that
+    /// completed it.
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        message: &Message<'_>,
+        stamp: Option<RxStamp>,
+        orders: &mut Sender<'_, S, O>,
+    );
+
+    /// Once a round for each established session, if [`WANTS_POLL`](Application::WANTS_POLL).
+    fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        let _ = (session, orders);
+    }
+
+    /// Whether orders come from elsewhere than [`on_message`](Application::on_message).
+    const WANTS_POLL: bool = false;
+
+    /// Whether a message may be sent again as it was, when the counterparty asks. A stale order is
+    /// better filled as a gap.
+    fn may_resend(&mut self, session: SessionId, seq: u32, message: &Message<'_>) -> bool {
+        let _ = (session, seq, message);
+        true
+    }
+}
+
+/// An application as one session calls it.
+#[derive(Debug)]
+pub struct Seated<'a, A> {
+    /// How often the session was established during the call.
+    pub logons: u64,
+    app: &'a mut A,
+    session: SessionId,
+    stamp: Option<RxStamp>,
+}
+
+impl<'a, A: Application> Seated<'a, A> {
+    /// The application, for the session at `index`, with the stamp of the frame at hand.
+    #[inline]
+    pub fn new(app: &'a mut A, index: usize, stamp: Option<RxStamp>) -> Self {
+        Seated { logons: 0, app, session: SessionId(index as u16), stamp }
+    }
+}
+
+impl<A: Application> Handler for Seated<'_, A> {
+    fn on_logon<S: Store, O: Outlet>(&mut self, reply: &mut Sender<'_, S, O>) {
+        self.logons += 1;
+        self.app.on_logon(self.session, reply);
+    }
+
+    fn on_logout(&mut self, reason: CloseReason) {
+        self.app.on_logout(self.session, reason);
+    }
+
+    #[inline]
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        message: &Message<'_>,
+        reply: &mut Sender<'_, S, O>,
+    ) {
+        self.app.on_message(self.session, message, self.stamp, reply);
+    }
+
+    fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
+        self.app.may_resend(self.session, seq, message)
+    }
+}

@@ -1,0 +1,147 @@
+//! A strategy that measures: one order at a time, each on the report of the one before.
+
+use hdrhistogram::Histogram;
+
+use super::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side};
+use super::{Application, SessionId};
+use crate::fix::{CloseReason, Decimal, Message, Outlet, Sender, Store};
+use crate::measure::histogram;
+use crate::offload::RxStamp;
+use crate::time::Instant;
+
+/// What one session has done.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Orders handed to the session.
+    pub orders_sent: u64,
+    /// Reports on them.
+    pub reports_received: u64,
+    /// Messages that were no report on the order in flight.
+    pub unexpected: u64,
+    /// Times that an order found no room and waits for the next message.
+    pub orders_refused: u64,
+    in_flight: Option<(u64, Instant)>,
+}
+
+/// Trades a number of orders on every session.
+#[derive(Clone, Debug)]
+pub struct Taker {
+    orders: u64,
+    tallies: Vec<Tally>,
+    round_trip: Histogram<u64>,
+}
+
+impl Taker {
+    /// Where the interval [`round_trip`](Taker::round_trip) begins, in words.
+    pub const ROUND_TRIP_FROM: &'static str =
+        "host clock when rx_burst had returned the frame that led to the order";
+    /// Where it ends.
+    pub const ROUND_TRIP_TO: &'static str =
+        "host clock when rx_burst had returned the frame with its ExecutionReport";
+
+    /// A taker of `orders` orders on each of `sessions` sessions.
+    pub fn new(orders: u64, sessions: usize) -> Taker {
+        Taker { orders, tallies: vec![Tally::default(); sessions], round_trip: histogram() }
+    }
+
+    /// What a session has done.
+    pub fn tally(&self, session: SessionId) -> &Tally {
+        &self.tallies[usize::from(session.0)]
+    }
+
+    /// Whether every order of every session has been reported on.
+    pub fn is_done(&self) -> bool {
+        self.tallies.iter().all(|tally| tally.reports_received >= self.orders)
+    }
+
+    /// Orders reported on, over all sessions.
+    pub fn reports_received(&self) -> u64 {
+        self.tallies.iter().map(|tally| tally.reports_received).sum()
+    }
+
+    /// From an order to its report, peer and network included.
+    pub fn round_trip(&self) -> &Histogram<u64> {
+        &self.round_trip
+    }
+
+    #[inline]
+    fn send_next<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        orders: &mut Sender<'_, S, O>,
+    ) {
+        let tally = &mut self.tallies[usize::from(session.0)];
+        if tally.orders_sent >= self.orders {
+            return;
+        }
+        let number = tally.orders_sent;
+        let now = orders.now();
+        let sent = orders.send(NEW_ORDER_SINGLE, |encoder| {
+            let id = NumberedId::new(b'O', number);
+            let order = NewOrderSingle {
+                cl_ord_id: id.as_bytes(),
+                symbol: b"ESZ6",
+                side: if number.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+                order_qty: Decimal::new(1 + (number % 9) as i64, 0),
+                price: Decimal::new(450_025 + 25 * (number % 8) as i64, -2),
+            };
+            order.write(encoder, now.utc);
+        });
+        match sent {
+            Ok(_) => {
+                tally.orders_sent += 1;
+                tally.in_flight = Some((number, now.mono));
+            }
+            Err(_) => tally.orders_refused += 1,
+        }
+    }
+}
+
+impl Application for Taker {
+    fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        // After a reconnect the order in flight is still owed a report: the resend brings it.
+        if self.tallies[usize::from(session.0)].in_flight.is_none() {
+            self.send_next(session, orders);
+        }
+    }
+
+    fn on_logout(&mut self, _session: SessionId, _reason: CloseReason) {}
+
+    #[inline]
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        message: &Message<'_>,
+        _stamp: Option<RxStamp>,
+        orders: &mut Sender<'_, S, O>,
+    ) {
+        let tally = &mut self.tallies[usize::from(session.0)];
+        let reported = (message.msg_type() == EXECUTION_REPORT)
+            .then(|| Report::read(message).ok())
+            .flatten()
+            .and_then(|report| NumberedId::number(report.cl_ord_id, b'O'));
+        match (tally.in_flight, reported) {
+            (Some((number, sent_at)), Some(about)) if number == about => {
+                tally.in_flight = None;
+                tally.reports_received += 1;
+                let interval_ns = orders.now().mono.ns_since(sent_at).max(1);
+                self.round_trip.saturating_record(interval_ns);
+                self.send_next(session, orders);
+            }
+            (None, _) => {
+                tally.unexpected += 1;
+                self.send_next(session, orders);
+            }
+            _ => tally.unexpected += 1,
+        }
+    }
+
+    /// An order that found no room is tried again.
+    fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        if self.tallies[usize::from(session.0)].in_flight.is_none() {
+            self.send_next(session, orders);
+        }
+    }
+
+    const WANTS_POLL: bool = true;
+}

@@ -1,0 +1,253 @@
+//! Step 8 of the path: frames to send, and the one place where a checksum is finished or left to
+//! the device, as the plan says.
+
+use crate::neighbor::Network;
+use crate::offload::capability::Capability;
+use crate::offload::checksum::{Sum, copy_and_sum};
+use crate::offload::nic::{TxChecksum, TxMeta};
+use crate::offload::plan::Plan;
+use crate::tcp::Transmit;
+use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac};
+use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
+
+/// Writes frames by the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Emitter {
+    ipv4: TxChecksum,
+    tcp: TxChecksum,
+}
+
+/// A frame that has been written: its length, and what the device is to do with it.
+pub type Written = (usize, TxMeta);
+
+impl Emitter {
+    /// An emitter for a device that runs by `plan`.
+    pub fn new(plan: &Plan) -> Emitter {
+        let by_plan = |capability| {
+            if plan.uses(capability) { TxChecksum::Partial } else { TxChecksum::Full }
+        };
+        Emitter {
+            ipv4: by_plan(Capability::TxIpv4Checksum),
+            tcp: by_plan(Capability::TxTcpChecksum),
+        }
+    }
+
+    /// What is left to the device.
+    #[inline]
+    pub fn leaves_to_device(&self) -> [Option<Capability>; 2] {
+        let left = |field, capability| (field == TxChecksum::Partial).then_some(capability);
+        [left(self.ipv4, Capability::TxIpv4Checksum), left(self.tcp, Capability::TxTcpChecksum)]
+    }
+
+    /// Writes a segment: headers, then the payload in the one pass that also sums it where the
+    /// device does not.
+    ///
+    /// # Panics
+    /// If `out` is shorter than the frame; the connection's MSS keeps it within the MTU.
+    #[inline]
+    pub fn tcp(
+        &self,
+        network: &Network,
+        dst: Mac,
+        segment: &Transmit<'_>,
+        out: &mut [u8],
+    ) -> Written {
+        let [first, second] = segment.payload;
+        let tcp_len = segment.header.header_len() + first.len() + second.len();
+        let packet = ipv4::Repr {
+            src: segment.local,
+            dst: segment.remote,
+            protocol: ipv4::Protocol::Tcp,
+            payload_len: tcp_len,
+        };
+        let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
+        let l3_len = packet.emit(&mut out[l2_len..], self.ipv4 == TxChecksum::Partial);
+        let l4 = &mut out[l2_len + l3_len..][..tcp_len];
+        let l4_len = segment.header.emit(l4);
+
+        let (header, payload) = l4.split_at_mut(l4_len);
+        let pseudo = Sum::of_tcp_pseudo_header(
+            segment.local.octets(),
+            segment.remote.octets(),
+            tcp_len as u16,
+        );
+        let field = match self.tcp {
+            TxChecksum::Partial => {
+                payload[..first.len()].copy_from_slice(first);
+                payload[first.len()..].copy_from_slice(second);
+                pseudo.folded()
+            }
+            TxChecksum::Full => {
+                let sum = pseudo.plus(Sum::of(header)).plus(copy_and_sum(first, payload));
+                let rest = copy_and_sum(second, &mut payload[first.len()..]);
+                let odd = first.len() % 2 == 1;
+                (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
+            }
+        };
+        header[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
+        let meta = TxMeta {
+            l2_len: l2_len as u8,
+            l3_len: l3_len as u8,
+            l4_len: l4_len as u8,
+            ipv4: self.ipv4,
+            tcp: self.tcp,
+            stamp_token: 0,
+        };
+        (padded(l2_len + l3_len + tcp_len, out), meta)
+    }
+
+    /// Writes the answer to an echo request of `to`.
+    ///
+    /// # Errors
+    /// [`Refusal::IcmpTooLongToEcho`].
+    pub fn echo_reply(
+        &self,
+        network: &Network,
+        dst: Mac,
+        to: core::net::Ipv4Addr,
+        data: &[u8],
+        out: &mut [u8],
+    ) -> Result<Written, Refusal> {
+        let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
+        let room = usize::from(network.mtu).min(out.len() - l2_len);
+        let body = out.get_mut(l2_len + ipv4::HEADER_LEN..l2_len + room);
+        let payload_len = icmp::emit_echo_reply(data, body.unwrap_or_default())?;
+        let packet =
+            ipv4::Repr { src: network.addr, dst: to, protocol: ipv4::Protocol::Icmp, payload_len };
+        let l3_len = packet.emit(&mut out[l2_len..], self.ipv4 == TxChecksum::Partial);
+        let meta = TxMeta {
+            l2_len: l2_len as u8,
+            l3_len: l3_len as u8,
+            ipv4: self.ipv4,
+            ..TxMeta::default()
+        };
+        Ok((padded(l2_len + l3_len + payload_len, out), meta))
+    }
+}
+
+/// Writes an ARP packet.
+///
+/// # Panics
+/// If `out` is shorter than the shortest Ethernet frame.
+pub fn arp(network: &Network, dst: Mac, packet: &arp::Repr, out: &mut [u8]) -> Written {
+    let l2_len = link(network, dst, Ethertype::Arp).emit(out);
+    let len = l2_len + packet.emit(&mut out[l2_len..]);
+    (padded(len, out), TxMeta { l2_len: l2_len as u8, ..TxMeta::default() })
+}
+
+fn link(network: &Network, dst: Mac, ethertype: Ethertype) -> ethernet::Repr {
+    ethernet::Repr { dst, src: network.mac, vlan: network.vlan, ethertype }
+}
+
+/// Zeroes what a short frame lacks: no NIC is left to send whatever was in the buffer.
+fn padded(len: usize, out: &mut [u8]) -> usize {
+    if len < FRAME_LEN_MIN {
+        out[len..FRAME_LEN_MIN].fill(0);
+    }
+    len.max(FRAME_LEN_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::offload::plan::{Advert, Capabilities, Provider};
+    use crate::offload::profile::{Policy, Profile};
+    use crate::wire::tcp::{Flags, Options, SeqNumber};
+
+    const NETWORK: Network = Network {
+        mac: Mac([2, 0, 0, 0, 0, 2]),
+        addr: Ipv4Addr::new(10, 9, 0, 2),
+        prefix_len: 24,
+        gateway: None,
+        vlan: None,
+        mtu: 1500,
+    };
+    const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+    fn emitter(policy: Policy) -> Emitter {
+        let advert = Advert { by: Provider::Model, how: "for a test" };
+        let device = Capabilities::NONE
+            .with(Capability::TxIpv4Checksum, advert)
+            .with(Capability::TxTcpChecksum, advert);
+        Emitter::new(&Plan::negotiate("test", &Profile::all(policy), &device))
+    }
+
+    fn transmit<'a>(payload: [&'a [u8]; 2]) -> Transmit<'a> {
+        Transmit {
+            connection: None,
+            local: NETWORK.addr,
+            remote: PEER,
+            header: tcp::Repr {
+                src_port: 49_152,
+                dst_port: 9878,
+                seq: SeqNumber(1),
+                ack: SeqNumber(2),
+                flags: Flags::ACK,
+                window: 512,
+                options: Options::NONE,
+            },
+            payload,
+            retransmission: false,
+        }
+    }
+
+    #[test]
+    fn a_finished_frame_is_right_wherever_the_payload_is_cut() {
+        let payload: Vec<u8> = (0..101).collect();
+        for vlan in [None, Some(7)] {
+            let network = Network { vlan, ..NETWORK };
+            for cut in 0..=payload.len() {
+                let (first, second) = payload.split_at(cut);
+                let mut out = vec![0xee; 256];
+                let (len, meta) = emitter(Policy::Off).tcp(
+                    &network,
+                    PEER_MAC,
+                    &transmit([first, second]),
+                    &mut out,
+                );
+                let frame = ethernet::Packet::parse(&out[..len]).unwrap();
+                let packet = ipv4::Packet::parse(frame.payload).unwrap();
+                let segment = tcp::Packet::parse(packet.payload).unwrap();
+                assert!(packet.checksum_is_valid());
+                assert!(
+                    packet.tcp_pseudo_header().plus(Sum::of(segment.bytes())).is_valid(),
+                    "{cut}"
+                );
+                assert_eq!(segment.segment().unwrap().payload, payload);
+                assert_eq!((frame.vlan, frame.dst, frame.src), (vlan, PEER_MAC, NETWORK.mac));
+                assert_eq!(meta.tcp, TxChecksum::Full);
+                assert_eq!(usize::from(meta.l2_len), frame.header_len);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_left_to_the_device_holds_the_pseudo_header_s_sum_and_no_header_sum() {
+        let mut out = vec![0xee; 256];
+        let (len, meta) = emitter(Policy::Prefer).tcp(
+            &NETWORK,
+            PEER_MAC,
+            &transmit([b"8=FIX", b".4.4"]),
+            &mut out,
+        );
+        let packet = ipv4::Packet::parse(&out[14..len]).unwrap();
+        let segment = tcp::Packet::parse(packet.payload).unwrap();
+        assert_eq!(segment.checksum(), packet.tcp_pseudo_header().folded());
+        assert_eq!(packet.header[10..12], [0, 0]);
+        assert_eq!((meta.ipv4, meta.tcp), (TxChecksum::Partial, TxChecksum::Partial));
+        assert_eq!((meta.l2_len, meta.l3_len, meta.l4_len), (14, 20, 20));
+        assert_eq!(segment.segment().unwrap().payload, b"8=FIX.4.4");
+    }
+
+    #[test]
+    fn a_short_frame_is_padded_with_zeros_not_with_what_was_there() {
+        let mut out = vec![0xee; 256];
+        let (len, _) =
+            emitter(Policy::Off).tcp(&NETWORK, PEER_MAC, &transmit([b"", b""]), &mut out);
+        assert_eq!(len, FRAME_LEN_MIN);
+        assert_eq!(out[54..60], [0; 6]);
+    }
+}

@@ -1,0 +1,253 @@
+//! The busy-polling loop around the [`pipeline`](crate::pipeline): one core, one device, every
+//! session on it.
+
+use core::net::Ipv4Addr;
+
+use crate::app::Application;
+use crate::desk::{Desk, SessionPlan};
+use crate::emit::Emitter;
+use crate::measure::Intervals;
+use crate::neighbor::{Neighbors, Network};
+use crate::offload::nic::{Burst, Frame, Nic};
+use crate::offload::observe::Observations;
+use crate::offload::plan::Plan;
+use crate::tcp::{Config, Stack};
+use crate::time::{Clock, Instant, Now};
+use crate::verify::Verifier;
+use crate::wire::{Refusal, RefusalCounters};
+
+/// Everything from the device to the strategy, set up once and then polled.
+pub struct Engine<N: Nic, A: Application> {
+    pub(crate) nic: N,
+    pub(crate) plan: Plan,
+    pub(crate) verifier: Verifier,
+    pub(crate) emitter: Emitter,
+    pub(crate) neighbors: Neighbors,
+    pub(crate) tcp: Stack,
+    pub(crate) desk: Desk<A>,
+    pub(crate) observations: Observations,
+    pub(crate) outbound: Burst<N::Frame>,
+    inbound: Burst<N::Frame>,
+    joined: Joined,
+    refusals: RefusalCounters,
+    intervals: Intervals,
+}
+
+/// How the engine is set up.
+pub struct Setup {
+    /// Who it is on the link.
+    pub network: Network,
+    /// Its TCP.
+    pub tcp: Config,
+    /// The secret behind initial sequence numbers and ports (RFC 6528): random, new every start.
+    pub secret: [u8; 16],
+    /// The sessions that it trades.
+    pub sessions: Vec<SessionPlan>,
+}
+
+impl<N: Nic, A: Application> Engine<N, A> {
+    /// An engine on a running device. Everything is allocated here; polling allocates nothing.
+    ///
+    /// # Errors
+    /// A session that cannot be served, in words.
+    pub fn new(nic: N, plan: Plan, setup: Setup, app: A) -> Result<Self, String> {
+        let mut tcp = Stack::new(setup.tcp, setup.secret);
+        let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
+        let mut engine = Engine {
+            verifier: Verifier::new(&plan),
+            emitter: Emitter::new(&plan),
+            neighbors: Neighbors::new(setup.network),
+            observations: Observations::default(),
+            joined: Joined::new(),
+            inbound: Burst::new(),
+            outbound: Burst::new(),
+            refusals: RefusalCounters::default(),
+            intervals: Intervals::new(),
+            nic,
+            plan,
+            tcp,
+            desk,
+        };
+        let (dst, announcement) = engine.neighbors.announcement();
+        engine.send_arp(dst, &announcement);
+        Ok(engine)
+    }
+
+    /// One round: what has arrived, what is due, what may be sent. Says how many frames came.
+    ///
+    /// Each frame's answer is handed to the device before the next frame is looked at.
+    #[inline]
+    pub fn poll(&mut self, clock: &impl Clock) -> usize {
+        self.nic.reclaim();
+        let mut inbound = core::mem::take(&mut self.inbound);
+        let received = self.nic.rx_burst(&mut inbound);
+        let now = clock.now();
+        for frame in inbound.drain(..) {
+            self.take_in(now, &frame);
+            self.send(now, clock);
+        }
+        self.inbound = inbound;
+        self.on_time(now);
+        self.send(now, clock);
+        received
+    }
+
+    #[inline]
+    fn take_in(&mut self, now: Now, frame: &N::Frame) {
+        let outcome = if frame.segments() == 1 {
+            self.receive(now, frame.rx_meta(), frame.bytes())
+        } else {
+            let mut joined = core::mem::take(&mut self.joined);
+            let outcome = joined.join(frame);
+            let outcome = outcome.and_then(|bytes| self.receive(now, frame.rx_meta(), bytes));
+            self.joined = joined;
+            outcome
+        };
+        if let Err(reason) = outcome {
+            self.refusals.count(reason);
+        }
+    }
+
+    /// Frames what the streams hold and hands it to the device.
+    #[inline]
+    fn send(&mut self, now: Now, clock: &impl Clock) {
+        self.desk.settle(now, &mut self.tcp);
+        self.transmit(now);
+        if self.outbound.is_empty() {
+            return;
+        }
+        let orders = self.desk.take_orders_encoded();
+        if orders > 0 {
+            self.intervals.record_frame_to_order(clock.now().mono.ns_since(now.mono), orders);
+        }
+        self.flush();
+    }
+
+    /// Hands the transmit burst to the device; what it does not take stays for the next round.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        let by_device = self.emitter.leaves_to_device();
+        let sent = self.nic.tx_burst(&mut self.outbound) as u64;
+        for capability in by_device.into_iter().flatten() {
+            self.observations.of_mut(capability).seen += sent;
+        }
+    }
+
+    /// Timers: ARP, TCP, sessions, and the application's own.
+    #[inline]
+    fn on_time(&mut self, now: Now) {
+        if self.neighbors.next_timeout() <= now.mono {
+            let given_up = self.neighbors.counters().neighbor_unreachable;
+            while let Some((dst, request)) = self.neighbors.poll_transmit(now.mono) {
+                self.send_arp(dst, &request);
+            }
+            if self.neighbors.counters().neighbor_unreachable > given_up {
+                // Whoever still has something to send asks anew, for as long as TCP has patience.
+                self.tcp.resume_transmits();
+            }
+        }
+        if self.tcp.next_timeout() <= now.mono {
+            self.tcp.on_timeout(now.mono);
+        }
+        self.desk.on_time(now, &mut self.tcp);
+    }
+
+    /// The earliest moment at which [`poll`](Engine::poll) has something to do though nothing arrives.
+    pub fn next_timeout(&self) -> Instant {
+        self.neighbors.next_timeout().min(self.tcp.next_timeout()).min(self.desk.next_timeout())
+    }
+
+    /// Begins to log every session out; [`is_idle`](Engine::is_idle) tells when all are down.
+    pub fn log_out(&mut self, now: Now, reason: &str) {
+        self.desk.log_out(now, &mut self.tcp, reason);
+    }
+
+    /// Whether every session is down for good and every connection is closed.
+    pub fn is_idle(&self) -> bool {
+        self.desk.is_done()
+    }
+
+    /// The neighbour on the way to `remote` whose hardware address is not known.
+    pub fn unresolved_next_hop(&self, remote: Ipv4Addr) -> Option<Ipv4Addr> {
+        let next_hop = self.neighbors.network().next_hop(remote)?;
+        (!self.neighbors.knows(next_hop)).then_some(next_hop)
+    }
+
+    /// The application.
+    pub fn app(&self) -> &A {
+        self.desk.app()
+    }
+
+    /// The application, to change.
+    pub fn app_mut(&mut self) -> &mut A {
+        self.desk.app_mut()
+    }
+
+    /// The application, everything else let go.
+    pub fn into_app(self) -> A {
+        self.desk.into_app()
+    }
+
+    /// The sessions and their lines.
+    pub fn desk(&self) -> &Desk<A> {
+        &self.desk
+    }
+
+    /// The device.
+    pub fn nic(&self) -> &N {
+        &self.nic
+    }
+
+    /// The plan that it runs by.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What live frames showed of it.
+    pub fn observations(&self) -> &Observations {
+        &self.observations
+    }
+
+    /// What was measured.
+    pub fn intervals(&self) -> &Intervals {
+        &self.intervals
+    }
+
+    /// Every counter by name: device, refusals, checks, neighbours, TCP, sessions.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.nic
+            .counters()
+            .iter()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .chain(self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
+            .chain(self.verifier.counters().iter())
+            .chain(self.neighbors.counters().iter())
+            .chain(self.tcp.counters().iter())
+            .chain(self.desk.counters())
+    }
+}
+
+/// Joins the pieces of a frame that lies in several.
+#[derive(Default)]
+struct Joined(Box<[u8]>);
+
+/// The longest frame that is joined: a jumbo frame.
+const JOINED_LEN_MAX: usize = 9_216;
+
+impl Joined {
+    fn new() -> Joined {
+        Joined(vec![0; JOINED_LEN_MAX].into_boxed_slice())
+    }
+
+    fn join(&mut self, frame: &impl Frame) -> Result<&[u8], Refusal> {
+        let mut len = 0;
+        for index in 0..frame.segments() {
+            let piece = frame.segment(index);
+            let room = self.0.get_mut(len..len + piece.len()).ok_or(Refusal::FrameTooLong)?;
+            room.copy_from_slice(piece);
+            len += piece.len();
+        }
+        Ok(&self.0[..len])
+    }
+}

@@ -1,0 +1,120 @@
+//! What a session counts: every reason to ignore, refuse or close, and what else happened.
+
+use super::reason::{CloseReason, Garbled, RejectReason};
+
+macro_rules! events {
+    ($( $variant:ident $name:literal $doc:literal )*) => {
+        /// Something that happened, other than for a reason that has its own name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Event { $( #[doc = $doc] $variant, )* }
+
+        impl Event {
+            /// Every event, in the order of their numbers.
+            pub const ALL: [Event; [$(stringify!($variant)),*].len()] = [$(Event::$variant),*];
+
+            /// The name of this event's counter.
+            pub const fn name(self) -> &'static str {
+                match self { $(Event::$variant => $name,)* }
+            }
+
+            /// What it means, in a line.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Event::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+events! {
+    MessageReceived "message_received" "A well-formed message arrived."
+    MessageDelivered "message_delivered" "An application message was handed to the application."
+    MessageSent "message_sent" "A message was sent under a new number."
+    MessageAssembled "message_assembled" "A message arrived in pieces and was joined by a copy."
+    DuplicateIgnored "duplicate_ignored" "A number already processed came again with PossDupFlag."
+    GapDetected "gap_detected" "A number higher than expected came; a ResendRequest was sent."
+    MessageHeld "message_held" "A message past a gap was kept until the gap is filled."
+    MessageNotHeld "message_not_held" "A message past a gap was dropped for want of room, to be requested again."
+    ResendAnswered "resend_answered" "A ResendRequest was taken up."
+    MessageResent "message_resent" "An application message was sent again with PossDupFlag."
+    GapFilled "gap_filled" "A run of numbers was answered by one SequenceReset-GapFill."
+    ResendVetoed "resend_vetoed" "The application let a message become part of a gap fill."
+    ResendForgotten "resend_forgotten" "A requested run reached below what the store still holds: gap-filled."
+    ResendPaused "resend_paused" "A resend waits for room in the outlet."
+    AdminDeferred "admin_deferred" "A session message waits for room in the outlet."
+    SendRefused "send_refused" "The application's send found no room, or no logged-on session."
+    NumbersReset "numbers_reset" "Both sequence numbers began again at 1."
+}
+
+/// One counter for each event and each reason.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    events: [u64; Event::ALL.len()],
+    garbled: [u64; Garbled::ALL.len()],
+    rejects: [u64; RejectReason::ALL.len()],
+    closes: [u64; CloseReason::ALL.len()],
+}
+
+impl Counters {
+    /// Counts an event.
+    #[inline]
+    pub fn count(&mut self, event: Event) {
+        self.events[event as usize] += 1;
+    }
+
+    /// How often `event` happened.
+    pub fn of(&self, event: Event) -> u64 {
+        self.events[event as usize]
+    }
+
+    /// How often bytes were ignored for `reason`.
+    pub fn of_garbled(&self, reason: Garbled) -> u64 {
+        self.garbled[reason as usize]
+    }
+
+    /// How often a message was refused for `reason`.
+    pub fn of_reject(&self, reason: RejectReason) -> u64 {
+        self.rejects[reason as usize]
+    }
+
+    /// How often a connection ended for `reason`.
+    pub fn of_close(&self, reason: CloseReason) -> u64 {
+        self.closes[reason as usize]
+    }
+
+    /// Every counter by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let events = Event::ALL.into_iter().map(Event::name).zip(self.events);
+        let garbled = Garbled::ALL.into_iter().map(Garbled::name).zip(self.garbled);
+        let rejects = RejectReason::ALL.into_iter().map(RejectReason::name).zip(self.rejects);
+        let closes = CloseReason::ALL.into_iter().map(CloseReason::name).zip(self.closes);
+        events.chain(garbled).chain(rejects).chain(closes)
+    }
+
+    pub(super) fn count_garbled(&mut self, reason: Garbled) {
+        self.garbled[reason as usize] += 1;
+    }
+
+    pub(super) fn count_reject(&mut self, reason: RejectReason) {
+        self.rejects[reason as usize] += 1;
+    }
+
+    pub(super) fn count_close(&mut self, reason: CloseReason) {
+        self.closes[reason as usize] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_own_name() {
+        let counters = Counters::default();
+        let mut names: Vec<_> = counters.iter().map(|(name, _)| name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

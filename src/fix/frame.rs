@@ -1,0 +1,236 @@
+//! Where a message ends in a stream, proven by BodyLength(9) and CheckSum(10).
+
+use super::reason::Garbled;
+
+/// The byte that ends a field.
+pub const SOH: u8 = 0x01;
+
+/// `10=nnn` and its SOH.
+pub const TRAILER_LEN: usize = 7;
+
+const START: &[u8] = b"8=FIX";
+/// `8=FIXT.1.1` and `8=FIX.5.0SP2` bound what any version writes, SOH included.
+const BEGIN_STRING_FIELD_LEN_MAX: usize = 16;
+/// Digits of BodyLength: leading zeros are taken from peers that pad to a width.
+const BODY_LENGTH_DIGITS_MAX: usize = 9;
+/// `35=0` and its SOH.
+const BODY_LEN_MIN: usize = 5;
+
+/// What the front of a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framed {
+    /// A message of so many bytes, its BodyLength and CheckSum right.
+    Complete {
+        /// From the `8` of BeginString to the SOH after CheckSum.
+        len: usize,
+        /// Where the fields after BodyLength begin.
+        body: usize,
+    },
+    /// The beginning of a message. At least `need` more bytes end it or tell more.
+    Incomplete {
+        /// Never 0, and never more than the message lacks.
+        need: usize,
+    },
+    /// No message: `skip` bytes are to be passed over before looking again.
+    Garbled {
+        /// Never 0, and never more than there are.
+        skip: usize,
+        /// Why.
+        reason: Garbled,
+    },
+}
+
+/// Looks at the front of `bytes`. A message longer than `message_bytes_max` is refused as soon as
+/// its BodyLength is read, before any of it needs to be kept.
+///
+/// A message whose CheckSum is not where BodyLength says takes the bytes that it claims down with
+/// it, and the search for the next `8=FIX` begins there.
+#[inline]
+pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
+    let prefix = bytes.len().min(START.len());
+    if bytes[..prefix] != START[..prefix] {
+        return garbled(bytes, 1, Garbled::BeginStringMissing);
+    }
+    let Some(begin_string_end) =
+        bytes.iter().take(BEGIN_STRING_FIELD_LEN_MAX).position(|&byte| byte == SOH)
+    else {
+        return unended(bytes, BEGIN_STRING_FIELD_LEN_MAX, Garbled::BeginStringInvalid);
+    };
+    let second = &bytes[begin_string_end + 1..];
+    let prefix = second.len().min(2);
+    if second[..prefix] != b"9="[..prefix] {
+        return garbled(bytes, 1, Garbled::BodyLengthNotSecond);
+    }
+    if prefix < 2 {
+        return Framed::Incomplete { need: 2 - prefix };
+    }
+    let (body_len, digits) = match body_length(&second[2..]) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Framed::Incomplete { need: 1 },
+        Err(reason) => return garbled(bytes, 1, reason),
+    };
+    let body = begin_string_end + 1 + 2 + digits + 1;
+    let len = body + body_len + TRAILER_LEN;
+    if len > message_bytes_max {
+        return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
+    }
+    if len > bytes.len() {
+        return Framed::Incomplete { need: len - bytes.len() };
+    }
+    match check_sum(&bytes[..len]) {
+        Ok(()) => Framed::Complete { len, body },
+        Err(Garbled::CheckSumWrong) => {
+            Framed::Garbled { skip: len, reason: Garbled::CheckSumWrong }
+        }
+        Err(reason) => garbled(bytes, body + body_len, reason),
+    }
+}
+
+/// The bytes summed modulo 256, as CheckSum(10) has them.
+#[inline]
+pub fn sum(bytes: &[u8]) -> u8 {
+    // Sixteen sums side by side: the compiler keeps them in one register.
+    let mut lanes = [0u8; 16];
+    let mut chunks = bytes.chunks_exact(16);
+    for chunk in &mut chunks {
+        for (lane, &byte) in lanes.iter_mut().zip(chunk) {
+            *lane = lane.wrapping_add(byte);
+        }
+    }
+    let sum = lanes.into_iter().fold(0, u8::wrapping_add);
+    chunks.remainder().iter().fold(sum, |sum, &byte| sum.wrapping_add(byte))
+}
+
+/// BodyLength's value and its number of digits, or `None` when its SOH is still to come.
+fn body_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
+    let mut value = 0;
+    for (digits, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if digits < BODY_LENGTH_DIGITS_MAX => {
+                value = value * 10 + usize::from(byte - b'0');
+            }
+            b'0'..=b'9' => return Err(Garbled::BodyLengthTooLong),
+            SOH if digits > 0 && value >= BODY_LEN_MIN => return Ok(Some((value, digits))),
+            _ => return Err(Garbled::BodyLengthInvalid),
+        }
+    }
+    Ok(None)
+}
+
+fn check_sum(message: &[u8]) -> Result<(), Garbled> {
+    let (content, trailer) = message.split_at(message.len() - TRAILER_LEN);
+    let &[b'1', b'0', b'=', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', SOH] = trailer
+    else {
+        return Err(Garbled::CheckSumMissing);
+    };
+    if content.last() != Some(&SOH) {
+        return Err(Garbled::CheckSumMissing);
+    }
+    let [a, b, c] = [a, b, c].map(|digit| u16::from(digit - b'0'));
+    if a * 100 + b * 10 + c == u16::from(sum(content)) {
+        Ok(())
+    } else {
+        Err(Garbled::CheckSumWrong)
+    }
+}
+
+fn unended(bytes: &[u8], len_max: usize, reason: Garbled) -> Framed {
+    if bytes.len() < len_max {
+        let need = START.len().saturating_sub(bytes.len()).max(1);
+        Framed::Incomplete { need }
+    } else {
+        garbled(bytes, 1, reason)
+    }
+}
+
+/// Skips to the next place at or after `from` where a message may begin: an `8=FIX`, or its first
+/// bytes at the end of what there is.
+#[cold]
+fn garbled(bytes: &[u8], from: usize, reason: Garbled) -> Framed {
+    let rest = &bytes[from..];
+    let start = (0..rest.len()).find(|&at| {
+        let prefix = START.len().min(rest.len() - at);
+        rest[at..at + prefix] == START[..prefix]
+    });
+    Framed::Garbled { skip: from + start.unwrap_or(rest.len()), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::oracle::sealed;
+
+    const MAX: usize = 4096;
+
+    fn soh(text: &str) -> Vec<u8> {
+        text.replace('|', "\x01").into_bytes()
+    }
+
+    #[test]
+    fn every_proper_prefix_is_incomplete_and_asks_for_no_more_than_is_missing() {
+        let message = sealed("FIX.4.4", "35=0|34=2|49=A|52=20260102-03:04:05|56=B|");
+        for cut in 0..message.len() {
+            match frame(&message[..cut], MAX) {
+                Framed::Incomplete { need } => {
+                    assert!((1..=message.len() - cut).contains(&need), "cut at {cut}, need {need}");
+                }
+                found => panic!("cut at {cut}: {found:?}"),
+            }
+        }
+        assert_eq!(frame(&message, MAX), Framed::Complete { len: message.len(), body: 15 });
+    }
+
+    #[test]
+    fn each_garbled_message_has_its_reason_and_the_next_one_is_found() {
+        let next = sealed("FIX.4.4", "35=0|34=2|");
+        let table = [
+            ("garbage|", Garbled::BeginStringMissing),
+            ("8=FIX.4.4.and.on.and.on|9=5|", Garbled::BeginStringInvalid),
+            ("8=FIX.4.4|35=0|", Garbled::BodyLengthNotSecond),
+            ("8=FIX.4.4|9=|35=0|10=000|", Garbled::BodyLengthInvalid),
+            ("8=FIX.4.4|9=-5|35=0|10=000|", Garbled::BodyLengthInvalid),
+            ("8=FIX.4.4|9=4|35=0|10=000|", Garbled::BodyLengthInvalid),
+            ("8=FIX.4.4|9=4090|35=0|10=000|", Garbled::BodyLengthTooLong),
+            ("8=FIX.4.4|9=99999999999999999999|35=0|", Garbled::BodyLengthTooLong),
+            ("8=FIX.4.4|9=5|35=0|10=256|", Garbled::CheckSumWrong),
+            ("8=FIX.4.4|9=5|35=0|10=00|", Garbled::CheckSumMissing),
+            ("8=FIX.4.4|9=5|35=0|11=000|", Garbled::CheckSumMissing),
+            ("8=FIX.4.4|9=5|35=000|10=000|", Garbled::CheckSumMissing),
+        ];
+        for (text, expected) in table {
+            let mut bytes = soh(text);
+            let garbage = bytes.len();
+            bytes.extend_from_slice(&next);
+            let mut at = 0;
+            let mut reasons = Vec::new();
+            while at < garbage {
+                match frame(&bytes[at..], MAX) {
+                    Framed::Garbled { skip, reason } => (at += skip, reasons.push(reason)).1,
+                    found => panic!("{text}: {found:?}"),
+                }
+            }
+            assert_eq!((at, reasons[0]), (garbage, expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_body_length_too_long_takes_down_what_it_claims() {
+        let mut bytes = soh("8=FIX.4.4|9=30|35=0|34=2|10=000|");
+        bytes.extend_from_slice(&sealed("FIX.4.4", "35=0|34=3|"));
+        let third = bytes.len();
+        bytes.extend_from_slice(&sealed("FIX.4.4", "35=0|34=4|"));
+        let Framed::Garbled { skip, reason: Garbled::CheckSumMissing } = frame(&bytes, MAX) else {
+            panic!("not garbled")
+        };
+        assert_eq!(skip, third);
+    }
+
+    #[test]
+    fn the_sum_agrees_with_adding_byte_by_byte() {
+        let bytes: Vec<u8> = (0..300u32).map(|n| (n * 7 % 256) as u8).collect();
+        for len in 0..bytes.len() {
+            let naive = bytes[..len].iter().map(|&byte| u32::from(byte)).sum::<u32>() % 256;
+            assert_eq!(u32::from(sum(&bytes[..len])), naive, "{len}");
+        }
+    }
+}

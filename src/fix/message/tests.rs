@@ -1,0 +1,168 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::fix::oracle::{self, seal_bytes, sealed};
+
+const ORDER: &str = "35=D|34=7|49=DESK|52=20260102-03:04:05.678|56=VENUE|11=id-1|21=1|38=100|40=2|\
+                     44=10.25|54=1|55=INTC|60=20260102-03:04:05.678|95=5|96=a\x01b=c|58=text|";
+
+#[test]
+fn every_field_is_found_where_it_stands() {
+    let bytes = sealed("FIX.4.4", ORDER);
+    let mut decoder = Decoder::default();
+    let message = decoder.parse(&bytes).unwrap();
+    assert_eq!(message.begin_string(), b"FIX.4.4");
+    assert_eq!((message.msg_type(), message.msg_seq_num()), (&b"D"[..], Ok(7)));
+    assert_eq!(message.decimal(44), Ok(Decimal::new(1025, -2)));
+    assert_eq!(message.char(54), Ok(b'1'));
+    assert_eq!(message.utc(60).unwrap().as_unix_ns(), 1_767_323_045_678_000_000);
+    assert_eq!(message.field(96), Some(&b"a\x01b=c"[..]));
+    assert_eq!(message.field(58), Some(&b"text"[..]));
+    assert_eq!(message.u32(999), Err(FieldError::Missing));
+    assert_eq!((message.poss_dup(), message.fault()), (false, None));
+    let expected = oracle::fields(&bytes).unwrap();
+    assert!(message.fields().eq(expected.iter().map(|(tag, value)| (*tag, &value[..]))));
+}
+
+#[test]
+fn what_broke_other_engines_is_garbled_or_a_fault_here() {
+    type Outcome = Result<Option<(RejectReason, &'static str)>, Garbled>;
+    let header = "34=2|49=A|52=20260102-03:04:05|56=B|";
+    let fault = |reason, tag| Ok(Some((reason, tag)));
+    let table: &[(&str, &str, Outcome)] = &[
+        ("35=0|", "", Ok(None)),
+        ("35=0|", "95=333|96=abc|", fault(RejectReason::DataFormatIncorrect, "96")),
+        ("35=0|", "95=4294967295|96=abc|", fault(RejectReason::DataFormatIncorrect, "96")),
+        ("35=0|", "95=99999999999999999999|96=abc|", Ok(None)),
+        ("35=0|", "212=2|213=abc|", fault(RejectReason::DataFormatIncorrect, "213")),
+        ("35=0|", "4294967331=x|", fault(RejectReason::InvalidTagNumber, "4294967331")),
+        ("35=0|", "65571=x|", Ok(None)),
+        ("35=0|", "0=x|", fault(RejectReason::InvalidTagNumber, "0")),
+        ("35=0|", "-1=x|", fault(RejectReason::InvalidTagNumber, "-1")),
+        ("35=0|", "058=x|", fault(RejectReason::InvalidTagNumber, "058")),
+        ("35=0|", "58=|", fault(RejectReason::TagWithoutValue, "58")),
+        ("35=0|", "35=D|", fault(RejectReason::TagRepeated, "35")),
+        ("35=0|", "34=9|", fault(RejectReason::TagRepeated, "34")),
+        ("35=0|58=x|", "", fault(RejectReason::TagOutOfOrder, "34")),
+        ("35=|", "", fault(RejectReason::TagWithoutValue, "35")),
+        ("35=0|", "3x=y|", Err(Garbled::FieldMalformed)),
+        ("35=0|", "=x|", Err(Garbled::FieldMalformed)),
+        ("35=0|", "-=x|", Err(Garbled::FieldMalformed)),
+        ("35=0|", "58|", Err(Garbled::FieldMalformed)),
+        ("35=0|", "|", Err(Garbled::FieldMalformed)),
+        ("35=0|", "4garbled9=x|", Err(Garbled::FieldMalformed)),
+        ("50=x|35=0|", "", Err(Garbled::MsgTypeNotThird)),
+    ];
+    for (front, back, expected) in table {
+        let bytes = sealed("FIX.4.4", &format!("{front}{header}{back}"));
+        let mut decoder = Decoder::default();
+        let found = decoder
+            .parse(&bytes)
+            .map(|m| m.fault().map(|f| (f.reason, std::str::from_utf8(f.tag).unwrap().to_owned())));
+        let expected = expected.map(|fault| fault.map(|(reason, tag)| (reason, tag.to_owned())));
+        assert_eq!(found, expected, "{front}..{back}");
+    }
+}
+
+#[test]
+fn a_message_with_more_fields_than_the_table_is_garbled() {
+    let bytes = sealed("FIX.4.4", "35=0|34=2|58=x|");
+    assert!(Decoder::with_fields(6).parse(&bytes).is_ok());
+    for fields_max in 0..6 {
+        let found = Decoder::with_fields(fields_max).parse(&bytes).map(|_| ());
+        assert_eq!(found, Err(Garbled::FieldsTooMany), "{fields_max}");
+    }
+}
+
+#[test]
+fn nothing_leaks_from_one_message_into_the_next() {
+    let mut decoder = Decoder::default();
+    let first = sealed("FIX.4.4", "35=D|34=7|43=Y|49=A|56=B|97=Y|115=C|58=first|95=3|58=|");
+    assert!(decoder.parse(&first).unwrap().fault().is_some());
+    let second = sealed("FIX.4.2", "35=0|34=8|96=a|");
+    let message = decoder.parse(&second).unwrap();
+    assert_eq!(message.fault(), None);
+    assert!(!message.poss_dup() && !message.poss_resend());
+    for tag in [49, 56, 115, 58, 95] {
+        assert_eq!(message.field(tag), None, "{tag}");
+    }
+}
+
+#[test]
+fn a_logon_says_who_it_is_from() {
+    let bytes = sealed("FIX.4.4", "35=A|34=1|49=DESK|52=20260102-03:04:05|56=VENUE|98=0|108=30|");
+    let mut decoder = Decoder::default();
+    let identity = identify(&bytes, 4096, &mut decoder).unwrap();
+    assert_eq!((identity.sender_comp_id, identity.target_comp_id), (&b"DESK"[..], &b"VENUE"[..]));
+    let cut = bytes.len() - 1;
+    assert_eq!(identify(&bytes[..cut], 4096, &mut decoder), None);
+    assert_eq!(identify(&sealed("FIX.4.4", "35=0|49=A|56=B|"), 4096, &mut decoder), None);
+}
+
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let soup = prop_oneof![Just(SOH), Just(b'='), Just(b'0'), Just(b'9'), Just(b'-'), any::<u8>()];
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), soup, 0u8..3), 0..8);
+    edits.prop_map(|edits| {
+        let mut body = ORDER.replace('|', "\x01").into_bytes();
+        for (index, byte, kind) in edits {
+            let at = index.index(body.len());
+            match kind {
+                0 => body[at] = byte,
+                1 => body.insert(at, byte),
+                _ => drop(body.remove(at)),
+            }
+        }
+        body
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn mutations_are_read_as_the_naive_decoder_reads_them(body in mutated()) {
+        let bytes = seal_bytes("FIX.4.4", &body);
+        let mut decoder = Decoder::default();
+        let found = decoder.parse(&bytes).ok().map(|message| {
+            message.fields().map(|(tag, value)| (tag, value.to_vec())).collect::<Vec<_>>()
+        });
+        let framed = body.len() >= 5 && body.ends_with(&[SOH]);
+        let expected = if framed { oracle::fields(&bytes) } else { None };
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn any_bytes_are_framed_or_skipped_to_the_end(
+        bytes in prop::collection::vec(
+            prop_oneof![Just(b'8'), Just(b'='), Just(SOH), Just(b'9'), Just(b'F'), any::<u8>()], 0..200
+        )
+    ) {
+        let mut decoder = Decoder::default();
+        let mut at = 0;
+        loop {
+            match frame(&bytes[at..], 512) {
+                Framed::Complete { len, body } => {
+                    let _ = decoder.decode(&bytes[at..at + len], body);
+                    at += len;
+                }
+                Framed::Garbled { skip, .. } => {
+                    prop_assert!(skip > 0 && skip <= bytes.len() - at);
+                    at += skip;
+                }
+                Framed::Incomplete { need } => {
+                    prop_assert!(need > 0);
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_soh_is_found_wherever_it_is(
+        bytes in prop::collection::vec(prop_oneof![Just(0u8), Just(1), Just(2), Just(0x81), any::<u8>()], 0..40),
+        from in 0usize..45
+    ) {
+        let naive = bytes.iter().enumerate().position(|(at, &byte)| at >= from && byte == SOH);
+        prop_assert_eq!(find_soh(&bytes, from), naive);
+    }
+}

@@ -1,0 +1,37 @@
+//! FIX: messages made of bytes, bytes made of messages, and the session between two parties.
+//!
+//! A stream is cut into messages by [`frame`](frame::frame), which proves BodyLength and CheckSum. A
+//! [`Decoder`] finds the fields in place, and a [`Session`] decides what each message means for the
+//! numbers, the timers and the [`Handler`]. What is sent is written by an [`Encoder`] straight into
+//! the [`Outlet`]'s bytes; a [`Store`] keeps a copy for the day the counterparty asks again.
+//!
+//! Nothing here knows TCP, reads a clock, or allocates after construction.
+
+pub mod counters;
+pub mod decimal;
+pub mod encode;
+pub mod frame;
+pub mod message;
+pub mod reason;
+pub mod session;
+pub mod store;
+pub mod tags;
+pub mod timestamp;
+pub mod value;
+
+#[cfg(test)]
+mod oracle;
+
+pub use counters::{Counters, Event};
+pub use decimal::Decimal;
+pub use encode::{EncodeError, Encoder};
+pub use frame::{Framed, frame};
+pub use message::{Decoder, Fault, Identity, Message, identify};
+pub use reason::{CloseReason, Garbled, RejectReason};
+pub use session::{
+    CompId, Disposition, Full, Handler, Outlet, Role, SendError, Sender, Session, SessionConfig,
+    State, Version,
+};
+pub use store::{MemoryStore, Store};
+pub use timestamp::Precision;
+pub use value::FieldError;

@@ -1,0 +1,85 @@
+//! Messages past a gap, held until the gap is filled. Bounded: what finds no room is asked for again.
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    seq: u32,
+    at: usize,
+    len: usize,
+    body: usize,
+}
+
+/// Whole messages by their numbers.
+#[derive(Debug)]
+pub(super) struct Held {
+    bytes: Box<[u8]>,
+    used: usize,
+    entries: Vec<Entry>,
+    messages_max: usize,
+}
+
+impl Held {
+    pub(super) fn new(messages_max: usize, bytes_max: usize) -> Held {
+        let bytes = vec![0; bytes_max].into_boxed_slice();
+        Held { bytes, used: 0, entries: Vec::with_capacity(messages_max), messages_max }
+    }
+
+    /// Keeps a message, unless it is kept already or does not fit. Says whether it is kept now.
+    pub(super) fn keep(&mut self, seq: u32, message: &[u8], body: usize) -> bool {
+        if self.entries.iter().any(|entry| entry.seq == seq) {
+            return true;
+        }
+        let len = message.len();
+        if self.entries.len() == self.messages_max || self.bytes.len() - self.used < len {
+            return false;
+        }
+        self.bytes[self.used..self.used + len].copy_from_slice(message);
+        self.entries.push(Entry { seq, at: self.used, len, body });
+        self.used += len;
+        true
+    }
+
+    /// Moves the message numbered `seq` to the front of `into`, and says its length and where its
+    /// body begins. Forgets every lower number.
+    pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<(usize, usize)> {
+        self.entries.retain(|entry| entry.seq >= seq);
+        let index = self.entries.iter().position(|entry| entry.seq == seq);
+        let taken = index.map(|index| self.entries.swap_remove(index)).and_then(|entry| {
+            let message = &self.bytes[entry.at..entry.at + entry.len];
+            into.get_mut(..entry.len)?.copy_from_slice(message);
+            Some((entry.len, entry.body))
+        });
+        if self.entries.is_empty() {
+            self.used = 0;
+        }
+        taken
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_out_by_number_and_the_lower_ones_are_forgotten() {
+        let mut held = Held::new(3, 12);
+        let mut out = [0; 8];
+        assert!(held.keep(9, b"nine", 1) && held.keep(7, b"seven", 2) && held.keep(9, b"again", 1));
+        assert!(!held.keep(8, b"eight", 1), "5 bytes do not fit 12 - 9");
+        assert!(held.keep(8, b"8", 3));
+        assert!(!held.keep(10, b"", 0), "a fourth message");
+        assert_eq!(held.take(6, &mut out), None);
+        assert_eq!(held.take(8, &mut out), Some((1, 3)));
+        assert_eq!(held.take(7, &mut out), None, "7 was below 8");
+        assert_eq!((held.take(9, &mut out), &out[..4]), (Some((4, 1)), &b"nine"[..]));
+        assert!(held.is_empty() && held.keep(1, b"twelve bytes", 0));
+    }
+}

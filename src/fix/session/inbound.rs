@@ -1,0 +1,467 @@
+//! What an arriving message means. Four outcomes short of delivery, each decided in one place:
+//! garbled (ignored, no number consumed), refused by a Reject, answered by a Logout, disconnected.
+
+use core::fmt::Write;
+
+use arrayvec::{ArrayString, ArrayVec};
+
+use crate::fix::counters::Event;
+use crate::fix::message::{Decoder, Message};
+use crate::fix::reason::{CloseReason, Garbled, RejectReason};
+use crate::fix::store::{SEQ_NUM_MAX, Store};
+use crate::fix::tags::{self, msg_type};
+use crate::fix::value::FieldError;
+use crate::time::Now;
+
+use super::held::Held;
+use super::{Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
+
+/// The longest TestReqID(112) that is echoed, in bytes.
+const TEST_REQ_ID_BYTES_MAX: usize = 256;
+/// The longest routing field that is turned round, or offending tag that is quoted, in bytes.
+const QUOTE_BYTES_MAX: usize = 64;
+
+/// Routing fields and where a Reject puts them: back to whom it came from (FIX 4.4 Vol. 1).
+const REVERSE_ROUTE: [(u32, u32); 6] = [
+    (tags::DELIVER_TO_COMP_ID, tags::ON_BEHALF_OF_COMP_ID),
+    (tags::DELIVER_TO_SUB_ID, tags::ON_BEHALF_OF_SUB_ID),
+    (tags::ON_BEHALF_OF_COMP_ID, tags::DELIVER_TO_COMP_ID),
+    (tags::ON_BEHALF_OF_SUB_ID, tags::DELIVER_TO_SUB_ID),
+    (tags::DELIVER_TO_LOCATION_ID, tags::ON_BEHALF_OF_LOCATION_ID),
+    (tags::ON_BEHALF_OF_LOCATION_ID, tags::DELIVER_TO_LOCATION_ID),
+];
+
+impl<S: Store> Core<S> {
+    /// A message that framing found whole.
+    #[inline]
+    pub(super) fn on_framed(
+        &mut self,
+        now: Now,
+        (bytes, body): (&[u8], usize),
+        decoder: &mut Decoder,
+        held: &mut Held,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let message = match decoder.decode(bytes, body) {
+            Ok(message) => message,
+            Err(reason) => return self.on_garbled(reason, app),
+        };
+        self.counters.count(Event::MessageReceived);
+        self.timers.received(now);
+        if self.state == State::LogonAwaited && !self.may_begin(&message, now, app) {
+            return;
+        }
+        let Ok(seq) = message.msg_seq_num() else {
+            // FIX 4.4 Vol. 2: without a MsgSeqNum nothing can be recovered.
+            return self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
+        };
+        if seq > SEQ_NUM_MAX {
+            return self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
+        }
+        if message.begin_string() != self.config.version.begin_string().as_bytes()
+            && message.msg_type() != msg_type::LOGOUT
+        {
+            self.consume(seq);
+            return self.log_out(now, out, b"Incorrect BeginString");
+        }
+        if !self.is_acceptable(now, &message, out) {
+            return;
+        }
+        self.dispatch(now, seq, &message, body, held, out, app);
+        self.settle_gap();
+    }
+
+    /// Bytes that are no message: ignored, unless nothing better was ever said.
+    #[cold]
+    pub(super) fn on_garbled(&mut self, reason: Garbled, app: &mut impl Handler) {
+        self.counters.count_garbled(reason);
+        if self.state == State::LogonAwaited {
+            self.close(CloseReason::LogonInvalid, app);
+        }
+    }
+
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    fn dispatch(
+        &mut self,
+        now: Now,
+        seq: u32,
+        message: &Message<'_>,
+        body: usize,
+        held: &mut Held,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        match message.msg_type() {
+            msg_type::LOGON => {
+                let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
+                if cleared {
+                    held.clear();
+                }
+                return self.on_logon(now, message, out, app);
+            }
+            msg_type::LOGOUT => return self.on_logout(now, message, out, app),
+            // Answered whatever its number: both sides may be in a gap, each waiting for the other.
+            msg_type::RESEND_REQUEST => self.on_resend_request(now, message, out),
+            msg_type::SEQUENCE_RESET if message.bool(tags::GAP_FILL_FLAG) != Ok(true) => {
+                return self.on_sequence_reset(now, message, out);
+            }
+            _ => {}
+        }
+        let next_in = self.store.next_in();
+        if seq > next_in {
+            // A ResendRequest was answered just now: its number may come back as a gap fill.
+            if message.msg_type() != msg_type::RESEND_REQUEST {
+                let kept = held.keep(seq, message.bytes(), body);
+                self.counters.count(if kept { Event::MessageHeld } else { Event::MessageNotHeld });
+            }
+            return self.request_gap(now, seq, out);
+        }
+        if message.msg_type() == msg_type::RESEND_REQUEST {
+            return self.consume(seq);
+        }
+        if seq < next_in {
+            return self.on_low_number(now, seq, message, out, app);
+        }
+        match message.msg_type() {
+            msg_type::HEARTBEAT | msg_type::REJECT => self.advance(),
+            msg_type::TEST_REQUEST => self.on_test_request(now, message, out),
+            msg_type::SEQUENCE_RESET => self.on_gap_fill(now, message, out),
+            _ => {
+                self.counters.count(Event::MessageDelivered);
+                app.on_message(message, &mut Sender { core: self, now, out });
+                self.consume(seq);
+            }
+        }
+    }
+
+    /// Whether the first message of a connection may begin a session; if not, the connection ends
+    /// without a word, as a stranger is told nothing.
+    #[cold]
+    fn may_begin(&mut self, message: &Message<'_>, now: Now, app: &mut impl Handler) -> bool {
+        let refused = [msg_type::LOGOUT, msg_type::REJECT].contains(&message.msg_type());
+        let reason = if refused && self.config.role == Role::Initiator {
+            if message.msg_seq_num() == Ok(self.store.next_in()) {
+                self.advance();
+            }
+            CloseReason::LogonRefused
+        } else if message.msg_type() != msg_type::LOGON {
+            CloseReason::LogonMissing
+        } else if message.begin_string() != self.config.version.begin_string().as_bytes()
+            || self.flaw(now, message).is_some()
+            || message.msg_seq_num().is_err()
+        {
+            CloseReason::LogonInvalid
+        } else {
+            return true;
+        };
+        self.close(reason, app);
+        false
+    }
+
+    /// Answers a flaw by a Reject, and the worst of them by a Logout too.
+    #[inline]
+    fn is_acceptable(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) -> bool {
+        let Some((reason, tag)) = self.flaw(now, message) else { return true };
+        let mut quoted = ArrayVec::<u8, QUOTE_BYTES_MAX>::new();
+        quoted.extend(tag.iter().copied().take(QUOTE_BYTES_MAX));
+        self.reject(now, message, reason, &quoted, out);
+        if matches!(reason, RejectReason::CompId | RejectReason::SendingTimeAccuracy) {
+            self.log_out(now, out, b"");
+        }
+        false
+    }
+
+    /// The first thing wrong with a message whatever its type, and the tag at fault.
+    #[inline]
+    fn flaw<'a>(&self, now: Now, message: &Message<'a>) -> Option<(RejectReason, &'a [u8])> {
+        if let Some(fault) = message.fault() {
+            return Some((fault.reason, fault.tag));
+        }
+        let missing = Some((RejectReason::RequiredTagMissing, &b""[..]));
+        let Some(sender) = message.field(tags::SENDER_COMP_ID) else {
+            return missing.map(|(reason, _)| (reason, &b"49"[..]));
+        };
+        let Some(target) = message.field(tags::TARGET_COMP_ID) else {
+            return missing.map(|(reason, _)| (reason, &b"56"[..]));
+        };
+        let sent = match message.utc(tags::SENDING_TIME) {
+            Ok(sent) => sent,
+            Err(FieldError::Missing) => return Some((RejectReason::RequiredTagMissing, b"52")),
+            Err(_) => return Some((RejectReason::DataFormatIncorrect, b"52")),
+        };
+        if !message.msg_type().iter().all(u8::is_ascii_alphanumeric) {
+            return Some((RejectReason::InvalidMsgType, b""));
+        }
+        if message.bool(tags::POSS_DUP_FLAG) == Err(FieldError::Format) {
+            return Some((RejectReason::DataFormatIncorrect, b"43"));
+        }
+        if self.config.check_latency && now.utc.abs_diff(sent) > self.config.max_latency() {
+            return Some((RejectReason::SendingTimeAccuracy, b""));
+        }
+        let ours = sender == self.config.target_comp_id.as_bytes()
+            && target == self.config.sender_comp_id.as_bytes();
+        if ours { None } else { Some((RejectReason::CompId, b"")) }
+    }
+
+    fn on_test_request(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {
+        match message.field(tags::TEST_REQ_ID) {
+            Some(id) if id.len() <= TEST_REQ_ID_BYTES_MAX => {
+                self.send_admin(now, out, msg_type::HEARTBEAT, |encoder| {
+                    encoder.put_bytes(tags::TEST_REQ_ID, id);
+                });
+                self.advance();
+            }
+            Some(_) => self.reject(now, message, RejectReason::ValueIncorrect, b"112", out),
+            None => self.reject(now, message, RejectReason::RequiredTagMissing, b"112", out),
+        }
+    }
+
+    fn on_resend_request(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {
+        let next_out = self.store.next_out();
+        let begin = message.u32(tags::BEGIN_SEQ_NO);
+        let end = message.u32(tags::END_SEQ_NO);
+        let (begin, end) = match (begin, end) {
+            (Ok(begin), Ok(end)) => (begin, end),
+            (Err(error), _) => return self.reject_field(now, message, error, b"7", out),
+            (_, Err(error)) => return self.reject_field(now, message, error, b"16", out),
+        };
+        // "To infinity" is 0, and was 999999 up to FIX 4.2 (FIX 4.2, Resend Request).
+        let infinite = end == 0 || (end == 999_999 && self.config.version <= Version::Fix42);
+        let end = if infinite { next_out - 1 } else { end.min(next_out - 1) };
+        if begin == 0 || begin >= next_out || begin > end {
+            return self.reject(now, message, RejectReason::ValueIncorrect, b"7", out);
+        }
+        self.start_resend(begin, end);
+    }
+
+    fn on_gap_fill(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {
+        match message.u32(tags::NEW_SEQ_NO) {
+            Ok(new) if new > self.store.next_in() && new <= SEQ_NUM_MAX => {
+                self.store.set_next_in(new);
+            }
+            Ok(_) => self.reject(now, message, RejectReason::ValueIncorrect, b"", out),
+            Err(error) => self.reject_field(now, message, error, b"36", out),
+        }
+    }
+
+    /// SequenceReset in its reset mode: whatever its own number (FIX 4.4 Vol. 2, Sequence Reset).
+    fn on_sequence_reset(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {
+        if message.bool(tags::GAP_FILL_FLAG) == Err(FieldError::Format) {
+            return self.reject(now, message, RejectReason::DataFormatIncorrect, b"123", out);
+        }
+        match message.u32(tags::NEW_SEQ_NO) {
+            Ok(new) if new >= self.store.next_in() && new <= SEQ_NUM_MAX => {
+                self.store.set_next_in(new);
+            }
+            Ok(_) => self.reject(now, message, RejectReason::ValueIncorrect, b"", out),
+            Err(error) => self.reject_field(now, message, error, b"36", out),
+        }
+    }
+
+    /// A number already processed: harmless with PossDupFlag, the end without.
+    #[cold]
+    fn on_low_number(
+        &mut self,
+        now: Now,
+        seq: u32,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        if !message.poss_dup() {
+            return self.refuse_low_number(now, seq, out, app);
+        }
+        let sent = message.utc(tags::SENDING_TIME);
+        match message.utc(tags::ORIG_SENDING_TIME) {
+            _ if message.msg_type() == msg_type::SEQUENCE_RESET => {}
+            Ok(original) if sent.is_ok_and(|sent| original > sent) => {
+                self.reject(now, message, RejectReason::SendingTimeAccuracy, b"", out);
+                return self.log_out(now, out, b"");
+            }
+            Ok(_) => {}
+            Err(error) => return self.reject_field(now, message, error, b"122", out),
+        }
+        self.counters.count(Event::DuplicateIgnored);
+    }
+
+    pub(super) fn refuse_low_number(
+        &mut self,
+        now: Now,
+        seq: u32,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let mut text = ArrayString::<80>::new();
+        let next_in = self.store.next_in();
+        let _ = write!(text, "MsgSeqNum too low, expecting {next_in} but received {seq}");
+        self.send_logout(now, out, text.as_bytes());
+        self.close(CloseReason::MsgSeqNumTooLow, app);
+    }
+
+    #[cold]
+    fn refuse_number(
+        &mut self,
+        now: Now,
+        value: Option<&[u8]>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let missing = value.is_none_or(<[u8]>::is_empty);
+        let text = if missing { "MsgSeqNum missing" } else { "MsgSeqNum is not a valid number" };
+        self.send_logout(now, out, text.as_bytes());
+        self.close(CloseReason::MsgSeqNumMissing, app);
+    }
+
+    /// Asks for what is missing before `seq`, once.
+    #[cold]
+    pub(super) fn request_gap(&mut self, now: Now, seq: u32, out: &mut impl Outlet) {
+        if self.gap.is_some() {
+            return;
+        }
+        self.counters.count(Event::GapDetected);
+        self.gap = Some(Gap { through: seq.saturating_sub(1) });
+        let begin = self.store.next_in();
+        self.send_admin(now, out, msg_type::RESEND_REQUEST, |encoder| {
+            encoder.put_u32(tags::BEGIN_SEQ_NO, begin).put_u32(tags::END_SEQ_NO, 0);
+        });
+    }
+
+    #[inline]
+    fn settle_gap(&mut self) {
+        if let Some(gap) = self.gap
+            && self.store.next_in() > gap.through
+        {
+            self.gap = None;
+        }
+    }
+
+    /// Rejects a message for one of its fields, which `error` says is absent or wrong.
+    fn reject_field(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        error: FieldError,
+        tag: &[u8],
+        out: &mut impl Outlet,
+    ) {
+        let reason = match error {
+            FieldError::Missing => RejectReason::RequiredTagMissing,
+            FieldError::Format => RejectReason::DataFormatIncorrect,
+            FieldError::Range => RejectReason::ValueIncorrect,
+        };
+        self.reject(now, message, reason, tag, out);
+    }
+
+    pub(super) fn reject_tag(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        reason: RejectReason,
+        tag: Option<u32>,
+        out: &mut impl Outlet,
+    ) {
+        let mut text = ArrayString::<10>::new();
+        if let Some(tag) = tag {
+            let _ = write!(text, "{tag}");
+        }
+        self.reject(now, message, reason, text.as_bytes(), out);
+    }
+
+    /// Sends a Reject, its number consumed where it is the one expected.
+    #[cold]
+    fn reject(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        reason: RejectReason,
+        tag: &[u8],
+        out: &mut impl Outlet,
+    ) {
+        self.counters.count_reject(reason);
+        let seq = message.msg_seq_num().unwrap_or(0);
+        let coded = self.config.version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
+        self.send_admin(now, out, msg_type::REJECT, |encoder| {
+            for (to, from) in REVERSE_ROUTE {
+                match message.field(from) {
+                    Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
+                        encoder.put_bytes(to, value);
+                    }
+                    _ => {}
+                }
+            }
+            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, reason.doc());
+            if !tag.is_empty() {
+                encoder.put_bytes(tags::REF_TAG_ID, tag);
+            }
+            let refused = message.msg_type();
+            if (1..=QUOTE_BYTES_MAX).contains(&refused.len()) {
+                encoder.put_bytes(tags::REF_MSG_TYPE, refused);
+            }
+            if coded {
+                encoder.put_u32(tags::SESSION_REJECT_REASON, u32::from(reason.code()));
+            }
+        });
+        if ![msg_type::LOGON, msg_type::SEQUENCE_RESET].contains(&message.msg_type()) {
+            self.consume(seq);
+        }
+    }
+
+    fn log_out(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {
+        if self.state == State::Active {
+            self.start_logout(now, out, text);
+        }
+    }
+
+    /// The number `seq` is dealt with, if it is the one expected.
+    #[inline]
+    fn consume(&mut self, seq: u32) {
+        if seq == self.store.next_in() {
+            self.advance();
+        }
+    }
+
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        self.store.set_next_in(self.store.next_in().saturating_add(1));
+    }
+
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::LogonAwaited | State::Active | State::LogoutSent)
+    }
+
+    pub(super) fn disposition(&self) -> Disposition {
+        match self.state {
+            State::Closing(reason) => Disposition::Close(reason),
+            _ => Disposition::Keep,
+        }
+    }
+
+    /// Ends the session and tells the application.
+    #[cold]
+    pub(super) fn close(&mut self, reason: CloseReason, app: &mut impl Handler) {
+        self.end(reason, app);
+        self.doom(reason);
+    }
+
+    /// Ends the connection where no application is at hand; it is told at `on_disconnect`.
+    pub(super) fn doom(&mut self, reason: CloseReason) {
+        if self.is_open() {
+            self.counters.count_close(reason);
+            self.state = State::Closing(reason);
+        }
+    }
+
+    /// Tells the application of the end of a session, once.
+    pub(super) fn end(&mut self, reason: CloseReason, app: &mut impl Handler) {
+        let reason = match self.state {
+            State::Closing(earlier) => earlier,
+            _ => reason,
+        };
+        if core::mem::take(&mut self.announced) {
+            app.on_logout(reason);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! How a session begins and ends: Logon and Logout (FIX 4.4 Vol. 2).
+
+use crate::fix::counters::Event;
+use crate::fix::message::Message;
+use crate::fix::reason::CloseReason;
+use crate::fix::store::Store;
+use crate::fix::tags::{self, msg_type};
+use crate::fix::value::FieldError;
+use crate::time::Now;
+
+use super::{Core, Handler, Outlet, Role, Sender, State};
+
+/// A day: a longer HeartBtInt(108) is a mistake.
+const HEART_BT_INT_S_MAX: u32 = 86_400;
+/// As much of a text as a Logout carries, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
+
+impl<S: Store> Core<S> {
+    /// The transport is connected.
+    pub(super) fn begin(&mut self, now: Now, out: &mut impl Outlet) {
+        self.state = State::LogonAwaited;
+        self.timers.received(now);
+        self.timers.expect_handshake(now, self.config.logon_timeout());
+        if self.config.role == Role::Initiator {
+            self.timers.set_heart_bt_int_s(self.config.heart_bt_int_s);
+            self.reset_sent = self.config.reset_on_logon;
+            if self.reset_sent {
+                self.reset_numbers();
+            }
+            self.send_logon(now, out, self.reset_sent);
+        }
+    }
+
+    /// The first Logon of a connection, or one that resets the numbers of an established session.
+    pub(super) fn on_logon(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let reset = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
+        let first = self.state == State::LogonAwaited;
+        if !first && !reset {
+            return self.close(CloseReason::LogonUnexpected, app);
+        }
+        let (Ok(seq), Some(heart_bt_int_s)) = (message.msg_seq_num(), logon_terms(message)) else {
+            return self.close(CloseReason::LogonInvalid, app);
+        };
+        // FIX 4.4 Vol. 2, Logon: a reset begins with number 1.
+        if reset && seq != 1 {
+            return self.close(CloseReason::LogonInvalid, app);
+        }
+        let acceptor = self.config.role == Role::Acceptor;
+        if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
+            self.reset_numbers();
+        }
+        if seq < self.store.next_in() {
+            return self.refuse_low_number(now, seq, out, app);
+        }
+        if first && !acceptor {
+            // Our Logon had the first of the numbers that the counterparty counts afresh.
+            if reset && !self.reset_sent {
+                self.store.set_next_out(2);
+            }
+        } else if !self.reset_sent {
+            self.timers.set_heart_bt_int_s(heart_bt_int_s);
+            self.send_logon(now, out, reset);
+        }
+        self.reset_sent = false;
+        self.establish(now, seq, first, out, app);
+    }
+
+    /// Our answer to a Logout, or the end of our own.
+    pub(super) fn on_logout(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        if message.msg_seq_num() == Ok(self.store.next_in()) {
+            self.advance();
+        }
+        let reason = match self.state {
+            State::LogoutSent => CloseReason::LogoutComplete,
+            State::LogonAwaited => CloseReason::LogonRefused,
+            _ => {
+                self.send_logout(now, out, b"");
+                CloseReason::LogoutByPeer
+            }
+        };
+        self.close(reason, app);
+        if self.config.reset_on_logout {
+            self.reset_numbers();
+        }
+    }
+
+    /// Sends a Logout and waits for the answer.
+    pub(super) fn start_logout(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {
+        self.send_logout(now, out, text);
+        if self.is_open() {
+            self.state = State::LogoutSent;
+            self.timers.expect_handshake(now, self.config.logout_timeout());
+        }
+    }
+
+    pub(super) fn send_logout(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {
+        let text = &text[..text.len().min(TEXT_BYTES_MAX)];
+        self.send_admin(now, out, msg_type::LOGOUT, |encoder| {
+            if !text.is_empty() {
+                encoder.put_bytes(tags::TEXT, text);
+            }
+        });
+    }
+
+    pub(super) fn reset_numbers(&mut self) {
+        self.store.reset();
+        self.resend = None;
+        self.gap = None;
+        self.counters.count(Event::NumbersReset);
+    }
+
+    fn establish(
+        &mut self,
+        now: Now,
+        seq: u32,
+        first: bool,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        if !self.is_open() {
+            return;
+        }
+        self.state = State::Active;
+        if seq == self.store.next_in() {
+            self.advance();
+        } else {
+            self.request_gap(now, seq, out);
+        }
+        if first && self.is_open() {
+            self.announced = true;
+            app.on_logon(&mut Sender { core: self, now, out });
+        }
+    }
+
+    fn send_logon(&mut self, now: Now, out: &mut impl Outlet, reset: bool) {
+        let heart_bt_int_s = self.timers.heart_bt_int_s();
+        self.send_admin(now, out, msg_type::LOGON, |encoder| {
+            encoder.put_u32(tags::ENCRYPT_METHOD, 0).put_u32(tags::HEART_BT_INT, heart_bt_int_s);
+            if reset {
+                encoder.put_bool(tags::RESET_SEQ_NUM_FLAG, true);
+            }
+        });
+    }
+}
+
+/// HeartBtInt, if the Logon asks for nothing that we do not have: no encryption, a sane interval.
+fn logon_terms(message: &Message<'_>) -> Option<u32> {
+    let reset = message.bool(tags::RESET_SEQ_NUM_FLAG);
+    let plain = message.u32(tags::ENCRYPT_METHOD) == Ok(0);
+    let heart_bt_int_s = message.u32(tags::HEART_BT_INT).ok()?;
+    let sane = heart_bt_int_s <= HEART_BT_INT_S_MAX;
+    (plain && sane && reset != Err(FieldError::Format)).then_some(heart_bt_int_s)
+}

@@ -1,0 +1,426 @@
+//! A session between two parties (FIX 4.4 Vol. 2): numbers, logon and logout, gaps and resends,
+//! heartbeats. Sans-IO: bytes and the time come in, messages go out through an [`Outlet`].
+//!
+//! | file | what it decides |
+//! | --- | --- |
+//! | `config` | what is agreed beforehand |
+//! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
+//! | `logon` | how a session begins and ends |
+//! | `outbound` | how a message gets its number and leaves |
+//! | `resend` | what is sent again, and how far a resend has come |
+//! | `timers` | heartbeats and time-outs |
+
+mod config;
+mod held;
+mod inbound;
+mod logon;
+mod outbound;
+mod resend;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use crate::time::{Instant, Now};
+
+use super::counters::{Counters, Event};
+use super::encode::Encoder;
+use super::frame::{Framed, frame};
+use super::message::{Decoder, Message};
+use super::reason::{CloseReason, RejectReason};
+use super::store::{MemoryStore, Store};
+use held::Held;
+use outbound::Backlog;
+use resend::Resend;
+use timers::Timers;
+
+pub use config::{COMP_ID_BYTES_MAX, CompId, Role, SessionConfig, Version};
+pub use outbound::SendError;
+
+/// The outlet has no room for so many bytes now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Where a session writes, without knowing what carries it.
+pub trait Outlet {
+    /// Room for `len` bytes, or [`Full`]: [`Session::on_writable`] is to be called once there is
+    /// room again. A reservation that is not committed is void.
+    fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full>;
+
+    /// Sends the first `used` of the bytes reserved last.
+    fn commit(&mut self, used: usize);
+}
+
+/// The application's side of a session. Nothing here may block.
+pub trait Handler {
+    /// The session is established.
+    fn on_logon<S: Store, O: Outlet>(&mut self, reply: &mut Sender<'_, S, O>) {
+        let _ = reply;
+    }
+
+    /// The session has ended.
+    fn on_logout(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+
+    /// An application message, in its order.
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        message: &Message<'_>,
+        reply: &mut Sender<'_, S, O>,
+    );
+
+    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill.
+    fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
+        let _ = (seq, message);
+        true
+    }
+}
+
+/// What the caller is to do with the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Disposition {
+    /// Keep it.
+    Keep,
+    /// Close it, once what was committed has left. The numbers are kept.
+    Close(CloseReason),
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No connection.
+    Disconnected,
+    /// Connected, the counterparty's Logon still to come.
+    LogonAwaited,
+    /// Established.
+    Active,
+    /// Our Logout is out, the answer still to come.
+    LogoutSent,
+    /// Over: the caller was told to close.
+    Closing(CloseReason),
+}
+
+/// Numbers past which messages have arrived: requested once, and held against.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    through: u32,
+}
+
+/// Everything but the buffers that messages are read from, so that a handler may send while it
+/// looks at a message.
+#[derive(Debug)]
+struct Core<S> {
+    config: SessionConfig,
+    store: S,
+    state: State,
+    timers: Timers,
+    counters: Counters,
+    formatter: super::timestamp::Formatter,
+    backlog: Backlog,
+    resend: Option<Resend>,
+    gap: Option<Gap>,
+    /// We asked for new numbers, by ResetSeqNumFlag in our Logon.
+    reset_sent: bool,
+    /// The application was told of a logon, and not yet of its end.
+    announced: bool,
+}
+
+/// One session with one counterparty, across any number of connections.
+#[derive(Debug)]
+pub struct Session<S: Store = MemoryStore> {
+    core: Core<S>,
+    decoder: Decoder,
+    /// A second table, for messages of ours that are sent again.
+    resend_decoder: Decoder,
+    /// The beginning of a message whose rest is still to come.
+    assembly: Box<[u8]>,
+    assembled: usize,
+    held: Held,
+    /// One held message at a time, while it is processed.
+    released: Box<[u8]>,
+}
+
+/// Sends application messages from within a [`Handler`].
+#[derive(Debug)]
+pub struct Sender<'a, S: Store, O: Outlet> {
+    core: &'a mut Core<S>,
+    now: Now,
+    out: &'a mut O,
+}
+
+impl<S: Store> Session<S> {
+    /// A session that goes on with the numbers in `store`. Takes all the memory it will ever use.
+    pub fn new(config: SessionConfig, store: S) -> Session<S> {
+        Session {
+            decoder: Decoder::default(),
+            resend_decoder: Decoder::default(),
+            assembly: vec![0; config.message_bytes_max].into_boxed_slice(),
+            assembled: 0,
+            held: Held::new(config.held_messages_max, config.held_bytes_max),
+            released: vec![0; config.message_bytes_max].into_boxed_slice(),
+            core: Core {
+                backlog: Backlog::new(config.backlog_bytes_max),
+                timers: Timers::new(config.heart_bt_int_s),
+                config,
+                store,
+                state: State::Disconnected,
+                counters: Counters::default(),
+                formatter: Default::default(),
+                resend: None,
+                gap: None,
+                reset_sent: false,
+                announced: false,
+            },
+        }
+    }
+
+    /// The transport is connected. An initiator sends its Logon.
+    pub fn on_connect(&mut self, now: Now, out: &mut impl Outlet) {
+        self.forget_connection();
+        self.core.begin(now, out);
+    }
+
+    /// Bytes have arrived. All are taken: whole messages are read where they lie, and only the
+    /// beginning of an unfinished one is kept.
+    pub fn on_bytes(
+        &mut self,
+        now: Now,
+        mut bytes: &[u8],
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        while self.core.is_open() && self.assembled > 0 && !bytes.is_empty() {
+            bytes = self.assemble(now, bytes, out, app);
+        }
+        while self.core.is_open() && !bytes.is_empty() {
+            match frame(bytes, self.core.config.message_bytes_max) {
+                Framed::Complete { len, body } => {
+                    self.on_message(now, &bytes[..len], body, out, app);
+                    bytes = &bytes[len..];
+                }
+                Framed::Garbled { skip, reason } => {
+                    self.core.on_garbled(reason, app);
+                    bytes = &bytes[skip..];
+                }
+                Framed::Incomplete { .. } => {
+                    self.assembly[..bytes.len()].copy_from_slice(bytes);
+                    self.assembled = bytes.len();
+                    bytes = &[];
+                }
+            }
+        }
+        self.core.disposition()
+    }
+
+    /// A deadline has passed.
+    pub fn on_timeout(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        self.core.check_timers(now, out, app);
+        self.core.disposition()
+    }
+
+    /// When [`on_timeout`](Session::on_timeout) is to be called at the latest.
+    #[inline]
+    pub fn next_timeout(&self) -> Instant {
+        self.core.timers.next(self.core.state)
+    }
+
+    /// The outlet has room again after it was [`Full`]: what waited goes on.
+    pub fn on_writable(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        self.core.flush_backlog(out);
+        self.core.continue_resend(now, out, app, &mut self.resend_decoder);
+        self.core.disposition()
+    }
+
+    /// The transport is gone. The numbers are kept for the next [`on_connect`](Session::on_connect).
+    pub fn on_disconnect(&mut self, _now: Now, app: &mut impl Handler) {
+        self.core.close(CloseReason::Disconnected, app);
+        if self.core.config.reset_on_disconnect {
+            self.core.reset_numbers();
+        }
+        self.forget_connection();
+        self.core.state = State::Disconnected;
+    }
+
+    /// Sends an application message: `fill` puts its fields after the header. Returns its number.
+    ///
+    /// # Errors
+    /// [`SendError`]; no number is consumed.
+    #[inline]
+    pub fn send(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, SendError> {
+        self.core.send(now, out, msg_type, fill)
+    }
+
+    /// The means to send, for a caller that is not inside a [`Handler`].
+    #[inline]
+    pub fn sender<'a, O: Outlet>(&'a mut self, now: Now, out: &'a mut O) -> Sender<'a, S, O> {
+        Sender { core: &mut self.core, now, out }
+    }
+
+    /// Logs out, and waits for the answer until `logout_timeout_s`.
+    pub fn logout(&mut self, now: Now, out: &mut impl Outlet, text: &str) {
+        if self.core.state == State::Active {
+            self.core.start_logout(now, out, text.as_bytes());
+        }
+    }
+
+    /// Where the session stands.
+    pub fn state(&self) -> State {
+        self.core.state
+    }
+
+    /// The number of the next message to send.
+    pub fn next_out(&self) -> u32 {
+        self.core.store.next_out()
+    }
+
+    /// The number expected of the next message to arrive.
+    pub fn next_in(&self) -> u32 {
+        self.core.store.next_in()
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.core.counters
+    }
+
+    /// How it was configured.
+    pub fn config(&self) -> &SessionConfig {
+        &self.core.config
+    }
+
+    /// Adds to a message begun earlier just what it lacks, and returns the rest.
+    fn assemble<'b>(
+        &mut self,
+        now: Now,
+        bytes: &'b [u8],
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> &'b [u8] {
+        let message_bytes_max = self.core.config.message_bytes_max;
+        match frame(&self.assembly[..self.assembled], message_bytes_max) {
+            Framed::Incomplete { need } => {
+                let (lacking, rest) = bytes.split_at(need.min(bytes.len()));
+                let end = self.assembled + lacking.len();
+                self.assembly[self.assembled..end].copy_from_slice(lacking);
+                self.assembled = end;
+                self.settle_assembly(now, out, app);
+                rest
+            }
+            // A message is settled as soon as it is whole: only its beginning is ever kept.
+            Framed::Complete { .. } | Framed::Garbled { .. } => {
+                self.settle_assembly(now, out, app);
+                bytes
+            }
+        }
+    }
+
+    fn settle_assembly(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
+        loop {
+            let message_bytes_max = self.core.config.message_bytes_max;
+            match frame(&self.assembly[..self.assembled], message_bytes_max) {
+                Framed::Incomplete { .. } => return,
+                Framed::Complete { len, body } => {
+                    self.core.counters.count(Event::MessageAssembled);
+                    let assembly = core::mem::take(&mut self.assembly);
+                    self.on_message(now, &assembly[..len], body, out, app);
+                    self.assembly = assembly;
+                    self.drop_assembled(len);
+                }
+                Framed::Garbled { skip, reason } => {
+                    self.core.on_garbled(reason, app);
+                    self.drop_assembled(skip);
+                }
+            }
+            if self.assembled == 0 {
+                return;
+            }
+        }
+    }
+
+    fn drop_assembled(&mut self, len: usize) {
+        self.assembly.copy_within(len..self.assembled, 0);
+        self.assembled -= len;
+    }
+
+    /// A framed message, and then those held behind it.
+    #[inline]
+    fn on_message(
+        &mut self,
+        now: Now,
+        bytes: &[u8],
+        body: usize,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        self.core.on_framed(now, (bytes, body), &mut self.decoder, &mut self.held, out, app);
+        if self.core.resend.is_some() {
+            self.core.continue_resend(now, out, app, &mut self.resend_decoder);
+        }
+        while !self.held.is_empty() && self.core.is_open() {
+            let next_in = self.core.store.next_in();
+            let Some((len, body)) = self.held.take(next_in, &mut self.released) else { return };
+            let bytes = &self.released[..len];
+            self.core.on_framed(now, (bytes, body), &mut self.decoder, &mut self.held, out, app);
+            self.core.continue_resend(now, out, app, &mut self.resend_decoder);
+        }
+    }
+
+    fn forget_connection(&mut self) {
+        self.assembled = 0;
+        self.held.clear();
+        self.core.backlog.clear();
+        self.core.resend = None;
+        self.core.gap = None;
+        self.core.reset_sent = false;
+    }
+}
+
+impl<S: Store, O: Outlet> Sender<'_, S, O> {
+    /// Sends an application message, as [`Session::send`] does.
+    ///
+    /// # Errors
+    /// [`SendError`]; no number is consumed.
+    #[inline]
+    pub fn send(
+        &mut self,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, SendError> {
+        self.core.send(self.now, self.out, msg_type, fill)
+    }
+
+    /// Refuses a message that breaks the rules of its type by a Reject. `tag` is the field at fault.
+    pub fn reject(&mut self, message: &Message<'_>, reason: RejectReason, tag: Option<u32>) {
+        self.core.reject_tag(self.now, message, reason, tag, self.out);
+    }
+
+    /// Logs out, and waits for the answer.
+    pub fn logout(&mut self, text: &str) {
+        if self.core.state == State::Active {
+            self.core.start_logout(self.now, self.out, text.as_bytes());
+        }
+    }
+
+    /// The present.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+}

@@ -1,0 +1,214 @@
+//! How a message gets its number and leaves.
+//!
+//! A number is taken in the store before the outlet commits the bytes that carry it. A session
+//! message that finds no room is written into the backlog under its number, and until that is
+//! empty the application's messages wait: nothing overtakes.
+
+use core::fmt;
+
+use crate::fix::counters::Event;
+use crate::fix::encode::{EncodeError, Encoder};
+use crate::fix::reason::CloseReason;
+use crate::fix::store::{SEQ_NUM_MAX, Store};
+use crate::fix::tags::{self, msg_type};
+use crate::fix::timestamp::Formatter;
+use crate::time::Now;
+
+use super::{Core, Outlet, SessionConfig, State};
+
+/// The most that a session message takes: two CompIDs, three routing fields, a text.
+pub(super) const ADMIN_BYTES_MAX: usize = 1024;
+
+/// Why an application message was not sent. No number was consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SendError {
+    /// No session is established. Ours to wait for `on_logon`.
+    NotLoggedOn,
+    /// The outlet has no room. Ours to try again later.
+    Full,
+    /// The message could not be written. Ours to mend, or `send_bytes_max` is too small.
+    Encode(EncodeError),
+    /// Messages of the session layer are the session's to send.
+    AdminType,
+    /// No sequence number is left: the session must be reset.
+    MsgSeqNumExhausted,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::NotLoggedOn => f.pad("no session is established"),
+            SendError::Full => f.pad("the outlet has no room"),
+            SendError::Encode(error) => error.fmt(f),
+            SendError::AdminType => f.pad("session messages are the session's to send"),
+            SendError::MsgSeqNumExhausted => f.pad("no sequence number is left"),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// Session messages written and numbered that wait for the outlet.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    bytes: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Backlog {
+    pub(super) fn new(bytes_max: usize) -> Backlog {
+        Backlog { bytes: vec![0; bytes_max].into_boxed_slice(), start: 0, end: 0 }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        &mut self.bytes[self.end..]
+    }
+}
+
+impl<S: Store> Core<S> {
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, SendError> {
+        let sent = self.try_send(now, out, msg_type, fill);
+        if sent.is_err() {
+            self.counters.count(Event::SendRefused);
+        }
+        sent
+    }
+
+    #[inline]
+    fn try_send(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, SendError> {
+        if self.state != State::Active {
+            return Err(SendError::NotLoggedOn);
+        }
+        if msg_type::is_admin(msg_type) {
+            return Err(SendError::AdminType);
+        }
+        if !self.backlog.is_empty() {
+            return Err(SendError::Full);
+        }
+        let seq = self.store.next_out();
+        if seq > SEQ_NUM_MAX {
+            return Err(SendError::MsgSeqNumExhausted);
+        }
+        let slot = out.reserve(self.config.send_bytes_max).map_err(|_| SendError::Full)?;
+        let mut encoder = header(slot, &mut self.formatter, &self.config, now, msg_type, seq);
+        fill(&mut encoder);
+        let len = encoder.finish().map_err(SendError::Encode)?;
+        self.store.put(seq, &slot[..len]);
+        out.commit(len);
+        self.timers.sent(now);
+        self.counters.count(Event::MessageSent);
+        Ok(seq)
+    }
+
+    /// Sends a message of the session layer under the next number, or lets it wait in the backlog.
+    pub(super) fn send_admin(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) {
+        if matches!(self.state, State::Closing(_)) {
+            return;
+        }
+        let seq = self.store.next_out();
+        if seq > SEQ_NUM_MAX {
+            self.doom(CloseReason::MsgSeqNumExhausted);
+            return;
+        }
+        self.flush_backlog(out);
+        let direct = if self.backlog.is_empty() { out.reserve(ADMIN_BYTES_MAX).ok() } else { None };
+        let deferred = direct.is_none();
+        let slot = direct.unwrap_or_else(|| self.backlog.room());
+        let mut encoder = header(slot, &mut self.formatter, &self.config, now, msg_type, seq);
+        fill(&mut encoder);
+        let Ok(len) = encoder.finish() else {
+            self.doom(CloseReason::BacklogFull);
+            return;
+        };
+        self.store.set_next_out(seq + 1);
+        if deferred {
+            self.backlog.end += len;
+            self.counters.count(Event::AdminDeferred);
+        } else {
+            out.commit(len);
+        }
+        self.timers.sent(now);
+        self.counters.count(Event::MessageSent);
+    }
+
+    /// Hands over what waits, as much as the outlet takes.
+    pub(super) fn flush_backlog(&mut self, out: &mut impl Outlet) {
+        while !self.backlog.is_empty() {
+            let waiting = &self.backlog.bytes[self.backlog.start..self.backlog.end];
+            let chunk = &waiting[..waiting.len().min(ADMIN_BYTES_MAX)];
+            let Ok(slot) = out.reserve(chunk.len()) else { return };
+            slot[..chunk.len()].copy_from_slice(chunk);
+            out.commit(chunk.len());
+            self.backlog.start += chunk.len();
+        }
+    }
+}
+
+/// Begins a message with the fields that each of ours has, in ascending order after MsgType.
+#[inline]
+pub(super) fn header<'a>(
+    slot: &'a mut [u8],
+    formatter: &'a mut Formatter,
+    config: &SessionConfig,
+    now: Now,
+    msg_type: &[u8],
+    seq: u32,
+) -> Encoder<'a> {
+    let mut encoder = Encoder::begin(slot, formatter, config.version.begin_string(), msg_type);
+    encoder
+        .put_u32(tags::MSG_SEQ_NUM, seq)
+        .put_bytes(tags::SENDER_COMP_ID, config.sender_comp_id.as_bytes())
+        .put_utc(tags::SENDING_TIME, now.utc, config.precision)
+        .put_bytes(tags::TARGET_COMP_ID, config.target_comp_id.as_bytes());
+    encoder
+}
+
+/// As [`header`], for a message under a number already used.
+pub(super) fn header_again<'a>(
+    slot: &'a mut [u8],
+    formatter: &'a mut Formatter,
+    config: &SessionConfig,
+    now: Now,
+    msg_type: &[u8],
+    seq: u32,
+) -> Encoder<'a> {
+    let mut encoder = Encoder::begin(slot, formatter, config.version.begin_string(), msg_type);
+    encoder
+        .put_u32(tags::MSG_SEQ_NUM, seq)
+        .put_bool(tags::POSS_DUP_FLAG, true)
+        .put_bytes(tags::SENDER_COMP_ID, config.sender_comp_id.as_bytes())
+        .put_utc(tags::SENDING_TIME, now.utc, config.precision)
+        .put_bytes(tags::TARGET_COMP_ID, config.target_comp_id.as_bytes());
+    encoder
+}

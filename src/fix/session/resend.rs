@@ -1,0 +1,151 @@
+//! ResendRequest answered from the store (FIX 4.4 Vol. 2, Resend Request): application messages
+//! again with PossDupFlag, everything else by gap fills as long as they can be.
+//!
+//! A resend remembers how far it has come. When the outlet is full it waits there, and messages
+//! sent meanwhile have numbers past its end.
+
+use crate::fix::counters::Event;
+use crate::fix::message::{Decoder, Message};
+use crate::fix::store::Store;
+use crate::fix::tags::{self, msg_type};
+use crate::time::Now;
+
+use super::outbound::{ADMIN_BYTES_MAX, header_again};
+use super::{Core, Full, Handler, Outlet, SessionConfig, State};
+
+/// Where a message of ours has its sixth field, the last of the header we write: what follows is
+/// the application's. BeginString, BodyLength, MsgType, MsgSeqNum, SenderCompID, SendingTime,
+/// TargetCompID.
+const HEADER_FIELDS: usize = 7;
+/// What PossDupFlag and OrigSendingTime add, and a wider BodyLength.
+const GROWTH_BYTES_MAX: usize = 64;
+
+/// Numbers still to be sent again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resend {
+    /// The next number that the counterparty lacks.
+    next: u32,
+    /// Up to here everything is gap fill, though not yet sent as one.
+    scanned: u32,
+    /// The last number asked for, included.
+    end: u32,
+}
+
+impl<S: Store> Core<S> {
+    /// Takes up a request for `begin` to `end`. One that comes while another is under way widens it.
+    pub(super) fn start_resend(&mut self, begin: u32, end: u32) {
+        self.counters.count(Event::ResendAnswered);
+        let (begin, end) = match self.resend {
+            Some(resend) => (begin.min(resend.next), end.max(resend.end)),
+            None => (begin, end),
+        };
+        self.resend = Some(Resend { next: begin, scanned: begin, end });
+    }
+
+    /// Sends again as much as the outlet takes.
+    pub(super) fn continue_resend(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+        decoder: &mut Decoder,
+    ) {
+        while let Some(resend) = self.resend {
+            if !matches!(self.state, State::Active | State::LogoutSent) {
+                return;
+            }
+            // The backlog leaves in chunks: nothing may come between the halves of a message.
+            if !self.backlog.is_empty() {
+                return;
+            }
+            match self.resend_step(now, resend, out, app, decoder) {
+                Ok(further) => self.resend = further,
+                Err(Full) => {
+                    self.counters.count(Event::ResendPaused);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One message or one gap fill further; `None` at the end.
+    fn resend_step(
+        &mut self,
+        now: Now,
+        mut resend: Resend,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+        decoder: &mut Decoder,
+    ) -> Result<Option<Resend>, Full> {
+        let Core { store, config, formatter, .. } = &mut *self;
+        let found = store.first_from(resend.scanned).filter(|(seq, _)| *seq <= resend.end);
+        let Some((seq, bytes)) = found else {
+            self.fill_gap(now, resend.next, resend.end + 1, out)?;
+            return Ok(None);
+        };
+        let message = decoder.parse(bytes).ok();
+        let message = message.filter(|message| app.may_resend(seq, message));
+        let Some(message) = message else {
+            self.counters.count(Event::ResendVetoed);
+            resend.scanned = seq + 1;
+            return Ok(Some(resend));
+        };
+        if resend.next < seq {
+            self.fill_gap(now, resend.next, seq, out)?;
+            return Ok(Some(Resend { next: seq, scanned: seq, ..resend }));
+        }
+        let slot = out.reserve(bytes.len() + GROWTH_BYTES_MAX)?;
+        let Some(len) = write_again(slot, formatter, config, now, seq, &message) else {
+            return Ok(Some(Resend { scanned: seq + 1, ..resend }));
+        };
+        out.commit(len);
+        self.timers.sent(now);
+        self.counters.count(Event::MessageResent);
+        Ok(Some(Resend { next: seq + 1, scanned: seq + 1, ..resend }))
+    }
+
+    fn fill_gap(
+        &mut self,
+        now: Now,
+        begin: u32,
+        new_seq_no: u32,
+        out: &mut impl Outlet,
+    ) -> Result<(), Full> {
+        if begin >= new_seq_no {
+            return Ok(());
+        }
+        let slot = out.reserve(ADMIN_BYTES_MAX)?;
+        let Core { formatter, config, .. } = &mut *self;
+        let mut encoder =
+            header_again(slot, formatter, config, now, msg_type::SEQUENCE_RESET, begin);
+        encoder
+            .put_utc(tags::ORIG_SENDING_TIME, now.utc, config.precision)
+            .put_u32(tags::NEW_SEQ_NO, new_seq_no)
+            .put_bool(tags::GAP_FILL_FLAG, true);
+        if let Ok(len) = encoder.finish() {
+            out.commit(len);
+        }
+        if begin < self.store.forgotten_below() {
+            self.counters.count(Event::ResendForgotten);
+        }
+        self.timers.sent(now);
+        self.counters.count(Event::GapFilled);
+        Ok(())
+    }
+}
+
+/// The stored message with a new SendingTime, its old one as OrigSendingTime.
+fn write_again(
+    slot: &mut [u8],
+    formatter: &mut crate::fix::timestamp::Formatter,
+    config: &SessionConfig,
+    now: Now,
+    seq: u32,
+    message: &Message<'_>,
+) -> Option<usize> {
+    let mut encoder = header_again(slot, formatter, config, now, message.msg_type(), seq);
+    encoder
+        .put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?)
+        .put_fields(message.raw_from(HEADER_FIELDS));
+    encoder.finish().ok()
+}

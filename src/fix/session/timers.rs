@@ -1,0 +1,110 @@
+//! Heartbeats and time-outs. The factors are QuickFIX's: a TestRequest after 1.2 heartbeat
+//! intervals without a word, the end after 2.4.
+
+use crate::fix::encode::Encoder;
+use crate::fix::reason::CloseReason;
+use crate::fix::store::Store;
+use crate::fix::tags::{self, msg_type};
+use crate::time::{Duration, Instant, Now};
+
+use super::{Core, Handler, Outlet, State};
+
+const TEST_REQUEST_ID: &[u8] = b"TEST";
+
+/// What the deadlines are computed from.
+#[derive(Debug)]
+pub(super) struct Timers {
+    heart_bt_int: Duration,
+    last_sent: Instant,
+    last_received: Instant,
+    /// A TestRequest is out, and nothing has come since.
+    test_request_sent: bool,
+    /// For the Logon while it is awaited, then for the answer to our Logout.
+    handshake_deadline: Instant,
+}
+
+impl Timers {
+    pub(super) fn new(heart_bt_int_s: u32) -> Timers {
+        Timers {
+            heart_bt_int: Duration::from_s(u64::from(heart_bt_int_s)),
+            last_sent: Instant::ZERO,
+            last_received: Instant::ZERO,
+            test_request_sent: false,
+            handshake_deadline: Instant::FAR_FUTURE,
+        }
+    }
+
+    pub(super) fn set_heart_bt_int_s(&mut self, heart_bt_int_s: u32) {
+        self.heart_bt_int = Duration::from_s(u64::from(heart_bt_int_s));
+    }
+
+    pub(super) fn heart_bt_int_s(&self) -> u32 {
+        (self.heart_bt_int.as_ms() / 1000) as u32
+    }
+
+    #[inline]
+    pub(super) fn sent(&mut self, now: Now) {
+        self.last_sent = now.mono;
+    }
+
+    #[inline]
+    pub(super) fn received(&mut self, now: Now) {
+        self.last_received = now.mono;
+        self.test_request_sent = false;
+    }
+
+    pub(super) fn expect_handshake(&mut self, now: Now, within: Duration) {
+        self.handshake_deadline = now.mono + within;
+    }
+
+    /// The earliest deadline in `state`.
+    pub(super) fn next(&self, state: State) -> Instant {
+        match state {
+            State::Disconnected | State::Closing(_) => Instant::FAR_FUTURE,
+            State::LogonAwaited | State::LogoutSent => self.handshake_deadline,
+            State::Active if self.heart_bt_int == Duration::ZERO => Instant::FAR_FUTURE,
+            // While a TestRequest is out, its answer is all that counts: no Heartbeats.
+            State::Active if self.test_request_sent => self.silence_deadline(),
+            State::Active => self.heartbeat_deadline().min(self.test_request_deadline()),
+        }
+    }
+
+    fn heartbeat_deadline(&self) -> Instant {
+        self.last_sent + self.heart_bt_int
+    }
+
+    fn test_request_deadline(&self) -> Instant {
+        self.last_received + self.tenths(12)
+    }
+
+    fn silence_deadline(&self) -> Instant {
+        self.last_received + self.tenths(24)
+    }
+
+    fn tenths(&self, tenths: u64) -> Duration {
+        Duration::from_ns(self.heart_bt_int.times(tenths).as_ns() / 10)
+    }
+}
+
+impl<S: Store> Core<S> {
+    pub(super) fn check_timers(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
+        if now.mono < self.timers.next(self.state) {
+            return;
+        }
+        match self.state {
+            State::Disconnected | State::Closing(_) => {}
+            State::LogonAwaited => self.close(CloseReason::LogonTimeout, app),
+            State::LogoutSent => self.close(CloseReason::LogoutTimeout, app),
+            State::Active if now.mono >= self.timers.silence_deadline() => {
+                self.close(CloseReason::HeartbeatTimeout, app);
+            }
+            State::Active if now.mono >= self.timers.test_request_deadline() => {
+                self.timers.test_request_sent = true;
+                self.send_admin(now, out, msg_type::TEST_REQUEST, |encoder: &mut Encoder<'_>| {
+                    encoder.put_bytes(tags::TEST_REQ_ID, TEST_REQUEST_ID);
+                });
+            }
+            State::Active => self.send_admin(now, out, msg_type::HEARTBEAT, |_| {}),
+        }
+    }
+}

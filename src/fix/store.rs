@@ -1,0 +1,199 @@
+//! What a session must remember across connections: both numbers, and what was sent.
+
+use std::collections::VecDeque;
+
+/// The highest MsgSeqNum that is used or believed: the standard's `SeqNum` is a positive `int`.
+pub const SEQ_NUM_MAX: u32 = i32::MAX as u32;
+
+/// Keeps a session's numbers and the application messages it sent.
+///
+/// A number is taken by [`put`](Store::put) or [`set_next_out`](Store::set_next_out) before the
+/// message that carries it leaves: whatever fails afterwards, it is never used for another.
+pub trait Store {
+    /// The number of the next message to send.
+    fn next_out(&self) -> u32;
+
+    /// Takes numbers for messages that are not kept: those of the session layer.
+    fn set_next_out(&mut self, seq: u32);
+
+    /// The number expected of the next message to arrive.
+    fn next_in(&self) -> u32;
+
+    /// Moves the number expected next.
+    fn set_next_in(&mut self, seq: u32);
+
+    /// Takes the number `seq` for `message` and keeps a copy, giving up the oldest for it.
+    fn put(&mut self, seq: u32, message: &[u8]);
+
+    /// The kept message with the lowest number that is at least `seq`.
+    fn first_from(&self, seq: u32) -> Option<(u32, &[u8])>;
+
+    /// Application messages below this number may have been given up.
+    fn forgotten_below(&self) -> u32;
+
+    /// Both numbers begin again at 1; nothing sent before is kept.
+    fn reset(&mut self);
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    seq: u32,
+    at: usize,
+    len: usize,
+}
+
+impl Entry {
+    /// Where the next entry may begin. No two entries begin at one place, however short.
+    fn end(&self) -> usize {
+        self.at + self.len.max(1)
+    }
+}
+
+/// A bounded store in memory: it outlives a connection, not the process.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    next_out: u32,
+    next_in: u32,
+    bytes: Box<[u8]>,
+    /// Ascending by number; each entry's bytes follow its predecessor's, or begin again at 0.
+    entries: VecDeque<Entry>,
+    messages_max: usize,
+    forgotten_below: u32,
+}
+
+impl Default for MemoryStore {
+    /// 4,096 messages in 1 MiB.
+    fn default() -> MemoryStore {
+        MemoryStore::new(4096, 1 << 20)
+    }
+}
+
+impl MemoryStore {
+    /// A store of the last `messages_max` application messages, `bytes_max` together at most.
+    pub fn new(messages_max: usize, bytes_max: usize) -> MemoryStore {
+        MemoryStore {
+            next_out: 1,
+            next_in: 1,
+            bytes: vec![0; bytes_max].into_boxed_slice(),
+            entries: VecDeque::with_capacity(messages_max),
+            messages_max,
+            forgotten_below: 1,
+        }
+    }
+
+    /// Where `len` bytes go: behind the newest message, or at the front where the end is too near.
+    fn place(&self, len: usize) -> usize {
+        let behind = self.entries.back().map_or(0, Entry::end);
+        if behind + len.max(1) <= self.bytes.len() { behind } else { 0 }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.forgotten_below = entry.seq + 1;
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn next_out(&self) -> u32 {
+        self.next_out
+    }
+
+    fn set_next_out(&mut self, seq: u32) {
+        self.next_out = seq;
+    }
+
+    fn next_in(&self) -> u32 {
+        self.next_in
+    }
+
+    fn set_next_in(&mut self, seq: u32) {
+        self.next_in = seq;
+    }
+
+    #[inline]
+    fn put(&mut self, seq: u32, message: &[u8]) {
+        self.next_out = seq + 1;
+        if message.len().max(1) > self.bytes.len() || self.messages_max == 0 {
+            self.entries.clear();
+            self.forgotten_below = seq + 1;
+            return;
+        }
+        let at = self.place(message.len());
+        let end = at + message.len().max(1);
+        let wraps = at == 0 && !self.entries.is_empty();
+        let newest = self.entries.back().map_or(0, |entry| entry.at);
+        while let Some(oldest) = self.entries.front() {
+            // On the way round, what lies behind the newest is older than what lies at the front.
+            let overtaken = wraps && oldest.at > newest;
+            let overlaps = oldest.at < end && at < oldest.end();
+            if !overtaken && !overlaps && self.entries.len() < self.messages_max {
+                break;
+            }
+            self.forget_oldest();
+        }
+        self.bytes[at..at + message.len()].copy_from_slice(message);
+        self.entries.push_back(Entry { seq, at, len: message.len() });
+    }
+
+    fn first_from(&self, seq: u32) -> Option<(u32, &[u8])> {
+        let index = self.entries.partition_point(|entry| entry.seq < seq);
+        let entry = self.entries.get(index)?;
+        Some((entry.seq, &self.bytes[entry.at..entry.at + entry.len]))
+    }
+
+    fn forgotten_below(&self) -> u32 {
+        self.forgotten_below
+    }
+
+    fn reset(&mut self) {
+        self.entries.clear();
+        (self.next_out, self.next_in, self.forgotten_below) = (1, 1, 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_lowest_kept_number_from_there_is_found() {
+        let mut store = MemoryStore::new(8, 100);
+        store.put(3, b"three");
+        store.put(7, b"seven");
+        let table = [(1, Some(3)), (3, Some(3)), (4, Some(7)), (7, Some(7)), (8, None)];
+        for (from, expected) in table {
+            assert_eq!(store.first_from(from).map(|(seq, _)| seq), expected, "{from}");
+        }
+        assert_eq!(store.next_out(), 8);
+        store.reset();
+        assert_eq!((store.next_out(), store.first_from(1)), (1, None));
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_yields_its_own_bytes_or_is_forgotten(
+            lens in prop::collection::vec(0usize..40, 1..200), messages_max in 0usize..9, bytes_max in 0usize..100
+        ) {
+            let mut store = MemoryStore::new(messages_max, bytes_max);
+            let capacity = store.entries.capacity();
+            for (number, &len) in lens.iter().enumerate() {
+                let newest = number as u32 + 1;
+                store.put(newest, &vec![newest as u8; len]);
+                for seq in 1..=newest {
+                    match store.first_from(seq) {
+                        Some((found, bytes)) if found == seq => {
+                            prop_assert_eq!(bytes, vec![seq as u8; lens[seq as usize - 1]]);
+                        }
+                        _ => prop_assert!(seq < store.forgotten_below()),
+                    }
+                }
+                let fits = len.max(1) <= bytes_max && messages_max > 0;
+                prop_assert_eq!(store.first_from(newest).is_some(), fits);
+            }
+            prop_assert_eq!(store.entries.capacity(), capacity);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Tags and message types by their names in the standard (FIX 4.4 Vol. 6).
+
+/// The largest tag that is read: nine digits, far past any that a venue defines.
+pub const TAG_MAX: u32 = 999_999_999;
+
+macro_rules! tags {
+    ($( $name:ident $number:literal $field:literal )*) => {
+        $( #[doc = $field] pub const $name: u32 = $number; )*
+    };
+}
+
+tags! {
+    BEGIN_SEQ_NO 7 "BeginSeqNo"
+    BEGIN_STRING 8 "BeginString"
+    BODY_LENGTH 9 "BodyLength"
+    CHECK_SUM 10 "CheckSum"
+    CL_ORD_ID 11 "ClOrdID"
+    END_SEQ_NO 16 "EndSeqNo"
+    MSG_SEQ_NUM 34 "MsgSeqNum"
+    MSG_TYPE 35 "MsgType"
+    NEW_SEQ_NO 36 "NewSeqNo"
+    ORDER_QTY 38 "OrderQty"
+    POSS_DUP_FLAG 43 "PossDupFlag"
+    PRICE 44 "Price"
+    REF_SEQ_NUM 45 "RefSeqNum"
+    SENDER_COMP_ID 49 "SenderCompID"
+    SENDER_SUB_ID 50 "SenderSubID"
+    SENDING_TIME 52 "SendingTime"
+    SYMBOL 55 "Symbol"
+    TARGET_COMP_ID 56 "TargetCompID"
+    TARGET_SUB_ID 57 "TargetSubID"
+    TEXT 58 "Text"
+    SIGNATURE 89 "Signature"
+    SECURE_DATA_LEN 90 "SecureDataLen"
+    SECURE_DATA 91 "SecureData"
+    SIGNATURE_LENGTH 93 "SignatureLength"
+    RAW_DATA_LENGTH 95 "RawDataLength"
+    RAW_DATA 96 "RawData"
+    POSS_RESEND 97 "PossResend"
+    ENCRYPT_METHOD 98 "EncryptMethod"
+    HEART_BT_INT 108 "HeartBtInt"
+    TEST_REQ_ID 112 "TestReqID"
+    ON_BEHALF_OF_COMP_ID 115 "OnBehalfOfCompID"
+    ON_BEHALF_OF_SUB_ID 116 "OnBehalfOfSubID"
+    ORIG_SENDING_TIME 122 "OrigSendingTime"
+    GAP_FILL_FLAG 123 "GapFillFlag"
+    DELIVER_TO_COMP_ID 128 "DeliverToCompID"
+    DELIVER_TO_SUB_ID 129 "DeliverToSubID"
+    RESET_SEQ_NUM_FLAG 141 "ResetSeqNumFlag"
+    SENDER_LOCATION_ID 142 "SenderLocationID"
+    TARGET_LOCATION_ID 143 "TargetLocationID"
+    ON_BEHALF_OF_LOCATION_ID 144 "OnBehalfOfLocationID"
+    DELIVER_TO_LOCATION_ID 145 "DeliverToLocationID"
+    XML_DATA_LEN 212 "XmlDataLen"
+    XML_DATA 213 "XmlData"
+    MESSAGE_ENCODING 347 "MessageEncoding"
+    LAST_MSG_SEQ_NUM_PROCESSED 369 "LastMsgSeqNumProcessed"
+    REF_TAG_ID 371 "RefTagID"
+    REF_MSG_TYPE 372 "RefMsgType"
+    SESSION_REJECT_REASON 373 "SessionRejectReason"
+}
+
+/// The session layer's message types.
+pub mod msg_type {
+    /// Heartbeat.
+    pub const HEARTBEAT: &[u8] = b"0";
+    /// TestRequest.
+    pub const TEST_REQUEST: &[u8] = b"1";
+    /// ResendRequest.
+    pub const RESEND_REQUEST: &[u8] = b"2";
+    /// Reject.
+    pub const REJECT: &[u8] = b"3";
+    /// SequenceReset.
+    pub const SEQUENCE_RESET: &[u8] = b"4";
+    /// Logout.
+    pub const LOGOUT: &[u8] = b"5";
+    /// Logon.
+    pub const LOGON: &[u8] = b"A";
+
+    /// Whether `msg_type` belongs to the session layer, and is therefore never sent again.
+    #[inline]
+    pub fn is_admin(msg_type: &[u8]) -> bool {
+        matches!(msg_type, [b'0'..=b'5' | b'A'])
+    }
+}
+
+/// The data field that the length field `tag` measures (FIX 4.4 Vol. 1, data fields).
+#[inline]
+pub const fn data_of_length(tag: u32) -> Option<u32> {
+    Some(match tag {
+        SIGNATURE_LENGTH => SIGNATURE,
+        SECURE_DATA_LEN => SECURE_DATA,
+        RAW_DATA_LENGTH => RAW_DATA,
+        XML_DATA_LEN => XML_DATA,
+        348 | 350 | 352 | 354 | 356 | 358 | 360 | 362 | 364 | 445 | 618 | 621 => tag + 1,
+        _ => return None,
+    })
+}
+
+/// Where a tag of the standard header lies among them, or `None` for a tag of the body or trailer.
+/// Hops (627 to 630) are not listed: a repeating group closes the header and may repeat its tags.
+#[inline]
+pub const fn header_slot(tag: u32) -> Option<usize> {
+    Some(match tag {
+        MSG_TYPE => 0,
+        MSG_SEQ_NUM => 1,
+        SENDER_COMP_ID => 2,
+        TARGET_COMP_ID => 3,
+        SENDING_TIME => 4,
+        POSS_DUP_FLAG => 5,
+        ORIG_SENDING_TIME => 6,
+        POSS_RESEND => 7,
+        ON_BEHALF_OF_COMP_ID => 8,
+        DELIVER_TO_COMP_ID => 9,
+        SENDER_SUB_ID => 10,
+        TARGET_SUB_ID => 11,
+        ON_BEHALF_OF_SUB_ID => 12,
+        DELIVER_TO_SUB_ID => 13,
+        SENDER_LOCATION_ID => 14,
+        TARGET_LOCATION_ID => 15,
+        ON_BEHALF_OF_LOCATION_ID => 16,
+        DELIVER_TO_LOCATION_ID => 17,
+        SECURE_DATA_LEN => 18,
+        SECURE_DATA => 19,
+        XML_DATA_LEN => 20,
+        XML_DATA => 21,
+        MESSAGE_ENCODING => 22,
+        LAST_MSG_SEQ_NUM_PROCESSED => 23,
+        BEGIN_STRING => 24,
+        BODY_LENGTH => 25,
+        _ => return None,
+    })
+}
+
+/// How many slots [`header_slot`] gives out.
+pub const HEADER_SLOTS: usize = 26;

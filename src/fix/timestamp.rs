@@ -1,0 +1,271 @@
+//! UTCTimestamp: `YYYYMMDD-HH:MM:SS` with nothing, milli-, micro- or nanoseconds after it.
+
+use crate::time::UtcTime;
+
+use super::value::FieldError;
+
+/// How finely a timestamp is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// `HH:MM:SS`, all that versions before 4.2 know.
+    Seconds,
+    /// `.sss`.
+    #[default]
+    Millis,
+    /// `.ssssss`.
+    Micros,
+    /// `.sssssssss`.
+    Nanos,
+}
+
+impl Precision {
+    /// The length of a timestamp so written, in bytes.
+    pub const fn len(self) -> usize {
+        match self {
+            Precision::Seconds => SECONDS_LEN,
+            _ => SECONDS_LEN + 1 + self.places(),
+        }
+    }
+
+    /// Never: every timestamp has a length.
+    pub const fn is_empty(self) -> bool {
+        false
+    }
+
+    const fn places(self) -> usize {
+        match self {
+            Precision::Seconds => 0,
+            Precision::Millis => 3,
+            Precision::Micros => 6,
+            Precision::Nanos => 9,
+        }
+    }
+}
+
+/// The longest timestamp, in bytes.
+pub const LEN_MAX: usize = Precision::Nanos.len();
+
+const SECONDS_LEN: usize = 17;
+const NS_PER_S: u64 = 1_000_000_000;
+const S_PER_DAY: u64 = 86_400;
+
+/// Reads a timestamp of any precision. A leap second (`:60`) is the first of the next minute.
+///
+/// # Errors
+/// [`FieldError::Format`] for another shape, [`FieldError::Range`] for a date that no calendar has
+/// or that [`UtcTime`] does not hold.
+#[inline]
+pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
+    let places = match bytes.len() {
+        17 => 0,
+        21 => 3,
+        24 => 6,
+        27 => 9,
+        _ => return Err(FieldError::Format),
+    };
+    if bytes[8] != b'-' || bytes[11] != b':' || bytes[14] != b':' {
+        return Err(FieldError::Format);
+    }
+    let fraction_ns = if places == 0 {
+        0
+    } else if bytes[17] == b'.' {
+        digits(&bytes[18..])? * 10u64.pow(9 - places)
+    } else {
+        return Err(FieldError::Format);
+    };
+    let (year, month, day) = (digits(&bytes[..4])?, digits(&bytes[4..6])?, digits(&bytes[6..8])?);
+    let (hour, minute) = (digits(&bytes[9..11])?, digits(&bytes[12..14])?);
+    let second = digits(&bytes[15..17])?;
+    let calendar = (1970..=2500).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days_in(year, month)).contains(&day);
+    if !calendar || hour > 23 || minute > 59 || second > 60 {
+        return Err(FieldError::Range);
+    }
+    let seconds =
+        days_since_epoch(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
+    Ok(UtcTime::from_unix_ns(seconds * NS_PER_S + fraction_ns))
+}
+
+/// Writes timestamps. Keeps the last second's digits, since most messages fall into the same one.
+#[derive(Clone, Debug)]
+pub struct Formatter {
+    second: u64,
+    text: [u8; SECONDS_LEN],
+}
+
+impl Default for Formatter {
+    fn default() -> Formatter {
+        Formatter { second: 0, text: *b"19700101-00:00:00" }
+    }
+}
+
+impl Formatter {
+    /// Writes `utc` to the front of `out` and says how many bytes that took.
+    #[inline]
+    pub fn format(&mut self, utc: UtcTime, precision: Precision, out: &mut [u8; LEN_MAX]) -> usize {
+        let second = utc.as_unix_ns() / NS_PER_S;
+        if second != self.second {
+            self.turn_to(second);
+        }
+        out[..SECONDS_LEN].copy_from_slice(&self.text);
+        let places = precision.places();
+        if places > 0 {
+            out[SECONDS_LEN] = b'.';
+            let fraction = utc.as_unix_ns() % NS_PER_S / 10u64.pow(9 - places as u32);
+            put_digits(&mut out[SECONDS_LEN + 1..SECONDS_LEN + 1 + places], fraction);
+        }
+        precision.len()
+    }
+
+    fn turn_to(&mut self, second: u64) {
+        if second / S_PER_DAY != self.second / S_PER_DAY {
+            let (year, month, day) = date(second / S_PER_DAY);
+            put_digits(&mut self.text[0..4], year);
+            put_digits(&mut self.text[4..6], month);
+            put_digits(&mut self.text[6..8], day);
+        }
+        let of_day = second % S_PER_DAY;
+        put_digits(&mut self.text[9..11], of_day / 3600);
+        put_digits(&mut self.text[12..14], of_day / 60 % 60);
+        put_digits(&mut self.text[15..17], of_day % 60);
+        self.second = second;
+    }
+}
+
+#[inline]
+fn digits(bytes: &[u8]) -> Result<u64, FieldError> {
+    let mut value = 0;
+    for &byte in bytes {
+        if !byte.is_ascii_digit() {
+            return Err(FieldError::Format);
+        }
+        value = value * 10 + u64::from(byte - b'0');
+    }
+    Ok(value)
+}
+
+#[inline]
+fn put_digits(out: &mut [u8], mut value: u64) {
+    for byte in out.iter_mut().rev() {
+        *byte = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+const fn is_leap(year: u64) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
+const fn days_in(year: u64, month: u64) -> u64 {
+    match month {
+        2 => 28 + is_leap(year) as u64,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01, counted in years that begin in March so that the leap day comes last.
+const fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let from_march = (month + 9) % 12;
+    let day_of_year = (153 * from_march + 2) / 5 + day - 1;
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + day_of_year;
+    days - 719_468
+}
+
+/// The inverse of [`days_since_epoch`].
+const fn date(days: u64) -> (u64, u64, u64) {
+    const DAYS_PER_400_YEARS: u64 = 146_097;
+    let days = days + 719_468;
+    let era = days / DAYS_PER_400_YEARS;
+    let of_era = days % DAYS_PER_400_YEARS;
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = (from_march + 2) % 12 + 1;
+    (era * 400 + year_of_era + (month <= 2) as u64, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(ns: u64, precision: Precision) -> String {
+        let mut out = [0; LEN_MAX];
+        let len = Formatter::default().format(UtcTime::from_unix_ns(ns), precision, &mut out);
+        String::from_utf8(out[..len].to_vec()).unwrap()
+    }
+
+    #[test]
+    fn known_times_are_read() {
+        let table = [
+            ("19700101-00:00:00", Ok(0)),
+            ("20000229-12:34:56.789", Ok(951_827_696_789_000_000)),
+            ("20260102-03:04:05.000006", Ok(1_767_323_045_000_006_000)),
+            ("20260102-03:04:05.000000007", Ok(1_767_323_045_000_000_007)),
+            ("20161231-23:59:60", Ok(1_483_228_800_000_000_000)),
+            ("20250229-00:00:00", Err(FieldError::Range)),
+            ("21000229-00:00:00", Err(FieldError::Range)),
+            ("20261301-00:00:00", Err(FieldError::Range)),
+            ("20260100-00:00:00", Err(FieldError::Range)),
+            ("20260101-24:00:00", Err(FieldError::Range)),
+            ("20260101-00:60:00", Err(FieldError::Range)),
+            ("20260101-00:00:61", Err(FieldError::Range)),
+            ("99991231-00:00:00", Err(FieldError::Range)),
+            ("20260101", Err(FieldError::Format)),
+            ("20260101 00:00:00", Err(FieldError::Format)),
+            ("20260101-00:00:00,000", Err(FieldError::Format)),
+            ("2026010a-00:00:00", Err(FieldError::Format)),
+            ("", Err(FieldError::Format)),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text.as_bytes()).map(UtcTime::as_unix_ns), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_a_century_has_its_successor() {
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..40_000 {
+            assert_eq!(date(days), (year, month, day));
+            assert_eq!(days_since_epoch(year, month, day), days);
+            day += 1;
+            if day > days_in(year, month) {
+                (day, month) = (1, month + 1);
+            }
+            if month > 12 {
+                (month, year) = (1, year + 1);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(ns in 0u64..16_000_000_000_000_000_000) {
+            let text = written(ns, Precision::Nanos);
+            prop_assert_eq!(parse(text.as_bytes()), Ok(UtcTime::from_unix_ns(ns)));
+            for (precision, unit) in
+                [(Precision::Seconds, NS_PER_S), (Precision::Millis, 1_000_000), (Precision::Micros, 1000)]
+            {
+                let text = written(ns, precision);
+                prop_assert_eq!(text.len(), precision.len());
+                prop_assert_eq!(parse(text.as_bytes()), Ok(UtcTime::from_unix_ns(ns / unit * unit)));
+            }
+        }
+
+        #[test]
+        fn a_formatter_that_has_written_another_time_forgets_it(a in any::<u64>(), b in any::<u64>()) {
+            let mut formatter = Formatter::default();
+            let mut out = [0; LEN_MAX];
+            for ns in [a, b, a, b.wrapping_add(1_000_000_000)] {
+                formatter.format(UtcTime::from_unix_ns(ns), Precision::Nanos, &mut out);
+                let afresh = written(ns, Precision::Nanos);
+                prop_assert_eq!(&out[..], afresh.as_bytes());
+            }
+        }
+    }
+}

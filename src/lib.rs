@@ -1,0 +1,23 @@
+//! fixwire: a FIX engine over its own TCP, run on the NIC's terms.
+//!
+//! The modules follow the packet. [`wire`] reads and writes headers, [`neighbor`] knows hardware
+//! addresses, [`tcp`] makes streams of segments, [`fix`] makes messages of bytes, and [`pipeline`]
+//! is the whole path on one screen. [`engine`] polls it; an [`app::Application`] trades on it.
+//!
+//! The core is sans-IO: bytes, the present time and randomness come in as arguments; frames to
+//! send, deadlines and events come out. The same code runs under the simulator, a TAP and a NIC.
+
+pub mod app;
+pub mod desk;
+pub mod emit;
+pub mod engine;
+pub mod fix;
+pub mod measure;
+pub mod neighbor;
+mod pipeline;
+pub mod tcp;
+pub mod verify;
+pub mod wire;
+
+pub use fixwire_offload as offload;
+pub use fixwire_offload::time;

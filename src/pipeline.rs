@@ -1,0 +1,159 @@
+//! The packet's path, whole: read this first.
+//!
+//! ```text
+//!  wire                                                                                      strategy
+//!   |  1 rx_burst  2 steering  3 checksum  4 timestamp  5 ethernet/ipv4  6 tcp  7 fix           |
+//!   +--> Nic -----> FlowRule -> Verdict ---> RxStamp ---> Packet --------> stream -> Message --->+ on_message
+//!   +<-- Nic <----- tx flags or software checksum <------ headers <------- encode in place <----+ orders
+//!      9 tx_burst           8 one place decides, from the Plan
+//! ```
+//!
+//! Steps 1, 2 and 4 are the device's (`hw`); 3 is [`Verifier`](crate::verify::Verifier), 5 is
+//! [`wire`](crate::wire), 6 is [`tcp`](crate::tcp), 7 is [`fix`](crate::fix) behind the
+//! [`Desk`](crate::desk::Desk), 8 is [`Emitter`](crate::emit::Emitter).
+
+use core::net::Ipv4Addr;
+
+use crate::app::Application;
+use crate::emit;
+use crate::engine::Engine;
+use crate::offload::nic::{Frame, Nic, RxMeta};
+use crate::time::Now;
+use crate::wire::ethernet::{self, Ethertype, Mac};
+use crate::wire::icmp::Message;
+use crate::wire::ipv4::{self, Protocol};
+use crate::wire::{Refusal, arp, tcp};
+
+impl<N: Nic, A: Application> Engine<N, A> {
+    /// A frame's way in, from the device's buffer to the strategy. What the strategy answers is
+    /// already encoded in its connection's stream when this returns; [`Engine::transmit`] frames it.
+    ///
+    /// # Errors
+    /// The one reason why the frame went no further.
+    #[inline]
+    pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+        let frame = ethernet::Packet::parse(bytes)?;
+        self.accepts_link(&frame, meta.vlan)?;
+        if frame.ethertype == Ethertype::Arp {
+            return self.receive_arp(now, &arp::Repr::parse(frame.payload)?);
+        }
+        let packet = ipv4::Packet::parse(frame.payload)?;
+        self.accepts_addresses(&packet)?;
+        self.verifier.ipv4(meta, &packet, &mut self.observations)?;
+        if packet.protocol == Protocol::Icmp {
+            return self.receive_icmp(now, &frame, &packet);
+        }
+        let segment = tcp::Packet::parse(packet.payload)?;
+        self.verifier.tcp(meta, frame.header_len, &packet, &segment, &mut self.observations)?;
+        let segment = segment.segment()?;
+        let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
+        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
+        Ok(())
+    }
+
+    /// The way out: every segment that may go now becomes a frame in the transmit burst, as long as
+    /// the device has buffers and its next hop is known.
+    #[inline]
+    pub(crate) fn transmit(&mut self, now: Now) {
+        while let Some((_, remote)) = self.tcp.next_transmit() {
+            let Some(mac) = self.hardware_address(now, remote) else {
+                self.tcp.defer_transmit();
+                continue;
+            };
+            let Some(mut frame) = self.frame_to_write() else { return };
+            let Some(segment) = self.tcp.poll_transmit(now.mono) else { continue };
+            let network = self.neighbors.network();
+            let (len, meta) = self.emitter.tcp(network, mac, &segment, frame.space());
+            frame.finish(len, meta);
+            self.outbound.push(frame);
+        }
+    }
+
+    /// Step 5, the link: is the frame for this port?
+    #[inline]
+    fn accepts_link(
+        &self,
+        frame: &ethernet::Packet<'_>,
+        stripped: Option<u16>,
+    ) -> Result<(), Refusal> {
+        let network = self.neighbors.network();
+        if frame.dst != network.mac && frame.dst != Mac::BROADCAST {
+            return Err(Refusal::EthernetNotForUs);
+        }
+        let vlan = frame.vlan.or(stripped.map(|tci| tci & 0x0fff).filter(|vlan| *vlan != 0));
+        if vlan == network.vlan { Ok(()) } else { Err(Refusal::VlanNotOurs) }
+    }
+
+    /// Step 5, the network: is the packet for this host, and from one?
+    #[inline]
+    fn accepts_addresses(&self, packet: &ipv4::Packet<'_>) -> Result<(), Refusal> {
+        if packet.dst != self.neighbors.network().addr {
+            return Err(Refusal::Ipv4NotForUs);
+        }
+        if ipv4::is_valid_source(packet.src) { Ok(()) } else { Err(Refusal::Ipv4SourceInvalid) }
+    }
+
+    fn receive_arp(&mut self, now: Now, packet: &arp::Repr) -> Result<(), Refusal> {
+        let heard = self.neighbors.on_arp(now.mono, packet)?;
+        if heard.resolved.is_some() {
+            self.tcp.resume_transmits();
+        }
+        if let Some((dst, reply)) = heard.reply {
+            self.send_arp(dst, &reply);
+        }
+        Ok(())
+    }
+
+    fn receive_icmp(
+        &mut self,
+        now: Now,
+        frame: &ethernet::Packet<'_>,
+        packet: &ipv4::Packet<'_>,
+    ) -> Result<(), Refusal> {
+        match Message::parse(packet.payload)? {
+            Message::Echo { data } => {
+                let Some(mut reply) = self.frame_to_write() else { return Ok(()) };
+                let network = self.neighbors.network();
+                let (len, meta) =
+                    self.emitter.echo_reply(network, frame.src, packet.src, data, reply.space())?;
+                reply.finish(len, meta);
+                self.outbound.push(reply);
+                Ok(())
+            }
+            Message::TooBig { segment, mtu } => {
+                self.tcp.on_path_mtu(now.mono, &segment, mtu);
+                Ok(())
+            }
+            Message::Unreachable { segment, code } => {
+                self.tcp.on_unreachable(now.mono, &segment, code);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn send_arp(&mut self, dst: Mac, packet: &arp::Repr) {
+        if let Some(mut frame) = self.frame_to_write() {
+            let (len, meta) = emit::arp(self.neighbors.network(), dst, packet, frame.space());
+            frame.finish(len, meta);
+            self.outbound.push(frame);
+        }
+    }
+
+    #[inline]
+    fn hardware_address(&mut self, now: Now, remote: Ipv4Addr) -> Option<Mac> {
+        let next_hop = self.neighbors.network().next_hop(remote)?;
+        self.neighbors.lookup(now.mono, next_hop)
+    }
+
+    /// A buffer to write a frame into, with room for it in the transmit burst.
+    #[inline]
+    fn frame_to_write(&mut self) -> Option<N::Frame> {
+        if self.outbound.is_full() {
+            self.flush();
+            if self.outbound.is_full() {
+                return None;
+            }
+        }
+        self.nic.tx_frame()
+    }
+}

@@ -1,0 +1,171 @@
+//! What a segment acknowledges, and the window that it gives (RFC 9293 3.10.7.4, fifth).
+
+use super::connection::{Connection, Context, Resend, State};
+use super::counters::Count;
+use super::event::Closed;
+use crate::wire::tcp::{Flags, Segment};
+
+impl Connection {
+    /// Takes the ACK in. Says whether the segment's text is to be looked at.
+    #[inline]
+    pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
+        if segment.ack.is_before(self.snd_una) {
+            // RFC 5961 5.2: no peer that we know acknowledges less than a window before.
+            if self.snd_una.since(segment.ack) > self.snd_wnd_max {
+                self.challenge(cx, Count::AckTooOld);
+                return false;
+            }
+            return true;
+        }
+        if self.snd_nxt.is_before(segment.ack) {
+            self.challenge(cx, Count::AckOfUnsent);
+            return false;
+        }
+        if segment.ack != self.snd_una {
+            self.take_ack(cx, segment);
+        } else if self.is_duplicate_ack(segment) {
+            self.take_duplicate_ack(cx);
+        }
+        self.take_window(cx, segment);
+        if self.fin_sent && self.snd_una == self.snd_nxt {
+            self.on_fin_acknowledged(cx);
+        }
+        true
+    }
+
+    /// `segment.ack` lies past `snd_una`, at most at `snd_nxt`.
+    fn take_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let ack = segment.ack;
+        let acked = ack.since(self.snd_una);
+        let next_is_lost = self.congestion.on_ack(ack, acked, self.flight());
+        self.measure_round_trip(cx, segment);
+        self.send.release(acked as usize);
+        self.snd_una = ack;
+        // What was given up lies behind: the peer holds part of the window that we were given.
+        self.snd_wnd = self.snd_wnd.saturating_sub(acked);
+        self.duplicate_acks = 0;
+        self.retries = 0;
+        self.resend = self.resend.filter(|resend| ack.is_before(resend.end));
+        if let Some(resend) = &mut self.resend {
+            resend.next = resend.next.later_of(ack);
+        }
+        if next_is_lost {
+            self.resend_first();
+        }
+        // RFC 6298 5.2 and 5.3.
+        if self.flight() == 0 {
+            self.stop_retransmit_timer();
+        } else {
+            self.start_retransmit_timer(cx);
+        }
+        if self.room_wanted > 0 && self.send.room() >= self.room_wanted {
+            self.room_wanted = 0;
+            self.pending.writable = true;
+        }
+    }
+
+    /// A round trip from the segment being timed; or, after something was sent twice, from the
+    /// timestamp that says which of the two was acknowledged (RFC 7323 4.1, RFC 6298 3).
+    pub(super) fn measure_round_trip(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let is_ambiguous = self.ambiguous_until.is_some();
+        if self.ambiguous_until.is_some_and(|until| until.is_at_or_before(segment.ack)) {
+            self.ambiguous_until = None;
+        }
+        if let Some((_, sent_at)) = self.timed.filter(|(end, _)| end.is_at_or_before(segment.ack)) {
+            self.timed = None;
+            self.rtt.sample(cx.now - sent_at, cx.config);
+        } else if is_ambiguous
+            && let (Some(ours), Some(theirs)) = (&self.timestamps, segment.options.timestamps)
+            && let Some(rtt) = ours.round_trip(cx.now, theirs.echo)
+        {
+            self.rtt.sample(rtt, cx.config);
+        }
+    }
+
+    /// RFC 5681 2: something in flight, no text, no FIN, and the same window again. Answers to
+    /// probes of a closed window look alike and are none.
+    fn is_duplicate_ack(&self, segment: &Segment<'_>) -> bool {
+        self.flight() > 0
+            && segment.payload.is_empty()
+            && !segment.flags.has_any(Flags::FIN.with(Flags::SYN))
+            && self.snd_wnd > 0
+            && u32::from(segment.window) << self.snd_wind_shift == self.snd_wnd
+    }
+
+    fn take_duplicate_ack(&mut self, cx: &mut Context<'_>) {
+        cx.count(Count::DuplicateAck);
+        self.duplicate_acks = self.duplicate_acks.saturating_add(1);
+        let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
+        if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {
+            cx.count(Count::FastRetransmit);
+            self.resend_first();
+        }
+    }
+
+    /// The first unacknowledged segment is to be sent again, whatever the congestion window says.
+    fn resend_first(&mut self) {
+        let end = self.snd_una + self.snd_mss.min(self.flight());
+        self.resend = Some(Resend { next: self.snd_una, end, is_paced: false });
+    }
+
+    /// Everything in flight is to be sent again, as far as the congestion window goes.
+    pub(super) fn resend_all(&mut self) {
+        if self.flight() > 0 {
+            let (next, end) = (self.snd_una, self.snd_nxt);
+            self.resend = Some(Resend { next, end, is_paced: true });
+        }
+    }
+
+    /// The window of a segment that is not older than the last one used (RFC 9293 3.10.7.4).
+    #[inline]
+    fn take_window(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let is_newer = self.snd_wl1.is_before(segment.seq)
+            || (self.snd_wl1 == segment.seq && self.snd_wl2.is_at_or_before(segment.ack));
+        if !is_newer {
+            return;
+        }
+        let window = u32::from(segment.window) << self.snd_wind_shift;
+        (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
+        // Rounding to the scale may take back less than one step (RFC 7323 2.4): no offence.
+        if window.saturating_add(1 << self.snd_wind_shift) <= self.snd_wnd {
+            cx.count(Count::WindowShrunk);
+        }
+        let has_opened = self.snd_wnd == 0 && window > 0;
+        self.snd_wnd = window;
+        self.snd_wnd_max = self.snd_wnd_max.max(window);
+        if window == 0 {
+            // RFC 9293 3.8.6.1, MUST-37: as long as it answers, it is not given up.
+            self.retries = 0;
+        }
+        if has_opened {
+            self.on_window_opened(cx);
+        }
+    }
+
+    /// A closed window has opened: what a probe carried in vain goes again, with a fresh timer.
+    fn on_window_opened(&mut self, cx: &mut Context<'_>) {
+        self.retries = 0;
+        self.probe_due = false;
+        self.rtt.clear_backoff();
+        if self.flight() > 0 {
+            self.resend_all();
+            self.start_retransmit_timer(cx);
+        } else {
+            self.stop_retransmit_timer();
+        }
+    }
+
+    fn on_fin_acknowledged(&mut self, cx: &mut Context<'_>) {
+        match self.state {
+            State::FinWait1 => {
+                self.state = State::FinWait2;
+                if self.is_released {
+                    self.linger_at = cx.now + cx.config.orphan_timeout;
+                }
+            }
+            State::Closing => self.enter_time_wait(cx),
+            State::LastAck => self.end(cx, Closed::Finished),
+            _ => {}
+        }
+    }
+}

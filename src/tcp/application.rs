@@ -1,0 +1,134 @@
+//! What the application does with a connection: writing, reading, closing.
+
+use super::connection::State;
+use super::counters::Count;
+use super::event::{ConnectionId, SendRefusal};
+use super::stack::Stack;
+use crate::time::Instant;
+
+impl Stack {
+    /// `len` bytes of the stream to write into, in one run. [`commit`](Stack::commit) sends them; a
+    /// new reservation forgets the last.
+    ///
+    /// # Errors
+    /// A [`SendRefusal`]. After [`SendRefusal::NoRoom`], [`Event::Writable`](super::Event::Writable)
+    /// says when `len` bytes have room.
+    #[inline]
+    pub fn reserve(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
+        let Some(index) = self.find(id) else {
+            self.counters.count(Count::StaleId);
+            return Err(SendRefusal::StaleId);
+        };
+        let connection = &mut self.connections[index];
+        match connection.state {
+            State::Established | State::CloseWait => {}
+            State::SynSent | State::SynReceived => return Err(SendRefusal::NotConnected),
+            _ => return Err(SendRefusal::Closed),
+        }
+        if len > connection.send.reservation_max() {
+            return Err(SendRefusal::TooLong);
+        }
+        if len > connection.send.room() {
+            connection.room_wanted = len;
+            return Err(SendRefusal::NoRoom);
+        }
+        connection.send.reserve(len).ok_or(SendRefusal::NoRoom)
+    }
+
+    /// Makes the first `used` bytes of the last reservation part of the stream. They leave with
+    /// [`poll_transmit`](Stack::poll_transmit), as far as the windows go.
+    #[inline]
+    pub fn commit(&mut self, now: Instant, id: ConnectionId, used: usize) {
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, _| {
+                // A reset may have come between the two.
+                if matches!(connection.state, State::Established | State::CloseWait) {
+                    connection.send.commit(used);
+                }
+            });
+        });
+    }
+
+    /// How many bytes could be committed now; 0 where none can.
+    pub fn send_room(&self, id: ConnectionId) -> usize {
+        self.find(id).map_or(0, |index| {
+            let connection = &self.connections[index];
+            match connection.state {
+                State::Established | State::CloseWait => connection.send.room(),
+                _ => 0,
+            }
+        })
+    }
+
+    /// Stores the tail `rest` of the `fresh` bytes of the last arrival: what the application did not
+    /// take. To be called before anything else is done with the connection; bytes not handed back
+    /// count as taken.
+    pub fn keep(&mut self, id: ConnectionId, rest: &[u8]) {
+        let now = self.now;
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, _| connection.receive.keep(rest));
+        });
+    }
+
+    /// Bytes stored and not consumed, as far as they lie in one run: there may be more after
+    /// [`consume`](Stack::consume).
+    pub fn readable(&self, id: ConnectionId) -> &[u8] {
+        self.find(id).map_or(&[], |index| self.connections[index].receive.readable())
+    }
+
+    /// Gives up the first `len` of the stored bytes. A window update is sent once the window has
+    /// grown by a worthwhile step (RFC 9293 3.8.6.2.2).
+    pub fn consume(&mut self, now: Instant, id: ConnectionId, len: usize) {
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, cx| {
+                connection.receive.consume(len);
+                let takes_more = matches!(
+                    connection.state,
+                    State::Established | State::FinWait1 | State::FinWait2
+                );
+                if takes_more && connection.window_gain(cx.config).is_some() {
+                    connection.owe_ack();
+                }
+            });
+        });
+    }
+
+    /// Sends a FIN after what is committed. Reading goes on until the peer closes, too. On a
+    /// connection that is not established yet it takes the attempt back.
+    pub fn shutdown(&mut self, now: Instant, id: ConnectionId) {
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, cx| connection.shut_down(cx));
+        });
+    }
+
+    /// Resets the connection: what is unsent and unread is lost, on both sides.
+    /// [`Event::Closed`](super::Event::Closed) follows all the same.
+    pub fn abort(&mut self, now: Instant, id: ConnectionId) {
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, cx| connection.abort(cx));
+        });
+    }
+
+    /// The application is done with the connection: `id` names nothing from here on.
+    ///
+    /// One that is not over closes by itself, delivering what is committed; data that still come
+    /// for it are answered by a RST, and so is everything if bytes were left unread.
+    pub fn release(&mut self, id: ConnectionId) {
+        let now = self.now;
+        self.on(now, id, |stack, index| {
+            let generation = &mut stack.slots[index].generation;
+            *generation = generation.wrapping_add(1);
+            stack.step(index, |connection, cx| connection.release(cx));
+        });
+    }
+
+    /// Does something to the connection that `id` names, if it names one.
+    #[inline]
+    fn on(&mut self, now: Instant, id: ConnectionId, act: impl FnOnce(&mut Stack, usize)) {
+        self.now = self.now.max(now);
+        match self.find(id) {
+            Some(index) => act(self, index),
+            None => self.counters.count(Count::StaleId),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What comes from the network: segments for connections, listeners and nobody, and ICMP errors.
+
+use core::net::Ipv4Addr;
+use core::ops::Range;
+
+use super::connection::{SEND_MSS_MIN, State};
+use super::counters::Count;
+use super::endpoint::{Endpoint, Tuple};
+use super::event::{Closed, ConnectionId};
+use super::reset::Reset;
+use super::stack::Stack;
+use crate::time::Instant;
+use crate::wire::icmp::Quoted;
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
+
+/// Below this no ICMP error lowers what is sent, in bytes of IP packet. Whoever quotes us
+/// correctly may still lie (RFC 5927 7.1).
+const PATH_MTU_MIN: u16 = 552;
+/// IPv4 and TCP header without options, in bytes.
+const HEADERS_LEN: u16 = 40;
+/// RFC 1191 7.1: sizes to try when the router does not say.
+const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
+/// ICMP unreachable codes that mean that nobody listens there: protocol and port (RFC 1122
+/// 4.2.3.9).
+const UNREACHABLE_HARD: [u8; 2] = [2, 3];
+
+/// What a segment brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The connection that it was for, if there is one.
+    pub connection: Option<ConnectionId>,
+    /// The part of the segment's payload that is next in the stream. It is acknowledged, and it is
+    /// not stored: the application takes it from where it lies, and the part that it does not take
+    /// goes to [`Stack::keep`] before anything else is done with the connection.
+    pub fresh: Range<usize>,
+    /// Behind those bytes, bytes that had come ahead of their turn have become readable
+    /// ([`Stack::readable`]). Never true with an empty `fresh`.
+    pub joined: bool,
+}
+
+impl Arrival {
+    const NOTHING: Arrival = Arrival { connection: None, fresh: 0..0, joined: false };
+}
+
+impl Stack {
+    /// Takes in a segment from `src` to `dst`, one of our addresses. Its checksum has been settled.
+    ///
+    /// What it makes us send is had from [`poll_transmit`](Stack::poll_transmit); data committed
+    /// before that carry the ACK.
+    #[inline]
+    pub fn on_segment(
+        &mut self,
+        now: Instant,
+        src: Ipv4Addr,
+        dst: Ipv4Addr,
+        segment: &Segment<'_>,
+    ) -> Arrival {
+        self.now = self.now.max(now);
+        self.counters.count(Count::SegmentIn);
+        let tuple = Tuple {
+            local: Endpoint { addr: dst, port: segment.dst_port },
+            remote: Endpoint { addr: src, port: segment.src_port },
+        };
+        let Some(index) = self.table.find(&tuple) else {
+            return self.on_segment_for_listener(tuple, segment, None);
+        };
+        if self.connections[index].state == State::TimeWait
+            && let Some(floor) = self.succeeds(index, segment)
+        {
+            return self.on_segment_for_listener(tuple, segment, Some(floor));
+        }
+        let id = self.id(index);
+        let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
+        Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
+    }
+
+    /// An ICMP error says that `quoted` was larger than a link of `mtu` bytes (RFC 1191). Segments
+    /// become smaller, and what is in flight is sent again.
+    pub fn on_path_mtu(&mut self, now: Instant, quoted: &Quoted, mtu: u16) {
+        self.now = self.now.max(now);
+        let Some(index) = self.find_quoted(quoted) else { return };
+        let connection = &self.connections[index];
+        let current = connection.snd_mss as u16;
+        let options = self.config.mss - connection.without_options(self.config.mss);
+        let packet = current.saturating_add(options).saturating_add(HEADERS_LEN);
+        let mtu = if mtu == 0 {
+            PATH_MTU_PLATEAUS.into_iter().find(|plateau| *plateau < packet).unwrap_or(PATH_MTU_MIN)
+        } else {
+            mtu
+        };
+        let mss = mtu.max(PATH_MTU_MIN) - HEADERS_LEN;
+        let mss = connection.without_options(mss.max(SEND_MSS_MIN));
+        if mss >= current {
+            return;
+        }
+        self.counters.count(Count::PathMtuLowered);
+        self.step(index, |connection, _| {
+            connection.snd_mss = u32::from(mss);
+            connection.congestion.on_mss(u32::from(mss));
+            if connection.can_transmit() {
+                connection.resend_all();
+            }
+        });
+    }
+
+    /// An ICMP error says that `quoted` could not be delivered. It ends a connection that is being
+    /// opened, if `code` means that nobody listens; a connection that is open outlives it
+    /// (RFC 1122 4.2.3.9, RFC 5461 4.1).
+    pub fn on_unreachable(&mut self, now: Instant, quoted: &Quoted, code: u8) {
+        self.now = self.now.max(now);
+        let Some(index) = self.find_quoted(quoted) else { return };
+        let state = self.connections[index].state;
+        if state == State::SynSent && UNREACHABLE_HARD.contains(&code) {
+            self.step(index, |connection, cx| connection.end(cx, Closed::Unreachable));
+        } else {
+            self.counters.count(Count::IcmpSoft);
+        }
+    }
+
+    /// The connection of a quoted segment, provided that the segment is in flight (RFC 5927 4.1).
+    fn find_quoted(&mut self, quoted: &Quoted) -> Option<usize> {
+        let tuple = Tuple {
+            local: Endpoint { addr: quoted.src, port: quoted.src_port },
+            remote: Endpoint { addr: quoted.dst, port: quoted.dst_port },
+        };
+        let found = self.table.find(&tuple).filter(|index| {
+            let connection = &self.connections[*index];
+            quoted.seq.since(connection.snd_una) < connection.flight()
+        });
+        if found.is_none() {
+            self.counters.count(Count::IcmpOutOfWindow);
+        }
+        found
+    }
+
+    /// Whether `segment` opens a successor to a connection in TIME-WAIT: a SYN that is provably newer,
+    /// for a listener (RFC 9293 3.6.1, RFC 6191 2). Says the least number to answer it with.
+    fn succeeds(&mut self, index: usize, segment: &Segment<'_>) -> Option<SeqNumber> {
+        let connection = &self.connections[index];
+        let is_bare_syn =
+            segment.flags.has(Flags::SYN) && !segment.flags.has_any(Flags::ACK.with(Flags::RST));
+        if !is_bare_syn || self.listener(connection.tuple.local).is_none() {
+            return None;
+        }
+        let is_newer = match (&connection.timestamps, segment.options.timestamps) {
+            (Some(ours), Some(theirs)) if theirs.value != ours.recent() => {
+                !ours.is_old(self.now, theirs.value)
+            }
+            _ => connection.rcv_nxt.is_before(segment.seq),
+        };
+        if is_newer { self.make_way(index) } else { None }
+    }
+
+    /// RFC 9293 3.10.7.1 and 3.10.7.2.
+    fn on_segment_for_listener(
+        &mut self,
+        tuple: Tuple,
+        segment: &Segment<'_>,
+        floor: Option<SeqNumber>,
+    ) -> Arrival {
+        let listener = self.listener(tuple.local);
+        let refuse = |stack: &mut Stack, why| {
+            stack.counters.count(why);
+            if let Some(reset) = Reset::answering(tuple, segment) {
+                stack.resets.push(reset, &mut stack.counters);
+            }
+            Arrival::NOTHING
+        };
+        if segment.flags.has(Flags::RST) {
+            self.counters.count(Count::ResetIgnored);
+            return Arrival::NOTHING;
+        }
+        let Some(listener) = listener else { return refuse(self, Count::PortUnreachable) };
+        if segment.flags.has(Flags::ACK) {
+            return refuse(self, Count::ListenAckUnexpected);
+        }
+        if !segment.flags.has(Flags::SYN) {
+            self.counters.count(Count::ListenSegmentIgnored);
+            return Arrival::NOTHING;
+        }
+        if self.listeners[listener].backlog >= self.config.backlog_max {
+            self.counters.count(Count::BacklogFull);
+            return Arrival::NOTHING;
+        }
+        let Some(index) = self.begin(tuple, floor) else { return Arrival::NOTHING };
+        self.listeners[listener].backlog += 1;
+        self.slots[index].is_in_backlog = true;
+        self.connections[index].listener = Some(self.listeners[listener].id);
+        let offset = self.secret.timestamp_offset(&tuple);
+        self.step(index, |connection, cx| connection.accept(cx, segment, offset));
+        Arrival { connection: Some(self.id(index)), ..Arrival::NOTHING }
+    }
+
+    fn listener(&self, local: Endpoint) -> Option<usize> {
+        self.listeners.iter().position(|listener| {
+            let addr = listener.local.addr;
+            listener.local.port == local.port && (addr == local.addr || addr.is_unspecified())
+        })
+    }
+}

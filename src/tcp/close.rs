@@ -1,0 +1,80 @@
+//! From ESTABLISHED to nothing: FIN, RST, TIME-WAIT (RFC 9293 3.6).
+
+use super::connection::{Connection, Context, State};
+use super::event::Closed;
+use crate::time::Instant;
+
+impl Connection {
+    /// Our side sends no more than is committed (RFC 9293 3.10.4).
+    pub(super) fn shut_down(&mut self, cx: &mut Context<'_>) {
+        match self.state {
+            State::SynSent => self.end(cx, Closed::Aborted),
+            State::SynReceived => self.fin_queued = true,
+            State::Established => (self.state, self.fin_queued) = (State::FinWait1, true),
+            State::CloseWait => (self.state, self.fin_queued) = (State::LastAck, true),
+            _ => {}
+        }
+    }
+
+    /// Ends the connection at once, by a RST where the peer may know of it (RFC 9293 3.10.5).
+    pub(super) fn abort(&mut self, cx: &mut Context<'_>) {
+        match self.state {
+            State::Closed => {}
+            State::SynSent | State::TimeWait => self.end(cx, Closed::Aborted),
+            _ => {
+                self.send_reset(cx);
+                self.end(cx, Closed::Aborted);
+            }
+        }
+        // Nobody who aborts reads on: the last event waits for nothing.
+        self.receive.consume(self.receive.len());
+    }
+
+    /// The application lets go. What it had not closed, closes by itself; what it had not read, the
+    /// peer is told of by a RST (RFC 2525 2.17).
+    pub(super) fn release(&mut self, cx: &mut Context<'_>) {
+        self.is_released = true;
+        match self.state {
+            State::Closed | State::TimeWait => {}
+            _ if self.receive.len() > 0 => self.abort(cx),
+            State::FinWait2 => self.linger_at = cx.now + cx.config.orphan_timeout,
+            _ => self.shut_down(cx),
+        }
+    }
+
+    /// Both sides have closed, and ours was acknowledged.
+    pub(super) fn enter_time_wait(&mut self, cx: &mut Context<'_>) {
+        self.state = State::TimeWait;
+        self.stop_sending();
+        self.start_time_wait(cx);
+        self.closed = Some(Closed::Finished);
+        self.pending.closed = true;
+    }
+
+    pub(super) fn start_time_wait(&mut self, cx: &mut Context<'_>) {
+        self.linger_at = cx.now + cx.config.time_wait;
+    }
+
+    /// The connection is over. Bytes received before stay readable until it is released.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>, why: Closed) {
+        if let Some(what) = why.count() {
+            cx.count(what);
+        }
+        self.state = State::Closed;
+        self.stop_sending();
+        self.acks_due = 0;
+        self.linger_at = Instant::FAR_FUTURE;
+        if self.closed.is_none() {
+            self.closed = Some(why);
+            self.pending.closed = true;
+        }
+    }
+
+    fn stop_sending(&mut self) {
+        self.resend = None;
+        (self.syn_due, self.probe_due, self.keep_alive_due) = (false, false, false);
+        self.pending.writable = false;
+        self.stop_retransmit_timer();
+        self.keep_alive_at = Instant::FAR_FUTURE;
+    }
+}

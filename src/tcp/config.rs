@@ -1,0 +1,161 @@
+//! What a stack is set up with. Every limit has a name here, and what happens at it a counter.
+
+use core::ops::RangeInclusive;
+
+use crate::time::Duration;
+
+/// The largest buffer that a scaled window can describe: 65,535 << 14 (RFC 7323 2.3).
+const BUFFER_BYTES_MAX: usize = 65_535 << 14;
+/// The most connections; an index leaves room for a mark of "none".
+const CONNECTIONS_MAX: usize = 1 << 20;
+
+/// How a stack is set up. Everything it needs is allocated from this, once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Connections at once, those in TIME-WAIT included. Default 64.
+    pub connections_max: usize,
+    /// Ports listened on at once. Default 16.
+    pub listeners_max: usize,
+    /// Connections in SYN-RECEIVED at once, for each listener. Default 16.
+    pub backlog_max: usize,
+    /// Bytes sent and not yet acknowledged, or waiting to be sent, for each connection. Default 65,536.
+    pub send_buffer_bytes: usize,
+    /// Bytes received and not yet consumed, for each connection; the largest window. Default 65,536.
+    pub receive_buffer_bytes: usize,
+    /// The longest single reservation, in bytes; at most the send buffer. Default 16,384.
+    pub message_bytes_max: usize,
+    /// The largest segment we take and send, in bytes of payload before options: the MTU less 40.
+    /// Default 1,460.
+    pub mss: u16,
+    /// Whether timestamps are offered and accepted (RFC 7323). Default true.
+    pub timestamps: bool,
+    /// Whether window scaling is offered and accepted (RFC 7323). Default true.
+    pub window_scaling: bool,
+    /// What bounds the bytes in flight besides the peer's window. Default NewReno.
+    pub congestion: CongestionControl,
+    /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
+    /// delays an ACK; RFC 6298 2.4 would have 1 s.
+    pub rto_min: Duration,
+    /// The timeout before the first round trip is measured. Default 1 s (RFC 6298 2.1).
+    pub rto_initial: Duration,
+    /// The longest, after any number of back-offs. Default 60 s (RFC 6298 2.5).
+    pub rto_max: Duration,
+    /// Retransmissions of a SYN before it is given up. Default 7, with the timeouts above 183 s:
+    /// past the 3 minutes of RFC 9293 3.8.3 (R2).
+    pub syn_retries_max: u8,
+    /// Retransmissions or unanswered probes in a row before a connection is given up. Default 15:
+    /// past the 100 s of RFC 9293 3.8.3 (R2).
+    pub retries_max: u8,
+    /// How long TIME-WAIT lasts: twice the maximum segment lifetime. Default 60 s, as Linux;
+    /// RFC 9293 3.4.2 would have 4 minutes.
+    pub time_wait: Duration,
+    /// How long a released connection waits for the peer's FIN. Default 60 s.
+    pub orphan_timeout: Duration,
+    /// Probes of an idle peer. Default none (RFC 9293 3.8.4).
+    pub keep_alive: Option<KeepAlive>,
+    /// Challenge ACKs that one connection sends within one second. Default 10 (RFC 5961 7).
+    pub challenge_acks_per_s: u16,
+    /// The ports from which `connect` takes one. Default 49,152 to 65,535 (RFC 6335 6).
+    pub ephemeral_ports: RangeInclusive<u16>,
+}
+
+/// When an idle peer is probed (RFC 9293 3.8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// How long nothing must have come before the first probe.
+    pub idle: Duration,
+    /// Between probes.
+    pub interval: Duration,
+    /// Probes without an answer before the connection is given up.
+    pub probes: u8,
+}
+
+/// What bounds the bytes in flight besides the peer's window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CongestionControl {
+    /// RFC 5681 and RFC 6582.
+    NewReno,
+    /// Nothing but this many bytes: for a link of one's own, where loss is not congestion.
+    None {
+        /// The bound, in bytes.
+        in_flight_bytes_max: u32,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            connections_max: 64,
+            listeners_max: 16,
+            backlog_max: 16,
+            send_buffer_bytes: 64 * 1024,
+            receive_buffer_bytes: 64 * 1024,
+            message_bytes_max: 16 * 1024,
+            mss: 1460,
+            timestamps: true,
+            window_scaling: true,
+            congestion: CongestionControl::NewReno,
+            rto_min: Duration::from_ms(200),
+            rto_initial: Duration::from_s(1),
+            rto_max: Duration::from_s(60),
+            syn_retries_max: 7,
+            retries_max: 15,
+            time_wait: Duration::from_s(60),
+            orphan_timeout: Duration::from_s(60),
+            keep_alive: None,
+            challenge_acks_per_s: 10,
+            ephemeral_ports: 49_152..=65_535,
+        }
+    }
+}
+
+impl Config {
+    /// The same with every number brought within what the protocol and the stack can hold.
+    pub(super) fn bounded(mut self) -> Config {
+        self.connections_max = self.connections_max.clamp(1, CONNECTIONS_MAX);
+        self.send_buffer_bytes = self.send_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
+        self.receive_buffer_bytes = self.receive_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
+        self.message_bytes_max = self.message_bytes_max.min(self.send_buffer_bytes);
+        self.mss = self.mss.max(super::connection::SEND_MSS_MIN);
+        self.rto_min = self.rto_min.max(Duration::from_us(1));
+        self.rto_max = self.rto_max.max(self.rto_min);
+        self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
+        }
+        if self.ephemeral_ports.is_empty() || *self.ephemeral_ports.start() == 0 {
+            self.ephemeral_ports = Config::default().ephemeral_ports;
+        }
+        self
+    }
+
+    /// The shift with which the whole receive buffer fits the window field (RFC 7323 2.3).
+    pub(super) fn receive_window_scale(&self) -> u8 {
+        let mut shift = 0;
+        while shift < 14 && (self.receive_buffer_bytes >> shift) > 65_535 {
+            shift += 1;
+        }
+        shift
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_scale_is_the_least_that_describes_the_buffer() {
+        for (bytes, shift) in
+            [(1, 0), (65_535, 0), (65_536, 1), (1 << 20, 5), (65_535 << 14, 14), (usize::MAX, 14)]
+        {
+            let config = Config { receive_buffer_bytes: bytes, ..Config::default() }.bounded();
+            assert_eq!(config.receive_window_scale(), shift, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_longest_message_above_the_send_buffer_is_cut_to_it() {
+        let config = Config { send_buffer_bytes: 100, ..Config::default() }.bounded();
+        assert_eq!(config.message_bytes_max, 100);
+    }
+}

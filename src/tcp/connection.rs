@@ -1,0 +1,328 @@
+//! A connection: the transmission control block (RFC 9293 3.3.1) and what every phase needs of it.
+//!
+//! The phases and mechanisms are files of their own, each an `impl Connection`: [`open`](super::open),
+//! [`receive`](super::receive), [`acknowledge`](super::acknowledge), [`transmit`](super::transmit),
+//! [`timers`](super::timers), [`close`](super::close).
+
+use super::config::Config;
+use super::congestion::Congestion;
+use super::counters::{Count, Counters};
+use super::endpoint::Tuple;
+use super::event::{Closed, Event, ListenerId, Pending};
+use super::reassembly::Reassembly;
+use super::receive_buffer::ReceiveBuffer;
+use super::reset::Resets;
+use super::retransmit::RttEstimator;
+use super::send_buffer::SendBuffer;
+use super::timestamps::Timestamping;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
+
+/// What a peer takes that does not say (RFC 9293 3.7.1, MUST-15), in bytes.
+pub(super) const SEND_MSS_DEFAULT: u16 = 536;
+/// The least MSS of a peer that is honoured, in bytes: below it headers are all that is sent.
+pub(super) const SEND_MSS_MIN: u16 = 48;
+/// Pure ACKs owed at once, at most. Each duplicate counts for the peer's fast retransmit.
+pub(super) const ACKS_DUE_MAX: u8 = 8;
+/// The largest window field.
+pub(super) const WINDOW_FIELD_MAX: u32 = u16::MAX as u32;
+
+/// A connection's state (RFC 9293 3.3.2). LISTEN is a listener's, not a connection's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No connection.
+    Closed,
+    /// We sent a SYN.
+    SynSent,
+    /// A SYN came, and we sent ours.
+    SynReceived,
+    /// Data flows both ways.
+    Established,
+    /// We closed; our FIN is not acknowledged yet.
+    FinWait1,
+    /// Our FIN is acknowledged; the peer goes on sending.
+    FinWait2,
+    /// The peer closed; we go on sending.
+    CloseWait,
+    /// Both closed at once; our FIN is not acknowledged yet.
+    Closing,
+    /// The peer closed, then we; our FIN is not acknowledged yet.
+    LastAck,
+    /// Both closed; what may still wander the network dies out.
+    TimeWait,
+}
+
+/// What a connection may use of the stack around it.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) config: &'a Config,
+    pub(super) counters: &'a mut Counters,
+    pub(super) resets: &'a mut Resets,
+}
+
+impl Context<'_> {
+    #[inline]
+    pub(super) fn count(&mut self, what: Count) {
+        self.counters.count(what);
+    }
+}
+
+/// What is to be sent again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resend {
+    pub(super) next: SeqNumber,
+    pub(super) end: SeqNumber,
+    /// Everything in flight counts as lost: `cwnd` bounds how far `next` may run ahead of `snd_una`.
+    pub(super) is_paced: bool,
+}
+
+/// The transmission control block. Names in RFC 9293 3.3.1 and RFC 7323 are theirs.
+pub(super) struct Connection {
+    pub(super) tuple: Tuple,
+    pub(super) state: State,
+    /// The listener that it came by.
+    pub(super) listener: Option<ListenerId>,
+    /// The application holds its id.
+    pub(super) is_known: bool,
+    /// The application has let go of it.
+    pub(super) is_released: bool,
+    pub(super) closed: Option<Closed>,
+    pub(super) pending: Pending,
+
+    pub(super) iss: SeqNumber,
+    pub(super) snd_una: SeqNumber,
+    pub(super) snd_nxt: SeqNumber,
+    pub(super) snd_wnd: u32,
+    pub(super) snd_wl1: SeqNumber,
+    pub(super) snd_wl2: SeqNumber,
+    /// The largest window that the peer ever gave.
+    pub(super) snd_wnd_max: u32,
+    pub(super) snd_wind_shift: u8,
+    /// Payload bytes of a full segment, options deducted.
+    pub(super) snd_mss: u32,
+    pub(super) send: SendBuffer,
+    /// The length that was last refused for want of room.
+    pub(super) room_wanted: usize,
+    pub(super) fin_queued: bool,
+    pub(super) fin_sent: bool,
+
+    pub(super) resend: Option<Resend>,
+    pub(super) duplicate_acks: u8,
+    /// The end of a segment whose round trip is being measured, and when it left.
+    pub(super) timed: Option<(SeqNumber, Instant)>,
+    /// Up to here an ACK may be of a first or a second sending (Karn's algorithm).
+    pub(super) ambiguous_until: Option<SeqNumber>,
+    pub(super) rtt: RttEstimator,
+    pub(super) congestion: Congestion,
+    pub(super) last_sent: Instant,
+    pub(super) retransmissions: u64,
+
+    pub(super) irs: SeqNumber,
+    pub(super) rcv_nxt: SeqNumber,
+    /// The right edge of the largest window that we ever gave. It never moves back.
+    pub(super) rcv_edge: SeqNumber,
+    pub(super) rcv_wind_shift: u8,
+    /// The peer's SYN offered scaling, and so does our answer.
+    pub(super) offers_scale: bool,
+    pub(super) receive: ReceiveBuffer,
+    pub(super) held: Reassembly,
+    /// The number of the peer's FIN, once known.
+    pub(super) fin_at: Option<SeqNumber>,
+    pub(super) fin_received: bool,
+    /// RFC 7323 4.3, Last.ACK.sent.
+    pub(super) last_ack_sent: SeqNumber,
+    pub(super) timestamps: Option<Timestamping>,
+
+    pub(super) syn_due: bool,
+    pub(super) acks_due: u8,
+    pub(super) probe_due: bool,
+    pub(super) keep_alive_due: bool,
+
+    /// The retransmission, SYN or persist timer: at most one of them runs.
+    pub(super) retransmit_at: Instant,
+    /// The end of TIME-WAIT, or of a released connection's patience.
+    pub(super) linger_at: Instant,
+    pub(super) keep_alive_at: Instant,
+    pub(super) retries: u8,
+    pub(super) keep_alive_probes: u8,
+    pub(super) last_heard: Instant,
+    pub(super) challenge_second: Option<Instant>,
+    pub(super) challenges_left: u16,
+}
+
+impl Connection {
+    /// An unused connection with its buffers.
+    pub(super) fn new(config: &Config) -> Connection {
+        let (none, never) = (SeqNumber(0), Instant::FAR_FUTURE);
+        let mss = u32::from(config.mss);
+        Connection {
+            tuple: Tuple::NONE,
+            state: State::Closed,
+            listener: None,
+            is_known: false,
+            is_released: true,
+            closed: None,
+            pending: Pending::default(),
+            iss: none,
+            snd_una: none,
+            snd_nxt: none,
+            snd_wnd: 0,
+            snd_wl1: none,
+            snd_wl2: none,
+            snd_wnd_max: 0,
+            snd_wind_shift: 0,
+            snd_mss: mss,
+            send: SendBuffer::new(config.send_buffer_bytes, config.message_bytes_max),
+            room_wanted: 0,
+            fin_queued: false,
+            fin_sent: false,
+            resend: None,
+            duplicate_acks: 0,
+            timed: None,
+            ambiguous_until: None,
+            rtt: RttEstimator::new(config),
+            congestion: Congestion::new(config.congestion, mss, none),
+            last_sent: Instant::ZERO,
+            retransmissions: 0,
+            irs: none,
+            rcv_nxt: none,
+            rcv_edge: none,
+            rcv_wind_shift: 0,
+            offers_scale: false,
+            receive: ReceiveBuffer::new(config.receive_buffer_bytes),
+            held: Reassembly::EMPTY,
+            fin_at: None,
+            fin_received: false,
+            last_ack_sent: none,
+            timestamps: None,
+            syn_due: false,
+            acks_due: 0,
+            probe_due: false,
+            keep_alive_due: false,
+            retransmit_at: never,
+            linger_at: never,
+            keep_alive_at: never,
+            retries: 0,
+            keep_alive_probes: 0,
+            last_heard: Instant::ZERO,
+            challenge_second: None,
+            challenges_left: 0,
+        }
+    }
+
+    /// Makes a used connection new for `tuple`, without allocating.
+    pub(super) fn begin(&mut self, config: &Config, tuple: Tuple, iss: SeqNumber) {
+        let mut send = SendBuffer::new(0, 0);
+        let mut receive = ReceiveBuffer::new(0);
+        core::mem::swap(&mut send, &mut self.send);
+        core::mem::swap(&mut receive, &mut self.receive);
+        send.clear();
+        receive.clear();
+        let bare = Config {
+            send_buffer_bytes: 0,
+            receive_buffer_bytes: 0,
+            message_bytes_max: 0,
+            ..config.clone()
+        };
+        *self = Connection { tuple, iss, send, receive, ..Connection::new(&bare) };
+        (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
+    }
+
+    /// Where the committed bytes end. Only before our FIN is acknowledged.
+    #[inline]
+    pub(super) fn stream_end(&self) -> SeqNumber {
+        self.snd_una + self.send.len() as u32
+    }
+
+    /// Sequence numbers sent and not acknowledged.
+    #[inline]
+    pub(super) fn flight(&self) -> u32 {
+        self.snd_nxt.since(self.snd_una)
+    }
+
+    /// Whether our side of the stream is open in this state, or closing: data may leave.
+    #[inline]
+    pub(super) fn can_transmit(&self) -> bool {
+        matches!(
+            self.state,
+            State::Established
+                | State::CloseWait
+                | State::FinWait1
+                | State::Closing
+                | State::LastAck
+        )
+    }
+
+    /// RCV.WND: what the peer may send from `rcv_nxt` on.
+    #[inline]
+    pub(super) fn rcv_wnd(&self) -> u32 {
+        if self.rcv_edge.is_before(self.rcv_nxt) {
+            return 0;
+        }
+        self.rcv_edge.since(self.rcv_nxt).min(self.receive.room() as u32)
+    }
+
+    /// How far the right edge of our window could move now, and whether that is worth telling
+    /// (RFC 9293 3.8.6.2.2: half the buffer or a full segment).
+    #[inline]
+    pub(super) fn window_gain(&self, config: &Config) -> Option<SeqNumber> {
+        let edge = self.rcv_nxt + self.receive.room() as u32;
+        let worthwhile = (config.receive_buffer_bytes / 2).clamp(1, usize::from(config.mss)) as u32;
+        let is_ahead = self.rcv_edge.is_before(edge);
+        (is_ahead && edge.since(self.rcv_edge) >= worthwhile).then_some(edge)
+    }
+
+    /// One pure ACK at least is owed.
+    #[inline]
+    pub(super) fn owe_ack(&mut self) {
+        self.acks_due = self.acks_due.max(1);
+    }
+
+    /// One more pure ACK is owed, even if others are: it says something by itself.
+    pub(super) fn owe_duplicate_ack(&mut self) {
+        self.acks_due = (self.acks_due + 1).min(ACKS_DUE_MAX);
+    }
+
+    /// A challenge ACK is owed, within the limit (RFC 5961 7).
+    pub(super) fn challenge(&mut self, cx: &mut Context<'_>, why: Count) {
+        cx.count(why);
+        let is_same = |began| cx.now - began < Duration::from_s(1);
+        if !self.challenge_second.is_some_and(is_same) {
+            self.challenge_second = Some(cx.now);
+            self.challenges_left = cx.config.challenge_acks_per_s;
+        }
+        if self.challenges_left == 0 {
+            cx.count(Count::ChallengeAckLimited);
+            return;
+        }
+        self.challenges_left -= 1;
+        cx.count(Count::ChallengeAckOut);
+        self.owe_ack();
+    }
+
+    /// The event that is due now.
+    pub(super) fn next_event(&self) -> Option<Event> {
+        // The stream's end is told once all before it has been taken.
+        let is_drained = self.receive.len() == 0;
+        let closed = self.closed.filter(|why| is_drained || *why != Closed::Finished);
+        match self.pending {
+            _ if !self.is_known || self.is_released => None,
+            Pending { connected: true, .. } => Some(Event::Connected),
+            Pending { writable: true, .. } => Some(Event::Writable),
+            Pending { peer_closed: true, .. } if is_drained => Some(Event::PeerClosed),
+            Pending { closed: true, .. } => closed.map(Event::Closed),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_event(&mut self) -> Option<Event> {
+        let event = self.next_event()?;
+        match event {
+            Event::Connected => self.pending.connected = false,
+            Event::Writable => self.pending.writable = false,
+            Event::PeerClosed => self.pending.peer_closed = false,
+            Event::Closed(_) => self.pending = Pending::default(),
+        }
+        Some(event)
+    }
+}

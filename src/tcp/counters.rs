@@ -1,0 +1,134 @@
+//! What the stack counts: one name for each thing that may go otherwise than straight on.
+
+use core::fmt;
+
+macro_rules! counts {
+    ($( $variant:ident $name:literal $doc:literal )*) => {
+        /// Something that the stack counts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Count { $( #[doc = $doc] $variant, )* }
+
+        impl Count {
+            /// Every one, in the order of their numbers.
+            pub const ALL: [Count; [$(stringify!($variant)),*].len()] = [$(Count::$variant),*];
+
+            /// The counter's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Count::$variant => $name,)* }
+            }
+
+            /// What it means, in a line.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Count::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+counts! {
+    SegmentIn "tcp_segment_in" "A segment came."
+    SegmentPredicted "tcp_segment_predicted" "It was the next in order on an established connection and took the short path."
+    SegmentOut "tcp_segment_out" "A segment was handed over for sending."
+    ConnectActive "tcp_connect_active" "We began to connect."
+    ConnectPassive "tcp_connect_passive" "A SYN for a listener began a connection."
+    Established "tcp_established" "A connection was established."
+    ConnectionsFull "tcp_connections_full" "No connection was free: a SYN was dropped or connect refused."
+    BacklogFull "tcp_backlog_full" "The listener's SYN-RECEIVED connections were at their limit: a SYN was dropped."
+    PortUnreachable "tcp_port_unreachable" "A segment for no connection and no listener; answered by a reset."
+    ListenAckUnexpected "tcp_listen_ack_unexpected" "An ACK for a listener; answered by a reset."
+    ListenSegmentIgnored "tcp_listen_segment_ignored" "Neither SYN, ACK nor RST for a listener; dropped."
+    ResetIgnored "tcp_reset_ignored" "A RST for no connection, out of the window, or in TIME-WAIT (RFC 1337)."
+    ResetIn "tcp_reset_in" "A RST with the exact number ended a connection."
+    ResetOut "tcp_reset_out" "A RST was sent."
+    ResetQueueFull "tcp_reset_queue_full" "A RST was due and not sent: too many waited already."
+    ResetUnresolved "tcp_reset_unresolved" "A RST was due and not sent: the next hop's address is not known."
+    SynInWindow "tcp_syn_in_window" "A SYN on a synchronised connection; challenged (RFC 5961 4.2)."
+    ResetInexact "tcp_reset_inexact" "A RST in the window but not at its edge; challenged (RFC 5961 3.2)."
+    AckTooOld "tcp_ack_too_old" "An ACK older than any window we were given; challenged (RFC 5961 5.2)."
+    AckOfUnsent "tcp_ack_of_unsent" "An ACK of what was never sent; challenged (RFC 5961 5.2)."
+    AckMissing "tcp_ack_missing" "A segment without ACK on a synchronised connection; dropped (RFC 9293 3.10.7.4)."
+    HandshakeAckWrong "tcp_handshake_ack_wrong" "An ACK during the handshake of anything but our SYN; answered by a reset."
+    ChallengeAckOut "tcp_challenge_ack_out" "A challenge ACK was sent."
+    ChallengeAckLimited "tcp_challenge_ack_limited" "A challenge ACK was due and held back by its limit (RFC 5961 7)."
+    OutOfWindow "tcp_out_of_window" "A segment outside the window; acknowledged and dropped (RFC 9293 3.10.7.4)."
+    DuplicateData "tcp_duplicate_data" "A segment of data received before; acknowledged and dropped."
+    WindowProbeIn "tcp_window_probe_in" "Data came while our window was closed; acknowledged and dropped."
+    TrimmedAtWindowEdge "tcp_trimmed_at_window_edge" "The part of a segment past our window was cut off."
+    TimestampOld "tcp_timestamp_old" "A timestamp older than the last: acknowledged and dropped (PAWS, RFC 7323 5.3)."
+    TimestampMissing "tcp_timestamp_missing" "No timestamp though agreed on: dropped (RFC 7323 3.2)."
+    UrgentIgnored "tcp_urgent_ignored" "URG was set; its data was taken in line."
+    DataOnSynIgnored "tcp_data_on_syn_ignored" "A SYN carried data; left for the peer to send again."
+    OutOfOrder "tcp_out_of_order" "Data came ahead of its turn and is held."
+    ReassemblyFull "tcp_reassembly_full" "The held ranges were at their limit: the farthest was dropped."
+    DataAfterFin "tcp_data_after_fin" "Data or a FIN past the peer's FIN; cut off."
+    DataAfterRelease "tcp_data_after_release" "Data for a connection that nobody reads any more; answered by a reset (RFC 9293 3.6.1)."
+    DuplicateAck "tcp_duplicate_ack" "A duplicate ACK (RFC 5681 2)."
+    FastRetransmit "tcp_fast_retransmit" "Three duplicate ACKs began a fast recovery."
+    RetransmitTimeout "tcp_retransmit_timeout" "The retransmission timer went off."
+    Retransmission "tcp_retransmission" "A segment was sent again."
+    WindowProbeOut "tcp_window_probe_out" "The peer's closed window was probed."
+    WindowShrunk "tcp_window_shrunk" "The peer took back window that it had given."
+    KeepAliveOut "tcp_keep_alive_out" "An idle peer was probed."
+    SynRetransmission "tcp_syn_retransmission" "A SYN was sent again."
+    SynDuplicate "tcp_syn_duplicate" "The peer's SYN came again in SYN-RECEIVED; answered again."
+    TimedOut "tcp_timed_out" "A connection was given up for want of an answer."
+    KeepAliveTimedOut "tcp_keep_alive_timed_out" "A connection was given up: no keep-alive probe was answered."
+    OrphanTimedOut "tcp_orphan_timed_out" "A released connection was given up: the peer's FIN did not come."
+    TimeWaitReused "tcp_time_wait_reused" "A connection in TIME-WAIT gave way to its successor (RFC 9293 3.6.1)."
+    PathMtuLowered "tcp_path_mtu_lowered" "An ICMP error lowered a connection's segment size (RFC 1191)."
+    IcmpOutOfWindow "tcp_icmp_out_of_window" "An ICMP error quoted nothing that is in flight; ignored (RFC 5927 4.1)."
+    IcmpSoft "tcp_icmp_soft" "An ICMP unreachable that a connection outlives (RFC 5461)."
+    StaleId "tcp_stale_id" "A call with the id of a connection that is no more."
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One counter for each [`Count`].
+#[derive(Clone, Debug)]
+pub struct Counters([u64; Count::ALL.len()]);
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters([0; Count::ALL.len()])
+    }
+}
+
+impl Counters {
+    /// Counts one.
+    #[inline]
+    pub(super) fn count(&mut self, what: Count) {
+        self.0[what as usize] += 1;
+    }
+
+    /// How often `what` happened.
+    pub fn of(&self, what: Count) -> u64 {
+        self.0[what as usize]
+    }
+
+    /// Every counter by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Count::ALL.into_iter().map(Count::name).zip(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_counts_stay_apart() {
+        let mut counters = Counters::default();
+        for what in Count::ALL {
+            assert_eq!(Count::ALL.iter().filter(|other| other.name() == what.name()).count(), 1);
+        }
+        counters.count(Count::StaleId);
+        counters.count(Count::StaleId);
+        assert_eq!((counters.of(Count::StaleId), counters.of(Count::SegmentIn)), (2, 0));
+        assert_eq!(counters.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    }
+}

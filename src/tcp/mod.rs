@@ -1,0 +1,59 @@
+//! A TCP of our own (RFC 9293), sans-IO: segments, the present time and a secret come in; segments
+//! to send, deadlines and events come out.
+//!
+//! The path of a segment: [`Stack::on_segment`] finds its connection in `table`; `receive` takes it
+//! through the steps of RFC 9293 3.10.7.4 (or, where it is simply the next, past them);
+//! `acknowledge` takes its ACK and window, `reassembly` and `receive_buffer` its text. Bytes that
+//! come in order are not stored: [`Arrival`] says where in the segment they lie, and the
+//! application reads them there. What it leaves it hands back by [`Stack::keep`].
+//!
+//! The way out: [`Stack::reserve`] yields room in the stream (`send_buffer`), [`Stack::commit`] makes
+//! what was written there part of it, and [`Stack::poll_transmit`] asks `transmit` for the one
+//! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed:
+//! what is owed when `poll_transmit` is called leaves (RFC 9293 3.8.6.3 would let an ACK wait).
+//!
+//! Around it: `open` and `close` for the ends of a connection's life, `timers` for when nothing
+//! comes, `retransmit` and `congestion` for when and how much to send again. Loss is found by three
+//! duplicate ACKs and by timeout. RACK-TLP (RFC 8985) and a SACK scoreboard will sit between
+//! `acknowledge`, which sees every ACK, and `transmit`, which only asks what to send again.
+//!
+//! Nothing allocates after [`Stack::new`]; every limit is a field of [`Config`] or a named constant,
+//! and what happens at it has a counter ([`Count`]).
+
+pub use arrival::Arrival;
+pub use config::{Config, CongestionControl, KeepAlive};
+pub use connection::State;
+pub use counters::{Count, Counters};
+pub use endpoint::Endpoint;
+pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
+pub use poll::Transmit;
+pub use stack::{Info, Stack};
+
+mod acknowledge;
+mod application;
+mod arrival;
+mod close;
+mod config;
+mod congestion;
+mod connection;
+mod counters;
+mod endpoint;
+mod event;
+mod isn;
+mod open;
+mod poll;
+mod queue;
+mod reassembly;
+mod receive;
+mod receive_buffer;
+mod reset;
+mod retransmit;
+mod send_buffer;
+mod stack;
+mod table;
+mod timers;
+mod timestamps;
+mod transmit;
+
+#[cfg(test)]
+mod tests;

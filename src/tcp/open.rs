@@ -1,0 +1,165 @@
+//! From nothing to ESTABLISHED: active, passive and simultaneous open (RFC 9293 3.5).
+
+use super::config::Config;
+use super::congestion::Congestion;
+use super::connection::WINDOW_FIELD_MAX;
+use super::connection::{Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State};
+use super::counters::Count;
+use super::event::Closed;
+use super::reset::Reset;
+use super::timestamps::Timestamping;
+use crate::wire::tcp::{Flags, Options, Segment};
+
+/// What the timestamps option takes of every segment, in bytes, padding included.
+const TIMESTAMPS_LEN: u16 = 12;
+
+impl Connection {
+    /// Begins an active open: a SYN is due.
+    pub(super) fn open(&mut self, cx: &mut Context<'_>, timestamp_offset: u32) {
+        cx.count(Count::ConnectActive);
+        self.is_known = true;
+        self.state = State::SynSent;
+        self.timestamps = cx.config.timestamps.then(|| Timestamping::new(timestamp_offset));
+        self.syn_due = true;
+    }
+
+    /// Begins a passive open: `syn` came for a listener, and a SYN-ACK is due (RFC 9293 3.10.7.2).
+    pub(super) fn accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        syn: &Segment<'_>,
+        timestamp_offset: u32,
+    ) {
+        cx.count(Count::ConnectPassive);
+        self.state = State::SynReceived;
+        self.timestamps = cx.config.timestamps.then(|| Timestamping::new(timestamp_offset));
+        self.take_syn(cx, syn);
+        self.syn_due = true;
+    }
+
+    /// A segment in SYN-SENT (RFC 9293 3.10.7.3).
+    pub(super) fn on_segment_in_syn_sent(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let has_ack = segment.flags.has(Flags::ACK);
+        let is_reset = segment.flags.has(Flags::RST);
+        // First, the ACK: only our SYN can be acknowledged, and only once it has left.
+        if has_ack && (segment.ack != self.iss + 1 || self.snd_nxt != self.iss + 1) {
+            cx.count(Count::HandshakeAckWrong);
+            self.answer_by_reset(cx, segment);
+            return;
+        }
+        // Second, the RST. Without an acceptable ACK it may be anybody's.
+        if is_reset {
+            if has_ack {
+                self.end(cx, Closed::Refused);
+            } else {
+                cx.count(Count::ResetIgnored);
+            }
+            return;
+        }
+        if !segment.flags.has(Flags::SYN) {
+            return;
+        }
+        // Fourth, the SYN.
+        self.take_syn(cx, segment);
+        if has_ack {
+            self.syn_due = false;
+            self.establish(cx, segment);
+            self.owe_ack();
+        } else {
+            self.state = State::SynReceived;
+            self.syn_due = true;
+        }
+    }
+
+    /// Our SYN is acknowledged by `segment`, and the peer's has come.
+    pub(super) fn establish(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        cx.count(Count::Established);
+        let was_sent_again = self.retries > 0;
+        self.measure_round_trip(cx, segment);
+        self.snd_una = segment.ack;
+        let is_scaled = !segment.flags.has(Flags::SYN);
+        let shift = if is_scaled { self.snd_wind_shift } else { 0 };
+        self.snd_wnd = u32::from(segment.window) << shift;
+        self.snd_wnd_max = self.snd_wnd;
+        (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
+        self.congestion = Congestion::new(cx.config.congestion, self.snd_mss, self.iss);
+        if was_sent_again {
+            self.rtt.after_syn_loss(cx.config);
+            self.congestion.on_syn_loss();
+        }
+        self.retries = 0;
+        self.stop_retransmit_timer();
+        self.last_sent = cx.now;
+        self.start_keep_alive(cx);
+        self.is_known = true;
+        self.pending.connected = true;
+        self.state = if self.fin_queued { State::FinWait1 } else { State::Established };
+    }
+
+    /// Takes in what a SYN says: its number, and its options.
+    fn take_syn(&mut self, cx: &mut Context<'_>, syn: &Segment<'_>) {
+        if !syn.payload.is_empty() {
+            cx.count(Count::DataOnSynIgnored);
+        }
+        self.irs = syn.seq;
+        self.rcv_nxt = syn.seq + 1;
+        self.last_ack_sent = self.rcv_nxt;
+        self.rcv_edge = self.rcv_nxt + self.syn_window();
+        self.last_heard = cx.now;
+        self.negotiate(cx, &syn.options);
+    }
+
+    fn negotiate(&mut self, cx: &Context<'_>, theirs: &Options) {
+        // RFC 7323 3.2: timestamps only if both SYNs carry them.
+        self.timestamps = match (self.timestamps, theirs.timestamps) {
+            (Some(mut ours), Some(theirs)) => {
+                ours.begin(cx.now, theirs.value);
+                Some(ours)
+            }
+            _ => None,
+        };
+        // RFC 7323 2.2: scaling only if both SYNs carry it.
+        (self.snd_wind_shift, self.rcv_wind_shift) = match theirs.window_scale {
+            Some(shift) if cx.config.window_scaling => {
+                (shift.min(14), cx.config.receive_window_scale())
+            }
+            _ => (0, 0),
+        };
+        self.offers_scale = theirs.window_scale.is_some() && cx.config.window_scaling;
+        // RFC 9293 3.7.1: neither more than the peer takes nor than our link; RFC 6691: the option
+        // counts no options, so they are deducted here.
+        let theirs = theirs.mss.unwrap_or(SEND_MSS_DEFAULT).max(SEND_MSS_MIN);
+        self.snd_mss = u32::from(self.without_options(theirs.min(cx.config.mss)));
+    }
+
+    /// The payload bytes of a segment of `mss` bytes.
+    pub(super) fn without_options(&self, mss: u16) -> u16 {
+        mss - if self.timestamps.is_some() { TIMESTAMPS_LEN } else { 0 }
+    }
+
+    /// The options of our SYN or SYN-ACK.
+    pub(super) fn syn_options(&self, cx: &Context<'_>) -> Options {
+        Options {
+            mss: Some(cx.config.mss),
+            window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
+            timestamps: self.timestamps.map(|timestamps| timestamps.option(cx.now)),
+            ..Options::NONE
+        }
+    }
+
+    fn offers_scale(&self, config: &Config) -> bool {
+        if self.state == State::SynSent { config.window_scaling } else { self.offers_scale }
+    }
+
+    /// The window of a SYN, which is never scaled (RFC 7323 2.2).
+    pub(super) fn syn_window(&self) -> u32 {
+        (self.receive.room() as u32).min(WINDOW_FIELD_MAX)
+    }
+
+    /// Answers a segment of somebody else's connection.
+    pub(super) fn answer_by_reset(&self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if let Some(reset) = Reset::answering(self.tuple, segment) {
+            cx.resets.push(reset, cx.counters);
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! A segment for a connection, in the order of RFC 9293 3.10.7.4: sequence number, RST, SYN, ACK,
+//! text, FIN. Ahead of it stands the short path, for the segment that is next and nothing else.
+
+use core::ops::Range;
+
+use super::connection::{Connection, Context, State};
+use super::counters::Count;
+use super::event::Closed;
+use super::reassembly::Inserted;
+use super::reset::Reset;
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
+
+/// What a segment brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// The part of its payload that is next in the stream and is not stored.
+    pub(super) fresh: Range<usize>,
+    /// Bytes held before have become readable behind it.
+    pub(super) has_joined: bool,
+}
+
+impl Connection {
+    /// Takes in a segment.
+    #[inline]
+    pub(super) fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
+        if self.is_predicted(cx, segment) {
+            return self.on_predicted(cx, segment);
+        }
+        match self.state {
+            State::Closed => Taken::default(),
+            State::SynSent => {
+                self.on_segment_in_syn_sent(cx, segment);
+                Taken::default()
+            }
+            _ => self.on_any(cx, segment).unwrap_or_default(),
+        }
+    }
+
+    /// Header prediction: the next bytes, or an ACK of ours, on a connection where nothing else is
+    /// going on. All that the long way would find is known to be absent.
+    #[inline]
+    fn is_predicted(&self, cx: &Context<'_>, segment: &Segment<'_>) -> bool {
+        let timestamp_fits = match (&self.timestamps, segment.options.timestamps) {
+            (None, _) => true,
+            (Some(ours), Some(theirs)) => !ours.is_old(cx.now, theirs.value),
+            (Some(_), None) => false,
+        };
+        let acked = segment.ack.since(self.snd_una);
+        self.state == State::Established
+            && (segment.flags == Flags::ACK || segment.flags == Flags::ACK.with(Flags::PSH))
+            && segment.seq == self.rcv_nxt
+            && timestamp_fits
+            && acked <= self.flight()
+            && (acked > 0 || !segment.payload.is_empty())
+            && segment.payload.len() as u32 <= self.rcv_wnd()
+            && self.held.is_empty()
+            && self.fin_at.is_none()
+    }
+
+    #[inline]
+    fn on_predicted(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
+        cx.count(Count::SegmentPredicted);
+        self.note_acceptable(cx, segment);
+        self.acknowledge(cx, segment);
+        let len = segment.payload.len();
+        if len > 0 {
+            self.receive.pass_over(len);
+            self.rcv_nxt += len as u32;
+            self.owe_ack();
+        }
+        Taken { fresh: 0..len, has_joined: false }
+    }
+
+    /// The long way. `None` as soon as a step drops the segment.
+    fn on_any(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<Taken> {
+        self.check_timestamp(cx, segment)?;
+        self.check_sequence(cx, segment)?;
+        self.check_reset(cx, segment)?;
+        self.check_syn(cx, segment)?;
+        if !segment.flags.has(Flags::ACK) {
+            cx.count(Count::AckMissing);
+            return None;
+        }
+        self.note_acceptable(cx, segment);
+        if segment.flags.has(Flags::URG) {
+            cx.count(Count::UrgentIgnored);
+        }
+        if self.state == State::SynReceived {
+            self.check_handshake_ack(cx, segment)?;
+        } else if !self.acknowledge(cx, segment) {
+            return None;
+        }
+        if self.state == State::Closed || self.state == State::TimeWait {
+            return None;
+        }
+        self.take_text_and_fin(cx, segment)
+    }
+
+    /// RFC 7323 5.3, R1, and 3.2: the timestamp must be there and not be old. A RST is exempt.
+    fn check_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        let Some(ours) = &self.timestamps else { return Some(()) };
+        match segment.options.timestamps {
+            _ if segment.flags.has(Flags::RST) => Some(()),
+            Some(theirs) if !ours.is_old(cx.now, theirs.value) => Some(()),
+            Some(_) if segment.is_empty() => {
+                self.challenge(cx, Count::TimestampOld);
+                None
+            }
+            Some(_) => {
+                cx.count(Count::TimestampOld);
+                self.owe_duplicate_ack();
+                None
+            }
+            None => {
+                cx.count(Count::TimestampMissing);
+                None
+            }
+        }
+    }
+
+    /// What is noted of a segment that has passed the checks of numbers.
+    #[inline]
+    fn note_acceptable(&mut self, cx: &Context<'_>, segment: &Segment<'_>) {
+        self.last_heard = cx.now;
+        self.keep_alive_probes = 0;
+        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
+            && segment.seq.is_at_or_before(self.last_ack_sent)
+        {
+            ours.take(cx.now, theirs.value);
+        }
+    }
+
+    /// First: the sequence number (RFC 9293 3.10.7.4, table 6).
+    fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        if self.is_acceptable(segment) {
+            return Some(());
+        }
+        if segment.flags.has(Flags::RST) {
+            cx.count(Count::ResetIgnored);
+        } else if self.state == State::SynReceived && self.is_their_syn(segment) {
+            self.on_their_syn_again(cx, segment);
+        } else if segment.flags.has(Flags::SYN) {
+            self.challenge(cx, Count::SynInWindow);
+        } else if segment.is_empty() {
+            // Limited, lest two sides that disagree acknowledge each other for ever.
+            self.challenge(cx, Count::OutOfWindow);
+        } else {
+            let is_old = (segment.seq + segment.len()).is_at_or_before(self.rcv_nxt);
+            cx.count(if is_old { Count::DuplicateData } else { Count::OutOfWindow });
+            if self.state == State::TimeWait && segment.flags.has(Flags::FIN) {
+                self.start_time_wait(cx);
+            }
+            self.owe_duplicate_ack();
+        }
+        None
+    }
+
+    /// A segment with nothing in it may stand at the window's right edge, where a peer that has
+    /// filled the window sends its ACKs from. With our window closed, what begins at `rcv_nxt` is
+    /// let through for its ACK and cut to nothing (RFC 9293 3.10.7.4, the special allowance).
+    fn is_acceptable(&self, segment: &Segment<'_>) -> bool {
+        let window = self.rcv_wnd();
+        let offset = segment.seq.since(self.rcv_nxt);
+        if segment.is_empty() {
+            return offset <= window && (offset < window.max(1) || !segment.flags.has(Flags::RST));
+        }
+        let last = (segment.seq + (segment.len() - 1)).since(self.rcv_nxt);
+        offset < window.max(1) || last < window
+    }
+
+    /// The peer's SYN comes again: it has not had our answer. Or, where both opened at once, it is
+    /// that answer (RFC 9293 3.5, figure 7).
+    fn on_their_syn_again(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if segment.flags.has(Flags::ACK) {
+            if self.check_handshake_ack(cx, segment).is_some() {
+                self.owe_ack();
+            }
+            return;
+        }
+        cx.count(Count::SynDuplicate);
+        self.syn_due = true;
+    }
+
+    fn is_their_syn(&self, segment: &Segment<'_>) -> bool {
+        segment.flags.has(Flags::SYN) && segment.seq == self.irs
+    }
+
+    /// Second: the RST. Only the exact number counts; near misses are challenged (RFC 5961 3.2).
+    fn check_reset(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        if !segment.flags.has(Flags::RST) {
+            return Some(());
+        }
+        if self.state == State::TimeWait {
+            // RFC 1337 3: a stray reset must not cut TIME-WAIT short.
+            cx.count(Count::ResetIgnored);
+        } else if segment.seq != self.rcv_nxt {
+            self.challenge(cx, Count::ResetInexact);
+        } else if self.state == State::SynReceived {
+            self.end(cx, Closed::Refused);
+        } else {
+            self.end(cx, Closed::Reset);
+        }
+        None
+    }
+
+    /// Fourth: the SYN. On a synchronised connection it is challenged (RFC 5961 4.2).
+    fn check_syn(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        if !segment.flags.has(Flags::SYN) {
+            return Some(());
+        }
+        self.challenge(cx, Count::SynInWindow);
+        None
+    }
+
+    /// Fifth, in SYN-RECEIVED: the ACK must be of our SYN.
+    fn check_handshake_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        if segment.ack != self.iss + 1 || self.snd_nxt != self.iss + 1 {
+            cx.count(Count::HandshakeAckWrong);
+            self.answer_by_reset(cx, segment);
+            return None;
+        }
+        self.syn_due = false;
+        self.establish(cx, segment);
+        Some(())
+    }
+
+    /// Seventh and eighth: the text and the FIN.
+    fn take_text_and_fin(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<Taken> {
+        if segment.payload.is_empty() && !segment.flags.has(Flags::FIN) {
+            return Some(Taken::default());
+        }
+        if self.fin_received {
+            cx.count(Count::DataAfterFin);
+            self.owe_ack();
+            return None;
+        }
+        if self.is_released && !segment.payload.is_empty() {
+            // RFC 9293 3.6.1: nobody will read it, and the peer is to know.
+            cx.count(Count::DataAfterRelease);
+            self.send_reset(cx);
+            self.end(cx, Closed::Aborted);
+            return None;
+        }
+        let before = self.rcv_nxt;
+        let cut = self.fit_to_window(cx, segment);
+        self.note_fin(cx, segment, cut.end);
+        let taken = self.take_text(cx, segment, cut);
+        if self.fin_at == Some(self.rcv_nxt) {
+            self.take_fin(cx);
+        }
+        // RFC 5681 4.2: at once where the segment is out of order or fills a gap.
+        if self.rcv_nxt == before || !self.held.is_empty() {
+            self.owe_duplicate_ack();
+        } else {
+            self.owe_ack();
+        }
+        Some(taken)
+    }
+
+    /// The part of the payload that is new and within our window.
+    fn fit_to_window(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Range<usize> {
+        let len = segment.payload.len();
+        let (start, offset) = if segment.seq.is_before(self.rcv_nxt) {
+            ((self.rcv_nxt.since(segment.seq) as usize).min(len), 0)
+        } else {
+            (0, segment.seq.since(self.rcv_nxt))
+        };
+        let window = self.rcv_wnd();
+        let mut end = len.min(start + window.saturating_sub(offset) as usize);
+        if end < len {
+            let is_probe = window == 0;
+            cx.count(if is_probe { Count::WindowProbeIn } else { Count::TrimmedAtWindowEdge });
+        }
+        if let Some(fin_at) = self.fin_at {
+            let to_fin = fin_at.since(self.rcv_nxt).saturating_sub(offset) as usize;
+            if end > start + to_fin {
+                cx.count(Count::DataAfterFin);
+                end = start + to_fin;
+            }
+        }
+        start..end
+    }
+
+    /// Remembers where the stream ends, if this segment says so, whole, and nothing held lies past it.
+    fn note_fin(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>, end: usize) {
+        if !segment.flags.has(Flags::FIN) {
+            return;
+        }
+        let at = segment.seq + segment.payload.len() as u32;
+        let is_whole = end == segment.payload.len();
+        let is_contradicted = self.fin_at.is_some_and(|known| known != at)
+            || self.held.ranges().last().is_some_and(|range| at.is_before(range.1));
+        if is_contradicted {
+            cx.count(Count::DataAfterFin);
+        } else if is_whole && !at.is_before(self.rcv_nxt) {
+            self.fin_at = Some(at);
+        }
+    }
+
+    fn take_text(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment<'_>,
+        cut: Range<usize>,
+    ) -> Taken {
+        if cut.is_empty() {
+            return Taken::default();
+        }
+        let at = segment.seq + cut.start as u32;
+        let ahead = at.since(self.rcv_nxt);
+        if ahead > 0 {
+            cx.count(Count::OutOfOrder);
+            self.hold(cx, ahead, &segment.payload[cut]);
+            return Taken::default();
+        }
+        // The first copy of a byte wins: from the first held byte on, the held ones.
+        let to_held = self.held.first().map_or(u32::MAX, |first| first.since(at)) as usize;
+        let fresh = cut.start..cut.end.min(cut.start.saturating_add(to_held));
+        if fresh.end < cut.end {
+            self.hold(cx, fresh.len() as u32, &segment.payload[fresh.end..cut.end]);
+        }
+        self.receive.pass_over(fresh.len());
+        self.rcv_nxt += fresh.len() as u32;
+        let reached = self.held.advance(self.rcv_nxt);
+        let joined = reached.since(self.rcv_nxt);
+        self.receive.join(joined as usize);
+        self.rcv_nxt = reached;
+        Taken { fresh, has_joined: joined > 0 }
+    }
+
+    /// Holds bytes that lie `ahead` of `rcv_nxt`.
+    fn hold(&mut self, cx: &mut Context<'_>, ahead: u32, bytes: &[u8]) {
+        let receive = &mut self.receive;
+        let range = ahead..ahead + bytes.len() as u32;
+        let inserted = self.held.insert(self.rcv_nxt, range, |part| {
+            let from = (part.start - ahead) as usize..(part.end - ahead) as usize;
+            receive.write_ahead(part.start as usize, &bytes[from]);
+        });
+        if inserted != Inserted::Held {
+            cx.count(Count::ReassemblyFull);
+        }
+    }
+
+    /// The peer's stream has ended (RFC 9293 3.10.7.4, eighth).
+    fn take_fin(&mut self, cx: &mut Context<'_>) {
+        self.rcv_nxt += 1;
+        self.fin_received = true;
+        self.pending.peer_closed = true;
+        match self.state {
+            State::Established => self.state = State::CloseWait,
+            State::FinWait1 => self.state = State::Closing,
+            State::FinWait2 => self.enter_time_wait(cx),
+            _ => {}
+        }
+    }
+
+    /// A reset of our own accord, with the number that the peer expects.
+    pub(super) fn send_reset(&self, cx: &mut Context<'_>) {
+        let ack = Some(self.rcv_nxt);
+        cx.resets.push(Reset { tuple: self.tuple, seq: self.ack_seq(), ack }, cx.counters);
+    }
+
+    /// SND.NXT, or the right edge of the peer's window where it has been taken back past that: a
+    /// number that the peer accepts.
+    #[inline]
+    pub(super) fn ack_seq(&self) -> SeqNumber {
+        if self.flight() <= self.snd_wnd || self.state == State::SynReceived {
+            self.snd_nxt
+        } else {
+            self.snd_una + self.snd_wnd
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! When to send again: the retransmission timeout (RFC 6298).
+//!
+//! RACK-TLP (RFC 8985) will sit beside this, not in it: it needs the time at which each segment was
+//! last sent, decides on every ACK which are lost, and arms a probe ahead of this timer. A FIX
+//! session is application-limited: three duplicate ACKs rarely come, most losses are of the tail.
+
+use super::config::Config;
+use crate::time::Duration;
+
+/// The least that variance adds, our clock's granularity (RFC 6298 2, G).
+const GRANULARITY_NS: u64 = 1_000;
+/// RFC 6298 5.7: the timeout after a handshake whose SYN had to be sent again.
+const AFTER_SYN_LOSS: Duration = Duration::from_s(3);
+
+/// The round trip as measured, and the timeout that follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RttEstimator {
+    srtt_ns: Option<u64>,
+    rttvar_ns: u64,
+    rto: Duration,
+    backoff: u8,
+}
+
+impl RttEstimator {
+    pub(super) fn new(config: &Config) -> RttEstimator {
+        RttEstimator { srtt_ns: None, rttvar_ns: 0, rto: config.rto_initial, backoff: 0 }
+    }
+
+    pub(super) fn srtt(&self) -> Option<Duration> {
+        self.srtt_ns.map(Duration::from_ns)
+    }
+
+    /// The timeout now, back-off included.
+    #[inline]
+    pub(super) fn rto(&self, config: &Config) -> Duration {
+        self.rto.times(1 << self.backoff).min(config.rto_max)
+    }
+
+    /// Takes a measurement in (RFC 6298 2.2, 2.3). It must not be of a segment sent twice
+    /// (Karn's algorithm) unless a timestamp tells which.
+    #[inline]
+    pub(super) fn sample(&mut self, rtt: Duration, config: &Config) {
+        let rtt_ns = rtt.as_ns().min(config.rto_max.as_ns());
+        let srtt_ns = match self.srtt_ns {
+            None => {
+                self.rttvar_ns = rtt_ns / 2;
+                rtt_ns
+            }
+            Some(srtt_ns) => {
+                self.rttvar_ns = (3 * self.rttvar_ns + srtt_ns.abs_diff(rtt_ns)) / 4;
+                (7 * srtt_ns + rtt_ns) / 8
+            }
+        };
+        self.srtt_ns = Some(srtt_ns);
+        let rto_ns = srtt_ns + (4 * self.rttvar_ns).max(GRANULARITY_NS);
+        self.rto = Duration::from_ns(rto_ns).clamp(config.rto_min, config.rto_max);
+        self.backoff = 0;
+    }
+
+    /// The timer went off: twice as long next time (RFC 6298 5.5).
+    pub(super) fn back_off(&mut self) {
+        // 2^16 times the shortest timeout is past every longest one that makes sense.
+        self.backoff = (self.backoff + 1).min(16);
+    }
+
+    /// The peer answers again: no back-off.
+    pub(super) fn clear_backoff(&mut self) {
+        self.backoff = 0;
+    }
+
+    /// The handshake took more than one SYN, and nothing was measured.
+    pub(super) fn after_syn_loss(&mut self, config: &Config) {
+        if self.srtt_ns.is_none() {
+            self.rto = self.rto.max(AFTER_SYN_LOSS).min(config.rto_max);
+            self.backoff = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_ms(ms)
+    }
+
+    #[test]
+    fn timeout_follows_the_measurements() {
+        let config = Config { rto_min: ms(1), ..Config::default() };
+        let mut rtt = RttEstimator::new(&config);
+        assert_eq!(rtt.rto(&config), ms(1000));
+        // sample -> SRTT, RTO in us, by the formulas of RFC 6298 2.2 and 2.3
+        for (sample, srtt, rto) in
+            [(ms(100), 100_000, 300_000), (ms(100), 100_000, 250_000), (ms(180), 110_000, 302_500)]
+        {
+            rtt.sample(sample, &config);
+            assert_eq!(rtt.srtt(), Some(Duration::from_us(srtt)));
+            assert_eq!(rtt.rto(&config), Duration::from_us(rto));
+        }
+    }
+
+    #[test]
+    fn back_off_doubles_to_the_maximum_and_ends_with_a_sample() {
+        let config = Config::default();
+        let mut rtt = RttEstimator::new(&config);
+        rtt.sample(ms(1), &config);
+        assert_eq!(rtt.rto(&config), ms(200));
+        let mut seen = Vec::new();
+        for _ in 0..300 {
+            rtt.back_off();
+            seen.push(rtt.rto(&config).as_ms());
+        }
+        assert_eq!(seen[..4], [400, 800, 1600, 3200]);
+        assert_eq!(seen[299], 60_000);
+        rtt.sample(ms(1), &config);
+        assert_eq!(rtt.rto(&config), ms(200));
+    }
+
+    #[test]
+    fn a_lost_syn_leaves_three_seconds_unless_timestamps_measured_it() {
+        let config = Config::default();
+        let mut rtt = RttEstimator::new(&config);
+        rtt.back_off();
+        rtt.after_syn_loss(&config);
+        assert_eq!(rtt.rto(&config), ms(3000));
+        rtt.sample(ms(1), &config);
+        rtt.after_syn_loss(&config);
+        assert_eq!(rtt.rto(&config), ms(200));
+    }
+}

@@ -1,0 +1,165 @@
+//! What the application has written and the peer has not yet acknowledged.
+//!
+//! A ring, with slack behind its end as long as the longest message, so that a reservation is always
+//! one run of bytes. Where a commit has run into the slack, that part is copied to the ring's start.
+//! Bytes stay until they are cumulatively acknowledged, whatever a peer may say of them before.
+
+/// A connection's send buffer.
+pub(super) struct SendBuffer {
+    bytes: Box<[u8]>,
+    capacity: usize,
+    /// Where the first unacknowledged byte lies.
+    head: usize,
+    /// How many bytes are held.
+    len: usize,
+    /// How many bytes behind them are reserved.
+    reserved: usize,
+}
+
+impl SendBuffer {
+    pub(super) fn new(capacity: usize, reservation_max: usize) -> SendBuffer {
+        let bytes = vec![0; capacity + reservation_max].into_boxed_slice();
+        SendBuffer { bytes, capacity, head: 0, len: 0, reserved: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        (self.head, self.len, self.reserved) = (0, 0, 0);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many more bytes fit.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        self.capacity - self.len
+    }
+
+    /// The longest reservation.
+    pub(super) fn reservation_max(&self) -> usize {
+        self.bytes.len() - self.capacity
+    }
+
+    /// `len` bytes to write into, in one run. `None` when they do not fit.
+    #[inline]
+    pub(super) fn reserve(&mut self, len: usize) -> Option<&mut [u8]> {
+        if len > self.room() || len > self.reservation_max() {
+            return None;
+        }
+        self.reserved = len;
+        let at = self.wrap(self.head + self.len);
+        self.bytes.get_mut(at..at + len)
+    }
+
+    /// Makes the first `used` bytes of the last reservation part of the stream.
+    #[inline]
+    pub(super) fn commit(&mut self, used: usize) {
+        let used = used.min(self.reserved);
+        self.reserved = 0;
+        let end = self.wrap(self.head + self.len) + used;
+        if end > self.capacity {
+            self.bytes.copy_within(self.capacity..end, 0);
+        }
+        self.len += used;
+    }
+
+    /// Forgets `count` bytes at the front: they have been acknowledged.
+    #[inline]
+    pub(super) fn release(&mut self, count: usize) {
+        let count = count.min(self.len);
+        self.head = self.wrap(self.head + count);
+        self.len -= count;
+    }
+
+    /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.
+    #[inline]
+    pub(super) fn slices(&self, offset: usize, len: usize) -> [&[u8]; 2] {
+        let offset = offset.min(self.len);
+        let len = len.min(self.len - offset);
+        let at = self.wrap(self.head + offset);
+        let first = len.min(self.capacity - at);
+        [&self.bytes[at..at + first], &self.bytes[..len - first]]
+    }
+
+    #[inline]
+    fn wrap(&self, at: usize) -> usize {
+        if at >= self.capacity { at - self.capacity } else { at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    fn write(buffer: &mut SendBuffer, bytes: &[u8]) {
+        buffer.reserve(bytes.len()).unwrap().copy_from_slice(bytes);
+        buffer.commit(bytes.len());
+    }
+
+    fn read(buffer: &SendBuffer, offset: usize, len: usize) -> Vec<u8> {
+        buffer.slices(offset, len).concat()
+    }
+
+    #[test]
+    fn a_reservation_across_the_end_is_one_run_and_read_back_in_two() {
+        let mut buffer = SendBuffer::new(10, 6);
+        write(&mut buffer, b"abcdef");
+        write(&mut buffer, b"gh");
+        buffer.release(6);
+        write(&mut buffer, b"ijklmn");
+        assert_eq!(read(&buffer, 0, 8), b"ghijklmn");
+        assert_eq!(buffer.slices(0, 8), [&b"ghij"[..], b"klmn"]);
+        assert_eq!(buffer.slices(5, 2), [&b"lm"[..], b""]);
+    }
+
+    #[test]
+    fn a_reservation_that_does_not_fit_is_refused() {
+        let mut buffer = SendBuffer::new(10, 6);
+        assert!(buffer.reserve(7).is_none());
+        write(&mut buffer, b"abcdef");
+        assert!(buffer.reserve(5).is_none());
+        assert!(buffer.reserve(4).is_some());
+    }
+
+    #[test]
+    fn a_commit_takes_no_more_than_was_reserved() {
+        let mut buffer = SendBuffer::new(10, 6);
+        assert!(buffer.reserve(3).is_some());
+        buffer.commit(5);
+        buffer.commit(5);
+        assert_eq!(buffer.len(), 3);
+    }
+
+    #[test]
+    fn random_writes_and_releases_agree_with_a_queue() {
+        let mut buffer = SendBuffer::new(97, 40);
+        let mut oracle = VecDeque::new();
+        let mut random = 88_172_645_463_325_252u64;
+        let mut byte = 0u8;
+        for _ in 0..50_000 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let amount = (random >> 8) as usize % 41;
+            if random & 1 == 0 {
+                if let Some(room) = buffer.reserve(amount) {
+                    let used = (random >> 32) as usize % (amount + 1);
+                    for slot in &mut room[..used] {
+                        byte = byte.wrapping_add(1);
+                        *slot = byte;
+                        oracle.push_back(byte);
+                    }
+                    buffer.commit(used);
+                }
+            } else {
+                let amount = amount.min(oracle.len());
+                oracle.drain(..amount);
+                buffer.release(amount);
+            }
+            assert_eq!(read(&buffer, 0, usize::MAX), oracle.make_contiguous());
+        }
+    }
+}

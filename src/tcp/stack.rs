@@ -1,0 +1,345 @@
+//! Many connections: set-up, opening, and the books kept after every step.
+
+use super::config::Config;
+use super::connection::{Connection, Context, State};
+use super::counters::{Count, Counters};
+use super::endpoint::{Endpoint, Tuple};
+use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
+use super::isn::Secret;
+use super::queue::{Timers, Turns};
+use super::reset::Resets;
+use super::table::Table;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
+
+/// How far beyond its predecessor's last number a connection on the same endpoints begins at least
+/// (RFC 9293 3.6.1).
+const SUCCESSOR_GAP: u32 = 1 << 17;
+/// Resets that wait to be sent, at least.
+const RESETS_MIN: usize = 64;
+
+/// Every connection of one host.
+pub struct Stack {
+    pub(super) config: Config,
+    pub(super) secret: Secret,
+    pub(super) connections: Box<[Connection]>,
+    pub(super) slots: Box<[Slot]>,
+    pub(super) free: Vec<u32>,
+    pub(super) listeners: Vec<Listener>,
+    listeners_ever: u32,
+    pub(super) table: Table,
+    pub(super) transmits: Turns,
+    pub(super) events: Turns,
+    pub(super) timers: Timers,
+    pub(super) resets: Resets,
+    pub(super) counters: Counters,
+    /// The latest time that anybody has told us.
+    pub(super) now: Instant,
+}
+
+/// What the stack keeps of a connection beside the connection.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Slot {
+    /// Which life of the slot it is: an id of another names nothing.
+    pub(super) generation: u32,
+    /// It is in the table.
+    is_listed: bool,
+    /// It counts towards its listener's backlog.
+    pub(super) is_in_backlog: bool,
+    /// Its next hop's address is not known: it does not ask to send.
+    pub(super) is_deferred: bool,
+}
+
+/// A port that is listened on.
+pub(super) struct Listener {
+    pub(super) id: ListenerId,
+    pub(super) local: Endpoint,
+    /// Connections in SYN-RECEIVED.
+    pub(super) backlog: usize,
+}
+
+/// Where a connection stands, for people and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// Its state.
+    pub state: State,
+    /// Our endpoint.
+    pub local: Endpoint,
+    /// The peer's.
+    pub remote: Endpoint,
+    /// The listener that accepted it.
+    pub listener: Option<ListenerId>,
+    /// The oldest number not acknowledged.
+    pub snd_una: SeqNumber,
+    /// The next number to send.
+    pub snd_nxt: SeqNumber,
+    /// The peer's window in bytes, from `snd_una` on.
+    pub snd_wnd: u32,
+    /// The next number expected.
+    pub rcv_nxt: SeqNumber,
+    /// Our window in bytes, from `rcv_nxt` on, as last told.
+    pub rcv_wnd: u32,
+    /// Payload bytes of a full segment.
+    pub mss: u32,
+    /// The smoothed round trip, once measured.
+    pub srtt: Option<Duration>,
+    /// The retransmission timeout, back-off included.
+    pub rto: Duration,
+    /// The congestion window in bytes.
+    pub cwnd: u32,
+    /// Segments sent again.
+    pub retransmissions: u64,
+    /// Bytes committed and not acknowledged, sent or not.
+    pub send_buffered_bytes: usize,
+    /// Bytes received and not consumed.
+    pub receive_buffered_bytes: usize,
+    /// Whether both sides agreed on timestamps.
+    pub uses_timestamps: bool,
+}
+
+impl Stack {
+    /// A stack that keys what must not be guessed by `secret`: random, and new at every start.
+    ///
+    /// Everything is allocated here. Numbers in `config` that the protocol cannot hold are brought
+    /// within what it can.
+    pub fn new(config: Config, secret: [u8; 16]) -> Stack {
+        let config = config.bounded();
+        let (count, secret) = (config.connections_max, Secret::new(secret));
+        Stack {
+            connections: (0..count).map(|_| Connection::new(&config)).collect(),
+            slots: vec![Slot::default(); count].into_boxed_slice(),
+            free: (0..count as u32).rev().collect(),
+            listeners: Vec::with_capacity(config.listeners_max),
+            listeners_ever: 0,
+            table: Table::new(count, secret.table_keys()),
+            transmits: Turns::new(count),
+            events: Turns::new(count),
+            timers: Timers::new(count),
+            resets: Resets::new(count.max(RESETS_MIN)),
+            counters: Counters::default(),
+            now: Instant::ZERO,
+            secret,
+            config,
+        }
+    }
+
+    /// Accepts connections to `local` from now on; an unspecified address stands for all of ours.
+    /// One that is established is named by [`Event::Connected`](super::Event::Connected).
+    ///
+    /// # Errors
+    /// [`OpenRefusal::EndpointInvalid`] for port 0, [`OpenRefusal::EndpointInUse`],
+    /// [`OpenRefusal::ListenersFull`].
+    pub fn listen(&mut self, local: Endpoint) -> Result<ListenerId, OpenRefusal> {
+        if local.port == 0 {
+            return Err(OpenRefusal::EndpointInvalid);
+        }
+        if self.listeners.iter().any(|listener| listener.local == local) {
+            return Err(OpenRefusal::EndpointInUse);
+        }
+        if self.listeners.len() == self.config.listeners_max {
+            return Err(OpenRefusal::ListenersFull);
+        }
+        let id = ListenerId(self.listeners_ever);
+        self.listeners_ever = self.listeners_ever.wrapping_add(1);
+        self.listeners.push(Listener { id, local, backlog: 0 });
+        Ok(id)
+    }
+
+    /// Accepts no more. Connections that are established stay; those that are not are reset.
+    pub fn unlisten(&mut self, id: ListenerId) {
+        for index in 0..self.connections.len() {
+            let connection = &self.connections[index];
+            if connection.listener == Some(id) && connection.state == State::SynReceived {
+                self.step(index, |connection, cx| connection.abort(cx));
+            }
+        }
+        self.listeners.retain(|listener| listener.id != id);
+    }
+
+    /// Begins to connect. [`Event::Connected`](super::Event::Connected) or
+    /// [`Event::Closed`](super::Event::Closed) follows.
+    ///
+    /// With port 0 in `local` a port is picked that nobody outside can guess (RFC 6056). Endpoints
+    /// in TIME-WAIT may be connected again at once (RFC 9293 3.6.1).
+    ///
+    /// # Errors
+    /// [`OpenRefusal::EndpointInvalid`], [`OpenRefusal::EndpointInUse`],
+    /// [`OpenRefusal::PortsExhausted`], [`OpenRefusal::ConnectionsFull`].
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        local: Endpoint,
+        remote: Endpoint,
+    ) -> Result<ConnectionId, OpenRefusal> {
+        self.now = self.now.max(now);
+        let is_host = |endpoint: Endpoint| {
+            let addr = endpoint.addr;
+            !(addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast())
+        };
+        if !is_host(local) || !is_host(remote) || remote.port == 0 || local == remote {
+            return Err(OpenRefusal::EndpointInvalid);
+        }
+        let local = if local.port == 0 { self.pick_port(local, remote)? } else { local };
+        let tuple = Tuple { local, remote };
+        let floor = match self.table.find(&tuple) {
+            None => None,
+            Some(index) => Some(self.make_way(index).ok_or(OpenRefusal::EndpointInUse)?),
+        };
+        let index = self.begin(tuple, floor).ok_or(OpenRefusal::ConnectionsFull)?;
+        let offset = self.secret.timestamp_offset(&tuple);
+        self.step(index, |connection, cx| connection.open(cx, offset));
+        Ok(self.id(index))
+    }
+
+    /// How many connections there can be: the bound of [`ConnectionId::index`].
+    pub fn connections_max(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Where a connection stands; `None` for an id that names none any more.
+    pub fn info(&self, id: ConnectionId) -> Option<Info> {
+        let connection = &self.connections[self.find(id)?];
+        Some(Info {
+            state: connection.state,
+            local: connection.tuple.local,
+            remote: connection.tuple.remote,
+            listener: connection.listener,
+            snd_una: connection.snd_una,
+            snd_nxt: connection.snd_nxt,
+            snd_wnd: connection.snd_wnd,
+            rcv_nxt: connection.rcv_nxt,
+            rcv_wnd: connection.rcv_wnd(),
+            mss: connection.snd_mss,
+            srtt: connection.rtt.srtt(),
+            rto: connection.rtt.rto(&self.config),
+            cwnd: connection.congestion.cwnd(),
+            retransmissions: connection.retransmissions,
+            send_buffered_bytes: connection.send.len(),
+            receive_buffered_bytes: connection.receive.len(),
+            uses_timestamps: connection.timestamps.is_some(),
+        })
+    }
+
+    fn pick_port(&self, local: Endpoint, remote: Endpoint) -> Result<Endpoint, OpenRefusal> {
+        let (first, last) =
+            (*self.config.ephemeral_ports.start(), *self.config.ephemeral_ports.end());
+        let count = u64::from(last - first) + 1;
+        // RFC 6056 3.3.3: a keyed offset, and a counter that every connection moves.
+        let offset = self.secret.port_offset(local, remote) % count
+            + self.counters.of(Count::ConnectActive) % count;
+        (0..count)
+            .map(|step| first + ((offset + step) % count) as u16)
+            .map(|port| Endpoint { port, ..local })
+            .find(|&local| self.table.find(&Tuple { local, remote }).is_none())
+            .ok_or(OpenRefusal::PortsExhausted)
+    }
+
+    /// Ends a connection in TIME-WAIT for its successor. Says the least number that this may begin
+    /// with, or `None` if the connection is not to be ended.
+    pub(super) fn make_way(&mut self, index: usize) -> Option<SeqNumber> {
+        let connection = &self.connections[index];
+        if connection.state != State::TimeWait {
+            return None;
+        }
+        let floor = connection.snd_nxt + SUCCESSOR_GAP;
+        self.counters.count(Count::TimeWaitReused);
+        self.step(index, |connection, cx| connection.end(cx, Closed::Finished));
+        Some(floor)
+    }
+
+    /// Takes a free connection for `tuple`, its first number not before `floor`.
+    pub(super) fn begin(&mut self, tuple: Tuple, floor: Option<SeqNumber>) -> Option<usize> {
+        let Some(index) = self.free.pop() else {
+            self.counters.count(Count::ConnectionsFull);
+            return None;
+        };
+        let index = index as usize;
+        let isn = self.secret.isn(self.now, &tuple);
+        let iss = floor.map_or(isn, |floor| floor.later_of(isn));
+        self.connections[index].begin(&self.config, tuple, iss);
+        self.table.insert(tuple, index);
+        let generation = self.slots[index].generation;
+        self.slots[index] = Slot { generation, is_listed: true, ..Slot::default() };
+        Some(index)
+    }
+
+    /// Does something to a connection and keeps the books.
+    #[inline]
+    pub(super) fn step<R>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut Connection, &mut Context<'_>) -> R,
+    ) -> R {
+        let mut cx = Context {
+            now: self.now,
+            config: &self.config,
+            counters: &mut self.counters,
+            resets: &mut self.resets,
+        };
+        let connection = &mut self.connections[index];
+        let outcome = act(connection, &mut cx);
+        connection.arm_persist_timer(&cx);
+        self.settle(index);
+        outcome
+    }
+
+    /// Keeps the books: who is to send, who has something to tell, when the next timer goes off, and
+    /// what of a connection that is over can be given back.
+    #[inline]
+    fn settle(&mut self, index: usize) {
+        let connection = &self.connections[index];
+        if connection.has_next() && !self.slots[index].is_deferred {
+            self.transmits.push(index);
+        }
+        if connection.next_event().is_some() {
+            self.events.push(index);
+        }
+        self.timers.advance(index, connection.deadline());
+        if self.slots[index].is_in_backlog && connection.state != State::SynReceived {
+            self.leave_backlog(index);
+        }
+        if self.connections[index].state == State::Closed {
+            self.settle_closed(index);
+        }
+    }
+
+    fn leave_backlog(&mut self, index: usize) {
+        self.slots[index].is_in_backlog = false;
+        let id = self.connections[index].listener;
+        if let Some(listener) = self.listeners.iter_mut().find(|listener| Some(listener.id) == id) {
+            listener.backlog -= 1;
+        }
+    }
+
+    /// Its endpoints are free for others at once, the connection itself once nobody holds its id.
+    fn settle_closed(&mut self, index: usize) {
+        let connection = &mut self.connections[index];
+        if core::mem::take(&mut self.slots[index].is_listed) {
+            self.table.remove(&connection.tuple);
+        }
+        let is_free = connection.tuple == Tuple::NONE;
+        if (connection.is_released || !connection.is_known) && !is_free {
+            connection.tuple = Tuple::NONE;
+            let slot = &mut self.slots[index];
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(index as u32);
+        }
+    }
+
+    /// The connection that `id` names.
+    #[inline]
+    pub(super) fn find(&self, id: ConnectionId) -> Option<usize> {
+        let slot = self.slots.get(id.index())?;
+        (slot.generation == id.generation).then_some(id.index())
+    }
+
+    #[inline]
+    pub(super) fn id(&self, index: usize) -> ConnectionId {
+        ConnectionId { index: index as u32, generation: self.slots[index].generation }
+    }
+}

@@ -1,0 +1,11 @@
+//! The stack from outside: scripts (`script` runs them), two stacks on a bad network, and hostile
+//! segments.
+
+mod closing;
+mod hostile;
+mod opening;
+mod recovery;
+mod script;
+mod simulator;
+mod streaming;
+mod validation;

@@ -1,0 +1,115 @@
+//! What happens when nothing does: retransmission and persist timer, keep-alive, TIME-WAIT.
+
+use super::connection::{Connection, Context, State};
+use super::counters::Count;
+use super::event::Closed;
+use crate::time::Instant;
+
+impl Connection {
+    /// The earliest of its deadlines.
+    #[inline]
+    pub(super) fn deadline(&self) -> Instant {
+        self.retransmit_at.min(self.linger_at).min(self.keep_alive_at)
+    }
+
+    /// Does what is due.
+    pub(super) fn on_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.linger_at <= cx.now {
+            let why = match self.state {
+                State::TimeWait => Closed::Finished,
+                _ => {
+                    cx.count(Count::OrphanTimedOut);
+                    Closed::TimedOut
+                }
+            };
+            self.end(cx, why);
+        }
+        if self.retransmit_at <= cx.now {
+            self.on_retransmit_timeout(cx);
+        }
+        if self.keep_alive_at <= cx.now {
+            self.on_keep_alive(cx);
+        }
+    }
+
+    #[inline]
+    pub(super) fn start_retransmit_timer(&mut self, cx: &Context<'_>) {
+        self.retransmit_at = cx.now + self.rtt.rto(cx.config);
+    }
+
+    #[inline]
+    pub(super) fn stop_retransmit_timer(&mut self) {
+        self.retransmit_at = Instant::FAR_FUTURE;
+    }
+
+    /// Something waits to be sent, nothing is in flight and the window lets nothing through: unless
+    /// we ask again, a lost window update would be waited for without end (RFC 9293 3.8.6.1).
+    #[inline]
+    pub(super) fn arm_persist_timer(&mut self, cx: &Context<'_>) {
+        if self.retransmit_at == Instant::FAR_FUTURE
+            && self.can_transmit()
+            && self.flight() == 0
+            && (self.send.len() > 0 || (self.fin_queued && !self.fin_sent))
+            && !self.has_new()
+        {
+            self.start_retransmit_timer(cx);
+        }
+    }
+
+    fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
+        let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
+        let retries_max =
+            if is_opening { cx.config.syn_retries_max } else { cx.config.retries_max };
+        if self.retries >= retries_max {
+            self.end(cx, Closed::TimedOut);
+            return;
+        }
+        let is_first = self.retries == 0;
+        self.retries += 1;
+        self.timed = None;
+        if is_opening {
+            cx.count(Count::RetransmitTimeout);
+            self.syn_due = true;
+        } else if self.flight() == 0 || self.snd_wnd == 0 {
+            self.probe_due = true;
+        } else {
+            cx.count(Count::RetransmitTimeout);
+            let (flight, nxt) = (self.flight(), self.snd_nxt);
+            self.congestion.on_timeout(is_first, flight, nxt);
+            self.duplicate_acks = 0;
+            self.resend_all();
+        }
+        self.rtt.back_off();
+        self.start_retransmit_timer(cx);
+    }
+
+    pub(super) fn start_keep_alive(&mut self, cx: &Context<'_>) {
+        if let Some(keep_alive) = cx.config.keep_alive {
+            self.keep_alive_at = cx.now + keep_alive.idle;
+        }
+    }
+
+    /// The timer runs from the last time that it was set; what has been heard since puts it off only
+    /// when it goes off (RFC 9293 3.8.4).
+    fn on_keep_alive(&mut self, cx: &mut Context<'_>) {
+        self.keep_alive_at = Instant::FAR_FUTURE;
+        let Some(keep_alive) = cx.config.keep_alive else { return };
+        if !matches!(self.state, State::Established | State::CloseWait | State::FinWait2) {
+            return;
+        }
+        let idle_until = self.last_heard + keep_alive.idle;
+        if self.keep_alive_probes == 0 && idle_until > cx.now {
+            self.keep_alive_at = idle_until;
+        } else if self.keep_alive_probes == 0 && self.flight() > 0 {
+            // The retransmission timer watches the peer already.
+            self.keep_alive_at = cx.now + keep_alive.interval;
+        } else if self.keep_alive_probes >= keep_alive.probes {
+            self.send_reset(cx);
+            self.end(cx, Closed::KeepAliveTimedOut);
+        } else {
+            self.keep_alive_probes += 1;
+            self.keep_alive_due = true;
+            self.keep_alive_at = cx.now + keep_alive.interval;
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Timestamps: round trips of segments sent twice, and protection against old duplicates
+//! (RFC 7323 4 and 5).
+
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{SeqNumber, Timestamps};
+
+/// RFC 7323 5.5: after this long the last timestamp says nothing, for the clock may have wrapped.
+const RECENT_VALID: Duration = Duration::from_s(24 * 24 * 3600);
+/// What one tick of our timestamps takes: within the 1 ms to 1 s of RFC 7323 5.4.
+const TICK_NS: u64 = 1_000_000;
+
+/// A connection's timestamps, once both sides have agreed on them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timestamping {
+    /// Added to our clock, so that it tells nobody how long we have been up.
+    offset: u32,
+    /// TS.Recent.
+    recent: u32,
+    recent_at: Instant,
+}
+
+impl Timestamping {
+    pub(super) fn new(offset: u32) -> Timestamping {
+        Timestamping { offset, recent: 0, recent_at: Instant::ZERO }
+    }
+
+    /// The peer's SYN carried `value`.
+    pub(super) fn begin(&mut self, now: Instant, value: u32) {
+        (self.recent, self.recent_at) = (value, now);
+    }
+
+    /// TS.Recent: the latest timestamp of the peer's in order.
+    pub(super) fn recent(&self) -> u32 {
+        self.recent
+    }
+
+    /// The option for a segment that leaves now.
+    #[inline]
+    pub(super) fn option(&self, now: Instant) -> Timestamps {
+        Timestamps { value: self.clock(now), echo: self.recent }
+    }
+
+    /// Whether a segment with `value` is an old duplicate (RFC 7323 5.3, R1).
+    #[inline]
+    pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
+        SeqNumber(value).is_before(SeqNumber(self.recent))
+            && now.ns_since(self.recent_at) <= RECENT_VALID.as_ns()
+    }
+
+    /// Remembers `value` of an acceptable segment that begins at or before what we last
+    /// acknowledged (RFC 7323 4.3).
+    #[inline]
+    pub(super) fn take(&mut self, now: Instant, value: u32) {
+        if !self.is_old(now, value) {
+            (self.recent, self.recent_at) = (value, now);
+        }
+    }
+
+    /// The round trip that an ACK's `echo` tells; at least one tick, `None` where it cannot be ours.
+    pub(super) fn round_trip(&self, now: Instant, echo: u32) -> Option<Duration> {
+        let ticks = SeqNumber(self.clock(now)).since(SeqNumber(echo));
+        (ticks < 1 << 31).then(|| Duration::from_ms(u64::from(ticks.max(1))))
+    }
+
+    #[inline]
+    fn clock(&self, now: Instant) -> u32 {
+        ((now.as_ns() / TICK_NS) as u32).wrapping_add(self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_ms(ms: u64) -> Instant {
+        Instant::from_ms(ms)
+    }
+
+    #[test]
+    fn older_timestamps_are_old_across_the_wrap_and_until_24_days_have_passed() {
+        let mut stamps = Timestamping::new(5);
+        stamps.begin(at_ms(1000), 3);
+        for (value, is_old) in [(3, false), (4, false), (2, true), (u32::MAX, true)] {
+            assert_eq!(stamps.is_old(at_ms(1001), value), is_old, "{value}");
+        }
+        let days = 24 * 24 * 3600 * 1000;
+        assert!(stamps.is_old(at_ms(1000 + days), 2));
+        assert!(!stamps.is_old(at_ms(1001 + days), 2));
+    }
+
+    #[test]
+    fn an_echo_tells_the_round_trip_and_one_from_the_future_nothing() {
+        let stamps = Timestamping::new(u32::MAX - 10);
+        let sent = stamps.option(at_ms(8)).value;
+        assert_eq!(stamps.round_trip(at_ms(48), sent), Some(Duration::from_ms(40)));
+        assert_eq!(stamps.round_trip(at_ms(8), sent), Some(Duration::from_ms(1)));
+        assert_eq!(stamps.round_trip(at_ms(7), sent), None);
+    }
+}

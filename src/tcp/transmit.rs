@@ -1,0 +1,275 @@
+//! What to send next, decided in one place: SYN, what is to be sent again, what is new, ACKs, probes.
+//!
+//! Prepared sends will ask [`Connection::next`] ahead of time and keep its answer as long as no ACK,
+//! window or commit has made it stale.
+
+use super::connection::WINDOW_FIELD_MAX;
+use super::connection::{Connection, Context, State};
+use super::counters::Count;
+use crate::wire::tcp::{Flags, Options, Repr, SeqNumber};
+
+/// RFC 3042 2: how many segments beyond `cwnd` the first duplicate ACKs let out.
+const LIMITED_TRANSMIT_MAX: u32 = 2;
+
+/// What is to be sent next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Syn,
+    Data { seq: SeqNumber, len: u32, has_fin: bool },
+    Ack,
+    KeepAlive,
+}
+
+/// A segment that leaves: its header, and where its payload lies in the send buffer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaving {
+    pub(super) header: Repr,
+    pub(super) offset: usize,
+    pub(super) len: usize,
+    pub(super) is_retransmission: bool,
+}
+
+impl Connection {
+    /// Whether anything is to be sent.
+    #[inline]
+    pub(super) fn has_next(&self) -> bool {
+        self.next().is_some()
+    }
+
+    /// Whether anything is to be sent for the first time.
+    pub(super) fn has_new(&self) -> bool {
+        self.next_new().is_some()
+    }
+
+    #[inline]
+    fn next(&self) -> Option<Next> {
+        match self.state {
+            State::Closed => None,
+            State::SynSent | State::SynReceived => self.syn_due.then_some(Next::Syn),
+            _ => {
+                let data = if self.can_transmit() { self.next_data() } else { None };
+                data.or_else(|| (self.acks_due > 0).then_some(Next::Ack))
+                    .or_else(|| self.keep_alive_due.then_some(Next::KeepAlive))
+            }
+        }
+    }
+
+    #[inline]
+    fn next_data(&self) -> Option<Next> {
+        let again = if self.resend.is_some() { self.next_again() } else { self.next_new() };
+        again.or_else(|| if self.probe_due { self.next_probe() } else { None })
+    }
+
+    /// The next part of what is to be sent again. Within the peer's window, but for the first byte:
+    /// a window taken back must not stop us from finding out (RFC 9293 3.8.6).
+    fn next_again(&self) -> Option<Next> {
+        let resend = self.resend?;
+        let data_end = self.snd_nxt - u32::from(self.fin_sent);
+        let offset = resend.next.since(self.snd_una);
+        let window = self.snd_wnd.max(1);
+        let is_blocked = offset >= window || (resend.is_paced && offset >= self.congestion.cwnd());
+        if offset > 0 && is_blocked {
+            return None;
+        }
+        let end = if data_end.is_before(resend.end) { data_end } else { resend.end };
+        let left = if resend.next.is_before(end) { end.since(resend.next) } else { 0 };
+        let len = left.min(self.snd_mss).min(window - offset);
+        let has_fin =
+            self.fin_sent && resend.next + len == data_end && data_end.is_before(resend.end);
+        (len > 0 || has_fin).then_some(Next::Data { seq: resend.next, len, has_fin })
+    }
+
+    /// The next part of what was never sent. Nagle's algorithm is off; what keeps silly windows away
+    /// is the rest of RFC 9293 3.8.6.2.1: a full segment, all there is, or half the largest window.
+    #[inline]
+    fn next_new(&self) -> Option<Next> {
+        let flight = self.flight();
+        let (unsent, fin_waits) = self.unsent()?;
+        let cwnd = self.congestion.cwnd().saturating_add(self.limited_transmit());
+        let usable = self.snd_wnd.min(cwnd).saturating_sub(flight);
+        let len = unsent.min(usable).min(self.snd_mss);
+        let has_fin = fin_waits && len == unsent && usable > len;
+        let is_worthwhile = len == unsent
+            || len == self.snd_mss
+            || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);
+        ((len > 0 && is_worthwhile) || has_fin).then_some(Next::Data {
+            seq: self.snd_nxt,
+            len,
+            has_fin,
+        })
+    }
+
+    /// What the persist timer asks with: the first byte in flight again, or else as much as the
+    /// window takes and one byte at least (RFC 9293 3.8.6.1).
+    fn next_probe(&self) -> Option<Next> {
+        let data_end = self.snd_nxt - u32::from(self.fin_sent);
+        if self.flight() > 0 {
+            let len = u32::from(self.snd_una != data_end);
+            return Some(Next::Data { seq: self.snd_una, len, has_fin: len == 0 });
+        }
+        let (unsent, fin_waits) = self.unsent()?;
+        let len = unsent.min(self.snd_wnd.max(1)).min(self.snd_mss);
+        Some(Next::Data { seq: self.snd_nxt, len, has_fin: fin_waits && len == 0 })
+    }
+
+    /// Bytes never sent, and whether a FIN follows them; `None` if there is neither.
+    #[inline]
+    fn unsent(&self) -> Option<(u32, bool)> {
+        if self.fin_sent {
+            return None;
+        }
+        let unsent = self.stream_end().since(self.snd_nxt);
+        (unsent > 0 || self.fin_queued).then_some((unsent, self.fin_queued))
+    }
+
+    fn limited_transmit(&self) -> u32 {
+        if self.congestion.is_recovering() {
+            return 0;
+        }
+        u32::from(self.duplicate_acks).min(LIMITED_TRANSMIT_MAX) * self.snd_mss
+    }
+
+    /// The next segment, which leaves now.
+    #[inline]
+    pub(super) fn take_next(&mut self, cx: &mut Context<'_>) -> Option<Leaving> {
+        let next = self.next()?;
+        cx.count(Count::SegmentOut);
+        Some(match next {
+            Next::Syn => self.send_syn(cx),
+            Next::Data { seq, len, has_fin } => self.send_data(cx, seq, len, has_fin),
+            Next::Ack => {
+                self.acks_due -= 1;
+                self.bare(cx, self.ack_seq())
+            }
+            Next::KeepAlive => {
+                // RFC 9293 3.8.4: a number that the peer has had, so that it must answer.
+                cx.count(Count::KeepAliveOut);
+                self.keep_alive_due = false;
+                self.bare(cx, self.snd_una - 1)
+            }
+        })
+    }
+
+    fn send_syn(&mut self, cx: &mut Context<'_>) -> Leaving {
+        let is_again = self.snd_nxt != self.iss;
+        self.syn_due = false;
+        self.snd_nxt = self.iss + 1;
+        if is_again {
+            cx.count(Count::SynRetransmission);
+            self.note_retransmission();
+        } else {
+            self.timed = Some((self.snd_nxt, cx.now));
+        }
+        if self.retransmit_at == crate::time::Instant::FAR_FUTURE {
+            self.start_retransmit_timer(cx);
+        }
+        let has_ack = self.state == State::SynReceived;
+        let header = Repr {
+            src_port: self.tuple.local.port,
+            dst_port: self.tuple.remote.port,
+            seq: self.iss,
+            ack: if has_ack { self.rcv_nxt } else { SeqNumber(0) },
+            flags: if has_ack { Flags::SYN.with(Flags::ACK) } else { Flags::SYN },
+            window: self.syn_window() as u16,
+            options: self.syn_options(cx),
+        };
+        Leaving { header, offset: 0, len: 0, is_retransmission: is_again }
+    }
+
+    #[inline]
+    fn send_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        seq: SeqNumber,
+        len: u32,
+        has_fin: bool,
+    ) -> Leaving {
+        let end = seq + (len + u32::from(has_fin));
+        let is_again = seq != self.snd_nxt;
+        if core::mem::take(&mut self.probe_due) {
+            cx.count(Count::WindowProbeOut);
+        }
+        if is_again {
+            cx.count(Count::Retransmission);
+            self.note_retransmission();
+            self.resend = self.resend.filter(|resend| end.is_before(resend.end));
+            if let Some(resend) = &mut self.resend {
+                resend.next = end;
+            }
+        } else {
+            self.note_first_sending(cx, end);
+            self.snd_nxt = end;
+            self.fin_sent |= has_fin;
+        }
+        // Held bytes mean that pure ACKs are owed: the peer counts no others as duplicates.
+        if self.held.is_empty() {
+            self.acks_due = 0;
+        }
+        let mut flags = Flags::ACK;
+        if has_fin {
+            flags = flags.with(Flags::FIN);
+        }
+        if len > 0 && seq + len == self.stream_end() {
+            flags = flags.with(Flags::PSH);
+        }
+        Leaving {
+            header: self.header(cx, seq, flags),
+            offset: seq.since(self.snd_una) as usize,
+            len: len as usize,
+            is_retransmission: is_again,
+        }
+    }
+
+    fn note_first_sending(&mut self, cx: &mut Context<'_>, end: SeqNumber) {
+        if self.flight() == 0 {
+            self.congestion.on_idle(cx.now - self.last_sent, self.rtt.rto(cx.config));
+        }
+        self.last_sent = cx.now;
+        if self.timed.is_none() {
+            self.timed = Some((end, cx.now));
+        }
+        // RFC 6298 5.1. A probe's timer runs already.
+        if self.retransmit_at == crate::time::Instant::FAR_FUTURE {
+            self.start_retransmit_timer(cx);
+        }
+    }
+
+    /// Karn's algorithm: what is sent twice is not timed.
+    fn note_retransmission(&mut self) {
+        self.retransmissions += 1;
+        self.timed = None;
+        self.ambiguous_until = Some(self.snd_nxt);
+    }
+
+    fn bare(&mut self, cx: &mut Context<'_>, seq: SeqNumber) -> Leaving {
+        let header = self.header(cx, seq, Flags::ACK);
+        Leaving { header, offset: 0, len: 0, is_retransmission: false }
+    }
+
+    #[inline]
+    fn header(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> Repr {
+        self.last_ack_sent = self.rcv_nxt;
+        Repr {
+            src_port: self.tuple.local.port,
+            dst_port: self.tuple.remote.port,
+            seq,
+            ack: self.rcv_nxt,
+            flags,
+            window: self.advertise(cx),
+            options: Options {
+                timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
+                ..Options::NONE
+            },
+        }
+    }
+
+    /// The window field: the right edge moves by a worthwhile step or not at all, and never back.
+    #[inline]
+    fn advertise(&mut self, cx: &Context<'_>) -> u16 {
+        let edge = self.window_gain(cx.config).unwrap_or(self.rcv_edge);
+        let window = if edge.is_before(self.rcv_nxt) { 0 } else { edge.since(self.rcv_nxt) };
+        let field = (window >> self.rcv_wind_shift).min(WINDOW_FIELD_MAX);
+        self.rcv_edge = self.rcv_edge.later_of(self.rcv_nxt + (field << self.rcv_wind_shift));
+        field as u16
+    }
+}

@@ -1,0 +1,333 @@
+//! Step 3 of the path: is this frame to be believed?
+//!
+//! The device's verdict is looked up in the policy table; what it does not settle is settled in
+//! software on the bytes. What the check shows of the device goes into the observations.
+
+use crate::offload::capability::Capability;
+use crate::offload::checksum::Sum;
+use crate::offload::nic::RxMeta;
+use crate::offload::observe::Observations;
+use crate::offload::plan::Plan;
+use crate::offload::verdict::{Auditor, Standing, Treatment, Verdict, treatment};
+use crate::wire::{Refusal, ipv4, tcp};
+
+/// The first frames that a device vouches for are checked whatever the audit rate: its passive
+/// proof.
+const PROOF_FRAMES: u32 = 64;
+
+/// What checking has come across, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VerifyCounters {
+    /// Checksums believed on the device's word alone.
+    pub rx_checksum_trusted: u64,
+    /// Checksums verified in software.
+    pub rx_checksum_verified: u64,
+    /// Frames taken with an unfinished checksum whose pseudo-header sum is right.
+    pub rx_checksum_partial: u64,
+    /// The device said bad, the bytes were good: the frame was taken.
+    pub nic_said_bad_but_good: u64,
+    /// The device said good, the bytes were bad: the frame was dropped and the device is no longer
+    /// believed.
+    pub nic_said_good_but_bad: u64,
+    /// The device said unfinished, the sum was finished and right: the frame was taken.
+    pub nic_said_none_but_full: u64,
+}
+
+impl VerifyCounters {
+    /// Every counter by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("rx_checksum_trusted", self.rx_checksum_trusted),
+            ("rx_checksum_verified", self.rx_checksum_verified),
+            ("rx_checksum_partial", self.rx_checksum_partial),
+            ("nic_said_bad_but_good", self.nic_said_bad_but_good),
+            ("nic_said_good_but_bad", self.nic_said_good_but_bad),
+            ("nic_said_none_but_full", self.nic_said_none_but_full),
+        ]
+        .into_iter()
+    }
+}
+
+/// One layer's check: how far the device is believed, and when to look all the same.
+#[derive(Debug)]
+struct Layer {
+    capability: Capability,
+    standing: Standing,
+    auditor: Auditor,
+    proof_left: u32,
+}
+
+impl Layer {
+    fn new(plan: &Plan, capability: Capability, gives_none: bool) -> Layer {
+        Layer {
+            capability,
+            standing: Standing { trusted: plan.uses(capability), gives_none },
+            auditor: Auditor::new(plan.rx_checksum_audit),
+            proof_left: PROOF_FRAMES,
+        }
+    }
+
+    #[inline]
+    fn audit_due(&mut self) -> bool {
+        if self.proof_left > 0 {
+            self.proof_left -= 1;
+            return true;
+        }
+        self.auditor.due()
+    }
+}
+
+/// Decides, by the plan, which frames are believed.
+#[derive(Debug)]
+pub struct Verifier {
+    ipv4: Layer,
+    tcp: Layer,
+    counters: VerifyCounters,
+}
+
+impl Verifier {
+    /// A verifier for a device that runs by `plan`.
+    pub fn new(plan: &Plan) -> Verifier {
+        Verifier {
+            ipv4: Layer::new(plan, Capability::RxIpv4Checksum, false),
+            tcp: Layer::new(plan, Capability::RxTcpChecksum, plan.gives_none),
+            counters: VerifyCounters::default(),
+        }
+    }
+
+    /// What has come across.
+    pub fn counters(&self) -> &VerifyCounters {
+        &self.counters
+    }
+
+    /// Whether the device is still believed for `capability`.
+    pub fn trusts(&self, capability: Capability) -> bool {
+        match capability {
+            Capability::RxIpv4Checksum => self.ipv4.standing.trusted,
+            Capability::RxTcpChecksum => self.tcp.standing.trusted,
+            _ => false,
+        }
+    }
+
+    /// Believes an IPv4 header or refuses it.
+    ///
+    /// # Errors
+    /// [`Refusal::Ipv4ChecksumWrong`].
+    #[inline]
+    pub fn ipv4(
+        &mut self,
+        meta: &RxMeta,
+        packet: &ipv4::Packet<'_>,
+        observations: &mut Observations,
+    ) -> Result<(), Refusal> {
+        let bytes_are_right = || packet.checksum_is_valid();
+        let right =
+            judge(&mut self.ipv4, meta.l3, bytes_are_right, &mut self.counters, observations);
+        if right { Ok(()) } else { Err(Refusal::Ipv4ChecksumWrong) }
+    }
+
+    /// Believes a TCP segment or refuses it. `l2_len` is the frame's Ethernet header in bytes.
+    ///
+    /// # Errors
+    /// [`Refusal::TcpChecksumWrong`]; [`Refusal::TcpPartialSumWrong`] for one handed over unfinished.
+    #[inline]
+    pub fn tcp(
+        &mut self,
+        meta: &RxMeta,
+        l2_len: usize,
+        packet: &ipv4::Packet<'_>,
+        segment: &tcp::Packet<'_>,
+        observations: &mut Observations,
+    ) -> Result<(), Refusal> {
+        let bytes_are_right =
+            || packet.tcp_pseudo_header().plus(Sum::of(segment.bytes())).is_valid();
+        if treatment(meta.l4, self.tcp.standing) == Treatment::CheckPartial {
+            let points_at_ours = usize::from(meta.csum_start) == l2_len + packet.header.len()
+                && usize::from(meta.csum_offset) == tcp::CHECKSUM_OFFSET;
+            if points_at_ours && segment.checksum() == packet.tcp_pseudo_header().folded() {
+                self.counters.rx_checksum_partial += 1;
+                observations.of_mut(Capability::RxTcpChecksum).seen += 1;
+                return Ok(());
+            }
+            // Only the bytes drop a frame: it may have been finished after all.
+            self.counters.rx_checksum_verified += 1;
+            if bytes_are_right() {
+                self.counters.nic_said_none_but_full += 1;
+                return Ok(());
+            }
+            return Err(Refusal::TcpPartialSumWrong);
+        }
+        let right =
+            judge(&mut self.tcp, meta.l4, bytes_are_right, &mut self.counters, observations);
+        if right { Ok(()) } else { Err(Refusal::TcpChecksumWrong) }
+    }
+}
+
+/// Every verdict but an unfinished sum: trust, audit or verify, and learn from it.
+#[inline]
+fn judge(
+    layer: &mut Layer,
+    verdict: Verdict,
+    bytes_are_right: impl FnOnce() -> bool,
+    counters: &mut VerifyCounters,
+    observations: &mut Observations,
+) -> bool {
+    let evidence = observations.of_mut(layer.capability);
+    if treatment(verdict, layer.standing) == Treatment::TrustAudited && !layer.audit_due() {
+        counters.rx_checksum_trusted += 1;
+        evidence.seen += 1;
+        return true;
+    }
+    counters.rx_checksum_verified += 1;
+    let right = bytes_are_right();
+    match (verdict, right) {
+        (Verdict::Good, true) if layer.standing.trusted => evidence.agreed += 1,
+        (Verdict::Bad, false) if layer.standing.trusted => evidence.agreed += 1,
+        (Verdict::Good, false) => {
+            counters.nic_said_good_but_bad += 1;
+            evidence.contradicted += 1;
+            layer.standing.trusted = false;
+        }
+        (Verdict::Bad, true) => counters.nic_said_bad_but_good += 1,
+        _ => {}
+    }
+    right
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::offload::plan::{Advert, Capabilities, Provider};
+    use crate::offload::profile::{Policy, Profile};
+    use crate::offload::verdict::Audit;
+
+    const L2_LEN: usize = 14;
+
+    fn verifier(policy: Policy, gives_none: bool, audit: Audit) -> Verifier {
+        let advert = Advert { by: Provider::Model, how: "for a test" };
+        let mut device = Capabilities::NONE
+            .with(Capability::RxIpv4Checksum, advert)
+            .with(Capability::RxTcpChecksum, advert);
+        device.gives_none = gives_none;
+        let mut profile = Profile::all(policy);
+        profile.rx_checksum_audit = audit;
+        Verifier::new(&Plan::negotiate("test", &profile, &device))
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    enum Field {
+        Full,
+        Partial,
+        Wrong,
+    }
+
+    fn packet(field: Field) -> Vec<u8> {
+        let mut bytes = vec![0u8; 44];
+        let repr = ipv4::Repr {
+            src: Ipv4Addr::new(10, 9, 0, 1),
+            dst: Ipv4Addr::new(10, 9, 0, 2),
+            protocol: ipv4::Protocol::Tcp,
+            payload_len: 24,
+        };
+        repr.emit(&mut bytes, false);
+        bytes[20..24].copy_from_slice(&[0x26, 0x96, 0xc0, 0x00]);
+        bytes[32] = 0x50;
+        bytes[40..].copy_from_slice(b"8=FI");
+        let pseudo = Sum::of_tcp_pseudo_header(repr.src.octets(), repr.dst.octets(), 24);
+        let checksum = match field {
+            Field::Full => pseudo.plus(Sum::of(&bytes[20..])).checksum(),
+            Field::Partial => pseudo.folded(),
+            Field::Wrong => pseudo.plus(Sum::of(&bytes[20..])).checksum() ^ 0x0100,
+        };
+        bytes[36..38].copy_from_slice(&checksum.to_be_bytes());
+        bytes
+    }
+
+    fn check(
+        verifier: &mut Verifier,
+        l4: Verdict,
+        field: Field,
+        csum_start: u16,
+    ) -> Result<(), Refusal> {
+        let bytes = packet(field);
+        let meta = RxMeta { l4, csum_start, csum_offset: 16, ..RxMeta::UNKNOWN };
+        let packet = ipv4::Packet::parse(&bytes).unwrap();
+        let segment = tcp::Packet::parse(packet.payload).unwrap();
+        verifier.tcp(&meta, L2_LEN, &packet, &segment, &mut Observations::default())
+    }
+
+    #[test]
+    fn every_verdict_on_every_field_under_every_plan() {
+        use Field::{Full, Partial, Wrong};
+        let wrong = Err(Refusal::TcpChecksumWrong);
+        let partial_wrong = Err(Refusal::TcpPartialSumWrong);
+        for (policy, gives_none, verdict, field, expected) in [
+            (Policy::Prefer, true, Verdict::Unknown, Full, Ok(())),
+            (Policy::Prefer, true, Verdict::Unknown, Wrong, wrong),
+            (Policy::Prefer, true, Verdict::Unknown, Partial, wrong),
+            (Policy::Prefer, true, Verdict::Bad, Full, Ok(())),
+            (Policy::Prefer, true, Verdict::Bad, Wrong, wrong),
+            (Policy::Prefer, true, Verdict::Good, Full, Ok(())),
+            (Policy::Prefer, true, Verdict::Good, Wrong, wrong),
+            (Policy::Prefer, true, Verdict::None, Partial, Ok(())),
+            (Policy::Prefer, true, Verdict::None, Full, Ok(())),
+            (Policy::Prefer, true, Verdict::None, Wrong, partial_wrong),
+            (Policy::Prefer, false, Verdict::None, Partial, wrong),
+            (Policy::Prefer, false, Verdict::None, Full, Ok(())),
+            (Policy::Off, true, Verdict::None, Partial, wrong),
+            (Policy::Off, true, Verdict::Good, Wrong, wrong),
+            (Policy::Off, true, Verdict::Good, Full, Ok(())),
+        ] {
+            let mut verifier = verifier(policy, gives_none, Audit::OneIn(64));
+            let found = check(&mut verifier, verdict, field, 34);
+            assert_eq!(found, expected, "{policy} gives_none={gives_none} {verdict} {field:?}");
+        }
+    }
+
+    #[test]
+    fn an_unfinished_sum_that_is_not_ours_is_not_accepted() {
+        let mut verifier = verifier(Policy::Prefer, true, Audit::Off);
+        let found = check(&mut verifier, Verdict::None, Field::Partial, 54);
+        assert_eq!(found, Err(Refusal::TcpPartialSumWrong));
+    }
+
+    #[test]
+    fn a_false_good_is_found_by_the_audit_and_never_believed_again() {
+        let mut verifier = verifier(Policy::Prefer, false, Audit::OneIn(10));
+        for _ in 0..PROOF_FRAMES {
+            assert_eq!(check(&mut verifier, Verdict::Good, Field::Full, 0), Ok(()));
+        }
+        let taken = (0..10)
+            .take_while(|_| check(&mut verifier, Verdict::Good, Field::Wrong, 0).is_ok())
+            .count();
+        assert!(taken < 10, "{taken}");
+        assert!(!verifier.trusts(Capability::RxTcpChecksum));
+        assert_eq!(verifier.counters().nic_said_good_but_bad, 1);
+        for _ in 0..20 {
+            let found = check(&mut verifier, Verdict::Good, Field::Wrong, 0);
+            assert_eq!(found, Err(Refusal::TcpChecksumWrong));
+        }
+    }
+
+    #[test]
+    fn with_the_audit_off_only_the_proof_is_checked() {
+        let mut verifier = verifier(Policy::Prefer, false, Audit::Off);
+        for _ in 0..PROOF_FRAMES {
+            assert_eq!(check(&mut verifier, Verdict::Good, Field::Full, 0), Ok(()));
+        }
+        for _ in 0..100 {
+            assert_eq!(check(&mut verifier, Verdict::Good, Field::Wrong, 0), Ok(()));
+        }
+        assert_eq!(verifier.counters().rx_checksum_trusted, 100);
+    }
+
+    #[test]
+    fn a_false_alarm_is_counted_and_the_frame_taken() {
+        let mut verifier = verifier(Policy::Prefer, false, Audit::Off);
+        assert_eq!(check(&mut verifier, Verdict::Bad, Field::Full, 0), Ok(()));
+        assert_eq!(verifier.counters().nic_said_bad_but_good, 1);
+        assert!(verifier.trusts(Capability::RxTcpChecksum));
+    }
+}

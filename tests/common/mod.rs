@@ -1,0 +1,129 @@
+//! What several tests share.
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+use fixwire::app::Application;
+use fixwire::app::exchange::Exchange;
+use fixwire::desk::SessionPlan;
+use fixwire::engine::{Engine, Setup};
+use fixwire::fix::{CompId, Role, SessionConfig, Version};
+use fixwire::neighbor::Network;
+use fixwire::offload::device::Device;
+use fixwire::offload::profile::Profile;
+use fixwire::tcp::{Config, Endpoint};
+use fixwire::time::{Duration, Instant};
+use fixwire::wire::ethernet::Mac;
+use fixwire_hw::sim::{self, SimBackend, SimNic, Wire};
+
+pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+pub const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub const PORT: u16 = 9878;
+
+/// Says loudly that a test did not run, and why.
+pub fn skip(test: &str, why: &str) {
+    eprintln!("SKIPPED {test}: {why}");
+    if let Some(list) = std::env::var_os("FIXWIRE_SKIPS") {
+        let file = std::fs::OpenOptions::new().append(true).create(true).open(list);
+        let _ = file.and_then(|mut file| writeln!(file, "{test}: {why}"));
+    }
+}
+
+/// Whether the long version of a test was asked for.
+pub fn full() -> bool {
+    std::env::var_os("FIXWIRE_FULL").is_some()
+}
+
+/// Whether `tool` is on the path.
+pub fn has(tool: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let beside = ["/usr/sbin", "/sbin"].map(Path::new).map(Path::to_path_buf);
+    std::env::split_paths(&path).chain(beside).any(|folder| folder.join(tool).is_file())
+}
+
+/// Why this machine cannot give a test a namespace with a TAP in it, if it cannot.
+pub fn no_namespace() -> Option<String> {
+    if !has("unshare") {
+        return Some("unshare (util-linux) is not installed".into());
+    }
+    if let Err(error) = std::fs::File::options().read(true).write(true).open("/dev/net/tun") {
+        return Some(format!("/dev/net/tun cannot be opened: {error}"));
+    }
+    let unshared = Command::new("unshare").args(["-Urn", "true"]).output();
+    match unshared {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => {
+            Some(format!("no namespaces: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Err(error) => Some(format!("unshare does not run: {error}")),
+    }
+}
+
+/// Two engines on two NIC models, joined by a wire in virtual time.
+pub struct Pair<A: Application> {
+    pub ours: Engine<SimNic, A>,
+    pub theirs: Engine<SimNic, Exchange>,
+    pub wire: Wire,
+}
+
+/// Who the two are to each other, and by which profile each runs.
+pub struct Terms {
+    pub sim: sim::Config,
+    pub seed: u64,
+    pub version: Version,
+    pub ours: Profile,
+    pub theirs: Profile,
+    pub tcp: Config,
+    /// What the acceptor calls itself; the initiator looks for `VENUE`.
+    pub venue: &'static str,
+}
+
+impl<A: Application> Pair<A> {
+    pub fn new(terms: Terms, app: A) -> Pair<A> {
+        let (near, far, wire) = sim::pair(terms.sim, terms.seed);
+        let near = (near, OURS, Role::Initiator, &terms.ours);
+        let far = (far, THEIRS, Role::Acceptor, &terms.theirs);
+        Pair {
+            ours: engine(near, terms.version, terms.tcp.clone(), "VENUE", app),
+            theirs: engine(far, terms.version, terms.tcp, terms.venue, Exchange::new()),
+            wire,
+        }
+    }
+
+    /// One round of both, then on to the next moment at which something happens.
+    pub fn step(&mut self) {
+        let received = self.ours.poll(&self.wire) + self.theirs.poll(&self.wire);
+        if received == 0 {
+            let timers = self.ours.next_timeout().min(self.theirs.next_timeout());
+            let next = self.wire.next_delivery().unwrap_or(Instant::FAR_FUTURE).min(timers);
+            self.wire.set_now(next);
+        }
+    }
+}
+
+fn engine<A: Application>(
+    (backend, addr, role, profile): (SimBackend, Ipv4Addr, Role, &Profile),
+    version: Version,
+    tcp: Config,
+    venue: &str,
+    app: A,
+) -> Engine<SimNic, A> {
+    let mac = Mac(backend.mac());
+    let device = Device::probed(backend).plan(profile).configure().expect("the model configures");
+    let (nic, plan) =
+        device.start().and_then(|device| device.steer(&[])).expect("the model starts");
+    let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
+    let (desk, venue) = (CompId::new("DESK").unwrap(), CompId::new(venue).unwrap());
+    let (sender, target) = if role == Role::Initiator { (desk, venue) } else { (venue, desk) };
+    let session = SessionPlan {
+        config: SessionConfig::new(version, role, sender, target),
+        peer: Endpoint { addr: THEIRS, port: PORT },
+        reconnect_interval: Duration::from_s(1),
+    };
+    let secret = [role as u8 + 1; 16];
+    let setup = Setup { network, tcp, secret, sessions: vec![session] };
+    Engine::new(nic, plan, setup, app).expect("the session is served")
+}

@@ -1,0 +1,105 @@
+//! Nothing is allocated after set-up: an allocator that traps, and 100,000 orders through the whole
+//! path, both ways, on both ends.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use common::{Pair, Terms};
+use fixwire::app::taker::Taker;
+use fixwire::fix::Version;
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::tcp::Config;
+use fixwire_hw::sim;
+
+/// Counts what is asked of the heap while armed.
+struct Trap;
+
+static ARMED: AtomicBool = AtomicBool::new(false);
+static CAUGHT: AtomicU64 = AtomicU64::new(0);
+
+fn catch() {
+    if ARMED.load(Ordering::Relaxed) {
+        CAUGHT.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[allow(unsafe_code)]
+// SAFETY: every call is handed to the system's allocator unchanged; counting touches atomics alone.
+unsafe impl GlobalAlloc for Trap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        catch();
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        catch();
+        // SAFETY: the block came from the system allocator, with this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        catch();
+        // SAFETY: the block came from the system allocator, with this layout.
+        unsafe { System.realloc(block, layout, len) }
+    }
+}
+
+#[global_allocator]
+static HEAP: Trap = Trap;
+
+/// Trades with the trap armed between the first report and the last, and says what it caught.
+fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
+    let terms = Terms {
+        sim: sim::Config::default(),
+        seed: 7,
+        version: Version::Fix44,
+        ours: profile.clone(),
+        theirs: profile.clone(),
+        tcp: Config::default(),
+        venue: "VENUE",
+    };
+    let mut pair = Pair::new(terms, Taker::new(orders, 1));
+    while pair.ours.app().reports_received() == 0 {
+        pair.step();
+    }
+    for direction in [sim::Direction::AToB, sim::Direction::BToA] {
+        pair.wire.set_faults(direction, faults);
+    }
+    CAUGHT.store(0, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+    let mut steps = 0u64;
+    while !pair.ours.app().is_done() && steps < 50 * orders {
+        pair.step();
+        steps += 1;
+    }
+    ARMED.store(false, Ordering::SeqCst);
+    (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
+}
+
+// One test, one thread: another test's allocations would be caught too.
+#[test]
+fn a_hundred_thousand_orders_allocate_nothing() {
+    // The trap itself works.
+    ARMED.store(true, Ordering::SeqCst);
+    drop(std::hint::black_box(Box::new(7u64)));
+    ARMED.store(false, Ordering::SeqCst);
+    assert_eq!(CAUGHT.load(Ordering::SeqCst), 2, "a Box is one alloc and one dealloc");
+
+    let clean = sim::Faults::default();
+    for policy in [Policy::Prefer, Policy::Off] {
+        let (reports, caught) = caught_while_trading(&Profile::all(policy), 100_000, clean);
+        assert_eq!((reports, caught), (100_000, 0), "offloads {policy}");
+    }
+    let rough = sim::Faults {
+        loss_ppm: 10_000,
+        duplicate_ppm: 10_000,
+        reorder_ppm: 10_000,
+        reorder_delay_ns: 50_000,
+        corrupt_ppm: 10_000,
+    };
+    let (reports, caught) = caught_while_trading(&Profile::all(Policy::Prefer), 5_000, rough);
+    assert_eq!((reports, caught), (5_000, 0), "on a rough wire");
+}

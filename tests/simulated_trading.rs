@@ -1,0 +1,175 @@
+//! The whole engine against itself on a simulated wire in virtual time: every plan, every version,
+//! rough weather, and a cable pulled in mid-trade.
+
+mod common;
+
+use common::{Pair, Terms};
+use fixwire::app::SessionId;
+use fixwire::app::taker::Taker;
+use fixwire::fix::Version;
+use fixwire::offload::capability::Capability;
+use fixwire::offload::observe::Observed;
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::offload::verdict::Audit;
+use fixwire::tcp::Config;
+use fixwire::time::Duration;
+use fixwire_hw::sim::{self, Direction, Faults, Model, VerdictStyle};
+
+const ORDERS: u64 = 500;
+
+fn terms(model: Model, policy: Policy, seed: u64) -> Terms {
+    Terms {
+        sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
+        seed,
+        version: Version::Fix44,
+        ours: Profile::all(policy),
+        theirs: Profile::all(policy),
+        tcp: Config::default(),
+        venue: "VENUE",
+    }
+}
+
+/// Trades to the end; fails with the seed when it takes too long.
+fn trade(pair: &mut Pair<Taker>, what: &str) {
+    for _ in 0..2_000_000 {
+        if pair.ours.app().is_done() {
+            return;
+        }
+        pair.step();
+    }
+    let counters: Vec<_> = pair.ours.counters().filter(|(_, count)| *count > 0).collect();
+    panic!("{what}: stuck at {} of {ORDERS}: {counters:?}", pair.ours.app().reports_received());
+}
+
+fn counter(pair: &Pair<Taker>, name: &str) -> u64 {
+    pair.ours.counters().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("no {name}")).1
+}
+
+fn log_out(pair: &mut Pair<Taker>) {
+    let now = fixwire::time::Clock::now(&pair.wire);
+    pair.ours.log_out(now, "done");
+    for _ in 0..100_000 {
+        if pair.ours.is_idle() {
+            return;
+        }
+        pair.step();
+    }
+    panic!("never idle");
+}
+
+#[test]
+fn every_model_trades_with_offloads_on_and_off_in_both_versions() {
+    for model in [Model::bare(), Model::full(), Model::virtio()] {
+        for policy in [Policy::Prefer, Policy::Off] {
+            for version in [Version::Fix42, Version::Fix44] {
+                let what = format!("{} {policy} {version:?}", model.name);
+                let terms = Terms { version, ..terms(model.clone(), policy, 1) };
+                let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
+                trade(&mut pair, &what);
+                log_out(&mut pair);
+                assert_eq!(pair.theirs.app().fills(), ORDERS, "{what}");
+                assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0, "{what}");
+                assert_eq!(counter(&pair, "tcp_checksum_wrong"), 0, "{what}");
+                assert_eq!(pair.ours.intervals().frame_to_order().len(), ORDERS, "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rough_wire_loses_doubles_and_alters_no_order() {
+    let seed = std::env::var("FIXWIRE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let rounds = if common::full() { 200 } else { 20 };
+    let faults = Faults {
+        loss_ppm: 20_000,
+        duplicate_ppm: 20_000,
+        reorder_ppm: 20_000,
+        reorder_delay_ns: 100_000,
+        corrupt_ppm: 20_000,
+    };
+    for seed in seed..seed + rounds {
+        let what = format!("FIXWIRE_SEED={seed}");
+        let mut pair = Pair::new(terms(Model::full(), Policy::Prefer, seed), Taker::new(ORDERS, 1));
+        for direction in [Direction::AToB, Direction::BToA] {
+            pair.wire.set_faults(direction, faults);
+        }
+        trade(&mut pair, &what);
+        assert_eq!(pair.theirs.app().fills(), ORDERS, "{what}");
+        assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0, "{what}");
+        assert!(
+            counter(&pair, "tcp_checksum_wrong") + counter(&pair, "ipv4_checksum_wrong") > 0,
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_pulled_cable_ends_the_session_and_a_plugged_one_resumes_it_with_its_numbers() {
+    let mut pair = Pair::new(terms(Model::full(), Policy::Prefer, 3), Taker::new(ORDERS, 1));
+    while pair.ours.app().reports_received() < 100 {
+        pair.step();
+    }
+    pair.wire.set_plugged(false);
+    let cut = fixwire::time::Clock::now(&pair.wire).mono;
+    let back = cut + Duration::from_s(600);
+    while fixwire::time::Clock::now(&pair.wire).mono < back {
+        pair.step();
+    }
+    pair.wire.set_plugged(true);
+    trade(&mut pair, "after the cut");
+    let status = pair.ours.desk().statuses().next().unwrap();
+    assert!(status.logons >= 2, "{status:?}");
+    assert!(u64::from(status.next_out) > ORDERS, "{status:?}");
+    assert_eq!(pair.theirs.app().fills(), ORDERS);
+}
+
+#[test]
+fn a_device_that_says_good_of_everything_is_found_out_and_delivers_nothing_altered() {
+    let liar = Model { verdicts: VerdictStyle::AlwaysGood, ..Model::full() };
+    let mut audited = Profile::all(Policy::Prefer);
+    audited.rx_checksum_audit = Audit::Always;
+    let terms = Terms { ours: audited.clone(), theirs: audited, ..terms(liar, Policy::Prefer, 5) };
+    let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
+    for direction in [Direction::AToB, Direction::BToA] {
+        pair.wire.set_faults(direction, Faults { corrupt_ppm: 20_000, ..Faults::default() });
+    }
+    trade(&mut pair, "liar");
+    let evidence = pair.ours.observations().of(Capability::RxTcpChecksum);
+    assert_eq!(evidence.observed(), Observed::Refuted);
+    assert!(counter(&pair, "nic_said_good_but_bad") > 0);
+    assert_eq!(pair.theirs.app().fills(), ORDERS);
+    assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0);
+}
+
+#[test]
+fn a_logon_for_somebody_else_is_closed_by_name_and_tried_again() {
+    let stranger = Terms { venue: "ELSEWHERE", ..terms(Model::full(), Policy::Prefer, 1) };
+    let mut pair = Pair::new(stranger, Taker::new(ORDERS, 1));
+    let until = fixwire::time::Clock::now(&pair.wire).mono + Duration::from_s(10);
+    while fixwire::time::Clock::now(&pair.wire).mono < until {
+        pair.step();
+    }
+    let refused =
+        pair.theirs.counters().find(|(name, _)| *name == "logon_unknown_identity").unwrap().1;
+    assert!(refused >= 5, "{refused} in ten seconds, at a reconnect interval of one");
+    let status = pair.ours.desk().statuses().next().unwrap();
+    assert_eq!(status.logons, 0);
+    assert!(status.last_failure.is_some());
+    assert_eq!(pair.theirs.app().fills(), 0);
+}
+
+#[test]
+fn every_connection_ends_and_gives_its_place_back() {
+    // More reconnects than the acceptor has connections: a leak would show.
+    let few = Config { connections_max: 4, time_wait: Duration::from_ms(100), ..Config::default() };
+    let stranger =
+        Terms { venue: "ELSEWHERE", tcp: few, ..terms(Model::full(), Policy::Prefer, 1) };
+    let mut pair = Pair::new(stranger, Taker::new(ORDERS, 1));
+    let until = fixwire::time::Clock::now(&pair.wire).mono + Duration::from_s(60);
+    while fixwire::time::Clock::now(&pair.wire).mono < until {
+        pair.step();
+    }
+    let refused =
+        pair.theirs.counters().find(|(name, _)| *name == "logon_unknown_identity").unwrap().1;
+    assert!(refused >= 40, "{refused}");
+}
