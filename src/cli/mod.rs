@@ -1,0 +1,54 @@
+//! The command line: what a person types, and what it prints.
+
+mod device;
+mod drive;
+mod exchange;
+mod failure;
+mod nic_spec;
+mod plan;
+mod profile;
+mod report;
+mod run;
+mod session_file;
+mod table;
+
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// A FIX engine over its own TCP, run on the NIC's terms.
+///
+/// `fixwire run` with no argument is the main job: it brings up a network device of its own, says which
+/// offloads the device does and which fixwire does, connects over its own TCP to an exchange on the
+/// Linux kernel's TCP, logs on, trades, logs out, and reports what it measured. No root is needed.
+///
+/// Exit codes: 0 done; 1 the machine, the device or the peer failed; 2 an argument or a file cannot be
+/// used; 3 the profile requires what the NIC does not do.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Exchange(exchange::ExchangeArgs),
+}
+
+pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Run(args) => run::command(args),
+        Command::Plan(args) => plan::command(args),
+        Command::Exchange(args) => exchange::command(args),
+    }
+}
+
+/// Writes a line to standard output. A reader that went away (`| head`) is no reason to fail.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,374 @@
+//! `fixwire run`: the main job.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use clap::Args;
+use fixwire::app::exchange::Exchange;
+use fixwire::app::taker::Taker;
+use fixwire::desk::SessionPlan;
+use fixwire::engine::{Engine, Setup};
+use fixwire::fix::{CompId, Role, SessionConfig, Version};
+use fixwire::neighbor::Network;
+use fixwire::offload::device::{Backend, Device, Probed};
+use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
+use fixwire::offload::profile::Profile;
+use fixwire::tcp::{Config, Endpoint};
+use fixwire::time::{self, Clock};
+use fixwire::wire::ethernet::Mac;
+use fixwire_hw::clock::HostClock;
+use fixwire_hw::tap::{TapBackend, TapError};
+use serde_json::json;
+
+use super::device::{self, Refused};
+use super::drive::{self, Watch};
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::session_file::{SessionFile, SessionSettings, Side};
+use super::{exchange, profile, report, say, table};
+
+/// Trade: bring the device up, connect, log on, send orders, log out, report.
+///
+/// With no argument: a TAP in a namespace of our own, the profile `tap`, a built-in exchange on the
+/// kernel's sockets on the far side, and 1,000 orders, each sent on the ExecutionReport of the one
+/// before. Where this machine forbids a TAP or a namespace, the bare command says so and trades on the
+/// NIC model instead; a device asked for by --nic is never replaced.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The device: `tap` (one of our own, no root), `tap:IFNAME` (attached to or created here, needs
+    /// CAP_NET_ADMIN; kernel side 10.9.0.1/24 unless it has an address), `sim` (the NIC model).
+    #[arg(long, value_name = "SPEC")]
+    nic: Option<NicSpec>,
+    /// A built-in profile (tap, sim, default) or a file; by default the one that fits the device.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session
+    /// from FIXWIRE to EXCHANGE.
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// Orders to send on each session.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    orders: u64,
+    /// Give up when no session has been established for this long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    connect_timeout: u64,
+    /// Give up when no order has been reported on for this long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    stall_timeout: u64,
+    /// Print one JSON object for machines, and nothing else, on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The engine's address where nothing else is said.
+const ENGINE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+/// The address on the far side of the simulated wire.
+const SIM_FAR_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const PREFIX_LEN: u8 = 24;
+
+pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
+    let file = args.session.as_deref().map(SessionFile::open).transpose()?;
+    let job = Job {
+        settings: file.unwrap_or_else(|| SessionFile {
+            network: Default::default(),
+            sessions: vec![SessionSettings::default()],
+        }),
+        args,
+    };
+    match &args.nic {
+        Some(NicSpec::Tap(name)) => {
+            let profile = job.profile(&NicSpec::Tap(name.clone()))?;
+            job.on_tap(tap(TapBackend::attach(name))?, &profile, false)
+        }
+        Some(NicSpec::TapEmbedded) => {
+            let profile = job.profile(&NicSpec::TapEmbedded)?;
+            job.on_tap(tap(TapBackend::embedded())?, &profile, true)
+        }
+        Some(NicSpec::Sim) => job.on_sim(&job.profile(&NicSpec::Sim)?, None),
+        None => {
+            let profile = job.profile(&NicSpec::TapEmbedded)?;
+            match TapBackend::embedded() {
+                Err(error) if error.forbidden_by_machine() => {
+                    eprintln!(
+                        "fixwire: no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
+                    );
+                    job.on_sim(&job.profile(&NicSpec::Sim)?, Some(&error.to_string()))
+                }
+                backend => job.on_tap(tap(backend)?, &profile, true),
+            }
+        }
+    }
+}
+
+fn tap(backend: Result<TapBackend, TapError>) -> Result<TapBackend, Failure> {
+    backend.map_err(|error| device::tap_failure(&error))
+}
+
+/// What was asked for.
+struct Job<'a> {
+    args: &'a RunArgs,
+    settings: SessionFile,
+}
+
+impl Job<'_> {
+    fn profile(&self, nic: &NicSpec) -> Result<Profile, Failure> {
+        profile::load(self.args.profile.as_deref().unwrap_or(nic.default_profile()))
+    }
+
+    /// On a TAP: with the built-in exchange on the kernel's side where the namespace is our own, with
+    /// whoever is there where it is not.
+    fn on_tap(
+        &self,
+        backend: TapBackend,
+        profile: &Profile,
+        embedded: bool,
+    ) -> Result<(), Failure> {
+        let backend = backend.with_frames(profile.frames);
+        let kernel = backend.kernel_side().clone();
+        let mac = backend.mac();
+        let network = self.network(
+            Mac(mac),
+            u16::try_from(kernel.mtu).unwrap_or(u16::MAX),
+            (kernel.addr, kernel.prefix_len),
+        );
+        let clock = HostClock::new();
+        let sessions = self.sessions(&network, kernel.addr)?;
+        let (nic, plan) = self.bring_up(Device::probed(backend), profile)?;
+        if embedded {
+            self.start_exchanges(kernel.addr, clock)?;
+        }
+        let mut engine = self.engine(nic, plan, network, sessions)?;
+        let core = drive::pin(profile)?;
+        let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, &mut || {});
+        self.report(&engine, core, None);
+        outcome
+    }
+
+    /// On the NIC model, with our own acceptor behind the wire, polled by the same thread.
+    fn on_sim(&self, profile: &Profile, instead_of: Option<&str>) -> Result<(), Failure> {
+        let (near, far, wire) = device::sim(profile.frames);
+        let (mac, far_mac) = (Mac(near.mac()), Mac(far.mac()));
+        let clock = HostClock::new();
+        wire.set_now(clock.now().mono);
+        let network = self.network(mac, 1500, (SIM_FAR_ADDR, PREFIX_LEN));
+        let sessions = self.sessions(&network, SIM_FAR_ADDR)?;
+        let (nic, plan) = self.bring_up(Device::probed(near), profile)?;
+        let mut engine = self.engine(nic, plan, network, sessions)?;
+
+        let far_network = Network { mac: far_mac, addr: SIM_FAR_ADDR, gateway: None, ..network };
+        let far_sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
+        let far_sessions = far_sessions
+            .map(|settings| session_plan(&settings, SIM_FAR_ADDR))
+            .collect::<Result<_, _>>()?;
+        let started =
+            Device::probed(far).plan(profile).configure().and_then(|device| device.start());
+        let (far_nic, far_plan) =
+            started.and_then(|device| device.steer(&[])).map_err(|error| {
+                Failure::run(error, "this is a fault of fixwire's: please report it")
+            })?;
+        let setup = Setup {
+            network: far_network,
+            tcp: Config::default(),
+            secret: secret()?,
+            sessions: far_sessions,
+        };
+        let mut exchange =
+            Engine::new(far_nic, far_plan, setup, Exchange::new()).map_err(Failure::Run)?;
+
+        let core = drive::pin(profile)?;
+        let mut beside = || {
+            wire.set_now(clock.now().mono);
+            exchange.poll(&clock);
+        };
+        let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, &mut beside);
+        self.report(&engine, core, instead_of);
+        outcome
+    }
+
+    /// From probe to run, the plan shown on the way.
+    fn bring_up<B: Backend>(
+        &self,
+        device: Device<B, Probed>,
+        profile: &Profile,
+    ) -> Result<(B::Nic, Plan), Failure> {
+        let configured =
+            device::configure(device, profile).map_err(|refused| self.refused(refused))?;
+        let started = configured.start();
+        let (nic, plan) = started
+            .and_then(|device| device.steer(&[]))
+            .map_err(|error| Failure::Run(error.to_string()))?;
+        if !self.args.json {
+            say(table::plan(&plan, None));
+        }
+        Ok((nic, plan))
+    }
+
+    fn refused(&self, refused: Refused) -> Failure {
+        match refused {
+            Refused::Failed(failure) => failure,
+            Refused::Unmet(plan) => {
+                if self.args.json {
+                    say(
+                        json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(&plan, None) }),
+                    );
+                } else {
+                    say(table::plan(&plan, None));
+                }
+                device::unmet(&plan)
+            }
+        }
+    }
+
+    fn network(&self, mac: Mac, mtu: u16, far: (Ipv4Addr, u8)) -> Network {
+        let settings = &self.settings.network;
+        let default_addr = if far.0 == SIM_FAR_ADDR { ENGINE_ADDR } else { beside(far.0) };
+        let (addr, prefix_len) = settings.addr.unwrap_or((default_addr, far.1));
+        let gateway = Some(settings.gateway.unwrap_or(far.0));
+        Network { mac, addr, prefix_len, gateway, vlan: settings.vlan, mtu }
+    }
+
+    fn sessions(&self, network: &Network, far: Ipv4Addr) -> Result<Vec<SessionPlan>, Failure> {
+        let plans = self.settings.sessions.iter().map(|settings| {
+            let at = match settings.side {
+                Side::Initiator => settings.connect_host.unwrap_or(far),
+                Side::Acceptor => network.addr,
+            };
+            session_plan(settings, at)
+        });
+        plans.collect()
+    }
+
+    /// The built-in exchange, one for each port and CompID that the sessions connect to.
+    fn start_exchanges(&self, addr: Ipv4Addr, clock: HostClock) -> Result<(), Failure> {
+        let mut wanted: Vec<(u16, &str)> = Vec::new();
+        for session in &self.settings.sessions {
+            if session.side == Side::Acceptor {
+                return Err(Failure::Input(format!(
+                    "the session of {:?} is an acceptor, and so is the built-in exchange; write \
+                     connection_type = \"initiator\", or attach to a TAP by --nic tap:IFNAME",
+                    session.sender_comp_id
+                )));
+            }
+            let port = session.connect_port;
+            match wanted.iter().find(|(known, _)| *known == port) {
+                Some((_, comp_id)) if *comp_id != session.target_comp_id => {
+                    return Err(Failure::Input(format!(
+                        "two sessions expect {comp_id:?} and {:?} behind port {port} of the built-in \
+                         exchange; give them different ports by socket_connect_port",
+                        session.target_comp_id
+                    )));
+                }
+                Some(_) => {}
+                None => wanted.push((port, &session.target_comp_id)),
+            }
+        }
+        for (port, name) in wanted {
+            let listener = exchange::listen(SocketAddr::from((addr, port)))?;
+            exchange::in_background(listener, comp_id(name)?, clock);
+        }
+        Ok(())
+    }
+
+    fn engine<N: Nic>(
+        &self,
+        nic: N,
+        plan: Plan,
+        network: Network,
+        sessions: Vec<SessionPlan>,
+    ) -> Result<Engine<N, Taker>, Failure> {
+        let taker = Taker::new(self.args.orders, sessions.len());
+        let tcp = Config { mss: network.mtu - 40, ..Config::default() };
+        Engine::new(nic, plan, Setup { network, tcp, secret: secret()?, sessions }, taker)
+            .map_err(Failure::Input)
+    }
+
+    fn watch(&self) -> Result<Watch, Failure> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // A second signal ends the program at once.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&interrupted))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
+                .map_err(|error| {
+                    Failure::run(format!("signals cannot be caught: {error}"), "try again")
+                })?;
+        }
+        Ok(Watch {
+            aloud: !self.args.json,
+            connect_timeout: Duration::from_secs(self.args.connect_timeout),
+            stall_timeout: Duration::from_secs(self.args.stall_timeout),
+            interrupted,
+            orders_total: self.args.orders * self.settings.sessions.len() as u64,
+        })
+    }
+
+    fn report<N: Nic>(
+        &self,
+        engine: &Engine<N, Taker>,
+        core: Option<u16>,
+        instead_of: Option<&str>,
+    ) {
+        let report = report::Report::of(engine, core, instead_of);
+        if self.args.json {
+            say(report.json());
+        } else {
+            say(report.for_people());
+        }
+    }
+}
+
+/// An address for us beside the kernel's, on its network.
+fn beside(kernel: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, c, last] = kernel.octets();
+    Ipv4Addr::new(a, b, c, if last == 2 { 3 } else { 2 })
+}
+
+fn comp_id(text: &str) -> Result<CompId, Failure> {
+    CompId::new(text).ok_or_else(|| {
+        Failure::Input(format!("{text:?} is no CompID; write 1 to 32 printable ASCII characters"))
+    })
+}
+
+fn session_plan(settings: &SessionSettings, at: Ipv4Addr) -> Result<SessionPlan, Failure> {
+    let version = match settings.begin_string.as_str() {
+        "FIX.4.2" => Version::Fix42,
+        _ => Version::Fix44,
+    };
+    let (role, port) = match settings.side {
+        Side::Initiator => (Role::Initiator, settings.connect_port),
+        Side::Acceptor => (Role::Acceptor, settings.accept_port),
+    };
+    let (sender, target) = (comp_id(&settings.sender_comp_id)?, comp_id(&settings.target_comp_id)?);
+    let config = SessionConfig {
+        heart_bt_int_s: settings.heart_bt_int_s,
+        reset_on_logon: settings.reset_on_logon,
+        reset_on_logout: settings.reset_on_logout,
+        reset_on_disconnect: settings.reset_on_disconnect,
+        check_latency: settings.check_latency,
+        max_latency_s: settings.max_latency_s,
+        logon_timeout_s: settings.logon_timeout_s,
+        logout_timeout_s: settings.logout_timeout_s,
+        ..SessionConfig::new(version, role, sender, target)
+    };
+    let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
+    Ok(SessionPlan { config, peer: Endpoint { addr: at, port }, reconnect_interval })
+}
+
+/// Sixteen bytes that nobody can guess.
+fn secret() -> Result<[u8; 16], Failure> {
+    let mut secret = [0; 16];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut secret)).map_err(
+        |error| {
+            Failure::run(
+                format!("/dev/urandom cannot be read: {error}"),
+                "hand the device to the container",
+            )
+        },
+    )?;
+    Ok(secret)
+}

@@ -1,0 +1,391 @@
+//! Session settings as TOML, by the names that users know from QuickFIX.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use fixwire::offload::toml_file::{TomlError, TomlFile};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::failure::Failure;
+
+/// What `--session` reads: settings for every session, then a `[[session]]` each for what differs.
+#[derive(Debug)]
+pub(crate) struct SessionFile {
+    pub(crate) network: NetworkSettings,
+    pub(crate) sessions: Vec<SessionSettings>,
+}
+
+/// The engine's place on the network; what is not said is the device's default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NetworkSettings {
+    pub(crate) addr: Option<(Ipv4Addr, u8)>,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) vlan: Option<u16>,
+}
+
+/// Who opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Initiator,
+    Acceptor,
+}
+
+/// One session, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionSettings {
+    pub(crate) side: Side,
+    pub(crate) begin_string: String,
+    pub(crate) sender_comp_id: String,
+    pub(crate) target_comp_id: String,
+    /// Where the initiator connects to; `None` is the device's peer.
+    pub(crate) connect_host: Option<Ipv4Addr>,
+    pub(crate) connect_port: u16,
+    pub(crate) accept_port: u16,
+    pub(crate) heart_bt_int_s: u32,
+    pub(crate) reconnect_interval_s: u32,
+    pub(crate) logon_timeout_s: u32,
+    pub(crate) logout_timeout_s: u32,
+    pub(crate) reset_on_logon: bool,
+    pub(crate) reset_on_logout: bool,
+    pub(crate) reset_on_disconnect: bool,
+    pub(crate) check_latency: bool,
+    pub(crate) max_latency_s: u32,
+}
+
+/// The port that the built-in exchange listens on and an initiator connects to.
+pub(crate) const EXCHANGE_PORT: u16 = 9878;
+
+impl Default for SessionSettings {
+    /// The built-in session with the built-in exchange.
+    fn default() -> Self {
+        SessionSettings {
+            side: Side::Initiator,
+            begin_string: "FIX.4.4".into(),
+            sender_comp_id: "FIXWIRE".into(),
+            target_comp_id: "EXCHANGE".into(),
+            connect_host: None,
+            connect_port: EXCHANGE_PORT,
+            accept_port: EXCHANGE_PORT,
+            heart_bt_int_s: 30,
+            reconnect_interval_s: 30,
+            logon_timeout_s: 10,
+            logout_timeout_s: 2,
+            reset_on_logon: false,
+            reset_on_logout: false,
+            reset_on_disconnect: false,
+            check_latency: true,
+            max_latency_s: 120,
+        }
+    }
+}
+
+impl SessionSettings {
+    /// The other side's settings for the same session.
+    pub(crate) fn mirrored(&self) -> SessionSettings {
+        SessionSettings {
+            side: match self.side {
+                Side::Initiator => Side::Acceptor,
+                Side::Acceptor => Side::Initiator,
+            },
+            sender_comp_id: self.target_comp_id.clone(),
+            target_comp_id: self.sender_comp_id.clone(),
+            accept_port: self.connect_port,
+            connect_port: self.accept_port,
+            ..self.clone()
+        }
+    }
+}
+
+/// A file for several sessions.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Several {
+    network: Option<Network>,
+    #[serde(default)]
+    default: Entry,
+    #[serde(default)]
+    session: Vec<Entry>,
+}
+
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Network {
+    address: Option<Spanned<String>>,
+    gateway: Option<Spanned<String>>,
+    vlan: Option<Spanned<i64>>,
+}
+
+/// One session's keys; alone in a file, it may carry the network's too.
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    network: Option<Spanned<Network>>,
+    connection_type: Option<Spanned<String>>,
+    begin_string: Option<Spanned<String>>,
+    sender_comp_id: Option<Spanned<String>>,
+    target_comp_id: Option<Spanned<String>>,
+    socket_connect_host: Option<Spanned<String>>,
+    socket_connect_port: Option<Spanned<i64>>,
+    socket_accept_port: Option<Spanned<i64>>,
+    heart_bt_int: Option<Spanned<i64>>,
+    reconnect_interval: Option<Spanned<i64>>,
+    logon_timeout: Option<Spanned<i64>>,
+    logout_timeout: Option<Spanned<i64>>,
+    reset_on_logon: Option<bool>,
+    reset_on_logout: Option<bool>,
+    reset_on_disconnect: Option<bool>,
+    check_latency: Option<bool>,
+    max_latency: Option<Spanned<i64>>,
+}
+
+const WHERE_KEYS_ARE: &str = "every key is explained in docs/sessions.md";
+
+impl SessionFile {
+    /// Reads a file.
+    pub(crate) fn open(path: &Path) -> Result<SessionFile, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::Input(format!(
+                "the session file {} cannot be read: {error}; check the path, or leave --session \
+                 out for the built-in session",
+                path.display()
+            ))
+        })?;
+        let shown = path.display().to_string();
+        Ok(SessionFile::read(&TomlFile { name: shown.clone(), path: shown, text })?)
+    }
+
+    fn read(file: &TomlFile) -> Result<SessionFile, TomlError> {
+        let table: toml::Table = file.parse(WHERE_KEYS_ARE)?;
+        if table.contains_key("session") || table.contains_key("default") {
+            let several: Several = file.parse(WHERE_KEYS_ARE)?;
+            let network = several.network.as_ref().map(|network| network.read(file)).transpose()?;
+            let base = several.default.over(SessionSettings::default(), file)?;
+            let mut sessions = Vec::new();
+            for entry in &several.session {
+                if let Some(network) = &entry.network {
+                    return Err(file.error(
+                        network.span(),
+                        "`network` stands in a session".into(),
+                        "move it to the top of the file: the engine has one address",
+                    ));
+                }
+                sessions.push(entry.over(base.clone(), file)?);
+            }
+            if sessions.is_empty() {
+                sessions.push(base);
+            }
+            Ok(SessionFile { network: network.unwrap_or_default(), sessions })
+        } else {
+            let entry: Entry = file.parse(WHERE_KEYS_ARE)?;
+            let network = entry.network.as_ref().map(|network| network.get_ref().read(file));
+            let session = entry.over(SessionSettings::default(), file)?;
+            Ok(SessionFile {
+                network: network.transpose()?.unwrap_or_default(),
+                sessions: vec![session],
+            })
+        }
+    }
+}
+
+impl Network {
+    fn read(&self, file: &TomlFile) -> Result<NetworkSettings, TomlError> {
+        let addr = self.address.as_ref().map(|text| {
+            parse_cidr(text.get_ref()).ok_or_else(|| {
+                file.bad_value(
+                    text,
+                    "address",
+                    "write an IPv4 address and its prefix length, such as \"10.9.0.2/24\"",
+                )
+            })
+        });
+        Ok(NetworkSettings {
+            addr: addr.transpose()?,
+            gateway: self.gateway.as_ref().map(|text| ipv4(file, text, "gateway")).transpose()?,
+            vlan: number(file, self.vlan.as_ref(), "vlan", 1, 4094)?,
+        })
+    }
+}
+
+impl Entry {
+    /// These keys, and `base` for those that are not there.
+    fn over(&self, base: SessionSettings, file: &TomlFile) -> Result<SessionSettings, TomlError> {
+        let side = match self.connection_type.as_ref().map(|text| (text, text.get_ref().as_str())) {
+            None => base.side,
+            Some((_, "initiator")) => Side::Initiator,
+            Some((_, "acceptor")) => Side::Acceptor,
+            Some((text, _)) => {
+                return Err(file.bad_value(
+                    text,
+                    "connection_type",
+                    "write \"initiator\" or \"acceptor\"",
+                ));
+            }
+        };
+        let begin_string = match &self.begin_string {
+            None => base.begin_string,
+            Some(text) if matches!(text.get_ref().as_str(), "FIX.4.2" | "FIX.4.4") => {
+                text.get_ref().clone()
+            }
+            Some(text) => {
+                return Err(file.bad_value(
+                    text,
+                    "begin_string",
+                    "write \"FIX.4.2\" or \"FIX.4.4\"",
+                ));
+            }
+        };
+        let host = self.socket_connect_host.as_ref();
+        let host = host.map(|text| ipv4(file, text, "socket_connect_host")).transpose()?;
+        let port = |value: &Option<Spanned<i64>>, key| number(file, value.as_ref(), key, 1, 65535);
+        let seconds =
+            |value: &Option<Spanned<i64>>, key, min| number(file, value.as_ref(), key, min, 86_400);
+        Ok(SessionSettings {
+            side,
+            begin_string,
+            sender_comp_id: comp_id(file, self.sender_comp_id.as_ref(), "sender_comp_id")?
+                .unwrap_or(base.sender_comp_id),
+            target_comp_id: comp_id(file, self.target_comp_id.as_ref(), "target_comp_id")?
+                .unwrap_or(base.target_comp_id),
+            connect_host: host.or(base.connect_host),
+            connect_port: port(&self.socket_connect_port, "socket_connect_port")?
+                .unwrap_or(base.connect_port),
+            accept_port: port(&self.socket_accept_port, "socket_accept_port")?
+                .unwrap_or(base.accept_port),
+            heart_bt_int_s: seconds(&self.heart_bt_int, "heart_bt_int", 1)?
+                .unwrap_or(base.heart_bt_int_s),
+            reconnect_interval_s: seconds(&self.reconnect_interval, "reconnect_interval", 1)?
+                .unwrap_or(base.reconnect_interval_s),
+            logon_timeout_s: seconds(&self.logon_timeout, "logon_timeout", 1)?
+                .unwrap_or(base.logon_timeout_s),
+            logout_timeout_s: seconds(&self.logout_timeout, "logout_timeout", 1)?
+                .unwrap_or(base.logout_timeout_s),
+            reset_on_logon: self.reset_on_logon.unwrap_or(base.reset_on_logon),
+            reset_on_logout: self.reset_on_logout.unwrap_or(base.reset_on_logout),
+            reset_on_disconnect: self.reset_on_disconnect.unwrap_or(base.reset_on_disconnect),
+            check_latency: self.check_latency.unwrap_or(base.check_latency),
+            max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
+                .unwrap_or(base.max_latency_s),
+        })
+    }
+}
+
+/// Reads `10.9.0.2/24`.
+pub(crate) fn parse_cidr(text: &str) -> Option<(Ipv4Addr, u8)> {
+    let (addr, prefix_len) = text.split_once('/')?;
+    let prefix_len: u8 = prefix_len.parse().ok()?;
+    Some((addr.parse().ok()?, prefix_len)).filter(|_| prefix_len <= 32)
+}
+
+fn ipv4(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Ipv4Addr, TomlError> {
+    text.get_ref().parse().map_err(|_| {
+        file.bad_value(
+            text,
+            key,
+            "write an IPv4 address, such as \"10.9.0.1\" (names are not looked up)",
+        )
+    })
+}
+
+/// The longest CompID taken, in bytes.
+const COMP_ID_LEN_MAX: usize = 32;
+
+fn comp_id(
+    file: &TomlFile,
+    text: Option<&Spanned<String>>,
+    key: &str,
+) -> Result<Option<String>, TomlError> {
+    let Some(text) = text else { return Ok(None) };
+    let id = text.get_ref();
+    let usable = !id.is_empty()
+        && id.len() <= COMP_ID_LEN_MAX
+        && id.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if usable {
+        Ok(Some(id.clone()))
+    } else {
+        Err(file.bad_value(text, key, "write 1 to 32 printable ASCII characters"))
+    }
+}
+
+fn number<T: TryFrom<i64>>(
+    file: &TomlFile,
+    value: Option<&Spanned<i64>>,
+    key: &str,
+    min: i64,
+    max: i64,
+) -> Result<Option<T>, TomlError> {
+    let Some(value) = value else { return Ok(None) };
+    let number = *value.get_ref();
+    let read = T::try_from(number).ok().filter(|_| (min..=max).contains(&number));
+    read.map(Some).ok_or_else(|| {
+        file.error(
+            value.span(),
+            format!("`{key}` is {number}"),
+            &format!("write a number from {min} to {max}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SessionFile, TomlError> {
+        SessionFile::read(&TomlFile { name: "s".into(), path: "s.toml".into(), text: text.into() })
+    }
+
+    #[test]
+    fn a_flat_file_is_one_session() {
+        let file = read(
+            "sender_comp_id = \"DESK\"\nheart_bt_int = 5\n[network]\naddress = \"10.1.2.3/16\"\n",
+        )
+        .unwrap();
+        let expected = SessionSettings {
+            sender_comp_id: "DESK".into(),
+            heart_bt_int_s: 5,
+            ..SessionSettings::default()
+        };
+        assert_eq!(file.sessions, [expected]);
+        assert_eq!(file.network.addr, Some((Ipv4Addr::new(10, 1, 2, 3), 16)));
+    }
+
+    #[test]
+    fn sessions_inherit_the_default() {
+        let text = "[default]\nbegin_string = \"FIX.4.2\"\n[[session]]\nsender_comp_id = \"A\"\n\
+                    [[session]]\nsender_comp_id = \"B\"\nbegin_string = \"FIX.4.4\"\n";
+        let read: Vec<_> = read(text)
+            .unwrap()
+            .sessions
+            .into_iter()
+            .map(|s| (s.sender_comp_id, s.begin_string))
+            .collect();
+        assert_eq!(read, [("A".into(), "FIX.4.2".into()), ("B".into(), "FIX.4.4".into())]);
+    }
+
+    #[test]
+    fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
+        let cases = [
+            ("sender_compid = \"A\"", 1, "unknown key `sender_compid`", "`sender_comp_id`?"),
+            ("\n[[session]]\nheartbt = 3\n", 3, "unknown key `heartbt`", "heart_bt_int"),
+            ("heart_bt_int = 0\n", 1, "`heart_bt_int` is 0", "from 1"),
+            ("socket_connect_port = 70000\n", 1, "`socket_connect_port` is 70000", "65535"),
+            ("begin_string = \"FIX.9\"\n", 1, "`begin_string` is \"FIX.9\"", "FIX.4.4"),
+            ("socket_connect_host = \"venue\"\n", 1, "`socket_connect_host` is \"venue\"", "IPv4"),
+            ("sender_comp_id = \"\"\n", 1, "`sender_comp_id` is \"\"", "printable"),
+            ("[network]\naddress = \"10.0.0.1\"\n", 2, "`address` is \"10.0.0.1\"", "/24"),
+            (
+                "[[session]]\n[session.network]\nvlan = 4\n",
+                2,
+                "`network` stands in a session",
+                "top",
+            ),
+            ("connection_type = \"both\"\n", 1, "`connection_type` is \"both\"", "acceptor"),
+            ("heart_bt_int = \"x\"\n", 1, "invalid type", "docs/sessions.md"),
+        ];
+        for (text, line, what, remedy) in cases {
+            let sentence = read(text).unwrap_err().to_string();
+            assert!(sentence.starts_with(&format!("s.toml:{line}: ")), "{sentence}");
+            assert!(sentence.contains(what) && sentence.contains(remedy), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Tables for people.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table};
+use fixwire::offload::capability::Capability;
+use fixwire::offload::observe::Observations;
+use fixwire::offload::plan::Plan;
+use serde_json::{Value, json};
+
+use super::report::Percentiles;
+
+/// The plan as a table; rows that the profile requires and the device does not meet are marked.
+pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
+    let mut table = new(&[
+        "capability",
+        "policy",
+        "advertised",
+        "configured",
+        "observed",
+        "outcome",
+        "by",
+        "reason",
+    ]);
+    for row in plan.rows() {
+        let mark = if row.is_unmet() { "✗ " } else { "" };
+        table.add_row([
+            format!("{mark}{}", row.capability),
+            row.policy.to_string(),
+            yes_or_no(row.advertised).into(),
+            yes_or_no(row.configured).into(),
+            observed_of(plan, observations, row.capability).unwrap_or("-".into()),
+            row.outcome.to_string(),
+            row.by.to_string(),
+            row.reason.to_string(),
+        ]);
+    }
+    let unmet = plan.unmet().count();
+    let note = if unmet > 0 {
+        format!("\n✗ required by the profile, not met: {unmet}")
+    } else {
+        String::new()
+    };
+    format!("plan for {} by profile {}\n{table}{note}", plan.nic, plan.profile)
+}
+
+/// The plan as rows for machines.
+pub(crate) fn plan_json(plan: &Plan, observations: Option<&Observations>) -> Value {
+    plan.rows()
+        .iter()
+        .map(|row| {
+            json!({
+                "capability": row.capability.name(),
+                "policy": row.policy.to_string(),
+                "advertised": row.advertised,
+                "configured": row.configured,
+                "observed": observed_of(plan, observations, row.capability),
+                "outcome": row.outcome.to_string(),
+                "by": row.by.to_string(),
+                "reason": row.reason,
+            })
+        })
+        .collect()
+}
+
+fn observed_of(
+    plan: &Plan,
+    observations: Option<&Observations>,
+    capability: Capability,
+) -> Option<String> {
+    let none = Observations::default();
+    observations.unwrap_or(&none).shown(plan, capability).map(|observed| observed.to_string())
+}
+
+/// Latencies side by side, in microseconds with the nanosecond in sight.
+pub(crate) fn latency(intervals: &[(&str, &Percentiles)]) -> String {
+    let mut table = new(&["latency, us", "p50", "p90", "p99", "p99.9", "max", "samples"]);
+    for (name, interval) in intervals {
+        let us = |ns: u64| {
+            Cell::new(format!("{:.3}", ns as f64 / 1000.0)).set_alignment(CellAlignment::Right)
+        };
+        table.add_row(Row::from(vec![
+            Cell::new(name),
+            us(interval.p50),
+            us(interval.p90),
+            us(interval.p99),
+            us(interval.p999),
+            us(interval.max),
+            Cell::new(interval.samples).set_alignment(CellAlignment::Right),
+        ]));
+    }
+    table.to_string()
+}
+
+fn new(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.to_vec());
+    table
+}
+
+fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// What live frames showed of what the device does.
+pub(crate) fn observed(plan: &Plan, observations: &Observations) -> String {
+    let mut table =
+        new(&["capability", "by", "observed", "frames unchecked", "agreed", "contradicted"]);
+    for row in plan.rows() {
+        let Some(observed) = observations.shown(plan, row.capability) else { continue };
+        let evidence = observations.of(row.capability);
+        table.add_row([
+            row.capability.to_string(),
+            row.by.to_string(),
+            observed.to_string(),
+            evidence.seen.to_string(),
+            evidence.agreed.to_string(),
+            evidence.contradicted.to_string(),
+        ]);
+    }
+    if table.is_empty() {
+        return "the device does nothing by this plan".into();
+    }
+    table.to_string()
+}

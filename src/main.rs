@@ -1,0 +1,17 @@
+//! The `fixwire` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+
+fn main() -> ExitCode {
+    match cli::dispatch(&cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("fixwire: {failure}");
+            failure.exit_code()
+        }
+    }
+}

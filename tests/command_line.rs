@@ -1,0 +1,186 @@
+//! The program as a user meets it: what it prints, and how it ends when something is wrong.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn fixwire(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fixwire")).args(arguments).output().expect("fixwire runs")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), errors(output))
+    })
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn bad_input_is_one_sentence_with_place_and_remedy_and_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile =
+        file(folder.path(), "p.toml", "extends = \"sim\"\n[offloads]\nrx_tcp_cheksum = \"off\"\n");
+    let session = file(folder.path(), "s.toml", "heart_bt_int = 30\nsender_compid = \"A\"\n");
+    let twice = file(
+        folder.path(),
+        "t.toml",
+        "[[session]]\nsender_comp_id = \"A\"\n[[session]]\nsender_comp_id = \"A\"\n",
+    );
+    let missing = folder.path().join("nothing.toml");
+    let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    for (arguments, place, remedy) in [
+        (vec!["run", "--nic", "sim", "--profile", &path(&profile)], "p.toml:3:", "rx_tcp_checksum"),
+        (
+            vec!["plan", "--nic", "sim", "--profile", &path(&profile)],
+            "p.toml:3:",
+            "rx_tcp_checksum",
+        ),
+        (vec!["run", "--nic", "sim", "--session", &path(&session)], "s.toml:2:", "sender_comp_id"),
+        (
+            vec!["run", "--nic", "sim", "--session", &path(&missing)],
+            "nothing.toml",
+            "check the path",
+        ),
+        (vec!["run", "--nic", "sim", "--profile", &path(&missing)], "nothing.toml", "built-in"),
+        (vec!["run", "--nic", "sim", "--session", &path(&twice)], "two sessions", "another CompID"),
+        (vec!["run", "--nic", "eth0"], "eth0", "tap"),
+        (vec!["run", "--nic", "tap:a-name-that-is-far-too-long"], "tap:a-name", "interface"),
+        (vec!["run", "--orders", "0"], "0", "1.."),
+        (vec!["run", "--colour"], "--colour", "--help"),
+        (vec!["exchange", "--listen", "nowhere"], "nowhere", "--listen"),
+    ] {
+        let output = fixwire(&arguments);
+        let sentence = errors(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {sentence}");
+        assert!(sentence.contains(place) || place.starts_with("tap:"), "{arguments:?}: {sentence}");
+        assert!(sentence.contains(remedy), "{arguments:?}: {sentence}");
+    }
+}
+
+#[test]
+fn a_requirement_that_the_device_does_not_meet_is_marked_and_ends_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "extends = \"sim\"\n[offloads]\nflow_steering = \"require\"\n";
+    let profile = file(folder.path(), "p.toml", text);
+    for command in ["plan", "run"] {
+        let profile = profile.to_str().unwrap();
+        let output = fixwire(&[command, "--nic", "sim", "--profile", profile]);
+        let table = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+        assert!(table.contains("✗ flow_steering"), "{table}");
+        assert!(errors(&output).contains("flow_steering"), "{}", errors(&output));
+
+        let output = fixwire(&[command, "--nic", "sim", "--profile", profile, "--json"]);
+        assert_eq!(output.status.code(), Some(3));
+        let plan = &json(&output)["plan"];
+        let row = plan
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["capability"] == "flow_steering")
+            .unwrap();
+        assert_eq!((&row["policy"], &row["outcome"]), (&"require".into(), &"host".into()));
+    }
+}
+
+#[test]
+fn the_plan_has_a_row_for_each_capability_with_every_column() {
+    let rows = json(&fixwire(&["plan", "--nic", "sim", "--json"]))["plan"].clone();
+    let rows = rows.as_array().unwrap();
+    assert!(rows.len() >= 14, "{rows:?}");
+    for row in rows {
+        for column in [
+            "capability",
+            "policy",
+            "advertised",
+            "configured",
+            "observed",
+            "outcome",
+            "by",
+            "reason",
+        ] {
+            assert!(row.get(column).is_some(), "{row} lacks {column}");
+        }
+        assert!(!row["reason"].as_str().unwrap().is_empty(), "{row}");
+    }
+}
+
+#[test]
+fn a_run_on_the_model_trades_and_reports_every_order() {
+    let run = json(&fixwire(&["run", "--nic", "sim", "--orders", "2000", "--json"]));
+    assert_eq!(run["nic"], "sim");
+    assert_eq!(run["session"]["orders_sent"], 2000);
+    assert_eq!(run["session"]["reports_received"], 2000);
+    assert_eq!(run["latency_ns"]["samples"], 2000);
+    let latency = |key: &str| run["latency_ns"][key].as_u64().unwrap();
+    assert!(0 < latency("p50") && latency("p50") <= latency("p99"));
+    assert!(latency("p99") <= latency("p999") && latency("p999") <= latency("max"));
+    assert!(run["counters"]["rx_frames"].as_u64().unwrap() >= 2000);
+    let plan = run["plan"].as_array().unwrap();
+    let rx = plan.iter().find(|row| row["capability"] == "rx_tcp_checksum").unwrap();
+    assert_eq!(rx["observed"], "proven", "{rx}");
+}
+
+#[test]
+fn a_run_for_people_tells_the_session_s_life() {
+    let output = fixwire(&["run", "--nic", "sim", "--orders", "50"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", errors(&output));
+    let mut rest = text.as_str();
+    for word in [
+        "plan for sim",
+        "connecting",
+        "connected",
+        "logged on",
+        "logging out",
+        "50 orders sent, 50 reports received",
+        "p99.9",
+        "from host clock",
+    ] {
+        let at = rest.find(word).unwrap_or_else(|| panic!("no {word:?} in its place: {text}"));
+        rest = &rest[at..];
+    }
+}
+
+#[test]
+fn several_sessions_trade_in_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[session]]\nsender_comp_id = \"A\"\n[[session]]\nsender_comp_id = \"B\"\nbegin_string = \"FIX.4.2\"\n";
+    let session = file(folder.path(), "s.toml", text);
+    let run = json(&fixwire(&[
+        "run",
+        "--nic",
+        "sim",
+        "--orders",
+        "200",
+        "--json",
+        "--session",
+        session.to_str().unwrap(),
+    ]));
+    let sessions = run["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 2);
+    assert!(sessions.iter().all(|session| session["reports_received"] == 200), "{sessions:?}");
+}
+
+#[test]
+fn every_command_explains_itself() {
+    for command in ["run", "plan", "exchange"] {
+        let output = fixwire(&[command, "--help"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success());
+        assert!(text.contains("--json") && text.lines().count() > 10, "{text}");
+    }
+}
