@@ -5,6 +5,7 @@ mod drive;
 mod exchange;
 mod failure;
 mod nic_spec;
+mod percentiles;
 mod plan;
 mod profile;
 mod report;

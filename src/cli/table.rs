@@ -7,7 +7,7 @@ use fixwire::offload::observe::Observations;
 use fixwire::offload::plan::Plan;
 use serde_json::{Value, json};
 
-use super::report::Percentiles;
+use super::percentiles::Percentiles;
 
 /// The plan as a table; rows that the profile requires and the device does not meet are marked.
 pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {

@@ -1,0 +1,68 @@
+//! What is due though nothing came: reconnects, session timers, connections that linger.
+
+use super::{Desk, Line, LineFailure, Owner, Wire};
+use crate::app::{Application, Seated};
+use crate::tcp::{Endpoint, Stack};
+use crate::time::{Instant, Now};
+
+impl<A: Application> Desk<A> {
+    pub(super) fn on_deadlines(&mut self, now: Now, tcp: &mut Stack) {
+        for index in 0..self.seats.len() {
+            self.on_seat_deadline(now, tcp, index);
+        }
+        if self.without_seat > 0 {
+            for owner in &self.owners {
+                if let Some((connection, deadline)) = owner.deadline()
+                    && deadline <= now.mono
+                {
+                    let late = matches!(owner, Owner::Unidentified(..));
+                    self.counters.identify_timeout += u64::from(late);
+                    tcp.abort(now.mono, connection);
+                }
+            }
+        }
+        self.next_timeout = self.earliest_deadline();
+    }
+
+    pub(super) fn on_seat_deadline(&mut self, now: Now, tcp: &mut Stack, index: usize) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        match seat.line {
+            Line::Down(_) if seat.stays_down => seat.line = Line::Done,
+            Line::Down(at) if at <= now.mono => {
+                let local = Endpoint { addr: self.local, port: 0 };
+                match tcp.connect(now.mono, local, seat.plan.peer) {
+                    Ok(connection) => {
+                        seat.line = Line::Connecting(connection);
+                        self.own(connection, Owner::Seat(index));
+                    }
+                    Err(_) => {
+                        self.changes += 1;
+                        seat.last_failure = Some(LineFailure::NotBegun);
+                        seat.line = seat.after_loss(now.mono);
+                    }
+                }
+            }
+            Line::Closing(connection, deadline) if deadline <= now.mono => {
+                tcp.abort(now.mono, connection);
+            }
+            Line::Up(connection) if seat.session.next_timeout() <= now.mono => {
+                let mut wire = Wire { tcp, connection, now: now.mono };
+                let mut caller = Seated::new(&mut self.app, index, None);
+                let disposition = seat.session.on_timeout(now, &mut wire, &mut caller);
+                self.after(now, tcp, index, connection, disposition);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn earliest_deadline(&self) -> Instant {
+        let seats = self.seats.iter().map(|seat| match seat.line {
+            Line::Down(at) | Line::Closing(_, at) => at,
+            Line::Up(_) => seat.session.next_timeout(),
+            Line::Connecting(_) | Line::Done => Instant::FAR_FUTURE,
+        });
+        let owners = if self.without_seat > 0 { &self.owners[..] } else { &[] };
+        let without_seat = owners.iter().filter_map(|owner| owner.deadline()).map(|(_, at)| at);
+        seats.chain(without_seat).min().unwrap_or(Instant::FAR_FUTURE)
+    }
+}

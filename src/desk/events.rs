@@ -1,0 +1,94 @@
+//! What becomes of connections, and what that means for their sessions.
+
+use super::{Desk, LINGER, Line, LineFailure, Owner, Wire};
+use crate::app::{Application, Seated};
+use crate::fix::State;
+use crate::tcp::{Closed, ConnectionId, Event, Stack};
+use crate::time::{Duration, Now};
+
+/// How long an accepted connection may take to say who it is.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_s(10);
+
+impl<A: Application> Desk<A> {
+    pub(super) fn on_event(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        connection: ConnectionId,
+        event: Event,
+    ) {
+        self.changes += 1;
+        match (event, self.owner(connection)) {
+            (Event::Connected, Owner::Seat(index)) => {
+                self.on_connected(now, tcp, index, connection);
+            }
+            (Event::Connected, _) => {
+                let deadline = now.mono + IDENTIFY_TIMEOUT;
+                self.own(connection, Owner::Unidentified(connection, deadline));
+                self.next_timeout = self.next_timeout.min(deadline);
+            }
+            (Event::Writable, Owner::Seat(index)) => {
+                let Some(seat) = self.seats.get_mut(index) else { return };
+                let mut wire = Wire { tcp, connection, now: now.mono };
+                let mut caller = Seated::new(&mut self.app, index, None);
+                let disposition = seat.session.on_writable(now, &mut wire, &mut caller);
+                self.after(now, tcp, index, connection, disposition);
+            }
+            (Event::PeerClosed, Owner::Seat(index)) => {
+                self.end_session(now, index);
+                if let Some(seat) = self.seats.get_mut(index)
+                    && seat.line == Line::Up(connection)
+                {
+                    seat.last_failure = Some(LineFailure::ByPeer);
+                    seat.line = Line::Closing(connection, now.mono + LINGER);
+                    self.next_timeout = self.next_timeout.min(now.mono + LINGER);
+                }
+                tcp.shutdown(now.mono, connection);
+            }
+            (Event::PeerClosed, _) => tcp.abort(now.mono, connection),
+            (Event::Closed(closed), owner) => {
+                self.own(connection, Owner::Nobody);
+                tcp.release(connection);
+                if let Owner::Seat(index) = owner {
+                    self.on_closed(now, index, closed);
+                }
+            }
+            (Event::Writable, _) => {}
+        }
+    }
+
+    pub(super) fn on_connected(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        index: usize,
+        connection: ConnectionId,
+    ) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        self.counters.lines_connected += 1;
+        seat.line = Line::Up(connection);
+        let mut wire = Wire { tcp, connection, now: now.mono };
+        seat.session.on_connect(now, &mut wire);
+        self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+    }
+
+    /// Tells a session that its transport is gone, once.
+    pub(super) fn end_session(&mut self, now: Now, index: usize) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        if seat.session.state() != State::Disconnected {
+            let mut caller = Seated::new(&mut self.app, index, None);
+            seat.session.on_disconnect(now, &mut caller);
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, now: Now, index: usize, closed: Closed) {
+        self.end_session(now, index);
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        if matches!(seat.line, Line::Up(_) | Line::Connecting(_)) {
+            seat.last_failure = Some(LineFailure::Tcp(closed));
+        }
+        self.counters.lines_lost += u64::from(matches!(seat.line, Line::Up(_)));
+        seat.line = seat.after_loss(now.mono);
+        self.next_timeout = now.mono;
+    }
+}

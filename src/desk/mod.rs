@@ -1,0 +1,365 @@
+//! Where sessions meet connections: who connects to whom, when again, and whose bytes are whose.
+//!
+//! TCP knows no FIX and FIX knows no TCP; this is the one place that knows both. A session outlives
+//! its connections: its numbers go on when an initiator connects again or an acceptor's
+//! counterparty comes back.
+
+mod deadlines;
+mod events;
+mod owner;
+mod seat;
+
+use core::net::Ipv4Addr;
+
+use crate::app::{Application, Seated, SessionId};
+use crate::fix::{Decoder, Disposition, Full, Outlet, Role, State};
+use crate::offload::RxStamp;
+use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
+use crate::time::{Duration, Instant, Now};
+
+use owner::Owner;
+use seat::{Line, Seat};
+
+pub use seat::{LineFailure, SessionPlan, SessionStatus};
+
+/// How long a connection that is to close may take to deliver what was sent.
+const LINGER: Duration = Duration::from_s(5);
+/// The bytes moved at once from TCP's ring to a session.
+const CHUNK_LEN: usize = 16 * 1024;
+
+/// The sessions, their lines and the application.
+pub struct Desk<A> {
+    local: Ipv4Addr,
+    seats: Vec<Seat>,
+    owners: Box<[Owner]>,
+    /// Owners that have a deadline.
+    without_seat: usize,
+    decoder: Decoder,
+    /// Bytes on their way from TCP's ring to a session.
+    chunk: Box<[u8]>,
+    /// Orders encoded since the last frame was built.
+    orders_encoded: u64,
+    counters: DeskCounters,
+    next_timeout: Instant,
+    changes: u64,
+    app: A,
+}
+
+/// What happened to lines, by name.
+#[derive(Clone, Copy, Debug, Default)]
+struct DeskCounters {
+    lines_connected: u64,
+    lines_lost: u64,
+    logon_unknown_identity: u64,
+    logon_duplicate: u64,
+    logon_not_first: u64,
+    identify_timeout: u64,
+}
+
+/// A connection as a session writes to it.
+struct Wire<'a> {
+    tcp: &'a mut Stack,
+    connection: ConnectionId,
+    now: Instant,
+}
+
+impl Outlet for Wire<'_> {
+    #[inline]
+    fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+        self.tcp.reserve(self.connection, len).map_err(|_| Full)
+    }
+
+    #[inline]
+    fn commit(&mut self, used: usize) {
+        self.tcp.commit(self.now, self.connection, used);
+    }
+}
+
+impl<A: Application> Desk<A> {
+    /// Seats every session and opens the ports that acceptors listen on.
+    ///
+    /// # Errors
+    /// Two sessions with one identity, or a port that cannot be listened on, in words.
+    pub(crate) fn new(
+        local: Ipv4Addr,
+        plans: Vec<SessionPlan>,
+        tcp: &mut Stack,
+        app: A,
+    ) -> Result<Desk<A>, String> {
+        if plans.len() > usize::from(u16::MAX) {
+            return Err(format!("{} sessions are more than one engine serves", plans.len()));
+        }
+        for (index, plan) in plans.iter().enumerate() {
+            let same = |other: &SessionPlan| {
+                other.config.sender_comp_id == plan.config.sender_comp_id
+                    && other.config.target_comp_id == plan.config.target_comp_id
+                    && other.config.version == plan.config.version
+            };
+            if plans[..index].iter().any(same) {
+                return Err(format!(
+                    "two sessions have the identity {:?} to {:?}; give one of them another CompID",
+                    plan.config.sender_comp_id, plan.config.target_comp_id
+                ));
+            }
+        }
+        let mut ports: Vec<u16> = plans
+            .iter()
+            .filter(|plan| plan.config.role == Role::Acceptor)
+            .map(|plan| plan.peer.port)
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for port in ports {
+            tcp.listen(Endpoint { addr: local, port })
+                .map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
+        }
+        Ok(Desk {
+            local,
+            seats: plans.into_iter().map(Seat::new).collect(),
+            owners: vec![Owner::Nobody; tcp.connections_max()].into_boxed_slice(),
+            without_seat: 0,
+            decoder: Decoder::default(),
+            chunk: vec![0; CHUNK_LEN].into_boxed_slice(),
+            orders_encoded: 0,
+            counters: DeskCounters::default(),
+            next_timeout: Instant::ZERO,
+            changes: 0,
+            app,
+        })
+    }
+
+    /// Takes in what a segment brought. In-order bytes are read where they lie, in the device's
+    /// buffer; what came out of reassembly is read from TCP's ring.
+    #[inline]
+    pub(crate) fn on_arrival(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        arrival: &Arrival,
+        payload: &[u8],
+        stamp: Option<RxStamp>,
+    ) {
+        let Some(connection) = arrival.connection else { return };
+        if arrival.fresh.is_empty() {
+            return;
+        }
+        if self.owner(connection) == Owner::Nobody {
+            // A handshake's last segment may carry data: its event comes first.
+            self.settle(now, tcp);
+        }
+        let fresh = payload.get(arrival.fresh.clone()).unwrap_or_default();
+        match self.owner(connection) {
+            Owner::Seat(seat) => {
+                self.feed(now, tcp, seat, connection, fresh, stamp);
+                if arrival.joined {
+                    self.drain(now, tcp, seat, connection, stamp);
+                }
+            }
+            Owner::Unidentified(..) => {
+                tcp.keep(connection, fresh);
+                self.identify(now, tcp, connection, stamp);
+            }
+            Owner::Refused(..) | Owner::Nobody => {}
+        }
+    }
+
+    /// Takes in what has become of connections. To be called before frames are built.
+    #[inline]
+    pub(crate) fn settle(&mut self, now: Now, tcp: &mut Stack) {
+        while let Some((connection, event)) = tcp.poll_event() {
+            self.on_event(now, tcp, connection, event);
+        }
+    }
+
+    /// What is due: reconnects, session timers, connections that linger; then the application's turn.
+    #[inline]
+    pub(crate) fn on_time(&mut self, now: Now, tcp: &mut Stack) {
+        if self.next_timeout <= now.mono {
+            self.on_deadlines(now, tcp);
+        }
+        if A::WANTS_POLL {
+            for (index, seat) in self.seats.iter_mut().enumerate() {
+                let Line::Up(connection) = seat.line else { continue };
+                if seat.session.state() == State::Active {
+                    let mut wire = Wire { tcp, connection, now: now.mono };
+                    self.app
+                        .on_poll(SessionId(index as u16), &mut seat.session.sender(now, &mut wire));
+                }
+            }
+        }
+    }
+
+    /// When [`on_time`](Desk::on_time) next has something to do.
+    pub(crate) fn next_timeout(&self) -> Instant {
+        self.next_timeout
+    }
+
+    /// Logs out what is logged on, gives up what is not, and connects nobody again.
+    pub(crate) fn log_out(&mut self, now: Now, tcp: &mut Stack, reason: &str) {
+        for index in 0..self.seats.len() {
+            let seat = &mut self.seats[index];
+            seat.stays_down = true;
+            match seat.line {
+                Line::Up(connection) if seat.session.state() == State::Active => {
+                    let mut wire = Wire { tcp, connection, now: now.mono };
+                    seat.session.logout(now, &mut wire, reason);
+                }
+                Line::Up(connection) | Line::Connecting(connection) => {
+                    tcp.abort(now.mono, connection);
+                }
+                Line::Down(_) => seat.line = Line::Done,
+                Line::Closing(..) | Line::Done => {}
+            }
+        }
+        self.changes += 1;
+        self.next_timeout = now.mono;
+    }
+
+    /// Whether every session is down for good.
+    pub fn is_done(&self) -> bool {
+        self.seats.iter().all(|seat| seat.line == Line::Done)
+    }
+
+    /// A number that moves whenever [`statuses`](Desk::statuses) may have changed, but for the numbers.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The application.
+    pub fn app(&self) -> &A {
+        &self.app
+    }
+
+    pub(crate) fn into_app(self) -> A {
+        self.app
+    }
+
+    /// The application, to change.
+    pub fn app_mut(&mut self) -> &mut A {
+        &mut self.app
+    }
+
+    /// How many application messages were encoded since the last call.
+    #[inline]
+    pub(crate) fn take_orders_encoded(&mut self) -> u64 {
+        core::mem::take(&mut self.orders_encoded)
+    }
+
+    /// Where each session stands.
+    pub fn statuses(&self) -> impl Iterator<Item = SessionStatus<'_>> {
+        self.seats.iter().map(|seat| SessionStatus {
+            config: seat.session.config(),
+            peer: seat.plan.peer,
+            state: seat.session.state(),
+            is_connected: matches!(seat.line, Line::Up(_)),
+            logons: seat.logons,
+            last_failure: seat.last_failure,
+            next_out: seat.session.next_out(),
+            next_in: seat.session.next_in(),
+        })
+    }
+
+    /// Every counter by name, sessions added up.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let lines = self.counters;
+        let own = [
+            ("lines_connected", lines.lines_connected),
+            ("lines_lost", lines.lines_lost),
+            ("logon_unknown_identity", lines.logon_unknown_identity),
+            ("logon_duplicate", lines.logon_duplicate),
+            ("logon_not_first", lines.logon_not_first),
+            ("identify_timeout", lines.identify_timeout),
+        ];
+        let mut sums: Vec<(&'static str, u64)> = Vec::new();
+        for seat in &self.seats {
+            for (position, (name, count)) in seat.session.counters().iter().enumerate() {
+                match sums.get_mut(position) {
+                    Some((_, sum)) => *sum += count,
+                    None => sums.push((name, count)),
+                }
+            }
+        }
+        own.into_iter().chain(sums)
+    }
+
+    #[inline]
+    fn owner(&self, connection: ConnectionId) -> Owner {
+        self.owners.get(connection.index()).copied().unwrap_or_default()
+    }
+
+    fn own(&mut self, connection: ConnectionId, owner: Owner) {
+        if let Some(slot) = self.owners.get_mut(connection.index()) {
+            self.without_seat -= usize::from(slot.deadline().is_some());
+            self.without_seat += usize::from(owner.deadline().is_some());
+            *slot = owner;
+        }
+    }
+
+    /// Hands bytes to a session and does what it says.
+    #[inline]
+    fn feed(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        index: usize,
+        connection: ConnectionId,
+        bytes: &[u8],
+        stamp: Option<RxStamp>,
+    ) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        let sent_before = seat.messages_sent();
+        let mut wire = Wire { tcp, connection, now: now.mono };
+        let mut caller = Seated::new(&mut self.app, index, stamp);
+        let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
+        self.changes += caller.logons;
+        seat.logons += caller.logons;
+        self.orders_encoded += seat.messages_sent() - sent_before;
+        self.after(now, tcp, index, connection, disposition);
+    }
+
+    /// Hands over what TCP's ring holds, a chunk at a time.
+    fn drain(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        index: usize,
+        connection: ConnectionId,
+        stamp: Option<RxStamp>,
+    ) {
+        loop {
+            let bytes = tcp.readable(connection);
+            let len = bytes.len().min(self.chunk.len());
+            if len == 0 {
+                return;
+            }
+            let mut chunk = core::mem::take(&mut self.chunk);
+            chunk[..len].copy_from_slice(&bytes[..len]);
+            tcp.consume(now.mono, connection, len);
+            self.feed(now, tcp, index, connection, &chunk[..len], stamp);
+            self.chunk = chunk;
+        }
+    }
+
+    /// Does what a session says of its connection.
+    #[inline]
+    fn after(
+        &mut self,
+        now: Now,
+        tcp: &mut Stack,
+        index: usize,
+        connection: ConnectionId,
+        disposition: Disposition,
+    ) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        if let Disposition::Close(reason) = disposition
+            && seat.line == Line::Up(connection)
+        {
+            self.changes += 1;
+            seat.last_failure = Some(LineFailure::Fix(reason));
+            seat.line = Line::Closing(connection, now.mono + LINGER);
+            tcp.shutdown(now.mono, connection);
+            self.next_timeout = self.next_timeout.min(now.mono + LINGER);
+        }
+        self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+    }
+}

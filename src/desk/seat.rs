@@ -1,0 +1,125 @@
+//! A session, and the line that carries it.
+
+use crate::fix::{
+    CloseReason, Event as SessionEvent, Identity, MemoryStore, Role, Session, SessionConfig, State,
+};
+use crate::tcp::{Closed, ConnectionId, Endpoint};
+use crate::time::{Duration, Instant};
+
+/// How many messages of each session are kept for a resend.
+const STORED_MESSAGES_MAX: usize = 16_384;
+/// How many bytes of them.
+const STORED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// A session and how its connection comes about.
+#[derive(Clone, Debug)]
+pub struct SessionPlan {
+    /// The session's own settings.
+    pub config: SessionConfig,
+    /// Where an initiator connects to, or where an acceptor listens (the address is then ours).
+    pub peer: Endpoint,
+    /// The pause before an initiator connects again.
+    pub reconnect_interval: Duration,
+}
+
+/// Where a session's connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// None; an initiator connects at this time.
+    Down(Instant),
+    /// The handshake is on its way.
+    Connecting(ConnectionId),
+    /// Established.
+    Up(ConnectionId),
+    /// Ours is closed, the peer's not yet; aborted at this time.
+    Closing(ConnectionId, Instant),
+    /// None, and none to come.
+    Done,
+}
+
+pub(super) struct Seat {
+    pub(super) plan: SessionPlan,
+    pub(super) session: Session<MemoryStore>,
+    pub(super) line: Line,
+    /// What happens once the line is down: another try, or none.
+    pub(super) stays_down: bool,
+    pub(super) logons: u64,
+    pub(super) last_failure: Option<LineFailure>,
+}
+
+impl Seat {
+    pub(super) fn new(plan: SessionPlan) -> Seat {
+        let store = MemoryStore::new(STORED_MESSAGES_MAX, STORED_BYTES_MAX);
+        let session = Session::new(plan.config.clone(), store);
+        let mut seat = Seat {
+            plan,
+            session,
+            line: Line::Down(Instant::ZERO),
+            stays_down: false,
+            logons: 0,
+            last_failure: None,
+        };
+        if seat.plan.config.role == Role::Acceptor {
+            seat.line = Line::Down(Instant::FAR_FUTURE);
+        }
+        seat
+    }
+
+    /// Where the line stands once its connection is gone.
+    pub(super) fn after_loss(&self, now: Instant) -> Line {
+        match self.plan.config.role {
+            _ if self.stays_down => Line::Done,
+            Role::Initiator => Line::Down(now + self.plan.reconnect_interval),
+            Role::Acceptor => Line::Down(Instant::FAR_FUTURE),
+        }
+    }
+
+    /// Whether a counterparty that says this of itself belongs here.
+    pub(super) fn accepts(&self, identity: &Identity<'_>) -> bool {
+        let config = &self.plan.config;
+        config.role == Role::Acceptor
+            && identity.begin_string == config.version.begin_string().as_bytes()
+            && identity.sender_comp_id == config.target_comp_id.as_bytes()
+            && identity.target_comp_id == config.sender_comp_id.as_bytes()
+    }
+
+    /// Application messages and others sent so far.
+    #[inline]
+    pub(super) fn messages_sent(&self) -> u64 {
+        self.session.counters().of(SessionEvent::MessageSent)
+    }
+}
+
+/// Why a session's line last went down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFailure {
+    /// The counterparty closed the connection.
+    ByPeer,
+    /// TCP ended it.
+    Tcp(Closed),
+    /// FIX ended it.
+    Fix(CloseReason),
+    /// It could not be begun: no connection was free.
+    NotBegun,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionStatus<'a> {
+    /// Its settings.
+    pub config: &'a SessionConfig,
+    /// Where its counterparty is, or where we listen for it.
+    pub peer: Endpoint,
+    /// Its state.
+    pub state: State,
+    /// Whether its connection is established.
+    pub is_connected: bool,
+    /// How often it was established.
+    pub logons: u64,
+    /// Why its line last went down.
+    pub last_failure: Option<LineFailure>,
+    /// The next MsgSeqNum to send.
+    pub next_out: u32,
+    /// The next MsgSeqNum expected.
+    pub next_in: u32,
+}
