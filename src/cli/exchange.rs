@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -41,6 +42,8 @@ pub(crate) struct ExchangeArgs {
 
 /// The most counterparties that the demo exchange remembers.
 const COUNTERPARTIES_MAX: usize = 256;
+/// The most connections it serves at once, a thread each.
+const CONNECTIONS_MAX: usize = 256;
 /// The longest message it reads, in bytes.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// How long a connection may take to say who it is.
@@ -94,16 +97,26 @@ pub(crate) fn serve(
 ) -> Result<(), Failure> {
     let at = listener.local_addr().map_err(|error| Failure::run(error, "try again"))?;
     tell(News::Listening(at));
-    let floor = Floor { comp_id: comp_id.clone(), sessions: Mutex::new(HashMap::new()) };
+    let floor = Floor {
+        comp_id: comp_id.clone(),
+        sessions: Mutex::new(HashMap::new()),
+        attended: AtomicUsize::new(0),
+    };
     thread::scope(|scope| {
         for stream in listener.incoming() {
             let Ok(stream) = stream else { continue };
             let floor = &floor;
+            let peer = stream.peer_addr().unwrap_or(at);
+            if floor.attended.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
+                floor.attended.fetch_sub(1, Ordering::Relaxed);
+                tell(News::Refused(peer, "too many connections"));
+                continue;
+            }
             scope.spawn(move || {
-                let peer = stream.peer_addr().unwrap_or(at);
                 if let Err(reason) = floor.attend(stream, peer, clock, tell) {
                     tell(News::Refused(peer, reason));
                 }
+                floor.attended.fetch_sub(1, Ordering::Relaxed);
             });
         }
     });
@@ -119,6 +132,8 @@ type Key = (Version, String);
 struct Floor {
     comp_id: CompId,
     sessions: Mutex<HashMap<Key, Option<Box<Member>>>>,
+    /// Connections being served.
+    attended: AtomicUsize,
 }
 
 impl Floor {
