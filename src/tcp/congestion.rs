@@ -209,6 +209,16 @@ mod tests {
     }
 
     #[test]
+    fn idle_for_longer_than_a_timeout_goes_back_to_the_initial_window() {
+        let mut reno = reno();
+        reno.cwnd = 30_000;
+        reno.on_idle(Duration::from_ms(200), Duration::from_ms(200));
+        assert_eq!(reno.cwnd(), 30_000);
+        reno.on_idle(Duration::from_ms(201), Duration::from_ms(200));
+        assert_eq!(reno.cwnd(), 10_000);
+    }
+
+    #[test]
     fn without_control_only_the_named_bound_counts() {
         let control = CongestionControl::None { in_flight_bytes_max: 50_000 };
         let mut none = Congestion::new(control, MSS, SeqNumber(0));

@@ -2,8 +2,9 @@
 
 use super::config::Config;
 use super::congestion::Congestion;
-use super::connection::WINDOW_FIELD_MAX;
-use super::connection::{Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State};
+use super::connection::{
+    Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State, WINDOW_FIELD_MAX,
+};
 use super::counters::Count;
 use super::event::Closed;
 use super::reset::Reset;

@@ -66,7 +66,6 @@ impl Connection {
         }
         let is_first = self.retries == 0;
         self.retries += 1;
-        self.timed = None;
         if is_opening {
             cx.count(Count::RetransmitTimeout);
             self.syn_due = true;
@@ -76,7 +75,6 @@ impl Connection {
             cx.count(Count::RetransmitTimeout);
             let (flight, nxt) = (self.flight(), self.snd_nxt);
             self.congestion.on_timeout(is_first, flight, nxt);
-            self.duplicate_acks = 0;
             self.resend_all();
         }
         self.rtt.back_off();

@@ -3,9 +3,9 @@
 //! Prepared sends will ask [`Connection::next`] ahead of time and keep its answer as long as no ACK,
 //! window or commit has made it stale.
 
-use super::connection::WINDOW_FIELD_MAX;
-use super::connection::{Connection, Context, State};
+use super::connection::{Connection, Context, State, WINDOW_FIELD_MAX};
 use super::counters::Count;
+use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Repr, SeqNumber};
 
 /// RFC 3042 2: how many segments beyond `cwnd` the first duplicate ACKs let out.
@@ -160,7 +160,7 @@ impl Connection {
         } else {
             self.timed = Some((self.snd_nxt, cx.now));
         }
-        if self.retransmit_at == crate::time::Instant::FAR_FUTURE {
+        if self.retransmit_at == Instant::FAR_FUTURE {
             self.start_retransmit_timer(cx);
         }
         let has_ack = self.state == State::SynReceived;
@@ -229,7 +229,7 @@ impl Connection {
             self.timed = Some((end, cx.now));
         }
         // RFC 6298 5.1. A probe's timer runs already.
-        if self.retransmit_at == crate::time::Instant::FAR_FUTURE {
+        if self.retransmit_at == Instant::FAR_FUTURE {
             self.start_retransmit_timer(cx);
         }
     }

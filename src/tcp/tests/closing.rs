@@ -280,19 +280,28 @@ fn newer_syn_reuses_time_wait_and_an_older_one_does_not() {
 
 #[test]
 fn connect_reuses_time_wait_with_a_higher_number() {
-    let mut stack_numbers = plain();
-    stack_numbers.connections_max = 1;
     run(
-        stack_numbers,
-        &accepted(&format!(
-            "{TIME_WAIT}
+        Config { connections_max: 1, ..plain() },
+        &accepted(
+            "0 ! write 3000
+             0 > . 1:1001(1000) ack 1
+             0 > . 1001:2001(1000) ack 1
+             0 > P. 2001:3001(1000) ack 1
+             1 < . 1:1(0) ack 3001
+             1 ! shutdown
+             1 > F. 3001:3001(0) ack 1
+             2 < F. 1:1(0) ack 3002
+             2 > . 3002:3002(0) ack 2
+             2 = PeerClosed
+             2 = Finished
+             2 ! release
              3 ! connect
              3 > S 0:0(0)
              3 # tcp_time_wait_reused 1
              4 < S. 900:900(0) ack 1 win 100 mss 1000
              4 > . 1:1(0) ack 901
-             4 = Connected"
-        )),
+             4 = Connected",
+        ),
     );
 }
 
@@ -321,5 +330,39 @@ fn shutdown_before_the_handshake_is_over_takes_it_back() {
          0 ! shutdown
          0 = Aborted
          0 ~ Closed",
+    );
+}
+
+#[test]
+fn fin_before_bytes_that_are_held_is_not_believed() {
+    run(
+        plain(),
+        &accepted(
+            "1 < P. 8:10(2) ack 1
+             1 > . 1:1(0) ack 1
+             2 < F. 6:6(0) ack 1
+             2 > . 1:1(0) ack 1
+             2 # tcp_data_after_fin 1
+             3 < P. 1:8(7) ack 1
+             3 > . 1:1(0) ack 10
+             3 ~ Established",
+        ),
+    );
+}
+
+#[test]
+fn fin_of_a_segment_cut_at_the_window_edge_is_not_remembered() {
+    run(
+        Config { receive_buffer_bytes: 1000, ..plain() },
+        &accepted(
+            "1 ! hold
+             1 < F. 1:1501(1500) ack 1
+             1 > . 1:1(0) ack 1001 win 0
+             2 ! read 1000
+             2 > . 1:1(0) ack 1001 win 1000
+             3 < P. 1001:2001(1000) ack 1
+             3 > . 1:1(0) ack 2001 win 0
+             3 ~ Established",
+        ),
     );
 }

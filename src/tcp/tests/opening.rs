@@ -103,6 +103,37 @@ fn lost_syn_is_sent_again_with_back_off_until_given_up() {
 }
 
 #[test]
+fn lost_syn_leaves_a_timeout_of_three_seconds() {
+    run(
+        plain(),
+        "0 ! connect
+         0 > S 0:0(0)
+         1000 > S 0:0(0)
+         1001 < S. 0:0(0) ack 1 win 1000 mss 1000
+         1001 > . 1:1(0) ack 1
+         1001 = Connected
+         1001 ! write 10
+         1001 > P. 1:11(10) ack 1
+         4001 > P. 1:11(10) ack 1",
+    );
+}
+
+#[test]
+fn backlog_has_room_again_once_a_handshake_is_over() {
+    run(
+        Config { backlog_max: 1, ..plain() },
+        &format!(
+            "{ACCEPTED}
+             1 < R 1:1(0)
+             1 = Reset
+             1 ! release
+             2 < S 9:9(0) win 1000 mss 1000
+             2 > S. 0:0(0) ack 10"
+        ),
+    );
+}
+
+#[test]
 fn lost_syn_ack_is_sent_again_on_time_and_on_a_repeated_syn() {
     run(
         plain(),

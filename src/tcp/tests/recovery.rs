@@ -45,6 +45,41 @@ fn after_a_timeout_the_rest_follows_as_acks_come() {
 }
 
 #[test]
+fn ack_of_a_part_restarts_the_timer_for_the_rest() {
+    run(
+        plain(),
+        &accepted(
+            "1 ! write 2000
+             1 > . 1:1001(1000) ack 1
+             1 > P. 1001:2001(1000) ack 1
+             51 < . 1:1(0) ack 1001
+             251 > P. 1001:2001(1000) ack 1",
+        ),
+    );
+}
+
+#[test]
+fn duplicates_are_counted_anew_after_progress() {
+    run(
+        plain(),
+        &accepted(
+            "1 ! write 3000
+             1 > . 1:1001(1000) ack 1
+             1 > . 1001:2001(1000) ack 1
+             1 > P. 2001:3001(1000) ack 1
+             2 < . 1:1(0) ack 1
+             2 < . 1:1(0) ack 1
+             3 < . 1:1(0) ack 1001
+             3 < . 1:1(0) ack 1001
+             3 < . 1:1(0) ack 1001
+             3 > -
+             3 # tcp_duplicate_ack 4
+             3 # tcp_fast_retransmit 0",
+        ),
+    );
+}
+
+#[test]
 fn back_off_stays_until_something_sent_once_is_acknowledged() {
     run(
         plain(),

@@ -49,6 +49,8 @@ struct Runner {
     id: Option<ConnectionId>,
     now: Instant,
     our_iss: SeqNumber,
+    /// The end of all that has left.
+    our_end: SeqNumber,
     /// What has left and no line has named: when, and how it reads.
     left: std::collections::VecDeque<(u64, String)>,
     /// The application leaves what comes, to read it later.
@@ -66,6 +68,7 @@ impl Runner {
             id: None,
             now: Instant::ZERO,
             our_iss: SeqNumber(0),
+            our_end: SeqNumber(0),
             left: Default::default(),
             holds: false,
             received: 0,
@@ -103,9 +106,15 @@ impl Runner {
             let transmit = self.stack.poll_transmit(self.now).expect("it was this one's turn");
             let header = transmit.header;
             let payload = transmit.payload.concat();
-            if header.flags.has(Flags::SYN) {
-                self.our_iss = header.seq;
+            if header.flags.has(Flags::SYN) && header.seq != self.our_iss {
+                let is_first = self.our_iss == SeqNumber(0);
+                assert!(
+                    is_first || self.our_end.is_before(header.seq),
+                    "a successor begins behind"
+                );
+                (self.our_iss, self.our_end) = (header.seq, header.seq);
             }
+            self.our_end = self.our_end.later_of(header.seq + payload.len() as u32);
             let start = header.seq.since(self.our_iss);
             for (offset, byte) in payload.iter().enumerate() {
                 assert_eq!(*byte, pattern(start + offset as u32), "byte {offset} of {start}");

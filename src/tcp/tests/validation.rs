@@ -212,4 +212,32 @@ fn a_stale_id_names_nothing() {
     assert_eq!(stack.counters().of(Count::StaleId), 3);
     assert_eq!(stack.info(old), None);
     assert_eq!(stack.info(new).map(|info| info.state), Some(State::SynSent));
+    stack.release(new);
+    assert_eq!(stack.info(new), None);
+}
+
+#[test]
+fn id_of_a_connection_that_still_closes_names_nothing_once_released() {
+    use crate::time::Instant;
+    use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
+    let (local, remote) = (super::script::LOCAL, super::script::REMOTE);
+    let mut stack = Stack::new(plain(), [3; 16]);
+    let id = stack.connect(Instant::ZERO, local, remote).unwrap();
+    let iss = stack.poll_transmit(Instant::ZERO).unwrap().header.seq;
+    let segment = Segment {
+        src_port: remote.port,
+        dst_port: local.port,
+        seq: SeqNumber(5),
+        ack: iss + 1,
+        flags: Flags::SYN.with(Flags::ACK),
+        window: 100,
+        options: Options::NONE,
+        payload: &[],
+    };
+    stack.on_segment(Instant::ZERO, remote.addr, local.addr, &segment);
+    assert!(stack.reserve(id, 1).is_ok());
+    stack.release(id);
+    assert_eq!(stack.reserve(id, 1), Err(SendRefusal::StaleId));
+    let transmit = stack.poll_transmit(Instant::ZERO).unwrap();
+    assert!(transmit.header.flags.has(Flags::FIN) && transmit.connection.is_none());
 }
