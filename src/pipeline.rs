@@ -32,6 +32,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// The one reason why the frame went no further.
     #[inline]
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+        self.verifier.stamp(meta, &mut self.observations);
         let frame = ethernet::Packet::parse(bytes)?;
         self.accepts_link(&frame, meta.vlan)?;
         if frame.ethertype == Ethertype::Arp {

@@ -55,10 +55,15 @@ impl RxStamp {
     /// Ticks from `earlier` to `self`, or `None` when the two do not compare: another clock,
     /// another generation, another domain, or out of order.
     pub fn ticks_since(&self, earlier: &RxStamp) -> Option<u64> {
-        let comparable = self.clock == earlier.clock
-            && self.generation == earlier.generation
-            && self.domain == earlier.domain;
-        if comparable { self.ticks.checked_sub(earlier.ticks) } else { None }
+        if self.compares_with(earlier) { self.ticks.checked_sub(earlier.ticks) } else { None }
+    }
+
+    /// Whether two stamps are of one clock, in one life of it.
+    #[inline]
+    pub fn compares_with(&self, other: &RxStamp) -> bool {
+        self.clock == other.clock
+            && self.generation == other.generation
+            && self.domain == other.domain
     }
 }
 
