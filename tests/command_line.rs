@@ -176,6 +176,19 @@ fn several_sessions_trade_in_one_run() {
 }
 
 #[test]
+fn a_hundred_sessions_trade_in_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String =
+        (0..100).map(|n| format!("[[session]]\nsender_comp_id = \"D{n}\"\n")).collect();
+    let session = file(folder.path(), "s.toml", &text);
+    let session = session.to_str().unwrap();
+    let run =
+        json(&fixwire(&["run", "--nic", "sim", "--orders", "20", "--json", "--session", session]));
+    assert_eq!(run["session"]["reports_received"], 2000);
+    assert_eq!(run["counters"]["tcp_syn_retransmission"], 0);
+}
+
+#[test]
 fn every_command_explains_itself() {
     for command in ["run", "plan", "exchange"] {
         let output = fixwire(&[command, "--help"]);

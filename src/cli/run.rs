@@ -71,6 +71,8 @@ const ENGINE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 /// The address on the far side of the simulated wire.
 const SIM_FAR_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const PREFIX_LEN: u8 = 24;
+/// IPv4 and TCP headers without options, in bytes.
+const IP_AND_TCP_HEADERS_LEN: u16 = 40;
 
 pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let file = args.session.as_deref().map(SessionFile::open).transpose()?;
@@ -163,7 +165,7 @@ impl Job<'_> {
 
         let far_network = Network { mac: far_mac, addr: SIM_FAR_ADDR, gateway: None, ..network };
         let far_sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
-        let far_sessions = far_sessions
+        let far_sessions: Vec<_> = far_sessions
             .map(|settings| session_plan(&settings, SIM_FAR_ADDR))
             .collect::<Result<_, _>>()?;
         let started =
@@ -174,7 +176,7 @@ impl Job<'_> {
             })?;
         let setup = Setup {
             network: far_network,
-            tcp: Config::default(),
+            tcp: tcp_config(&far_network, far_sessions.len()),
             secret: secret()?,
             sessions: far_sessions,
         };
@@ -283,7 +285,7 @@ impl Job<'_> {
         sessions: Vec<SessionPlan>,
     ) -> Result<Engine<N, Taker>, Failure> {
         let taker = Taker::new(self.args.orders, sessions.len());
-        let tcp = Config { mss: network.mtu - 40, ..Config::default() };
+        let tcp = tcp_config(&network, sessions.len());
         Engine::new(nic, plan, Setup { network, tcp, secret: secret()?, sessions }, taker)
             .map_err(Failure::Input)
     }
@@ -357,6 +359,18 @@ fn session_plan(settings: &SessionSettings, at: Ipv4Addr) -> Result<SessionPlan,
     };
     let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
     Ok(SessionPlan { config, peer: Endpoint { addr: at, port }, reconnect_interval })
+}
+
+/// TCP for so many sessions: a connection each, and another while the one before dies out.
+fn tcp_config(network: &Network, sessions: usize) -> Config {
+    let default = Config::default();
+    Config {
+        mss: network.mtu.saturating_sub(IP_AND_TCP_HEADERS_LEN),
+        connections_max: default.connections_max.max(2 * sessions + 16),
+        backlog_max: default.backlog_max.max(sessions),
+        listeners_max: default.listeners_max.max(sessions),
+        ..default
+    }
 }
 
 /// Sixteen bytes that nobody can guess.
