@@ -113,10 +113,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn send(&mut self, now: Now, clock: &impl Clock) {
         self.desk.settle(now, &mut self.tcp);
         self.transmit(now);
+        let orders = self.desk.take_orders_encoded();
         if self.outbound.is_empty() {
+            // An order that waits for a window is no measure of the host.
             return;
         }
-        let orders = self.desk.take_orders_encoded();
         if orders > 0 {
             self.intervals.record_frame_to_order(clock.now().mono.ns_since(now.mono), orders);
         }
