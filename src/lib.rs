@@ -14,7 +14,7 @@ pub mod engine;
 pub mod fix;
 pub mod measure;
 pub mod neighbor;
-mod pipeline;
+pub mod pipeline;
 pub mod tcp;
 pub mod verify;
 pub mod wire;

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match cli::dispatch(&cli::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("fixwire: {failure}");
+            cli::warn(&failure);
             failure.exit_code()
         }
     }

@@ -189,6 +189,31 @@ fn a_hundred_sessions_trade_in_one_run() {
 }
 
 #[test]
+fn an_acceptor_trades_with_an_initiator_behind_the_simulated_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = file(folder.path(), "s.toml", "connection_type = \"acceptor\"\n");
+    let session = session.to_str().unwrap();
+    let output =
+        fixwire(&["run", "--nic", "sim", "--orders", "50", "--json", "--session", session]);
+    assert_eq!(json(&output)["session"]["reports_received"], 50, "{}", errors(&output));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_a_failure_and_no_panic() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fixwire"));
+        command.args(arguments);
+        command
+    };
+    let run = ["run", "--nic", "sim", "--orders", "5", "--json"];
+    let status = command(&run).stdout(full()).stderr(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let bad = ["plan", "--nic", "sim", "--profile", "nope"];
+    assert_eq!(command(&bad).stderr(full()).status().unwrap().code(), Some(2));
+}
+
+#[test]
 fn every_command_explains_itself() {
     for command in ["run", "plan", "exchange"] {
         let output = fixwire(&[command, "--help"]);

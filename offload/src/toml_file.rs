@@ -47,9 +47,24 @@ impl TomlFile {
                     format!("unknown key `{key}`"),
                     &nearest(key, known.iter().copied()),
                 ),
-                None => self.error(span, message, &format!("correct the line; {where_keys_are}")),
+                None => {
+                    let key =
+                        self.key_at(span.start).map(|key| format!("`{key}`: ")).unwrap_or_default();
+                    self.error(
+                        span,
+                        format!("{key}{message}"),
+                        &format!("correct the line; {where_keys_are}"),
+                    )
+                }
             }
         })
+    }
+
+    /// The key on the line of a place in the text.
+    fn key_at(&self, at: usize) -> Option<&str> {
+        let start = self.text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
+        let (key, _) = self.text.get(start..)?.lines().next()?.split_once('=')?;
+        Some(key.trim())
     }
 
     /// A value that its key does not take.

@@ -14,7 +14,7 @@ use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
 use fixwire_hw::clock::HostClock;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
 use super::say;
@@ -147,11 +147,15 @@ impl Life {
         for (index, status) in engine.desk().statuses().enumerate() {
             if self.told.len() == index {
                 self.told.push((false, 0, State::Disconnected, None));
-                say(format_args!("{}: connecting to {}", name(&status), status.peer));
+                let what = match status.config.role {
+                    Role::Initiator => "connecting to",
+                    Role::Acceptor => "listening on",
+                };
+                say(format_args!("{}: {what} {}", name(&status), status.peer));
             }
             let (connected, logons, state, failure) = self.told[index];
             if status.is_connected && !connected {
-                say(format_args!("{}: connected to {}", name(&status), status.peer));
+                say(format_args!("{}: connected", name(&status)));
             }
             if status.logons > logons {
                 say(format_args!(
@@ -182,7 +186,7 @@ fn why_in_words(why: LineFailure) -> String {
     match why {
         LineFailure::ByPeer => "the counterparty closed the connection".to_owned(),
         LineFailure::Tcp(closed) => closed.to_string(),
-        LineFailure::Fix(reason) => reason.doc().to_owned(),
+        LineFailure::Fix(reason) => reason.doc().trim_end_matches('.').to_owned(),
         LineFailure::NotBegun => "no connection was free".to_owned(),
     }
 }
@@ -192,14 +196,20 @@ struct Progress {
     begun: Instant,
     moved: Instant,
     reports: u64,
-    bar: Option<ProgressBar>,
+    /// Counts from the start, and is shown once the run turns out to be long.
+    bar: ProgressBar,
     on_terminal: bool,
 }
 
 impl Progress {
     fn new(now: Instant, watch: &Watch) -> Progress {
         let on_terminal = watch.aloud && std::io::stderr().is_terminal();
-        Progress { begun: now, moved: now, reports: 0, bar: None, on_terminal }
+        let bar =
+            ProgressBar::with_draw_target(Some(watch.orders_total), ProgressDrawTarget::hidden());
+        let style =
+            ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec}, {eta} left");
+        let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Progress { begun: now, moved: now, reports: 0, bar, on_terminal }
     }
 
     fn check<N: Nic>(
@@ -212,7 +222,7 @@ impl Progress {
         if reports != self.reports {
             self.reports = reports;
             self.moved = now;
-            self.show(now, watch);
+            self.show(now);
             return Ok(());
         }
         let quiet_ns = now.ns_since(self.moved);
@@ -226,9 +236,12 @@ impl Progress {
                 return Err(unanswered(engine, watch.connect_timeout));
             }
         } else if u128::from(quiet_ns) > watch.stall_timeout.as_nanos() {
+            let lost = engine.desk().statuses().find(|status| !status.is_connected);
+            let why = lost.and_then(|status| status.last_failure).map(why_in_words);
+            let why = why.map(|why| format!(", the connection is lost: {why}")).unwrap_or_default();
             return Err(Failure::run(
                 format!(
-                    "no order has been reported on for {} s ({reports} of {} done)",
+                    "no order has been reported on for {} s ({reports} of {} done){why}",
                     watch.stall_timeout.as_secs(),
                     watch.orders_total
                 ),
@@ -238,23 +251,16 @@ impl Progress {
         Ok(())
     }
 
-    fn show(&mut self, now: Instant, watch: &Watch) {
+    fn show(&mut self, now: Instant) {
+        self.bar.set_position(self.reports);
         let long = u128::from(now.ns_since(self.begun)) > PROGRESS_AFTER.as_nanos();
-        if self.bar.is_none() && self.on_terminal && long {
-            let bar = ProgressBar::new(watch.orders_total);
-            let style =
-                ProgressStyle::with_template("{bar:40} {pos}/{len} orders, {per_sec}, {eta} left");
-            self.bar = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.reports);
+        if self.on_terminal && long && self.bar.is_hidden() {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 
     fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }
 
@@ -267,7 +273,10 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
             "start an exchange there (`fixwire exchange --listen`), or correct socket_connect_host and socket_connect_port",
         ),
         Some(LineFailure::Fix(reason)) => Failure::run(
-            format!("{peer} was reached, but the session was not established: {}", reason.doc()),
+            format!(
+                "{peer} was reached, but the session was not established: {}",
+                why_in_words(LineFailure::Fix(reason))
+            ),
             "compare sender_comp_id, target_comp_id and begin_string with the counterparty's, and both sides' sequence numbers (reset_on_logon)",
         ),
         Some(why) => Failure::run(

@@ -40,10 +40,11 @@ pub(crate) struct ExchangeArgs {
     json: bool,
 }
 
-/// The most counterparties that the demo exchange remembers.
-const COUNTERPARTIES_MAX: usize = 256;
-/// The most connections it serves at once, a thread each.
-const CONNECTIONS_MAX: usize = 256;
+/// The counterparties that are remembered and the connections that are served, a thread each, unless
+/// more are known to come.
+const PLACES: usize = 256;
+/// After a connection could not be taken.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest message it reads, in bytes.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// How long a connection may take to say who it is.
@@ -68,7 +69,7 @@ pub(crate) fn command(args: &ExchangeArgs) -> Result<(), Failure> {
         ))
     })?;
     let listener = listen(args.listen)?;
-    serve(&listener, &comp_id, &HostClock::new(), &move |news| tell(&news, json))
+    serve(&listener, &comp_id, &HostClock::new(), PLACES, &move |news| tell(&news, json))
 }
 
 /// Opens the exchange's port.
@@ -93,31 +94,42 @@ pub(crate) fn serve(
     listener: &TcpListener,
     comp_id: &CompId,
     clock: &HostClock,
+    places: usize,
     tell: &(dyn Fn(News<'_>) + Sync),
 ) -> Result<(), Failure> {
     let at = listener.local_addr().map_err(|error| Failure::run(error, "try again"))?;
     tell(News::Listening(at));
     let floor = Floor {
+        places: places.max(PLACES),
         comp_id: comp_id.clone(),
         sessions: Mutex::new(HashMap::new()),
         attended: AtomicUsize::new(0),
     };
     thread::scope(|scope| {
         for stream in listener.incoming() {
-            let Ok(stream) = stream else { continue };
+            let Ok(stream) = stream else {
+                // Out of descriptors or memory: trying again at once would only burn the core.
+                thread::sleep(ACCEPT_PAUSE);
+                continue;
+            };
             let floor = &floor;
             let peer = stream.peer_addr().unwrap_or(at);
-            if floor.attended.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
+            if floor.attended.fetch_add(1, Ordering::Relaxed) >= floor.places {
                 floor.attended.fetch_sub(1, Ordering::Relaxed);
                 tell(News::Refused(peer, "too many connections"));
                 continue;
             }
-            scope.spawn(move || {
+            let serve = move || {
                 if let Err(reason) = floor.attend(stream, peer, clock, tell) {
                     tell(News::Refused(peer, reason));
                 }
                 floor.attended.fetch_sub(1, Ordering::Relaxed);
-            });
+            };
+            if thread::Builder::new().spawn_scoped(scope, serve).is_err() {
+                floor.attended.fetch_sub(1, Ordering::Relaxed);
+                tell(News::Refused(peer, "no thread could be started for it"));
+                thread::sleep(ACCEPT_PAUSE);
+            }
         }
     });
     Ok(())
@@ -130,6 +142,8 @@ type Key = (Version, String);
 
 /// The sessions by counterparty; one that is being served is out.
 struct Floor {
+    /// How many are served, and how many are remembered.
+    places: usize,
     comp_id: CompId,
     sessions: Mutex<HashMap<Key, Option<Box<Member>>>>,
     /// Connections being served.
@@ -191,7 +205,7 @@ impl Floor {
 
     fn take(&self, key: &Key) -> Result<Box<Member>, &'static str> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = sessions.len() >= COUNTERPARTIES_MAX;
+        let full = sessions.len() >= self.places;
         match sessions.get_mut(key) {
             Some(place) => place.take().ok_or("that session is logged on already"),
             None if full => Err("too many counterparties"),
@@ -225,7 +239,7 @@ fn converse(
             break error.to_string();
         }
         if let Disposition::Close(reason) = disposition {
-            break reason.doc().to_owned();
+            break reason.doc().trim_end_matches('.').to_owned();
         }
         let _ = stream.set_read_timeout(Some(until(session.next_timeout().as_ns(), clock.now())));
         match stream.read(&mut chunk) {
@@ -317,7 +331,12 @@ fn tell(news: &News<'_>, json: bool) {
 }
 
 /// The exchange in the background, for the main job.
-pub(crate) fn in_background(listener: TcpListener, comp_id: CompId, clock: HostClock) {
+pub(crate) fn in_background(
+    listener: TcpListener,
+    comp_id: CompId,
+    clock: HostClock,
+    places: usize,
+) {
     let clock = Arc::new(clock);
-    thread::spawn(move || serve(&listener, &comp_id, &clock, &|_| {}));
+    thread::spawn(move || serve(&listener, &comp_id, &clock, places, &|_| {}));
 }

@@ -13,7 +13,7 @@ mod run;
 mod session_file;
 mod table;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -49,7 +49,18 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard output. A reader that went away (`| head`) is no reason to fail.
+/// Writes a line to standard output. A reader that went away (`| head`) is no reason to fail; a report
+/// that could not be written is.
 fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        warn(format_args!("standard output cannot be written: {error}"));
+        std::process::exit(1);
+    }
+}
+
+/// Writes a line to standard error, if anybody can read it.
+pub(crate) fn warn(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "fixwire: {line}");
 }

@@ -6,6 +6,7 @@ use fixwire::offload::profile::{BUILT_IN, Profile, built_in};
 use fixwire::offload::toml_file::TomlFile;
 
 use super::failure::Failure;
+use super::session_file::readable_remedy;
 
 /// Finds a profile: a built-in one by name, or a file. What it extends is looked for beside it.
 pub(crate) fn load(name: &str) -> Result<Profile, Failure> {
@@ -26,7 +27,8 @@ pub(crate) fn load(name: &str) -> Result<Profile, Failure> {
 }
 
 fn open(path: &Path) -> Result<TomlFile, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{error}, {}", readable_remedy(&error)))?;
     let name = path.display().to_string();
     Ok(TomlFile { name: name.clone(), path: name, text })
 }

@@ -23,7 +23,7 @@ use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{self, Clock};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::clock::HostClock;
-use fixwire_hw::tap::{TapBackend, TapError};
+use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 use serde_json::json;
 
 use super::device::{self, Refused};
@@ -31,7 +31,7 @@ use super::drive::{self, Watch};
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::session_file::{SessionFile, SessionSettings, Side};
-use super::{exchange, profile, report, say, table};
+use super::{exchange, profile, report, say, table, warn};
 
 /// Trade: bring the device up, connect, log on, send orders, log out, report.
 ///
@@ -66,8 +66,6 @@ pub(crate) struct RunArgs {
     json: bool,
 }
 
-/// The engine's address where nothing else is said.
-const ENGINE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 /// The address on the far side of the simulated wire.
 const SIM_FAR_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const PREFIX_LEN: u8 = 24;
@@ -97,9 +95,9 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
             let profile = job.profile(&NicSpec::TapEmbedded)?;
             match TapBackend::embedded() {
                 Err(error) if error.forbidden_by_machine() => {
-                    eprintln!(
-                        "fixwire: no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
-                    );
+                    warn(format_args!(
+                        "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
+                    ));
                     job.on_sim(&job.profile(&NicSpec::Sim)?, Some(&error.to_string()))
                 }
                 backend => job.on_tap(tap(backend)?, &profile, true),
@@ -133,12 +131,24 @@ impl Job<'_> {
     ) -> Result<(), Failure> {
         let backend = backend.with_frames(profile.frames);
         let kernel = backend.kernel_side().clone();
+        if !kernel.has_addr && is_local_address(kernel.addr) {
+            return Err(Failure::run(
+                format!(
+                    "{} would be given {}, which another interface here has",
+                    kernel.name, kernel.addr
+                ),
+                format_args!(
+                    "give it one of its own first: `ip addr add 10.9.1.1/24 dev {}`",
+                    kernel.name
+                ),
+            ));
+        }
         let mac = backend.mac();
         let network = self.network(
             Mac(mac),
             u16::try_from(kernel.mtu).unwrap_or(u16::MAX),
             (kernel.addr, kernel.prefix_len),
-        );
+        )?;
         let clock = HostClock::new();
         let sessions = self.sessions(&network, kernel.addr)?;
         let (nic, plan) = self.bring_up(Device::probed(backend), profile)?;
@@ -158,7 +168,7 @@ impl Job<'_> {
         let (mac, far_mac) = (Mac(near.mac()), Mac(far.mac()));
         let clock = HostClock::new();
         wire.set_now(clock.now().mono);
-        let network = self.network(mac, 1500, (SIM_FAR_ADDR, PREFIX_LEN));
+        let network = self.network(mac, 1500, (SIM_FAR_ADDR, PREFIX_LEN))?;
         let sessions = self.sessions(&network, SIM_FAR_ADDR)?;
         let (nic, plan) = self.bring_up(Device::probed(near), profile)?;
         let mut engine = self.engine(nic, plan, network, sessions)?;
@@ -166,7 +176,10 @@ impl Job<'_> {
         let far_network = Network { mac: far_mac, addr: SIM_FAR_ADDR, gateway: None, ..network };
         let far_sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
         let far_sessions: Vec<_> = far_sessions
-            .map(|settings| session_plan(&settings, SIM_FAR_ADDR))
+            .map(|settings| match settings.side {
+                Side::Initiator => session_plan(&settings, network.addr),
+                Side::Acceptor => session_plan(&settings, SIM_FAR_ADDR),
+            })
             .collect::<Result<_, _>>()?;
         let started =
             Device::probed(far).plan(profile).configure().and_then(|device| device.start());
@@ -227,12 +240,28 @@ impl Job<'_> {
         }
     }
 
-    fn network(&self, mac: Mac, mtu: u16, far: (Ipv4Addr, u8)) -> Network {
+    fn network(&self, mac: Mac, mtu: u16, far: (Ipv4Addr, u8)) -> Result<Network, Failure> {
         let settings = &self.settings.network;
-        let default_addr = if far.0 == SIM_FAR_ADDR { ENGINE_ADDR } else { beside(far.0) };
-        let (addr, prefix_len) = settings.addr.unwrap_or((default_addr, far.1));
+        let (addr, prefix_len) = match settings.addr {
+            Some((addr, _)) if addr == far.0 => {
+                return Err(Failure::Input(format!(
+                    "`address` is {addr}, which is the far side's own; write another address of \
+                     its network under [network]"
+                )));
+            }
+            Some(said) => said,
+            None => {
+                let addr = beside(far).ok_or_else(|| {
+                    Failure::Input(format!(
+                        "{}/{} has no second address for the engine; write `address` under [network]",
+                        far.0, far.1
+                    ))
+                })?;
+                (addr, far.1)
+            }
+        };
         let gateway = Some(settings.gateway.unwrap_or(far.0));
-        Network { mac, addr, prefix_len, gateway, vlan: settings.vlan, mtu }
+        Ok(Network { mac, addr, prefix_len, gateway, vlan: settings.vlan, mtu })
     }
 
     fn sessions(&self, network: &Network, far: Ipv4Addr) -> Result<Vec<SessionPlan>, Failure> {
@@ -272,7 +301,8 @@ impl Job<'_> {
         }
         for (port, name) in wanted {
             let listener = exchange::listen(SocketAddr::from((addr, port)))?;
-            exchange::in_background(listener, comp_id(name)?, clock);
+            let places = self.settings.sessions.len();
+            exchange::in_background(listener, comp_id(name)?, clock, places);
         }
         Ok(())
     }
@@ -324,15 +354,18 @@ impl Job<'_> {
     }
 }
 
-/// An address for us beside the kernel's, on its network.
-fn beside(kernel: Ipv4Addr) -> Ipv4Addr {
-    let [a, b, c, last] = kernel.octets();
-    Ipv4Addr::new(a, b, c, if last == 2 { 3 } else { 2 })
+/// The first address of the kernel's network that is not the kernel's.
+fn beside((kernel, prefix_len): (Ipv4Addr, u8)) -> Option<Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+    let network = u32::from(kernel) & !hosts;
+    // RFC 3021: a network of two addresses has no broadcast.
+    let usable = if hosts == 1 { 0..=1 } else { 1..=hosts.saturating_sub(1) };
+    usable.take(2).map(|host| Ipv4Addr::from(network + host)).find(|addr| *addr != kernel)
 }
 
 fn comp_id(text: &str) -> Result<CompId, Failure> {
     CompId::new(text).ok_or_else(|| {
-        Failure::Input(format!("{text:?} is no CompID; write 1 to 32 printable ASCII characters"))
+        Failure::Input(format!("{text:?} is no CompID; write 1 to 64 printable ASCII characters"))
     })
 }
 
@@ -385,4 +418,24 @@ fn secret() -> Result<[u8; 16], Failure> {
         },
     )?;
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_s_address_is_on_the_kernel_s_network_and_not_the_kernel_s() {
+        for (kernel, prefix_len, ours) in [
+            ([10, 9, 0, 1], 24, Some([10, 9, 0, 2])),
+            ([10, 9, 0, 2], 24, Some([10, 9, 0, 1])),
+            ([192, 168, 7, 5], 30, Some([192, 168, 7, 6])),
+            ([192, 168, 7, 129], 25, Some([192, 168, 7, 130])),
+            ([10, 0, 0, 4], 31, Some([10, 0, 0, 5])),
+            ([10, 0, 0, 4], 32, None),
+        ] {
+            let found = beside((Ipv4Addr::from(kernel), prefix_len));
+            assert_eq!(found, ours.map(Ipv4Addr::from), "{kernel:?}/{prefix_len}");
+        }
+    }
 }

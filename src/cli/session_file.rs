@@ -146,9 +146,10 @@ impl SessionFile {
     pub(crate) fn open(path: &Path) -> Result<SessionFile, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::Input(format!(
-                "the session file {} cannot be read: {error}; check the path, or leave --session \
-                 out for the built-in session",
-                path.display()
+                "the session file {} cannot be read: {error}; {}, or leave --session out for the \
+                 built-in session",
+                path.display(),
+                readable_remedy(&error),
             ))
         })?;
         let shown = path.display().to_string();
@@ -195,7 +196,7 @@ impl Network {
                 file.bad_value(
                     text,
                     "address",
-                    "write an IPv4 address and its prefix length, such as \"10.9.0.2/24\"",
+                    "write the IPv4 address of a host and its prefix length, such as \"10.9.0.2/24\"",
                 )
             })
         });
@@ -270,25 +271,40 @@ impl Entry {
     }
 }
 
+/// What to do about a file that cannot be read.
+pub(crate) fn readable_remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::InvalidData => "save it as UTF-8",
+        std::io::ErrorKind::PermissionDenied => "make it readable for this user",
+        _ => "check the path",
+    }
+}
+
 /// Reads `10.9.0.2/24`.
 pub(crate) fn parse_cidr(text: &str) -> Option<(Ipv4Addr, u8)> {
     let (addr, prefix_len) = text.split_once('/')?;
     let prefix_len: u8 = prefix_len.parse().ok()?;
-    Some((addr.parse().ok()?, prefix_len)).filter(|_| prefix_len <= 32)
+    let addr = addr.parse().ok().filter(|addr| is_a_host_s(*addr))?;
+    (1..=32).contains(&prefix_len).then_some((addr, prefix_len))
 }
 
 fn ipv4(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Ipv4Addr, TomlError> {
-    text.get_ref().parse().map_err(|_| {
+    text.get_ref().parse().ok().filter(|addr| is_a_host_s(*addr)).ok_or_else(|| {
         file.bad_value(
             text,
             key,
-            "write an IPv4 address, such as \"10.9.0.1\" (names are not looked up)",
+            "write the IPv4 address of a host, such as \"10.9.0.1\" (names are not looked up)",
         )
     })
 }
 
+/// Whether a host on a network can have this address: not this host, loopback, group or broadcast.
+fn is_a_host_s(addr: Ipv4Addr) -> bool {
+    !matches!(addr.octets()[0], 0 | 127 | 224..)
+}
+
 /// The longest CompID taken, in bytes.
-const COMP_ID_LEN_MAX: usize = 32;
+const COMP_ID_LEN_MAX: usize = 64;
 
 fn comp_id(
     file: &TomlFile,
@@ -303,7 +319,7 @@ fn comp_id(
     if usable {
         Ok(Some(id.clone()))
     } else {
-        Err(file.bad_value(text, key, "write 1 to 32 printable ASCII characters"))
+        Err(file.bad_value(text, key, "write 1 to 64 printable ASCII characters"))
     }
 }
 
@@ -372,6 +388,15 @@ mod tests {
             ("begin_string = \"FIX.9\"\n", 1, "`begin_string` is \"FIX.9\"", "FIX.4.4"),
             ("socket_connect_host = \"venue\"\n", 1, "`socket_connect_host` is \"venue\"", "IPv4"),
             ("sender_comp_id = \"\"\n", 1, "`sender_comp_id` is \"\"", "printable"),
+            ("[network]\naddress = \"224.0.0.1/24\"\n", 2, "`address` is", "of a host"),
+            ("[network]\naddress = \"0.0.0.0/0\"\n", 2, "`address` is", "of a host"),
+            (
+                "socket_connect_host = \"255.255.255.255\"\n",
+                1,
+                "`socket_connect_host` is",
+                "of a host",
+            ),
+            ("heart_bt_int = 30.5\n", 1, "`heart_bt_int`: invalid type", "docs/sessions.md"),
             ("[network]\naddress = \"10.0.0.1\"\n", 2, "`address` is \"10.0.0.1\"", "/24"),
             (
                 "[[session]]\n[session.network]\nvlan = 4\n",

@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::observe::Observations;
@@ -9,21 +9,27 @@ use serde_json::{Value, json};
 
 use super::percentiles::Percentiles;
 
-/// The plan as a table; rows that the profile requires and the device does not meet are marked.
+/// Columns that the plan's table takes with its reasons beside it.
+const WIDE: u16 = 150;
+
+/// The plan as a table; rows that the profile requires and the device does not meet are marked. On a
+/// narrow terminal the reasons stand below it.
 pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
-    let mut table = new(&[
-        "capability",
-        "policy",
-        "advertised",
-        "configured",
-        "observed",
-        "outcome",
-        "by",
-        "reason",
-    ]);
+    let header =
+        ["capability", "policy", "advertised", "configured", "observed", "outcome", "by", "reason"];
+    let is_wide = Table::new().width().is_none_or(|width| width >= WIDE);
+    let columns = if is_wide { header.len() } else { header.len() - 1 };
+    let mut table = new(&header[..columns]);
+    if !is_wide {
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 1));
+        }
+    }
+    let mut reasons = String::new();
     for row in plan.rows() {
         let mark = if row.is_unmet() { "✗ " } else { "" };
-        table.add_row([
+        let cells = [
             format!("{mark}{}", row.capability),
             row.policy.to_string(),
             yes_or_no(row.advertised).into(),
@@ -32,7 +38,11 @@ pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
             row.outcome.to_string(),
             row.by.to_string(),
             row.reason.to_string(),
-        ]);
+        ];
+        table.add_row(&cells[..columns]);
+        if !is_wide {
+            reasons += &format!("\n{}: {}", row.capability, row.reason);
+        }
     }
     let unmet = plan.unmet().count();
     let note = if unmet > 0 {
@@ -40,7 +50,7 @@ pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
     } else {
         String::new()
     };
-    format!("plan for {} by profile {}\n{table}{note}", plan.nic, plan.profile)
+    format!("plan for {} by profile {}\n{table}{reasons}{note}", plan.nic, plan.profile)
 }
 
 /// The plan as rows for machines.

@@ -59,7 +59,8 @@ pub enum TapError {
     /// The process lacks a privilege in the namespace that it is in.
     #[error(
         "{what} `{name}` needs CAP_NET_ADMIN: run as root, `setcap cap_net_admin+ep` the program, or \
-         have root run `ip tuntap add {name} mode tap user $USER` and give it an address"
+         have root run `ip tuntap add {name} mode tap user $USER`, `ip addr add 10.9.0.1/24 dev \
+         {name}` and `ip link set {name} up`"
     )]
     NeedsNetAdmin {
         /// The interface.

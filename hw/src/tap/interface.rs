@@ -67,6 +67,26 @@ pub struct KernelSide {
     pub existed: bool,
 }
 
+/// Whether `addr` is already an address of this namespace, on whatever interface.
+pub fn is_local_address(addr: Ipv4Addr) -> bool {
+    std::fs::read_to_string("/proc/net/fib_trie").is_ok_and(|trie| lists_as_local(&trie, addr))
+}
+
+/// The kernel's table has an address and, on the next line, what it is.
+fn lists_as_local(trie: &str, addr: Ipv4Addr) -> bool {
+    let entry = format!("|-- {addr}");
+    let mut lines = trie.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() == entry {
+            let what = lines.clone().take_while(|line| !line.contains("|--"));
+            if what.into_iter().any(|line| line.contains("/32 host LOCAL")) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 /// Asks the kernel about interfaces of the namespace that it was opened in.
 #[derive(Debug)]
 pub(crate) struct Control {
@@ -198,6 +218,21 @@ fn sockaddr_in(addr: Ipv4Addr) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_local_only_where_the_kernel_lists_it_so() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.9.0.0\n        /24 link UNICAST\n     \
+                    |-- 10.9.0.1\n        /32 host LOCAL\n     |-- 10.9.0.255\n        /32 link BROADCAST\n";
+        for (addr, local) in
+            [([10, 9, 0, 1], true), ([10, 9, 0, 255], false), ([10, 9, 0, 2], false)]
+        {
+            assert_eq!(lists_as_local(trie, Ipv4Addr::from(addr)), local, "{addr:?}");
+        }
+        assert!(
+            is_local_address(Ipv4Addr::LOCALHOST)
+                || std::fs::metadata("/proc/net/fib_trie").is_err()
+        );
+    }
 
     #[test]
     fn a_name_that_the_kernel_would_refuse_is_refused_first() {

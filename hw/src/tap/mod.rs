@@ -34,7 +34,7 @@ use fixwire_offload::flow::FlowRule;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
 pub use error::TapError;
-pub use interface::{KernelSide, NAME_LEN_MAX, Name};
+pub use interface::{KernelSide, NAME_LEN_MAX, Name, is_local_address};
 pub use nic::TapNic;
 
 use crate::clock::HostClock;
@@ -155,6 +155,8 @@ fn become_tap(file: &File, control: &Control, name: &Name) -> Result<(), TapErro
     let mut request = InterfaceRequest::about(name.as_str()).with(&flags.to_ne_bytes());
     sys::tun_set_interface(file, &mut request).map_err(|source| match source.raw_os_error() {
         Some(libc::EBUSY) => TapError::Busy { name: name.to_string() },
+        // Something lies at the path, and it is no tun device: a container's /dev/null, say.
+        Some(libc::ENOTTY | libc::ENOSYS) => TapError::NoTunDevice,
         Some(libc::EINVAL) => why_invalid(control, name, source),
         _ => interface::refused(name, "creating or attaching to", source),
     })

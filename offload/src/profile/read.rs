@@ -53,15 +53,8 @@ struct Buffers {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct Engine {
-    core: Option<Spanned<CoreText>>,
+    core: Option<Spanned<toml::Value>>,
     idle: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum CoreText {
-    Number(u16),
-    Word(String),
 }
 
 impl Profile {
@@ -153,14 +146,15 @@ fn apply(profile: &mut Profile, place: &TomlFile, file: File) -> Result<(), Toml
         profile.frames = count as usize;
     }
     if let Some(core) = file.engine.core {
-        profile.core = match core.get_ref() {
-            CoreText::Number(number) => Core::Number(*number),
-            CoreText::Word(word) if word == "auto" => Core::Auto,
-            CoreText::Word(word) if word == "any" => Core::Any,
-            CoreText::Word(word) => {
+        let number = core.get_ref().as_integer().and_then(|number| u16::try_from(number).ok());
+        profile.core = match (number, core.get_ref().as_str()) {
+            (Some(number), _) => Core::Number(number),
+            (_, Some("auto")) => Core::Auto,
+            (_, Some("any")) => Core::Any,
+            _ => {
                 return Err(place.error(
                     core.span(),
-                    format!("`core` is {word:?}"),
+                    format!("`core` is {}", place.text.get(core.span()).unwrap_or("no core")),
                     "write \"auto\", \"any\" or a core's number",
                 ));
             }
@@ -242,6 +236,7 @@ mod tests {
             ("rx_checksum_audit = \"1/0\"\n", 1, "`rx_checksum_audit` is \"1/0\"", "1/N"),
             ("[buffers]\nframes = 7\n", 2, "`frames` is 7", "128"),
             ("[engine]\ncore = \"fast\"\n", 2, "`core` is \"fast\"", "auto"),
+            ("[engine]\ncore = 70000\n", 2, "`core` is 70000", "a core's number"),
             ("[engine]\nidle = \"sleep\"\n", 2, "`idle` is \"sleep\"", "yield"),
             ("extends = \"nosuch\"\n", 1, "\"nosuch\" cannot be read", "built-in"),
             ("x = [\n", 1, "", "correct the line"),
