@@ -182,7 +182,7 @@ fn quote_remotely(mut ends: Strategy<QuoterBridge>, done: &AtomicBool) -> u64 {
         };
         if let Some(quote) = quote {
             // One quote is ever on its way: the ring has room.
-            let _ = ends.commands.push(quote);
+            let _ = ends.send(quote);
         }
     }
     done.store(true, Ordering::Release);

@@ -33,6 +33,12 @@ pub struct Engine<N: Nic, A: Application> {
     intervals: Intervals,
 }
 
+/// IPv4 and TCP headers without options, in bytes.
+const IP_AND_TCP_HEADERS_LEN: u16 = 40;
+/// The least that an IPv4 link carries in one piece (RFC 791 3.2) and still leaves TCP its options and
+/// some data.
+const MTU_MIN: u16 = 128;
+
 /// How the engine is set up.
 pub struct Setup {
     /// Who it is on the link.
@@ -49,8 +55,17 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// An engine on a running device. Everything is allocated here; polling allocates nothing.
     ///
     /// # Errors
-    /// A session that cannot be served, in words.
-    pub fn new(nic: N, plan: Plan, setup: Setup, app: A) -> Result<Self, String> {
+    /// A session that cannot be served, or a link too narrow, in words.
+    pub fn new(nic: N, plan: Plan, mut setup: Setup, app: A) -> Result<Self, String> {
+        // No packet is longer than the device's frames, whatever the link would carry.
+        setup.network.mtu = setup.network.mtu.min(u16::try_from(nic.mtu()).unwrap_or(u16::MAX));
+        if setup.network.mtu < MTU_MIN {
+            let mtu = setup.network.mtu;
+            return Err(format!(
+                "an MTU of {mtu} bytes carries no FIX; raise it to {MTU_MIN} at least"
+            ));
+        }
+        setup.tcp.mss = setup.tcp.mss.min(setup.network.mtu - IP_AND_TCP_HEADERS_LEN);
         let mut tcp = Stack::new(setup.tcp, setup.secret);
         let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
         let mut engine = Engine {

@@ -1,15 +1,67 @@
 //! The demo exchange: fills every order whole, at its price.
 
-use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId};
+use std::collections::VecDeque;
+
+use arrayvec::ArrayVec;
+
+use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
 use super::{Application, SessionId};
-use crate::fix::{FieldError, Message, Outlet, RejectReason, Sender, Store};
+use crate::fix::{Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender, Store};
 use crate::offload::RxStamp;
 
+/// Orders that wait for room to be reported on, over all sessions. Past that they are refused.
+const WAITING_MAX: usize = 1024;
+/// The longest ClOrdID and Symbol that a waiting order keeps, in bytes.
+const TEXT_LEN_MAX: usize = 64;
+
 /// Answers each NewOrderSingle with an ExecutionReport.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     fills: u64,
     refused: u64,
+    waiting: VecDeque<Waiting>,
+}
+
+/// An order whose report found no room yet.
+#[derive(Clone, Debug)]
+struct Waiting {
+    session: SessionId,
+    cl_ord_id: ArrayVec<u8, TEXT_LEN_MAX>,
+    symbol: ArrayVec<u8, TEXT_LEN_MAX>,
+    side: Side,
+    order_qty: Decimal,
+    price: Decimal,
+    is_fix42: bool,
+}
+
+impl Waiting {
+    fn new(session: SessionId, order: &NewOrderSingle<'_>, is_fix42: bool) -> Option<Waiting> {
+        Some(Waiting {
+            session,
+            cl_ord_id: ArrayVec::try_from(order.cl_ord_id).ok()?,
+            symbol: ArrayVec::try_from(order.symbol).ok()?,
+            side: order.side,
+            order_qty: order.order_qty,
+            price: order.price,
+            is_fix42,
+        })
+    }
+
+    fn order(&self) -> NewOrderSingle<'_> {
+        NewOrderSingle {
+            cl_ord_id: &self.cl_ord_id,
+            symbol: &self.symbol,
+            side: self.side,
+            order_qty: self.order_qty,
+            price: self.price,
+        }
+    }
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Exchange { fills: 0, refused: 0, waiting: VecDeque::with_capacity(WAITING_MAX) }
+    }
 }
 
 impl Exchange {
@@ -23,49 +75,85 @@ impl Exchange {
         self.fills
     }
 
-    /// Messages that were no order, or orders that lacked a field.
+    /// Messages that were no order, orders that lacked a field, and orders that found no place to wait.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    fn refuse<S: Store, O: Outlet>(
+        &mut self,
+        message: &Message<'_>,
+        reason: RejectReason,
+        orders: &mut Sender<'_, S, O>,
+    ) {
+        self.refused += 1;
+        orders.reject(message, reason, None);
+    }
+
+    fn report<S: Store, O: Outlet>(
+        &mut self,
+        order: NewOrderSingle<'_>,
+        is_fix42: bool,
+        orders: &mut Sender<'_, S, O>,
+    ) -> Result<(), SendError> {
+        let (number, now) = (self.fills + 1, orders.now().utc);
+        orders.send(EXECUTION_REPORT, |encoder| {
+            let (order_id, exec_id) =
+                (NumberedId::new(b'X', number), NumberedId::new(b'E', number));
+            let fill = Fill { order, order_id: order_id.as_bytes(), exec_id: exec_id.as_bytes() };
+            fill.write(encoder, now, is_fix42);
+        })?;
+        self.fills = number;
+        Ok(())
     }
 }
 
 impl Application for Exchange {
     fn on_message<S: Store, O: Outlet>(
         &mut self,
-        _session: SessionId,
+        session: SessionId,
         message: &Message<'_>,
         _stamp: Option<RxStamp>,
         orders: &mut Sender<'_, S, O>,
     ) {
         if message.msg_type() != NEW_ORDER_SINGLE {
-            self.refused += 1;
-            orders.reject(message, RejectReason::InvalidMsgType, None);
-            return;
+            return self.refuse(message, RejectReason::InvalidMsgType, orders);
         }
         let order = match NewOrderSingle::read(message) {
             Ok(order) => order,
-            Err(error) => {
-                self.refused += 1;
-                let reason = match error {
-                    FieldError::Missing => RejectReason::RequiredTagMissing,
-                    FieldError::Format | FieldError::Range => RejectReason::DataFormatIncorrect,
-                };
-                orders.reject(message, reason, None);
-                return;
+            Err(FieldError::Missing) => {
+                return self.refuse(message, RejectReason::RequiredTagMissing, orders);
+            }
+            Err(FieldError::Format | FieldError::Range) => {
+                return self.refuse(message, RejectReason::DataFormatIncorrect, orders);
             }
         };
-        let now = orders.now().utc;
-        let number = self.fills + 1;
         let is_fix42 = message.begin_string() == b"FIX.4.2";
-        let sent = orders.send(EXECUTION_REPORT, |encoder| {
-            let (order_id, exec_id) =
-                (NumberedId::new(b'X', number), NumberedId::new(b'E', number));
-            let fill = Fill { order, order_id: order_id.as_bytes(), exec_id: exec_id.as_bytes() };
-            fill.write(encoder, now, is_fix42);
-        });
+        let in_turn = self.waiting.iter().all(|waiting| waiting.session != session);
+        let sent =
+            if in_turn { self.report(order, is_fix42, orders) } else { Err(SendError::Full) };
         match sent {
-            Ok(_) => self.fills = number,
-            Err(_) => self.refused += 1,
+            Ok(()) => {}
+            Err(SendError::Full) => match Waiting::new(session, &order, is_fix42) {
+                Some(waiting) if self.waiting.len() < WAITING_MAX => {
+                    self.waiting.push_back(waiting);
+                }
+                _ => self.refuse(message, RejectReason::ValueIncorrect, orders),
+            },
+            Err(_) => self.refuse(message, RejectReason::ValueIncorrect, orders),
         }
     }
+
+    /// Reports that found no room are tried again, in their order.
+    fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        while let Some(at) = self.waiting.iter().position(|waiting| waiting.session == session) {
+            let waiting = self.waiting[at].clone();
+            if let Err(SendError::Full) = self.report(waiting.order(), waiting.is_fix42, orders) {
+                return;
+            }
+            let _ = self.waiting.remove(at);
+        }
+    }
+
+    const WANTS_POLL: bool = true;
 }

@@ -4,6 +4,9 @@
 //! and pushes commands; the polling core encodes them. Neither ever waits for the other: a full
 //! ring refuses, and the refusal counts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::{Application, SessionId};
@@ -46,8 +49,8 @@ pub trait Bridge {
 #[derive(Debug)]
 pub struct Remote<B: Bridge> {
     events: Producer<B::Event>,
-    commands: Consumer<B::Command>,
-    established: Box<[bool]>,
+    commands: Consumer<(u32, B::Command)>,
+    lives: Lives,
     counters: RemoteCounters,
 }
 
@@ -56,7 +59,8 @@ pub struct Remote<B: Bridge> {
 pub struct RemoteCounters {
     /// Events lost because the strategy did not keep up.
     pub events_lost: u64,
-    /// Commands for a session that was not established, or that could not be written.
+    /// Commands for a session that was not established, that had ended since, or that could not be
+    /// written.
     pub commands_refused: u64,
 }
 
@@ -65,37 +69,69 @@ pub struct RemoteCounters {
 pub struct Strategy<B: Bridge> {
     /// What has happened. Pop it in a loop.
     pub events: Consumer<B::Event>,
-    /// What is to be sent. A push that is refused may be tried again.
-    pub commands: Producer<B::Command>,
+    commands: Producer<(u32, B::Command)>,
+    lives: Lives,
+}
+
+impl<B: Bridge> Strategy<B> {
+    /// Has a command carried out, if its session is still in the life that it is in now: what was
+    /// decided before a logout is never sent after the next logon.
+    ///
+    /// # Errors
+    /// The command itself, when the ring is full. It may be tried again.
+    pub fn send(&mut self, command: B::Command) -> Result<(), B::Command> {
+        let life = self.lives.of(B::session(&command));
+        self.commands.push((life, command)).map_err(|rtrb::PushError::Full((_, command))| command)
+    }
+}
+
+/// How often each session was established or ended: odd while it is established. One writer.
+#[derive(Clone, Debug)]
+struct Lives(Arc<[AtomicU32]>);
+
+impl Lives {
+    fn new(sessions: usize) -> Lives {
+        Lives((0..sessions).map(|_| AtomicU32::new(0)).collect())
+    }
+
+    #[inline]
+    fn of(&self, session: SessionId) -> u32 {
+        self.0.get(usize::from(session.0)).map_or(0, |life| life.load(Ordering::Acquire))
+    }
+
+    fn begin(&self, session: SessionId) {
+        self.change(session, |life| (life + 1) | 1);
+    }
+
+    fn end(&self, session: SessionId) {
+        self.change(session, |life| (life + 1) & !1);
+    }
+
+    fn change(&self, session: SessionId, next: impl Fn(u32) -> u32) {
+        if let Some(life) = self.0.get(usize::from(session.0)) {
+            life.store(next(life.load(Ordering::Relaxed)), Ordering::Release);
+        }
+    }
 }
 
 /// Two ends for `sessions` sessions, joined by rings of `capacity` entries each way.
 pub fn pair<B: Bridge>(sessions: usize, capacity: usize) -> (Remote<B>, Strategy<B>) {
-    let (events_in, events_out) = RingBuffer::new(capacity);
-    let (commands_in, commands_out) = RingBuffer::new(capacity);
+    let (events_in, events) = RingBuffer::new(capacity);
+    let (commands, commands_out) = RingBuffer::new(capacity);
+    let lives = Lives::new(sessions);
     let remote = Remote {
         events: events_in,
         commands: commands_out,
-        established: vec![false; sessions].into_boxed_slice(),
+        lives: lives.clone(),
         counters: RemoteCounters::default(),
     };
-    (remote, Strategy { events: events_out, commands: commands_in })
+    (remote, Strategy { events, commands, lives })
 }
 
 impl<B: Bridge> Remote<B> {
     /// What was refused.
     pub fn counters(&self) -> &RemoteCounters {
         &self.counters
-    }
-
-    fn mark(&mut self, session: SessionId, established: bool) {
-        if let Some(mark) = self.established.get_mut(usize::from(session.0)) {
-            *mark = established;
-        }
-    }
-
-    fn is_established(&self, session: SessionId) -> bool {
-        self.established.get(usize::from(session.0)).copied().unwrap_or(false)
     }
 
     #[inline]
@@ -112,12 +148,12 @@ impl<B: Bridge> Application for Remote<B> {
         session: SessionId,
         _orders: &mut Sender<'_, S, O>,
     ) {
-        self.mark(session, true);
+        self.lives.begin(session);
         self.push(B::logon(session));
     }
 
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
-        self.mark(session, false);
+        self.lives.end(session);
         self.push(B::logout(session, reason));
     }
 
@@ -134,19 +170,19 @@ impl<B: Bridge> Application for Remote<B> {
 
     #[inline]
     fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
-        while let Ok(command) = self.commands.peek() {
-            let for_session = B::session(command);
-            if for_session != session {
-                if self.is_established(for_session) {
-                    return;
-                }
-                // It would wait for ever, and the others behind it.
-                self.counters.commands_refused += 1;
-                let _ = self.commands.pop();
-                continue;
+        while let Ok((life, command)) = self.commands.peek() {
+            let wanted = B::session(command);
+            let is_alive = *life % 2 == 1 && *life == self.lives.of(wanted);
+            if is_alive && wanted != session {
+                // Its own turn comes.
+                return;
             }
             let now = orders.now();
-            let sent = orders.send(B::msg_type(command), |encoder| B::write(command, encoder, now));
+            let sent = if is_alive {
+                orders.send(B::msg_type(command), |encoder| B::write(command, encoder, now))
+            } else {
+                Err(SendError::NotLoggedOn)
+            };
             match sent {
                 Ok(_) => {}
                 Err(SendError::Full) => return,
@@ -157,4 +193,27 @@ impl<B: Bridge> Application for Remote<B> {
     }
 
     const WANTS_POLL: bool = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_odd_while_the_session_is_established() {
+        let lives = Lives::new(1);
+        let session = SessionId(0);
+        let mut seen = vec![lives.of(session)];
+        for _ in 0..2 {
+            lives.begin(session);
+            seen.push(lives.of(session));
+            lives.end(session);
+            seen.push(lives.of(session));
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+        // A session that ends without having begun stays even.
+        lives.end(session);
+        assert_eq!(lives.of(session) % 2, 0);
+        assert_eq!(lives.of(SessionId(9)), 0);
+    }
 }

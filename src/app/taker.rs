@@ -9,6 +9,9 @@ use crate::measure::histogram;
 use crate::offload::RxStamp;
 use crate::time::Instant;
 
+/// The number expected after a Logon that had the number 1.
+const FIRST_AFTER_LOGON: u32 = 2;
+
 /// What one session has done.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -20,7 +23,10 @@ pub struct Tally {
     pub unexpected: u64,
     /// Times that an order found no room and waits for the next message.
     pub orders_refused: u64,
+    /// Orders whose report can no longer come, as the numbers were reset under them.
+    pub orders_lost: u64,
     in_flight: Option<(u64, Instant)>,
+    next_number: u64,
 }
 
 /// Trades a number of orders on every session.
@@ -74,7 +80,7 @@ impl Taker {
         if tally.orders_sent >= self.orders {
             return;
         }
-        let number = tally.orders_sent;
+        let number = tally.next_number;
         let now = orders.now();
         let sent = orders.send(NEW_ORDER_SINGLE, |encoder| {
             let id = NumberedId::new(b'O', number);
@@ -90,6 +96,7 @@ impl Taker {
         match sent {
             Ok(_) => {
                 tally.orders_sent += 1;
+                tally.next_number += 1;
                 tally.in_flight = Some((number, now.mono));
             }
             Err(_) => tally.orders_refused += 1,
@@ -99,7 +106,14 @@ impl Taker {
 
 impl Application for Taker {
     fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
-        // After a reconnect the order in flight is still owed a report: the resend brings it.
+        let tally = &mut self.tallies[usize::from(session.0)];
+        if tally.in_flight.is_some() && orders.next_in() == FIRST_AFTER_LOGON {
+            // Both sides began again: no resend will bring the report. Another order takes its place.
+            tally.in_flight = None;
+            tally.orders_sent -= 1;
+            tally.orders_lost += 1;
+        }
+        // Otherwise the order in flight is still owed a report: the resend brings it.
         if self.tallies[usize::from(session.0)].in_flight.is_none() {
             self.send_next(session, orders);
         }

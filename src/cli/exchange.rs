@@ -163,7 +163,7 @@ impl Floor {
         let key = (version, counterparty.clone());
         let mut member = self.take(&key)?;
         tell(News::LoggedOn(&counterparty, peer));
-        let reason = converse(&mut stream, &mut member, &first, clock);
+        let reason = converse(&stream, &mut member, &first, clock);
         tell(News::Ended { counterparty: &counterparty, reason, fills: member.1.fills() });
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Some(member));
         Ok(())
@@ -223,19 +223,20 @@ impl Floor {
 
 /// Serves one connection to its end, and says why it ended.
 fn converse(
-    stream: &mut TcpStream,
+    mut stream: &TcpStream,
     member: &mut Member,
     first: &[u8],
     clock: &HostClock,
 ) -> String {
     let (session, exchange) = member;
-    let mut out = Outgoing::default();
+    let mut out = Outgoing::new(stream);
     let mut chunk = vec![0; 64 * 1024];
     session.on_connect(clock.now(), &mut out);
     let mut caller = Seated::new(exchange, 0, None);
     let mut disposition = session.on_bytes(clock.now(), first, &mut out, &mut caller);
     let reason = loop {
-        if let Err(error) = out.flush(stream) {
+        out.flush();
+        if let Some(error) = &out.failure {
             break error.to_string();
         }
         if let Disposition::Close(reason) = disposition {
@@ -268,20 +269,24 @@ fn until(deadline_ns: u64, now: Now) -> Duration {
     wait.clamp(Duration::from_millis(1), TIMER_INTERVAL_MAX)
 }
 
-/// What a session has written and the kernel has not taken yet.
-#[derive(Default)]
-struct Outgoing {
+/// What a session has written and the kernel has not taken yet. There is always room: a counterparty
+/// that does not read holds up its own thread and nobody else.
+struct Outgoing<'a> {
+    stream: &'a TcpStream,
     bytes: Vec<u8>,
     used: usize,
+    failure: Option<std::io::Error>,
 }
 
-/// What a counterparty that does not read may pile up, in bytes.
+/// More than this is written out before more is added, in bytes.
 const OUTGOING_MAX: usize = 1024 * 1024;
+/// How long a counterparty may leave everything unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl Outlet for Outgoing {
+impl Outlet for Outgoing<'_> {
     fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
         if self.used + len > OUTGOING_MAX {
-            return Err(Full);
+            self.flush();
         }
         if self.bytes.len() < self.used + len {
             self.bytes.resize(self.used + len, 0);
@@ -294,11 +299,18 @@ impl Outlet for Outgoing {
     }
 }
 
-impl Outgoing {
-    fn flush(&mut self, stream: &mut TcpStream) -> std::io::Result<()> {
-        stream.write_all(&self.bytes[..self.used])?;
+impl<'a> Outgoing<'a> {
+    fn new(stream: &'a TcpStream) -> Self {
+        let _ = stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        Outgoing { stream, bytes: Vec::new(), used: 0, failure: None }
+    }
+
+    /// Writes everything out; the first failure is kept for the conversation to end on.
+    fn flush(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.stream.write_all(&self.bytes[..self.used]).err();
+        }
         self.used = 0;
-        Ok(())
     }
 }
 

@@ -115,6 +115,7 @@ impl<'a, N: Nic> Report<'a, N> {
                     "logons": status.logons,
                     "orders_sent": tally.orders_sent,
                     "reports_received": tally.reports_received,
+                    "orders_lost_in_reset": tally.orders_lost,
                     "unexpected_messages": tally.unexpected,
                     "next_out": status.next_out,
                     "next_in": status.next_in,

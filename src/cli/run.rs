@@ -323,12 +323,10 @@ impl Job<'_> {
     fn watch(&self) -> Result<Watch, Failure> {
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            // A second signal ends the program at once.
-            signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&interrupted))
-                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
-                .map_err(|error| {
-                    Failure::run(format!("signals cannot be caught: {error}"), "try again")
-                })?;
+            // One is enough, and `timeout` sends two: what follows is bounded in time.
+            signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| {
+                Failure::run(format!("signals cannot be caught: {error}"), "try again")
+            })?;
         }
         Ok(Watch {
             aloud: !self.args.json,

@@ -54,6 +54,7 @@ struct DeskCounters {
     logon_duplicate: u64,
     logon_not_first: u64,
     identify_timeout: u64,
+    bytes_without_session: u64,
 }
 
 /// A connection as a session writes to it.
@@ -88,6 +89,12 @@ impl<A: Application> Desk<A> {
     ) -> Result<Desk<A>, String> {
         if plans.len() > usize::from(u16::MAX) {
             return Err(format!("{} sessions are more than one engine serves", plans.len()));
+        }
+        if plans.len() > tcp.connections_max() {
+            let (sessions, connections) = (plans.len(), tcp.connections_max());
+            return Err(format!(
+                "{sessions} sessions need more than the {connections} connections of connections_max"
+            ));
         }
         for (index, plan) in plans.iter().enumerate() {
             let same = |other: &SessionPlan| {
@@ -159,7 +166,9 @@ impl<A: Application> Desk<A> {
                 tcp.keep(connection, fresh);
                 self.identify(now, tcp, connection, stamp);
             }
-            Owner::Refused(..) | Owner::Nobody => {}
+            Owner::Refused(..) | Owner::Nobody => {
+                self.counters.bytes_without_session += fresh.len() as u64;
+            }
         }
     }
 
@@ -178,13 +187,8 @@ impl<A: Application> Desk<A> {
             self.on_deadlines(now, tcp);
         }
         if A::WANTS_POLL {
-            for (index, seat) in self.seats.iter_mut().enumerate() {
-                let Line::Up(connection) = seat.line else { continue };
-                if seat.session.state() == State::Active {
-                    let mut wire = Wire { tcp, connection, now: now.mono };
-                    self.app
-                        .on_poll(SessionId(index as u16), &mut seat.session.sender(now, &mut wire));
-                }
+            for index in 0..self.seats.len() {
+                self.give_turn(now, tcp, index);
             }
         }
     }
@@ -203,6 +207,8 @@ impl<A: Application> Desk<A> {
                 Line::Up(connection) if seat.session.state() == State::Active => {
                     let mut wire = Wire { tcp, connection, now: now.mono };
                     seat.session.logout(now, &mut wire, reason);
+                    let disposition = seat.session.disposition();
+                    self.after(now, tcp, index, connection, disposition);
                 }
                 Line::Up(connection) | Line::Connecting(connection) => {
                     tcp.abort(now.mono, connection);
@@ -269,6 +275,7 @@ impl<A: Application> Desk<A> {
             ("logon_duplicate", lines.logon_duplicate),
             ("logon_not_first", lines.logon_not_first),
             ("identify_timeout", lines.identify_timeout),
+            ("bytes_without_session", lines.bytes_without_session),
         ];
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for seat in &self.seats {
@@ -292,6 +299,20 @@ impl<A: Application> Desk<A> {
             self.without_seat -= usize::from(slot.deadline().is_some());
             self.without_seat += usize::from(owner.deadline().is_some());
             *slot = owner;
+        }
+    }
+
+    /// The application's own turn on an established session.
+    #[inline]
+    fn give_turn(&mut self, now: Now, tcp: &mut Stack, index: usize) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        let Line::Up(connection) = seat.line else { return };
+        if seat.session.state() == State::Active {
+            let mut wire = Wire { tcp, connection, now: now.mono };
+            let mut orders = seat.session.sender(now, &mut wire);
+            self.app.on_poll(SessionId(index as u16), &mut orders);
+            let disposition = seat.session.disposition();
+            self.after(now, tcp, index, connection, disposition);
         }
     }
 

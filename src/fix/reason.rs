@@ -99,6 +99,7 @@ reasons! {
         MsgSeqNumMissing "close_msg_seq_num_missing" "MsgSeqNum was absent or no number."
         HeartbeatTimeout "close_heartbeat_timeout" "Nothing came for 2.4 heartbeat intervals."
         BacklogFull "close_backlog_full" "The counterparty asks but does not read: its answers no longer fit."
+        LimitExceeded "close_limit_exceeded" "The counterparty insists on a message longer, or with more fields, than we take."
         MsgSeqNumExhausted "close_msg_seq_num_exhausted" "No sequence number is left."
         Disconnected "close_disconnected" "The transport went away."
     }

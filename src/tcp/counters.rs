@@ -71,6 +71,7 @@ counts! {
     WindowShrunk "tcp_window_shrunk" "The peer took back window that it had given."
     KeepAliveOut "tcp_keep_alive_out" "An idle peer was probed."
     SynRetransmission "tcp_syn_retransmission" "A SYN was sent again."
+    SynMissing "tcp_syn_missing" "In SYN-SENT a segment came with neither SYN nor RST; dropped."
     SynDuplicate "tcp_syn_duplicate" "The peer's SYN came again in SYN-RECEIVED; answered again."
     TimedOut "tcp_timed_out" "A connection was given up for want of an answer."
     KeepAliveTimedOut "tcp_keep_alive_timed_out" "A connection was given up: no keep-alive probe was answered."

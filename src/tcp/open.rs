@@ -22,6 +22,8 @@ impl Connection {
         self.state = State::SynSent;
         self.timestamps = cx.config.timestamps.then(|| Timestamping::new(timestamp_offset));
         self.syn_due = true;
+        // It runs from here on: a SYN that cannot even leave, for want of ARP, is given up too.
+        self.start_retransmit_timer(cx);
     }
 
     /// Begins a passive open: `syn` came for a listener, and a SYN-ACK is due (RFC 9293 3.10.7.2).
@@ -58,6 +60,7 @@ impl Connection {
             return;
         }
         if !segment.flags.has(Flags::SYN) {
+            cx.count(Count::SynMissing);
             return;
         }
         // Fourth, the SYN.

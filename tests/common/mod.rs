@@ -15,7 +15,7 @@ use fixwire::neighbor::Network;
 use fixwire::offload::device::Device;
 use fixwire::offload::profile::Profile;
 use fixwire::tcp::{Config, Endpoint};
-use fixwire::time::{Duration, Instant};
+use fixwire::time::{Clock, Duration, Instant};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::sim::{self, SimBackend, SimNic, Wire};
 
@@ -64,9 +64,9 @@ pub fn no_namespace() -> Option<String> {
 }
 
 /// Two engines on two NIC models, joined by a wire in virtual time.
-pub struct Pair<A: Application> {
+pub struct Pair<A: Application, B: Application = Exchange> {
     pub ours: Engine<SimNic, A>,
-    pub theirs: Engine<SimNic, Exchange>,
+    pub theirs: Engine<SimNic, B>,
     pub wire: Wire,
 }
 
@@ -84,13 +84,27 @@ pub struct Terms {
 
 impl<A: Application> Pair<A> {
     pub fn new(terms: Terms, app: A) -> Pair<A> {
+        Pair::with_apps(terms, app, Exchange::new())
+    }
+}
+
+impl<A: Application, B: Application> Pair<A, B> {
+    pub fn with_apps(terms: Terms, ours: A, theirs: B) -> Pair<A, B> {
         let (near, far, wire) = sim::pair(terms.sim, terms.seed);
         let near = (near, OURS, Role::Initiator, &terms.ours);
         let far = (far, THEIRS, Role::Acceptor, &terms.theirs);
         Pair {
-            ours: engine(near, terms.version, terms.tcp.clone(), "VENUE", app),
-            theirs: engine(far, terms.version, terms.tcp, terms.venue, Exchange::new()),
+            ours: engine(near, terms.version, terms.tcp.clone(), "VENUE", ours),
+            theirs: engine(far, terms.version, terms.tcp, terms.venue, theirs),
             wire,
+        }
+    }
+
+    /// Goes on for so much of the wire's time.
+    pub fn run_for(&mut self, span: Duration) {
+        let until = Clock::now(&self.wire).mono + span;
+        while Clock::now(&self.wire).mono < until {
+            self.step();
         }
     }
 

@@ -45,7 +45,7 @@ impl<S: Store> Core<S> {
     ) {
         let message = match decoder.decode(bytes, body) {
             Ok(message) => message,
-            Err(reason) => return self.on_garbled(reason, app),
+            Err(reason) => return self.on_garbled(now, reason, out, app),
         };
         self.counters.count(Event::MessageReceived);
         self.timers.received(now);
@@ -73,11 +73,30 @@ impl<S: Store> Core<S> {
     }
 
     /// Bytes that are no message: ignored, unless nothing better was ever said.
+    ///
+    /// A message past our limits looks garbled too. Ignored, it is missed, asked for and garbled again;
+    /// so when one comes while a gap is open, the session ends and says why.
     #[cold]
-    pub(super) fn on_garbled(&mut self, reason: Garbled, app: &mut impl Handler) {
+    pub(super) fn on_garbled(
+        &mut self,
+        now: Now,
+        reason: Garbled,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
         self.counters.count_garbled(reason);
-        if self.state == State::LogonAwaited {
-            self.close(CloseReason::LogonInvalid, app);
+        let past_limit = match reason {
+            Garbled::BodyLengthTooLong => Some("BodyLength exceeds our limit"),
+            Garbled::FieldsTooMany => Some("more fields than our limit"),
+            _ => None,
+        };
+        match (self.state, past_limit) {
+            (State::LogonAwaited, _) => self.close(CloseReason::LogonInvalid, app),
+            (State::Active, Some(text)) if self.gap.is_some() => {
+                self.send_logout(now, out, text.as_bytes());
+                self.close(CloseReason::LimitExceeded, app);
+            }
+            _ => {}
         }
     }
 

@@ -201,7 +201,7 @@ impl<S: Store> Session<S> {
                     bytes = &bytes[len..];
                 }
                 Framed::Garbled { skip, reason } => {
-                    self.core.on_garbled(reason, app);
+                    self.core.on_garbled(now, reason, out, app);
                     bytes = &bytes[skip..];
                 }
                 Framed::Incomplete { .. } => {
@@ -210,6 +210,9 @@ impl<S: Store> Session<S> {
                     bytes = &[];
                 }
             }
+        }
+        if !bytes.is_empty() {
+            self.core.counters.count(Event::BytesAfterClose);
         }
         self.core.disposition()
     }
@@ -281,6 +284,13 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// What is to be done with the connection: to be asked after a [`Sender`] of
+    /// [`sender`](Session::sender) or a [`logout`](Session::logout), which do not say.
+    #[inline]
+    pub fn disposition(&self) -> Disposition {
+        self.core.disposition()
+    }
+
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.core.state
@@ -345,7 +355,7 @@ impl<S: Store> Session<S> {
                     self.drop_assembled(len);
                 }
                 Framed::Garbled { skip, reason } => {
-                    self.core.on_garbled(reason, app);
+                    self.core.on_garbled(now, reason, out, app);
                     self.drop_assembled(skip);
                 }
             }
@@ -422,5 +432,11 @@ impl<S: Store, O: Outlet> Sender<'_, S, O> {
     /// The present.
     pub fn now(&self) -> Now {
         self.now
+    }
+
+    /// The number expected of the next message to arrive. Within `on_logon`, 2 says that both sides
+    /// began again at 1: what was not answered never will be.
+    pub fn next_in(&self) -> u32 {
+        self.core.store.next_in()
     }
 }
