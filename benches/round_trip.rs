@@ -23,6 +23,7 @@ fn round_trip(criterion: &mut Criterion) {
             theirs: Profile::all(policy),
             tcp: Config::default(),
             venue: "VENUE",
+            tune: |_| {},
         };
         let mut pair = Pair::new(terms, Taker::new(u64::MAX, 1));
         group.bench_function(name, |bencher| {

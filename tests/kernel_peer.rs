@@ -194,6 +194,48 @@ fn interfaces() -> Vec<String> {
         .collect()
 }
 
+/// A Logon as a client on kernel sockets would send it.
+fn logon(sender: &str, target: &str) -> Vec<u8> {
+    let mut body = format!("35=A|34=1|49={sender}|52=20260101-00:00:00|56={target}|98=0|108=30|");
+    body = body.replace('|', "\x01");
+    let mut message = format!("8=FIX.4.4\x019={}\x01{body}", body.len()).into_bytes();
+    let sum = message.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    message.extend(format!("10={sum:03}\x01").bytes());
+    message
+}
+
+#[test]
+fn a_second_logon_of_the_same_identity_is_closed_by_name_and_the_first_lives_on() {
+    const NAME: &str =
+        "a_second_logon_of_the_same_identity_is_closed_by_name_and_the_first_lives_on";
+    if let Some(why) = no_namespace() {
+        return skip(NAME, &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("logon"), logon("CLIENT", "FIXWIRE")).unwrap();
+    let settings =
+        "connection_type = \"acceptor\"\ntarget_comp_id = \"CLIENT\"\ncheck_latency = false\n";
+    std::fs::write(path("s.toml"), settings).unwrap();
+    let output = in_namespace(&format!(
+        r#""$1" run --nic tap:fw0 --orders 1 --json --session {session} & engine=$!
+           for _ in $(seq 100); do exec 3<>/dev/tcp/10.9.0.2/9878 && break; sleep 0.05; done 2>/dev/null
+           cat {logon} >&3; read -r -t 5 -d 9 first <&3
+           exec 4<>/dev/tcp/10.9.0.2/9878; cat {logon} >&4
+           second=$(timeout 5 cat <&4 | wc -c); echo "status ${{PIPESTATUS[0]}} bytes $second" >&2
+           sleep 0.2; kill -INT $engine; wait $engine"#,
+        session = path("s.toml"),
+        logon = path("logon"),
+    ));
+    let run = json(&output);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("bytes 0"), "{words}");
+    assert_eq!(run["counters"]["logon_duplicate"], 1, "{words}");
+    assert_eq!(run["session"]["logons"], 1);
+    assert_eq!(run["session"]["orders_sent"], 1, "the first session trades");
+    assert_eq!(run["counters"]["lines_lost"], 0);
+}
+
 #[test]
 fn an_interrupt_logs_out_and_reports() {
     if let Some(why) = no_namespace() {

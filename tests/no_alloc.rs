@@ -60,6 +60,7 @@ fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> 
         theirs: profile.clone(),
         tcp: Config::default(),
         venue: "VENUE",
+        tune: |_| {},
     };
     let mut pair = Pair::new(terms, Taker::new(orders, 1));
     while pair.ours.app().reports_received() == 0 {

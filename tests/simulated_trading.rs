@@ -26,6 +26,7 @@ fn terms(model: Model, policy: Policy, seed: u64) -> Terms {
         theirs: Profile::all(policy),
         tcp: Config::default(),
         venue: "VENUE",
+        tune: |_| {},
     }
 }
 

@@ -80,6 +80,8 @@ pub struct Terms {
     pub tcp: Config,
     /// What the acceptor calls itself; the initiator looks for `VENUE`.
     pub venue: &'static str,
+    /// What else differs in both sessions' settings.
+    pub tune: fn(&mut SessionConfig),
 }
 
 impl<A: Application> Pair<A> {
@@ -94,8 +96,8 @@ impl<A: Application, B: Application> Pair<A, B> {
         let near = (near, OURS, Role::Initiator, &terms.ours);
         let far = (far, THEIRS, Role::Acceptor, &terms.theirs);
         Pair {
-            ours: engine(near, terms.version, terms.tcp.clone(), "VENUE", ours),
-            theirs: engine(far, terms.version, terms.tcp, terms.venue, theirs),
+            ours: engine(near, terms.version, terms.tcp.clone(), ("VENUE", terms.tune), ours),
+            theirs: engine(far, terms.version, terms.tcp, (terms.venue, terms.tune), theirs),
             wire,
         }
     }
@@ -123,7 +125,7 @@ fn engine<A: Application>(
     (backend, addr, role, profile): (SimBackend, Ipv4Addr, Role, &Profile),
     version: Version,
     tcp: Config,
-    venue: &str,
+    (venue, tune): (&str, fn(&mut SessionConfig)),
     app: A,
 ) -> Engine<SimNic, A> {
     let mac = Mac(backend.mac());
@@ -133,8 +135,10 @@ fn engine<A: Application>(
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let (desk, venue) = (CompId::new("DESK").unwrap(), CompId::new(venue).unwrap());
     let (sender, target) = if role == Role::Initiator { (desk, venue) } else { (venue, desk) };
+    let mut config = SessionConfig::new(version, role, sender, target);
+    tune(&mut config);
     let session = SessionPlan {
-        config: SessionConfig::new(version, role, sender, target),
+        config,
         peer: Endpoint { addr: THEIRS, port: PORT },
         reconnect_interval: Duration::from_s(1),
     };
