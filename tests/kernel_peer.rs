@@ -88,6 +88,29 @@ fn an_attached_tap_trades_with_an_exchange_of_its_own_process() {
 }
 
 #[test]
+fn a_counterparty_that_expects_higher_numbers_is_quoted_and_a_reset_helps() {
+    if let Some(why) = no_namespace() {
+        return skip(
+            "a_counterparty_that_expects_higher_numbers_is_quoted_and_a_reset_helps",
+            &why,
+        );
+    }
+    let output = in_namespace(
+        r#""$1" exchange >/dev/null & exchange=$!
+           s=$(mktemp); echo 'reset_on_logon = true' >"$s"
+           "$1" run --nic tap:fw0 --orders 20 --json >/dev/null; echo "first $?"
+           "$1" run --nic tap:fw0 --orders 20 --json >/dev/null; echo "second $?"
+           "$1" run --nic tap:fw0 --orders 20 --json --session "$s" >/dev/null; echo "third $?"
+           kill $exchange; rm "$s""#,
+    );
+    let (codes, sentence) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(codes, "first 0\nsecond 1\nthird 0\n", "{sentence}");
+    let quoted = "(it says \"MsgSeqNum too low, expecting 23 but received 1\")";
+    assert!(sentence.contains(quoted) && sentence.contains("reset_on_logon"), "{sentence}");
+}
+
+#[test]
 fn a_peer_that_refuses_and_one_that_is_not_there_are_told_apart() {
     if let Some(why) = no_namespace() {
         return skip("a_peer_that_refuses_and_one_that_is_not_there_are_told_apart", &why);

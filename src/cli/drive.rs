@@ -170,7 +170,8 @@ impl Life {
             if status.last_failure != failure
                 && let Some(why) = status.last_failure
             {
-                say(format_args!("{}: disconnected: {}", name(&status), why_in_words(why)));
+                let words = parting_words(&status);
+                say(format_args!("{}: disconnected: {}{words}", name(&status), why_in_words(why)));
             }
             self.told[index] =
                 (status.is_connected, status.logons, status.state, status.last_failure);
@@ -274,8 +275,9 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
         ),
         Some(LineFailure::Fix(reason)) => Failure::run(
             format!(
-                "{peer} was reached, but the session was not established: {}",
-                why_in_words(LineFailure::Fix(reason))
+                "{peer} was reached, but the session was not established: {}{}",
+                why_in_words(LineFailure::Fix(reason)),
+                parting_words(status),
             ),
             "compare sender_comp_id, target_comp_id and begin_string with the counterparty's, and both sides' sequence numbers (reset_on_logon)",
         ),
@@ -284,6 +286,14 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
             "compare sender_comp_id, target_comp_id and begin_string with the counterparty's, and look at its log",
         ),
         None => Failure::run(format!("{peer} was not reached"), "look at the counterparty's log"),
+    }
+}
+
+/// What the counterparty said in its Logout, if anything. Its bytes are shown, not obeyed.
+fn parting_words(status: &SessionStatus<'_>) -> String {
+    match status.logout_text {
+        [] => String::new(),
+        text => format!(" (it says {:?})", String::from_utf8_lossy(text)),
     }
 }
 

@@ -259,6 +259,7 @@ impl<A: Application> Desk<A> {
             state: seat.session.state(),
             is_connected: matches!(seat.line, Line::Up(_)),
             logons: seat.logons,
+            logout_text: seat.session.logout_text(),
             last_failure: seat.last_failure,
             next_out: seat.session.next_out(),
             next_in: seat.session.next_in(),

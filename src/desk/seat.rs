@@ -116,6 +116,8 @@ pub struct SessionStatus<'a> {
     pub is_connected: bool,
     /// How often it was established.
     pub logons: u64,
+    /// The counterparty's last parting words, Text(58) of its Logout.
+    pub logout_text: &'a [u8],
     /// Why its line last went down.
     pub last_failure: Option<LineFailure>,
     /// The next MsgSeqNum to send.

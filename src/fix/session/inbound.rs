@@ -164,6 +164,7 @@ impl<S: Store> Core<S> {
             if message.msg_seq_num() == Ok(self.store.next_in()) {
                 self.advance();
             }
+            self.keep_parting_words(message);
             CloseReason::LogonRefused
         } else if message.msg_type() != msg_type::LOGON {
             CloseReason::LogonMissing

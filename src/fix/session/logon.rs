@@ -8,7 +8,7 @@ use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
 use crate::time::Now;
 
-use super::{Core, Handler, Outlet, Role, Sender, State};
+use super::{Core, Handler, LOGOUT_TEXT_LEN_MAX, Outlet, Role, Sender, State};
 
 /// A day: a longer HeartBtInt(108) is a mistake.
 const HEART_BT_INT_S_MAX: u32 = 86_400;
@@ -82,6 +82,7 @@ impl<S: Store> Core<S> {
         if message.msg_seq_num() == Ok(self.store.next_in()) {
             self.advance();
         }
+        self.keep_parting_words(message);
         let reason = match self.state {
             State::LogoutSent => CloseReason::LogoutComplete,
             State::LogonAwaited => CloseReason::LogonRefused,
@@ -94,6 +95,13 @@ impl<S: Store> Core<S> {
         if self.config.reset_on_logout {
             self.reset_numbers();
         }
+    }
+
+    /// Text(58) of a Logout or a refusal: why, in the counterparty's words.
+    pub(super) fn keep_parting_words(&mut self, message: &Message<'_>) {
+        let text = message.field(tags::TEXT).unwrap_or_default();
+        self.logout_text.clear();
+        self.logout_text.extend(text.iter().copied().take(LOGOUT_TEXT_LEN_MAX));
     }
 
     /// Sends a Logout and waits for the answer.

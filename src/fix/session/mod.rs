@@ -21,6 +21,8 @@ mod timers;
 #[cfg(test)]
 mod tests;
 
+use arrayvec::ArrayVec;
+
 use crate::time::{Instant, Now};
 
 use super::counters::{Counters, Event};
@@ -125,7 +127,12 @@ struct Core<S> {
     reset_sent: bool,
     /// The application was told of a logon, and not yet of its end.
     announced: bool,
+    /// Text(58) of the counterparty's last Logout, cut to what is kept.
+    logout_text: ArrayVec<u8, LOGOUT_TEXT_LEN_MAX>,
 }
+
+/// How much of a counterparty's parting words is kept, in bytes.
+const LOGOUT_TEXT_LEN_MAX: usize = 120;
 
 /// One session with one counterparty, across any number of connections.
 #[derive(Debug)]
@@ -172,6 +179,7 @@ impl<S: Store> Session<S> {
                 gap: None,
                 reset_sent: false,
                 announced: false,
+                logout_text: ArrayVec::new(),
             },
         }
     }
@@ -294,6 +302,11 @@ impl<S: Store> Session<S> {
     /// Where the session stands.
     pub fn state(&self) -> State {
         self.core.state
+    }
+
+    /// Text(58) of the counterparty's last Logout: why, in its words. Empty if it gave none.
+    pub fn logout_text(&self) -> &[u8] {
+        &self.core.logout_text
     }
 
     /// The number of the next message to send.
