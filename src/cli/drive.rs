@@ -66,7 +66,7 @@ pub(crate) fn drive<N: Nic>(
             let (done, total) = (engine.app().reports_received(), watch.orders_total);
             break Err(Failure::run(
                 format!("interrupted after {done} of {total} orders"),
-                "run it again to trade the rest",
+                "run it again to begin anew",
             ));
         }
         if let Err(failure) = progress.check(engine, clock.now().mono, watch) {
