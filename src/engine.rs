@@ -27,7 +27,8 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) desk: Desk<A>,
     pub(crate) observations: Observations,
     pub(crate) outbound: Burst<N::Frame>,
-    inbound: Burst<N::Frame>,
+    /// Boxed, so that a round takes it out and puts it back by its address.
+    inbound: Option<Box<Burst<N::Frame>>>,
     joined: Joined,
     refusals: RefusalCounters,
     intervals: Intervals,
@@ -74,7 +75,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             neighbors: Neighbors::new(setup.network),
             observations: Observations::default(),
             joined: Joined::new(),
-            inbound: Burst::new(),
+            inbound: Some(Box::default()),
             outbound: Burst::new(),
             refusals: RefusalCounters::default(),
             intervals: Intervals::new(),
@@ -94,14 +95,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline]
     pub fn poll(&mut self, clock: &impl Clock) -> usize {
         self.nic.reclaim();
-        let mut inbound = core::mem::take(&mut self.inbound);
+        let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
         for frame in inbound.drain(..) {
             self.take_in(now, &frame);
             self.send(now, clock);
         }
-        self.inbound = inbound;
+        self.inbound = Some(inbound);
         self.on_time(now);
         self.send(now, clock);
         received
@@ -212,6 +213,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// The device.
     pub fn nic(&self) -> &N {
         &self.nic
+    }
+
+    /// The device, to change: for one that is steered from outside, such as a model.
+    pub fn nic_mut(&mut self) -> &mut N {
+        &mut self.nic
     }
 
     /// The plan that it runs by.

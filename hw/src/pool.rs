@@ -114,9 +114,9 @@ impl Frame {
         self.buffer.as_ref().map_or(&TX_NOTHING, |buffer| &buffer.tx)
     }
 
-    /// Makes the first `len` bytes of its room the frame, as received.
+    /// Makes the first `len` bytes of its room the frame, as received: for whoever is the device.
     #[inline]
-    pub(crate) fn received(&mut self, len: usize, meta: RxMeta) {
+    pub fn received(&mut self, len: usize, meta: RxMeta) {
         if let Some(buffer) = &mut self.buffer {
             buffer.len = len.min(buffer.bytes.len());
             buffer.rx = meta;

@@ -2,6 +2,7 @@
 
 use core::cmp::Ordering;
 
+use super::swar;
 use super::value::FieldError;
 
 /// The value `mantissa` x 10^`exponent`. 1.50 is 150 with exponent -2: what was written is kept.
@@ -59,6 +60,25 @@ impl Decimal {
         }
         let mantissa = if negative { -mantissa } else { mantissa };
         Ok(Decimal { mantissa, exponent: -(places as i8) })
+    }
+
+    /// Reads what the last `len` bytes of a word write, if they are digits and a point at most: most
+    /// prices and quantities are.
+    #[inline]
+    pub(super) fn parse_short(word: u64, len: usize) -> Option<Decimal> {
+        if len == 0 || len > 8 {
+            return None;
+        }
+        let kept = word & (u64::MAX << (64 - 8 * len));
+        let Some(point) = swar::position(kept, b'.') else {
+            let mantissa = swar::digits_at_back(word, len)?;
+            return Some(Decimal { mantissa: i64::from(mantissa), exponent: 0 });
+        };
+        // The digits before the point move up by one, over it.
+        let behind = u64::MAX.checked_shl(8 * point as u32 + 8).unwrap_or(0);
+        let before = (1 << (8 * point)) - 1;
+        let mantissa = swar::digits_at_back(kept & behind | (kept & before) << 8, len - 1)?;
+        Some(Decimal { mantissa: i64::from(mantissa), exponent: point as i8 - 7 })
     }
 
     /// The same value with `exponent`, or `None` when that loses digits or exceeds an `i64`.
@@ -137,6 +157,44 @@ mod tests {
             let expected = expected.map(|(mantissa, exponent)| Decimal::new(mantissa, exponent));
             assert_eq!(Decimal::parse(text.as_bytes()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_short_is_read_alike() {
+        let mut tried = 0;
+        for text in [
+            "0",
+            "7",
+            "100",
+            "4500.25",
+            ".5",
+            "5.",
+            ".",
+            "..",
+            "1.2.3",
+            "12345678",
+            "-1",
+            "1e5",
+            "0.000001",
+            "1234567.",
+            ".1234567",
+            "00000000",
+            "999999.9",
+            "123456789",
+            " 1",
+            "1/2",
+        ] {
+            let mut padded = *b"########";
+            let len = text.len().min(8);
+            padded[8 - len..].copy_from_slice(&text.as_bytes()[..len]);
+            let word = u64::from_le_bytes(padded);
+            let expected = Decimal::parse(&text.as_bytes()[..len]).ok();
+            let negative = text.starts_with('-');
+            assert_eq!(Decimal::parse_short(word, len), expected.filter(|_| !negative), "{text}");
+            tried += usize::from(expected.is_some());
+        }
+        assert!(tried > 10);
+        assert_eq!((Decimal::parse_short(0, 0), Decimal::parse_short(0, 9)), (None, None));
     }
 
     #[test]

@@ -8,8 +8,11 @@ use core::fmt;
 use crate::time::UtcTime;
 
 use super::decimal::Decimal;
-use super::frame::{SOH, TRAILER_LEN, sum};
-use super::timestamp::{Formatter, LEN_MAX, Precision};
+use super::frame::{SOH, TRAILER_LEN};
+use super::simd::sum;
+use super::swar;
+use super::tags;
+use super::timestamp::{Formatter, Precision};
 
 const BODY_LENGTH_DIGITS_RESERVED: usize = 3;
 
@@ -33,6 +36,12 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
+/// A field is written in so many bytes at once, garbage behind it, where the slot has them: tag, value
+/// and SOH take less. What is longer, or near the slot's end, is written byte by byte.
+const ROOM: usize = 48;
+/// The longest value that is copied within [`ROOM`].
+const SHORT_MAX: usize = 16;
+
 /// Writes one message into a slot. Fields go in the order they are put; an error is remembered and
 /// returned by [`finish`](Encoder::finish), so that puts may be chained.
 #[derive(Debug)]
@@ -54,23 +63,28 @@ impl<'a> Encoder<'a> {
         msg_type: &[u8],
     ) -> Encoder<'a> {
         let mut encoder = Encoder { slot, at: 0, body: 0, error: None, formatter };
-        encoder.put_raw(b"8=");
-        encoder.put_raw(begin_string.as_bytes());
-        encoder.put_raw(b"\x019=000\x01");
+        encoder.put_bytes(tags::BEGIN_STRING, begin_string.as_bytes());
+        encoder.put_raw(b"9=000\x01");
         encoder.body = encoder.at;
-        encoder.put_bytes(35, msg_type);
+        encoder.put_bytes(tags::MSG_TYPE, msg_type);
         encoder
     }
 
     /// A field of text. An empty value or one with an SOH is an error.
     #[inline]
     pub fn put_bytes(&mut self, tag: u32, value: &[u8]) -> &mut Self {
-        if value.is_empty() || value.contains(&SOH) {
-            self.error.get_or_insert(EncodeError::ValueInvalid);
+        match self.room(tag) {
+            Some((room, at)) if (1..=SHORT_MAX).contains(&value.len()) => {
+                let holds_soh = copy_short(value, &mut room[at..at + SHORT_MAX]);
+                room[at + value.len()] = SOH;
+                self.at += at + value.len() + 1;
+                if holds_soh {
+                    self.refuse(EncodeError::ValueInvalid);
+                }
+                self
+            }
+            _ => self.put_long(tag, value),
         }
-        self.put_tag(tag);
-        self.put_raw(value);
-        self.put_raw(&[SOH])
     }
 
     /// A field of text.
@@ -82,7 +96,7 @@ impl<'a> Encoder<'a> {
     /// A data field behind its length, any byte allowed.
     pub fn put_data(&mut self, length_tag: u32, data_tag: u32, data: &[u8]) -> &mut Self {
         if data.is_empty() {
-            self.error.get_or_insert(EncodeError::ValueInvalid);
+            self.refuse(EncodeError::ValueInvalid);
         }
         self.put_u32(length_tag, u32::try_from(data.len()).unwrap_or(u32::MAX));
         self.put_tag(data_tag);
@@ -93,9 +107,7 @@ impl<'a> Encoder<'a> {
     /// A non-negative integer.
     #[inline]
     pub fn put_u32(&mut self, tag: u32, value: u32) -> &mut Self {
-        self.put_tag(tag);
-        self.put_digits(u64::from(value), 1);
-        self.put_raw(&[SOH])
+        self.put_decimal(tag, Decimal::new(i64::from(value), 0))
     }
 
     /// An integer.
@@ -107,6 +119,126 @@ impl<'a> Encoder<'a> {
     /// A price or quantity, with the places its exponent says.
     #[inline]
     pub fn put_decimal(&mut self, tag: u32, value: Decimal) -> &mut Self {
+        let places = usize::from(value.exponent.unsigned_abs());
+        let mantissa = value.mantissa.cast_unsigned();
+        match self.room(tag) {
+            Some((room, at))
+                if mantissa < swar::NUMBERS && value.exponent <= 0 && places < PLACES_SHORT =>
+            {
+                let len = put_short_decimal(&mut room[at..at + SHORT_MAX], mantissa, places);
+                room[at + len] = SOH;
+                self.at += at + len + 1;
+                self
+            }
+            _ => self.put_long_decimal(tag, value),
+        }
+    }
+
+    /// One character.
+    #[inline]
+    pub fn put_char(&mut self, tag: u32, value: u8) -> &mut Self {
+        match self.room(tag) {
+            Some((room, at)) if value != SOH => {
+                (room[at], room[at + 1]) = (value, SOH);
+                self.at += at + 2;
+                self
+            }
+            _ => self.put_long(tag, &[value]),
+        }
+    }
+
+    /// `Y` or `N`.
+    #[inline]
+    pub fn put_bool(&mut self, tag: u32, value: bool) -> &mut Self {
+        self.put_char(tag, if value { b'Y' } else { b'N' })
+    }
+
+    /// A UTCTimestamp.
+    #[inline]
+    pub fn put_utc(&mut self, tag: u32, value: UtcTime, precision: Precision) -> &mut Self {
+        let text = *self.formatter.text(value, precision);
+        let len = precision.len();
+        match self.room(tag) {
+            Some((room, at)) => {
+                room[at..at + text.len()].copy_from_slice(&text);
+                room[at + len] = SOH;
+                self.at += at + len + 1;
+                self
+            }
+            None => self.put_long(tag, &text[..len]),
+        }
+    }
+
+    /// Whole fields, each with its tag and SOH, as another message had them.
+    pub(super) fn put_fields(&mut self, fields: &[u8]) -> &mut Self {
+        self.put_raw(fields)
+    }
+
+    /// Ends the message with its CheckSum and says its length: it lies at the front of the slot.
+    ///
+    /// # Errors
+    /// The first that any put met.
+    #[inline]
+    pub fn finish(mut self) -> Result<usize, EncodeError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let body_len = self.at - self.body;
+        if body_len as u64 >= swar::NUMBERS {
+            return Err(EncodeError::TooLong);
+        }
+        let text = swar::text_of(body_len as u64).to_le_bytes();
+        if (100..1000).contains(&body_len) {
+            let [.., a, b, c] = text;
+            self.slot[self.body - 4..self.body - 1].copy_from_slice(&[a, b, c]);
+        } else {
+            self.move_body(&text)?;
+        }
+        let sum = sum(&self.slot[..self.at]);
+        let [.., a, b, c] = swar::text_of(u64::from(sum)).to_le_bytes();
+        let trailer: [u8; TRAILER_LEN] = [b'1', b'0', b'=', a, b, c, SOH];
+        self.put_raw(&trailer);
+        self.error.map_or(Ok(self.at), Err)
+    }
+
+    /// A body whose length takes another number of digits than was reserved.
+    #[cold]
+    fn move_body(&mut self, text: &[u8; 8]) -> Result<(), EncodeError> {
+        let digits = swar::width_of(u64::from_le_bytes(*text));
+        let body = self.body + digits - BODY_LENGTH_DIGITS_RESERVED;
+        let end = self.at + digits - BODY_LENGTH_DIGITS_RESERVED;
+        if end > self.slot.len() {
+            return Err(EncodeError::TooLong);
+        }
+        self.slot.copy_within(self.body..self.at, body);
+        self.slot[body - 1] = SOH;
+        (self.body, self.at) = (body, end);
+        self.slot[body - 1 - digits..body - 1].copy_from_slice(&text[8 - digits..]);
+        Ok(())
+    }
+
+    /// Room for a short field, its tag and '=' written, and where in it the value goes. `None` near the
+    /// slot's end, and for a tag of more digits than any standard's.
+    #[inline]
+    fn room(&mut self, tag: u32) -> Option<(&mut [u8; ROOM], usize)> {
+        let image = TAG_IMAGES.get(tag as usize)?;
+        let room = self.slot.get_mut(self.at..)?.first_chunk_mut::<ROOM>()?;
+        room[..8].copy_from_slice(&image.text);
+        Some((room, usize::from(image.len)))
+    }
+
+    #[inline(never)]
+    fn put_long(&mut self, tag: u32, value: &[u8]) -> &mut Self {
+        if value.is_empty() || value.contains(&SOH) {
+            self.refuse(EncodeError::ValueInvalid);
+        }
+        self.put_tag(tag);
+        self.put_raw(value);
+        self.put_raw(&[SOH])
+    }
+
+    #[inline(never)]
+    fn put_long_decimal(&mut self, tag: u32, value: Decimal) -> &mut Self {
         self.put_tag(tag);
         if value.mantissa < 0 {
             self.put_raw(b"-");
@@ -127,88 +259,32 @@ impl<'a> Encoder<'a> {
         self.put_raw(&[SOH])
     }
 
-    /// One character.
-    #[inline]
-    pub fn put_char(&mut self, tag: u32, value: u8) -> &mut Self {
-        self.put_bytes(tag, &[value])
-    }
-
-    /// `Y` or `N`.
-    #[inline]
-    pub fn put_bool(&mut self, tag: u32, value: bool) -> &mut Self {
-        self.put_char(tag, if value { b'Y' } else { b'N' })
-    }
-
-    /// A UTCTimestamp.
-    #[inline]
-    pub fn put_utc(&mut self, tag: u32, value: UtcTime, precision: Precision) -> &mut Self {
-        let mut text = [0; LEN_MAX];
-        let len = self.formatter.format(value, precision, &mut text);
-        self.put_tag(tag);
-        self.put_raw(&text[..len]);
-        self.put_raw(&[SOH])
-    }
-
-    /// Whole fields, each with its tag and SOH, as another message had them.
-    pub(super) fn put_fields(&mut self, fields: &[u8]) -> &mut Self {
-        self.put_raw(fields)
-    }
-
-    /// Ends the message with its CheckSum and says its length: it lies at the front of the slot.
-    ///
-    /// # Errors
-    /// The first that any put met.
-    #[inline]
-    pub fn finish(mut self) -> Result<usize, EncodeError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let body_len = self.at - self.body;
-        let digits = digits_of(body_len as u64);
-        if digits != BODY_LENGTH_DIGITS_RESERVED {
-            self.move_body(digits)?;
-        }
-        put_decimal_digits(&mut self.slot[self.body - 1 - digits..self.body - 1], body_len as u64);
-        let sum = sum(&self.slot[..self.at]);
-        let mut trailer = *b"10=000\x01";
-        put_decimal_digits(&mut trailer[3..6], u64::from(sum));
-        debug_assert_eq!(trailer.len(), TRAILER_LEN);
-        self.put_raw(&trailer);
-        self.error.map_or(Ok(self.at), Err)
-    }
-
     #[cold]
-    fn move_body(&mut self, digits: usize) -> Result<(), EncodeError> {
-        let body = self.body + digits - BODY_LENGTH_DIGITS_RESERVED;
-        let end = self.at + digits - BODY_LENGTH_DIGITS_RESERVED;
-        if end > self.slot.len() {
-            return Err(EncodeError::TooLong);
-        }
-        self.slot.copy_within(self.body..self.at, body);
-        self.slot[body - 1] = SOH;
-        (self.body, self.at) = (body, end);
-        Ok(())
+    fn refuse(&mut self, error: EncodeError) {
+        self.error.get_or_insert(error);
     }
 
-    #[inline]
     fn put_tag(&mut self, tag: u32) {
         self.put_digits(u64::from(tag), 1);
         self.put_raw(b"=");
     }
 
     /// `value` in decimal, with zeros in front up to `width_min` digits.
-    #[inline]
     fn put_digits(&mut self, value: u64, width_min: usize) {
-        let width = digits_of(value);
+        let width = value.checked_ilog10().map_or(1, |log| log as usize + 1);
         for _ in width..width_min {
             self.put_raw(b"0");
         }
         match self.slot.get_mut(self.at..self.at + width) {
             Some(room) => {
-                put_decimal_digits(room, value);
+                let mut rest = value;
+                for byte in room.iter_mut().rev() {
+                    *byte = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                }
                 self.at += width;
             }
-            None => _ = self.error.get_or_insert(EncodeError::TooLong),
+            None => self.refuse(EncodeError::TooLong),
         }
     }
 
@@ -220,29 +296,83 @@ impl<'a> Encoder<'a> {
                 room.copy_from_slice(bytes);
                 self.at = end;
             }
-            None => _ = self.error.get_or_insert(EncodeError::TooLong),
+            None => self.refuse(EncodeError::TooLong),
         }
         self
     }
 }
 
+/// Copies `value`, 1 to 16 bytes, to the front of `room`, and says whether an SOH is in it.
 #[inline]
-fn digits_of(value: u64) -> usize {
-    value.checked_ilog10().map_or(1, |log| log as usize + 1)
-}
-
-#[inline]
-fn put_decimal_digits(out: &mut [u8], mut value: u64) {
-    for byte in out.iter_mut().rev() {
-        *byte = b'0' + (value % 10) as u8;
-        value /= 10;
+fn copy_short(value: &[u8], room: &mut [u8]) -> bool {
+    let len = value.len();
+    // Two words that overlap make up every length between one of them and both.
+    if let (Some(front), Some(back)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
+        room[..8].copy_from_slice(front);
+        room[len - 8..len].copy_from_slice(back);
+        swar::has(u64::from_le_bytes(*front), SOH) || swar::has(u64::from_le_bytes(*back), SOH)
+    } else if let (Some(front), Some(back)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+        room[..4].copy_from_slice(front);
+        room[len - 4..len].copy_from_slice(back);
+        let both =
+            u64::from(u32::from_le_bytes(*front)) << 32 | u64::from(u32::from_le_bytes(*back));
+        swar::has(both, SOH)
+    } else {
+        value.iter().zip(room).fold(false, |found, (byte, place)| {
+            *place = *byte;
+            found | (*byte == SOH)
+        })
     }
 }
+
+/// Places after the point that are written in one word.
+const PLACES_SHORT: usize = 8;
+
+/// Writes `mantissa` with a point before its last `places` digits, and says the length.
+#[inline]
+fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> usize {
+    let text = swar::text_of(mantissa);
+    let width = swar::width_of(text).max(places + 1);
+    let digits = text >> (64 - 8 * width);
+    if places == 0 {
+        room[..8].copy_from_slice(&digits.to_le_bytes());
+        return width;
+    }
+    let whole = width - places;
+    room[..8].copy_from_slice(&digits.to_le_bytes());
+    room[whole] = b'.';
+    room[whole + 1..whole + 9].copy_from_slice(&(digits >> (8 * whole)).to_le_bytes());
+    width + 1
+}
+
+/// A tag's digits and '=', as they stand in a message.
+#[derive(Clone, Copy)]
+struct TagImage {
+    text: [u8; 8],
+    len: u8,
+}
+
+/// By tag. Those of more digits are written digit by digit.
+static TAG_IMAGES: [TagImage; 1000] = {
+    let mut images = [TagImage { text: [0; 8], len: 0 }; 1000];
+    let mut tag = 0;
+    while tag < images.len() {
+        let text = swar::text_of(tag as u64);
+        let len = swar::width_of(text);
+        let digits = text >> (64 - 8 * len);
+        images[tag] = TagImage {
+            text: (digits | (b'=' as u64) << (8 * len)).to_le_bytes(),
+            len: len as u8 + 1,
+        };
+        tag += 1;
+    }
+    images
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fix::message::Decoder;
+    use crate::fix::decode::Decoder;
     use crate::fix::oracle::sealed;
 
     fn written(slot: &mut [u8], put: impl FnOnce(&mut Encoder<'_>)) -> Result<usize, EncodeError> {
@@ -260,6 +390,46 @@ mod tests {
             let len = written(&mut slot, |encoder| _ = encoder.put_str(58, &text)).unwrap();
             assert_eq!(slot[..len], sealed("FIX.4.4", &format!("35=D|58={text}|")));
         }
+    }
+
+    #[test]
+    fn short_values_are_written_as_the_library_writes_them() {
+        let mut slot = [0xee; 256];
+        for len in 1..=20 {
+            let text: String = ('a'..='t').take(len).collect();
+            for tag in [1, 58, 999, 1000, 123_456_789] {
+                let len = written(&mut slot, |encoder| _ = encoder.put_str(tag, &text)).unwrap();
+                assert_eq!(slot[..len], sealed("FIX.4.4", &format!("35=D|{tag}={text}|")));
+            }
+        }
+        let mantissas =
+            [0, 1, 9, 10, 99, 105, 450_025, 9_999_999, 99_999_999, 100_000_000, i64::MAX];
+        for (mantissa, places) in mantissas.iter().flat_map(|m| (0..=10).map(move |p| (*m, p))) {
+            let len = written(&mut slot, |encoder| {
+                encoder.put_decimal(44, Decimal::new(mantissa, -places));
+            });
+            let digits = format!("{mantissa:0width$}", width = places as usize + 1);
+            let (whole, rest) = digits.split_at(digits.len() - places as usize);
+            let point = if places > 0 { "." } else { "" };
+            let expected = sealed("FIX.4.4", &format!("35=D|44={whole}{point}{rest}|"));
+            assert_eq!(slot[..len.unwrap()], expected, "{mantissa}e-{places}");
+        }
+    }
+
+    #[test]
+    fn a_slot_that_ends_anywhere_within_many_fields_is_an_error() {
+        let mut slot = [0; 1000];
+        let put = |encoder: &mut Encoder<'_>| {
+            for _ in 0..10 {
+                encoder.put_u32(38, 100).put_char(54, b'1').put_str(55, "ESZ6");
+                encoder.put_utc(60, UtcTime::from_unix_ns(0), Precision::Nanos);
+            }
+        };
+        let len = written(&mut slot, put).unwrap();
+        for room in 0..len {
+            assert_eq!(written(&mut slot[..room], put), Err(EncodeError::TooLong), "{room}");
+        }
+        assert_eq!(written(&mut slot[..len], put), Ok(len));
     }
 
     #[test]
@@ -307,10 +477,20 @@ mod tests {
 
     #[test]
     fn a_value_that_would_forge_a_field_is_refused() {
-        for value in ["", "x\x0135=5"] {
+        for value in [
+            "",
+            "x\x0135=5",
+            "\x01",
+            "ab\x01",
+            "abc\x01e",
+            "a message with\x01",
+            "\x01 and a long one",
+        ] {
             let found = written(&mut [0; 100], |encoder| _ = encoder.put_str(58, value));
             assert_eq!(found, Err(EncodeError::ValueInvalid), "{value:?}");
         }
+        let found = written(&mut [0; 100], |encoder| _ = encoder.put_char(54, SOH));
+        assert_eq!(found, Err(EncodeError::ValueInvalid));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Where a message ends in a stream, proven by BodyLength(9) and CheckSum(10).
 
 use super::reason::Garbled;
+use super::simd::sum;
+use super::swar;
 
 /// The byte that ends a field.
 pub const SOH: u8 = 0x01;
@@ -47,29 +49,10 @@ pub enum Framed {
 /// it, and the search for the next `8=FIX` begins there.
 #[inline]
 pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
-    let prefix = bytes.len().min(START.len());
-    if bytes[..prefix] != START[..prefix] {
-        return garbled(bytes, 1, Garbled::BeginStringMissing);
-    }
-    let Some(begin_string_end) =
-        bytes.iter().take(BEGIN_STRING_FIELD_LEN_MAX).position(|&byte| byte == SOH)
-    else {
-        return unended(bytes, BEGIN_STRING_FIELD_LEN_MAX, Garbled::BeginStringInvalid);
+    let (body, body_len) = match usual_head(bytes).map_or_else(|| head(bytes), Ok) {
+        Ok(found) => found,
+        Err(unusual) => return unusual,
     };
-    let second = &bytes[begin_string_end + 1..];
-    let prefix = second.len().min(2);
-    if second[..prefix] != b"9="[..prefix] {
-        return garbled(bytes, 1, Garbled::BodyLengthNotSecond);
-    }
-    if prefix < 2 {
-        return Framed::Incomplete { need: 2 - prefix };
-    }
-    let (body_len, digits) = match body_length(&second[2..]) {
-        Ok(Some(found)) => found,
-        Ok(None) => return Framed::Incomplete { need: 1 },
-        Err(reason) => return garbled(bytes, 1, reason),
-    };
-    let body = begin_string_end + 1 + 2 + digits + 1;
     let len = body + body_len + TRAILER_LEN;
     if len > message_bytes_max {
         return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
@@ -86,19 +69,45 @@ pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
     }
 }
 
-/// The bytes summed modulo 256, as CheckSum(10) has them.
+/// Where the body begins and how long it is, for the head that nearly every message has: a BeginString
+/// of up to seven characters and a BodyLength of up to seven digits.
 #[inline]
-pub fn sum(bytes: &[u8]) -> u8 {
-    // Sixteen sums side by side: the compiler keeps them in one register.
-    let mut lanes = [0u8; 16];
-    let mut chunks = bytes.chunks_exact(16);
-    for chunk in &mut chunks {
-        for (lane, &byte) in lanes.iter_mut().zip(chunk) {
-            *lane = lane.wrapping_add(byte);
-        }
+fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
+    let begin_string = swar::word_at(bytes, 2)?;
+    let digits_at = 2 + swar::position(begin_string, SOH)? + 1 + 2;
+    let digits = swar::word_at(bytes, digits_at)?;
+    let count = swar::position(digits, SOH)?;
+    let body_len = swar::digits_at_front(digits, count)? as usize;
+    let is_usual = bytes.starts_with(START)
+        && bytes[digits_at - 2..digits_at] == *b"9="
+        && body_len >= BODY_LEN_MIN;
+    is_usual.then_some((digits_at + count + 1, body_len))
+}
+
+/// The same for any head, or what the bytes are instead of one.
+fn head(bytes: &[u8]) -> Result<(usize, usize), Framed> {
+    let prefix = bytes.len().min(START.len());
+    if bytes[..prefix] != START[..prefix] {
+        return Err(garbled(bytes, 1, Garbled::BeginStringMissing));
     }
-    let sum = lanes.into_iter().fold(0, u8::wrapping_add);
-    chunks.remainder().iter().fold(sum, |sum, &byte| sum.wrapping_add(byte))
+    let Some(begin_string_end) =
+        bytes.iter().take(BEGIN_STRING_FIELD_LEN_MAX).position(|&byte| byte == SOH)
+    else {
+        return Err(unended(bytes, BEGIN_STRING_FIELD_LEN_MAX, Garbled::BeginStringInvalid));
+    };
+    let second = &bytes[begin_string_end + 1..];
+    let prefix = second.len().min(2);
+    if second[..prefix] != b"9="[..prefix] {
+        return Err(garbled(bytes, 1, Garbled::BodyLengthNotSecond));
+    }
+    if prefix < 2 {
+        return Err(Framed::Incomplete { need: 2 - prefix });
+    }
+    match body_length(&second[2..]) {
+        Ok(Some((body_len, digits))) => Ok((begin_string_end + 1 + 2 + digits + 1, body_len)),
+        Ok(None) => Err(Framed::Incomplete { need: 1 }),
+        Err(reason) => Err(garbled(bytes, 1, reason)),
+    }
 }
 
 /// BodyLength's value and its number of digits, or `None` when its SOH is still to come.
@@ -181,6 +190,37 @@ mod tests {
     }
 
     #[test]
+    fn a_usual_head_is_read_as_any_head_is() {
+        let heads = [
+            "8=FIX.4.4|9=123|",
+            "8=FIX.4.2|9=5|",
+            "8=FIX.4.4|9=0012345|",
+            "8=FIX.4.4|9=4|",
+            "8=FIX.4.4|9=12345678|",
+            "8=FIXT.1.1|9=77|",
+            "8=FIX|9=55|",
+            "8=FIX.4.4|9=|",
+            "8=FIX.4.4|9=1a3|",
+            "8=FIX.4.4|10=123|",
+            "9=FIX.4.4|9=123|",
+            "8=FOX.4.4|9=123|",
+            "8=FIX.4.4|9|123|",
+            "|||||",
+        ];
+        let mut usual = 0;
+        for text in heads {
+            let bytes = soh(&format!("{text}35=0|34=2|49=A|"));
+            for cut in 0..=bytes.len() {
+                if let Some(found) = usual_head(&bytes[..cut]) {
+                    assert_eq!(head(&bytes[..cut]), Ok(found), "{text} cut at {cut}");
+                    usual += 1;
+                }
+            }
+        }
+        assert!(usual > 10);
+    }
+
+    #[test]
     fn each_garbled_message_has_its_reason_and_the_next_one_is_found() {
         let next = sealed("FIX.4.4", "35=0|34=2|");
         let table = [
@@ -223,14 +263,5 @@ mod tests {
             panic!("not garbled")
         };
         assert_eq!(skip, third);
-    }
-
-    #[test]
-    fn the_sum_agrees_with_adding_byte_by_byte() {
-        let bytes: Vec<u8> = (0..300u32).map(|n| (n * 7 % 256) as u8).collect();
-        for len in 0..bytes.len() {
-            let naive = bytes[..len].iter().map(|&byte| u32::from(byte)).sum::<u32>() % 256;
-            assert_eq!(u32::from(sum(&bytes[..len])), naive, "{len}");
-        }
     }
 }

@@ -9,12 +9,15 @@
 
 pub mod counters;
 pub mod decimal;
+pub mod decode;
 pub mod encode;
 pub mod frame;
 pub mod message;
 pub mod reason;
 pub mod session;
+mod simd;
 pub mod store;
+mod swar;
 pub mod tags;
 pub mod timestamp;
 pub mod value;
@@ -24,9 +27,10 @@ mod oracle;
 
 pub use counters::{Counters, Event};
 pub use decimal::Decimal;
+pub use decode::{Decoder, Identity, identify};
 pub use encode::{EncodeError, Encoder};
 pub use frame::{Framed, frame};
-pub use message::{Decoder, Fault, Identity, Message, identify};
+pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
     CompId, Disposition, Full, Handler, Outlet, Role, SendError, Sender, Session, SessionConfig,

@@ -134,3 +134,54 @@ pub const fn header_slot(tag: u32) -> Option<usize> {
 
 /// How many slots [`header_slot`] gives out.
 pub const HEADER_SLOTS: usize = 26;
+
+/// What a tag means for the decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A tag of the body or trailer.
+    Body,
+    /// A tag of the standard header, by its [`header_slot`].
+    Header(u8),
+    /// The length of the data field that follows ([`data_of_length`]).
+    Length,
+}
+
+/// What a tag means for the decoder: looked up, not decided.
+#[inline]
+pub fn kind(tag: u32) -> Kind {
+    KINDS.get(tag as usize).copied().unwrap_or(Kind::Body)
+}
+
+/// Every tag that is not of the body lies below this.
+const KINDS_LEN: usize = 1024;
+
+static KINDS: [Kind; KINDS_LEN] = {
+    let mut kinds = [Kind::Body; KINDS_LEN];
+    let mut tag = 0;
+    while tag < KINDS_LEN {
+        kinds[tag] = match (data_of_length(tag as u32), header_slot(tag as u32)) {
+            (Some(_), _) => Kind::Length,
+            (None, Some(slot)) => Kind::Header(slot as u8),
+            (None, None) => Kind::Body,
+        };
+        tag += 1;
+    }
+    kinds
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_what_the_functions_say_it_is() {
+        for tag in (0..5_000).chain([TAG_MAX, u32::MAX]) {
+            let expected = match (data_of_length(tag), header_slot(tag)) {
+                (Some(_), _) => Kind::Length,
+                (None, Some(slot)) => Kind::Header(slot as u8),
+                (None, None) => Kind::Body,
+            };
+            assert_eq!(kind(tag), expected, "{tag}");
+        }
+    }
+}

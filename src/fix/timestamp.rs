@@ -2,7 +2,8 @@
 
 use crate::time::UtcTime;
 
-use super::value::FieldError;
+use super::swar;
+use super::value::{self, FieldError};
 
 /// How finely a timestamp is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,9 +43,6 @@ impl Precision {
     }
 }
 
-/// The longest timestamp, in bytes.
-pub const LEN_MAX: usize = Precision::Nanos.len();
-
 const SECONDS_LEN: usize = 17;
 const NS_PER_S: u64 = 1_000_000_000;
 const S_PER_DAY: u64 = 86_400;
@@ -63,19 +61,19 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
         27 => 9,
         _ => return Err(FieldError::Format),
     };
-    if bytes[8] != b'-' || bytes[11] != b':' || bytes[14] != b':' {
-        return Err(FieldError::Format);
-    }
-    let fraction_ns = if places == 0 {
-        0
-    } else if bytes[17] == b'.' {
-        digits(&bytes[18..])? * 10u64.pow(9 - places)
-    } else {
+    let text = bytes.first_chunk::<SECONDS_LEN>().ok_or(FieldError::Format)?;
+    let [d0, d1, d2, d3, d4, d5, d6, d7, b'-', h0, h1, b':', m0, m1, b':', s0, s1] = *text else {
         return Err(FieldError::Format);
     };
-    let (year, month, day) = (digits(&bytes[..4])?, digits(&bytes[4..6])?, digits(&bytes[6..8])?);
-    let (hour, minute) = (digits(&bytes[9..11])?, digits(&bytes[12..14])?);
-    let second = digits(&bytes[15..17])?;
+    let date = digits([d0, d1, d2, d3, d4, d5, d6, d7])?;
+    let time = digits([b'0', b'0', h0, h1, m0, m1, s0, s1])?;
+    let fraction_ns = match bytes[SECONDS_LEN..] {
+        [] => 0,
+        [b'.', ref fraction @ ..] => digits_of_any(fraction)? * 10u64.pow(9 - places),
+        _ => return Err(FieldError::Format),
+    };
+    let (year, month, day) = (date / 10_000, date / 100 % 100, date % 100);
+    let (hour, minute, second) = (time / 10_000, time / 100 % 100, time % 100);
     let calendar = (1970..=2500).contains(&year)
         && (1..=12).contains(&month)
         && (1..=days_in(year, month)).contains(&day);
@@ -87,35 +85,49 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
     Ok(UtcTime::from_unix_ns(seconds * NS_PER_S + fraction_ns))
 }
 
-/// Writes timestamps. Keeps the last second's digits, since most messages fall into the same one.
+/// Writes timestamps. Keeps the last one, since a message often carries it twice, and the last
+/// second's digits, since most messages fall into the same one.
 #[derive(Clone, Debug)]
 pub struct Formatter {
     second: u64,
-    text: [u8; SECONDS_LEN],
+    written: Option<(UtcTime, Precision)>,
+    text: [u8; ROOM],
 }
+
+/// What a timestamp is copied in: the longest, and what makes it a power of two.
+pub(super) const ROOM: usize = 32;
 
 impl Default for Formatter {
     fn default() -> Formatter {
-        Formatter { second: 0, text: *b"19700101-00:00:00" }
+        let mut text = [0; ROOM];
+        text[..SECONDS_LEN].copy_from_slice(b"19700101-00:00:00");
+        Formatter { second: 0, written: None, text }
     }
 }
 
 impl Formatter {
-    /// Writes `utc` to the front of `out` and says how many bytes that took.
+    /// A timestamp in as many bytes as `precision` [says](Precision::len); what follows them means
+    /// nothing.
     #[inline]
-    pub fn format(&mut self, utc: UtcTime, precision: Precision, out: &mut [u8; LEN_MAX]) -> usize {
+    pub(super) fn text(&mut self, utc: UtcTime, precision: Precision) -> &[u8; ROOM] {
+        if self.written != Some((utc, precision)) {
+            self.write(utc, precision);
+        }
+        &self.text
+    }
+
+    fn write(&mut self, utc: UtcTime, precision: Precision) {
         let second = utc.as_unix_ns() / NS_PER_S;
         if second != self.second {
             self.turn_to(second);
         }
-        out[..SECONDS_LEN].copy_from_slice(&self.text);
         let places = precision.places();
         if places > 0 {
-            out[SECONDS_LEN] = b'.';
+            self.text[SECONDS_LEN] = b'.';
             let fraction = utc.as_unix_ns() % NS_PER_S / 10u64.pow(9 - places as u32);
-            put_digits(&mut out[SECONDS_LEN + 1..SECONDS_LEN + 1 + places], fraction);
+            put_digits(&mut self.text[SECONDS_LEN + 1..][..places], fraction);
         }
-        precision.len()
+        self.written = Some((utc, precision));
     }
 
     fn turn_to(&mut self, second: u64) {
@@ -134,15 +146,18 @@ impl Formatter {
 }
 
 #[inline]
-fn digits(bytes: &[u8]) -> Result<u64, FieldError> {
-    let mut value = 0;
-    for &byte in bytes {
-        if !byte.is_ascii_digit() {
-            return Err(FieldError::Format);
-        }
-        value = value * 10 + u64::from(byte - b'0');
+fn digits(text: [u8; 8]) -> Result<u64, FieldError> {
+    let number = swar::digits_at_front(u64::from_le_bytes(text), 8).ok_or(FieldError::Format)?;
+    Ok(u64::from(number))
+}
+
+/// The digits behind the point: three, six or nine.
+#[inline]
+fn digits_of_any(fraction: &[u8]) -> Result<u64, FieldError> {
+    if let [a, b, c] = *fraction {
+        return digits([b'0', b'0', b'0', b'0', b'0', a, b, c]);
     }
-    Ok(value)
+    value::parse_u32(fraction).map(u64::from)
 }
 
 #[inline]
@@ -195,9 +210,9 @@ mod tests {
     use super::*;
 
     fn written(ns: u64, precision: Precision) -> String {
-        let mut out = [0; LEN_MAX];
-        let len = Formatter::default().format(UtcTime::from_unix_ns(ns), precision, &mut out);
-        String::from_utf8(out[..len].to_vec()).unwrap()
+        let mut formatter = Formatter::default();
+        let text = formatter.text(UtcTime::from_unix_ns(ns), precision);
+        String::from_utf8(text[..precision.len()].to_vec()).unwrap()
     }
 
     #[test]
@@ -260,11 +275,12 @@ mod tests {
         #[test]
         fn a_formatter_that_has_written_another_time_forgets_it(a in any::<u64>(), b in any::<u64>()) {
             let mut formatter = Formatter::default();
-            let mut out = [0; LEN_MAX];
-            for ns in [a, b, a, b.wrapping_add(1_000_000_000)] {
-                formatter.format(UtcTime::from_unix_ns(ns), Precision::Nanos, &mut out);
-                let afresh = written(ns, Precision::Nanos);
-                prop_assert_eq!(&out[..], afresh.as_bytes());
+            for ns in [a, b, b, a, b.wrapping_add(1_000_000_000)] {
+                for precision in [Precision::Nanos, Precision::Millis, Precision::Nanos] {
+                    let text = formatter.text(UtcTime::from_unix_ns(ns), precision);
+                    let afresh = written(ns, precision);
+                    prop_assert_eq!(&text[..precision.len()], afresh.as_bytes());
+                }
             }
         }
     }

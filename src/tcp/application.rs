@@ -40,12 +40,13 @@ impl Stack {
     #[inline]
     pub fn commit(&mut self, now: Instant, id: ConnectionId, used: usize) {
         self.on(now, id, |stack, index| {
-            stack.step(index, |connection, _| {
-                // A reset may have come between the two.
-                if matches!(connection.state, State::Established | State::CloseWait) {
-                    connection.send.commit(used);
-                }
-            });
+            let connection = &mut stack.connections[index];
+            // A reset may have come between the two.
+            if matches!(connection.state, State::Established | State::CloseWait) {
+                connection.send.commit(used);
+                connection.arm_persist_timer(stack.now, &stack.config);
+                stack.ask_to_send(index);
+            }
         });
     }
 

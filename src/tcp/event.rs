@@ -139,6 +139,13 @@ pub(super) struct Pending {
     pub(super) closed: bool,
 }
 
+impl Pending {
+    #[inline]
+    pub(super) fn any(self) -> bool {
+        self.connected | self.writable | self.peer_closed | self.closed
+    }
+}
+
 impl Closed {
     /// The counter of this end, where it has one of its own.
     pub(super) fn count(self) -> Option<Count> {

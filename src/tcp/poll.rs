@@ -58,7 +58,8 @@ impl Stack {
         }
     }
 
-    /// The next segment to put on the wire.
+    /// The segment of whose turn it is. `None` where [`next_transmit`](Stack::next_transmit) was not
+    /// asked, and that one turns out to have nothing to send.
     #[inline]
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
@@ -73,8 +74,8 @@ impl Stack {
                 retransmission: false,
             });
         }
-        let index = self.next_to_send()?;
-        self.transmits.pop();
+        // It may turn out to have nothing to send, and its turn is over then.
+        let index = self.transmits.pop()?;
         let leaving = self.step(index, |connection, cx| connection.take_next(cx))?;
         let connection = &self.connections[index];
         Some(Transmit {

@@ -283,7 +283,7 @@ impl Stack {
         };
         let connection = &mut self.connections[index];
         let outcome = act(connection, &mut cx);
-        connection.arm_persist_timer(&cx);
+        connection.arm_persist_timer(cx.now, cx.config);
         self.settle(index);
         outcome
     }
@@ -292,20 +292,27 @@ impl Stack {
     /// what of a connection that is over can be given back.
     #[inline]
     fn settle(&mut self, index: usize) {
+        self.ask_to_send(index);
         let connection = &self.connections[index];
-        if connection.has_next() && !self.slots[index].is_deferred {
-            self.transmits.push(index);
-        }
-        if connection.next_event().is_some() {
+        if connection.pending.any() && connection.next_event().is_some() {
             self.events.push(index);
         }
-        self.timers.advance(index, connection.deadline());
         if self.slots[index].is_in_backlog && connection.state != State::SynReceived {
             self.leave_backlog(index);
         }
         if self.connections[index].state == State::Closed {
             self.settle_closed(index);
         }
+    }
+
+    /// The part of the books that data to send touch: whose turn it is, and when to send again.
+    #[inline]
+    pub(super) fn ask_to_send(&mut self, index: usize) {
+        let connection = &self.connections[index];
+        if connection.may_have_next() && !self.slots[index].is_deferred {
+            self.transmits.push(index);
+        }
+        self.timers.advance(index, connection.deadline());
     }
 
     fn leave_backlog(&mut self, index: usize) {

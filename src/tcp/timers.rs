@@ -1,5 +1,6 @@
 //! What happens when nothing does: retransmission and persist timer, keep-alive, TIME-WAIT.
 
+use super::config::Config;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
@@ -45,14 +46,14 @@ impl Connection {
     /// Something waits to be sent, nothing is in flight and the window lets nothing through: unless
     /// we ask again, a lost window update would be waited for without end (RFC 9293 3.8.6.1).
     #[inline]
-    pub(super) fn arm_persist_timer(&mut self, cx: &Context<'_>) {
+    pub(super) fn arm_persist_timer(&mut self, now: Instant, config: &Config) {
         if self.retransmit_at == Instant::FAR_FUTURE
             && self.can_transmit()
             && self.flight() == 0
             && (self.send.len() > 0 || (self.fin_queued && !self.fin_sent))
             && !self.has_new()
         {
-            self.start_retransmit_timer(cx);
+            self.retransmit_at = now + self.rtt.rto(config);
         }
     }
 

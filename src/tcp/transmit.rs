@@ -36,6 +36,15 @@ impl Connection {
         self.next().is_some()
     }
 
+    /// Whether it is worth asking whether anything is to be sent: false only if nothing is, and found out
+    /// at once. Windows may still say no.
+    #[inline]
+    pub(super) fn may_have_next(&self) -> bool {
+        let owes = self.acks_due > 0 || self.syn_due || self.probe_due || self.keep_alive_due;
+        let unsent = !self.fin_sent && (self.fin_queued || self.send.len() as u32 > self.flight());
+        owes || unsent || self.resend.is_some()
+    }
+
     /// Whether anything is to be sent for the first time.
     pub(super) fn has_new(&self) -> bool {
         self.next_new().is_some()

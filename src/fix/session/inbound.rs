@@ -6,11 +6,11 @@ use core::fmt::Write;
 use arrayvec::{ArrayString, ArrayVec};
 
 use crate::fix::counters::Event;
-use crate::fix::message::{Decoder, Message};
 use crate::fix::reason::{CloseReason, Garbled, RejectReason};
 use crate::fix::store::{SEQ_NUM_MAX, Store};
 use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
+use crate::fix::{decode::Decoder, message::Message};
 use crate::time::Now;
 
 use super::held::Held;

@@ -5,9 +5,9 @@
 //! sent meanwhile have numbers past its end.
 
 use crate::fix::counters::Event;
-use crate::fix::message::{Decoder, Message};
 use crate::fix::store::Store;
 use crate::fix::tags::{self, msg_type};
+use crate::fix::{decode::Decoder, message::Message};
 use crate::time::Now;
 
 use super::outbound::{ADMIN_BYTES_MAX, header_again};

@@ -175,14 +175,10 @@ impl Rig {
         let mut parts = line.split(" | ").map(str::trim);
         let (msg_type, seq) = parts.next().unwrap().split_once(' ').unwrap();
         let fields: Vec<&str> = parts.collect();
-        let mut out = [0; crate::fix::timestamp::LEN_MAX];
         let precision = crate::fix::Precision::Millis;
-        let len = crate::fix::timestamp::Formatter::default().format(
-            at_ms(self.ms).utc,
-            precision,
-            &mut out,
-        );
-        let now = String::from_utf8_lossy(&out[..len]).into_owned();
+        let mut formatter = crate::fix::timestamp::Formatter::default();
+        let now = formatter.text(at_ms(self.ms).utc, precision);
+        let now = String::from_utf8_lossy(&now[..precision.len()]).into_owned();
         let version = fields.iter().find_map(|field| field.strip_prefix("8=")).unwrap_or("FIX.4.4");
         let usual = [("34", seq), ("49", "THEM"), ("52", &now), ("56", "US")];
         let mut body = format!("35={msg_type}|");

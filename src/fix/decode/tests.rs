@@ -1,10 +1,19 @@
 use proptest::prelude::*;
 
+use super::scan::find_soh;
 use super::*;
+use crate::fix::decimal::Decimal;
+use crate::fix::frame::SOH;
 use crate::fix::oracle::{self, seal_bytes, sealed};
+use crate::fix::reason::RejectReason;
+use crate::fix::value::FieldError;
 
 const ORDER: &str = "35=D|34=7|49=DESK|52=20260102-03:04:05.678|56=VENUE|11=id-1|21=1|38=100|40=2|\
                      44=10.25|54=1|55=INTC|60=20260102-03:04:05.678|95=5|96=a\x01b=c|58=text|";
+
+/// No data field: read the fast way. Two tags share a place of the index.
+const REPORT: &str = "35=8|34=7|49=VENUE|52=20260102-03:04:05.678|56=DESK|6=10.25|11=id-1|14=100|\
+                      17=E1|31=10.25|32=100|37=X1|39=2|54=1|55=INTC|150=F|151=0|523=here|";
 
 #[test]
 fn every_field_is_found_where_it_stands() {
@@ -99,11 +108,11 @@ fn a_logon_says_who_it_is_from() {
     assert_eq!(identify(&sealed("FIX.4.4", "35=0|49=A|56=B|"), 4096, &mut decoder), None);
 }
 
-fn mutated() -> impl Strategy<Value = Vec<u8>> {
+fn mutated(of: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let soup = prop_oneof![Just(SOH), Just(b'='), Just(b'0'), Just(b'9'), Just(b'-'), any::<u8>()];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), soup, 0u8..3), 0..8);
-    edits.prop_map(|edits| {
-        let mut body = ORDER.replace('|', "\x01").into_bytes();
+    edits.prop_map(move |edits| {
+        let mut body = of.replace('|', "\x01").into_bytes();
         for (index, byte, kind) in edits {
             let at = index.index(body.len());
             match kind {
@@ -120,15 +129,55 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
     #[test]
-    fn mutations_are_read_as_the_naive_decoder_reads_them(body in mutated()) {
-        let bytes = seal_bytes("FIX.4.4", &body);
+    fn mutations_are_read_as_the_naive_decoder_reads_them(
+        bodies in prop::collection::vec(prop_oneof![mutated(ORDER), mutated(REPORT)], 1..6)
+    ) {
+        // One decoder for all: what it expects of the next comes from the ones before.
         let mut decoder = Decoder::default();
-        let found = decoder.parse(&bytes).ok().map(|message| {
-            message.fields().map(|(tag, value)| (tag, value.to_vec())).collect::<Vec<_>>()
-        });
-        let framed = body.len() >= 5 && body.ends_with(&[SOH]);
-        let expected = if framed { oracle::fields(&bytes) } else { None };
-        prop_assert_eq!(found, expected);
+        for body in bodies {
+            let bytes = seal_bytes("FIX.4.4", &body);
+            let found = decoder.parse(&bytes).ok().map(|message| {
+                message.fields().map(|(tag, value)| (tag, value.to_vec())).collect::<Vec<_>>()
+            });
+            let framed = body.len() >= 5 && body.ends_with(&[SOH]);
+            let expected = if framed { oracle::fields(&bytes) } else { None };
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn the_fast_way_agrees_with_the_slow_one(
+        bodies in prop::collection::vec(prop_oneof![mutated(ORDER), mutated(REPORT)], 1..6)
+    ) {
+        let mut fast = Decoder::default();
+        let mut slow = Decoder::with_fields(FIELDS_DEFAULT);
+        for body in bodies {
+            let bytes = seal_bytes("FIX.4.4", &body);
+            let Framed::Complete { body, .. } = frame(&bytes, usize::MAX) else { continue };
+            let end = bytes.len() - TRAILER_LEN;
+            let found = fast.decode(&bytes, body);
+            let expected = slowly(&bytes, end, &mut slow.fields, &mut slow.index);
+            if bytes.get(body..body + 3) != Some(b"35=") {
+                prop_assert_eq!(found.err(), Some(Garbled::MsgTypeNotThird));
+                continue;
+            }
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => {
+                    prop_assert_eq!(found.fault(), expected.fault());
+                    prop_assert!(found.fields().eq(expected.fields()));
+                    for tag in (0..1100).chain([65_571, 523, 547]) {
+                        let naive = expected.fields().find(|field| field.0 == tag);
+                        prop_assert_eq!(found.field(tag), naive.map(|field| field.1));
+                        prop_assert_eq!(expected.field(tag), naive.map(|field| field.1));
+                        prop_assert_eq!(found.u32(tag).ok(), expected.field(tag)
+                            .and_then(|value| crate::fix::value::parse_u32(value).ok()));
+                        prop_assert_eq!(found.decimal(tag).ok(), expected.field(tag)
+                            .and_then(|value| Decimal::parse(value).ok()));
+                    }
+                }
+                (found, expected) => prop_assert_eq!(found.err(), expected.err()),
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,161 @@
+//! From bytes to fields, in place.
+//!
+//! The decoder tells two kinds of damage apart. Bytes that are no fields at all are [`Garbled`] and
+//! leave no trace. Fields that are wrong are a [`Fault`](super::Fault): the message still has its
+//! number, and the session answers with a Reject. Only the first fault of a message is kept.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `layout` | the fast way: vector instructions, and the order of tags expected of each type |
+//! | `scan` | the slow way, which knows every case |
+//! | `index` | fields by their tag |
+
+mod index;
+mod layout;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use super::frame::{Framed, TRAILER_LEN, frame};
+use super::message::Message;
+use super::reason::Garbled;
+use super::tags;
+use layout::Layout;
+use scan::scan;
+
+pub(super) use index::Index;
+
+/// How many fields [`Decoder::default`] has room for.
+pub const FIELDS_DEFAULT: usize = 256;
+
+/// Where a field's value lies in its message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Field {
+    pub(super) tag: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Field {
+    /// The value's length in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// CheckSum(10) of a message whose trailer begins at `end`.
+    #[inline]
+    fn of_check_sum(end: usize) -> Field {
+        let start = end as u32 + 3;
+        Field { tag: tags::CHECK_SUM, start, end: start + 3 }
+    }
+}
+
+/// Orders of tags that are remembered: one for each MsgType, as long as not two share a place.
+const LAYOUTS: usize = 16;
+
+/// What messages are decoded into, used again for each.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    fields_max: usize,
+    layouts: Box<[Layout]>,
+    /// For messages that are read the slow way.
+    fields: Box<[Field]>,
+    index: Index,
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::with_fields(FIELDS_DEFAULT)
+    }
+}
+
+impl Decoder {
+    /// A decoder of messages with at most `fields_max` fields, itself at most 65,535.
+    pub fn with_fields(fields_max: usize) -> Decoder {
+        let fields_max = fields_max.min(usize::from(u16::MAX));
+        Decoder {
+            fields_max,
+            layouts: (0..LAYOUTS).map(|_| Layout::new()).collect(),
+            fields: vec![Field::default(); fields_max].into_boxed_slice(),
+            index: Index::EMPTY,
+        }
+    }
+
+    /// The fields of `bytes`, which are one whole message, framing and all.
+    ///
+    /// # Errors
+    /// What [`frame`] finds, and what is wrong with the fields.
+    pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Message<'a>, Garbled> {
+        match frame(bytes, usize::MAX) {
+            Framed::Complete { len, body } if len == bytes.len() => self.decode(bytes, body),
+            Framed::Garbled { reason, .. } => Err(reason),
+            Framed::Complete { .. } | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
+        }
+    }
+
+    /// The fields of `bytes`, which [`frame`] found complete, with those after BodyLength beginning
+    /// at `body`.
+    ///
+    /// # Errors
+    /// [`Garbled::MsgTypeNotThird`], [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`];
+    /// [`Garbled::CheckSumMissing`] where [`frame`] would not have found `bytes` complete.
+    #[inline]
+    pub fn decode<'a>(&'a mut self, bytes: &'a [u8], body: usize) -> Result<Message<'a>, Garbled> {
+        let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
+        if bytes.get(body..body + 3) != Some(b"35=") {
+            return Err(Garbled::MsgTypeNotThird);
+        }
+        let place = bytes.get(body + 3).map_or(0, |first| usize::from(*first) % LAYOUTS);
+        let layout = &mut self.layouts[place];
+        if layout.read(bytes, end, self.fields_max) {
+            let (fields, index) = layout.found();
+            return Ok(Message::new(bytes, fields, index, None));
+        }
+        slowly(bytes, end, &mut self.fields, &mut self.index)
+    }
+}
+
+#[cold]
+fn slowly<'a>(
+    bytes: &'a [u8],
+    end: usize,
+    fields: &'a mut [Field],
+    index: &'a mut Index,
+) -> Result<Message<'a>, Garbled> {
+    let (count, fault) = scan(&bytes[..end], fields, index)?;
+    *fields.get_mut(count).ok_or(Garbled::FieldsTooMany)? = Field::of_check_sum(end);
+    index.note(tags::CHECK_SUM, count);
+    Ok(Message::new(bytes, &fields[..=count], index, fault))
+}
+
+/// Who a first message says it is from, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// BeginString(8).
+    pub begin_string: &'a [u8],
+    /// SenderCompID(49): the counterparty.
+    pub sender_comp_id: &'a [u8],
+    /// TargetCompID(56): us.
+    pub target_comp_id: &'a [u8],
+}
+
+/// Reads the identity of the Logon that `bytes` begin with, so that an acceptor can pick the
+/// session. `None` when they begin with anything else, or with less than a whole Logon.
+pub fn identify<'a>(
+    bytes: &'a [u8],
+    message_bytes_max: usize,
+    decoder: &'a mut Decoder,
+) -> Option<Identity<'a>> {
+    let Framed::Complete { len, body } = frame(bytes, message_bytes_max) else { return None };
+    let message = decoder.decode(&bytes[..len], body).ok()?;
+    if message.msg_type() != tags::msg_type::LOGON {
+        return None;
+    }
+    Some(Identity {
+        begin_string: message.begin_string(),
+        sender_comp_id: message.field(tags::SENDER_COMP_ID)?,
+        target_comp_id: message.field(tags::TARGET_COMP_ID)?,
+    })
+}

@@ -1,0 +1,156 @@
+//! The slow way to find fields, byte by byte: it knows every case, and decides what the unusual ones
+//! mean. The fast way leaves them to it, and must agree with it on the rest.
+
+use super::Field;
+use super::index::Index;
+use crate::fix::frame::SOH;
+use crate::fix::message::Fault;
+use crate::fix::reason::{Garbled, RejectReason};
+use crate::fix::tags::{TAG_MAX, data_of_length, header_slot};
+use crate::fix::value;
+
+/// Finds the fields of `content`, a message without its trailer: how many, and the first thing that is
+/// wrong with one.
+///
+/// # Errors
+/// [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`].
+pub(super) fn scan<'a>(
+    content: &'a [u8],
+    fields: &mut [Field],
+    index: &mut Index,
+) -> Result<(usize, Option<Fault<'a>>), Garbled> {
+    index.clear();
+    let mut scan = Scan {
+        bytes: content,
+        fields,
+        index,
+        header_seen: 0,
+        count: 0,
+        at: 0,
+        announced: None,
+        in_body: false,
+        fault: None,
+    };
+    while scan.at < content.len() {
+        scan.field()?;
+    }
+    Ok((scan.count, scan.fault))
+}
+
+/// One pass over the fields.
+struct Scan<'a, 't> {
+    bytes: &'a [u8],
+    fields: &'t mut [Field],
+    index: &'t mut Index,
+    /// A bit for each header field that has come.
+    header_seen: u32,
+    count: usize,
+    at: usize,
+    /// The data field that the last field announced, and its length.
+    announced: Option<(u32, usize)>,
+    in_body: bool,
+    fault: Option<Fault<'a>>,
+}
+
+impl<'a> Scan<'a, '_> {
+    fn field(&mut self) -> Result<(), Garbled> {
+        let tag_start = self.at;
+        let (tag, start) = self.tag()?;
+        let tag_text = &self.bytes[tag_start..start - 1];
+        let end = self.value_end(tag, start)?;
+        self.at = end + 1;
+        let Some(tag) = tag else {
+            self.announced = None;
+            self.fault(RejectReason::InvalidTagNumber, tag_text);
+            return Ok(());
+        };
+        self.announce(tag, start, end);
+        if start == end {
+            self.fault(RejectReason::TagWithoutValue, tag_text);
+        }
+        self.place(tag, tag_text);
+        let field = self.fields.get_mut(self.count).ok_or(Garbled::FieldsTooMany)?;
+        *field = Field { tag, start: start as u32, end: end as u32 };
+        self.index.note(tag, self.count);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// The tag at the cursor and where its value begins; `None` for a number that no tag has.
+    fn tag(&mut self) -> Result<(Option<u32>, usize), Garbled> {
+        let negative = self.bytes[self.at] == b'-';
+        let first = self.at + usize::from(negative);
+        let mut tag = 0u32;
+        for (digits, &byte) in self.bytes[first..].iter().enumerate() {
+            match byte {
+                b'0'..=b'9' => tag = tag.saturating_mul(10).saturating_add(u32::from(byte - b'0')),
+                b'=' if digits > 0 => {
+                    let valid = !negative && self.bytes[first] != b'0' && tag <= TAG_MAX;
+                    return Ok((valid.then_some(tag), first + digits + 1));
+                }
+                _ => return Err(Garbled::FieldMalformed),
+            }
+        }
+        Err(Garbled::FieldMalformed)
+    }
+
+    /// Where the value's SOH is: past as many bytes as were announced, or the next one.
+    fn value_end(&mut self, tag: Option<u32>, start: usize) -> Result<usize, Garbled> {
+        if let Some((data, len)) = self.announced
+            && tag == Some(data)
+        {
+            let end = start.saturating_add(len);
+            if self.bytes.get(end) == Some(&SOH) {
+                return Ok(end);
+            }
+            self.fault(RejectReason::DataFormatIncorrect, &self.bytes[self.at..start - 1]);
+        }
+        find_soh(self.bytes, start).ok_or(Garbled::FieldMalformed)
+    }
+
+    fn announce(&mut self, tag: u32, start: usize, end: usize) {
+        self.announced = data_of_length(tag).and_then(|data| {
+            let len = value::parse_u32(&self.bytes[start..end]).ok()?;
+            Some((data, len as usize))
+        });
+    }
+
+    /// Finds header fields that are repeated or follow the body.
+    fn place(&mut self, tag: u32, tag_text: &'a [u8]) {
+        let Some(slot) = header_slot(tag) else {
+            self.in_body = true;
+            return;
+        };
+        let bit = 1 << slot;
+        if self.header_seen & bit != 0 {
+            self.fault(RejectReason::TagRepeated, tag_text);
+            return;
+        }
+        self.header_seen |= bit;
+        if self.in_body {
+            self.fault(RejectReason::TagOutOfOrder, tag_text);
+        }
+    }
+
+    #[cold]
+    fn fault(&mut self, reason: RejectReason, tag: &'a [u8]) {
+        self.fault.get_or_insert(Fault { reason, tag });
+    }
+}
+
+/// The next SOH at or after `from`, eight bytes at a time.
+#[inline]
+pub(super) fn find_soh(bytes: &[u8], from: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut at = from;
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let zero_where_soh = u64::from_le_bytes(*word) ^ ONES;
+        let found = zero_where_soh.wrapping_sub(ONES) & !zero_where_soh & HIGHS;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    bytes.get(at..)?.iter().position(|&byte| byte == SOH).map(|offset| at + offset)
+}

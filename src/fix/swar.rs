@@ -1,0 +1,146 @@
+//! Eight bytes of text at a time, in one register. A word holds its first byte lowest.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The eight bytes from `at` on.
+#[inline]
+pub(super) fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// The eight bytes that end before `end`.
+#[inline]
+pub(super) fn word_before(bytes: &[u8], end: usize) -> Option<u64> {
+    bytes.get(..end)?.last_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// The position of the first `byte` in a word.
+#[inline]
+pub(super) fn position(word: u64, byte: u8) -> Option<usize> {
+    let zero_where_found = word ^ (ONES * byte as u64);
+    // Exact up to the first zero, which is all that is asked for.
+    let found = zero_where_found.wrapping_sub(ONES) & !zero_where_found & HIGHS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+}
+
+/// The number that the first `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
+#[inline]
+pub(super) fn digits_at_front(word: u64, count: usize) -> Option<u32> {
+    if count == 0 || count > 8 { None } else { digits_at_back(word << (64 - 8 * count), count) }
+}
+
+/// The number that the last `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
+#[inline]
+pub(super) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
+    if count == 0 || count > 8 {
+        return None;
+    }
+    let kept = u64::MAX << (64 - 8 * count);
+    let digits = (word ^ ZEROS) & kept;
+    // A byte over 9 reaches its highest bit by this, or has it already. One that carries into the
+    // next has it already, too.
+    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & HIGHS != 0 {
+        return None;
+    }
+    Some(number(digits))
+}
+
+/// Eight digits' values, the first and highest in the lowest byte, as a number.
+#[inline]
+const fn number(digits: u64) -> u32 {
+    // Pairs, then fours, then all: each multiplication adds ten times the one to the other.
+    let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000 << 32 | 1) >> 32) as u32
+}
+
+/// How many numbers [`text_of`] writes: those of eight digits.
+pub(super) const NUMBERS: u64 = 100_000_000;
+
+/// A number under [`NUMBERS`] in eight digits, zeros in front.
+#[inline]
+pub(super) const fn text_of(number: u64) -> u64 {
+    // Fours, then pairs, then all: each multiplication divides by a power of ten, exactly so for
+    // what is in its lanes.
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((pairs - tens * 10) << 8) | ZEROS
+}
+
+/// How many digits a number under [`NUMBERS`] takes, by its [`text_of`].
+#[inline]
+pub(super) const fn width_of(text: u64) -> usize {
+    // The last digit counts, even where it is 0.
+    let digits = (text ^ ZEROS) | 1 << 56;
+    8 - digits.trailing_zeros() as usize / 8
+}
+
+/// Whether a byte of the word is `byte`.
+#[inline]
+pub(super) const fn has(word: u64, byte: u8) -> bool {
+    let zero_where_found = word ^ (ONES * byte as u64);
+    zero_where_found.wrapping_sub(ONES) & !zero_where_found & HIGHS != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fix::value::parse_u32;
+
+    fn soup() -> impl Strategy<Value = [u8; 8]> {
+        let byte = prop_oneof![
+            8 => b'0'..=b'9',
+            1 => prop_oneof![Just(b'/'), Just(b':'), Just(b'='), Just(0x8a), Just(0xff)],
+            1 => any::<u8>()
+        ];
+        prop::array::uniform8(byte)
+    }
+
+    #[test]
+    fn every_width_and_carry_is_written_as_the_library_writes_it() {
+        let powers = (0..8).map(|power| 10u64.pow(power));
+        let edges =
+            powers.flat_map(|power| [power - 1, power, power + 1, 9 * power, 10 * power - 1]);
+        for number in edges.chain(0..10_000).chain((0..10_000).map(|four| four * 10_000)) {
+            let text = text_of(number).to_le_bytes();
+            assert_eq!(text, *format!("{number:08}").as_bytes());
+            assert_eq!(width_of(text_of(number)), number.to_string().len(), "{number}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn numbers_are_written_as_the_library_writes_them(number in 0..NUMBERS) {
+            let library = format!("{number:08}");
+            prop_assert_eq!(&text_of(number).to_le_bytes(), library.as_bytes());
+        }
+
+        #[test]
+        fn digits_are_read_as_one_by_one(bytes in soup(), count in 0usize..=9) {
+            let word = u64::from_le_bytes(bytes);
+            let cut = count.min(8);
+            let naive = |text: &[u8]| if count > 8 { None } else { parse_u32(text).ok() };
+            prop_assert_eq!(digits_at_front(word, count), naive(&bytes[..cut]));
+            prop_assert_eq!(digits_at_back(word, count), naive(&bytes[8 - cut..]));
+        }
+
+        #[test]
+        fn a_byte_is_found_where_it_is_first(bytes in soup(), byte in any::<u8>(), planted in 0usize..16) {
+            let mut bytes = bytes;
+            if let Some(place) = bytes.get_mut(planted) {
+                *place = byte;
+            }
+            let naive = bytes.iter().position(|other| *other == byte);
+            prop_assert_eq!(position(u64::from_le_bytes(bytes), byte), naive);
+            prop_assert_eq!(has(u64::from_le_bytes(bytes), byte), naive.is_some());
+        }
+    }
+}
