@@ -1,0 +1,153 @@
+//! A NIC in memory: frames written beforehand are received one a poll, and frames that are sent are
+//! counted and given back, but for the last few.
+
+use std::collections::VecDeque;
+
+use fixwire::offload::capability::Capability;
+use fixwire::offload::nic::{Burst, Frame as _, Link, Nic, RxMeta};
+use fixwire::offload::observe::NicCounters;
+use fixwire::offload::plan::{Advert, Capabilities, Plan, Provider};
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::offload::verdict::Verdict;
+use fixwire_hw::pool::{FRAME_ROOM, Frame, Pool};
+
+use crate::peer::HOST_MAC;
+
+/// Who sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sums {
+    /// The device: its verdict is good, and what is sent is left to it.
+    Offloaded,
+    /// The host, both ways.
+    InSoftware,
+}
+
+impl Sums {
+    /// As a bench is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sums::Offloaded => "offloaded",
+            Sums::InSoftware => "software",
+        }
+    }
+
+    /// The plan under which they are done so: the default profile's, audits and all.
+    pub fn plan(self) -> Plan {
+        let advert = Advert { by: Provider::Model, how: "in memory" };
+        let device = Capability::ALL
+            .into_iter()
+            .filter(|capability| {
+                use Capability::{RxIpv4Checksum, RxTcpChecksum, TxIpv4Checksum, TxTcpChecksum};
+                matches!(
+                    capability,
+                    RxIpv4Checksum | RxTcpChecksum | TxIpv4Checksum | TxTcpChecksum
+                )
+            })
+            .fold(Capabilities::NONE, |device, capability| device.with(capability, advert));
+        let policy = match self {
+            Sums::Offloaded => Policy::Prefer,
+            Sums::InSoftware => Policy::Off,
+        };
+        Plan::negotiate("memory", &Profile::all(policy), &device)
+    }
+
+    /// What the device says of a frame.
+    pub const fn rx_meta(self) -> RxMeta {
+        match self {
+            Sums::Offloaded => RxMeta { l3: Verdict::Good, l4: Verdict::Good, ..RxMeta::UNKNOWN },
+            Sums::InSoftware => RxMeta::UNKNOWN,
+        }
+    }
+}
+
+/// The most frames that wait to be received.
+pub const LOADED_MAX: usize = 512;
+
+/// How many of the frames sent last are kept.
+const KEPT: usize = 4;
+
+/// The NIC.
+#[derive(Debug)]
+pub struct MemoryNic {
+    meta: RxMeta,
+    pool: Pool,
+    /// The next frame last.
+    loaded: Vec<Frame>,
+    sent: u64,
+    kept: VecDeque<Frame>,
+}
+
+impl MemoryNic {
+    /// One whose verdicts are as `sums` says.
+    pub fn new(sums: Sums) -> MemoryNic {
+        MemoryNic {
+            meta: sums.rx_meta(),
+            pool: Pool::new(2 * LOADED_MAX, FRAME_ROOM),
+            loaded: Vec::with_capacity(LOADED_MAX),
+            sent: 0,
+            kept: VecDeque::with_capacity(KEPT + 1),
+        }
+    }
+
+    /// Has `frames` received, one a poll, in their order.
+    pub fn load(&mut self, frames: &[Vec<u8>]) {
+        assert!(self.loaded.is_empty() && frames.len() <= LOADED_MAX);
+        for bytes in frames.iter().rev() {
+            let mut frame = self.pool.take().expect("the pool holds two loads");
+            frame.space()[..bytes.len()].copy_from_slice(bytes);
+            frame.received(bytes.len(), self.meta);
+            self.loaded.push(frame);
+        }
+    }
+
+    /// How many frames were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The last few of them, the newest last.
+    pub fn kept(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.kept.iter().map(|frame| frame.bytes())
+    }
+}
+
+impl Nic for MemoryNic {
+    type Frame = Frame;
+
+    #[inline]
+    fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        let Some(frame) = self.loaded.pop() else { return 0 };
+        burst.push(frame);
+        1
+    }
+
+    #[inline]
+    fn tx_frame(&mut self) -> Option<Frame> {
+        self.pool.take()
+    }
+
+    #[inline]
+    fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        let count = burst.len();
+        self.sent += count as u64;
+        for frame in burst.drain(..) {
+            if self.kept.len() == KEPT {
+                self.kept.pop_front();
+            }
+            self.kept.push_back(frame);
+        }
+        count
+    }
+
+    fn link(&mut self) -> Link {
+        Link::Up
+    }
+
+    fn mac(&self) -> [u8; 6] {
+        HOST_MAC.0
+    }
+
+    fn counters(&self) -> NicCounters {
+        NicCounters::default()
+    }
+}
