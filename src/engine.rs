@@ -104,7 +104,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
         self.inbound = Some(inbound);
         self.on_time(now);
-        self.send(now, clock);
+        // What deadlines and applications have led to; what found no buffer or no room before.
+        if A::WANTS_POLL || self.tcp.has_turns() || !self.outbound.is_empty() {
+            self.send(now, clock);
+        }
         received
     }
 

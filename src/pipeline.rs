@@ -56,13 +56,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// the device has buffers and its next hop is known.
     #[inline]
     pub(crate) fn transmit(&mut self, now: Now) {
-        while let Some((_, remote)) = self.tcp.next_transmit() {
-            let Some(mac) = self.hardware_address(now, remote) else {
+        while let Some(turn) = self.tcp.next_transmit() {
+            let Some(mac) = self.hardware_address(now, turn.remote) else {
                 self.tcp.defer_transmit();
                 continue;
             };
             let Some(mut frame) = self.frame_to_write() else { return };
-            let Some(segment) = self.tcp.poll_transmit(now.mono) else { continue };
+            let Some(segment) = self.tcp.transmit(now.mono, turn) else { continue };
             let network = self.neighbors.network();
             let (len, meta) = self.emitter.tcp(network, mac, &segment, frame.space());
             frame.finish(len, meta);

@@ -137,7 +137,7 @@ impl Peer {
         Some(out)
     }
 
-    fn write(&self, flags: Flags, options: Options, payload: &[u8]) -> Vec<u8> {
+    fn write(&mut self, flags: Flags, options: Options, payload: &[u8]) -> Vec<u8> {
         let segment = Transmit {
             connection: None,
             local: PEER_ADDR,

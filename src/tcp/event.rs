@@ -19,6 +19,11 @@ impl ConnectionId {
     pub const fn index(self) -> usize {
         self.index as usize
     }
+
+    #[cfg(test)]
+    pub(crate) const fn for_test(index: u32) -> ConnectionId {
+        ConnectionId { index, generation: 1 }
+    }
 }
 
 /// The name of a listener.

@@ -26,7 +26,7 @@ pub use connection::State;
 pub use counters::{Count, Counters};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
-pub use poll::Transmit;
+pub use poll::{Transmit, Turn};
 pub use stack::{Info, Stack};
 
 mod acknowledge;

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use super::counters::Count;
 use super::event::{ConnectionId, Event};
 use super::stack::Stack;
+use super::transmit::Next;
 use crate::time::Instant;
 use crate::wire::tcp::Repr;
 
@@ -25,17 +26,33 @@ pub struct Transmit<'a> {
     pub retransmission: bool,
 }
 
+/// Whose turn it is to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// Where to.
+    pub remote: Ipv4Addr,
+    /// Which connection, and what; `None` for a reset.
+    next: Option<(usize, Next)>,
+}
+
 impl Stack {
     /// Whose turn it is to send, and where to, without taking it: time to look the hardware address
-    /// up. [`poll_transmit`](Stack::poll_transmit) then yields that segment, or
+    /// up. [`transmit`](Stack::transmit) then yields that segment, or
     /// [`defer_transmit`](Stack::defer_transmit) puts it aside.
     #[inline]
-    pub fn next_transmit(&mut self) -> Option<(Option<ConnectionId>, Ipv4Addr)> {
+    pub fn next_transmit(&mut self) -> Option<Turn> {
         if let Some(reset) = self.resets.front() {
-            return Some((None, reset.tuple.remote.addr));
+            return Some(Turn { remote: reset.tuple.remote.addr, next: None });
         }
-        let index = self.next_to_send()?;
-        Some((self.public_id(index), self.connections[index].tuple.remote.addr))
+        loop {
+            let index = self.transmits.front()?;
+            let connection = &self.connections[index];
+            if let Some(next) = connection.next() {
+                let remote = connection.tuple.remote.addr;
+                return Some(Turn { remote, next: Some((index, next)) });
+            }
+            self.transmits.pop();
+        }
     }
 
     /// Puts aside the one whose turn it is, as its next hop's hardware address is not known: a
@@ -58,25 +75,14 @@ impl Stack {
         }
     }
 
-    /// The segment of whose turn it is. `None` where [`next_transmit`](Stack::next_transmit) was not
-    /// asked, and that one turns out to have nothing to send.
+    /// The segment of whose turn it is. To be called with what
+    /// [`next_transmit`](Stack::next_transmit) said last, before anything else is done.
     #[inline]
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+    pub fn transmit(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
-        if let Some(reset) = self.resets.pop() {
-            self.counters.count(Count::ResetOut);
-            return Some(Transmit {
-                connection: None,
-                local: reset.tuple.local.addr,
-                remote: reset.tuple.remote.addr,
-                header: reset.header(),
-                payload: [&[], &[]],
-                retransmission: false,
-            });
-        }
-        // It may turn out to have nothing to send, and its turn is over then.
-        let index = self.transmits.pop()?;
-        let leaving = self.step(index, |connection, cx| connection.take_next(cx))?;
+        let Some((index, next)) = turn.next else { return self.transmit_reset() };
+        self.transmits.pop();
+        let leaving = self.step(index, |connection, cx| connection.take(cx, next));
         let connection = &self.connections[index];
         Some(Transmit {
             connection: self.public_id(index),
@@ -86,6 +92,34 @@ impl Stack {
             payload: connection.send.slices(leaving.offset, leaving.len),
             retransmission: leaving.is_retransmission,
         })
+    }
+
+    /// The next segment to put on the wire, for whoever needs no hardware addresses.
+    #[inline]
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit<'_>> {
+        let turn = self.next_transmit()?;
+        self.transmit(now, turn)
+    }
+
+    fn transmit_reset(&mut self) -> Option<Transmit<'_>> {
+        let reset = self.resets.pop()?;
+        self.counters.count(Count::ResetOut);
+        Some(Transmit {
+            connection: None,
+            local: reset.tuple.local.addr,
+            remote: reset.tuple.remote.addr,
+            header: reset.header(),
+            payload: [&[], &[]],
+            retransmission: false,
+        })
+    }
+
+    /// Whether anybody may have something to send or to tell.
+    #[inline]
+    pub fn has_turns(&self) -> bool {
+        self.resets.front().is_some()
+            || self.transmits.front().is_some()
+            || self.events.front().is_some()
     }
 
     /// When [`on_timeout`](Stack::on_timeout) is next to be called; [`Instant::FAR_FUTURE`] for
@@ -119,18 +153,7 @@ impl Stack {
         }
     }
 
-    /// The connection at the front of those that have something to send.
     #[inline]
-    fn next_to_send(&mut self) -> Option<usize> {
-        loop {
-            let index = self.transmits.front()?;
-            if self.connections[index].has_next() {
-                return Some(index);
-            }
-            self.transmits.pop();
-        }
-    }
-
     fn public_id(&self, index: usize) -> Option<ConnectionId> {
         (!self.connections[index].is_released).then(|| self.id(index))
     }

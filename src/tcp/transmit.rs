@@ -13,7 +13,7 @@ const LIMITED_TRANSMIT_MAX: u32 = 2;
 
 /// What is to be sent next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Syn,
     Data { seq: SeqNumber, len: u32, has_fin: bool },
     Ack,
@@ -30,12 +30,6 @@ pub(super) struct Leaving {
 }
 
 impl Connection {
-    /// Whether anything is to be sent.
-    #[inline]
-    pub(super) fn has_next(&self) -> bool {
-        self.next().is_some()
-    }
-
     /// Whether it is worth asking whether anything is to be sent: false only if nothing is, and found out
     /// at once. Windows may still say no.
     #[inline]
@@ -50,8 +44,9 @@ impl Connection {
         self.next_new().is_some()
     }
 
+    /// What is to be sent next, if the windows let it.
     #[inline]
-    fn next(&self) -> Option<Next> {
+    pub(super) fn next(&self) -> Option<Next> {
         match self.state {
             State::Closed => None,
             State::SynSent | State::SynReceived => self.syn_due.then_some(Next::Syn),
@@ -138,12 +133,11 @@ impl Connection {
         u32::from(self.duplicate_acks).min(LIMITED_TRANSMIT_MAX) * self.snd_mss
     }
 
-    /// The next segment, which leaves now.
+    /// The segment that [`next`](Connection::next) said, which leaves now.
     #[inline]
-    pub(super) fn take_next(&mut self, cx: &mut Context<'_>) -> Option<Leaving> {
-        let next = self.next()?;
+    pub(super) fn take(&mut self, cx: &mut Context<'_>, next: Next) -> Leaving {
         cx.count(Count::SegmentOut);
-        Some(match next {
+        match next {
             Next::Syn => self.send_syn(cx),
             Next::Data { seq, len, has_fin } => self.send_data(cx, seq, len, has_fin),
             Next::Ack => {
@@ -156,7 +150,7 @@ impl Connection {
                 self.keep_alive_due = false;
                 self.bare(cx, self.snd_una - 1)
             }
-        })
+        }
     }
 
     fn send_syn(&mut self, cx: &mut Context<'_>) -> Leaving {

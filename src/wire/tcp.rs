@@ -148,6 +148,21 @@ pub struct Timestamps {
     pub echo: u32,
 }
 
+impl Timestamps {
+    /// Writes both values into an option that is there already, padded as [`Options::emit`] pads it.
+    ///
+    /// # Panics
+    /// If `option` is shorter than 12 bytes.
+    #[inline]
+    pub(crate) fn emit_values(self, option: &mut [u8]) {
+        let values = u64::from(self.value) << 32 | u64::from(self.echo);
+        option[4..12].copy_from_slice(&values.to_be_bytes());
+    }
+}
+
+/// Blocks received out of order, from edge (included) to edge (not included); unused ones `None`.
+pub type SackBlocks = [Option<(SeqNumber, SeqNumber)>; SACK_BLOCKS_MAX];
+
 /// Options that this engine reads and writes. What it does not know it skips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -159,8 +174,8 @@ pub struct Options {
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<Timestamps>,
-    /// Blocks received out of order, from edge (included) to edge (not included); unused ones `None`.
-    pub sack: [Option<(SeqNumber, SeqNumber)>; SACK_BLOCKS_MAX],
+    /// What was received out of order (RFC 2018 3).
+    pub sack: Option<SackBlocks>,
 }
 
 impl Options {
@@ -170,7 +185,7 @@ impl Options {
         window_scale: None,
         sack_permitted: false,
         timestamps: None,
-        sack: [None; 4],
+        sack: None,
     };
 
     /// How many bytes they take in a header: a multiple of 4.
@@ -191,7 +206,7 @@ impl Options {
     }
 
     fn sack_blocks(&self) -> usize {
-        self.sack.iter().flatten().count()
+        self.sack.iter().flatten().flatten().count()
     }
 
     /// Reads the option bytes of a header.
@@ -240,7 +255,8 @@ impl Options {
                 self.timestamps = Some(Timestamps { value, echo });
             }
             (kind::SACK, blocks) if blocks.len() % 8 == 0 => {
-                for (slot, block) in self.sack.iter_mut().zip(blocks.chunks_exact(8)) {
+                let sack = self.sack.get_or_insert([None; SACK_BLOCKS_MAX]);
+                for (slot, block) in sack.iter_mut().zip(blocks.chunks_exact(8)) {
                     *slot = Some((SeqNumber(be_u32(&block[..4])), SeqNumber(be_u32(&block[4..]))));
                 }
             }
@@ -277,7 +293,7 @@ impl Options {
         let blocks = self.sack_blocks();
         if blocks > 0 {
             put(&[kind::NO_OPERATION, kind::NO_OPERATION, kind::SACK, 2 + 8 * blocks as u8]);
-            for (left, right) in self.sack.iter().flatten() {
+            for (left, right) in self.sack.iter().flatten().flatten() {
                 put(&left.0.to_be_bytes());
                 put(&right.0.to_be_bytes());
             }
@@ -438,14 +454,27 @@ impl Repr {
         let out = &mut out[..header_len];
         out[0..2].copy_from_slice(&self.src_port.to_be_bytes());
         out[2..4].copy_from_slice(&self.dst_port.to_be_bytes());
-        out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
-        out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
         out[12] = ((header_len / 4) << 4) as u8;
-        out[13] = self.flags.0;
-        out[14..16].copy_from_slice(&self.window.to_be_bytes());
+        self.emit_varying(out);
         out[16..20].fill(0);
         self.options.emit(&mut out[HEADER_LEN..]);
         header_len
+    }
+}
+
+impl Repr {
+    /// Writes the fields that differ from one segment of a connection to the next: sequence numbers,
+    /// control bits, window.
+    ///
+    /// # Panics
+    /// If `out` is shorter than [`HEADER_LEN`].
+    #[inline]
+    pub(crate) fn emit_varying(&self, out: &mut [u8]) {
+        let out = &mut out[..HEADER_LEN];
+        out[4..8].copy_from_slice(&self.seq.0.to_be_bytes());
+        out[8..12].copy_from_slice(&self.ack.0.to_be_bytes());
+        out[13] = self.flags.0;
+        out[14..16].copy_from_slice(&self.window.to_be_bytes());
     }
 }
 
@@ -476,7 +505,7 @@ mod tests {
                 window_scale: Some(7),
                 sack_permitted: true,
                 timestamps: Some(Timestamps { value: 1, echo: 2 }),
-                sack: [None; 4],
+                sack: None,
             },
         }
     }
@@ -485,12 +514,12 @@ mod tests {
     fn what_is_emitted_is_read_back() {
         let sack = Options {
             timestamps: Some(Timestamps { value: 9, echo: 8 }),
-            sack: [
+            sack: Some([
                 Some((SeqNumber(5), SeqNumber(6))),
                 Some((SeqNumber(9), SeqNumber(12))),
                 None,
                 None,
-            ],
+            ]),
             ..Options::NONE
         };
         for options in [syn_ack().options, Options::NONE, sack] {

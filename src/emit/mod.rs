@@ -1,6 +1,8 @@
 //! Step 8 of the path: frames to send, and the one place where a checksum is finished or left to
 //! the device, as the plan says.
 
+mod template;
+
 use crate::neighbor::Network;
 use crate::offload::capability::Capability;
 use crate::offload::checksum::{Sum, copy_and_sum};
@@ -9,13 +11,19 @@ use crate::offload::plan::Plan;
 use crate::tcp::Transmit;
 use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
+use template::{Key, Template};
 
 /// Writes frames by the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Emitter {
     ipv4: TxChecksum,
     tcp: TxChecksum,
+    templates: Box<[Template]>,
 }
+
+/// Headers that are kept for their next segment: one for each connection, as long as not two share a
+/// place.
+const TEMPLATES: usize = 64;
 
 /// A frame that has been written: its length, and what the device is to do with it.
 pub type Written = (usize, TxMeta);
@@ -29,6 +37,7 @@ impl Emitter {
         Emitter {
             ipv4: by_plan(Capability::TxIpv4Checksum),
             tcp: by_plan(Capability::TxTcpChecksum),
+            templates: vec![Template::default(); TEMPLATES].into_boxed_slice(),
         }
     }
 
@@ -46,54 +55,54 @@ impl Emitter {
     /// If `out` is shorter than the frame; the connection's MSS keeps it within the MTU.
     #[inline]
     pub fn tcp(
-        &self,
+        &mut self,
         network: &Network,
         dst: Mac,
         segment: &Transmit<'_>,
         out: &mut [u8],
     ) -> Written {
         let [first, second] = segment.payload;
-        let tcp_len = segment.header.header_len() + first.len() + second.len();
-        let packet = ipv4::Repr {
-            src: segment.local,
-            dst: segment.remote,
-            protocol: ipv4::Protocol::Tcp,
-            payload_len: tcp_len,
+        let payload_len = first.len() + second.len();
+        let headers = match Key::of(network, dst, segment) {
+            Some(key) => {
+                let template = &mut self.templates[key.place(TEMPLATES)];
+                if !template.is_for(&key) {
+                    *template = Template::new(key, network, dst, segment);
+                }
+                template.write(&segment.header, payload_len, self.ipv4, out)
+            }
+            None => write_headers(network, dst, segment, payload_len, self.ipv4, out),
         };
-        let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
-        let l3_len = packet.emit(&mut out[l2_len..], self.ipv4 == TxChecksum::Partial);
-        let l4 = &mut out[l2_len + l3_len..][..tcp_len];
-        let l4_len = segment.header.emit(l4);
-
-        let (header, payload) = l4.split_at_mut(l4_len);
-        let pseudo = Sum::of_tcp_pseudo_header(
-            segment.local.octets(),
-            segment.remote.octets(),
-            tcp_len as u16,
-        );
+        let l4 = &mut out[headers.l2_len + headers.l3_len..][..headers.l4_len + payload_len];
+        let (header, payload) = l4.split_at_mut(headers.l4_len);
         let field = match self.tcp {
             TxChecksum::Partial => {
                 payload[..first.len()].copy_from_slice(first);
                 payload[first.len()..].copy_from_slice(second);
-                pseudo.folded()
+                headers.pseudo.folded()
             }
             TxChecksum::Full => {
-                let sum = pseudo.plus(Sum::of(header)).plus(copy_and_sum(first, payload));
-                let rest = copy_and_sum(second, &mut payload[first.len()..]);
-                let odd = first.len() % 2 == 1;
-                (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
+                let sum = headers.pseudo.plus(Sum::of(header)).plus(copy_and_sum(first, payload));
+                if second.is_empty() {
+                    sum.checksum()
+                } else {
+                    let rest = copy_and_sum(second, &mut payload[first.len()..]);
+                    let odd = first.len() % 2 == 1;
+                    (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
+                }
             }
         };
         header[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
         let meta = TxMeta {
-            l2_len: l2_len as u8,
-            l3_len: l3_len as u8,
-            l4_len: l4_len as u8,
+            l2_len: headers.l2_len as u8,
+            l3_len: headers.l3_len as u8,
+            l4_len: headers.l4_len as u8,
             ipv4: self.ipv4,
             tcp: self.tcp,
             stamp_token: 0,
         };
-        (padded(l2_len + l3_len + tcp_len, out), meta)
+        let len = headers.l2_len + headers.l3_len + headers.l4_len + payload_len;
+        (padded(len, out), meta)
     }
 
     /// Writes the answer to an echo request of `to`.
@@ -123,6 +132,39 @@ impl Emitter {
         };
         Ok((padded(l2_len + l3_len + payload_len, out), meta))
     }
+}
+
+/// The headers of a segment, written but for the TCP checksum: their lengths in bytes, and the sum of
+/// the pseudo-header.
+struct Headers {
+    l2_len: usize,
+    l3_len: usize,
+    l4_len: usize,
+    pseudo: Sum,
+}
+
+/// Writes a segment's headers field by field, the TCP checksum zero.
+fn write_headers(
+    network: &Network,
+    dst: Mac,
+    segment: &Transmit<'_>,
+    payload_len: usize,
+    ipv4: TxChecksum,
+    out: &mut [u8],
+) -> Headers {
+    let l4_len = segment.header.header_len();
+    let packet = ipv4::Repr {
+        src: segment.local,
+        dst: segment.remote,
+        protocol: ipv4::Protocol::Tcp,
+        payload_len: l4_len + payload_len,
+    };
+    let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
+    let l3_len = packet.emit(&mut out[l2_len..], ipv4 == TxChecksum::Partial);
+    segment.header.emit(&mut out[l2_len + l3_len..]);
+    let (src, dst) = (segment.local.octets(), segment.remote.octets());
+    let pseudo = Sum::of_tcp_pseudo_header(src, dst, (l4_len + payload_len) as u16);
+    Headers { l2_len, l3_len, l4_len, pseudo }
 }
 
 /// Writes an ARP packet.
