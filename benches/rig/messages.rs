@@ -26,11 +26,23 @@ pub fn logon() -> Vec<u8> {
     sealed(&format!("35=A|34=1|49={VENUE}|52={SENT_AT}|56={DESK}|98=0|108=30|"))
 }
 
+/// What order `number` is for: the whole units and the hundredths of its price, and its quantity. Of
+/// ten quantities six have one digit, three have two and one has three; half of the prices have four
+/// digits before the point and half have five.
+pub fn terms(number: u64) -> (u64, u64, u64) {
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let quantity = match mixed % 10 {
+        0..6 => 1 + mixed / 16 % 9,
+        6..9 => 10 + mixed / 16 % 90,
+        _ => 100 + mixed / 16 % 900,
+    };
+    (9_750 + mixed % 500, 25 * (mixed % 4), quantity)
+}
+
 /// The report that order `number` was filled, under MsgSeqNum `seq`. OrderID is as long as it takes
-/// to make [`REPORT_LEN`] bytes. Prices and quantities differ from one to the next.
+/// to make [`REPORT_LEN`] bytes.
 pub fn execution_report(seq: u32, number: u64) -> Vec<u8> {
-    let (price, quantity) = (4500 + number % 500, 1 + number % 9);
-    let ticks = 25 * (number % 4);
+    let (price, ticks, quantity) = terms(number);
     let rest = |order_id: &str| {
         sealed(&format!(
             "35=8|34={seq}|49={VENUE}|52={SENT_AT}|56={DESK}|6={price}.{ticks:02}|11=O{number}|\
@@ -44,9 +56,12 @@ pub fn execution_report(seq: u32, number: u64) -> Vec<u8> {
     message
 }
 
-/// The length of the order that the hosts send under MsgSeqNum `seq` with the number `number`.
-pub fn order_len(seq: u32, number: u64) -> usize {
-    order(seq, number, 4500, 25, 5).len()
+/// The order that a host sends under MsgSeqNum `seq` on the report of order `number - 1`: as much of the
+/// same, a quarter more dear.
+pub fn answer(seq: u32, number: u64) -> Vec<u8> {
+    let (price, ticks, quantity) = terms(number - 1);
+    let hundredths = 100 * price + ticks + 25;
+    order(seq, number, hundredths / 100, hundredths % 100, quantity)
 }
 
 /// The order that a host is to send, as text, for hosts that have no encoder and for lengths.

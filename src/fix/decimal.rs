@@ -69,15 +69,18 @@ impl Decimal {
         if len == 0 || len > 8 {
             return None;
         }
-        let kept = word & (u64::MAX << (64 - 8 * len));
+        let kept = word & swar::back(len);
         let Some(point) = swar::position(kept, b'.') else {
-            let mantissa = swar::digits_at_back(word, len)?;
+            let mantissa = swar::digits_of(kept, len)?;
             return Some(Decimal { mantissa: i64::from(mantissa), exponent: 0 });
         };
+        if len == 1 {
+            return None;
+        }
         // The digits before the point move up by one, over it.
-        let behind = u64::MAX.checked_shl(8 * point as u32 + 8).unwrap_or(0);
         let before = (1 << (8 * point)) - 1;
-        let mantissa = swar::digits_at_back(kept & behind | (kept & before) << 8, len - 1)?;
+        let digits = (kept & before) << 8 | (kept & !before & !(0xff << (8 * point)));
+        let mantissa = swar::digits_of(digits, len - 1)?;
         Some(Decimal { mantissa: i64::from(mantissa), exponent: point as i8 - 7 })
     }
 

@@ -1,6 +1,6 @@
-//! The fence of this crate: the two passes over a message that vector instructions make cheap, where
-//! the SOHs lie and what the bytes add up to. Each has a portable twin, and a property test that the
-//! two agree.
+//! The fence of this crate: the passes over a message that vector instructions make cheap, where its
+//! SOHs lie, what its bytes add up to, whether its tags are those expected. Each has a portable twin,
+//! and a property test that the two agree.
 #![allow(unsafe_code)]
 
 use super::frame::SOH;
@@ -8,8 +8,42 @@ use super::frame::SOH;
 /// Bytes that one mask tells of.
 const BLOCK_LEN: usize = 64;
 
-/// Writes the positions of the SOHs in `bytes` to the front of `ends`, and says how many there are;
-/// `None` if there are more than it holds.
+/// Where the SOHs of a short message lie: bit *n* of word *m* for byte 64 *m* + *n*.
+pub(super) type Masks = [u64; 4];
+
+/// The masks of a message of one to four blocks; `None` of a shorter or longer one.
+#[inline]
+pub(super) fn soh_masks(bytes: &[u8]) -> Option<Masks> {
+    let mut masks = [0; 4];
+    let last = bytes.last_chunk::<BLOCK_LEN>()?;
+    let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
+    if bytes.len() > masks.len() * BLOCK_LEN {
+        return None;
+    }
+    for (mask, block) in masks.iter_mut().zip(blocks) {
+        *mask = soh_mask(block);
+    }
+    if !rest.is_empty() {
+        // The last block overlaps the one before it: what was seen there is shifted out.
+        *masks.get_mut(blocks.len())? = soh_mask(last) >> (BLOCK_LEN - rest.len());
+    }
+    Some(masks)
+}
+
+/// Writes the positions of the SOHs that `masks` tell of to the front of `ends`, and says how many there
+/// are; `None` if there are more than it holds.
+#[inline]
+pub(super) fn positions(masks: &Masks, ends: &mut [u32]) -> Option<usize> {
+    let mut count = 0;
+    let mut base = 0;
+    for mask in masks {
+        count = note(*mask, base, ends, count)?;
+        base += BLOCK_LEN as u32;
+    }
+    Some(count)
+}
+
+/// As [`positions`], of a message of any length.
 #[inline]
 pub(super) fn soh_positions(bytes: &[u8], ends: &mut [u32]) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
@@ -19,16 +53,27 @@ pub(super) fn soh_positions(bytes: &[u8], ends: &mut [u32]) -> Option<usize> {
         count = note(soh_mask(block), base, ends, count)?;
         base += BLOCK_LEN as u32;
     }
-    if rest.is_empty() {
-        return Some(count);
-    }
-    let mask = match bytes.last_chunk::<BLOCK_LEN>() {
-        // It overlaps the block before it: what was seen there is shifted out.
-        Some(block) => soh_mask(block) >> (BLOCK_LEN - rest.len()),
-        None => soh_mask_of_few(rest),
-    };
-    note(mask, base, ends, count)
+    if rest.is_empty() { Some(count) } else { note(soh_mask_of_few(rest), base, ends, count) }
 }
+
+/// Whether `bytes` differ from the front of `image` anywhere where `mask` has ones. Both are at least as
+/// long as `bytes`, which are at least 16.
+#[inline]
+pub(super) fn differs(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
+    let len = bytes.len();
+    let (Some(image), Some(mask)) = (image.get(..len), mask.get(..len)) else { return true };
+    differs_within(bytes, image, mask)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn differs_within(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
+    // SAFETY: SSE2 is part of every x86-64 processor.
+    unsafe { x86_64::differs(bytes, image, mask) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+use portable::differs as differs_within;
 
 #[inline]
 fn note(mut mask: u64, base: u32, ends: &mut [u32], mut count: usize) -> Option<usize> {
@@ -73,7 +118,8 @@ pub(super) use portable::sum;
 mod x86_64 {
     use core::arch::x86_64::{
         __m128i, _mm_add_epi64, _mm_and_si128, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128,
-        _mm_movemask_epi8, _mm_sad_epu8, _mm_set1_epi8, _mm_setzero_si128, _mm_unpackhi_epi64,
+        _mm_movemask_epi8, _mm_or_si128, _mm_sad_epu8, _mm_set1_epi8, _mm_setzero_si128,
+        _mm_unpackhi_epi64, _mm_xor_si128,
     };
 
     use super::{BLOCK_LEN, SOH};
@@ -121,6 +167,31 @@ mod x86_64 {
         few.wrapping_add(_mm_cvtsi128_si64(total) as u8)
     }
 
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    pub(super) fn differs(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
+        let difference = |bytes: &[u8; LANES], image: &[u8; LANES], mask: &[u8; LANES]| {
+            _mm_and_si128(_mm_xor_si128(load(bytes), load(image)), load(mask))
+        };
+        let [(lanes, _), (image_lanes, _), (mask_lanes, _)] =
+            [bytes, image, mask].map(<[u8]>::as_chunks::<LANES>);
+        let whole = lanes
+            .iter()
+            .zip(image_lanes)
+            .zip(mask_lanes)
+            .fold(_mm_setzero_si128(), |all, ((bytes, image), mask)| {
+                _mm_or_si128(all, difference(bytes, image, mask))
+            });
+        // What is left over lies in the last lane, which overlaps the ones before it.
+        let (Some(bytes), Some(image), Some(mask)) =
+            (bytes.last_chunk(), image.last_chunk(), mask.last_chunk())
+        else {
+            return true;
+        };
+        let all = _mm_or_si128(whole, difference(bytes, image, mask));
+        _mm_movemask_epi8(_mm_cmpeq_epi8(all, _mm_setzero_si128())) != 0xffff
+    }
+
     /// From position *n* on: a lane of which the last *n* bytes count.
     const WINDOW: [u8; 2 * LANES] = {
         let mut window = [0; 2 * LANES];
@@ -139,6 +210,11 @@ mod portable {
 
     pub(super) fn soh_mask(block: &[u8; BLOCK_LEN]) -> u64 {
         block.iter().rev().fold(0, |mask, byte| mask << 1 | u64::from(*byte == SOH))
+    }
+
+    pub(super) fn differs(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
+        let mut pairs = bytes.iter().zip(image).zip(mask);
+        bytes.len() < 16 || pairs.any(|((byte, image), mask)| (byte ^ image) & mask != 0)
     }
 
     pub(in crate::fix) fn sum(bytes: &[u8]) -> u8 {
@@ -178,9 +254,38 @@ mod tests {
                 Some(count) => prop_assert_eq!(&ends[..count], &naive[..]),
                 None => prop_assert!(naive.len() > room),
             }
+            match soh_masks(&bytes) {
+                Some(masks) => match positions(&masks, &mut ends) {
+                    Some(count) => prop_assert_eq!(&ends[..count], &naive[..]),
+                    None => prop_assert!(naive.len() > room),
+                },
+                None => prop_assert!(!(BLOCK_LEN..=4 * BLOCK_LEN).contains(&bytes.len())),
+            }
             if let Some(block) = bytes.first_chunk() {
                 prop_assert_eq!(portable::soh_mask(block), soh_mask(block));
             }
+        }
+
+        #[test]
+        fn a_difference_counts_where_the_mask_has_ones(
+            bytes in prop::collection::vec(any::<u8>(), 0..100),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+            holes in prop::collection::vec(any::<prop::sample::Index>(), 0..60),
+        ) {
+            let (mut image, mut mask) = (bytes.clone(), vec![0xff; bytes.len()]);
+            image.extend([1; 20]);
+            mask.extend([0xff; 20]);
+            for (at, byte) in changes {
+                image[at.index(bytes.len() + 20)] = byte;
+            }
+            for at in holes {
+                mask[at.index(bytes.len() + 20)] = 0;
+            }
+            let len = bytes.len();
+            let naive = len < 16 || (0..len).any(|at| mask[at] != 0 && image[at] != bytes[at]);
+            prop_assert_eq!(differs(&bytes, &image, &mask), naive);
+            prop_assert_eq!(portable::differs(&bytes, &image[..len], &mask[..len]), naive);
+            prop_assert!(differs(&bytes, &image, &[]) || bytes.is_empty());
         }
 
         #[test]

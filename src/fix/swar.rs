@@ -37,8 +37,19 @@ pub(super) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
     if count == 0 || count > 8 {
         return None;
     }
-    let kept = u64::MAX << (64 - 8 * count);
-    let digits = (word ^ ZEROS) & kept;
+    digits_of(word & back(count), count)
+}
+
+/// The bits of a word's last `count` bytes, 1 to 8.
+#[inline]
+pub(super) const fn back(count: usize) -> u64 {
+    u64::MAX << (64 - 8 * count)
+}
+
+/// The number that the last `count` bytes of a word write, 1 to 8 digits, the bytes before them zero.
+#[inline]
+pub(super) fn digits_of(kept: u64, count: usize) -> Option<u32> {
+    let digits = kept ^ (ZEROS & back(count));
     // A byte over 9 reaches its highest bit by this, or has it already. One that carries into the
     // next has it already, too.
     if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & HIGHS != 0 {

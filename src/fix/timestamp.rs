@@ -85,6 +85,42 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
     Ok(UtcTime::from_unix_ns(seconds * NS_PER_S + fraction_ns))
 }
 
+/// Reads timestamps that mostly fall into one second: SendingTime of message after message. What it
+/// reads is what [`parse`] reads.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// The text of the last second read, and what it says.
+    text: [u8; SECONDS_LEN],
+    second: UtcTime,
+}
+
+impl Reader {
+    /// As [`parse`].
+    ///
+    /// # Errors
+    /// As [`parse`].
+    #[inline]
+    pub fn read(&mut self, bytes: &[u8]) -> Result<UtcTime, FieldError> {
+        if let Some((text, &[b'.', a, b, c])) = bytes.split_first_chunk::<SECONDS_LEN>()
+            && *text == self.text
+            && let Ok(ms) = digits([b'0', b'0', b'0', b'0', b'0', a, b, c])
+        {
+            return Ok(UtcTime::from_unix_ns(self.second.as_unix_ns() + ms * 1_000_000));
+        }
+        self.read_anew(bytes)
+    }
+
+    #[cold]
+    fn read_anew(&mut self, bytes: &[u8]) -> Result<UtcTime, FieldError> {
+        let utc = parse(bytes)?;
+        if let Some(text) = bytes.first_chunk::<SECONDS_LEN>() {
+            self.text = *text;
+            self.second = UtcTime::from_unix_ns(utc.as_unix_ns() / NS_PER_S * NS_PER_S);
+        }
+        Ok(utc)
+    }
+}
+
 /// Writes timestamps. Keeps the last one, since a message often carries it twice, and the last
 /// second's digits, since most messages fall into the same one.
 #[derive(Clone, Debug)]
@@ -269,6 +305,26 @@ mod tests {
                 let text = written(ns, precision);
                 prop_assert_eq!(text.len(), precision.len());
                 prop_assert_eq!(parse(text.as_bytes()), Ok(UtcTime::from_unix_ns(ns / unit * unit)));
+            }
+        }
+
+        #[test]
+        fn a_reader_reads_what_parse_reads(
+            base in 0u64..16_000_000_000_000_000_000, steps in prop::collection::vec(0u64..2_000_000_000, 1..8),
+            damage in prop::option::of((0usize..27, any::<u8>()))
+        ) {
+            let mut reader = Reader::default();
+            let mut ns = base;
+            for step in steps {
+                ns += step;
+                for precision in [Precision::Millis, Precision::Seconds, Precision::Nanos] {
+                    let mut text = written(ns, precision).into_bytes();
+                    if let Some((at, byte)) = damage && let Some(place) = text.get_mut(at) {
+                        *place = byte;
+                    }
+                    prop_assert_eq!(reader.read(&text), parse(&text));
+                    prop_assert_eq!(reader.read(&text), parse(&text));
+                }
             }
         }
 

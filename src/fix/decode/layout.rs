@@ -9,7 +9,7 @@
 
 use super::Field;
 use super::index::Index;
-use crate::fix::simd::soh_positions;
+use crate::fix::simd::{Masks, positions, soh_positions};
 use crate::fix::swar;
 use crate::fix::tags::{self, Kind, TAG_MAX, kind};
 
@@ -61,15 +61,26 @@ impl Layout {
         }
     }
 
-    /// Finds the fields of a whole message whose trailer begins at `end`. False if that takes the
-    /// slow way.
+    /// Finds the fields of a whole message whose trailer begins at `end`, and whose SOHs are where `masks`
+    /// say, if it is short enough for them. False if that takes the slow way.
     #[inline]
-    pub(super) fn read(&mut self, bytes: &[u8], end: usize, fields_max: usize) -> bool {
-        let Some(count) = soh_positions(&bytes[..end], &mut self.ends[..]) else { return false };
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        end: usize,
+        masks: Option<&Masks>,
+        fields_max: usize,
+    ) -> bool {
+        let ends = &mut self.ends[..];
+        let count = match masks {
+            Some(masks) => positions(masks, ends),
+            None => soh_positions(&bytes[..end], ends),
+        };
         // CheckSum has a place too.
-        if count == 0 || count >= fields_max.min(FIELDS_MAX) {
+        let Some(count) = count.filter(|count| *count > 0 && *count < fields_max.min(FIELDS_MAX))
+        else {
             return false;
-        }
+        };
         count == self.count && self.predict(bytes, end) || self.learn(bytes, end, count)
     }
 

@@ -6,6 +6,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `shape` | the fastest way: a message shaped like one before it |
 //! | `layout` | the fast way: vector instructions, and the order of tags expected of each type |
 //! | `scan` | the slow way, which knows every case |
 //! | `index` | fields by their tag |
@@ -13,6 +14,7 @@
 mod index;
 mod layout;
 mod scan;
+mod shape;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +22,11 @@ mod tests;
 use super::frame::{Framed, TRAILER_LEN, frame};
 use super::message::Message;
 use super::reason::Garbled;
+use super::simd::soh_masks;
 use super::tags;
 use layout::Layout;
 use scan::scan;
+use shape::Shapes;
 
 pub(super) use index::Index;
 
@@ -38,6 +42,8 @@ pub(super) struct Field {
 }
 
 impl Field {
+    const NONE: Field = Field { tag: 0, start: 0, end: 0 };
+
     /// The value's length in bytes.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -59,6 +65,7 @@ const LAYOUTS: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Decoder {
     fields_max: usize,
+    shapes: Shapes,
     layouts: Box<[Layout]>,
     /// For messages that are read the slow way.
     fields: Box<[Field]>,
@@ -77,6 +84,7 @@ impl Decoder {
         let fields_max = fields_max.min(usize::from(u16::MAX));
         Decoder {
             fields_max,
+            shapes: Shapes::new(),
             layouts: (0..LAYOUTS).map(|_| Layout::new()).collect(),
             fields: vec![Field::default(); fields_max].into_boxed_slice(),
             index: Index::EMPTY,
@@ -107,10 +115,21 @@ impl Decoder {
         if bytes.get(body..body + 3) != Some(b"35=") {
             return Err(Garbled::MsgTypeNotThird);
         }
+        let content = &bytes[..end];
+        let masks = soh_masks(content);
+        if let Some(masks) = &masks
+            && let Some(place) = self.shapes.find(content, masks)
+        {
+            let (fields, index) = self.shapes.fields(place);
+            return Ok(Message::new(bytes, fields, index, None));
+        }
         let place = bytes.get(body + 3).map_or(0, |first| usize::from(*first) % LAYOUTS);
         let layout = &mut self.layouts[place];
-        if layout.read(bytes, end, self.fields_max) {
+        if layout.read(bytes, end, masks.as_ref(), self.fields_max) {
             let (fields, index) = layout.found();
+            if let Some(masks) = &masks {
+                self.shapes.note(content, masks, fields, index);
+            }
             return Ok(Message::new(bytes, fields, index, None));
         }
         slowly(bytes, end, &mut self.fields, &mut self.index)

@@ -195,7 +195,7 @@ impl<S: Store> Core<S> {
 
     /// The first thing wrong with a message whatever its type, and the tag at fault.
     #[inline]
-    fn flaw<'a>(&self, now: Now, message: &Message<'a>) -> Option<(RejectReason, &'a [u8])> {
+    fn flaw<'a>(&mut self, now: Now, message: &Message<'a>) -> Option<(RejectReason, &'a [u8])> {
         if let Some(fault) = message.fault() {
             return Some((fault.reason, fault.tag));
         }
@@ -206,10 +206,11 @@ impl<S: Store> Core<S> {
         let Some(target) = message.field(tags::TARGET_COMP_ID) else {
             return missing.map(|(reason, _)| (reason, &b"56"[..]));
         };
-        let sent = match message.utc(tags::SENDING_TIME) {
-            Ok(sent) => sent,
-            Err(FieldError::Missing) => return Some((RejectReason::RequiredTagMissing, b"52")),
-            Err(_) => return Some((RejectReason::DataFormatIncorrect, b"52")),
+        let Some(sent) = message.field(tags::SENDING_TIME) else {
+            return Some((RejectReason::RequiredTagMissing, b"52"));
+        };
+        let Ok(sent) = self.sending_times.read(sent) else {
+            return Some((RejectReason::DataFormatIncorrect, b"52"));
         };
         if !message.msg_type().iter().all(u8::is_ascii_alphanumeric) {
             return Some((RejectReason::InvalidMsgType, b""));
