@@ -1,6 +1,7 @@
 //! The two application messages of a fill-or-quote session, read and written in place: orders and
 //! reports on them (FIX 4.2 and 4.4, NewOrderSingle and ExecutionReport).
 
+use crate::fix::swar;
 use crate::fix::tags::{CL_ORD_ID, ORDER_QTY, PRICE, SYMBOL};
 use crate::fix::{Decimal, Encoder, FieldError, Message, Precision};
 use crate::time::UtcTime;
@@ -12,23 +13,28 @@ pub const EXECUTION_REPORT: &[u8] = b"8";
 
 /// Tags of these messages by their names in the standard.
 mod tag {
-    pub(super) const ACCOUNT: u32 = 1;
     pub(super) const AVG_PX: u32 = 6;
     pub(super) const CUM_QTY: u32 = 14;
     pub(super) const EXEC_ID: u32 = 17;
     pub(super) const EXEC_TRANS_TYPE: u32 = 20;
-    pub(super) const HANDL_INST: u32 = 21;
     pub(super) const LAST_PX: u32 = 31;
     pub(super) const LAST_QTY: u32 = 32;
     pub(super) const ORDER_ID: u32 = 37;
     pub(super) const ORD_STATUS: u32 = 39;
-    pub(super) const ORD_TYPE: u32 = 40;
     pub(super) const SIDE: u32 = 54;
-    pub(super) const TIME_IN_FORCE: u32 = 59;
     pub(super) const TRANSACT_TIME: u32 = 60;
     pub(super) const EXEC_TYPE: u32 = 150;
     pub(super) const LEAVES_QTY: u32 = 151;
 }
+
+/// Account(1), that all orders are for.
+const ACCOUNT: &[u8; 8] = b"1=DESK1\x01";
+/// HandlInst(21), automated and private.
+const HANDL_INST_AUTOMATED: &[u8; 5] = b"21=1\x01";
+/// OrdType(40), limit.
+const ORD_TYPE_LIMIT: &[u8; 5] = b"40=2\x01";
+/// TimeInForce(59), day.
+const TIME_IN_FORCE_DAY: &[u8; 5] = b"59=0\x01";
 
 /// Side(54).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,23 +73,28 @@ pub struct NumberedId {
 
 impl NumberedId {
     /// `letter` and `number`.
+    #[inline]
     pub fn new(letter: u8, number: u64) -> NumberedId {
-        let mut digits = [0u8; 20];
-        let mut at = digits.len();
-        let mut rest = number;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        let digits = &digits[at..];
         let mut text = [0; 21];
         text[0] = letter;
-        text[1..=digits.len()].copy_from_slice(digits);
-        NumberedId { text, len: 1 + digits.len() as u8 }
+        if number < swar::NUMBERS {
+            let digits = swar::text_of(number);
+            let width = swar::width_of(digits);
+            text[1..9].copy_from_slice(&(digits >> (64 - 8 * width)).to_le_bytes());
+            return NumberedId { text, len: 1 + width as u8 };
+        }
+        let mut width = 0;
+        let mut rest = number;
+        while rest > 0 {
+            width += 1;
+            rest /= 10;
+        }
+        rest = number;
+        for digit in text[1..=width].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        NumberedId { text, len: 1 + width as u8 }
     }
 
     /// The identifier as it stands in a message.
@@ -92,10 +103,16 @@ impl NumberedId {
     }
 
     /// The number of an identifier with this letter.
+    #[inline]
     pub fn number(text: &[u8], letter: u8) -> Option<u64> {
         let (first, digits) = text.split_first()?;
         if *first != letter || digits.is_empty() || digits.len() > 19 {
             return None;
+        }
+        if let Some(word) = text.last_chunk()
+            && digits.len() <= 7
+        {
+            return swar::digits_at_back(u64::from_le_bytes(*word), digits.len()).map(u64::from);
         }
         digits.iter().try_fold(0u64, |number, digit| {
             digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
@@ -123,15 +140,15 @@ impl<'a> NewOrderSingle<'a> {
     #[inline]
     pub fn write(&self, encoder: &mut Encoder<'_>, now: UtcTime) {
         encoder
-            .put_bytes(tag::ACCOUNT, b"DESK1")
+            .put_literal(ACCOUNT)
             .put_bytes(CL_ORD_ID, self.cl_ord_id)
-            .put_char(tag::HANDL_INST, b'1')
+            .put_literal(HANDL_INST_AUTOMATED)
             .put_decimal(ORDER_QTY, self.order_qty)
-            .put_char(tag::ORD_TYPE, b'2')
+            .put_literal(ORD_TYPE_LIMIT)
             .put_decimal(PRICE, self.price)
             .put_char(tag::SIDE, self.side.code())
             .put_bytes(SYMBOL, self.symbol)
-            .put_char(tag::TIME_IN_FORCE, b'0')
+            .put_literal(TIME_IN_FORCE_DAY)
             .put_utc(tag::TRANSACT_TIME, now, Precision::Millis);
     }
 
@@ -167,7 +184,7 @@ impl Fill<'_> {
     pub fn write(&self, encoder: &mut Encoder<'_>, now: UtcTime, is_fix42: bool) {
         let order = &self.order;
         encoder
-            .put_bytes(tag::ACCOUNT, b"DESK1")
+            .put_literal(ACCOUNT)
             .put_decimal(tag::AVG_PX, order.price)
             .put_bytes(CL_ORD_ID, order.cl_ord_id)
             .put_decimal(tag::CUM_QTY, order.order_qty)
@@ -225,7 +242,19 @@ mod tests {
 
     #[test]
     fn a_numbered_id_reads_back() {
-        for number in [0, 1, 9, 10, 1_234_567_890, 9_999_999_999_999_999_999] {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            999_999,
+            9_999_999,
+            10_000_000,
+            99_999_999,
+            100_000_000,
+            1_234_567_890,
+            9_999_999_999_999_999_999,
+        ] {
             let id = NumberedId::new(b'O', number);
             assert_eq!(NumberedId::number(id.as_bytes(), b'O'), Some(number));
         }

@@ -11,7 +11,6 @@ use super::decimal::Decimal;
 use super::frame::{SOH, TRAILER_LEN};
 use super::simd::sum;
 use super::swar;
-use super::tags;
 use super::timestamp::{Formatter, Precision};
 
 const BODY_LENGTH_DIGITS_RESERVED: usize = 3;
@@ -63,11 +62,70 @@ impl<'a> Encoder<'a> {
         msg_type: &[u8],
     ) -> Encoder<'a> {
         let mut encoder = Encoder { slot, at: 0, body: 0, error: None, formatter };
-        encoder.put_bytes(tags::BEGIN_STRING, begin_string.as_bytes());
-        encoder.put_raw(b"9=000\x01");
+        encoder.put_raw(b"8=").put_raw(begin_string.as_bytes()).put_raw(b"\x019=000\x01");
         encoder.body = encoder.at;
-        encoder.put_bytes(tags::MSG_TYPE, msg_type);
+        encoder.put_raw(MSG_TYPE_TAG).put_value(msg_type);
         encoder
+    }
+
+    /// The same with what stands before the MsgType's value written beforehand.
+    #[inline]
+    pub(super) fn begin_with(
+        slot: &'a mut [u8],
+        formatter: &'a mut Formatter,
+        beginning: &Piece,
+        msg_type: &[u8],
+    ) -> Encoder<'a> {
+        let body = beginning.len - MSG_TYPE_TAG.len();
+        let mut encoder = Encoder { slot, at: 0, body, error: None, formatter };
+        encoder.put_piece(beginning);
+        encoder.put_value(msg_type);
+        encoder
+    }
+
+    /// Whole fields as they stand in the message, tag, value and SOH, for those that are always the same.
+    #[inline]
+    pub fn put_literal<const N: usize>(&mut self, fields: &[u8; N]) -> &mut Self {
+        debug_assert_eq!(fields.last(), Some(&SOH), "a field ends with an SOH");
+        self.put_raw(fields)
+    }
+
+    /// Text written beforehand.
+    #[inline]
+    pub(super) fn put_piece(&mut self, piece: &Piece) -> &mut Self {
+        let room = self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<PIECE_SHORT>);
+        match (room, piece.bytes.first_chunk()) {
+            (Some(room), Some(bytes)) if piece.len <= PIECE_SHORT => {
+                *room = *bytes;
+                self.at += piece.len;
+                self
+            }
+            _ => self.put_raw(&piece.bytes[..piece.len]),
+        }
+    }
+
+    /// A value behind a tag that is there already.
+    #[inline]
+    fn put_value(&mut self, value: &[u8]) -> &mut Self {
+        if value.is_empty() || value.contains(&SOH) {
+            self.refuse(EncodeError::ValueInvalid);
+        }
+        self.put_raw(value);
+        self.put_raw(&[SOH])
+    }
+
+    /// A UTCTimestamp behind a tag that is there already, without its SOH.
+    #[inline]
+    pub(super) fn put_utc_value(&mut self, value: UtcTime, precision: Precision) -> &mut Self {
+        let text = *self.formatter.text(value, precision);
+        match self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
+            Some(room) => {
+                *room = text;
+                self.at += precision.len();
+                self
+            }
+            None => self.put_raw(&text[..precision.len()]),
+        }
     }
 
     /// A field of text. An empty value or one with an SOH is an error.
@@ -187,17 +245,15 @@ impl<'a> Encoder<'a> {
         if body_len as u64 >= swar::NUMBERS {
             return Err(EncodeError::TooLong);
         }
-        let text = swar::text_of(body_len as u64).to_le_bytes();
         if (100..1000).contains(&body_len) {
-            let [.., a, b, c] = text;
-            self.slot[self.body - 4..self.body - 1].copy_from_slice(&[a, b, c]);
+            let digits = [body_len / 100, body_len / 10 % 10, body_len % 10];
+            let text = digits.map(|digit| b'0' + digit as u8);
+            self.slot[self.body - 4..self.body - 1].copy_from_slice(&text);
         } else {
-            self.move_body(&text)?;
+            self.move_body(&swar::text_of(body_len as u64).to_le_bytes())?;
         }
-        let sum = sum(&self.slot[..self.at]);
-        let [.., a, b, c] = swar::text_of(u64::from(sum)).to_le_bytes();
-        let trailer: [u8; TRAILER_LEN] = [b'1', b'0', b'=', a, b, c, SOH];
-        self.put_raw(&trailer);
+        let trailer = &TRAILERS[usize::from(sum(&self.slot[..self.at]))];
+        self.put_raw(trailer);
         self.error.map_or(Ok(self.at), Err)
     }
 
@@ -344,6 +400,44 @@ fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> usize {
     room[whole + 1..whole + 9].copy_from_slice(&(digits >> (8 * whole)).to_le_bytes());
     width + 1
 }
+
+/// Text that a session's messages share, written once.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    bytes: Box<[u8]>,
+    len: usize,
+}
+
+/// A piece up to this long is copied at once.
+const PIECE_SHORT: usize = 32;
+const MSG_TYPE_TAG: &[u8] = b"35=";
+
+impl Piece {
+    /// Whatever stands there.
+    pub(super) fn new(text: &str) -> Piece {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.resize(text.len().max(PIECE_SHORT), 0);
+        Piece { bytes: bytes.into_boxed_slice(), len: text.len() }
+    }
+
+    /// What every message begins with, up to the value of MsgType(35).
+    pub(super) fn beginning(begin_string: &str) -> Piece {
+        Piece::new(&format!("8={begin_string}\x019=000\x0135="))
+    }
+}
+
+/// `10=nnn` and its SOH, by the sum.
+static TRAILERS: [[u8; TRAILER_LEN]; 256] = {
+    let mut trailers = [*b"10=000\x01"; 256];
+    let mut sum = 0;
+    while sum < trailers.len() {
+        trailers[sum][3] += (sum / 100) as u8;
+        trailers[sum][4] += (sum / 10 % 10) as u8;
+        trailers[sum][5] += (sum % 10) as u8;
+        sum += 1;
+    }
+    trailers
+};
 
 /// A tag's digits and '=', as they stand in a message.
 #[derive(Clone, Copy)]

@@ -17,7 +17,7 @@ pub mod reason;
 pub mod session;
 mod simd;
 pub mod store;
-mod swar;
+pub(crate) mod swar;
 pub mod tags;
 pub mod timestamp;
 pub mod value;

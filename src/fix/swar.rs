@@ -33,7 +33,7 @@ pub(super) fn digits_at_front(word: u64, count: usize) -> Option<u32> {
 
 /// The number that the last `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
 #[inline]
-pub(super) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
+pub(crate) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
     if count == 0 || count > 8 {
         return None;
     }
@@ -68,11 +68,11 @@ const fn number(digits: u64) -> u32 {
 }
 
 /// How many numbers [`text_of`] writes: those of eight digits.
-pub(super) const NUMBERS: u64 = 100_000_000;
+pub(crate) const NUMBERS: u64 = 100_000_000;
 
 /// A number under [`NUMBERS`] in eight digits, zeros in front.
 #[inline]
-pub(super) const fn text_of(number: u64) -> u64 {
+pub(crate) const fn text_of(number: u64) -> u64 {
     // Fours, then pairs, then all: each multiplication divides by a power of ten, exactly so for
     // what is in its lanes.
     let fours = (number / 10_000) | ((number % 10_000) << 32);
@@ -84,7 +84,7 @@ pub(super) const fn text_of(number: u64) -> u64 {
 
 /// How many digits a number under [`NUMBERS`] takes, by its [`text_of`].
 #[inline]
-pub(super) const fn width_of(text: u64) -> usize {
+pub(crate) const fn width_of(text: u64) -> usize {
     // The last digit counts, even where it is 0.
     let digits = (text ^ ZEROS) | 1 << 56;
     8 - digits.trailing_zeros() as usize / 8

@@ -32,7 +32,7 @@ use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store};
 use super::{decode::Decoder, message::Message};
 use held::Held;
-use outbound::Backlog;
+use outbound::{Backlog, Header};
 use resend::Resend;
 use timers::Timers;
 
@@ -114,6 +114,7 @@ struct Gap {
 /// looks at a message.
 #[derive(Debug)]
 struct Core<S> {
+    header: Header,
     config: SessionConfig,
     store: S,
     state: State,
@@ -169,6 +170,7 @@ impl<S: Store> Session<S> {
             held: Held::new(config.held_messages_max, config.held_bytes_max),
             released: vec![0; config.message_bytes_max].into_boxed_slice(),
             core: Core {
+                header: Header::new(&config),
                 backlog: Backlog::new(config.backlog_bytes_max),
                 timers: Timers::new(config.heart_bt_int_s),
                 config,

@@ -7,11 +7,11 @@
 use core::fmt;
 
 use crate::fix::counters::Event;
-use crate::fix::encode::{EncodeError, Encoder};
+use crate::fix::encode::{EncodeError, Encoder, Piece};
 use crate::fix::reason::CloseReason;
 use crate::fix::store::{SEQ_NUM_MAX, Store};
 use crate::fix::tags::{self, msg_type};
-use crate::fix::timestamp::Formatter;
+use crate::fix::timestamp::{Formatter, Precision};
 use crate::time::Now;
 
 use super::{Core, Outlet, SessionConfig, State};
@@ -115,7 +115,7 @@ impl<S: Store> Core<S> {
             return Err(SendError::MsgSeqNumExhausted);
         }
         let slot = out.reserve(self.config.send_bytes_max).map_err(|_| SendError::Full)?;
-        let mut encoder = header(slot, &mut self.formatter, &self.config, now, msg_type, seq);
+        let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
         fill(&mut encoder);
         let len = encoder.finish().map_err(SendError::Encode)?;
         self.store.put(seq, &slot[..len]);
@@ -145,7 +145,7 @@ impl<S: Store> Core<S> {
         let direct = if self.backlog.is_empty() { out.reserve(ADMIN_BYTES_MAX).ok() } else { None };
         let deferred = direct.is_none();
         let slot = direct.unwrap_or_else(|| self.backlog.room());
-        let mut encoder = header(slot, &mut self.formatter, &self.config, now, msg_type, seq);
+        let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
         fill(&mut encoder);
         let Ok(len) = encoder.finish() else {
             self.doom(CloseReason::BacklogFull);
@@ -175,40 +175,65 @@ impl<S: Store> Core<S> {
     }
 }
 
-/// Begins a message with the fields that each of ours has, in ascending order after MsgType.
-#[inline]
-pub(super) fn header<'a>(
-    slot: &'a mut [u8],
-    formatter: &'a mut Formatter,
-    config: &SessionConfig,
-    now: Now,
-    msg_type: &[u8],
-    seq: u32,
-) -> Encoder<'a> {
-    let mut encoder = Encoder::begin(slot, formatter, config.version.begin_string(), msg_type);
-    encoder
-        .put_u32(tags::MSG_SEQ_NUM, seq)
-        .put_bytes(tags::SENDER_COMP_ID, config.sender_comp_id.as_bytes())
-        .put_utc(tags::SENDING_TIME, now.utc, config.precision)
-        .put_bytes(tags::TARGET_COMP_ID, config.target_comp_id.as_bytes());
-    encoder
+/// What the header of each of our messages has in common.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    beginning: Piece,
+    /// SenderCompID(49), and SendingTime(52) up to its value.
+    sender: Piece,
+    /// The end of that value, and TargetCompID(56).
+    target: Piece,
+    precision: Precision,
 }
 
-/// As [`header`], for a message under a number already used.
-pub(super) fn header_again<'a>(
-    slot: &'a mut [u8],
-    formatter: &'a mut Formatter,
-    config: &SessionConfig,
-    now: Now,
-    msg_type: &[u8],
-    seq: u32,
-) -> Encoder<'a> {
-    let mut encoder = Encoder::begin(slot, formatter, config.version.begin_string(), msg_type);
-    encoder
-        .put_u32(tags::MSG_SEQ_NUM, seq)
-        .put_bool(tags::POSS_DUP_FLAG, true)
-        .put_bytes(tags::SENDER_COMP_ID, config.sender_comp_id.as_bytes())
-        .put_utc(tags::SENDING_TIME, now.utc, config.precision)
-        .put_bytes(tags::TARGET_COMP_ID, config.target_comp_id.as_bytes());
-    encoder
+impl Header {
+    pub(super) fn new(config: &SessionConfig) -> Header {
+        let sender = String::from_utf8_lossy(config.sender_comp_id.as_bytes());
+        let target = String::from_utf8_lossy(config.target_comp_id.as_bytes());
+        Header {
+            beginning: Piece::beginning(config.version.begin_string()),
+            sender: Piece::new(&format!("49={sender}\x0152=")),
+            target: Piece::new(&format!("\x0156={target}\x01")),
+            precision: config.precision,
+        }
+    }
+
+    /// Begins a message with the fields that each of ours has, in ascending order after MsgType.
+    #[inline]
+    pub(super) fn begin<'a>(
+        &self,
+        slot: &'a mut [u8],
+        formatter: &'a mut Formatter,
+        now: Now,
+        msg_type: &[u8],
+        seq: u32,
+    ) -> Encoder<'a> {
+        let mut encoder = Encoder::begin_with(slot, formatter, &self.beginning, msg_type);
+        encoder.put_u32(tags::MSG_SEQ_NUM, seq);
+        self.parties(&mut encoder, now);
+        encoder
+    }
+
+    /// As [`begin`](Header::begin), for a message under a number already used.
+    pub(super) fn begin_again<'a>(
+        &self,
+        slot: &'a mut [u8],
+        formatter: &'a mut Formatter,
+        now: Now,
+        msg_type: &[u8],
+        seq: u32,
+    ) -> Encoder<'a> {
+        let mut encoder = Encoder::begin_with(slot, formatter, &self.beginning, msg_type);
+        encoder.put_u32(tags::MSG_SEQ_NUM, seq).put_bool(tags::POSS_DUP_FLAG, true);
+        self.parties(&mut encoder, now);
+        encoder
+    }
+
+    #[inline]
+    fn parties(&self, encoder: &mut Encoder<'_>, now: Now) {
+        encoder
+            .put_piece(&self.sender)
+            .put_utc_value(now.utc, self.precision)
+            .put_piece(&self.target);
+    }
 }

@@ -10,8 +10,8 @@ use crate::fix::tags::{self, msg_type};
 use crate::fix::{decode::Decoder, message::Message};
 use crate::time::Now;
 
-use super::outbound::{ADMIN_BYTES_MAX, header_again};
-use super::{Core, Full, Handler, Outlet, SessionConfig, State};
+use super::outbound::{ADMIN_BYTES_MAX, Header};
+use super::{Core, Full, Handler, Outlet, State};
 
 /// Where a message of ours has its sixth field, the last of the header we write: what follows is
 /// the application's. BeginString, BodyLength, MsgType, MsgSeqNum, SenderCompID, SendingTime,
@@ -77,7 +77,7 @@ impl<S: Store> Core<S> {
         app: &mut impl Handler,
         decoder: &mut Decoder,
     ) -> Result<Option<Resend>, Full> {
-        let Core { store, config, formatter, .. } = &mut *self;
+        let Core { store, header, formatter, .. } = &mut *self;
         let found = store.first_from(resend.scanned).filter(|(seq, _)| *seq <= resend.end);
         let Some((seq, bytes)) = found else {
             self.fill_gap(now, resend.next, resend.end + 1, out)?;
@@ -95,7 +95,7 @@ impl<S: Store> Core<S> {
             return Ok(Some(Resend { next: seq, scanned: seq, ..resend }));
         }
         let slot = out.reserve(bytes.len() + GROWTH_BYTES_MAX)?;
-        let Some(len) = write_again(slot, formatter, config, now, seq, &message) else {
+        let Some(len) = write_again(slot, formatter, header, now, seq, &message) else {
             return Ok(Some(Resend { scanned: seq + 1, ..resend }));
         };
         out.commit(len);
@@ -115,9 +115,8 @@ impl<S: Store> Core<S> {
             return Ok(());
         }
         let slot = out.reserve(ADMIN_BYTES_MAX)?;
-        let Core { formatter, config, .. } = &mut *self;
-        let mut encoder =
-            header_again(slot, formatter, config, now, msg_type::SEQUENCE_RESET, begin);
+        let Core { formatter, config, header, .. } = &mut *self;
+        let mut encoder = header.begin_again(slot, formatter, now, msg_type::SEQUENCE_RESET, begin);
         encoder
             .put_utc(tags::ORIG_SENDING_TIME, now.utc, config.precision)
             .put_u32(tags::NEW_SEQ_NO, new_seq_no)
@@ -138,12 +137,12 @@ impl<S: Store> Core<S> {
 fn write_again(
     slot: &mut [u8],
     formatter: &mut crate::fix::timestamp::Formatter,
-    config: &SessionConfig,
+    header: &Header,
     now: Now,
     seq: u32,
     message: &Message<'_>,
 ) -> Option<usize> {
-    let mut encoder = header_again(slot, formatter, config, now, message.msg_type(), seq);
+    let mut encoder = header.begin_again(slot, formatter, now, message.msg_type(), seq);
     encoder
         .put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?)
         .put_fields(message.raw_from(HEADER_FIELDS));
