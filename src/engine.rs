@@ -144,7 +144,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// Hands the transmit burst to the device; what it does not take stays for the next round.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flush(&mut self) {
         let by_device = self.emitter.leaves_to_device();
         let sent = self.nic.tx_burst(&mut self.outbound) as u64;

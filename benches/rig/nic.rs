@@ -61,7 +61,7 @@ impl Sums {
 }
 
 /// The most frames that wait to be received.
-pub const LOADED_MAX: usize = 512;
+pub const LOADED_MAX: usize = 64;
 
 /// How many of the frames sent last are kept.
 const KEPT: usize = 4;

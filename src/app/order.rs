@@ -137,7 +137,7 @@ pub struct NewOrderSingle<'a> {
 
 impl<'a> NewOrderSingle<'a> {
     /// Writes the body. `now` goes into TransactTime(60).
-    #[inline]
+    #[inline(always)]
     pub fn write(&self, encoder: &mut Encoder<'_>, now: UtcTime) {
         encoder
             .put_literal(ACCOUNT)
@@ -156,6 +156,7 @@ impl<'a> NewOrderSingle<'a> {
     ///
     /// # Errors
     /// The first field that is missing or not what its type says.
+    #[inline(always)]
     pub fn read(message: &Message<'a>) -> Result<NewOrderSingle<'a>, FieldError> {
         Ok(NewOrderSingle {
             cl_ord_id: message.field(CL_ORD_ID).ok_or(FieldError::Missing)?,

@@ -70,7 +70,7 @@ impl Outlet for Wire<'_> {
         self.tcp.reserve(self.connection, len).map_err(|_| Full)
     }
 
-    #[inline]
+    #[inline(always)]
     fn commit(&mut self, used: usize) {
         self.tcp.commit(self.now, self.connection, used);
     }
@@ -137,7 +137,7 @@ impl<A: Application> Desk<A> {
 
     /// Takes in what a segment brought. In-order bytes are read where they lie, in the device's
     /// buffer; what came out of reassembly is read from TCP's ring.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_arrival(
         &mut self,
         now: Now,
@@ -318,7 +318,7 @@ impl<A: Application> Desk<A> {
     }
 
     /// Hands bytes to a session and does what it says.
-    #[inline]
+    #[inline(always)]
     fn feed(
         &mut self,
         now: Now,

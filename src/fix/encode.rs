@@ -91,7 +91,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Text written beforehand.
-    #[inline]
+    #[inline(always)]
     pub(super) fn put_piece(&mut self, piece: &Piece) -> &mut Self {
         let room = self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<PIECE_SHORT>);
         match (room, piece.bytes.first_chunk()) {
@@ -105,7 +105,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// A value behind a tag that is there already.
-    #[inline]
+    #[inline(always)]
     fn put_value(&mut self, value: &[u8]) -> &mut Self {
         if value.is_empty() || value.contains(&SOH) {
             self.refuse(EncodeError::ValueInvalid);
@@ -129,7 +129,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// A field of text. An empty value or one with an SOH is an error.
-    #[inline]
+    #[inline(always)]
     pub fn put_bytes(&mut self, tag: u32, value: &[u8]) -> &mut Self {
         match self.room(tag) {
             Some((room, at)) if (1..=SHORT_MAX).contains(&value.len()) => {
@@ -175,7 +175,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// A price or quantity, with the places its exponent says.
-    #[inline]
+    #[inline(always)]
     pub fn put_decimal(&mut self, tag: u32, value: Decimal) -> &mut Self {
         let places = usize::from(value.exponent.unsigned_abs());
         let mantissa = value.mantissa.cast_unsigned();
@@ -193,7 +193,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// One character.
-    #[inline]
+    #[inline(always)]
     pub fn put_char(&mut self, tag: u32, value: u8) -> &mut Self {
         match self.room(tag) {
             Some((room, at)) if value != SOH => {
@@ -212,7 +212,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// A UTCTimestamp.
-    #[inline]
+    #[inline(always)]
     pub fn put_utc(&mut self, tag: u32, value: UtcTime, precision: Precision) -> &mut Self {
         let text = *self.formatter.text(value, precision);
         let len = precision.len();
@@ -236,7 +236,7 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// The first that any put met.
-    #[inline]
+    #[inline(always)]
     pub fn finish(mut self) -> Result<usize, EncodeError> {
         if let Some(error) = self.error {
             return Err(error);

@@ -47,7 +47,7 @@ pub enum Framed {
 ///
 /// A message whose CheckSum is not where BodyLength says takes the bytes that it claims down with
 /// it, and the search for the next `8=FIX` begins there.
-#[inline]
+#[inline(always)]
 pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
     let (body, body_len) = match usual_head(bytes).map_or_else(|| head(bytes), Ok) {
         Ok(found) => found,
@@ -71,7 +71,7 @@ pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
 
 /// Where the body begins and how long it is, for the head that nearly every message has: a BeginString
 /// of up to seven characters and a BodyLength of up to seven digits.
-#[inline]
+#[inline(always)]
 fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
     let begin_string = swar::word_at(bytes, 2)?;
     let digits_at = 2 + swar::position(begin_string, SOH)? + 1 + 2;
@@ -126,6 +126,7 @@ fn body_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
     Ok(None)
 }
 
+#[inline(always)]
 fn check_sum(message: &[u8]) -> Result<(), Garbled> {
     let (content, trailer) = message.split_at(message.len() - TRAILER_LEN);
     let &[b'1', b'0', b'=', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', SOH] = trailer

@@ -93,7 +93,7 @@ impl<'a> Message<'a> {
     }
 
     /// A non-negative integer.
-    #[inline]
+    #[inline(always)]
     pub fn u32(&self, tag: u32) -> Result<u32, FieldError> {
         let field = self.required_field(tag)?;
         let word = swar::word_before(self.bytes, field.end as usize);
@@ -110,7 +110,7 @@ impl<'a> Message<'a> {
     }
 
     /// A price or quantity.
-    #[inline]
+    #[inline(always)]
     pub fn decimal(&self, tag: u32) -> Result<Decimal, FieldError> {
         let field = self.required_field(tag)?;
         let word = swar::word_before(self.bytes, field.end as usize);

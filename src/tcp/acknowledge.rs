@@ -7,7 +7,7 @@ use crate::wire::tcp::{Flags, Segment};
 
 impl Connection {
     /// Takes the ACK in. Says whether the segment's text is to be looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
         if segment.ack.is_before(self.snd_una) {
             // RFC 5961 5.2: no peer that we know acknowledges less than a window before.
@@ -34,6 +34,7 @@ impl Connection {
     }
 
     /// `segment.ack` lies past `snd_una`, at most at `snd_nxt`.
+    #[inline(always)]
     fn take_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let ack = segment.ack;
         let acked = ack.since(self.snd_una);
@@ -66,6 +67,7 @@ impl Connection {
 
     /// A round trip from the segment being timed; or, after something was sent twice, from the
     /// timestamp that says which of the two was acknowledged (RFC 7323 4.1, RFC 6298 3).
+    #[inline(always)]
     pub(super) fn measure_round_trip(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let is_ambiguous = self.ambiguous_until.is_some();
         if self.ambiguous_until.is_some_and(|until| until.is_at_or_before(segment.ack)) {

@@ -13,7 +13,7 @@ impl Stack {
     /// # Errors
     /// A [`SendRefusal`]. After [`SendRefusal::NoRoom`], [`Event::Writable`](super::Event::Writable)
     /// says when `len` bytes have room.
-    #[inline]
+    #[inline(always)]
     pub fn reserve(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
         let Some(index) = self.find(id) else {
             self.counters.count(Count::StaleId);
@@ -37,7 +37,7 @@ impl Stack {
 
     /// Makes the first `used` bytes of the last reservation part of the stream. They leave with
     /// [`poll_transmit`](Stack::poll_transmit), as far as the windows go.
-    #[inline]
+    #[inline(always)]
     pub fn commit(&mut self, now: Instant, id: ConnectionId, used: usize) {
         self.on(now, id, |stack, index| {
             let connection = &mut stack.connections[index];

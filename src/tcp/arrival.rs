@@ -47,7 +47,7 @@ impl Stack {
     ///
     /// What it makes us send is had from [`poll_transmit`](Stack::poll_transmit); data committed
     /// before that carry the ACK.
-    #[inline]
+    #[inline(always)]
     pub fn on_segment(
         &mut self,
         now: Instant,

@@ -269,7 +269,7 @@ impl Stack {
     }
 
     /// Does something to a connection and keeps the books.
-    #[inline]
+    #[inline(always)]
     pub(super) fn step<R>(
         &mut self,
         index: usize,
@@ -290,7 +290,7 @@ impl Stack {
 
     /// Keeps the books: who is to send, who has something to tell, when the next timer goes off, and
     /// what of a connection that is over can be given back.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, index: usize) {
         self.ask_to_send(index);
         let connection = &self.connections[index];
@@ -306,7 +306,7 @@ impl Stack {
     }
 
     /// The part of the books that data to send touch: whose turn it is, and when to send again.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ask_to_send(&mut self, index: usize) {
         let connection = &self.connections[index];
         if connection.may_have_next() && !self.slots[index].is_deferred {

@@ -365,7 +365,7 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// [`Refusal::TcpOptionMalformed`].
-    #[inline]
+    #[inline(always)]
     pub fn segment(&self) -> Result<Segment<'a>, Refusal> {
         let header = &self.bytes[..HEADER_LEN];
         Ok(Segment {

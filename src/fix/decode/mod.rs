@@ -109,7 +109,7 @@ impl Decoder {
     /// # Errors
     /// [`Garbled::MsgTypeNotThird`], [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`];
     /// [`Garbled::CheckSumMissing`] where [`frame`] would not have found `bytes` complete.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'a>(&'a mut self, bytes: &'a [u8], body: usize) -> Result<Message<'a>, Garbled> {
         let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
         if bytes.get(body..body + 3) != Some(b"35=") {

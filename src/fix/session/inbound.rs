@@ -33,7 +33,7 @@ const REVERSE_ROUTE: [(u32, u32); 6] = [
 
 impl<S: Store> Core<S> {
     /// A message that framing found whole.
-    #[inline]
+    #[inline(always)]
     pub(super) fn on_framed(
         &mut self,
         now: Now,
@@ -100,7 +100,7 @@ impl<S: Store> Core<S> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::too_many_arguments)]
     fn dispatch(
         &mut self,
@@ -181,7 +181,7 @@ impl<S: Store> Core<S> {
     }
 
     /// Answers a flaw by a Reject, and the worst of them by a Logout too.
-    #[inline]
+    #[inline(always)]
     fn is_acceptable(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) -> bool {
         let Some((reason, tag)) = self.flaw(now, message) else { return true };
         let mut quoted = ArrayVec::<u8, QUOTE_BYTES_MAX>::new();
@@ -194,7 +194,7 @@ impl<S: Store> Core<S> {
     }
 
     /// The first thing wrong with a message whatever its type, and the tag at fault.
-    #[inline]
+    #[inline(always)]
     fn flaw<'a>(&mut self, now: Now, message: &Message<'a>) -> Option<(RejectReason, &'a [u8])> {
         if let Some(fault) = message.fault() {
             return Some((fault.reason, fault.tag));

@@ -78,7 +78,7 @@ impl Backlog {
 }
 
 impl<S: Store> Core<S> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(
         &mut self,
         now: Now,
@@ -93,7 +93,7 @@ impl<S: Store> Core<S> {
         sent
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_send(
         &mut self,
         now: Now,
@@ -199,7 +199,7 @@ impl Header {
     }
 
     /// Begins a message with the fields that each of ours has, in ascending order after MsgType.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin<'a>(
         &self,
         slot: &'a mut [u8],
