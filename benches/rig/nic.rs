@@ -1,8 +1,6 @@
 //! A NIC in memory: frames written beforehand are received one a poll, and frames that are sent are
 //! counted and given back, but for the last few.
 
-use std::collections::VecDeque;
-
 use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::{Burst, Frame as _, Link, Nic, RxMeta};
 use fixwire::offload::observe::NicCounters;
@@ -74,7 +72,8 @@ pub struct MemoryNic {
     /// The next frame last.
     loaded: Vec<Frame>,
     sent: u64,
-    kept: VecDeque<Frame>,
+    /// By their number, modulo.
+    kept: [Option<Frame>; KEPT],
 }
 
 impl MemoryNic {
@@ -85,7 +84,7 @@ impl MemoryNic {
             pool: Pool::new(2 * LOADED_MAX, FRAME_ROOM),
             loaded: Vec::with_capacity(LOADED_MAX),
             sent: 0,
-            kept: VecDeque::with_capacity(KEPT + 1),
+            kept: [const { None }; KEPT],
         }
     }
 
@@ -106,8 +105,11 @@ impl MemoryNic {
     }
 
     /// The last few of them, the newest last.
-    pub fn kept(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
-        self.kept.iter().map(|frame| frame.bytes())
+    pub fn kept(&self) -> impl Iterator<Item = &[u8]> {
+        let first = self.sent.saturating_sub(KEPT as u64);
+        (first..self.sent)
+            .filter_map(|number| self.kept[number as usize % KEPT].as_ref())
+            .map(|frame| frame.bytes())
     }
 }
 
@@ -129,12 +131,9 @@ impl Nic for MemoryNic {
     #[inline]
     fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
         let count = burst.len();
-        self.sent += count as u64;
         for frame in burst.drain(..) {
-            if self.kept.len() == KEPT {
-                self.kept.pop_front();
-            }
-            self.kept.push_back(frame);
+            self.kept[self.sent as usize % KEPT] = Some(frame);
+            self.sent += 1;
         }
         count
     }

@@ -117,15 +117,23 @@ impl<'a> Encoder<'a> {
     /// A UTCTimestamp behind a tag that is there already, without its SOH.
     #[inline]
     pub(super) fn put_utc_value(&mut self, value: UtcTime, precision: Precision) -> &mut Self {
-        let text = *self.formatter.text(value, precision);
+        let text = self.formatter.text(value, precision);
+        let len = precision.len();
+        let end = self.at + len;
         match self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
             Some(room) => {
-                *room = text;
-                self.at += precision.len();
-                self
+                *room = *text;
+                self.at = end;
             }
-            None => self.put_raw(&text[..precision.len()]),
+            None => match self.slot.get_mut(self.at..end) {
+                Some(room) => {
+                    room.copy_from_slice(&text[..len]);
+                    self.at = end;
+                }
+                None => self.refuse(EncodeError::TooLong),
+            },
         }
+        self
     }
 
     /// A field of text. An empty value or one with an SOH is an error.
@@ -214,17 +222,12 @@ impl<'a> Encoder<'a> {
     /// A UTCTimestamp.
     #[inline(always)]
     pub fn put_utc(&mut self, tag: u32, value: UtcTime, precision: Precision) -> &mut Self {
-        let text = *self.formatter.text(value, precision);
-        let len = precision.len();
-        match self.room(tag) {
-            Some((room, at)) => {
-                room[at..at + text.len()].copy_from_slice(&text);
-                room[at + len] = SOH;
-                self.at += at + len + 1;
-                self
-            }
-            None => self.put_long(tag, &text[..len]),
+        if self.room(tag).is_none() {
+            self.put_tag(tag);
+        } else {
+            self.at += usize::from(TAG_IMAGES[tag as usize].len);
         }
+        self.put_utc_value(value, precision).put_raw(&[SOH])
     }
 
     /// Whole fields, each with its tag and SOH, as another message had them.
