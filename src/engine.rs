@@ -6,6 +6,7 @@ use core::net::Ipv4Addr;
 use crate::app::Application;
 use crate::desk::{Desk, SessionPlan};
 use crate::emit::Emitter;
+use crate::familiar::Familiar;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network};
 use crate::offload::nic::{Burst, Frame, Nic};
@@ -20,6 +21,7 @@ use crate::wire::{Refusal, RefusalCounters};
 pub struct Engine<N: Nic, A: Application> {
     pub(crate) nic: N,
     pub(crate) plan: Plan,
+    pub(crate) familiar: Familiar,
     pub(crate) verifier: Verifier,
     pub(crate) emitter: Emitter,
     pub(crate) neighbors: Neighbors,
@@ -70,6 +72,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut tcp = Stack::new(setup.tcp, setup.secret);
         let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
         let mut engine = Engine {
+            familiar: Familiar::default(),
             verifier: Verifier::new(&plan),
             emitter: Emitter::new(&plan),
             neighbors: Neighbors::new(setup.network),

@@ -11,6 +11,7 @@ pub mod app;
 pub mod desk;
 pub mod emit;
 pub mod engine;
+mod familiar;
 pub mod fix;
 pub mod measure;
 pub mod neighbor;

@@ -17,6 +17,7 @@ use core::net::Ipv4Addr;
 use crate::app::Application;
 use crate::emit;
 use crate::engine::Engine;
+use crate::familiar::Recognized;
 use crate::offload::nic::{Frame, Nic, RxMeta};
 use crate::time::Now;
 use crate::wire::ethernet::{self, Ethertype, Mac};
@@ -33,6 +34,35 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline]
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         self.verifier.stamp(meta, &mut self.observations);
+        match self.familiar.recognize(bytes) {
+            Some(frame) if meta.vlan.is_none() => self.receive_familiar(now, meta, bytes, &frame),
+            _ => self.receive_any(now, meta, bytes),
+        }
+    }
+
+    /// A frame that is built as its connection's last one: only its checksums and numbers are left to
+    /// look at.
+    #[inline(always)]
+    fn receive_familiar(
+        &mut self,
+        now: Now,
+        meta: &RxMeta,
+        bytes: &[u8],
+        frame: &Recognized<'_>,
+    ) -> Result<(), Refusal> {
+        let Recognized { connection, packet, tcp, segment } = frame;
+        if !self.tcp.is_established(*connection) {
+            return self.receive_any(now, meta, bytes);
+        }
+        self.verifier.ipv4(meta, packet, &mut self.observations)?;
+        self.verifier.tcp(meta, ethernet::HEADER_LEN, packet, tcp, &mut self.observations)?;
+        let arrival = self.tcp.on_segment_of(now.mono, *connection, segment);
+        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
+        Ok(())
+    }
+
+    /// Any frame, its headers read one by one.
+    fn receive_any(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
         self.accepts_link(&frame, meta.vlan)?;
         if frame.ethertype == Ethertype::Arp {
@@ -48,6 +78,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.verifier.tcp(meta, frame.header_len, &packet, &segment, &mut self.observations)?;
         let segment = segment.segment()?;
         let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
+        if let Some(connection) = arrival.connection
+            && self.neighbors.network().vlan.is_none()
+        {
+            self.familiar.remember(bytes, connection);
+        }
         self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
         Ok(())
     }

@@ -240,7 +240,7 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// The first that any put met.
     #[inline(always)]
-    pub fn finish(mut self) -> Result<usize, EncodeError> {
+    pub fn finish(&mut self) -> Result<usize, EncodeError> {
         if let Some(error) = self.error {
             return Err(error);
         }

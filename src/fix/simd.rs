@@ -9,41 +9,60 @@ use super::frame::SOH;
 const BLOCK_LEN: usize = 64;
 
 /// Where the SOHs of a short message lie: bit *n* of word *m* for byte 64 *m* + *n*.
-pub(super) type Masks = [u64; 4];
+///
+/// Four words by name, not an array: they stay in registers, where one written word by word and read
+/// by vectors would wait for its own stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Masks {
+    pub(super) a: u64,
+    pub(super) b: u64,
+    pub(super) c: u64,
+    pub(super) d: u64,
+}
 
-/// The masks of a message of one to four blocks; `None` of a shorter or longer one.
-#[inline]
-pub(super) fn soh_masks(bytes: &[u8]) -> Option<Masks> {
-    let mut masks = [0; 4];
-    let last = bytes.last_chunk::<BLOCK_LEN>()?;
-    let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
-    if bytes.len() > masks.len() * BLOCK_LEN {
-        return None;
-    }
-    for (mask, block) in masks.iter_mut().zip(blocks) {
-        *mask = soh_mask(block);
-    }
-    if !rest.is_empty() {
+impl Masks {
+    /// The most bytes that they tell of.
+    const LEN_MAX: usize = 4 * BLOCK_LEN;
+
+    /// The masks of a message of one to four blocks; `None` of a shorter or longer one.
+    #[inline(always)]
+    pub(super) fn of(bytes: &[u8]) -> Option<Masks> {
+        let last = bytes.last_chunk::<BLOCK_LEN>()?;
+        let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
+        if bytes.len() > Masks::LEN_MAX {
+            return None;
+        }
         // The last block overlaps the one before it: what was seen there is shifted out.
-        *masks.get_mut(blocks.len())? = soh_mask(last) >> (BLOCK_LEN - rest.len());
+        let tail = if rest.is_empty() { 0 } else { soh_mask(last) >> (BLOCK_LEN - rest.len()) };
+        let (whole, none) = (blocks.len(), 0);
+        let a = soh_mask(blocks.first()?);
+        let b = blocks.get(1).map_or(if whole == 1 { tail } else { none }, soh_mask);
+        let c = blocks.get(2).map_or(if whole == 2 { tail } else { none }, soh_mask);
+        let d = blocks.get(3).map_or(if whole == 3 { tail } else { none }, soh_mask);
+        Some(Masks { a, b, c, d })
     }
-    Some(masks)
+
+    /// Whether both are alike.
+    #[inline(always)]
+    pub(super) fn are(self, other: &Masks) -> bool {
+        (self.a ^ other.a) | (self.b ^ other.b) | (self.c ^ other.c) | (self.d ^ other.d) == 0
+    }
+
+    /// Writes the positions of the SOHs to the front of `ends`, and says how many there are; `None` if
+    /// there are more than it holds.
+    #[inline]
+    pub(super) fn positions(self, ends: &mut [u32]) -> Option<usize> {
+        let mut count = 0;
+        let mut base = 0;
+        for mask in [self.a, self.b, self.c, self.d] {
+            count = note(mask, base, ends, count)?;
+            base += BLOCK_LEN as u32;
+        }
+        Some(count)
+    }
 }
 
-/// Writes the positions of the SOHs that `masks` tell of to the front of `ends`, and says how many there
-/// are; `None` if there are more than it holds.
-#[inline]
-pub(super) fn positions(masks: &Masks, ends: &mut [u32]) -> Option<usize> {
-    let mut count = 0;
-    let mut base = 0;
-    for mask in masks {
-        count = note(*mask, base, ends, count)?;
-        base += BLOCK_LEN as u32;
-    }
-    Some(count)
-}
-
-/// As [`positions`], of a message of any length.
+/// As [`Masks::positions`], of a message of any length.
 #[inline]
 pub(super) fn soh_positions(bytes: &[u8], ends: &mut [u32]) -> Option<usize> {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
@@ -254,8 +273,8 @@ mod tests {
                 Some(count) => prop_assert_eq!(&ends[..count], &naive[..]),
                 None => prop_assert!(naive.len() > room),
             }
-            match soh_masks(&bytes) {
-                Some(masks) => match positions(&masks, &mut ends) {
+            match Masks::of(&bytes) {
+                Some(masks) => match masks.positions(&mut ends) {
                     Some(count) => prop_assert_eq!(&ends[..count], &naive[..]),
                     None => prop_assert!(naive.len() > room),
                 },

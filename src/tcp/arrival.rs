@@ -47,7 +47,6 @@ impl Stack {
     ///
     /// What it makes us send is had from [`poll_transmit`](Stack::poll_transmit); data committed
     /// before that carry the ACK.
-    #[inline(always)]
     pub fn on_segment(
         &mut self,
         now: Instant,
@@ -70,6 +69,28 @@ impl Stack {
             return self.on_segment_for_listener(tuple, segment, Some(floor));
         }
         let id = self.id(index);
+        let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
+        Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
+    }
+
+    /// Whether `id` names a connection that is simply established.
+    #[inline]
+    pub fn is_established(&self, id: ConnectionId) -> bool {
+        self.find(id).is_some_and(|index| self.connections[index].state == State::Established)
+    }
+
+    /// As [`on_segment`](Stack::on_segment), for a segment of which it is known that it is for `id`, a
+    /// connection that [is established](Stack::is_established).
+    #[inline(always)]
+    pub fn on_segment_of(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        segment: &Segment<'_>,
+    ) -> Arrival {
+        let Some(index) = self.find(id) else { return Arrival::NOTHING };
+        self.now = self.now.max(now);
+        self.counters.count(Count::SegmentIn);
         let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
         Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
     }

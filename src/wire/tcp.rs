@@ -341,6 +341,12 @@ impl<'a> Packet<'a> {
         Ok(packet)
     }
 
+    /// A segment whose header's shape is known to be right.
+    #[inline]
+    pub(crate) const fn of(bytes: &'a [u8], header_len: usize) -> Packet<'a> {
+        Packet { bytes, header_len }
+    }
+
     /// The whole segment, as the checksum covers it.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes

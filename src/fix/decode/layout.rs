@@ -9,7 +9,7 @@
 
 use super::Field;
 use super::index::Index;
-use crate::fix::simd::{Masks, positions, soh_positions};
+use crate::fix::simd::{Masks, soh_positions};
 use crate::fix::swar;
 use crate::fix::tags::{self, Kind, TAG_MAX, kind};
 
@@ -68,12 +68,12 @@ impl Layout {
         &mut self,
         bytes: &[u8],
         end: usize,
-        masks: Option<&Masks>,
+        masks: Option<Masks>,
         fields_max: usize,
     ) -> bool {
         let ends = &mut self.ends[..];
         let count = match masks {
-            Some(masks) => positions(masks, ends),
+            Some(masks) => masks.positions(ends),
             None => soh_positions(&bytes[..end], ends),
         };
         // CheckSum has a place too.

@@ -22,7 +22,7 @@ mod tests;
 use super::frame::{Framed, TRAILER_LEN, frame};
 use super::message::Message;
 use super::reason::Garbled;
-use super::simd::soh_masks;
+use super::simd::Masks;
 use super::tags;
 use layout::Layout;
 use scan::scan;
@@ -116,8 +116,8 @@ impl Decoder {
             return Err(Garbled::MsgTypeNotThird);
         }
         let content = &bytes[..end];
-        let masks = soh_masks(content);
-        if let Some(masks) = &masks
+        let masks = Masks::of(content);
+        if let Some(masks) = masks
             && let Some(place) = self.shapes.find(content, masks)
         {
             let (fields, index) = self.shapes.fields(place);
@@ -125,9 +125,9 @@ impl Decoder {
         }
         let place = bytes.get(body + 3).map_or(0, |first| usize::from(*first) % LAYOUTS);
         let layout = &mut self.layouts[place];
-        if layout.read(bytes, end, masks.as_ref(), self.fields_max) {
+        if layout.read(bytes, end, masks, self.fields_max) {
             let (fields, index) = layout.found();
-            if let Some(masks) = &masks {
+            if let Some(masks) = masks {
                 self.shapes.note(content, masks, fields, index);
             }
             return Ok(Message::new(bytes, fields, index, None));

@@ -34,7 +34,7 @@ struct Shape {
 
 impl Shape {
     const NONE: Shape = Shape {
-        masks: [0; 4],
+        masks: Masks { a: 0, b: 0, c: 0, d: 0 },
         end: 0,
         image: [0; LEN_MAX],
         mask: [0; LEN_MAX],
@@ -58,19 +58,19 @@ impl Shapes {
     pub(super) fn new() -> Shapes {
         Shapes {
             shapes: Box::new([Shape::NONE; PLACES]),
-            candidates: Box::new([[0; 4]; PLACES / 2]),
+            candidates: Box::new([Masks::default(); PLACES / 2]),
             next: [false; PLACES / 2],
         }
     }
 
     /// The place of the shape that a message has whose content is `content`, with SOHs where `masks` say,
     /// if it is remembered.
-    #[inline]
-    pub(super) fn find(&self, content: &[u8], masks: &Masks) -> Option<usize> {
+    #[inline(always)]
+    pub(super) fn find(&self, content: &[u8], masks: Masks) -> Option<usize> {
         let place = 2 * pair(masks);
-        let place = if self.shapes[place].masks == *masks { place } else { place + 1 };
+        let place = if masks.are(&self.shapes[place].masks) { place } else { place + 1 };
         let shape = &self.shapes[place];
-        let is_it = shape.masks == *masks
+        let is_it = masks.are(&shape.masks)
             && shape.end == content.len()
             && !differs(content, &shape.image, &shape.mask);
         is_it.then_some(place)
@@ -86,10 +86,10 @@ impl Shapes {
     /// A message of a shape that is not remembered was read another way: `fields`, CheckSum last. To be
     /// called only for one without anything unusual.
     #[cold]
-    pub(super) fn note(&mut self, content: &[u8], masks: &Masks, fields: &[Field], index: &Index) {
+    pub(super) fn note(&mut self, content: &[u8], masks: Masks, fields: &[Field], index: &Index) {
         let pair = pair(masks);
-        if self.candidates[pair] != *masks {
-            self.candidates[pair] = *masks;
+        if self.candidates[pair] != masks {
+            self.candidates[pair] = masks;
             return;
         }
         let place = 2 * pair + usize::from(self.next[pair]);
@@ -109,15 +109,15 @@ impl Shapes {
             shape.mask[tag_start..field.start as usize].fill(0xff);
             tag_start = field.end as usize + 1;
         }
-        (shape.masks, shape.end, shape.count) = (*masks, content.len(), fields.len());
+        (shape.masks, shape.end, shape.count) = (masks, content.len(), fields.len());
         shape.index.clone_from(index);
     }
 }
 
-#[inline]
-fn pair(masks: &Masks) -> usize {
+#[inline(always)]
+fn pair(masks: Masks) -> usize {
     const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let [a, b, c, d] = *masks;
+    let Masks { a, b, c, d } = masks;
     let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d.rotate_left(47)).wrapping_mul(MIXER);
     (mixed >> 60) as usize % (PLACES / 2)
 }
