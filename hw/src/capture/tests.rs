@@ -368,3 +368,38 @@ fn a_reader_that_goes_away_costs_the_rest_of_the_frames() {
     let sentence = summary.trouble.unwrap();
     assert!(sentence.contains("the capture ends here"), "{sentence}");
 }
+
+#[test]
+fn the_writer_keeps_off_the_core_that_polls() {
+    let cores = crate::core::allowed_cores();
+    let Some((busy, others)) = cores.split_last().filter(|(_, others)| !others.is_empty()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (near, _far, _wire) = pair(Model::full(), Policy::Prefer);
+    let file = CaptureFile::open(&folder.path().join("run.pcapng"));
+    let (_near, capture) = start(file, near, &options(0));
+    capture.keep_off(*busy);
+    // No other test's writer is kept off anything.
+    while !writers_may_use().iter().any(|allowed| allowed == others) {
+        sleep(Duration::from_millis(1));
+    }
+    capture.finish();
+}
+
+/// The cores that each writer of this process may use.
+fn writers_may_use() -> Vec<Vec<u16>> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let status = tasks.filter_map(|task| fs::read_to_string(task.join("status")).ok());
+    let writers = status.filter(|status| status.starts_with("Name:\tcapture\n"));
+    writers
+        .map(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+            let bounds = |range: &str| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                first.parse::<u16>().unwrap()..=last.parse::<u16>().unwrap()
+            };
+            line.unwrap().trim().split(',').flat_map(bounds).collect()
+        })
+        .collect()
+}
