@@ -29,9 +29,8 @@ pub(crate) struct CaptureArgs {
 }
 
 impl CaptureArgs {
-    /// Opens the file, if one was asked for. To be called when nothing else can be wrong with the
-    /// command line any more, since it empties the file, and before the process enters a namespace of
-    /// its own.
+    /// Opens the file, if one was asked for. To be called when every other file has been read, since
+    /// it empties this one, and before the process enters a namespace of its own.
     pub(crate) fn open(&self) -> Option<Asked> {
         let file = CaptureFile::open(self.capture.as_deref()?);
         if let Some(trouble) = file.trouble() {

@@ -24,6 +24,7 @@ use fixwire::time::{self, Clock, Instant};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 use serde_json::json;
 
@@ -166,10 +167,10 @@ impl Job<'_> {
         }
         let place = Place { plan, network, sessions, profile, clock, instead_of: None };
         match capture {
-            None => self.trade(nic, None, place, &mut || {}),
+            None => self.trade(nic, None, place, || Ok(|| {})),
             Some(asked) => {
                 let (nic, capture) = asked.start(nic, &place.plan.nic, clock, None);
-                self.trade(nic, Some(capture), place, &mut || {})
+                self.trade(nic, Some(capture), place, || Ok(|| {}))
             }
         }
     }
@@ -182,67 +183,74 @@ impl Job<'_> {
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
         let (near, far, wire) = device::sim(profile.frames);
-        let (mac, far_mac) = (Mac(near.mac()), Mac(far.mac()));
+        let mac = Mac(near.mac());
         let clock = HostClock::new();
         wire.set_now(clock.now().mono);
         let network = self.network(mac, 1500, (SIM_FAR_ADDR, PREFIX_LEN))?;
         let sessions = self.sessions(&network, SIM_FAR_ADDR)?;
         let (nic, plan) = self.bring_up(Device::probed(near), profile)?;
 
-        let far_network = Network { mac: far_mac, addr: SIM_FAR_ADDR, gateway: None, ..network };
-        let far_sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
-        let far_sessions: Vec<_> = far_sessions
+        let beside = || {
+            let mut exchange = self.far_side(far, profile, &network)?;
+            Ok(move || {
+                wire.set_now(clock.now().mono);
+                exchange.poll(&clock);
+            })
+        };
+        let place = Place { plan, network, sessions, profile, clock, instead_of };
+        match capture {
+            None => self.trade(nic, None, place, beside),
+            Some(asked) => {
+                // The wire's clock is set by the host's.
+                let wire_origin = Some(clock.utc(Instant::ZERO));
+                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, wire_origin);
+                self.trade(nic, Some(capture), place, beside)
+            }
+        }
+    }
+
+    /// Our own acceptor on the other end of a simulated wire.
+    fn far_side(
+        &self,
+        far: SimBackend,
+        profile: &Profile,
+        near: &Network,
+    ) -> Result<Engine<SimNic, Exchange>, Failure> {
+        let network = Network { mac: Mac(far.mac()), addr: SIM_FAR_ADDR, gateway: None, ..*near };
+        let sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
+        let sessions: Vec<_> = sessions
             .map(|settings| match settings.side {
-                Side::Initiator => session_plan(&settings, network.addr),
+                Side::Initiator => session_plan(&settings, near.addr),
                 Side::Acceptor => session_plan(&settings, SIM_FAR_ADDR),
             })
             .collect::<Result<_, _>>()?;
         let started =
             Device::probed(far).plan(profile).configure().and_then(|device| device.start());
-        let (far_nic, far_plan) =
-            started.and_then(|device| device.steer(&[])).map_err(|error| {
-                Failure::run(error, "this is a fault of fixwire's: please report it")
-            })?;
-        let setup = Setup {
-            network: far_network,
-            tcp: tcp_config(&far_network, far_sessions.len()),
-            secret: secret()?,
-            sessions: far_sessions,
-        };
-        let mut exchange =
-            Engine::new(far_nic, far_plan, setup, Exchange::new()).map_err(Failure::Run)?;
-
-        let mut beside = || {
-            wire.set_now(clock.now().mono);
-            exchange.poll(&clock);
-        };
-        let place = Place { plan, network, sessions, profile, clock, instead_of };
-        match capture {
-            None => self.trade(nic, None, place, &mut beside),
-            Some(asked) => {
-                // The wire's clock is set by the host's.
-                let wire_origin = Some(clock.utc(Instant::ZERO));
-                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, wire_origin);
-                self.trade(nic, Some(capture), place, &mut beside)
-            }
-        }
+        let (nic, plan) = started.and_then(|device| device.steer(&[])).map_err(|error| {
+            Failure::run(error, "this is a fault of fixwire's: please report it")
+        })?;
+        let tcp = tcp_config(&network, sessions.len());
+        let setup = Setup { network, tcp, secret: secret()?, sessions };
+        Engine::new(nic, plan, setup, Exchange::new()).map_err(Failure::Run)
     }
 
-    /// From the engine to the report, on a running device, captured or not.
-    fn trade<N: Nic>(
+    /// From the engine to the report, on a running device, captured or not. What `beside` makes is
+    /// polled by the same thread.
+    fn trade<N: Nic, F: FnMut()>(
         &self,
         nic: N,
         capture: Option<Capture>,
         place: Place<'_>,
-        beside: &mut dyn FnMut(),
+        beside: impl FnOnce() -> Result<F, Failure>,
     ) -> Result<(), Failure> {
         let Place { plan, network, sessions, profile, clock, instead_of } = place;
         let mut engine = self.engine(nic, plan, network, sessions)?;
+        let mut beside = beside()?;
         let core = drive::pin(profile)?;
         if let (Some(capture), Some(core)) = (&capture, core) {
             capture.keep_off(core);
         }
-        let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, beside);
+        let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, &mut beside);
         let captured = capture.map(Capture::finish);
         let report = report::Report::of(&engine, core, instead_of, captured.as_ref());
         say(if self.args.json { report.json().to_string() } else { report.for_people() });

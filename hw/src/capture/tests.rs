@@ -70,6 +70,15 @@ const FULL: TxMeta = TxMeta {
 };
 const PARTIAL: TxMeta = TxMeta { ipv4: TxChecksum::Partial, tcp: TxChecksum::Partial, ..FULL };
 
+/// Gives the writer's thread time, and a hang an end.
+fn wait_until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the writer does nothing");
+        sleep(Duration::from_millis(1));
+    }
+}
+
 /// A block as it was read back.
 #[derive(Debug)]
 struct Block {
@@ -318,9 +327,7 @@ fn frames_past_the_ring_are_counted_and_the_file_shows_where() {
         let path = path.clone();
         move || fs::read(path).unwrap()
     });
-    while capture.shared.sum_up().tx_written < fitting as u64 {
-        sleep(Duration::from_millis(1));
-    }
+    wait_until(|| capture.shared.sum_up().tx_written == fitting as u64);
     send(&mut near, &frame, FULL);
     let summary = capture.finish();
     assert_eq!(summary.trouble, None);
@@ -381,9 +388,7 @@ fn the_writer_keeps_off_the_core_that_polls() {
     let (_near, capture) = start(file, near, &options(0));
     capture.keep_off(*busy);
     // No other test's writer is kept off anything.
-    while !writers_may_use().iter().any(|allowed| allowed == others) {
-        sleep(Duration::from_millis(1));
-    }
+    wait_until(|| writers_may_use().iter().any(|allowed| allowed == others));
     capture.finish();
 }
 

@@ -155,9 +155,8 @@ impl Writer {
     fn write_batch(&mut self) {
         let Writer { sink, batch, shared, ended, .. } = self;
         let may_wait = || {
-            let waited = || ended.get().unwrap_or_else(Instant::now);
-            if shared.is_ending() {
-                ended.set(Some(waited()));
+            if ended.get().is_none() && shared.is_ending() {
+                ended.set(Some(Instant::now()));
             }
             ended.get().is_none_or(|since| since.elapsed() < LINGER)
         };
