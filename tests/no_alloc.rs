@@ -4,13 +4,18 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use common::{Pair, Terms};
+use fixwire::app::exchange::Exchange;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
+use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::Config;
+use fixwire_hw::capture::{self, CaptureFile};
+use fixwire_hw::clock::HostClock;
 use fixwire_hw::sim;
 
 /// Counts what is asked of the heap while armed.
@@ -50,9 +55,8 @@ unsafe impl GlobalAlloc for Trap {
 #[global_allocator]
 static HEAP: Trap = Trap;
 
-/// Trades with the trap armed between the first report and the last, and says what it caught.
-fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
-    let terms = Terms {
+fn terms(profile: &Profile) -> Terms {
+    Terms {
         sim: sim::Config::default(),
         seed: 7,
         version: Version::Fix44,
@@ -61,8 +65,44 @@ fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> 
         tcp: Config::default(),
         venue: "VENUE",
         tune: |_| {},
+    }
+}
+
+/// Trades with the trap armed between the first report and the last, and says what it caught.
+fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
+    let mut pair = Pair::new(terms(profile), Taker::new(orders, 1));
+    caught(&mut pair, orders, faults)
+}
+
+/// The same with everything captured into `file`, whose writer's thread is caught too.
+fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u64) {
+    let options = capture::Options {
+        interface: "sim",
+        application: "no_alloc",
+        clock: HostClock::new(),
+        // The wire's stamps are not UTC then: every received frame gets a comment.
+        wire_origin: None,
+        ring_len: capture::RING_LEN,
+        say: |trouble| panic!("{trouble}"),
     };
-    let mut pair = Pair::new(terms, Taker::new(orders, 1));
+    let mut capture = None;
+    let wrap = |nic| {
+        let (nic, running) = capture::start(CaptureFile::open(file), nic, &options);
+        capture = Some(running);
+        nic
+    };
+    let mut pair = Pair::wrapped(terms(profile), Taker::new(orders, 1), Exchange::new(), wrap);
+    let found = caught(&mut pair, orders, sim::Faults::default());
+    let summary = capture.expect("it was started").finish();
+    assert!(summary.counters.written() > 2 * orders, "{summary:?}");
+    found
+}
+
+fn caught<N: Nic>(
+    pair: &mut Pair<Taker, Exchange, N>,
+    orders: u64,
+    faults: sim::Faults,
+) -> (u64, u64) {
     while pair.ours.app().reports_received() == 0 {
         pair.step();
     }
@@ -103,4 +143,11 @@ fn a_hundred_thousand_orders_allocate_nothing() {
     };
     let (reports, caught) = caught_while_trading(&Profile::all(Policy::Prefer), 5_000, rough);
     assert_eq!((reports, caught), (5_000, 0), "on a rough wire");
+
+    let folder = tempfile::tempdir().unwrap();
+    for policy in [Policy::Prefer, Policy::Off] {
+        let file = folder.path().join(format!("{policy}.pcapng"));
+        let (reports, caught) = caught_while_captured(&file, &Profile::all(policy), 20_000);
+        assert_eq!((reports, caught), (20_000, 0), "captured, offloads {policy}");
+    }
 }

@@ -34,6 +34,12 @@ impl HostClock {
         Instant::from_ns(ns(self.origin.elapsed()))
     }
 
+    /// UTC at `mono`, by the distance last taken.
+    #[inline]
+    pub fn utc(&self, mono: Instant) -> UtcTime {
+        UtcTime::from_unix_ns(self.utc_at_origin_ns.saturating_add(mono.as_ns()))
+    }
+
     /// Takes the distance from UTC again and says by how many nanoseconds UTC has stepped: forward
     /// when positive.
     pub fn resync(&mut self) -> i64 {
@@ -53,8 +59,7 @@ impl Clock for HostClock {
     #[inline]
     fn now(&self) -> Now {
         let mono = self.mono();
-        let utc = UtcTime::from_unix_ns(self.utc_at_origin_ns.saturating_add(mono.as_ns()));
-        Now { mono, utc }
+        Now { mono, utc: self.utc(mono) }
     }
 }
 

@@ -37,6 +37,18 @@ pub fn pin(core: u16) -> io::Result<()> {
     })
 }
 
+/// Keeps the calling thread off `core`, where it may use another.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn keep_off(core: u16) -> io::Result<()> {
+    let mut mask = sys::affinity()?;
+    if let Some(word) = mask.get_mut(usize::from(core) / 64) {
+        *word &= !(1 << (core % 64));
+    }
+    if mask.iter().all(|word| *word == 0) { Ok(()) } else { sys::set_affinity(&mask) }
+}
+
 fn cores_of(mask: &[u64]) -> Vec<u16> {
     let set = |core: &u16| {
         mask.get(usize::from(*core) / 64).is_some_and(|word| word >> (core % 64) & 1 == 1)
@@ -74,6 +86,28 @@ mod tests {
             let pinned = std::thread::spawn(move || pin(core).map(|()| allowed_cores()));
             assert_eq!(pinned.join().unwrap().unwrap(), [core]);
         }
+    }
+
+    #[test]
+    fn a_thread_kept_off_a_core_may_use_the_others_and_never_none() {
+        let cores = allowed_cores();
+        for core in cores.clone() {
+            let elsewhere = std::thread::spawn(move || {
+                keep_off(core).unwrap();
+                allowed_cores()
+            });
+            let mut expected = cores.clone();
+            expected.retain(|other| *other != core || cores.len() == 1);
+            assert_eq!(elsewhere.join().unwrap(), expected);
+        }
+        let pinned = std::thread::spawn(|| {
+            let core = allowed_cores()[0];
+            pin(core).unwrap();
+            keep_off(core).unwrap();
+            (core, allowed_cores())
+        });
+        let (core, left) = pinned.join().unwrap();
+        assert_eq!(left, [core], "the only core there is");
     }
 
     #[test]

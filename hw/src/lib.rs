@@ -10,13 +10,19 @@
 //!
 //! Both keep their frames in a [`pool`]: set up at the start, never allocated after.
 //!
+//! [`capture`] puts a copier around either, and writes what crosses it to a file.
+//!
 //! Beside them [`clock`] reads the host's clocks and [`mod@core`] says which processor core polls.
 //! All unsafe code of this crate is in one private module, `sys`.
 //!
 //! Linux only.
 
+pub mod capture;
+mod checksums;
 pub mod clock;
 pub mod core;
+#[cfg(test)]
+mod frames;
 pub mod pool;
 pub mod sim;
 mod sys;

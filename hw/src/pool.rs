@@ -109,11 +109,6 @@ impl Frame {
         self.len() == 0
     }
 
-    /// What is to be done with it on its way out.
-    pub fn tx_meta(&self) -> &TxMeta {
-        self.buffer.as_ref().map_or(&TX_NOTHING, |buffer| &buffer.tx)
-    }
-
     /// Makes the first `len` bytes of its room the frame, as received: for whoever is the device.
     #[inline]
     pub fn received(&mut self, len: usize, meta: RxMeta) {
@@ -155,6 +150,11 @@ impl nic::Frame for Frame {
             buffer.len = len.min(buffer.bytes.len());
             buffer.tx = meta;
         }
+    }
+
+    #[inline]
+    fn tx_meta(&self) -> &TxMeta {
+        self.buffer.as_ref().map_or(&TX_NOTHING, |buffer| &buffer.tx)
     }
 }
 

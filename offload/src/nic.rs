@@ -99,6 +99,9 @@ pub trait Frame {
 
     /// Makes the first `len` bytes of [`space`](Frame::space) the frame, to be sent as `meta` says.
     fn finish(&mut self, len: usize, meta: TxMeta);
+
+    /// What [`finish`](Frame::finish) said of it.
+    fn tx_meta(&self) -> &TxMeta;
 }
 
 /// Whether frames can pass.

@@ -1,5 +1,6 @@
 //! The command line: what a person types, and what it prints.
 
+mod capture;
 mod device;
 mod drive;
 mod exchange;

@@ -5,8 +5,10 @@ use fixwire::app::taker::Taker;
 use fixwire::engine::Engine;
 use fixwire::measure::Intervals;
 use fixwire::offload::nic::Nic;
+use fixwire_hw::capture::Summary;
 use serde_json::{Map, Value, json};
 
+use super::capture;
 use super::percentiles::Percentiles;
 use super::table;
 
@@ -15,22 +17,25 @@ pub(crate) struct Report<'a, N: Nic> {
     engine: &'a Engine<N, Taker>,
     core: Option<u16>,
     instead_of: Option<&'a str>,
+    captured: Option<&'a Summary>,
     frame_to_order: Percentiles,
     round_trip: Percentiles,
 }
 
 impl<'a, N: Nic> Report<'a, N> {
     /// Reads it out of the engine. `core` is where it was pinned; `instead_of` why it ran on the NIC
-    /// model though a TAP was wanted.
+    /// model though a TAP was wanted; `captured` what the capture came to that was asked for.
     pub(crate) fn of(
         engine: &'a Engine<N, Taker>,
         core: Option<u16>,
         instead_of: Option<&'a str>,
+        captured: Option<&'a Summary>,
     ) -> Self {
         Report {
             engine,
             core,
             instead_of,
+            captured,
             frame_to_order: Percentiles::of(engine.intervals().frame_to_order()),
             round_trip: Percentiles::of(engine.app().round_trip()),
         }
@@ -54,6 +59,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "sessions": sessions,
             "latency_ns": self.frame_to_order.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
             "round_trip_ns": self.round_trip.json(Taker::ROUND_TRIP_FROM, Taker::ROUND_TRIP_TO),
+            "capture": self.captured.map(capture::summary_json),
             "counters": self.counters(),
         })
     }
@@ -99,6 +105,9 @@ impl<'a, N: Nic> Report<'a, N> {
             .map(|(name, count)| format!("{name} {count}"))
             .collect();
         text += &format!("\ncounters: {}", counted.join(", "));
+        if let Some(summary) = self.captured {
+            text += &format!("\n\n{}", capture::summary_for_people(summary));
+        }
         text
     }
 

@@ -20,12 +20,15 @@ use fixwire::offload::nic::Nic;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use fixwire::tcp::{Config, Endpoint};
-use fixwire::time::{self, Clock};
+use fixwire::time::{self, Clock, Instant};
 use fixwire::wire::ethernet::Mac;
+use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 use serde_json::json;
 
+use super::capture::{Asked, CaptureArgs};
 use super::device::{self, Refused};
 use super::drive::{self, Watch};
 use super::failure::Failure;
@@ -61,6 +64,8 @@ pub(crate) struct RunArgs {
     /// Give up when no order has been reported on for this long.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     stall_timeout: u64,
+    #[command(flatten)]
+    capture: CaptureArgs,
     /// Print one JSON object for machines, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -81,33 +86,37 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
         }),
         args,
     };
-    match &args.nic {
-        Some(NicSpec::Tap(name)) => {
-            let profile = job.profile(&NicSpec::Tap(name.clone()))?;
-            job.on_tap(tap(TapBackend::attach(name))?, &profile, false)
-        }
-        Some(NicSpec::TapEmbedded) => {
-            let profile = job.profile(&NicSpec::TapEmbedded)?;
-            job.on_tap(tap(TapBackend::embedded())?, &profile, true)
-        }
-        Some(NicSpec::Sim) => job.on_sim(&job.profile(&NicSpec::Sim)?, None),
-        None => {
-            let profile = job.profile(&NicSpec::TapEmbedded)?;
-            match TapBackend::embedded() {
-                Err(error) if error.forbidden_by_machine() => {
-                    warn(format_args!(
-                        "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
-                    ));
-                    job.on_sim(&job.profile(&NicSpec::Sim)?, Some(&error.to_string()))
-                }
-                backend => job.on_tap(tap(backend)?, &profile, true),
+    let nic = args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
+    let profile = job.profile(nic)?;
+    // Before the namespace of our own: what may be written here may not be there.
+    let capture = args.capture.open();
+    match nic {
+        NicSpec::Tap(name) => job.on_tap(tap(TapBackend::attach(name))?, &profile, false, capture),
+        NicSpec::Sim => job.on_sim(&profile, None, capture),
+        NicSpec::TapEmbedded => match TapBackend::embedded() {
+            Err(error) if error.forbidden_by_machine() && args.nic.is_none() => {
+                warn(format_args!(
+                    "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
+                ));
+                job.on_sim(&job.profile(&NicSpec::Sim)?, Some(&error.to_string()), capture)
             }
-        }
+            backend => job.on_tap(tap(backend)?, &profile, true, capture),
+        },
     }
 }
 
 fn tap(backend: Result<TapBackend, TapError>) -> Result<TapBackend, Failure> {
     backend.map_err(|error| device::tap_failure(&error))
+}
+
+/// Where and how a run trades, once its device is there.
+struct Place<'a> {
+    plan: Plan,
+    network: Network,
+    sessions: Vec<SessionPlan>,
+    profile: &'a Profile,
+    clock: HostClock,
+    instead_of: Option<&'a str>,
 }
 
 /// What was asked for.
@@ -128,6 +137,7 @@ impl Job<'_> {
         backend: TapBackend,
         profile: &Profile,
         embedded: bool,
+        capture: Option<Asked>,
     ) -> Result<(), Failure> {
         let backend = backend.with_frames(profile.frames);
         let kernel = backend.kernel_side().clone();
@@ -155,54 +165,95 @@ impl Job<'_> {
         if embedded {
             self.start_exchanges(kernel.addr, clock)?;
         }
-        let mut engine = self.engine(nic, plan, network, sessions)?;
-        let core = drive::pin(profile)?;
-        let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, &mut || {});
-        self.report(&engine, core, None);
-        outcome
+        let place = Place { plan, network, sessions, profile, clock, instead_of: None };
+        match capture {
+            None => self.trade(nic, None, place, || Ok(|| {})),
+            Some(asked) => {
+                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, None);
+                self.trade(nic, Some(capture), place, || Ok(|| {}))
+            }
+        }
     }
 
     /// On the NIC model, with our own acceptor behind the wire, polled by the same thread.
-    fn on_sim(&self, profile: &Profile, instead_of: Option<&str>) -> Result<(), Failure> {
+    fn on_sim(
+        &self,
+        profile: &Profile,
+        instead_of: Option<&str>,
+        capture: Option<Asked>,
+    ) -> Result<(), Failure> {
         let (near, far, wire) = device::sim(profile.frames);
-        let (mac, far_mac) = (Mac(near.mac()), Mac(far.mac()));
+        let mac = Mac(near.mac());
         let clock = HostClock::new();
         wire.set_now(clock.now().mono);
         let network = self.network(mac, 1500, (SIM_FAR_ADDR, PREFIX_LEN))?;
         let sessions = self.sessions(&network, SIM_FAR_ADDR)?;
         let (nic, plan) = self.bring_up(Device::probed(near), profile)?;
-        let mut engine = self.engine(nic, plan, network, sessions)?;
 
-        let far_network = Network { mac: far_mac, addr: SIM_FAR_ADDR, gateway: None, ..network };
-        let far_sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
-        let far_sessions: Vec<_> = far_sessions
+        let beside = || {
+            let mut exchange = self.far_side(far, profile, &network)?;
+            Ok(move || {
+                wire.set_now(clock.now().mono);
+                exchange.poll(&clock);
+            })
+        };
+        let place = Place { plan, network, sessions, profile, clock, instead_of };
+        match capture {
+            None => self.trade(nic, None, place, beside),
+            Some(asked) => {
+                // The wire's clock is set by the host's.
+                let wire_origin = Some(clock.utc(Instant::ZERO));
+                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, wire_origin);
+                self.trade(nic, Some(capture), place, beside)
+            }
+        }
+    }
+
+    /// Our own acceptor on the other end of a simulated wire.
+    fn far_side(
+        &self,
+        far: SimBackend,
+        profile: &Profile,
+        near: &Network,
+    ) -> Result<Engine<SimNic, Exchange>, Failure> {
+        let network = Network { mac: Mac(far.mac()), addr: SIM_FAR_ADDR, gateway: None, ..*near };
+        let sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
+        let sessions: Vec<_> = sessions
             .map(|settings| match settings.side {
-                Side::Initiator => session_plan(&settings, network.addr),
+                Side::Initiator => session_plan(&settings, near.addr),
                 Side::Acceptor => session_plan(&settings, SIM_FAR_ADDR),
             })
             .collect::<Result<_, _>>()?;
         let started =
             Device::probed(far).plan(profile).configure().and_then(|device| device.start());
-        let (far_nic, far_plan) =
-            started.and_then(|device| device.steer(&[])).map_err(|error| {
-                Failure::run(error, "this is a fault of fixwire's: please report it")
-            })?;
-        let setup = Setup {
-            network: far_network,
-            tcp: tcp_config(&far_network, far_sessions.len()),
-            secret: secret()?,
-            sessions: far_sessions,
-        };
-        let mut exchange =
-            Engine::new(far_nic, far_plan, setup, Exchange::new()).map_err(Failure::Run)?;
+        let (nic, plan) = started.and_then(|device| device.steer(&[])).map_err(|error| {
+            Failure::run(error, "this is a fault of fixwire's: please report it")
+        })?;
+        let tcp = tcp_config(&network, sessions.len());
+        let setup = Setup { network, tcp, secret: secret()?, sessions };
+        Engine::new(nic, plan, setup, Exchange::new()).map_err(Failure::Run)
+    }
 
+    /// From the engine to the report, on a running device, captured or not. What `beside` makes is
+    /// polled by the same thread.
+    fn trade<N: Nic, F: FnMut()>(
+        &self,
+        nic: N,
+        capture: Option<Capture>,
+        place: Place<'_>,
+        beside: impl FnOnce() -> Result<F, Failure>,
+    ) -> Result<(), Failure> {
+        let Place { plan, network, sessions, profile, clock, instead_of } = place;
+        let mut engine = self.engine(nic, plan, network, sessions)?;
+        let mut beside = beside()?;
         let core = drive::pin(profile)?;
-        let mut beside = || {
-            wire.set_now(clock.now().mono);
-            exchange.poll(&clock);
-        };
+        if let (Some(capture), Some(core)) = (&capture, core) {
+            capture.keep_off(core);
+        }
         let outcome = drive::drive(&mut engine, &clock, profile.idle, &self.watch()?, &mut beside);
-        self.report(&engine, core, instead_of);
+        let captured = capture.map(Capture::finish);
+        let report = report::Report::of(&engine, core, instead_of, captured.as_ref());
+        say(if self.args.json { report.json().to_string() } else { report.for_people() });
         outcome
     }
 
@@ -335,20 +386,6 @@ impl Job<'_> {
             interrupted,
             orders_total: self.args.orders * self.settings.sessions.len() as u64,
         })
-    }
-
-    fn report<N: Nic>(
-        &self,
-        engine: &Engine<N, Taker>,
-        core: Option<u16>,
-        instead_of: Option<&str>,
-    ) {
-        let report = report::Report::of(engine, core, instead_of);
-        if self.args.json {
-            say(report.json());
-        } else {
-            say(report.for_people());
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::Device;
+use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::Profile;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Instant};
@@ -64,8 +65,8 @@ pub fn no_namespace() -> Option<String> {
 }
 
 /// Two engines on two NIC models, joined by a wire in virtual time.
-pub struct Pair<A: Application, B: Application = Exchange> {
-    pub ours: Engine<SimNic, A>,
+pub struct Pair<A: Application, B: Application = Exchange, N: Nic = SimNic> {
+    pub ours: Engine<N, A>,
     pub theirs: Engine<SimNic, B>,
     pub wire: Wire,
 }
@@ -92,12 +93,24 @@ impl<A: Application> Pair<A> {
 
 impl<A: Application, B: Application> Pair<A, B> {
     pub fn with_apps(terms: Terms, ours: A, theirs: B) -> Pair<A, B> {
+        Pair::wrapped(terms, ours, theirs, |nic| nic)
+    }
+}
+
+impl<A: Application, B: Application, N: Nic> Pair<A, B, N> {
+    /// With something around our NIC.
+    pub fn wrapped(
+        terms: Terms,
+        ours: A,
+        theirs: B,
+        wrap: impl FnOnce(SimNic) -> N,
+    ) -> Pair<A, B, N> {
         let (near, far, wire) = sim::pair(terms.sim, terms.seed);
         let near = (near, OURS, Role::Initiator, &terms.ours);
         let far = (far, THEIRS, Role::Acceptor, &terms.theirs);
         Pair {
-            ours: engine(near, terms.version, terms.tcp.clone(), ("VENUE", terms.tune), ours),
-            theirs: engine(far, terms.version, terms.tcp, (terms.venue, terms.tune), theirs),
+            ours: engine(near, terms.version, terms.tcp.clone(), ("VENUE", terms.tune), ours, wrap),
+            theirs: engine(far, terms.version, terms.tcp, (terms.venue, terms.tune), theirs, |n| n),
             wire,
         }
     }
@@ -121,13 +134,14 @@ impl<A: Application, B: Application> Pair<A, B> {
     }
 }
 
-fn engine<A: Application>(
+fn engine<A: Application, N: Nic>(
     (backend, addr, role, profile): (SimBackend, Ipv4Addr, Role, &Profile),
     version: Version,
     tcp: Config,
     (venue, tune): (&str, fn(&mut SessionConfig)),
     app: A,
-) -> Engine<SimNic, A> {
+    wrap: impl FnOnce(SimNic) -> N,
+) -> Engine<N, A> {
     let mac = Mac(backend.mac());
     let device = Device::probed(backend).plan(profile).configure().expect("the model configures");
     let (nic, plan) =
@@ -144,5 +158,5 @@ fn engine<A: Application>(
     };
     let secret = [role as u8 + 1; 16];
     let setup = Setup { network, tcp, secret, sessions: vec![session] };
-    Engine::new(nic, plan, setup, app).expect("the session is served")
+    Engine::new(wrap(nic), plan, setup, app).expect("the session is served")
 }

@@ -9,10 +9,7 @@
 //! A model does what its plan tells it to, no more: it finishes or verifies a checksum, by the
 //! software twin, only when configured to.
 
-mod checksums;
 mod faults;
-#[cfg(test)]
-mod frames;
 mod model;
 mod nic;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::nic::BURST_MAX;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
+use fixwire_offload::verdict::Verdict;
 
 /// How a NIC speaks of the checksums that it was told to verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,18 @@ pub enum VerdictStyle {
     Silent,
     /// Good, whatever the bytes. A broken device: for tests that the engine finds it out.
     AlwaysGood,
+}
+
+impl VerdictStyle {
+    /// What such a NIC says of a checksum that it found right or wrong, or that is not there.
+    pub(super) fn says(self, right: Option<bool>) -> Verdict {
+        match (self, right) {
+            (_, None) | (VerdictStyle::Silent, _) => Verdict::Unknown,
+            (VerdictStyle::AlwaysGood, _) | (_, Some(true)) => Verdict::Good,
+            (VerdictStyle::GoodOrBad, Some(false)) => Verdict::Bad,
+            (VerdictStyle::GoodOrSilent, Some(false)) => Verdict::Unknown,
+        }
+    }
 }
 
 /// One kind of NIC.

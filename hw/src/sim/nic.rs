@@ -11,9 +11,9 @@ use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
 use fixwire_offload::verdict::Verdict;
 
-use super::checksums::{self, TCP_CHECKSUM_OFFSET, Unfinished};
 use super::model::Model;
 use super::wire::{InFlight, Shared};
+use crate::checksums::{self, TCP_CHECKSUM_OFFSET, Unfinished};
 use crate::pool::{Frame, LINK_LEN_MAX, Pool};
 
 /// An Ethernet header, in bytes: nothing shorter is a frame.
@@ -123,7 +123,7 @@ impl SimNic {
             if !told {
                 return Verdict::Unknown;
             }
-            checksums::verdict(self.model.verdicts, right(bytes))
+            self.model.verdicts.says(right(bytes))
         };
         let mut meta = RxMeta {
             l3: says(self.uses.rx_ipv4, checksums::ipv4_is_right),

@@ -7,8 +7,8 @@ use fixwire_offload::stamp::{Domain, RxStamp};
 use fixwire_offload::time::{Clock, Duration, Instant};
 use fixwire_offload::verdict::Verdict;
 
-use super::frames::{L4, left_to_device, pseudo_header, tcp_frame};
 use super::*;
+use crate::frames::{L4, left_to_device, pseudo_header, tcp_frame};
 use crate::pool::FRAMES_MIN;
 
 const PAYLOAD: &[u8] = b"8=FIX.4.4|9=5|35=0|10=163|";

@@ -10,8 +10,8 @@ use fixwire_offload::nic::RxMeta;
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::time::{Clock, Duration, Instant, Now, UtcTime};
 
-use super::checksums::{self, Unfinished};
 use super::faults::{Dice, Faults};
+use crate::checksums::{self, Unfinished};
 use crate::pool::{Frame, Pool};
 
 /// Preamble, frame check sequence and the gap between frames, in bytes (IEEE 802.3, 3.1.1 and

@@ -1,10 +1,7 @@
-//! The model's checksum engines: what a NIC does to a field on the way out and thinks of it on the
-//! way in, by the software twin.
+//! What a NIC does to a checksum field on the way out and thinks of it on the way in, done in
+//! software by the twin: for the modelled NIC, and for the copies that a capture keeps.
 
 use fixwire_offload::checksum::Sum;
-use fixwire_offload::verdict::Verdict;
-
-use super::model::VerdictStyle;
 
 const ETHERNET_LEN: usize = 14;
 const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -19,23 +16,25 @@ const TCP_HEADER_LEN_MIN: usize = 20;
 const FRAGMENT_BITS: u16 = 0x3fff;
 
 /// Where TCP's checksum lies in its header (RFC 9293 3.1).
-pub(super) const TCP_CHECKSUM_OFFSET: u16 = 16;
+pub(crate) const TCP_CHECKSUM_OFFSET: u16 = 16;
+/// Where UDP's lies (RFC 768). No other protocol has one there.
+pub(crate) const UDP_CHECKSUM_OFFSET: u16 = 6;
 
 /// A checksum field that was left holding the pseudo-header's sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unfinished {
+pub(crate) struct Unfinished {
     /// Where the sum over the rest begins, from the frame's start.
-    pub(super) csum_start: u16,
+    pub(crate) csum_start: u16,
     /// Where the field lies, from `csum_start`.
-    pub(super) csum_offset: u16,
+    pub(crate) csum_offset: u16,
 }
 
 /// The frame has no such field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OutsideFrame;
+pub(crate) struct OutsideFrame;
 
 /// Fills in the IPv4 header's checksum, whatever its field holds.
-pub(super) fn finish_ipv4(
+pub(crate) fn finish_ipv4(
     frame: &mut [u8],
     l2_len: usize,
     l3_len: usize,
@@ -50,7 +49,7 @@ pub(super) fn finish_ipv4(
 
 /// Finishes a field that holds the pseudo-header's sum: sums from `csum_start` to the packet's end,
 /// the field included, and complements.
-pub(super) fn finish(frame: &mut [u8], what: Unfinished) -> Result<(), OutsideFrame> {
+pub(crate) fn finish(frame: &mut [u8], what: Unfinished) -> Result<(), OutsideFrame> {
     let start = usize::from(what.csum_start);
     let field = start + usize::from(what.csum_offset);
     // Ethernet pads past the packet's end; a NIC knows where that is from Total Length.
@@ -58,19 +57,23 @@ pub(super) fn finish(frame: &mut [u8], what: Unfinished) -> Result<(), OutsideFr
     if field + 2 > end {
         return Err(OutsideFrame);
     }
-    let checksum = Sum::of(&frame[start..end]).checksum();
+    let checksum = match Sum::of(&frame[start..end]).checksum() {
+        // RFC 768: to UDP a field of zero means that there is no checksum.
+        0 if what.csum_offset == UDP_CHECKSUM_OFFSET => 0xffff,
+        checksum => checksum,
+    };
     frame[field..field + 2].copy_from_slice(&checksum.to_be_bytes());
     Ok(())
 }
 
 /// Whether a frame's IPv4 header is right; `None` for a frame without one.
-pub(super) fn ipv4_is_right(frame: &[u8]) -> Option<bool> {
+pub(crate) fn ipv4_is_right(frame: &[u8]) -> Option<bool> {
     let packet = Located::in_frame(frame)?;
     Some(Sum::of(&frame[packet.l3..packet.l4]).is_valid())
 }
 
 /// Whether a frame's TCP checksum is right; `None` for one that is not a whole TCP/IPv4 packet.
-pub(super) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
+pub(crate) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
     let packet = Located::in_frame(frame)?;
     let header = &frame[packet.l3..packet.l4];
     let segment = &frame[packet.l4..packet.end];
@@ -83,18 +86,8 @@ pub(super) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
     Some(pseudo.plus(Sum::of(segment)).is_valid())
 }
 
-/// What a NIC of this style says of a checksum that it has, or has not, looked at.
-pub(super) fn verdict(style: VerdictStyle, right: Option<bool>) -> Verdict {
-    match (style, right) {
-        (_, None) | (VerdictStyle::Silent, _) => Verdict::Unknown,
-        (VerdictStyle::AlwaysGood, _) | (_, Some(true)) => Verdict::Good,
-        (VerdictStyle::GoodOrBad, Some(false)) => Verdict::Bad,
-        (VerdictStyle::GoodOrSilent, Some(false)) => Verdict::Unknown,
-    }
-}
-
 /// Whether a frame carries IPv4, well-formed or not.
-pub(super) fn carries_ipv4(frame: &[u8]) -> bool {
+pub(crate) fn carries_ipv4(frame: &[u8]) -> bool {
     payload_of(frame).is_some_and(|(ethertype, _)| ethertype == ETHERTYPE_IPV4)
 }
 
@@ -137,8 +130,8 @@ fn payload_of(frame: &[u8]) -> Option<(u16, usize)> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::frames::{tcp_frame, tcp_frame_with};
     use super::*;
+    use crate::frames::{tcp_frame, tcp_frame_with};
 
     #[test]
     fn a_right_frame_is_right_whatever_its_length_and_tags() {

@@ -3,15 +3,15 @@
 use fixwire_offload::checksum::Sum;
 
 /// Where TCP begins in a frame without tags or IPv4 options.
-pub(super) const L4: usize = 34;
+pub(crate) const L4: usize = 34;
 
 /// A right TCP segment from 10.9.0.1 to 10.9.0.2, without padding.
-pub(super) fn tcp_frame(payload: &[u8]) -> Vec<u8> {
+pub(crate) fn tcp_frame(payload: &[u8]) -> Vec<u8> {
     tcp_frame_with(0, payload)
 }
 
 /// The same behind `tags` VLAN tags.
-pub(super) fn tcp_frame_with(tags: usize, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn tcp_frame_with(tags: usize, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![2, b'f', b'x', 0, 0, 0x0b, 2, b'f', b'x', 0, 0, 0x0a];
     for _ in 0..tags {
         frame.extend([0x81, 0x00, 0x00, 0x07]);
@@ -33,13 +33,13 @@ pub(super) fn tcp_frame_with(tags: usize, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The pseudo-header's sum for such a segment.
-pub(super) fn pseudo_header(tcp_len: u16) -> Sum {
+pub(crate) fn pseudo_header(tcp_len: u16) -> Sum {
     Sum::of_tcp_pseudo_header([10, 9, 0, 1], [10, 9, 0, 2], tcp_len)
 }
 
 /// The same frame as an engine leaves it to a device: the TCP field holds the pseudo-header's sum,
 /// the IPv4 field nothing.
-pub(super) fn left_to_device(mut frame: Vec<u8>) -> Vec<u8> {
+pub(crate) fn left_to_device(mut frame: Vec<u8>) -> Vec<u8> {
     let tcp_len = (frame.len() - L4) as u16;
     frame[24..26].fill(0);
     frame[L4 + 16..L4 + 18].copy_from_slice(&pseudo_header(tcp_len).folded().to_be_bytes());
