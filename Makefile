@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak bench lint
+.PHONY: help test test-full soak faults bench lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -12,6 +12,9 @@ test-full: ## the same, and the long ones
 
 soak: ## the simulated network with a new seed each round, until interrupted
 	@scripts/soak
+
+faults: ## one deliberate fault at a time, put into a copy, each to be caught by the suite
+	@scripts/faults
 
 bench: ## the benches, with criterion
 	cargo bench

@@ -20,15 +20,18 @@ const PLACES: usize = 64;
 
 type Words = [u64; COMPARED_LEN / 8];
 
+/// Where headers differ from frame to frame, and for how many bytes: DSCP, ECN, Total Length and
+/// Identification; Time To Live; the IPv4 checksum; TCP's numbers; its control bits, window, checksum and
+/// urgent pointer; the timestamps' values.
+const DIFFER: [(usize, usize); 6] =
+    [(IP + 1, 5), (IP + 8, 1), (IP + 10, 2), (TCP + 4, 8), (TCP + 13, 7), (TCP + 24, 6)];
+
 /// All ones where headers must be alike: what says whose frame it is, and how it is built.
 const MASK: Words = {
     let mut mask = [0xff; COMPARED_LEN];
     let mut at = 0;
-    // Total Length, Identification, DSCP and ECN, Time To Live, checksum.
-    let differ =
-        [(IP + 1, 5), (IP + 8, 1), (IP + 10, 2), (TCP + 4, 8), (TCP + 13, 7), (TCP + 24, 6)];
-    while at < differ.len() {
-        let (from, len) = differ[at];
+    while at < DIFFER.len() {
+        let (from, len) = DIFFER[at];
         let mut byte = from;
         while byte < from + len {
             mask[byte] = 0;
@@ -232,6 +235,10 @@ mod tests {
                 let (packet, segment, frame) = read(&bytes).expect("the long way takes it too");
                 prop_assert_eq!(frame.dst, Mac([2, 0, 0, 0, 0, 2]));
                 prop_assert_eq!(frame.vlan, None);
+                let parties = (packet.src, segment.src_port, packet.dst, segment.dst_port);
+                let theirs = Ipv4Addr::new(10, 9, 0, 1);
+                let ours = Ipv4Addr::new(10, 9, 0, 2);
+                prop_assert_eq!(parties, (theirs, 9878, ours, 50_000));
                 prop_assert_eq!((packet.src, packet.dst), (found.packet.src, found.packet.dst));
                 prop_assert_eq!(packet.header, found.packet.header);
                 prop_assert_eq!(packet.payload, found.packet.payload);
