@@ -6,7 +6,10 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use common::asker::Asker;
 use common::{Pair, Terms};
+use fixwire::app::Application;
+use fixwire::app::echo::Echo;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::profile::{Policy, Profile};
@@ -50,9 +53,8 @@ unsafe impl GlobalAlloc for Trap {
 #[global_allocator]
 static HEAP: Trap = Trap;
 
-/// Trades with the trap armed between the first report and the last, and says what it caught.
-fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
-    let terms = Terms {
+fn terms(profile: &Profile) -> Terms {
+    Terms {
         sim: sim::Config::default(),
         seed: 7,
         version: Version::Fix44,
@@ -61,23 +63,52 @@ fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> 
         tcp: Config::default(),
         venue: "VENUE",
         tune: |_| {},
-    };
-    let mut pair = Pair::new(terms, Taker::new(orders, 1));
+    }
+}
+
+/// Trades with the trap armed between the first report and the last, and says what it caught.
+fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
+    let mut pair = Pair::new(terms(profile), Taker::new(orders, 1));
     while pair.ours.app().reports_received() == 0 {
         pair.step();
     }
+    let caught = caught_until(&mut pair, 50 * orders, faults, |taker| taker.is_done());
+    (pair.ours.app().reports_received(), caught)
+}
+
+/// The same with an echo on the far side, which is sent every kind of message it knows and some that
+/// it does not.
+fn caught_while_echoing(messages: u32, faults: sim::Faults) -> (u64, u64) {
+    let profile = Profile::all(Policy::Prefer);
+    let mut pair = Pair::with_apps(terms(&profile), Asker::new(messages), Echo::new(1));
+    while pair.ours.app().answered == 0 {
+        pair.step();
+    }
+    let caught = caught_until(&mut pair, 50 * u64::from(messages), faults, |asker| asker.is_done());
+    let echo = pair.theirs.app().counters();
+    assert!(echo.duplicates_ignored > 0 && echo.ids_forgotten > 0 && echo.refused == 0, "{echo:?}");
+    (echo.echoed + echo.unsupported, caught)
+}
+
+/// Goes on with the trap armed until our side is done, and says what it caught.
+fn caught_until<A: Application, B: Application>(
+    pair: &mut Pair<A, B>,
+    steps_max: u64,
+    faults: sim::Faults,
+    is_done: impl Fn(&A) -> bool,
+) -> u64 {
     for direction in [sim::Direction::AToB, sim::Direction::BToA] {
         pair.wire.set_faults(direction, faults);
     }
     CAUGHT.store(0, Ordering::SeqCst);
     ARMED.store(true, Ordering::SeqCst);
     let mut steps = 0u64;
-    while !pair.ours.app().is_done() && steps < 50 * orders {
+    while !is_done(pair.ours.app()) && steps < steps_max {
         pair.step();
         steps += 1;
     }
     ARMED.store(false, Ordering::SeqCst);
-    (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
+    CAUGHT.load(Ordering::SeqCst)
 }
 
 // One test, one thread: another test's allocations would be caught too.
@@ -103,4 +134,9 @@ fn a_hundred_thousand_orders_allocate_nothing() {
     };
     let (reports, caught) = caught_while_trading(&Profile::all(Policy::Prefer), 5_000, rough);
     assert_eq!((reports, caught), (5_000, 0), "on a rough wire");
+
+    for (messages, faults) in [(20_000, clean), (8_000, rough)] {
+        let (answered, caught) = caught_while_echoing(messages, faults);
+        assert_eq!((answered, caught), (u64::from(messages), 0), "{messages} echoed");
+    }
 }

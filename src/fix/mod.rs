@@ -20,7 +20,7 @@ pub mod timestamp;
 pub mod value;
 
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 
 pub use counters::{Counters, Event};
 pub use decimal::Decimal;

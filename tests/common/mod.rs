@@ -1,6 +1,8 @@
 //! What several tests share.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod asker;
+
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;
