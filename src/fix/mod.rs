@@ -26,7 +26,7 @@ pub use counters::{Counters, Event};
 pub use decimal::Decimal;
 pub use encode::{EncodeError, Encoder};
 pub use frame::{Framed, frame};
-pub use message::{Decoder, Fault, Identity, Message, identify};
+pub use message::{Decoder, Fault, Identity, Message, Unidentified, identify};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
     CompId, Disposition, Full, Handler, Outlet, Role, SendError, Sender, Session, SessionConfig,

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 pub mod asker;
+pub mod client;
+pub mod inside;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
