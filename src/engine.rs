@@ -4,7 +4,7 @@
 use core::net::Ipv4Addr;
 
 use crate::app::Application;
-use crate::desk::{Desk, SessionPlan};
+use crate::desk::{Desk, LineEvent, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::Familiar;
 use crate::measure::Intervals;
@@ -214,6 +214,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// The sessions and their lines.
     pub fn desk(&self) -> &Desk<A> {
         &self.desk
+    }
+
+    /// What happened to lines since it was last asked, the oldest first: one event a call. The last
+    /// of them are kept when nobody asks.
+    pub fn next_line_event(&mut self) -> Option<LineEvent> {
+        self.desk.next_event()
     }
 
     /// The device.

@@ -39,6 +39,7 @@ fn bad_input_is_one_sentence_with_place_and_remedy_and_exit_code_2() {
         "t.toml",
         "[[session]]\nsender_comp_id = \"A\"\n[[session]]\nsender_comp_id = \"A\"\n",
     );
+    let initiator = file(folder.path(), "i.toml", "\nconnection_type = \"initiator\"\n");
     let missing = folder.path().join("nothing.toml");
     let path = |path: &PathBuf| path.to_str().unwrap().to_owned();
     for (arguments, place, remedy) in [
@@ -55,7 +56,11 @@ fn bad_input_is_one_sentence_with_place_and_remedy_and_exit_code_2() {
             "check the path",
         ),
         (vec!["run", "--nic", "sim", "--profile", &path(&missing)], "nothing.toml", "built-in"),
-        (vec!["run", "--nic", "sim", "--session", &path(&twice)], "two sessions", "another CompID"),
+        (vec!["run", "--nic", "sim", "--session", &path(&twice)], "t.toml:3:", "another CompID"),
+        (vec!["accept", "--session", &path(&twice)], "t.toml:3:", "another CompID"),
+        (vec!["accept", "--session", &path(&initiator)], "i.toml:2:", "fixwire run"),
+        (vec!["accept", "--nic", "sim"], "NIC model", "tap:IFNAME"),
+        (vec!["accept", "--app", "bank"], "bank", "echo"),
         (vec!["run", "--nic", "eth0"], "eth0", "tap"),
         (vec!["run", "--nic", "tap:a-name-that-is-far-too-long"], "tap:a-name", "interface"),
         (vec!["run", "--orders", "0"], "0", "1.."),
@@ -186,6 +191,29 @@ fn a_hundred_sessions_trade_in_one_run() {
         json(&fixwire(&["run", "--nic", "sim", "--orders", "20", "--json", "--session", session]));
     assert_eq!(run["session"]["reports_received"], 2000);
     assert_eq!(run["counters"]["tcp_syn_retransmission"], 0);
+    for (number, session) in run["sessions"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(session["sender_comp_id"], format!("D{number}"));
+        assert_eq!((&session["logons"], &session["next_out"]), (&1.into(), &23.into()));
+        assert_eq!(session["counters"]["message_sent"], 22);
+        let point = |key: &str| session["round_trip_ns"][key].as_u64().unwrap();
+        assert_eq!(point("samples"), 20, "{session}");
+        assert!(0 < point("p50") && point("p50") <= point("p99"), "{session}");
+        assert!(point("p99") <= point("max"), "{session}");
+    }
+    let samples: u64 = run["round_trip_ns"]["samples"].as_u64().unwrap();
+    assert_eq!(samples, 2000);
+
+    let text = fixwire(&["run", "--nic", "sim", "--orders", "20", "--session", session]).stdout;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    for number in 0..100 {
+        let name = format!("│ D{number} -> EXCHANGE ┆ FIX.4.4 ┆");
+        let row = text
+            .lines()
+            .find(|line| line.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(&name));
+        let row = row.unwrap_or_else(|| panic!("no row for D{number}: {text}"));
+        let cells: Vec<&str> = row.split(['│', '┆']).map(str::trim).collect();
+        assert_eq!((cells[3], cells[4], cells[12]), ("20", "20", "20"), "{row}");
+    }
 }
 
 #[test]
@@ -215,7 +243,7 @@ fn a_report_that_cannot_be_written_is_a_failure_and_no_panic() {
 
 #[test]
 fn every_command_explains_itself() {
-    for command in ["run", "plan", "exchange"] {
+    for command in ["run", "accept", "plan", "exchange"] {
         let output = fixwire(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success());

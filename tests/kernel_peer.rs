@@ -6,6 +6,7 @@ mod common;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use common::inside::{Program, inside};
 use common::{has, no_namespace, skip};
 use serde_json::Value;
 
@@ -129,6 +130,69 @@ fn a_peer_that_refuses_and_one_that_is_not_there_are_told_apart() {
         assert_eq!(output.status.code(), Some(1), "{sentence}");
         assert!(sentence.contains(words), "{sentence}");
     }
+}
+
+#[test]
+fn a_peer_that_speaks_another_protocol_is_named_with_what_it_says() {
+    inside("a_peer_that_speaks_another_protocol_is_named_with_what_it_says", || {
+        for (banner, words) in [
+            (
+                &b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n"[..],
+                "does not speak FIX but SSH (it says \"SSH-2.0-",
+            ),
+            (
+                b"HTTP/1.1 400 Bad Request\r\n\r\n",
+                "FIX but HTTP (it says \"HTTP/1.1 400 Bad Request",
+            ),
+            (b"220 mail ready\r\n", "does not speak FIX (it says \"220 mail ready"),
+        ] {
+            let listener = std::net::TcpListener::bind("0.0.0.0:9878").unwrap();
+            let mut run = Command::new(BIN);
+            run.args(["run", "--nic", "tap:fw0", "--orders", "5"]);
+            let run = Program::start(&mut run);
+            let (mut peer, _) = listener.accept().unwrap();
+            std::io::Write::write_all(&mut peer, banner).unwrap();
+            let ended = run.wait();
+            assert_eq!(ended.code, Some(1), "{}", ended.errors);
+            let remedy = "correct socket_connect_host and socket_connect_port";
+            assert!(
+                ended.errors.contains(words) && ended.errors.contains(remedy),
+                "{}",
+                ended.errors
+            );
+        }
+    });
+}
+
+#[test]
+fn fifty_sessions_trade_with_the_kernel_on_one_core() {
+    const NAME: &str = "fifty_sessions_trade_with_the_kernel_on_one_core";
+    if let Some(why) = no_namespace() {
+        return skip(NAME, &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.toml");
+    let text: String = (0..50)
+        .map(|n| {
+            let version = ["FIX.4.2", "FIX.4.4"][n % 2];
+            format!("[[session]]\nsender_comp_id = \"D{n}\"\nbegin_string = \"{version}\"\n")
+        })
+        .collect();
+    std::fs::write(&file, text).unwrap();
+    let output = Command::new(BIN)
+        .args(["run", "--nic", "tap", "--orders", "40", "--json", "--session"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let run = json(&output);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sessions = run["sessions"].as_array().unwrap();
+    assert_eq!(sessions.len(), 50);
+    for session in sessions {
+        assert_eq!((&session["reports_received"], &session["logons"]), (&40.into(), &1.into()));
+        assert_eq!(session["round_trip_ns"]["samples"], 40);
+    }
+    assert_eq!(run["counters"]["close_logout_complete"], 50);
 }
 
 #[test]

@@ -7,7 +7,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use common::asker::Asker;
 use common::{Pair, Terms};
+use fixwire::app::Application;
+use fixwire::app::echo::Echo;
 use fixwire::app::exchange::Exchange;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
@@ -71,7 +74,7 @@ fn terms(profile: &Profile) -> Terms {
 /// Trades with the trap armed between the first report and the last, and says what it caught.
 fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> (u64, u64) {
     let mut pair = Pair::new(terms(profile), Taker::new(orders, 1));
-    caught(&mut pair, orders, faults)
+    caught_while_reported_on(&mut pair, orders, faults)
 }
 
 /// The same with everything captured into `file`, whose writer's thread is caught too.
@@ -92,13 +95,14 @@ fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u
         nic
     };
     let mut pair = Pair::wrapped(terms(profile), Taker::new(orders, 1), Exchange::new(), wrap);
-    let found = caught(&mut pair, orders, sim::Faults::default());
+    let found = caught_while_reported_on(&mut pair, orders, sim::Faults::default());
     let summary = capture.expect("it was started").finish();
     assert!(summary.counters.written() > 2 * orders, "{summary:?}");
     found
 }
 
-fn caught<N: Nic>(
+/// From the first report on.
+fn caught_while_reported_on<N: Nic>(
     pair: &mut Pair<Taker, Exchange, N>,
     orders: u64,
     faults: sim::Faults,
@@ -106,18 +110,43 @@ fn caught<N: Nic>(
     while pair.ours.app().reports_received() == 0 {
         pair.step();
     }
+    let caught = caught_until(pair, 50 * orders, faults, |taker| taker.is_done());
+    (pair.ours.app().reports_received(), caught)
+}
+
+/// The same with an echo on the far side, which is sent every kind of message it knows and some that
+/// it does not.
+fn caught_while_echoing(messages: u32, faults: sim::Faults) -> (u64, u64) {
+    let profile = Profile::all(Policy::Prefer);
+    let mut pair = Pair::with_apps(terms(&profile), Asker::new(messages), Echo::new(1));
+    while pair.ours.app().answered == 0 {
+        pair.step();
+    }
+    let caught = caught_until(&mut pair, 50 * u64::from(messages), faults, |asker| asker.is_done());
+    let echo = pair.theirs.app().counters();
+    assert!(echo.duplicates_ignored > 0 && echo.ids_forgotten > 0 && echo.refused == 0, "{echo:?}");
+    (echo.echoed + echo.unsupported, caught)
+}
+
+/// Goes on with the trap armed until our side is done, and says what it caught.
+fn caught_until<A: Application, B: Application, N: Nic>(
+    pair: &mut Pair<A, B, N>,
+    steps_max: u64,
+    faults: sim::Faults,
+    is_done: impl Fn(&A) -> bool,
+) -> u64 {
     for direction in [sim::Direction::AToB, sim::Direction::BToA] {
         pair.wire.set_faults(direction, faults);
     }
     CAUGHT.store(0, Ordering::SeqCst);
     ARMED.store(true, Ordering::SeqCst);
     let mut steps = 0u64;
-    while !pair.ours.app().is_done() && steps < 50 * orders {
+    while !is_done(pair.ours.app()) && steps < steps_max {
         pair.step();
         steps += 1;
     }
     ARMED.store(false, Ordering::SeqCst);
-    (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
+    CAUGHT.load(Ordering::SeqCst)
 }
 
 // One test, one thread: another test's allocations would be caught too.
@@ -149,5 +178,9 @@ fn a_hundred_thousand_orders_allocate_nothing() {
         let file = folder.path().join(format!("{policy}.pcapng"));
         let (reports, caught) = caught_while_captured(&file, &Profile::all(policy), 20_000);
         assert_eq!((reports, caught), (20_000, 0), "captured, offloads {policy}");
+    }
+    for (messages, faults) in [(20_000, clean), (8_000, rough)] {
+        let (answered, caught) = caught_while_echoing(messages, faults);
+        assert_eq!((answered, caught), (u64::from(messages), 0), "{messages} echoed");
     }
 }

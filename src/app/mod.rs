@@ -4,6 +4,7 @@
 //! answers it: nothing in it may block. One that needs more time runs on a core of its own behind
 //! [`remote`]'s rings.
 
+pub mod echo;
 pub mod exchange;
 pub mod order;
 pub mod remote;

@@ -5,7 +5,7 @@ use hdrhistogram::Histogram;
 use super::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side};
 use super::{Application, SessionId};
 use crate::fix::{CloseReason, Decimal, Message, Outlet, Sender, Store};
-use crate::measure::histogram;
+use crate::measure::{coarse_histogram, histogram};
 use crate::offload::RxStamp;
 use crate::time::Instant;
 
@@ -35,6 +35,7 @@ pub struct Taker {
     orders: u64,
     tallies: Vec<Tally>,
     round_trip: Histogram<u64>,
+    round_trips: Vec<Histogram<u64>>,
 }
 
 impl Taker {
@@ -47,7 +48,12 @@ impl Taker {
 
     /// A taker of `orders` orders on each of `sessions` sessions.
     pub fn new(orders: u64, sessions: usize) -> Taker {
-        Taker { orders, tallies: vec![Tally::default(); sessions], round_trip: histogram() }
+        Taker {
+            orders,
+            tallies: vec![Tally::default(); sessions],
+            round_trip: histogram(),
+            round_trips: vec![coarse_histogram(); sessions],
+        }
     }
 
     /// What a session has done.
@@ -65,9 +71,14 @@ impl Taker {
         self.tallies.iter().map(|tally| tally.reports_received).sum()
     }
 
-    /// From an order to its report, peer and network included.
+    /// From an order to its report, peer and network included, over all sessions.
     pub fn round_trip(&self) -> &Histogram<u64> {
         &self.round_trip
+    }
+
+    /// The same of one session, to two digits.
+    pub fn round_trip_of(&self, session: SessionId) -> &Histogram<u64> {
+        &self.round_trips[usize::from(session.0)]
     }
 
     #[inline]
@@ -138,9 +149,11 @@ impl Application for Taker {
             (Some((number, sent_at)), Some(about)) if number == about => {
                 tally.in_flight = None;
                 tally.reports_received += 1;
+                // The next order first: keeping books is in nobody's way.
+                self.send_next(session, orders);
                 let interval_ns = orders.now().mono.ns_since(sent_at).max(1);
                 self.round_trip.saturating_record(interval_ns);
-                self.send_next(session, orders);
+                self.round_trips[usize::from(session.0)].saturating_record(interval_ns);
             }
             (None, _) => {
                 tally.unexpected += 1;

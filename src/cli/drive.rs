@@ -1,4 +1,4 @@
-//! Polls an engine through one trading run: from the first SYN to the last Logout.
+//! Watches one trading run: from the first SYN to the last Logout.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -8,29 +8,23 @@ use std::time::Duration;
 use fixwire::app::taker::Taker;
 use fixwire::desk::{LineFailure, SessionStatus};
 use fixwire::engine::Engine;
-use fixwire::fix::{Role, State};
+use fixwire::fix::{CloseReason, Role};
 use fixwire::offload::nic::Nic;
-use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
 use fixwire_hw::clock::HostClock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
-use super::say;
+use super::polling::Polling;
+use super::telling::{parting_words, why_in_words};
 
-/// Rounds between two looks at everything that is not a packet.
-const ROUNDS_PER_LOOK: u32 = 256;
-/// Empty rounds before a core that may be lent out is.
-const IDLE_ROUNDS: u32 = 2_000;
-/// How long sessions may take to log out at the end.
-const LOG_OUT_WITHIN: Duration = Duration::from_secs(5);
 /// A run shorter than this shows no progress bar.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
 /// How a run is watched.
 pub(crate) struct Watch {
-    /// Say what happens to sessions, and show progress.
+    /// Show progress.
     pub(crate) aloud: bool,
     /// No session has been established for this long: give up.
     pub(crate) connect_timeout: Duration,
@@ -42,23 +36,16 @@ pub(crate) struct Watch {
     pub(crate) orders_total: u64,
 }
 
-/// Trades until every order is reported on, then logs out. `beside` polls what else this thread
-/// polls: the far side of a simulated wire.
+/// Trades until every order is reported on, then logs out.
 pub(crate) fn drive<N: Nic>(
-    engine: &mut Engine<N, Taker>,
+    mut polling: Polling<'_, N, Taker>,
     clock: &HostClock,
-    idle: Idle,
     watch: &Watch,
-    beside: &mut dyn FnMut(),
 ) -> Result<(), Failure> {
-    let mut life = Life::new(watch.aloud);
     let mut progress = Progress::new(clock.now().mono, watch);
-    let mut rounds = Rounds { idle, empty: 0 };
     let outcome = loop {
-        for _ in 0..ROUNDS_PER_LOOK {
-            rounds.poll(engine, clock, beside);
-        }
-        life.tell(engine);
+        polling.rounds();
+        let engine = &*polling.engine;
         if engine.app().is_done() {
             break Ok(());
         }
@@ -74,122 +61,8 @@ pub(crate) fn drive<N: Nic>(
         }
     };
     progress.finish();
-    engine.log_out(clock.now(), "done");
-    let deadline = clock.now().mono.as_ns() + LOG_OUT_WITHIN.as_nanos() as u64;
-    while !engine.is_idle() && clock.now().mono.as_ns() < deadline {
-        rounds.poll(engine, clock, beside);
-        life.tell(engine);
-    }
-    life.tell(engine);
+    polling.log_out("done");
     outcome
-}
-
-struct Rounds {
-    idle: Idle,
-    empty: u32,
-}
-
-impl Rounds {
-    #[inline]
-    fn poll<N: Nic>(
-        &mut self,
-        engine: &mut Engine<N, Taker>,
-        clock: &HostClock,
-        beside: &mut dyn FnMut(),
-    ) {
-        let received = engine.poll(clock);
-        beside();
-        self.empty = if received > 0 { 0 } else { self.empty.saturating_add(1) };
-        if self.empty > IDLE_ROUNDS && self.idle == Idle::Yield {
-            std::thread::yield_now();
-        }
-    }
-}
-
-/// Puts the polling thread where the profile says, and says where that is.
-pub(crate) fn pin(profile: &Profile) -> Result<Option<u16>, Failure> {
-    let allowed = fixwire_hw::core::allowed_cores();
-    let core = match profile.core {
-        Core::Any => None,
-        Core::Number(core) => Some(core),
-        Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
-    };
-    match core {
-        None => Ok(None),
-        Some(core) => match fixwire_hw::core::pin(core) {
-            Ok(()) => Ok(Some(core)),
-            Err(_) if profile.core == Core::Auto => Ok(None),
-            Err(error) => {
-                Err(Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile"))
-            }
-        },
-    }
-}
-
-/// Says what happens to sessions, once each.
-struct Life {
-    aloud: bool,
-    changes: u64,
-    told: Vec<(bool, u64, State, Option<LineFailure>)>,
-}
-
-impl Life {
-    fn new(aloud: bool) -> Life {
-        Life { aloud, changes: u64::MAX, told: Vec::new() }
-    }
-
-    fn tell<N: Nic>(&mut self, engine: &Engine<N, Taker>) {
-        let changes = engine.desk().changes();
-        if !self.aloud || changes == self.changes {
-            return;
-        }
-        self.changes = changes;
-        for (index, status) in engine.desk().statuses().enumerate() {
-            if self.told.len() == index {
-                self.told.push((false, 0, State::Disconnected, None));
-                let what = match status.config.role {
-                    Role::Initiator => "connecting to",
-                    Role::Acceptor => "listening on",
-                };
-                say(format_args!("{}: {what} {}", name(&status), status.peer));
-            }
-            let (connected, logons, state, failure) = self.told[index];
-            if status.is_connected && !connected {
-                say(format_args!("{}: connected", name(&status)));
-            }
-            if status.logons > logons {
-                say(format_args!(
-                    "{}: logged on, {}",
-                    name(&status),
-                    status.config.version.begin_string()
-                ));
-            }
-            if status.state != state && status.state == State::LogoutSent {
-                say(format_args!("{}: logging out", name(&status)));
-            }
-            if status.last_failure != failure
-                && let Some(why) = status.last_failure
-            {
-                let words = parting_words(&status);
-                say(format_args!("{}: disconnected: {}{words}", name(&status), why_in_words(why)));
-            }
-            self.told[index] =
-                (status.is_connected, status.logons, status.state, status.last_failure);
-        }
-    }
-}
-
-fn name(status: &SessionStatus<'_>) -> String {
-    format!("session {:?} -> {:?}", status.config.sender_comp_id, status.config.target_comp_id)
-}
-
-fn why_in_words(why: LineFailure) -> String {
-    match why {
-        LineFailure::ByPeer => "the counterparty closed the connection".to_owned(),
-        LineFailure::Tcp(closed) => closed.to_string(),
-        LineFailure::Fix(reason) => reason.doc().trim_end_matches('.').to_owned(),
-        LineFailure::NotBegun => "no connection was free".to_owned(),
-    }
 }
 
 /// Watches that orders are reported on, and shows it on a terminal.
@@ -273,6 +146,10 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
             format!("{peer} refused the connection"),
             "start an exchange there (`fixwire exchange --listen`), or correct socket_connect_host and socket_connect_port",
         ),
+        Some(why @ LineFailure::Fix(CloseReason::PeerNotFix)) => Failure::run(
+            format!("{peer} was reached, but: {}{}", why_in_words(why), parting_words(status)),
+            "correct socket_connect_host and socket_connect_port",
+        ),
         Some(LineFailure::Fix(reason)) => Failure::run(
             format!(
                 "{peer} was reached, but the session was not established: {}{}",
@@ -286,14 +163,6 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
             "compare sender_comp_id, target_comp_id and begin_string with the counterparty's, and look at its log",
         ),
         None => Failure::run(format!("{peer} was not reached"), "look at the counterparty's log"),
-    }
-}
-
-/// What the counterparty said in its Logout, if anything. Its bytes are shown, not obeyed.
-fn parting_words(status: &SessionStatus<'_>) -> String {
-    match status.logout_text {
-        [] => String::new(),
-        text => format!(" (it says {:?})", String::from_utf8_lossy(text)),
     }
 }
 

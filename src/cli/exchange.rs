@@ -14,8 +14,8 @@ use clap::Args;
 use fixwire::app::Seated;
 use fixwire::app::exchange::Exchange;
 use fixwire::fix::{
-    CompId, Decoder, Disposition, Framed, Full, MemoryStore, Outlet, Role, Session, SessionConfig,
-    Version, frame, identify,
+    CompId, Decoder, Disposition, Full, Garbled, MemoryStore, Outlet, Role, Session, SessionConfig,
+    Unidentified, Version, identify,
 };
 use fixwire::time::{Clock, Now};
 use fixwire_hw::clock::HostClock;
@@ -68,23 +68,20 @@ pub(crate) fn command(args: &ExchangeArgs) -> Result<(), Failure> {
             args.comp_id
         ))
     })?;
-    let listener = listen(args.listen)?;
+    let listener = listen(args.listen, "--listen")?;
     serve(&listener, &comp_id, &HostClock::new(), PLACES, &move |news| tell(&news, json))
 }
 
-/// Opens the exchange's port.
-pub(crate) fn listen(at: SocketAddr) -> Result<TcpListener, Failure> {
+/// Opens the exchange's port, which `chosen_by` says where to choose.
+pub(crate) fn listen(at: SocketAddr, chosen_by: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(at).map_err(|error| {
-        let remedy = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "another program has the port: end it, or choose one with --listen"
-            }
-            ErrorKind::AddrNotAvailable => {
-                "no interface here has that address: choose one with --listen"
-            }
-            ErrorKind::PermissionDenied => "ports under 1024 are root's: choose one with --listen",
-            _ => "choose another address with --listen",
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "another program has the port: end it, or",
+            ErrorKind::AddrNotAvailable => "no interface here has that address:",
+            ErrorKind::PermissionDenied => "ports under 1024 are root's:",
+            _ => "try again, or",
         };
+        let remedy = format!("{why} choose another with {chosen_by}");
         Failure::run(format!("the exchange cannot listen on {at}: {error}"), remedy)
     })
 }
@@ -184,13 +181,14 @@ impl Floor {
                 return Err("closed before its Logon");
             }
             bytes.extend_from_slice(&chunk[..len]);
-            match frame(&bytes, MESSAGE_BYTES_MAX) {
-                Framed::Incomplete { .. } => continue,
-                Framed::Garbled { .. } => return Err("not FIX"),
-                Framed::Complete { .. } => {}
-            }
-            let identity = identify(&bytes, MESSAGE_BYTES_MAX, &mut decoder)
-                .ok_or("the first message was no Logon")?;
+            let identity = match identify(&bytes, MESSAGE_BYTES_MAX, &mut decoder) {
+                Ok(identity) => identity,
+                Err(Unidentified::Incomplete) => continue,
+                Err(Unidentified::Garbled(Garbled::BeginStringMissing)) => return Err("not FIX"),
+                Err(Unidentified::Garbled(_)) => return Err("the first message was garbled"),
+                Err(Unidentified::NotLogon(_)) => return Err("the first message was no Logon"),
+                Err(Unidentified::CompIdMissing(_)) => return Err("the Logon lacks a CompID"),
+            };
             let version = [Version::Fix42, Version::Fix44]
                 .into_iter()
                 .find(|version| version.begin_string().as_bytes() == identity.begin_string)

@@ -1,5 +1,7 @@
 //! The command line: what a person types, and what it prints.
 
+mod accept;
+mod bring_up;
 mod capture;
 mod device;
 mod drive;
@@ -8,11 +10,14 @@ mod failure;
 mod nic_spec;
 mod percentiles;
 mod plan;
+mod polling;
 mod profile;
 mod report;
 mod run;
 mod session_file;
+mod summary;
 mod table;
+mod telling;
 
 use std::io::{ErrorKind, Write};
 
@@ -38,6 +43,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Accept(accept::AcceptArgs),
     Plan(plan::PlanArgs),
     Exchange(exchange::ExchangeArgs),
 }
@@ -45,6 +51,7 @@ enum Command {
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Run(args) => run::command(args),
+        Command::Accept(args) => accept::command(args),
         Command::Plan(args) => plan::command(args),
         Command::Exchange(args) => exchange::command(args),
     }

@@ -2,15 +2,18 @@
 
 use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
+use fixwire::desk::SessionStatus;
 use fixwire::engine::Engine;
+use fixwire::fix::Event;
 use fixwire::measure::Intervals;
 use fixwire::offload::nic::Nic;
 use fixwire_hw::capture::Summary;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::capture;
 use super::percentiles::Percentiles;
-use super::table;
+use super::telling::{name, parties};
+use super::{summary, table};
 
 /// A finished run.
 pub(crate) struct Report<'a, N: Nic> {
@@ -42,7 +45,7 @@ impl<'a, N: Nic> Report<'a, N> {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let sessions: Vec<Value> = self.sessions();
+        let sessions: Vec<Value> = self.sessions_json();
         let sum =
             |key: &str| sessions.iter().filter_map(|session| session[key].as_u64()).sum::<u64>();
         let mut session = sessions.first().cloned().unwrap_or_default();
@@ -60,83 +63,93 @@ impl<'a, N: Nic> Report<'a, N> {
             "latency_ns": self.frame_to_order.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
             "round_trip_ns": self.round_trip.json(Taker::ROUND_TRIP_FROM, Taker::ROUND_TRIP_TO),
             "capture": self.captured.map(capture::summary_json),
-            "counters": self.counters(),
+            "counters": summary::counters_json(self.engine),
         })
     }
 
     pub(crate) fn for_people(&self) -> String {
-        let mut text = String::new();
-        for session in self.sessions() {
-            text += &format!(
-                "session {} -> {}: {} orders sent, {} reports received, next MsgSeqNum out {} in {}\n",
-                session["sender_comp_id"].as_str().unwrap_or_default(),
-                session["target_comp_id"].as_str().unwrap_or_default(),
-                session["orders_sent"],
-                session["reports_received"],
-                session["next_out"],
-                session["next_in"],
-            );
-        }
-        let core =
-            self.core.map_or("not pinned".to_owned(), |core| format!("pinned to core {core}"));
-        text += &format!(
-            "\n{}\n",
+        let mut text = format!(
+            "{}\n{}\nframe to order: from {}, to {}.\nround trip: from {}, to {}.\nPolled {}. Host clocks on {}: no hardware timestamp is in these figures.\n\n{}",
+            self.sessions_for_people(),
             table::latency(&[
                 ("frame to order", &self.frame_to_order),
                 ("round trip", &self.round_trip),
-            ])
-        );
-        text += &format!(
-            "frame to order: from {}, to {}.\nround trip: from {}, to {}.\nPolled {core}. Host clocks on {}: no hardware timestamp is in these figures.\n",
+            ]),
             Intervals::FRAME_TO_ORDER_FROM,
             Intervals::FRAME_TO_ORDER_TO,
             Taker::ROUND_TRIP_FROM,
             Taker::ROUND_TRIP_TO,
+            summary::polled(self.core),
             self.engine.plan().nic,
+            summary::observed_and_counted(self.engine),
         );
-        text += &format!(
-            "\nwhat live frames showed:\n{}\n",
-            table::observed(self.engine.plan(), self.engine.observations())
-        );
-        let counted: Vec<String> = self
-            .engine
-            .counters()
-            .filter(|(_, count)| *count > 0)
-            .map(|(name, count)| format!("{name} {count}"))
-            .collect();
-        text += &format!("\ncounters: {}", counted.join(", "));
         if let Some(summary) = self.captured {
             text += &format!("\n\n{}", capture::summary_for_people(summary));
         }
         text
     }
 
-    fn sessions(&self) -> Vec<Value> {
-        let statuses = self.engine.desk().statuses().enumerate();
-        statuses
-            .map(|(index, status)| {
-                let tally = self.engine.app().tally(SessionId(index as u16));
-                json!({
-                    "begin_string": status.config.version.begin_string(),
-                    "sender_comp_id": format!("{:?}", status.config.sender_comp_id),
-                    "target_comp_id": format!("{:?}", status.config.target_comp_id),
-                    "peer": status.peer.to_string(),
-                    "logons": status.logons,
-                    "orders_sent": tally.orders_sent,
-                    "reports_received": tally.reports_received,
-                    "orders_lost_in_reset": tally.orders_lost,
-                    "unexpected_messages": tally.unexpected,
-                    "next_out": status.next_out,
-                    "next_in": status.next_in,
-                })
+    fn sessions_json(&self) -> Vec<Value> {
+        self.sessions()
+            .map(|(id, status)| {
+                let tally = self.engine.app().tally(id);
+                let round_trip = Percentiles::of(self.engine.app().round_trip_of(id));
+                let mut session = summary::session_json(&status);
+                session.insert("orders_sent".into(), tally.orders_sent.into());
+                session.insert("reports_received".into(), tally.reports_received.into());
+                session.insert("orders_lost_in_reset".into(), tally.orders_lost.into());
+                session.insert("unexpected_messages".into(), tally.unexpected.into());
+                session.insert(
+                    "round_trip_ns".into(),
+                    round_trip.json(Taker::ROUND_TRIP_FROM, Taker::ROUND_TRIP_TO),
+                );
+                Value::Object(session)
             })
             .collect()
     }
 
-    fn counters(&self) -> Value {
-        let counters = self.engine.counters();
-        Value::Object(
-            counters.map(|(name, count)| (name.to_owned(), json!(count))).collect::<Map<_, _>>(),
-        )
+    /// A sentence for one session, a table for several.
+    fn sessions_for_people(&self) -> String {
+        let mut sessions = self.sessions();
+        if let (Some((id, status)), None) = (sessions.next(), sessions.next()) {
+            let tally = self.engine.app().tally(id);
+            return format!(
+                "{}: {} orders sent, {} reports received, next MsgSeqNum out {} in {}\n",
+                name(status.config),
+                tally.orders_sent,
+                tally.reports_received,
+                status.next_out,
+                status.next_in,
+            );
+        }
+        let header = [
+            "session", "version", "orders", "reports", "logons", "resent", "next out", "next in",
+            "p50 us", "p99 us", "max us", "samples",
+        ];
+        let rows = self.sessions().map(|(id, status)| {
+            let tally = self.engine.app().tally(id);
+            let round_trip = Percentiles::of(self.engine.app().round_trip_of(id));
+            vec![
+                parties(status.config),
+                status.config.version.begin_string().to_owned(),
+                tally.orders_sent.to_string(),
+                tally.reports_received.to_string(),
+                status.logons.to_string(),
+                status.counters.of(Event::MessageResent).to_string(),
+                status.next_out.to_string(),
+                status.next_in.to_string(),
+                table::us(round_trip.p50),
+                table::us(round_trip.p99),
+                table::us(round_trip.max),
+                round_trip.samples.to_string(),
+            ]
+        });
+        let rows = table::rows(&header, rows);
+        format!("{rows}\np50, p99, max: of each session's round trips, to two digits.\n")
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = (SessionId, SessionStatus<'_>)> {
+        let statuses = self.engine.desk().statuses().enumerate();
+        statuses.map(|(index, status)| (SessionId(index as u16), status))
     }
 }

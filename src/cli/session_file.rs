@@ -1,6 +1,8 @@
 //! Session settings as TOML, by the names that users know from QuickFIX.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::path::Path;
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
@@ -22,6 +24,26 @@ pub(crate) struct NetworkSettings {
     pub(crate) addr: Option<(Ipv4Addr, u8)>,
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) vlan: Option<u16>,
+}
+
+/// What the sessions of a file are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To trade: initiators unless a session says otherwise, and the built-in session's far side is
+    /// the built-in exchange.
+    Trade,
+    /// To be connected to: acceptors all, and the built-in session is that exchange's.
+    Accept,
+}
+
+impl Purpose {
+    /// The built-in session: what a file's sessions have where they say nothing.
+    pub(crate) fn built_in(self) -> SessionSettings {
+        match self {
+            Purpose::Trade => SessionSettings::default(),
+            Purpose::Accept => SessionSettings::default().mirrored(),
+        }
+    }
 }
 
 /// Who opens the connection.
@@ -105,7 +127,7 @@ struct Several {
     #[serde(default)]
     default: Entry,
     #[serde(default)]
-    session: Vec<Entry>,
+    session: Vec<Spanned<Entry>>,
 }
 
 #[derive(Clone, Deserialize, Default)]
@@ -142,8 +164,21 @@ struct Entry {
 const WHERE_KEYS_ARE: &str = "every key is explained in docs/sessions.md";
 
 impl SessionFile {
-    /// Reads a file.
-    pub(crate) fn open(path: &Path) -> Result<SessionFile, Failure> {
+    /// Reads a file, or without one takes the built-in session.
+    pub(crate) fn open_or_built_in(
+        path: Option<&Path>,
+        purpose: Purpose,
+    ) -> Result<SessionFile, Failure> {
+        match path {
+            Some(path) => SessionFile::open(path, purpose),
+            None => Ok(SessionFile {
+                network: NetworkSettings::default(),
+                sessions: vec![purpose.built_in()],
+            }),
+        }
+    }
+
+    fn open(path: &Path, purpose: Purpose) -> Result<SessionFile, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::Input(format!(
                 "the session file {} cannot be read: {error}; {}, or leave --session out for the \
@@ -153,26 +188,29 @@ impl SessionFile {
             ))
         })?;
         let shown = path.display().to_string();
-        Ok(SessionFile::read(&TomlFile { name: shown.clone(), path: shown, text })?)
+        Ok(SessionFile::read(&TomlFile { name: shown.clone(), path: shown, text }, purpose)?)
     }
 
-    fn read(file: &TomlFile) -> Result<SessionFile, TomlError> {
+    fn read(file: &TomlFile, purpose: Purpose) -> Result<SessionFile, TomlError> {
         let table: toml::Table = file.parse(WHERE_KEYS_ARE)?;
         if table.contains_key("session") || table.contains_key("default") {
             let several: Several = file.parse(WHERE_KEYS_ARE)?;
             let network = several.network.as_ref().map(|network| network.read(file)).transpose()?;
-            let base = several.default.over(SessionSettings::default(), file)?;
+            let base = several.default.over(purpose.built_in(), file, purpose)?;
             let mut sessions = Vec::new();
             for entry in &several.session {
-                if let Some(network) = &entry.network {
+                if let Some(network) = &entry.get_ref().network {
                     return Err(file.error(
                         network.span(),
                         "`network` stands in a session".into(),
                         "move it to the top of the file: the engine has one address",
                     ));
                 }
-                sessions.push(entry.over(base.clone(), file)?);
+                let session = entry.get_ref().over(base.clone(), file, purpose)?;
+                sessions.push((entry.span(), session));
             }
+            no_identity_twice(&sessions, file)?;
+            let mut sessions: Vec<_> = sessions.into_iter().map(|(_, session)| session).collect();
             if sessions.is_empty() {
                 sessions.push(base);
             }
@@ -180,13 +218,37 @@ impl SessionFile {
         } else {
             let entry: Entry = file.parse(WHERE_KEYS_ARE)?;
             let network = entry.network.as_ref().map(|network| network.get_ref().read(file));
-            let session = entry.over(SessionSettings::default(), file)?;
+            let session = entry.over(purpose.built_in(), file, purpose)?;
             Ok(SessionFile {
                 network: network.transpose()?.unwrap_or_default(),
                 sessions: vec![session],
             })
         }
     }
+}
+
+/// BeginString and both CompIDs tell sessions apart, whatever their ports.
+fn no_identity_twice(
+    sessions: &[(Range<usize>, SessionSettings)],
+    file: &TomlFile,
+) -> Result<(), TomlError> {
+    let mut known = HashMap::new();
+    for (span, session) in sessions {
+        let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
+        let identity = (begin_string, sender_comp_id, target_comp_id);
+        if let Some(first) = known.insert(identity, span.clone()) {
+            let first_line = file.error(first, String::new(), "").line;
+            return Err(file.error(
+                span.clone(),
+                format!(
+                    "this session is {begin_string} from {sender_comp_id:?} to {target_comp_id:?}, and \
+                     so is the one in line {first_line}"
+                ),
+                "give one of them another CompID, or delete it",
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl Network {
@@ -210,9 +272,21 @@ impl Network {
 
 impl Entry {
     /// These keys, and `base` for those that are not there.
-    fn over(&self, base: SessionSettings, file: &TomlFile) -> Result<SessionSettings, TomlError> {
+    fn over(
+        &self,
+        base: SessionSettings,
+        file: &TomlFile,
+        purpose: Purpose,
+    ) -> Result<SessionSettings, TomlError> {
         let side = match self.connection_type.as_ref().map(|text| (text, text.get_ref().as_str())) {
             None => base.side,
+            Some((text, "initiator")) if purpose == Purpose::Accept => {
+                return Err(file.bad_value(
+                    text,
+                    "connection_type",
+                    "delete the line, as `accept` connects to nobody; `fixwire run` does",
+                ));
+            }
             Some((_, "initiator")) => Side::Initiator,
             Some((_, "acceptor")) => Side::Acceptor,
             Some((text, _)) => {
@@ -347,7 +421,52 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<SessionFile, TomlError> {
-        SessionFile::read(&TomlFile { name: "s".into(), path: "s.toml".into(), text: text.into() })
+        read_for(Purpose::Trade, text)
+    }
+
+    fn read_for(purpose: Purpose, text: &str) -> Result<SessionFile, TomlError> {
+        let file = TomlFile { name: "s".into(), path: "s.toml".into(), text: text.into() };
+        SessionFile::read(&file, purpose)
+    }
+
+    #[test]
+    fn what_is_to_be_accepted_is_an_acceptor_unless_it_says_otherwise_and_then_it_is_refused() {
+        let text = "[[session]]\ntarget_comp_id = \"A\"\n[[session]]\ntarget_comp_id = \"B\"\n";
+        for (session, target) in
+            read_for(Purpose::Accept, text).unwrap().sessions.iter().zip(["A", "B"])
+        {
+            let (side, ours) = (session.side, session.sender_comp_id.as_str());
+            assert_eq!(
+                (side, ours, session.target_comp_id.as_str()),
+                (Side::Acceptor, "EXCHANGE", target)
+            );
+        }
+        for text in ["", "[default]\n"] {
+            let text = format!("{text}connection_type = \"initiator\"\n");
+            let sentence = read_for(Purpose::Accept, &text).unwrap_err().to_string();
+            assert!(
+                sentence.starts_with(&format!("s.toml:{}: ", text.lines().count())),
+                "{sentence}"
+            );
+            assert!(sentence.contains("fixwire run"), "{sentence}");
+        }
+        let acceptor = read_for(Purpose::Accept, "connection_type = \"acceptor\"\n").unwrap();
+        assert_eq!(acceptor.sessions, [SessionSettings::default().mirrored()]);
+    }
+
+    #[test]
+    fn an_identity_is_version_and_comp_ids_and_may_come_once() {
+        let twice = "[default]\nsender_comp_id = \"A\"\n\n[[session]]\ntarget_comp_id = \"X\"\n\n\
+                     [[session]]\ntarget_comp_id = \"Y\"\n\n[[session]]\ntarget_comp_id = \"X\"\n\
+                     socket_connect_port = 7\nconnection_type = \"acceptor\"\n";
+        let sentence = read(twice).unwrap_err().to_string();
+        assert!(
+            sentence.starts_with("s.toml:10: this session is FIX.4.4 from \"A\" to \"X\""),
+            "{sentence}"
+        );
+        assert!(sentence.contains("line 4") && sentence.contains("another CompID"), "{sentence}");
+        let versions = "[[session]]\nbegin_string = \"FIX.4.2\"\n[[session]]\n";
+        assert_eq!(read(versions).unwrap().sessions.len(), 2);
     }
 
     #[test]

@@ -85,20 +85,40 @@ fn observed_of(
 pub(crate) fn latency(intervals: &[(&str, &Percentiles)]) -> String {
     let mut table = new(&["latency, us", "p50", "p90", "p99", "p99.9", "max", "samples"]);
     for (name, interval) in intervals {
-        let us = |ns: u64| {
-            Cell::new(format!("{:.3}", ns as f64 / 1000.0)).set_alignment(CellAlignment::Right)
-        };
         table.add_row(Row::from(vec![
             Cell::new(name),
-            us(interval.p50),
-            us(interval.p90),
-            us(interval.p99),
-            us(interval.p999),
-            us(interval.max),
-            Cell::new(interval.samples).set_alignment(CellAlignment::Right),
+            right(&us(interval.p50)),
+            right(&us(interval.p90)),
+            right(&us(interval.p99)),
+            right(&us(interval.p999)),
+            right(&us(interval.max)),
+            right(&interval.samples),
         ]));
     }
     table.to_string()
+}
+
+/// Rows of a name and what stands right-aligned behind it.
+pub(crate) fn rows(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = new(header);
+    for row in rows {
+        let cells = row.into_iter().enumerate();
+        table.add_row(Row::from(
+            cells
+                .map(|(column, text)| if column == 0 { Cell::new(text) } else { right(&text) })
+                .collect::<Vec<_>>(),
+        ));
+    }
+    table.to_string()
+}
+
+/// Nanoseconds in microseconds, the nanosecond in sight.
+pub(crate) fn us(ns: u64) -> String {
+    format!("{:.3}", ns as f64 / 1000.0)
+}
+
+fn right(content: &impl ToString) -> Cell {
+    Cell::new(content.to_string()).set_alignment(CellAlignment::Right)
 }
 
 fn new(header: &[&str]) -> Table {

@@ -1,6 +1,6 @@
 //! What is due though nothing came: reconnects, session timers, connections that linger.
 
-use super::{Desk, Line, LineFailure, Owner, Wire};
+use super::{Desk, Line, LineFailure, Owner, PeerRefusal, Wire};
 use crate::app::{Application, Seated};
 use crate::tcp::{Endpoint, Stack};
 use crate::time::{Instant, Now};
@@ -11,13 +11,15 @@ impl<A: Application> Desk<A> {
             self.on_seat_deadline(now, tcp, index);
         }
         if self.without_seat > 0 {
-            for owner in &self.owners {
+            for index in 0..self.owners.len() {
+                let owner = self.owners[index];
                 if let Some((connection, deadline)) = owner.deadline()
                     && deadline <= now.mono
                 {
-                    let late = matches!(owner, Owner::Unidentified(..));
-                    self.counters.identify_timeout += u64::from(late);
-                    tcp.abort(now.mono, connection);
+                    if matches!(owner, Owner::Unidentified(..)) {
+                        self.refuse(tcp, connection, PeerRefusal::LogonTimeout);
+                    }
+                    self.give_up(now, tcp, connection);
                 }
             }
         }
@@ -36,9 +38,8 @@ impl<A: Application> Desk<A> {
                         self.own(connection, Owner::Seat(index));
                     }
                     Err(_) => {
-                        self.changes += 1;
-                        seat.last_failure = Some(LineFailure::NotBegun);
                         seat.line = seat.after_loss(now.mono);
+                        self.end_line(index, LineFailure::NotBegun);
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! What becomes of connections, and what that means for their sessions.
 
-use super::{Desk, LINGER, Line, LineFailure, Owner, Wire};
-use crate::app::{Application, Seated};
+use super::{Desk, Line, LineEvent, LineFailure, Owner, PeerRefusal, Wire};
+use crate::app::{Application, Seated, SessionId};
 use crate::fix::State;
 use crate::tcp::{Closed, ConnectionId, Event, Stack};
 use crate::time::{Duration, Now};
@@ -17,11 +17,11 @@ impl<A: Application> Desk<A> {
         connection: ConnectionId,
         event: Event,
     ) {
-        self.changes += 1;
         match (event, self.owner(connection)) {
             (Event::Connected, Owner::Seat(index)) => {
                 self.on_connected(now, tcp, index, connection);
             }
+            (Event::Connected, _) if self.is_ending => tcp.abort(now.mono, connection),
             (Event::Connected, _) => {
                 let deadline = now.mono + IDENTIFY_TIMEOUT;
                 self.own(connection, Owner::Unidentified(connection, deadline));
@@ -36,17 +36,21 @@ impl<A: Application> Desk<A> {
             }
             (Event::PeerClosed, Owner::Seat(index)) => {
                 self.end_session(now, index);
-                if let Some(seat) = self.seats.get_mut(index)
-                    && seat.line == Line::Up(connection)
-                {
-                    seat.last_failure = Some(LineFailure::ByPeer);
-                    seat.line = Line::Closing(connection, now.mono + LINGER);
-                    self.next_timeout = self.next_timeout.min(now.mono + LINGER);
+                if self.seats.get(index).is_some_and(|seat| seat.line == Line::Up(connection)) {
+                    self.end_line(index, LineFailure::ByPeer);
+                    self.let_close(now, index, connection);
                 }
                 tcp.shutdown(now.mono, connection);
             }
+            (Event::PeerClosed, Owner::Unidentified(..)) => {
+                self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
+                self.let_linger(now, tcp, connection);
+            }
             (Event::PeerClosed, _) => tcp.abort(now.mono, connection),
             (Event::Closed(closed), owner) => {
+                if matches!(owner, Owner::Unidentified(..)) {
+                    self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
+                }
                 self.own(connection, Owner::Nobody);
                 tcp.release(connection);
                 if let Owner::Seat(index) = owner {
@@ -67,6 +71,9 @@ impl<A: Application> Desk<A> {
         let Some(seat) = self.seats.get_mut(index) else { return };
         self.counters.lines_connected += 1;
         seat.line = Line::Up(connection);
+        seat.remote = tcp.info(connection).map_or(seat.plan.peer, |info| info.remote);
+        let (session, peer) = (SessionId(index as u16), seat.remote);
+        self.events.push(LineEvent::Connected { session, peer });
         let mut wire = Wire { tcp, connection, now: now.mono };
         seat.session.on_connect(now, &mut wire);
         self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
@@ -84,11 +91,20 @@ impl<A: Application> Desk<A> {
     pub(super) fn on_closed(&mut self, now: Now, index: usize, closed: Closed) {
         self.end_session(now, index);
         let Some(seat) = self.seats.get_mut(index) else { return };
-        if matches!(seat.line, Line::Up(_) | Line::Connecting(_)) {
-            seat.last_failure = Some(LineFailure::Tcp(closed));
-        }
         self.counters.lines_lost += u64::from(matches!(seat.line, Line::Up(_)));
+        let was_used = matches!(seat.line, Line::Up(_) | Line::Connecting(_));
         seat.line = seat.after_loss(now.mono);
         self.next_timeout = now.mono;
+        if was_used {
+            self.end_line(index, LineFailure::Tcp(closed));
+        }
+    }
+
+    /// Keeps why a session's line went down, and records it.
+    pub(super) fn end_line(&mut self, index: usize, why: LineFailure) {
+        let Some(seat) = self.seats.get_mut(index) else { return };
+        seat.last_failure = Some(why);
+        let (session, peer) = (SessionId(index as u16), seat.remote);
+        self.events.push(LineEvent::Ended { session, peer, why });
     }
 }

@@ -6,6 +6,7 @@
 
 mod deadlines;
 mod events;
+mod line_event;
 mod owner;
 mod seat;
 
@@ -14,18 +15,24 @@ use core::net::Ipv4Addr;
 use crate::app::{Application, Seated, SessionId};
 use crate::fix::{Decoder, Disposition, Full, Outlet, Role, State};
 use crate::offload::RxStamp;
-use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
+use crate::tcp::{Arrival, ConnectionId, Endpoint, ListenerId, Stack};
 use crate::time::{Duration, Instant, Now};
 
+use line_event::LineEvents;
 use owner::Owner;
 use seat::{Line, Seat};
 
+pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
 pub use seat::{LineFailure, SessionPlan, SessionStatus};
 
 /// How long a connection that is to close may take to deliver what was sent.
 const LINGER: Duration = Duration::from_s(5);
+/// The same once everything is being logged out.
+const LINGER_AT_END: Duration = Duration::from_s(1);
 /// The bytes moved at once from TCP's ring to a session.
 const CHUNK_LEN: usize = 16 * 1024;
+/// Events that are kept for each connection there can be, until somebody asks.
+const EVENTS_PER_CONNECTION: usize = 4;
 
 /// The sessions, their lines and the application.
 pub struct Desk<A> {
@@ -41,7 +48,10 @@ pub struct Desk<A> {
     orders_encoded: u64,
     counters: DeskCounters,
     next_timeout: Instant,
-    changes: u64,
+    events: LineEvents,
+    listeners: Vec<ListenerId>,
+    /// Everything is being logged out: nobody new is let in.
+    is_ending: bool,
     app: A,
 }
 
@@ -53,8 +63,25 @@ struct DeskCounters {
     logon_unknown_identity: u64,
     logon_duplicate: u64,
     logon_not_first: u64,
+    logon_garbled: u64,
+    peer_not_fix: u64,
+    closed_before_logon: u64,
     identify_timeout: u64,
     bytes_without_session: u64,
+}
+
+impl DeskCounters {
+    fn of_refusal(&mut self, why: &PeerRefusal) -> &mut u64 {
+        match why {
+            PeerRefusal::NotFix(_) => &mut self.peer_not_fix,
+            PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => &mut self.logon_garbled,
+            PeerRefusal::NotLogon(_) => &mut self.logon_not_first,
+            PeerRefusal::UnknownIdentity(_) => &mut self.logon_unknown_identity,
+            PeerRefusal::AlreadyLoggedOn(_) => &mut self.logon_duplicate,
+            PeerRefusal::LogonTimeout => &mut self.identify_timeout,
+            PeerRefusal::ClosedBeforeLogon => &mut self.closed_before_logon,
+        }
+    }
 }
 
 /// A connection as a session writes to it.
@@ -104,8 +131,10 @@ impl<A: Application> Desk<A> {
             };
             if plans[..index].iter().any(same) {
                 return Err(format!(
-                    "two sessions have the identity {:?} to {:?}; give one of them another CompID",
-                    plan.config.sender_comp_id, plan.config.target_comp_id
+                    "two sessions have the identity {} {:?} to {:?}; give one of them another CompID",
+                    plan.config.version.begin_string(),
+                    plan.config.sender_comp_id,
+                    plan.config.target_comp_id
                 ));
             }
         }
@@ -116,9 +145,12 @@ impl<A: Application> Desk<A> {
             .collect();
         ports.sort_unstable();
         ports.dedup();
+        let mut listeners = Vec::with_capacity(ports.len());
         for port in ports {
-            tcp.listen(Endpoint { addr: local, port })
-                .map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
+            let listener = tcp.listen(Endpoint { addr: local, port });
+            let listener =
+                listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
+            listeners.push(listener);
         }
         Ok(Desk {
             local,
@@ -130,7 +162,9 @@ impl<A: Application> Desk<A> {
             orders_encoded: 0,
             counters: DeskCounters::default(),
             next_timeout: Instant::ZERO,
-            changes: 0,
+            events: LineEvents::new(EVENTS_PER_CONNECTION * tcp.connections_max()),
+            listeners,
+            is_ending: false,
             app,
         })
     }
@@ -198,8 +232,18 @@ impl<A: Application> Desk<A> {
         self.next_timeout
     }
 
-    /// Logs out what is logged on, gives up what is not, and connects nobody again.
+    /// Logs out what is logged on, gives up what is not, and neither connects nor lets in anybody
+    /// again.
     pub(crate) fn log_out(&mut self, now: Now, tcp: &mut Stack, reason: &str) {
+        self.is_ending = true;
+        for listener in self.listeners.drain(..) {
+            tcp.unlisten(listener);
+        }
+        for index in 0..self.owners.len() {
+            if let Owner::Unidentified(connection, _) = self.owners[index] {
+                self.give_up(now, tcp, connection);
+            }
+        }
         for index in 0..self.seats.len() {
             let seat = &mut self.seats[index];
             seat.stays_down = true;
@@ -214,10 +258,13 @@ impl<A: Application> Desk<A> {
                     tcp.abort(now.mono, connection);
                 }
                 Line::Down(_) => seat.line = Line::Done,
-                Line::Closing(..) | Line::Done => {}
+                Line::Closing(connection, deadline) => {
+                    let deadline = deadline.min(now.mono + LINGER_AT_END);
+                    seat.line = Line::Closing(connection, deadline);
+                }
+                Line::Done => {}
             }
         }
-        self.changes += 1;
         self.next_timeout = now.mono;
     }
 
@@ -226,9 +273,9 @@ impl<A: Application> Desk<A> {
         self.seats.iter().all(|seat| seat.line == Line::Done)
     }
 
-    /// A number that moves whenever [`statuses`](Desk::statuses) may have changed, but for the numbers.
-    pub fn changes(&self) -> u64 {
-        self.changes
+    /// What happened to lines since it was last asked, the oldest first: one event a call.
+    pub(crate) fn next_event(&mut self) -> Option<LineEvent> {
+        self.events.pop()
     }
 
     /// The application.
@@ -256,13 +303,15 @@ impl<A: Application> Desk<A> {
         self.seats.iter().map(|seat| SessionStatus {
             config: seat.session.config(),
             peer: seat.plan.peer,
+            remote: seat.remote,
             state: seat.session.state(),
             is_connected: matches!(seat.line, Line::Up(_)),
             logons: seat.logons,
-            logout_text: seat.session.logout_text(),
+            parting_words: seat.session.parting_words(),
             last_failure: seat.last_failure,
             next_out: seat.session.next_out(),
             next_in: seat.session.next_in(),
+            counters: seat.session.counters(),
         })
     }
 
@@ -275,8 +324,12 @@ impl<A: Application> Desk<A> {
             ("logon_unknown_identity", lines.logon_unknown_identity),
             ("logon_duplicate", lines.logon_duplicate),
             ("logon_not_first", lines.logon_not_first),
+            ("logon_garbled", lines.logon_garbled),
+            ("peer_not_fix", lines.peer_not_fix),
+            ("closed_before_logon", lines.closed_before_logon),
             ("identify_timeout", lines.identify_timeout),
             ("bytes_without_session", lines.bytes_without_session),
+            ("line_events_overwritten", self.events.overwritten()),
         ];
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for seat in &self.seats {
@@ -288,6 +341,13 @@ impl<A: Application> Desk<A> {
             }
         }
         own.into_iter().chain(sums)
+    }
+
+    /// A session's connection is closed on our side; the peer's side is waited for.
+    fn let_close(&mut self, now: Now, index: usize, connection: ConnectionId) {
+        let deadline = now.mono + if self.is_ending { LINGER_AT_END } else { LINGER };
+        self.seats[index].line = Line::Closing(connection, deadline);
+        self.next_timeout = self.next_timeout.min(deadline);
     }
 
     #[inline]
@@ -333,8 +393,11 @@ impl<A: Application> Desk<A> {
         let mut wire = Wire { tcp, connection, now: now.mono };
         let mut caller = Seated::new(&mut self.app, index, stamp);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
-        self.changes += caller.logons;
-        seat.logons += caller.logons;
+        if caller.logons > 0 {
+            seat.logons += caller.logons;
+            let (session, peer) = (SessionId(index as u16), seat.remote);
+            self.events.push(LineEvent::LoggedOn { session, peer });
+        }
         self.orders_encoded += seat.messages_sent() - sent_before;
         self.after(now, tcp, index, connection, disposition);
     }
@@ -376,11 +439,9 @@ impl<A: Application> Desk<A> {
         if let Disposition::Close(reason) = disposition
             && seat.line == Line::Up(connection)
         {
-            self.changes += 1;
-            seat.last_failure = Some(LineFailure::Fix(reason));
-            seat.line = Line::Closing(connection, now.mono + LINGER);
             tcp.shutdown(now.mono, connection);
-            self.next_timeout = self.next_timeout.min(now.mono + LINGER);
+            self.let_close(now, index, connection);
+            return self.end_line(index, LineFailure::Fix(reason));
         }
         self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
     }

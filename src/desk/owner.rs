@@ -1,10 +1,11 @@
-//! Connections that have no session yet, and how they come by one.
+//! Connections that have no session yet, and how they come by one or are refused.
 
-use super::{Desk, LINGER, Line};
-use crate::app::Application;
-use crate::fix::{Framed, frame, identify};
+use super::line_event::cut;
+use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal};
+use crate::app::{Application, SessionId};
+use crate::fix::{Garbled, Unidentified, identify};
 use crate::offload::RxStamp;
-use crate::tcp::{ConnectionId, Stack};
+use crate::tcp::{ConnectionId, Endpoint, Stack};
 use crate::time::{Instant, Now};
 
 /// The longest Logon by which a counterparty may introduce itself, in bytes.
@@ -44,31 +45,70 @@ impl<A: Application> Desk<A> {
         stamp: Option<RxStamp>,
     ) {
         let first = tcp.readable(connection);
-        let refusal = match frame(first, IDENTIFY_BYTES_MAX) {
-            Framed::Incomplete { .. } => return,
-            Framed::Garbled { .. } => &mut self.counters.logon_not_first,
-            Framed::Complete { .. } => {
-                match identify(first, IDENTIFY_BYTES_MAX, &mut self.decoder) {
-                    None => &mut self.counters.logon_not_first,
-                    Some(identity) => {
-                        match self.seats.iter().position(|seat| seat.accepts(&identity)) {
-                            None => &mut self.counters.logon_unknown_identity,
-                            Some(index) if !matches!(self.seats[index].line, Line::Down(_)) => {
-                                &mut self.counters.logon_duplicate
-                            }
-                            Some(index) => {
-                                self.own(connection, Owner::Seat(index));
-                                self.on_connected(now, tcp, index, connection);
-                                return self.drain(now, tcp, index, connection, stamp);
-                            }
-                        }
-                    }
-                }
+        let why = match identify(first, IDENTIFY_BYTES_MAX, &mut self.decoder) {
+            Err(Unidentified::Incomplete) => return,
+            Err(Unidentified::Garbled(Garbled::BeginStringMissing)) => {
+                PeerRefusal::NotFix(cut(first))
             }
+            Err(Unidentified::Garbled(reason)) => PeerRefusal::Garbled(reason),
+            Err(Unidentified::NotLogon(msg_type)) => PeerRefusal::NotLogon(cut(msg_type)),
+            Err(Unidentified::CompIdMissing(tag)) => PeerRefusal::CompIdMissing(tag),
+            Ok(identity) => match self.seats.iter().position(|seat| seat.accepts(&identity)) {
+                None => PeerRefusal::UnknownIdentity(Claim::of(&identity)),
+                Some(index) if !self.vacate(now, index) => {
+                    PeerRefusal::AlreadyLoggedOn(SessionId(index as u16))
+                }
+                Some(index) => {
+                    self.own(connection, Owner::Seat(index));
+                    self.on_connected(now, tcp, index, connection);
+                    return self.drain(now, tcp, index, connection, stamp);
+                }
+            },
         };
-        *refusal += 1;
+        self.refuse(tcp, connection, why);
+        self.let_linger(now, tcp, connection);
+    }
+
+    /// Whether a session has no connection. One whose session is over, and that only waits for the
+    /// peer to close it, too, is let go: a counterparty may be back sooner.
+    fn vacate(&mut self, now: Now, index: usize) -> bool {
+        match self.seats[index].line {
+            Line::Down(_) => true,
+            Line::Closing(old, deadline) if !self.is_ending => {
+                self.own(old, Owner::Refused(old, deadline));
+                self.end_session(now, index);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts and records that a connection gets no session.
+    pub(super) fn refuse(&mut self, tcp: &Stack, connection: ConnectionId, why: PeerRefusal) {
+        *self.counters.of_refusal(&why) += 1;
+        let peer = tcp.info(connection).map_or(Endpoint::UNSPECIFIED, |info| info.remote);
+        self.events.push(LineEvent::Refused { peer, why });
+    }
+
+    /// Resets a connection that belongs to nobody, and asks nothing more of it.
+    pub(super) fn give_up(&mut self, now: Now, tcp: &mut Stack, connection: ConnectionId) {
+        self.own(connection, Owner::Refused(connection, Instant::FAR_FUTURE));
+        tcp.abort(now.mono, connection);
+    }
+
+    /// Closes a connection that belongs to nobody: at once on our side, and by a reset if the peer
+    /// keeps its own open.
+    pub(super) fn let_linger(&mut self, now: Now, tcp: &mut Stack, connection: ConnectionId) {
+        loop {
+            let unread = tcp.readable(connection).len();
+            if unread == 0 {
+                break;
+            }
+            tcp.consume(now.mono, connection, unread);
+        }
         tcp.shutdown(now.mono, connection);
-        self.own(connection, Owner::Refused(connection, now.mono + LINGER));
-        self.next_timeout = self.next_timeout.min(now.mono + LINGER);
+        let deadline = now.mono + LINGER;
+        self.own(connection, Owner::Refused(connection, deadline));
+        self.next_timeout = self.next_timeout.min(deadline);
     }
 }

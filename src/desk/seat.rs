@@ -1,7 +1,8 @@
 //! A session, and the line that carries it.
 
 use crate::fix::{
-    CloseReason, Event as SessionEvent, Identity, MemoryStore, Role, Session, SessionConfig, State,
+    CloseReason, Counters, Event as SessionEvent, Identity, MemoryStore, Role, Session,
+    SessionConfig, State,
 };
 use crate::tcp::{Closed, ConnectionId, Endpoint};
 use crate::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub(super) struct Seat {
     pub(super) stays_down: bool,
     pub(super) logons: u64,
     pub(super) last_failure: Option<LineFailure>,
+    /// The far end of the connection, or of the last one.
+    pub(super) remote: Endpoint,
 }
 
 impl Seat {
@@ -52,6 +55,11 @@ impl Seat {
         let store = MemoryStore::new(STORED_MESSAGES_MAX, STORED_BYTES_MAX);
         let session = Session::new(plan.config.clone(), store);
         let mut seat = Seat {
+            remote: if plan.config.role == Role::Initiator {
+                plan.peer
+            } else {
+                Endpoint::UNSPECIFIED
+            },
             plan,
             session,
             line: Line::Down(Instant::ZERO),
@@ -110,18 +118,22 @@ pub struct SessionStatus<'a> {
     pub config: &'a SessionConfig,
     /// Where its counterparty is, or where we listen for it.
     pub peer: Endpoint,
+    /// The far end of its connection, or of the last one.
+    pub remote: Endpoint,
     /// Its state.
     pub state: State,
     /// Whether its connection is established.
     pub is_connected: bool,
     /// How often it was established.
     pub logons: u64,
-    /// The counterparty's last parting words, Text(58) of its Logout.
-    pub logout_text: &'a [u8],
+    /// The counterparty's last parting words: Text(58) of its Logout, or what it sent that was no FIX.
+    pub parting_words: &'a [u8],
     /// Why its line last went down.
     pub last_failure: Option<LineFailure>,
     /// The next MsgSeqNum to send.
     pub next_out: u32,
     /// The next MsgSeqNum expected.
     pub next_in: u32,
+    /// What its session has counted.
+    pub counters: &'a Counters,
 }

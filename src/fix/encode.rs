@@ -231,7 +231,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Whole fields, each with its tag and SOH, as another message had them.
-    pub(super) fn put_fields(&mut self, fields: &[u8]) -> &mut Self {
+    pub(crate) fn put_fields(&mut self, fields: &[u8]) -> &mut Self {
         self.put_raw(fields)
     }
 

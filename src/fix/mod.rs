@@ -23,11 +23,11 @@ pub mod timestamp;
 pub mod value;
 
 #[cfg(test)]
-mod oracle;
+pub(crate) mod oracle;
 
 pub use counters::{Counters, Event};
 pub use decimal::Decimal;
-pub use decode::{Decoder, Identity, identify};
+pub use decode::{Decoder, Identity, Unidentified, identify};
 pub use encode::{EncodeError, Encoder};
 pub use frame::{Framed, frame};
 pub use message::{Fault, Message};

@@ -4,7 +4,7 @@ use super::frame::SOH;
 use super::tags;
 
 /// `8=`, `9=`, the body given with `|` for SOH, `10=`: right in every respect.
-pub(super) fn sealed(begin_string: &str, body: &str) -> Vec<u8> {
+pub(crate) fn sealed(begin_string: &str, body: &str) -> Vec<u8> {
     let body = body.replace('|', "\x01");
     seal_bytes(begin_string, body.as_bytes())
 }

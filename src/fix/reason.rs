@@ -93,6 +93,7 @@ reasons! {
         LogonTimeout "close_logon_timeout" "No Logon came in time."
         LogonRefused "close_logon_refused" "The counterparty answered our Logon by a Logout or Reject."
         LogonInvalid "close_logon_invalid" "The first Logon was garbled, not for this session, or lacked what it must carry."
+        PeerNotFix "close_peer_not_fix" "The counterparty does not speak FIX."
         LogonMissing "close_logon_missing" "The first message was not a Logon."
         LogonUnexpected "close_logon_unexpected" "A second Logon without ResetSeqNumFlag."
         MsgSeqNumTooLow "close_msg_seq_num_too_low" "MsgSeqNum was lower than expected, without PossDupFlag."

@@ -135,6 +135,20 @@ pub const fn header_slot(tag: u32) -> Option<usize> {
 /// How many slots [`header_slot`] gives out.
 pub const HEADER_SLOTS: usize = 26;
 
+/// Whether a field counts the entries of a repeating group in FIX 4.2 or 4.4 (NumInGroup): what
+/// follows it keeps its order.
+#[rustfmt::skip]
+pub const fn is_group_count(tag: u32) -> bool {
+    matches!(
+        tag,
+        33 | 73 | 78 | 85 | 124 | 136 | 146 | 199 | 215 | 232 | 267 | 268 | 295 | 296 | 382 | 384
+            | 386 | 398 | 420 | 428 | 453 | 454 | 457 | 473 | 510 | 518 | 534 | 539 | 552 | 555
+            | 558 | 576 | 580 | 604 | 627 | 670 | 683 | 702 | 711 | 735 | 753 | 756 | 768 | 778
+            | 781 | 801 | 802 | 804 | 806 | 816 | 862 | 864 | 870 | 887 | 897 | 936 | 938 | 948
+            | 952
+    )
+}
+
 /// What a tag means for the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

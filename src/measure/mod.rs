@@ -6,10 +6,18 @@ use hdrhistogram::Histogram;
 const INTERVAL_NS_MAX: u64 = 60_000_000_000;
 /// Significant decimal digits kept of each value.
 const DIGITS: u8 = 3;
+/// The same where memory counts.
+const COARSE_DIGITS: u8 = 2;
 
 /// An empty histogram of intervals in nanoseconds, its memory taken once and for all.
 pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, INTERVAL_NS_MAX, DIGITS).expect("bounds are constants in range")
+}
+
+/// As [`histogram`], to two digits: about 30 KiB, where there is one for each of many sessions.
+pub fn coarse_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, INTERVAL_NS_MAX, COARSE_DIGITS)
+        .expect("bounds are constants in range")
 }
 
 /// What the engine measures of itself.

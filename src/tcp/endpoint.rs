@@ -12,6 +12,11 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// No endpoint that anybody has.
+    pub const UNSPECIFIED: Endpoint = Endpoint { addr: Ipv4Addr::UNSPECIFIED, port: 0 };
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.addr, self.port)
@@ -27,10 +32,8 @@ pub(super) struct Tuple {
 
 impl Tuple {
     /// The names of no connection.
-    pub(super) const NONE: Tuple = {
-        let nowhere = Endpoint { addr: Ipv4Addr::UNSPECIFIED, port: 0 };
-        Tuple { local: nowhere, remote: nowhere }
-    };
+    pub(super) const NONE: Tuple =
+        Tuple { local: Endpoint::UNSPECIFIED, remote: Endpoint::UNSPECIFIED };
 
     /// Both addresses in one word.
     #[inline]

@@ -1,6 +1,10 @@
 //! What several tests share.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod asker;
+pub mod client;
+pub mod inside;
+
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::Path;

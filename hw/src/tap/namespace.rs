@@ -10,10 +10,20 @@ use crate::sys;
 
 /// Set once the process is inside, for good: there is no way back.
 static INSIDE: AtomicBool = AtomicBool::new(false);
+/// Set once it has a user namespace of its own, too.
+static INSIDE_USER: AtomicBool = AtomicBool::new(false);
 
 /// Whether this process is in a namespace that [`enter`] made.
 pub fn is_inside_own() -> bool {
     INSIDE.load(Ordering::Relaxed)
+}
+
+/// The command before whose arguments a program of the same user is run in the namespace that
+/// [`enter`] made, while this process lives. `None` where there is none.
+pub fn how_to_enter() -> Option<String> {
+    let with_user =
+        if INSIDE_USER.load(Ordering::Relaxed) { " -U --preserve-credentials" } else { "" };
+    is_inside_own().then(|| format!("nsenter -t {} -n{with_user}", std::process::id()))
 }
 
 /// Moves the process into a network namespace of its own, and into a user namespace that has power
@@ -43,7 +53,10 @@ pub fn enter() -> Result<(), TapError> {
     }
     let (user, group) = sys::effective_ids();
     match sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) {
-        Ok(()) => map_ids(user, group)?,
+        Ok(()) => {
+            INSIDE_USER.store(true, Ordering::Relaxed);
+            map_ids(user, group)?;
+        }
         Err(source) => {
             sys::unshare(libc::CLONE_NEWNET).map_err(|_| TapError::NoUserNamespaces { source })?;
         }

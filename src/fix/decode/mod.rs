@@ -160,21 +160,42 @@ pub struct Identity<'a> {
     pub target_comp_id: &'a [u8],
 }
 
+/// Why bytes tell nobody's identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unidentified<'a> {
+    /// They are the beginning of a message: more are to come.
+    Incomplete,
+    /// They begin no message.
+    Garbled(Garbled),
+    /// They begin a message of this MsgType(35), which is no Logon.
+    NotLogon(&'a [u8]),
+    /// The Logon lacks the field with this tag.
+    CompIdMissing(u32),
+}
+
 /// Reads the identity of the Logon that `bytes` begin with, so that an acceptor can pick the
-/// session. `None` when they begin with anything else, or with less than a whole Logon.
+/// session.
+///
+/// # Errors
+/// [`Unidentified`], when they begin with anything else, or with less than a whole Logon.
 pub fn identify<'a>(
     bytes: &'a [u8],
     message_bytes_max: usize,
     decoder: &'a mut Decoder,
-) -> Option<Identity<'a>> {
-    let Framed::Complete { len, body } = frame(bytes, message_bytes_max) else { return None };
-    let message = decoder.decode(&bytes[..len], body).ok()?;
+) -> Result<Identity<'a>, Unidentified<'a>> {
+    let (len, body) = match frame(bytes, message_bytes_max) {
+        Framed::Complete { len, body } => (len, body),
+        Framed::Incomplete { .. } => return Err(Unidentified::Incomplete),
+        Framed::Garbled { reason, .. } => return Err(Unidentified::Garbled(reason)),
+    };
+    let message = decoder.decode(&bytes[..len], body).map_err(Unidentified::Garbled)?;
     if message.msg_type() != tags::msg_type::LOGON {
-        return None;
+        return Err(Unidentified::NotLogon(message.msg_type()));
     }
-    Some(Identity {
+    let comp_id = |tag| message.field(tag).ok_or(Unidentified::CompIdMissing(tag));
+    Ok(Identity {
         begin_string: message.begin_string(),
-        sender_comp_id: message.field(tags::SENDER_COMP_ID)?,
-        target_comp_id: message.field(tags::TARGET_COMP_ID)?,
+        sender_comp_id: comp_id(tags::SENDER_COMP_ID)?,
+        target_comp_id: comp_id(tags::TARGET_COMP_ID)?,
     })
 }

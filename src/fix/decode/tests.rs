@@ -104,8 +104,15 @@ fn a_logon_says_who_it_is_from() {
     let identity = identify(&bytes, 4096, &mut decoder).unwrap();
     assert_eq!((identity.sender_comp_id, identity.target_comp_id), (&b"DESK"[..], &b"VENUE"[..]));
     let cut = bytes.len() - 1;
-    assert_eq!(identify(&bytes[..cut], 4096, &mut decoder), None);
-    assert_eq!(identify(&sealed("FIX.4.4", "35=0|49=A|56=B|"), 4096, &mut decoder), None);
+    assert_eq!(identify(&bytes[..cut], 4096, &mut decoder), Err(Unidentified::Incomplete));
+    let table: [(&[u8], _); 3] = [
+        (&sealed("FIX.4.4", "35=0|49=A|56=B|"), Unidentified::NotLogon(b"0")),
+        (&sealed("FIX.4.4", "35=A|49=A|"), Unidentified::CompIdMissing(56)),
+        (b"GET / HTTP/1.1\r\n", Unidentified::Garbled(Garbled::BeginStringMissing)),
+    ];
+    for (bytes, why) in table {
+        assert_eq!(identify(bytes, 4096, &mut decoder), Err(why));
+    }
 }
 
 fn mutated(of: &'static str) -> impl Strategy<Value = Vec<u8>> {

@@ -45,7 +45,7 @@ impl<S: Store> Core<S> {
     ) {
         let message = match decoder.decode(bytes, body) {
             Ok(message) => message,
-            Err(reason) => return self.on_garbled(now, reason, out, app),
+            Err(reason) => return self.on_garbled(now, bytes, reason, out, app),
         };
         self.counters.count(Event::MessageReceived);
         self.timers.received(now);
@@ -80,6 +80,7 @@ impl<S: Store> Core<S> {
     pub(super) fn on_garbled(
         &mut self,
         now: Now,
+        bytes: &[u8],
         reason: Garbled,
         out: &mut impl Outlet,
         app: &mut impl Handler,
@@ -91,6 +92,10 @@ impl<S: Store> Core<S> {
             _ => None,
         };
         match (self.state, past_limit) {
+            (State::LogonAwaited, _) if reason == Garbled::BeginStringMissing => {
+                self.quote_peer(bytes);
+                self.close(CloseReason::PeerNotFix, app);
+            }
             (State::LogonAwaited, _) => self.close(CloseReason::LogonInvalid, app),
             (State::Active, Some(text)) if self.gap.is_some() => {
                 self.send_logout(now, out, text.as_bytes());

@@ -8,7 +8,7 @@ use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
 use crate::time::Now;
 
-use super::{Core, Handler, LOGOUT_TEXT_LEN_MAX, Outlet, Role, Sender, State};
+use super::{Core, Handler, Outlet, PARTING_WORDS_LEN_MAX, Role, Sender, State};
 
 /// A day: a longer HeartBtInt(108) is a mistake.
 const HEART_BT_INT_S_MAX: u32 = 86_400;
@@ -99,9 +99,12 @@ impl<S: Store> Core<S> {
 
     /// Text(58) of a Logout or a refusal: why, in the counterparty's words.
     pub(super) fn keep_parting_words(&mut self, message: &Message<'_>) {
-        let text = message.field(tags::TEXT).unwrap_or_default();
-        self.logout_text.clear();
-        self.logout_text.extend(text.iter().copied().take(LOGOUT_TEXT_LEN_MAX));
+        self.quote_peer(message.field(tags::TEXT).unwrap_or_default());
+    }
+
+    pub(super) fn quote_peer(&mut self, words: &[u8]) {
+        self.parting_words.clear();
+        self.parting_words.extend(words.iter().copied().take(PARTING_WORDS_LEN_MAX));
     }
 
     /// Sends a Logout and waits for the answer.

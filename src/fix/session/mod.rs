@@ -129,12 +129,12 @@ struct Core<S> {
     reset_sent: bool,
     /// The application was told of a logon, and not yet of its end.
     announced: bool,
-    /// Text(58) of the counterparty's last Logout, cut to what is kept.
-    logout_text: ArrayVec<u8, LOGOUT_TEXT_LEN_MAX>,
+    /// Text(58) of the counterparty's last Logout, or what it said that was no FIX; cut to what is kept.
+    parting_words: ArrayVec<u8, PARTING_WORDS_LEN_MAX>,
 }
 
 /// How much of a counterparty's parting words is kept, in bytes.
-const LOGOUT_TEXT_LEN_MAX: usize = 120;
+const PARTING_WORDS_LEN_MAX: usize = 120;
 
 /// One session with one counterparty, across any number of connections.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ impl<S: Store> Session<S> {
                 gap: None,
                 reset_sent: false,
                 announced: false,
-                logout_text: ArrayVec::new(),
+                parting_words: ArrayVec::new(),
             },
         }
     }
@@ -213,7 +213,7 @@ impl<S: Store> Session<S> {
                     bytes = &bytes[len..];
                 }
                 Framed::Garbled { skip, reason } => {
-                    self.core.on_garbled(now, reason, out, app);
+                    self.core.on_garbled(now, &bytes[..skip], reason, out, app);
                     bytes = &bytes[skip..];
                 }
                 Framed::Incomplete { .. } => {
@@ -308,9 +308,10 @@ impl<S: Store> Session<S> {
         self.core.state
     }
 
-    /// Text(58) of the counterparty's last Logout: why, in its words. Empty if it gave none.
-    pub fn logout_text(&self) -> &[u8] {
-        &self.core.logout_text
+    /// What the counterparty last said of why: Text(58) of its Logout, or the beginning of what it
+    /// sent instead of a Logon that was no FIX at all. Empty if it gave no reason.
+    pub fn parting_words(&self) -> &[u8] {
+        &self.core.parting_words
     }
 
     /// The number of the next message to send.
@@ -372,7 +373,8 @@ impl<S: Store> Session<S> {
                     self.drop_assembled(len);
                 }
                 Framed::Garbled { skip, reason } => {
-                    self.core.on_garbled(now, reason, out, app);
+                    let garbled = &self.assembly[..skip];
+                    self.core.on_garbled(now, garbled, reason, out, app);
                     self.drop_assembled(skip);
                 }
             }

@@ -364,9 +364,26 @@ fn scripts_of_a_first_message() {
         let mut rig = Rig::new(Role::Acceptor, |_| {});
         assert_eq!(rig.play(script).desk.logons, logons, "{script}");
     }
+}
+
+#[test]
+fn a_peer_that_speaks_another_protocol_is_told_from_a_garbled_logon_and_quoted() {
+    for role in [Role::Acceptor, Role::Initiator] {
+        let mut rig = Rig::new(role, |_| {});
+        rig.pipe.sent.clear();
+        rig.receive(b"SSH-2.0-OpenSSH_9.2p1\r\n");
+        rig.play("x close_peer_not_fix");
+        assert_eq!(rig.session.parting_words(), b"SSH-2.0-OpenSSH_9.2p1\r\n");
+    }
     let mut rig = Rig::new(Role::Acceptor, |_| {});
-    rig.receive(b"GET / HTTP/1.1\r\n");
+    let mut logon = rig.message("A 1 | 98=0 | 108=30");
+    let last_digit = logon.len() - 2;
+    logon[last_digit] ^= 1;
+    rig.receive(&logon);
     rig.play("x close_logon_invalid");
+    let mut rig = Rig::new(Role::Acceptor, |_| {});
+    rig.receive(&[b'x'; 500]);
+    assert_eq!(rig.session.parting_words().len(), 120);
 }
 
 #[test]

@@ -1,0 +1,383 @@
+//! The echo: sends orders, security definitions and mails back as they came. Counterparties are
+//! tried against it; QuickFIX's acceptance tests expect just this of the acceptor they test.
+
+use std::collections::VecDeque;
+
+use arrayvec::ArrayVec;
+
+use super::order::NEW_ORDER_SINGLE;
+use super::{Application, SessionId};
+use crate::fix::decode::FIELDS_DEFAULT;
+use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
+use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store};
+use crate::offload::RxStamp;
+
+/// MsgType(35) of Email.
+const EMAIL: &[u8] = b"C";
+/// MsgType(35) of SecurityDefinition, which FIX has from 4.2 on.
+const SECURITY_DEFINITION: &[u8] = b"d";
+/// MsgType(35) of BusinessMessageReject, which FIX has from 4.2 on.
+const BUSINESS_MESSAGE_REJECT: &[u8] = b"j";
+/// BusinessRejectReason(380): unsupported message type.
+const UNSUPPORTED_MESSAGE_TYPE: &[u8] = b"3";
+/// BeginString(8) of the first version with the two.
+const FIX_4_2: &[u8] = b"FIX.4.2";
+/// BusinessRejectReason(380) in BusinessMessageReject.
+const BUSINESS_REJECT_REASON: u32 = 380;
+/// The logon after which both sides began again at 1 expects this number next.
+const FIRST_AFTER_LOGON: u32 = 2;
+
+/// The longest answer, in bytes without its header.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// Answers of one session that wait for room, and their bytes. Past that their messages are refused.
+const WAITING_MAX: usize = 256;
+const WAITING_BYTES_MAX: usize = 2 * ANSWER_BYTES_MAX;
+/// ClOrdIDs of one session that are remembered, and their bytes. Past that the oldest are forgotten.
+const SEEN_MAX: usize = 4_096;
+const SEEN_BYTES_MAX: usize = 64 * 1024;
+
+/// Sends messages back.
+///
+/// NewOrderSingle, Email, and from FIX 4.2 SecurityDefinition go back with the same MsgType and the
+/// same fields under a header of our own: in ascending order of their tags, as QuickFIX sends
+/// them, unless a repeating group bids them stay as they came. A PossResend of an order whose
+/// ClOrdID was seen since the logon is ignored. Any other type is answered by a
+/// BusinessMessageReject, before FIX 4.2 by a Reject.
+#[derive(Debug)]
+pub struct Echo {
+    partners: Vec<Partner>,
+    answer: Vec<u8>,
+    counters: EchoCounters,
+}
+
+/// What an echo has done, by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EchoCounters {
+    /// Messages sent back.
+    pub echoed: u64,
+    /// Messages of a type that is not sent back.
+    pub unsupported: u64,
+    /// Orders that were seen before and came again with PossResend.
+    pub duplicates_ignored: u64,
+    /// Messages whose answer found no place to wait, or was too long: rejected.
+    pub refused: u64,
+    /// ClOrdIDs forgotten for newer ones.
+    pub ids_forgotten: u64,
+}
+
+/// What is kept of one session.
+#[derive(Debug)]
+struct Partner {
+    seen: Queue,
+    waiting: Queue,
+}
+
+impl Echo {
+    /// The longest message that is sent back, in bytes: what `send_bytes_max` of its sessions is to
+    /// be. A resend of it still fits TCP's longest reservation.
+    pub const SEND_BYTES_MAX: usize = ANSWER_BYTES_MAX - 256;
+
+    /// An echo for so many sessions.
+    pub fn new(sessions: usize) -> Echo {
+        let partner = || Partner {
+            seen: Queue::new(SEEN_MAX, SEEN_BYTES_MAX),
+            waiting: Queue::new(WAITING_MAX, WAITING_BYTES_MAX),
+        };
+        Echo {
+            partners: (0..sessions).map(|_| partner()).collect(),
+            answer: Vec::with_capacity(ANSWER_BYTES_MAX),
+            counters: EchoCounters::default(),
+        }
+    }
+
+    /// What it has done.
+    pub fn counters(&self) -> &EchoCounters {
+        &self.counters
+    }
+
+    /// Whether the order came before, and this is its PossResend. Remembers it otherwise.
+    fn is_repetition(&mut self, session: SessionId, message: &Message<'_>) -> bool {
+        let Some(id) = message.field(CL_ORD_ID) else { return false };
+        let seen = &mut self.partners[usize::from(session.0)].seen;
+        if message.poss_resend() && seen.contains(id) {
+            return true;
+        }
+        self.counters.ids_forgotten += seen.push_over(id);
+        false
+    }
+
+    /// Writes the answer's body. `false` if it is longer than any answer.
+    fn write_echo(&mut self, message: &Message<'_>) -> bool {
+        self.answer.clear();
+        if message.poss_resend() {
+            write(&mut self.answer, tags::POSS_RESEND, b"Y");
+        }
+        body(message).into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
+    }
+
+    fn write_unsupported(&mut self, message: &Message<'_>) -> bool {
+        self.answer.clear();
+        [
+            (tags::REF_SEQ_NUM, message.field(tags::MSG_SEQ_NUM).unwrap_or(b"0")),
+            (tags::TEXT, b"Unsupported Message Type"),
+            (tags::REF_MSG_TYPE, message.msg_type()),
+            (BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
+        ]
+        .into_iter()
+        .all(|(tag, value)| write(&mut self.answer, tag, value))
+    }
+
+    /// Sends the answer, or lets it wait for room behind those that wait already.
+    fn send<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        msg_type: &[u8],
+        orders: &mut Sender<'_, S, O>,
+    ) -> bool {
+        let waiting = &mut self.partners[usize::from(session.0)].waiting;
+        if waiting.is_empty() {
+            match orders.send(msg_type, |encoder| _ = encoder.put_fields(&self.answer)) {
+                Ok(_) => return true,
+                Err(SendError::Full) => {}
+                Err(_) => return false,
+            }
+        }
+        waiting.push(&[msg_type, &self.answer])
+    }
+}
+
+impl Application for Echo {
+    fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        let partner = &mut self.partners[usize::from(session.0)];
+        partner.seen.clear();
+        if orders.next_in() == FIRST_AFTER_LOGON {
+            // Both sides began again: what waited answers messages of another life.
+            partner.waiting.clear();
+        }
+    }
+
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        message: &Message<'_>,
+        _stamp: Option<RxStamp>,
+        orders: &mut Sender<'_, S, O>,
+    ) {
+        let msg_type = message.msg_type();
+        // The versions sort as their names do.
+        let is_modern = message.begin_string() >= FIX_4_2;
+        let (answer_type, is_written) = match msg_type {
+            NEW_ORDER_SINGLE if self.is_repetition(session, message) => {
+                self.counters.duplicates_ignored += 1;
+                return;
+            }
+            NEW_ORDER_SINGLE | EMAIL => (msg_type, self.write_echo(message)),
+            SECURITY_DEFINITION if is_modern => (msg_type, self.write_echo(message)),
+            _ => {
+                self.counters.unsupported += 1;
+                if !is_modern {
+                    return orders.reject(message, RejectReason::InvalidMsgType, None);
+                }
+                (BUSINESS_MESSAGE_REJECT, self.write_unsupported(message))
+            }
+        };
+        if is_written && self.send(session, answer_type, orders) {
+            self.counters.echoed += u64::from(answer_type != BUSINESS_MESSAGE_REJECT);
+        } else {
+            self.counters.refused += 1;
+            orders.reject(message, RejectReason::ValueIncorrect, None);
+        }
+    }
+
+    /// Answers that found no room are tried again, in their order.
+    fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        let waiting = &mut self.partners[usize::from(session.0)].waiting;
+        while waiting.front(&mut self.answer) {
+            let Some((msg_type, body)) = self.answer.split_first() else { return };
+            let sent = orders.send(&[*msg_type], |encoder| _ = encoder.put_fields(body));
+            if sent == Err(SendError::Full) {
+                return;
+            }
+            waiting.pop();
+        }
+    }
+
+    const WANTS_POLL: bool = true;
+}
+
+/// A field, where it stood, and its value.
+type Field<'a> = (u32, usize, &'a [u8]);
+
+/// The fields between header and trailer, in the order in which they go back.
+fn body<'a>(message: &Message<'a>) -> ArrayVec<Field<'a>, FIELDS_DEFAULT> {
+    let is_frame = |tag| matches!(tag, tags::CHECK_SUM | tags::SIGNATURE | tags::SIGNATURE_LENGTH);
+    let fields = message.fields().enumerate().map(|(at, (tag, value))| (tag, at, value));
+    let mut fields: ArrayVec<Field<'a>, FIELDS_DEFAULT> = fields
+        .filter(|(tag, ..)| header_slot(*tag).is_none() && !is_frame(*tag))
+        .take(FIELDS_DEFAULT)
+        .collect();
+    let is_grouped = fields.iter().any(|(tag, _, value)| is_group_count(*tag) && *value != b"0");
+    if !is_grouped {
+        fields.sort_unstable_by_key(|(tag, at, _)| (*tag, *at));
+    }
+    fields
+}
+
+/// Appends a field, if the answer has room for it.
+fn write(answer: &mut Vec<u8>, tag: u32, value: &[u8]) -> bool {
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = tag;
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let parts = [&digits[at..], b"=", value, b"\x01"];
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let has_room = answer.len() + len <= ANSWER_BYTES_MAX;
+    if has_room {
+        parts.into_iter().for_each(|part| answer.extend_from_slice(part));
+    }
+    has_room
+}
+
+/// Byte strings, first in, first out, within memory taken once.
+#[derive(Debug)]
+struct Queue {
+    bytes: VecDeque<u8>,
+    lens: VecDeque<u16>,
+    bytes_max: usize,
+    max: usize,
+}
+
+impl Queue {
+    fn new(max: usize, bytes_max: usize) -> Queue {
+        Queue {
+            bytes: VecDeque::with_capacity(bytes_max),
+            lens: VecDeque::with_capacity(max),
+            bytes_max,
+            max,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lens.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.lens.clear();
+    }
+
+    /// Appends a string in pieces; `false` if it does not fit.
+    fn push(&mut self, pieces: &[&[u8]]) -> bool {
+        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let fits = self.lens.len() < self.max && self.bytes.len() + len <= self.bytes_max;
+        let (true, Ok(short)) = (fits, u16::try_from(len)) else { return false };
+        self.lens.push_back(short);
+        pieces.iter().for_each(|piece| self.bytes.extend(*piece));
+        true
+    }
+
+    /// Appends a string and gives up the oldest for it; says how many. One longer than the whole
+    /// queue is not kept.
+    fn push_over(&mut self, string: &[u8]) -> u64 {
+        let mut given_up = 0;
+        if string.len() > self.bytes_max {
+            return given_up;
+        }
+        while !self.push(&[string]) && !self.is_empty() {
+            self.pop();
+            given_up += 1;
+        }
+        given_up
+    }
+
+    /// Copies the oldest string into `into`, instead of what is there; `false` if there is none.
+    fn front(&self, into: &mut Vec<u8>) -> bool {
+        into.clear();
+        let Some(&len) = self.lens.front() else { return false };
+        into.extend(self.bytes.range(..usize::from(len)));
+        true
+    }
+
+    fn pop(&mut self) {
+        let len = self.lens.pop_front().unwrap_or(0);
+        self.bytes.drain(..usize::from(len));
+    }
+
+    fn contains(&self, string: &[u8]) -> bool {
+        let mut at = 0;
+        self.lens.iter().any(|&len| {
+            let range = at..at + usize::from(len);
+            at = range.end;
+            range.len() == string.len() && self.bytes.range(range).eq(string)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::Decoder;
+    use crate::fix::oracle::sealed;
+
+    fn echoed(body: &str) -> String {
+        let bytes = sealed("FIX.4.4", body);
+        let mut decoder = Decoder::default();
+        let mut echo = Echo::new(1);
+        assert!(echo.write_echo(&decoder.parse(&bytes).unwrap()), "{body}");
+        String::from_utf8_lossy(&echo.answer).replace('\x01', "|")
+    }
+
+    #[test]
+    fn a_body_goes_back_in_ascending_order_unless_a_group_bids_it_stay() {
+        let head = "35=D|34=2|49=A|56=B|52=20260102-03:04:05|";
+        for (body, expected) in [
+            ("40=1|55=X|11=id|", "11=id|40=1|55=X|"),
+            ("97=Y|40=1|11=id|", "97=Y|11=id|40=1|"),
+            ("55=X|454=0|22=8|", "22=8|55=X|454=0|"),
+            ("146=1|55=X|54=1|11=id|", "146=1|55=X|54=1|11=id|"),
+            ("95=3|96=a|b|11=id|", "11=id|95=3|96=a|b|"),
+            ("60=1|9999=z|5000=y|5000=x|", "60=1|5000=y|5000=x|9999=z|"),
+            ("", ""),
+        ] {
+            assert_eq!(echoed(&format!("{head}{body}")), expected);
+        }
+    }
+
+    #[test]
+    fn the_longest_body_that_is_received_is_longer_than_none_that_is_written() {
+        let long = format!("35=D|34=2|49=A|56=B|58={}|", "x".repeat(ANSWER_BYTES_MAX));
+        let bytes = sealed("FIX.4.4", &long);
+        let mut decoder = Decoder::default();
+        let mut echo = Echo::new(1);
+        let capacity = echo.answer.capacity();
+        assert!(!echo.write_echo(&decoder.parse(&bytes).unwrap()));
+        assert_eq!(echo.answer.capacity(), capacity, "nothing was allocated for it");
+    }
+
+    #[test]
+    fn a_queue_is_bounded_both_ways_and_finds_whole_strings_only() {
+        let mut queue = Queue::new(3, 10);
+        let (bytes, lens) = (queue.bytes.capacity(), queue.lens.capacity());
+        assert!(queue.push(&[b"ab", b"c"]) && queue.push(&[b"de"]) && queue.push(&[b""]));
+        assert!(!queue.push(&[b""]), "a fourth");
+        for (string, found) in
+            [("abc", true), ("de", true), ("", true), ("bc", false), ("abcd", false)]
+        {
+            assert_eq!(queue.contains(string.as_bytes()), found, "{string:?}");
+        }
+        assert_eq!(queue.push_over(b"12345678901"), 0, "longer than the queue");
+        assert!(queue.contains(b"abc"));
+        assert_eq!(queue.push_over(b"123456789"), 2, "abc for the number, de for the bytes");
+        let mut front = Vec::new();
+        assert!(queue.front(&mut front) && front.is_empty());
+        for round in 0..100u32 {
+            queue.push_over(&round.to_le_bytes());
+        }
+        assert!(queue.contains(&99u32.to_le_bytes()) && !queue.contains(&9u32.to_le_bytes()));
+        assert_eq!((queue.bytes.capacity(), queue.lens.capacity()), (bytes, lens));
+    }
+}

@@ -1,0 +1,242 @@
+//! `fixwire accept`: the engine as the side that others connect to, over its own TCP.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use clap::{Args, ValueEnum};
+use fixwire::app::Application;
+use fixwire::app::echo::Echo;
+use fixwire::app::exchange::Exchange;
+use fixwire::desk::SessionPlan;
+use fixwire::engine::{Engine, Setup};
+use fixwire::measure::Intervals;
+use fixwire::neighbor::Network;
+use fixwire::offload::device::Device;
+use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
+use fixwire::offload::profile::Profile;
+use fixwire_hw::clock::HostClock;
+use fixwire_hw::tap::{TapBackend, namespace};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::percentiles::Percentiles;
+use super::polling::{self, Polling};
+use super::session_file::{Purpose, SessionFile};
+use super::telling::{Teller, parties};
+use super::{bring_up, profile, say, summary, table};
+
+/// Accept FIX connections over our own TCP until Ctrl-C, and report.
+///
+/// Every session of the file is an acceptor; several may share a port, told apart by BeginString and
+/// CompIDs. With `--nic tap:IFNAME` any program on the kernel's sockets in that namespace connects to
+/// it; with `--nic tap` it has a namespace of its own and says how to enter. Who is refused is told
+/// with the reason. Ctrl-C or SIGTERM logs everybody out, prints a summary, and ends with 0.
+#[derive(Debug, Args)]
+pub(crate) struct AcceptArgs {
+    /// The device: `tap:IFNAME` (attached to or created here, needs CAP_NET_ADMIN; kernel side
+    /// 10.9.0.1/24 unless it has an address), `tap` (one of our own, no root).
+    #[arg(long, value_name = "SPEC", default_value = "tap")]
+    nic: NicSpec,
+    /// A built-in profile (tap, default) or a file; by default the one that fits the device.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session
+    /// EXCHANGE that FIXWIRE logs on to, on port 9878.
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// What answers.
+    #[arg(long, value_enum, default_value_t = App::Echo)]
+    app: App,
+    /// Say what happens as JSON, a line each; the last one is the summary.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum App {
+    /// Sends NewOrderSingle, SecurityDefinition and Email back as they came.
+    Echo,
+    /// Fills every NewOrderSingle whole at its price by an ExecutionReport.
+    Exchange,
+}
+
+pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
+    let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Accept)?;
+    let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
+    let backend = match &args.nic {
+        NicSpec::Tap(name) => TapBackend::attach(name),
+        NicSpec::TapEmbedded => TapBackend::embedded(),
+        NicSpec::Sim => {
+            return Err(Failure::Input(
+                "nobody can connect to the NIC model, whose wire ends in this process; use `--nic \
+                 tap:IFNAME` or `--nic tap`, or trade with an acceptor on the model by `fixwire run \
+                 --nic sim`"
+                    .into(),
+            ));
+        }
+    };
+    let backend = bring_up::tap(backend, &profile)?;
+    let network = bring_up::tap_network(&backend, &settings.network)?;
+    let far = backend.kernel_side().addr;
+    let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
+    let (nic, plan) = bring_up::start(Device::probed(backend), &profile, args.json)?;
+    let job = Job { args, profile: &profile, network };
+    match args.app {
+        App::Echo => {
+            let app = Echo::new(sessions.len());
+            let sessions = sessions.into_iter().map(with_room_for_echoes).collect();
+            job.serve(nic, plan, sessions, app)
+        }
+        App::Exchange => job.serve(nic, plan, sessions, Exchange::new()),
+    }
+}
+
+/// Whatever is taken in can be sent back.
+fn with_room_for_echoes(mut session: SessionPlan) -> SessionPlan {
+    session.config.send_bytes_max = Echo::SEND_BYTES_MAX;
+    session
+}
+
+/// What was asked for.
+struct Job<'a> {
+    args: &'a AcceptArgs,
+    profile: &'a Profile,
+    network: Network,
+}
+
+impl Job<'_> {
+    /// Serves until it is interrupted, and reports.
+    fn serve<N: Nic, A: Answering>(
+        &self,
+        nic: N,
+        plan: Plan,
+        sessions: Vec<SessionPlan>,
+        app: A,
+    ) -> Result<(), Failure> {
+        let network = self.network;
+        let tcp = bring_up::tcp_config(&network, sessions.len());
+        let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
+        let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
+        let core = polling::pin(self.profile)?;
+        let interrupted = bring_up::interrupted()?;
+        self.say_how_to_enter();
+        let teller = if self.args.json { Teller::Machines } else { Teller::People };
+        let (clock, mut nothing) = (HostClock::new(), || {});
+        let mut polling =
+            Polling::new(&mut engine, &clock, self.profile.idle, &mut nothing, teller);
+        while !interrupted.load(Ordering::Relaxed) {
+            polling.rounds();
+        }
+        polling.log_out("the acceptor ends");
+        if self.args.json {
+            say(summary_json(&engine, core));
+        } else {
+            say(summary_for_people(&engine, core));
+        }
+        Ok(())
+    }
+
+    /// A namespace of our own is seen by nobody who does not enter it.
+    fn say_how_to_enter(&self) {
+        let Some(enter) = namespace::how_to_enter() else { return };
+        if self.args.json {
+            say(json!({ "event": "namespace", "enter": enter }));
+        } else {
+            say(format_args!(
+                "this namespace is the engine's own: connect from within it, by `{enter} PROGRAM`"
+            ));
+        }
+    }
+}
+
+/// An application that says what it has done.
+trait Answering: Application {
+    const NAME: &'static str;
+
+    fn done(&self) -> Vec<(&'static str, u64)>;
+}
+
+impl Answering for Echo {
+    const NAME: &'static str = "echo";
+
+    fn done(&self) -> Vec<(&'static str, u64)> {
+        let counters = self.counters();
+        vec![
+            ("echoed", counters.echoed),
+            ("unsupported", counters.unsupported),
+            ("duplicates_ignored", counters.duplicates_ignored),
+            ("refused", counters.refused),
+            ("ids_forgotten", counters.ids_forgotten),
+        ]
+    }
+}
+
+impl Answering for Exchange {
+    const NAME: &'static str = "exchange";
+
+    fn done(&self) -> Vec<(&'static str, u64)> {
+        vec![("orders_filled", self.fills()), ("refused", self.refused())]
+    }
+}
+
+fn summary_json<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<u16>) -> Value {
+    let sessions: Vec<Value> =
+        engine.desk().statuses().map(|status| summary::session_json(&status).into()).collect();
+    let mut app: serde_json::Map<String, Value> = engine
+        .app()
+        .done()
+        .into_iter()
+        .map(|(name, count)| (name.to_owned(), count.into()))
+        .collect();
+    app.insert("name".into(), A::NAME.into());
+    let interval = Percentiles::of(engine.intervals().frame_to_order());
+    json!({
+        "event": "summary",
+        "nic": engine.plan().nic,
+        "profile": engine.plan().profile,
+        "core": core,
+        "plan": table::plan_json(engine.plan(), Some(engine.observations())),
+        "app": app,
+        "sessions": sessions,
+        "latency_ns": interval.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
+        "counters": summary::counters_json(engine),
+    })
+}
+
+fn summary_for_people<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<u16>) -> String {
+    let header = [
+        "session", "version", "logons", "received", "sent", "resent", "rejects", "next out",
+        "next in",
+    ];
+    let rows = engine.desk().statuses().map(|status| {
+        let counted = |event| status.counters.of(event).to_string();
+        vec![
+            parties(status.config),
+            status.config.version.begin_string().to_owned(),
+            status.logons.to_string(),
+            counted(fixwire::fix::Event::MessageReceived),
+            counted(fixwire::fix::Event::MessageSent),
+            counted(fixwire::fix::Event::MessageResent),
+            summary::rejects_sent(&status).to_string(),
+            status.next_out.to_string(),
+            status.next_in.to_string(),
+        ]
+    });
+    let done = engine.app().done().into_iter().map(|(name, count)| format!("{name} {count}"));
+    let interval = Percentiles::of(engine.intervals().frame_to_order());
+    format!(
+        "\n{}\n{}: {}\n\n{}\nframe to order: from {}, to {}.\nPolled {}. Host clocks on {}: no hardware timestamp is in these figures.\n\n{}",
+        table::rows(&header, rows),
+        A::NAME,
+        done.collect::<Vec<_>>().join(", "),
+        table::latency(&[("frame to order", &interval)]),
+        Intervals::FRAME_TO_ORDER_FROM,
+        Intervals::FRAME_TO_ORDER_TO,
+        summary::polled(core),
+        engine.plan().nic,
+        summary::observed_and_counted(engine),
+    )
+}

@@ -1,0 +1,251 @@
+//! What `run` and `accept` have in common before the first frame: a device from probe to run, the
+//! engine's place on the network, sessions and TCP as the settings say.
+
+use std::fs::File;
+use std::io::Read;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use fixwire::desk::SessionPlan;
+use fixwire::fix::{CompId, Role, SessionConfig, Version};
+use fixwire::neighbor::Network;
+use fixwire::offload::device::{Backend, Device, Probed};
+use fixwire::offload::plan::Plan;
+use fixwire::offload::profile::Profile;
+use fixwire::tcp::{Config, Endpoint};
+use fixwire::time;
+use fixwire::wire::ethernet::Mac;
+use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
+use serde_json::json;
+
+use super::device::{self, Refused};
+use super::failure::Failure;
+use super::session_file::{NetworkSettings, SessionSettings, Side};
+use super::{say, table};
+
+/// IPv4 and TCP headers without options, in bytes.
+const IP_AND_TCP_HEADERS_LEN: u16 = 40;
+
+/// A TAP that was opened, with the profile's buffers.
+pub(crate) fn tap(
+    backend: Result<TapBackend, TapError>,
+    profile: &Profile,
+) -> Result<TapBackend, Failure> {
+    let backend = backend.map_err(|error| device::tap_failure(&error))?;
+    let backend = backend.with_frames(profile.frames);
+    let kernel = backend.kernel_side();
+    if !kernel.has_addr && is_local_address(kernel.addr) {
+        return Err(Failure::run(
+            format!(
+                "{} would be given {}, which another interface here has",
+                kernel.name, kernel.addr
+            ),
+            format_args!(
+                "give it one of its own first: `ip addr add 10.9.1.1/24 dev {}`",
+                kernel.name
+            ),
+        ));
+    }
+    Ok(backend)
+}
+
+/// From probe to run, the plan shown on the way.
+pub(crate) fn start<B: Backend>(
+    device: Device<B, Probed>,
+    profile: &Profile,
+    json: bool,
+) -> Result<(B::Nic, Plan), Failure> {
+    let configured =
+        device::configure(device, profile).map_err(|refused| show_refused(refused, json))?;
+    let started = configured.start();
+    let (nic, plan) = started
+        .and_then(|device| device.steer(&[]))
+        .map_err(|error| Failure::Run(error.to_string()))?;
+    if !json {
+        say(table::plan(&plan, None));
+    }
+    Ok((nic, plan))
+}
+
+fn show_refused(refused: Refused, json: bool) -> Failure {
+    match refused {
+        Refused::Failed(failure) => failure,
+        Refused::Unmet(plan) => {
+            if json {
+                say(
+                    json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(&plan, None) }),
+                );
+            } else {
+                say(table::plan(&plan, None));
+            }
+            device::unmet(&plan)
+        }
+    }
+}
+
+/// The engine's place on the network of a TAP.
+pub(crate) fn tap_network(
+    backend: &TapBackend,
+    settings: &NetworkSettings,
+) -> Result<Network, Failure> {
+    let kernel = backend.kernel_side();
+    let mtu = u16::try_from(kernel.mtu).unwrap_or(u16::MAX);
+    let far = (kernel.addr, kernel.prefix_len);
+    let network = network(settings, Mac(backend.mac()), mtu, far)?;
+    if is_local_address(network.addr) {
+        return Err(Failure::Input(format!(
+            "the engine would have {}, which the kernel has on another interface here, and both would \
+             answer for its ports; write another address of {}'s network as `address` under [network]",
+            network.addr, kernel.name
+        )));
+    }
+    Ok(network)
+}
+
+/// The engine's place on the network of `far`, its address and prefix length.
+pub(crate) fn network(
+    settings: &NetworkSettings,
+    mac: Mac,
+    mtu: u16,
+    far: (Ipv4Addr, u8),
+) -> Result<Network, Failure> {
+    let (addr, prefix_len) = match settings.addr {
+        Some((addr, _)) if addr == far.0 => {
+            return Err(Failure::Input(format!(
+                "`address` is {addr}, which is the far side's own; write another address of its \
+                 network under [network]"
+            )));
+        }
+        Some(said) => said,
+        None => {
+            let addr = beside(far).ok_or_else(|| {
+                Failure::Input(format!(
+                    "{}/{} has no second address for the engine; write `address` under [network]",
+                    far.0, far.1
+                ))
+            })?;
+            (addr, far.1)
+        }
+    };
+    let gateway = Some(settings.gateway.unwrap_or(far.0));
+    Ok(Network { mac, addr, prefix_len, gateway, vlan: settings.vlan, mtu })
+}
+
+/// The first address of the kernel's network that is not the kernel's.
+fn beside((kernel, prefix_len): (Ipv4Addr, u8)) -> Option<Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+    let network = u32::from(kernel) & !hosts;
+    // RFC 3021: a network of two addresses has no broadcast.
+    let usable = if hosts == 1 { 0..=1 } else { 1..=hosts.saturating_sub(1) };
+    usable.take(2).map(|host| Ipv4Addr::from(network + host)).find(|addr| *addr != kernel)
+}
+
+/// Every session, with its peer on `far` unless the settings say where, or behind a port of `ours`.
+pub(crate) fn session_plans(
+    settings: &[SessionSettings],
+    ours: Ipv4Addr,
+    far: Ipv4Addr,
+) -> Result<Vec<SessionPlan>, Failure> {
+    let plans = settings.iter().map(|settings| {
+        let at = match settings.side {
+            Side::Initiator => settings.connect_host.unwrap_or(far),
+            Side::Acceptor => ours,
+        };
+        session_plan(settings, at)
+    });
+    plans.collect()
+}
+
+/// A session with its peer at the address `at`, or behind a port of that address.
+pub(crate) fn session_plan(
+    settings: &SessionSettings,
+    at: Ipv4Addr,
+) -> Result<SessionPlan, Failure> {
+    let version = match settings.begin_string.as_str() {
+        "FIX.4.2" => Version::Fix42,
+        _ => Version::Fix44,
+    };
+    let (role, port) = match settings.side {
+        Side::Initiator => (Role::Initiator, settings.connect_port),
+        Side::Acceptor => (Role::Acceptor, settings.accept_port),
+    };
+    let (sender, target) = (comp_id(&settings.sender_comp_id)?, comp_id(&settings.target_comp_id)?);
+    let config = SessionConfig {
+        heart_bt_int_s: settings.heart_bt_int_s,
+        reset_on_logon: settings.reset_on_logon,
+        reset_on_logout: settings.reset_on_logout,
+        reset_on_disconnect: settings.reset_on_disconnect,
+        check_latency: settings.check_latency,
+        max_latency_s: settings.max_latency_s,
+        logon_timeout_s: settings.logon_timeout_s,
+        logout_timeout_s: settings.logout_timeout_s,
+        ..SessionConfig::new(version, role, sender, target)
+    };
+    let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
+    Ok(SessionPlan { config, peer: Endpoint { addr: at, port }, reconnect_interval })
+}
+
+pub(crate) fn comp_id(text: &str) -> Result<CompId, Failure> {
+    CompId::new(text).ok_or_else(|| {
+        Failure::Input(format!("{text:?} is no CompID; write 1 to 64 printable ASCII characters"))
+    })
+}
+
+/// TCP for so many sessions: a connection each, and another while the one before dies out.
+pub(crate) fn tcp_config(network: &Network, sessions: usize) -> Config {
+    let default = Config::default();
+    Config {
+        mss: network.mtu.saturating_sub(IP_AND_TCP_HEADERS_LEN),
+        connections_max: default.connections_max.max(2 * sessions + 16),
+        backlog_max: default.backlog_max.max(sessions),
+        listeners_max: default.listeners_max.max(sessions),
+        ..default
+    }
+}
+
+/// Sixteen bytes that nobody can guess.
+pub(crate) fn secret() -> Result<[u8; 16], Failure> {
+    let mut secret = [0; 16];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut secret)).map_err(
+        |error| {
+            Failure::run(
+                format!("/dev/urandom cannot be read: {error}"),
+                "hand the device to the container",
+            )
+        },
+    )?;
+    Ok(secret)
+}
+
+/// Set once Ctrl-C or SIGTERM has come.
+pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // One is enough, and `timeout` sends two: what follows is bounded in time.
+        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| {
+            Failure::run(format!("signals cannot be caught: {error}"), "try again")
+        })?;
+    }
+    Ok(interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_s_address_is_on_the_kernel_s_network_and_not_the_kernel_s() {
+        for (kernel, prefix_len, ours) in [
+            ([10, 9, 0, 1], 24, Some([10, 9, 0, 2])),
+            ([10, 9, 0, 2], 24, Some([10, 9, 0, 1])),
+            ([192, 168, 7, 5], 30, Some([192, 168, 7, 6])),
+            ([192, 168, 7, 129], 25, Some([192, 168, 7, 130])),
+            ([10, 0, 0, 4], 31, Some([10, 0, 0, 5])),
+            ([10, 0, 0, 4], 32, None),
+        ] {
+            let found = beside((Ipv4Addr::from(kernel), prefix_len));
+            assert_eq!(found, ours.map(Ipv4Addr::from), "{kernel:?}/{prefix_len}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Polls an engine from outside: rounds, idle cores, where the thread runs, and a bounded end.
+
+use std::time::Duration;
+
+use fixwire::app::Application;
+use fixwire::engine::Engine;
+use fixwire::offload::nic::Nic;
+use fixwire::offload::profile::{Core, Idle, Profile};
+use fixwire::time::Clock;
+use fixwire_hw::clock::HostClock;
+
+use super::failure::Failure;
+use super::telling::Teller;
+
+/// Rounds between two looks at everything that is not a packet.
+const ROUNDS_PER_LOOK: u32 = 256;
+/// Empty rounds before a core that may be lent out is.
+const IDLE_ROUNDS: u32 = 2_000;
+/// How long sessions may take to log out at the end.
+const LOG_OUT_WITHIN: Duration = Duration::from_secs(5);
+
+/// An engine, and how it is polled. `beside` polls what else this thread polls: the far side of a
+/// simulated wire.
+pub(crate) struct Polling<'a, N: Nic, A: Application> {
+    pub(crate) engine: &'a mut Engine<N, A>,
+    clock: &'a HostClock,
+    idle: Idle,
+    empty: u32,
+    beside: &'a mut dyn FnMut(),
+    teller: Teller,
+}
+
+impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
+    /// Says what the engine is up to, and is ready to poll it.
+    pub(crate) fn new(
+        engine: &'a mut Engine<N, A>,
+        clock: &'a HostClock,
+        idle: Idle,
+        beside: &'a mut dyn FnMut(),
+        teller: Teller,
+    ) -> Self {
+        teller.begin(engine);
+        Polling { engine, clock, idle, empty: 0, beside, teller }
+    }
+
+    /// Many rounds, and then what happened in them is told.
+    pub(crate) fn rounds(&mut self) {
+        for _ in 0..ROUNDS_PER_LOOK {
+            self.round();
+        }
+        self.teller.tell(self.engine);
+    }
+
+    /// Logs every session out, and gives up after a while.
+    pub(crate) fn log_out(mut self, reason: &str) {
+        self.engine.log_out(self.clock.now(), reason);
+        self.teller.tell(self.engine);
+        self.teller.logging_out(self.engine);
+        let deadline = self.clock.now().mono.as_ns() + LOG_OUT_WITHIN.as_nanos() as u64;
+        while !self.engine.is_idle() && self.clock.now().mono.as_ns() < deadline {
+            self.round();
+        }
+        self.teller.tell(self.engine);
+    }
+
+    #[inline]
+    fn round(&mut self) {
+        let received = self.engine.poll(self.clock);
+        (self.beside)();
+        self.empty = if received > 0 { 0 } else { self.empty.saturating_add(1) };
+        if self.empty > IDLE_ROUNDS && self.idle == Idle::Yield {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Puts the polling thread where the profile says, and says where that is.
+pub(crate) fn pin(profile: &Profile) -> Result<Option<u16>, Failure> {
+    let allowed = fixwire_hw::core::allowed_cores();
+    let core = match profile.core {
+        Core::Any => None,
+        Core::Number(core) => Some(core),
+        Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
+    };
+    match core {
+        None => Ok(None),
+        Some(core) => match fixwire_hw::core::pin(core) {
+            Ok(()) => Ok(Some(core)),
+            Err(_) if profile.core == Core::Auto => Ok(None),
+            Err(error) => {
+                Err(Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile"))
+            }
+        },
+    }
+}

@@ -1,0 +1,72 @@
+//! What sessions and counters came to, for people and for machines.
+
+use fixwire::app::Application;
+use fixwire::desk::SessionStatus;
+use fixwire::engine::Engine;
+use fixwire::fix::{Event, Garbled, RejectReason};
+use fixwire::offload::nic::Nic;
+use serde_json::{Map, Value, json};
+
+use super::table;
+use super::telling::identity;
+
+/// What of a session's counters stands beside it.
+const COUNTED: [Event; 7] = [
+    Event::MessageReceived,
+    Event::MessageSent,
+    Event::MessageResent,
+    Event::ResendAnswered,
+    Event::GapDetected,
+    Event::GapFilled,
+    Event::DuplicateIgnored,
+];
+
+/// A session as machines read it: who, how often, how far, what it counted.
+pub(crate) fn session_json(status: &SessionStatus<'_>) -> Map<String, Value> {
+    let counters = status.counters;
+    let mut counted: Map<String, Value> = COUNTED
+        .into_iter()
+        .map(|event| (event.name().to_owned(), counters.of(event).into()))
+        .collect();
+    counted.insert("rejects_sent".into(), rejects_sent(status).into());
+    let garbled: u64 = Garbled::ALL.into_iter().map(|reason| counters.of_garbled(reason)).sum();
+    counted.insert("garbled".into(), garbled.into());
+    let mut session = identity(status.config);
+    session.insert("peer".into(), status.peer.to_string().into());
+    session.insert("remote".into(), status.remote.to_string().into());
+    session.insert("logons".into(), status.logons.into());
+    session.insert("next_out".into(), status.next_out.into());
+    session.insert("next_in".into(), status.next_in.into());
+    session.insert("counters".into(), counted.into());
+    session
+}
+
+/// Messages of a session that were refused by a Reject.
+pub(crate) fn rejects_sent(status: &SessionStatus<'_>) -> u64 {
+    RejectReason::ALL.into_iter().map(|reason| status.counters.of_reject(reason)).sum()
+}
+
+/// Every counter of an engine by name.
+pub(crate) fn counters_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Value {
+    let counters = engine.counters();
+    Value::Object(counters.map(|(name, count)| (name.to_owned(), json!(count))).collect())
+}
+
+/// What live frames showed, and the counters that counted.
+pub(crate) fn observed_and_counted<N: Nic, A: Application>(engine: &Engine<N, A>) -> String {
+    let counted: Vec<String> = engine
+        .counters()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    format!(
+        "what live frames showed:\n{}\n\ncounters: {}",
+        table::observed(engine.plan(), engine.observations()),
+        counted.join(", ")
+    )
+}
+
+/// Where the engine was polled, in words.
+pub(crate) fn polled(core: Option<u16>) -> String {
+    core.map_or("not pinned".to_owned(), |core| format!("pinned to core {core}"))
+}

@@ -1,0 +1,166 @@
+//! Tests as root of a namespace of their own, and the program run there.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{no_namespace, skip};
+
+/// Set in the process that is inside.
+const INSIDE: &str = "FIXWIRE_TEST_INSIDE";
+/// The end of a hang, and no measure of anything.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Runs `body` as root of user, network and PID namespaces of its own: this same test, started once
+/// more by `unshare`. Whatever it leaves running ends with it.
+pub fn inside(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    if let Some(why) = no_namespace() {
+        return skip(test, &why);
+    }
+    let output = Command::new("unshare")
+        .args(["-Urnpf", "--kill-child"])
+        .arg(std::env::current_exe().expect("the test knows its own file"))
+        .args([test, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()))
+        .output()
+        .expect("unshare runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{words}");
+}
+
+/// A program that runs, and the lines that it prints as they come.
+pub struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Option<std::thread::JoinHandle<String>>,
+}
+
+/// How a program ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    /// What it printed and nobody had read.
+    pub rest: Vec<String>,
+    pub errors: String,
+}
+
+impl Program {
+    pub fn start(command: &mut Command) -> Program {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().expect("it was piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut stderr = child.stderr.take().expect("it was piped");
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            text
+        });
+        Program { child, lines, errors: Some(errors) }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line.
+    pub fn line(&mut self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(why) => {
+                let _ = self.child.kill();
+                let errors = self.errors.take().map(|errors| errors.join().unwrap_or_default());
+                panic!("no line: {why}: {}", errors.unwrap_or_default());
+            }
+        }
+    }
+
+    /// The next line for which `wanted` holds; those before it are passed over.
+    pub fn line_where(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        loop {
+            let line = self.line();
+            if wanted(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// The next line, as JSON.
+    pub fn event(&mut self) -> Value {
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// The next event of a kind; those before it are passed over.
+    pub fn event_of(&mut self, kind: &str) -> Value {
+        loop {
+            let event = self.event();
+            if event["event"] == kind {
+                return event;
+            }
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let signal = format!("-{name}");
+        let status = Command::new("kill").args([&signal, &self.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let code = loop {
+            match self.child.try_wait().expect("it can be waited for") {
+                Some(status) => break status.code(),
+                None if std::time::Instant::now() > deadline => {
+                    let _ = self.child.kill();
+                    panic!("it does not end");
+                }
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        let errors = self.errors.take().map(|errors| errors.join().unwrap_or_default());
+        Ended { code, rest: self.lines.iter().collect(), errors: errors.unwrap_or_default() }
+    }
+
+    /// Ctrl-C, and how it ended.
+    pub fn interrupt(self) -> Ended {
+        self.signal("INT");
+        self.wait()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The last line, as JSON.
+    pub fn summary(&self) -> Value {
+        let line = self.rest.last().unwrap_or_else(|| panic!("it said nothing: {}", self.errors));
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+}
