@@ -22,10 +22,22 @@ fn json(output: &Output) -> Value {
     })
 }
 
+/// For scripts: starts the demo exchange, and goes on once it listens.
+const START_EXCHANGE: &str = r#"
+start_exchange() {
+  local said; said=$(mktemp)
+  "$bin" exchange >"$said" & exchange=$!
+  until grep -q listening "$said"; do sleep 0.02; done
+  rm "$said"
+}
+bin=$1
+"#;
+
 /// Runs a shell script as root of a user and network namespace of its own. `$1` is the program.
 fn in_namespace(script: &str) -> Output {
+    let script = format!("{START_EXCHANGE}{script}");
     Command::new("unshare")
-        .args(["-Urn", "bash", "-c", script, "bash", BIN])
+        .args(["-Urn", "bash", "-c", &script, "bash", BIN])
         .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()))
         .output()
         .expect("unshare runs")
@@ -78,7 +90,7 @@ fn an_attached_tap_trades_with_an_exchange_of_its_own_process() {
         return skip("an_attached_tap_trades_with_an_exchange_of_its_own_process", &why);
     }
     let output = in_namespace(
-        r#""$1" exchange >/dev/null & exchange=$!
+        r#"start_exchange
            "$1" run --nic tap:fw0 --orders 300 --json; status=$?
            kill $exchange; exit $status"#,
     );
@@ -97,7 +109,7 @@ fn a_counterparty_that_expects_higher_numbers_is_quoted_and_a_reset_helps() {
         );
     }
     let output = in_namespace(
-        r#""$1" exchange >/dev/null & exchange=$!
+        r#"start_exchange
            s=$(mktemp); echo 'reset_on_logon = true' >"$s"
            "$1" run --nic tap:fw0 --orders 20 --json >/dev/null; echo "first $?"
            "$1" run --nic tap:fw0 --orders 20 --json >/dev/null; echo "second $?"
@@ -260,7 +272,7 @@ fn a_kill_at_any_moment_leaves_nothing_behind() {
 
         // In a namespace that outlives it: the TAP goes with its engine.
         let output = in_namespace(&format!(
-            r#""$1" exchange >/dev/null & exchange=$!
+            r#"start_exchange
                "$1" run --nic tap:fw0 --orders 10000000 --json >/dev/null & engine=$!
                sleep {}; kill -9 $engine; wait $engine 2>/dev/null
                for _ in $(seq 50); do ip link show fw0 >/dev/null 2>&1 || break; sleep 0.02; done
