@@ -3,11 +3,18 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
+use common::captured::{
+    Dissected, all_off, assert_accounted, assert_capture_is_right, assert_conversation,
+    assert_file_agrees, comments, count, dissect, errors, interfaces, lost, no_wireshark,
+    of_interface,
+};
+use common::inside::{PATIENCE, Program};
 use common::{has, no_namespace, skip};
 use serde_json::Value;
 
@@ -21,10 +28,6 @@ fn json(output: &Output) -> Value {
     })
 }
 
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 /// A run of `orders` on `nic`, captured to `file`.
 fn captured(nic: &str, orders: u64, file: &Path, more: &[&str]) -> Output {
     Command::new(BIN)
@@ -35,159 +38,25 @@ fn captured(nic: &str, orders: u64, file: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn count(run: &Value, name: &str) -> u64 {
-    let found = run["capture"].get(name).or_else(|| run["counters"].get(name));
-    found.and_then(Value::as_u64).unwrap_or_else(|| panic!("no counter {name}"))
-}
-
 /// The run traded all the same, and every frame is in the file or counted as missing.
 fn assert_traded_and_accounted(run: &Value, orders: u64) {
     assert_eq!(run["session"]["reports_received"], orders);
-    for way in ["rx", "tx"] {
-        let sum: u64 = ["written", "ring_full", "write_failed"]
-            .iter()
-            .map(|what| count(run, &format!("{way}_{what}")))
-            .sum();
-        assert_eq!(sum, count(run, &format!("{way}_frames")), "{}", run["capture"]);
-    }
-}
-
-fn lost(run: &Value) -> u64 {
-    let ways = ["rx_ring_full", "tx_ring_full", "rx_write_failed", "tx_write_failed"];
-    ways.iter().map(|name| count(run, name)).sum()
-}
-
-/// A profile of `nic` that leaves nothing to the device.
-fn all_off(folder: &Path, nic: &str) -> String {
-    let path = folder.join("off.toml");
-    let off = ["rx_ipv4_checksum", "rx_tcp_checksum", "tx_ipv4_checksum", "tx_tcp_checksum"];
-    let lines: String = off.iter().map(|name| format!("{name} = \"off\"\n")).collect();
-    fs::write(&path, format!("extends = \"{nic}\"\n[offloads]\n{lines}")).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-/// What tshark says of a frame, by field; several values of one field stand with commas between.
-type Dissected = BTreeMap<&'static str, String>;
-
-const FIELDS: [&str; 11] = [
-    "frame.interface_id",
-    "frame.packet_flags_direction",
-    "frame.time_epoch",
-    "frame.comment",
-    "ip.checksum.status",
-    "tcp.checksum.status",
-    "tcp.analysis.retransmission",
-    "_ws.expert.severity",
-    "_ws.expert.message",
-    "fix.MsgType",
-    "fix.MsgSeqNum",
-];
-
-fn dissect(file: &Path) -> Vec<Dissected> {
-    let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(file).args(["-T", "fields", "-E", "separator=|", "-E", "occurrence=a"]);
-    for option in ["tcp.check_checksum:TRUE", "ip.check_checksum:TRUE"] {
-        tshark.args(["-o", option]);
-    }
-    tshark.args(["-d", "tcp.port==9878,fix"]);
-    tshark.args(FIELDS.iter().flat_map(|field| ["-e", field]));
-    let output = tshark.output().unwrap();
-    assert!(output.status.success(), "tshark does not read it: {}", errors(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let values = |line: &str| {
-        let values = FIELDS.into_iter().zip(line.split('|').map(str::to_owned));
-        values.collect::<Dissected>()
-    };
-    text.lines().map(values).collect()
-}
-
-/// Frames of one interface: 0 has what was received, 1 what was sent.
-fn of_interface(frames: &[Dissected], interface: u8) -> Vec<&Dissected> {
-    let id = interface.to_string();
-    frames.iter().filter(|frame| frame["frame.interface_id"] == id).collect()
-}
-
-/// No error and no warning. Severities are numbers, the worse the higher (epan/proto.h, PI_*).
-fn assert_nothing_wrong(frames: &[Dissected]) {
-    const PI_WARN: u32 = 0x0060_0000;
-    for (index, frame) in frames.iter().enumerate() {
-        let severities = frame["_ws.expert.severity"].split(',').filter(|text| !text.is_empty());
-        for severity in severities.map(|text| text.parse::<u32>().expect("a number")) {
-            assert!(severity < PI_WARN, "frame {}: {frame:?}", index + 1);
-        }
-    }
+    assert_accounted(run);
 }
 
 /// Each way the messages of the run, every MsgSeqNum once and in order.
 fn assert_messages_are_whole(frames: &[Dissected], orders: u64) {
-    let list = |frames: &[&Dissected], field: &str| -> Vec<String> {
-        let values = frames.iter().flat_map(|frame| frame[field].split(','));
-        values.filter(|text| !text.is_empty()).map(str::to_owned).collect()
-    };
     for (interface, kind) in [(0, "8"), (1, "D")] {
-        let frames = of_interface(frames, interface);
-        let mut expected = vec!["A"];
-        expected.extend(vec![kind; orders as usize]);
-        expected.push("5");
-        assert_eq!(list(&frames, "fix.MsgType"), expected, "interface {interface}");
-        let numbers: Vec<String> = (1..=orders + 2).map(|number| number.to_string()).collect();
-        assert_eq!(list(&frames, "fix.MsgSeqNum"), numbers, "interface {interface}");
+        assert_conversation(&of_interface(frames, interface), kind, 1, orders);
     }
-}
-
-/// Nine decimals that are used, and no step back within an interface.
-fn assert_stamps_are_ns_and_never_go_back(frames: &[Dissected]) {
-    for (interface, direction) in [(0, 1), (1, 2)] {
-        let frames = of_interface(frames, interface);
-        assert!(!frames.is_empty());
-        for frame in &frames {
-            let flag = frame["frame.packet_flags_direction"].trim_start_matches("0x");
-            assert_eq!(u32::from_str_radix(flag, 16), Ok(direction), "{frame:?}");
-        }
-        let stamps: Vec<u64> = frames.iter().map(|frame| ns(&frame["frame.time_epoch"])).collect();
-        assert!(stamps.is_sorted(), "interface {interface}");
-        assert!(stamps.iter().any(|ns| ns % 1_000 != 0), "no finer than microseconds");
-    }
-}
-
-fn ns(epoch: &str) -> u64 {
-    let (seconds, fraction) = epoch.split_once('.').expect("a fraction");
-    assert_eq!(fraction.len(), 9, "{epoch}");
-    seconds.parse::<u64>().unwrap() * 1_000_000_000 + fraction.parse::<u64>().unwrap()
 }
 
 /// Everything asked of a capture of a whole run.
 fn assert_captured_run_is_right(run: &Value, file: &Path) -> Vec<Dissected> {
     assert_traded_and_accounted(run, ORDERS);
-    assert_eq!((lost(run), &run["capture"]["trouble"]), (0, &Value::Null));
-    let frames = dissect(file);
-    for (interface, name) in [(0, "rx_frames"), (1, "tx_frames")] {
-        assert_eq!(of_interface(&frames, interface).len() as u64, count(run, name), "{name}");
-    }
-    assert_nothing_wrong(&frames);
+    let frames = assert_capture_is_right(run, file, 2 * ORDERS);
     assert_messages_are_whole(&frames, ORDERS);
-    assert_stamps_are_ns_and_never_go_back(&frames);
-    // Each frame with a sum is found right: the copies were completed.
-    let tcp = frames.iter().filter(|frame| !frame["tcp.checksum.status"].is_empty());
-    let tcp: Vec<&Dissected> = tcp.collect();
-    assert!(tcp.len() as u64 > 2 * ORDERS);
-    for frame in tcp {
-        let status = (&*frame["ip.checksum.status"], &*frame["tcp.checksum.status"]);
-        assert_eq!(status, ("1", "1"), "{frame:?}");
-    }
-    // What we sent twice was sent twice; nothing else looks so.
-    let again = of_interface(&frames, 1)
-        .iter()
-        .filter(|frame| !frame["tcp.analysis.retransmission"].is_empty())
-        .count() as u64;
-    let counted = count(run, "tcp_retransmission") + count(run, "tcp_syn_retransmission");
-    assert!(again <= counted, "{again} retransmissions, {counted} counted");
     frames
-}
-
-fn comments<'a>(frames: &[&'a Dissected]) -> Vec<&'a str> {
-    let comments = frames.iter().map(|frame| frame["frame.comment"].as_str());
-    comments.filter(|comment| !comment.is_empty()).collect()
 }
 
 fn assert_right_with_and_without_offloads(nic: &str, sent: &str, received: Option<(&str, &str)>) {
@@ -229,11 +98,6 @@ fn assert_capinfos_names_sources(file: &Path, nic: &str, received: u64) {
     }
 }
 
-fn no_wireshark() -> Option<String> {
-    let missing = ["tshark", "capinfos"].into_iter().find(|tool| !has(tool))?;
-    Some(format!("{missing} is not installed"))
-}
-
 #[test]
 fn wireshark_finds_nothing_wrong_with_a_run_on_the_model() {
     if let Some(why) = no_wireshark() {
@@ -252,65 +116,6 @@ fn wireshark_finds_nothing_wrong_with_a_run_on_a_tap() {
     let received = "TCP checksum handed over unfinished, completed in this copy";
     let received = Some((received, "rx_checksum_partial"));
     assert_right_with_and_without_offloads("tap", sent, received);
-}
-
-/// What a file says of one interface.
-#[derive(Debug, Default, PartialEq)]
-struct Interface {
-    packets: u64,
-    /// Frames missing before one of them.
-    gaps: u64,
-    /// Received and dropped, at its end.
-    statistics: Option<(u64, u64)>,
-}
-
-/// Both interfaces of a file, read block by block; nothing but whole blocks may be in it.
-fn interfaces(file: &[u8]) -> [Interface; 2] {
-    const GAP: u16 = 4;
-    let number = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap()) as usize;
-    let option = |mut at: usize, wanted: u16| loop {
-        let (code, len) = (number(at) as u16, number(at) >> 16);
-        if code == wanted {
-            return Some(number(at + 4) as u64 | (number(at + 8) as u64) << 32);
-        }
-        if code == 0 {
-            return None;
-        }
-        at += 4 + len.next_multiple_of(4);
-    };
-    let mut found = <[Interface; 2]>::default();
-    let mut at = 0;
-    while at < file.len() {
-        let (kind, len) = (number(at), number(at + 4));
-        assert_eq!(number(at + len - 4), len, "half a block at {at} of {}", file.len());
-        match kind {
-            6 => {
-                let interface = &mut found[number(at + 8)];
-                let options = at + 28 + number(at + 20).next_multiple_of(4);
-                interface.packets += 1;
-                interface.gaps += option(options, GAP).unwrap_or(0);
-            }
-            5 => {
-                let counted = |code| option(at + 20, code).unwrap();
-                found[number(at + 8)].statistics = Some((counted(4), counted(5)));
-            }
-            _ => {}
-        }
-        at += len;
-    }
-    found
-}
-
-/// File and report say the same.
-fn assert_file_agrees(run: &Value, file: &[u8]) {
-    for (interface, way) in interfaces(file).iter().zip(["rx", "tx"]) {
-        assert_eq!(interface.packets, count(run, &format!("{way}_written")));
-        let frames = count(run, &format!("{way}_frames"));
-        assert!(interface.packets + interface.gaps <= frames, "{interface:?} of {frames}");
-        if let Some(statistics) = interface.statistics {
-            assert_eq!(statistics, (frames, frames - interface.packets));
-        }
-    }
 }
 
 #[test]
@@ -517,18 +322,97 @@ fn a_pipe_that_is_read_carries_the_same_as_a_file() {
 }
 
 #[test]
+fn a_file_that_a_namespace_shuts_us_out_of_is_opened_before_it_is_entered() {
+    const NAME: &str = "a_file_that_a_namespace_shuts_us_out_of_is_opened_before_it_is_entered";
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(why) = no_namespace() {
+        return skip(NAME, &why);
+    }
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        return skip(NAME, "only root can give a folder away");
+    }
+    // Another user's: root may write there, root of a namespace may not.
+    std::os::unix::fs::chown(folder.path(), Some(1), Some(1)).unwrap();
+    let file = folder.path().join("run.pcapng");
+    let run = json(&captured("tap", 50, &file, &[]));
+    assert_traded_and_accounted(&run, 50);
+    assert_eq!(lost(&run), 0, "{}", run["capture"]);
+
+    let file = folder.path().join("accept.pcapng");
+    let mut command = Command::new(BIN);
+    let mut acceptor =
+        Program::start(command.args(["accept", "--nic", "tap", "--json", "--capture"]).arg(file));
+    acceptor.event_of("listening");
+    let summary = acceptor.interrupt().summary();
+    assert_accounted(&summary);
+    assert_eq!((lost(&summary), &summary["capture"]["trouble"]), (0, &Value::Null));
+}
+
+/// Which cores a process's first thread may use, which polls, and which its capture's writer.
+fn cores_of_polling_and_writing(process: u32) -> Option<(String, String)> {
+    let cores_of = |thread: &Path, name: &str| {
+        let status = fs::read_to_string(thread.join("status")).ok()?;
+        let value = |key| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        value("Name:").filter(|found| *found == name)?;
+        value("Cpus_allowed:").map(str::to_owned)
+    };
+    let threads = Path::new("/proc").join(process.to_string()).join("task");
+    let polling = cores_of(&threads.join(process.to_string()), "fixwire")?;
+    let mut threads = fs::read_dir(threads).ok()?.map_while(Result::ok);
+    Some((polling, threads.find_map(|thread| cores_of(&thread.path(), "capture"))?))
+}
+
+/// Whether two masks of cores, in hexadecimal digits, have one in common.
+fn overlap(ours: &str, theirs: &str) -> bool {
+    let digits =
+        |mask: &str| mask.chars().filter_map(|digit| digit.to_digit(16)).collect::<Vec<_>>();
+    digits(ours).iter().zip(digits(theirs)).any(|(ours, theirs)| ours & theirs != 0)
+}
+
+#[test]
+fn the_file_is_written_off_the_core_that_polls() {
+    const NAME: &str = "the_file_is_written_off_the_core_that_polls";
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
+        return skip(NAME, "there is one core");
+    }
+    if let Some(why) = no_namespace() {
+        return skip(NAME, &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [vec!["run", "--orders", "1000000000"], vec!["accept"]] {
+        let file = folder.path().join(arguments[0]);
+        let mut command = Command::new(BIN);
+        command.args(&arguments).args(["--nic", "tap", "--capture"]).arg(file);
+        let program = Program::start(&mut command);
+        let begun = Instant::now();
+        loop {
+            let cores = cores_of_polling_and_writing(program.id());
+            if cores.as_ref().is_some_and(|(polling, writing)| !overlap(polling, writing)) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{arguments:?}: {cores:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        program.interrupt();
+    }
+}
+
+#[test]
 fn what_is_wrong_with_the_options_is_said_before_the_file_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kept.pcapng");
     fs::write(&file, "kept").unwrap();
     let path = file.to_str().unwrap();
-    for (arguments, words) in [
-        (vec!["--capture", path, "--capture-ring-mib", "0"], "1..=4096"),
-        (vec!["--capture-ring-mib", "4"], "--capture"),
-        (vec!["--capture", path, "--profile", "nope"], "nope"),
+    for (command, arguments, words) in [
+        ("run", vec!["--capture", path, "--capture-ring-mib", "0"], "1..=4096"),
+        ("run", vec!["--capture-ring-mib", "4"], "--capture"),
+        ("run", vec!["--capture", path, "--profile", "nope"], "nope"),
+        ("accept", vec!["--capture", path, "--capture-ring-mib", "0"], "1..=4096"),
+        ("accept", vec!["--capture", path, "--profile", "nope"], "nope"),
+        ("accept", vec!["--capture", path], "nobody can connect to the NIC model"),
     ] {
         let output =
-            Command::new(BIN).args(["run", "--nic", "sim"]).args(&arguments).output().unwrap();
+            Command::new(BIN).args([command, "--nic", "sim"]).args(&arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(errors(&output).contains(words), "{}", errors(&output));
         assert_eq!(fs::read(&file).unwrap(), b"kept");

@@ -15,17 +15,19 @@ use fixwire::offload::device::Device;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
+use fixwire_hw::capture::{Capture, Summary};
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::tap::{TapBackend, namespace};
 use serde_json::{Value, json};
 
+use super::capture::CaptureArgs;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
 use super::telling::{Teller, parties};
-use super::{bring_up, profile, say, summary, table};
+use super::{bring_up, capture, profile, say, summary, table};
 
 /// Accept FIX connections over our own TCP until Ctrl-C, and report.
 ///
@@ -49,6 +51,8 @@ pub(crate) struct AcceptArgs {
     /// What answers.
     #[arg(long, value_enum, default_value_t = App::Echo)]
     app: App,
+    #[command(flatten)]
+    capture: CaptureArgs,
     /// Say what happens as JSON, a line each; the last one is the summary.
     #[arg(long)]
     json: bool,
@@ -66,9 +70,9 @@ enum App {
 pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Accept)?;
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
-    let backend = match &args.nic {
-        NicSpec::Tap(name) => TapBackend::attach(name),
-        NicSpec::TapEmbedded => TapBackend::embedded(),
+    let name = match &args.nic {
+        NicSpec::Tap(name) => Some(name),
+        NicSpec::TapEmbedded => None,
         NicSpec::Sim => {
             return Err(Failure::Input(
                 "nobody can connect to the NIC model, whose wire ends in this process; use `--nic \
@@ -78,19 +82,21 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             ));
         }
     };
+    // Before the namespace of our own: what may be written here may not be there.
+    let capture = args.capture.open();
+    let backend = name.map_or_else(TapBackend::embedded, |name| TapBackend::attach(name));
     let backend = bring_up::tap(backend, &profile)?;
     let network = bring_up::tap_network(&backend, &settings.network)?;
     let far = backend.kernel_side().addr;
     let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
     let (nic, plan) = bring_up::start(Device::probed(backend), &profile, args.json)?;
-    let job = Job { args, profile: &profile, network };
-    match args.app {
-        App::Echo => {
-            let app = Echo::new(sessions.len());
-            let sessions = sessions.into_iter().map(with_room_for_echoes).collect();
-            job.serve(nic, plan, sessions, app)
+    let job = Job { args, profile: &profile, network, clock: HostClock::new() };
+    match capture {
+        None => job.answer(nic, None, plan, sessions),
+        Some(asked) => {
+            let (nic, capture) = asked.start(nic, &plan.nic, job.clock, None);
+            job.answer(nic, Some(capture), plan, sessions)
         }
-        App::Exchange => job.serve(nic, plan, sessions, Exchange::new()),
     }
 }
 
@@ -105,13 +111,33 @@ struct Job<'a> {
     args: &'a AcceptArgs,
     profile: &'a Profile,
     network: Network,
+    clock: HostClock,
 }
 
 impl Job<'_> {
+    /// Serves with the application that was asked for, captured or not.
+    fn answer<N: Nic>(
+        &self,
+        nic: N,
+        capture: Option<Capture>,
+        plan: Plan,
+        sessions: Vec<SessionPlan>,
+    ) -> Result<(), Failure> {
+        match self.args.app {
+            App::Echo => {
+                let app = Echo::new(sessions.len());
+                let sessions = sessions.into_iter().map(with_room_for_echoes).collect();
+                self.serve(nic, capture, plan, sessions, app)
+            }
+            App::Exchange => self.serve(nic, capture, plan, sessions, Exchange::new()),
+        }
+    }
+
     /// Serves until it is interrupted, and reports.
     fn serve<N: Nic, A: Answering>(
         &self,
         nic: N,
+        capture: Option<Capture>,
         plan: Plan,
         sessions: Vec<SessionPlan>,
         app: A,
@@ -120,21 +146,22 @@ impl Job<'_> {
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
-        let core = polling::pin(self.profile)?;
+        let core = polling::pin(self.profile, capture.as_ref())?;
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
-        let (clock, mut nothing) = (HostClock::new(), || {});
+        let mut nothing = || {};
         let mut polling =
-            Polling::new(&mut engine, &clock, self.profile.idle, &mut nothing, teller);
+            Polling::new(&mut engine, &self.clock, self.profile.idle, &mut nothing, teller);
         while !interrupted.load(Ordering::Relaxed) {
             polling.rounds();
         }
         polling.log_out("the acceptor ends");
+        let captured = capture.map(Capture::finish);
         if self.args.json {
-            say(summary_json(&engine, core));
+            say(summary_json(&engine, core, captured.as_ref()));
         } else {
-            say(summary_for_people(&engine, core));
+            say(summary_for_people(&engine, core, captured.as_ref()));
         }
         Ok(())
     }
@@ -182,7 +209,11 @@ impl Answering for Exchange {
     }
 }
 
-fn summary_json<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<u16>) -> Value {
+fn summary_json<N: Nic, A: Answering>(
+    engine: &Engine<N, A>,
+    core: Option<u16>,
+    captured: Option<&Summary>,
+) -> Value {
     let sessions: Vec<Value> =
         engine.desk().statuses().map(|status| summary::session_json(&status).into()).collect();
     let mut app: serde_json::Map<String, Value> = engine
@@ -202,11 +233,16 @@ fn summary_json<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<u16>) 
         "app": app,
         "sessions": sessions,
         "latency_ns": interval.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
+        "capture": captured.map(capture::summary_json),
         "counters": summary::counters_json(engine),
     })
 }
 
-fn summary_for_people<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<u16>) -> String {
+fn summary_for_people<N: Nic, A: Answering>(
+    engine: &Engine<N, A>,
+    core: Option<u16>,
+    captured: Option<&Summary>,
+) -> String {
     let header = [
         "session", "version", "logons", "received", "sent", "resent", "rejects", "next out",
         "next in",
@@ -237,6 +273,6 @@ fn summary_for_people<N: Nic, A: Answering>(engine: &Engine<N, A>, core: Option<
         Intervals::FRAME_TO_ORDER_TO,
         summary::polled(core),
         engine.plan().nic,
-        summary::observed_and_counted(engine),
+        summary::observed_and_counted(engine, captured),
     )
 }

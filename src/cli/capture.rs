@@ -18,12 +18,12 @@ use super::warn;
 pub(crate) struct CaptureArgs {
     /// Write every frame that crosses the NIC, both ways, to this file, for Wireshark: pcapng, nanosecond
     /// stamps with their source in the interface description. A file that is there is replaced; a named
-    /// pipe is written to once somebody reads it. What cannot be written is counted and said; trading
-    /// goes on.
+    /// pipe is written to once somebody reads it. What cannot be written is counted and said; sessions
+    /// go on.
     #[arg(long, value_name = "FILE.pcapng")]
     capture: Option<PathBuf>,
     /// Memory between the polling core and the capture's writer, in MiB: what the file may fall behind
-    /// by. When it is full, frames are missing from the file, counted, and trading goes on.
+    /// by. When it is full, frames are missing from the file, counted, and sessions go on.
     #[arg(long, value_name = "MIB", requires = "capture", default_value_t = (capture::RING_LEN >> 20) as u64, value_parser = clap::value_parser!(u64).range(1..=4_096))]
     capture_ring_mib: u64,
 }
@@ -34,7 +34,7 @@ impl CaptureArgs {
     pub(crate) fn open(&self) -> Option<Asked> {
         let file = CaptureFile::open(self.capture.as_deref()?);
         if let Some(trouble) = file.trouble() {
-            warn(format_args!("{trouble}. Nothing is captured; trading goes on."));
+            warn(format_args!("{trouble}. Nothing is captured; sessions go on."));
         }
         // Past a limit on file sizes (`ulimit -f`), a signal would end the process; caught, the write
         // fails and is counted. Where it cannot be caught, it is as for any other program.
@@ -68,7 +68,7 @@ impl Asked {
             clock,
             wire_origin,
             ring_len: self.ring_len,
-            say: |trouble| warn(format_args!("{trouble}. Trading goes on.")),
+            say: |trouble| warn(format_args!("{trouble}. Sessions go on.")),
         };
         capture::start(self.file, nic, &options)
     }

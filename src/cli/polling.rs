@@ -7,6 +7,7 @@ use fixwire::engine::Engine;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::time::Clock;
+use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
 
 use super::failure::Failure;
@@ -74,22 +75,24 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     }
 }
 
-/// Puts the polling thread where the profile says, and says where that is.
-pub(crate) fn pin(profile: &Profile) -> Result<Option<u16>, Failure> {
+/// Puts the polling thread where the profile says, and says where that is. A capture that was started
+/// keeps off that core.
+pub(crate) fn pin(profile: &Profile, capture: Option<&Capture>) -> Result<Option<u16>, Failure> {
     let allowed = fixwire_hw::core::allowed_cores();
     let core = match profile.core {
         Core::Any => None,
         Core::Number(core) => Some(core),
         Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
     };
-    match core {
-        None => Ok(None),
-        Some(core) => match fixwire_hw::core::pin(core) {
-            Ok(()) => Ok(Some(core)),
-            Err(_) if profile.core == Core::Auto => Ok(None),
-            Err(error) => {
-                Err(Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile"))
+    let Some(core) = core else { return Ok(None) };
+    match fixwire_hw::core::pin(core) {
+        Ok(()) => {
+            if let Some(capture) = capture {
+                capture.keep_off(core);
             }
-        },
+            Ok(Some(core))
+        }
+        Err(_) if profile.core == Core::Auto => Ok(None),
+        Err(error) => Err(Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile")),
     }
 }

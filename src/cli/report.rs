@@ -68,7 +68,7 @@ impl<'a, N: Nic> Report<'a, N> {
     }
 
     pub(crate) fn for_people(&self) -> String {
-        let mut text = format!(
+        format!(
             "{}\n{}\nframe to order: from {}, to {}.\nround trip: from {}, to {}.\nPolled {}. Host clocks on {}: no hardware timestamp is in these figures.\n\n{}",
             self.sessions_for_people(),
             table::latency(&[
@@ -81,12 +81,8 @@ impl<'a, N: Nic> Report<'a, N> {
             Taker::ROUND_TRIP_TO,
             summary::polled(self.core),
             self.engine.plan().nic,
-            summary::observed_and_counted(self.engine),
-        );
-        if let Some(summary) = self.captured {
-            text += &format!("\n\n{}", capture::summary_for_people(summary));
-        }
-        text
+            summary::observed_and_counted(self.engine, self.captured),
+        )
     }
 
     fn sessions_json(&self) -> Vec<Value> {

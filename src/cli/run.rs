@@ -213,10 +213,7 @@ impl Job<'_> {
         let Place { plan, network, sessions, profile, clock, instead_of } = place;
         let mut engine = self.engine(nic, plan, network, sessions)?;
         let mut beside = beside()?;
-        let core = polling::pin(profile)?;
-        if let (Some(capture), Some(core)) = (&capture, core) {
-            capture.keep_off(core);
-        }
+        let core = polling::pin(profile, capture.as_ref())?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let watch = self.watch()?;
         let polling = Polling::new(&mut engine, &clock, profile.idle, &mut beside, teller);

@@ -5,8 +5,10 @@ use fixwire::desk::SessionStatus;
 use fixwire::engine::Engine;
 use fixwire::fix::{Event, Garbled, RejectReason};
 use fixwire::offload::nic::Nic;
+use fixwire_hw::capture::Summary;
 use serde_json::{Map, Value, json};
 
+use super::capture;
 use super::table;
 use super::telling::identity;
 
@@ -52,18 +54,25 @@ pub(crate) fn counters_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Va
     Value::Object(counters.map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
-/// What live frames showed, and the counters that counted.
-pub(crate) fn observed_and_counted<N: Nic, A: Application>(engine: &Engine<N, A>) -> String {
+/// What live frames showed, the counters that counted, and what became of a capture that was asked for.
+pub(crate) fn observed_and_counted<N: Nic, A: Application>(
+    engine: &Engine<N, A>,
+    captured: Option<&Summary>,
+) -> String {
     let counted: Vec<String> = engine
         .counters()
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
-    format!(
+    let mut text = format!(
         "what live frames showed:\n{}\n\ncounters: {}",
         table::observed(engine.plan(), engine.observations()),
         counted.join(", ")
-    )
+    );
+    if let Some(captured) = captured {
+        text += &format!("\n\n{}", capture::summary_for_people(captured));
+    }
+    text
 }
 
 /// Where the engine was polled, in words.

@@ -1,7 +1,7 @@
 //! A FIX counterparty on the kernel's sockets that does only what it is told.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use fixwire::fix::timestamp::Formatter;
@@ -127,6 +127,11 @@ impl Client {
             Ok(_) => rest.is_empty() && self.received.is_empty(),
             Err(error) => error.kind() == ErrorKind::ConnectionReset,
         }
+    }
+
+    /// Sends a FIN and reads no more; the kernel takes what still comes.
+    pub fn hang_up(&mut self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Closes at once, by a FIN.

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
 pub mod asker;
+pub mod captured;
 pub mod client;
 pub mod inside;
 
