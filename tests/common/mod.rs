@@ -4,6 +4,7 @@
 pub mod asker;
 pub mod client;
 pub mod inside;
+pub mod quickfix;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
