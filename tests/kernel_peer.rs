@@ -208,6 +208,30 @@ fn fifty_sessions_trade_with_the_kernel_on_one_core() {
 }
 
 #[test]
+fn a_session_that_never_comes_about_is_named_and_the_others_trade() {
+    inside("a_session_that_never_comes_about_is_named_and_the_others_trade", || {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s.toml");
+        let text = "[default]\nreconnect_interval = 1\n[[session]]\ntarget_comp_id = \"NOBODY\"\n\
+                    [[session]]\nsender_comp_id = \"GOOD\"\n";
+        std::fs::write(&file, text).unwrap();
+        let _exchange = Program::start(Command::new(BIN).arg("exchange"));
+        let mut run = Command::new(BIN);
+        run.args(["run", "--nic", "tap:fw0", "--orders", "30", "--stall-timeout", "2", "--json"]);
+        let ended = Program::start(run.arg("--session").arg(&file)).wait();
+        assert_eq!(ended.code, Some(1), "{}", ended.errors);
+        let named =
+            "(30 of 60 done), session FIXWIRE -> NOBODY is not logged on: the counterparty closed";
+        assert!(ended.errors.contains(named), "{}", ended.errors);
+        let sessions = ended.summary()["sessions"].clone();
+        assert_eq!(
+            (&sessions[0]["logons"], &sessions[1]["reports_received"]),
+            (&0.into(), &30.into())
+        );
+    });
+}
+
+#[test]
 fn tx_checksums_are_right_where_a_kernel_really_checks_them() {
     const NAME: &str = "tx_checksums_are_right_where_a_kernel_really_checks_them";
     if let Some(why) = no_namespace() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fixwire::app::taker::Taker;
 use fixwire::desk::{LineFailure, SessionStatus};
 use fixwire::engine::Engine;
-use fixwire::fix::{CloseReason, Role};
+use fixwire::fix::{CloseReason, Role, State};
 use fixwire::offload::nic::Nic;
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
 use super::polling::Polling;
-use super::telling::{parting_words, why_in_words};
+use super::telling::{name, parting_words, why_in_words};
 
 /// A run shorter than this shows no progress bar.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
@@ -102,25 +102,19 @@ impl Progress {
         let quiet_ns = now.ns_since(self.moved);
         let never_up = engine.desk().statuses().all(|status| status.logons == 0);
         if never_up {
-            let failed = engine.desk().statuses().find(|status| status.last_failure.is_some());
-            if let Some(status) = failed {
-                return Err(never_connected(&status));
-            }
-            if u128::from(quiet_ns) > watch.connect_timeout.as_nanos() {
-                return Err(unanswered(engine, watch.connect_timeout));
+            // One that fails does not end what others may yet begin.
+            let mut statuses = engine.desk().statuses();
+            let all_failed = engine.desk().statuses().all(|status| status.last_failure.is_some());
+            let too_late = u128::from(quiet_ns) > watch.connect_timeout.as_nanos();
+            if all_failed || too_late {
+                let failed = statuses.find(|status| status.last_failure.is_some());
+                return Err(failed.map_or_else(
+                    || unanswered(engine, watch.connect_timeout),
+                    |status| never_connected(&status),
+                ));
             }
         } else if u128::from(quiet_ns) > watch.stall_timeout.as_nanos() {
-            let lost = engine.desk().statuses().find(|status| !status.is_connected);
-            let why = lost.and_then(|status| status.last_failure).map(why_in_words);
-            let why = why.map(|why| format!(", the connection is lost: {why}")).unwrap_or_default();
-            return Err(Failure::run(
-                format!(
-                    "no order has been reported on for {} s ({reports} of {} done){why}",
-                    watch.stall_timeout.as_secs(),
-                    watch.orders_total
-                ),
-                "look at the counterparty, or raise --stall-timeout",
-            ));
+            return Err(stalled(engine, watch));
         }
         Ok(())
     }
@@ -138,6 +132,32 @@ impl Progress {
     }
 }
 
+/// Some orders are reported on no more, or never were.
+fn stalled<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
+    let lost = engine.desk().statuses().filter(|status| status.state != State::Active);
+    let lost: Vec<_> = lost
+        .filter_map(|status| {
+            let why = why_in_words(status.last_failure?);
+            let words = parting_words(&status);
+            Some(format!("{} is not logged on: {why}{words}", name(status.config)))
+        })
+        .collect();
+    let why = match lost.as_slice() {
+        [] => String::new(),
+        [one] => format!(", {one}"),
+        [first, rest @ ..] => format!(", {first}; so are {} more", rest.len()),
+    };
+    Failure::run(
+        format!(
+            "no order has been reported on for {} s ({} of {} done){why}",
+            watch.stall_timeout.as_secs(),
+            engine.app().reports_received(),
+            watch.orders_total
+        ),
+        "look at the counterparty, or raise --stall-timeout",
+    )
+}
+
 /// The first connection came to nothing.
 fn never_connected(status: &SessionStatus<'_>) -> Failure {
     let peer = status.peer;
@@ -152,7 +172,8 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
         ),
         Some(LineFailure::Fix(reason)) => Failure::run(
             format!(
-                "{peer} was reached, but the session was not established: {}{}",
+                "{peer} was reached, but {} was not established: {}{}",
+                name(status.config),
                 why_in_words(LineFailure::Fix(reason)),
                 parting_words(status),
             ),

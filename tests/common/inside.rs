@@ -1,7 +1,7 @@
 //! Tests as root of a namespace of their own, and the program run there.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ pub fn inside(test: &str, body: impl FnOnce()) {
 /// A program that runs, and the lines that it prints as they come.
 pub struct Program {
     child: Child,
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
     errors: Option<std::thread::JoinHandle<String>>,
 }
@@ -53,8 +54,17 @@ pub struct Ended {
 
 impl Program {
     pub fn start(command: &mut Command) -> Program {
+        Program::start_with(command, Stdio::null())
+    }
+
+    /// Starts one that is told what to do, line by line.
+    pub fn start_obedient(command: &mut Command) -> Program {
+        Program::start_with(command, Stdio::piped())
+    }
+
+    fn start_with(command: &mut Command, stdin: Stdio) -> Program {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -74,7 +84,13 @@ impl Program {
             let _ = stderr.read_to_string(&mut text);
             text
         });
-        Program { child, lines, errors: Some(errors) }
+        Program { input: child.stdin.take(), child, lines, errors: Some(errors) }
+    }
+
+    /// Tells it what to do.
+    pub fn tell(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("it was started to obey");
+        writeln!(input, "{line}").expect("it listens");
     }
 
     pub fn id(&self) -> u32 {

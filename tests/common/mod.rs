@@ -5,6 +5,7 @@ pub mod asker;
 pub mod captured;
 pub mod client;
 pub mod inside;
+pub mod quickfix;
 
 use std::io::Write;
 use std::net::Ipv4Addr;
