@@ -46,10 +46,10 @@ pub(crate) fn check() -> Result<(), String> {
         budget.tolerance_percent_other_rustc
     };
     let (over, under) = compare(&budget.instructions, &counts, percent);
+    under.iter().for_each(|sentence| println!("{sentence}"));
     if !over.is_empty() {
         return Err(over.join("\n"));
     }
-    under.iter().for_each(|sentence| println!("{sentence}"));
     println!("{} cases within their instruction budget", counts.len());
     Ok(())
 }
@@ -91,7 +91,8 @@ fn read() -> Result<Budget, String> {
     let path = source().join(PATH);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("{}: {error}; `make bench-budget` writes it", path.display()))?;
-    toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+    toml::from_str(&text)
+        .map_err(|error| format!("{}: {error}`make bench-budget` writes it anew", path.display()))
 }
 
 /// Sentences of what fails, and of what could be lowered.

@@ -180,6 +180,7 @@ fn machine() -> String {
         Some(line.split_once(':')?.1.trim().to_owned())
     };
     let unknown = || "unknown".to_owned();
+    let release = said("uname", &["-r"]);
     let cores = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
     let shared = if of("flags").is_some_and(|flags| flags.contains(" hypervisor")) {
         "a virtual machine"
@@ -190,7 +191,7 @@ fn machine() -> String {
         "`make bench` on {shared} ({}, family {}, {cores} cores, Linux {}), {}, {}.",
         of("model name").unwrap_or_else(unknown),
         of("cpu family").unwrap_or_else(unknown),
-        said("uname", &["-r"]),
+        release.split('.').take(2).collect::<Vec<_>>().join("."),
         said("rustc", &["--version"]).split(" (").next().unwrap_or_default(),
         said("date", &["+%F"]),
     )
