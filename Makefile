@@ -1,8 +1,8 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak faults bench lint
+.PHONY: help test test-full soak faults bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
 test: ## every test that fits 20 minutes on two cores; installs by apt what is missing when it may
 	@scripts/test
@@ -16,8 +16,17 @@ soak: ## the simulated network with a new seed each round, until interrupted
 faults: ## one deliberate fault at a time, put into a copy, each to be caught by the suite
 	@scripts/faults
 
-bench: ## the benches, with criterion
-	cargo bench
+bench: ## the benches, rivals beside us, and one table of them; ten minutes, after the rivals are built
+	@scripts/bench run
+
+bench-readme: ## what `make bench` measured last, put into the README and docs/benches.md
+	@scripts/bench readme
+
+bench-instructions: ## instructions of our benches under callgrind, compared with benches/budget.toml
+	@scripts/bench instructions
+
+bench-budget: ## counts them and writes benches/budget.toml
+	@scripts/bench budget
 
 lint: ## formatting, clippy, and the lean library
 	@scripts/lint

@@ -1,107 +1,183 @@
 //! FIX alone: a message decoded and six of its fields read, an order encoded.
 
-use fixwire::app::order::{EXECUTION_REPORT, NewOrderSingle, Report, Side};
+use fixwire::app::order::{
+    EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side,
+};
 use fixwire::fix::timestamp::Formatter;
-use fixwire::fix::{Decimal, Decoder, Encoder, Framed, Precision, frame};
+use fixwire::fix::{Decimal, Decoder, Encoder, Framed, Message, Precision, frame};
 use fixwire::time::UtcTime;
 
-use crate::messages::{self, DESK, SENT_AT_UNIX_NS, VENUE};
+use crate::messages::{DESK, Order, SENT_AT_UNIX_NS, VENUE};
 
-/// Messages in rotation, so that none is foreseen.
-pub const DISTINCT: usize = 512;
+/// Which of the two messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An ExecutionReport.
+    Report,
+    /// A NewOrderSingle.
+    Order,
+}
 
-/// What is read of an ExecutionReport: MsgSeqNum, prices and quantities as integers.
+impl Kind {
+    /// MsgType(35).
+    #[inline]
+    pub const fn msg_type(self) -> &'static [u8] {
+        match self {
+            Kind::Report => EXECUTION_REPORT,
+            Kind::Order => NEW_ORDER_SINGLE,
+        }
+    }
+
+    /// The tags of the price and the two numbers that are read.
+    #[inline]
+    pub const fn numbers(self) -> [u32; 3] {
+        match self {
+            Kind::Report => [31, 32, 151],
+            Kind::Order => [44, 38, 54],
+        }
+    }
+}
+
+/// What is read of a message beside its MsgType(35), which must be the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SixFields {
     /// MsgSeqNum(34).
     pub seq: u32,
-    /// The digits of ClOrdID(11), added up.
+    /// [`mark`] of ClOrdID(11).
     pub cl_ord_id: u32,
-    /// LastPx(31), in hundredths.
-    pub last_px: i64,
-    /// LastQty(32).
-    pub last_qty: i64,
-    /// LeavesQty(151).
-    pub leaves_qty: i64,
-}
-
-/// The reports.
-pub fn reports() -> Vec<Vec<u8>> {
-    (0..DISTINCT as u32)
-        .map(|n| messages::execution_report(100_000 + n, 100_000 + u64::from(n)))
-        .collect()
-}
-
-/// The same by text search: what every decoder must find.
-pub fn six_fields_by_search(message: &[u8]) -> SixFields {
-    let text = String::from_utf8_lossy(message);
-    let value = |tag: &str| {
-        let field = text.split('\x01').find_map(|field| field.strip_prefix(tag));
-        field.unwrap_or_else(|| panic!("no {tag}"))
-    };
-    let digits = |text: &str| text.replace('.', "").parse().expect("digits");
-    SixFields {
-        seq: value("34=").parse().expect("digits"),
-        cl_ord_id: sum_of(value("11=").as_bytes()),
-        last_px: digits(value("31=")),
-        last_qty: digits(value("32=")),
-        leaves_qty: digits(value("151=")),
-    }
+    /// LastPx(31) or Price(44), in hundredths.
+    pub price: i64,
+    /// LastQty(32) or OrderQty(38).
+    pub quantity: i64,
+    /// LeavesQty(151), or the number in Side(54).
+    pub rest: i64,
 }
 
 /// What stands for having read an identifier.
 #[inline]
-pub fn sum_of(text: &[u8]) -> u32 {
-    text.iter().map(|byte| u32::from(*byte)).sum()
+pub fn mark(text: &[u8]) -> u32 {
+    (text.len() as u32) << 8 | text.last().map_or(0, |byte| u32::from(*byte))
+}
+
+/// The six fields by text search: what every decoder must find.
+pub fn six_fields_by_search(message: &[u8], kind: Kind) -> SixFields {
+    let text = String::from_utf8_lossy(message);
+    let value = |tag: u32| {
+        let tag = format!("{tag}=");
+        let field = text.split('\x01').find_map(|field| field.strip_prefix(tag.as_str()));
+        field.unwrap_or_else(|| panic!("no {tag} in {text}"))
+    };
+    let digits = |tag| value(tag).replace('.', "").parse().expect("digits");
+    let [price, quantity, rest] = kind.numbers();
+    SixFields {
+        seq: value(34).parse().expect("digits"),
+        cl_ord_id: mark(value(11).as_bytes()),
+        price: digits(price),
+        quantity: digits(quantity),
+        rest: digits(rest),
+    }
+}
+
+/// Whoever decodes. BodyLength and CheckSum must be verified.
+pub trait Decode: Default {
+    /// Decodes a message and reads it; `None` for one that is refused.
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields>;
+}
+
+/// Whoever encodes.
+pub trait Encode: Default {
+    /// BodyLength has so many digits at least.
+    const BODY_LENGTH_DIGITS: usize = 0;
+
+    /// Encodes a NewOrderSingle, framing and all, and has `done` look at it.
+    fn write<T>(&mut self, order: &Order, done: impl FnOnce(&[u8]) -> T) -> T;
+
+    /// Encodes to the front of `room`, and says the length.
+    #[inline]
+    fn write_into(&mut self, order: &Order, room: &mut [u8]) -> usize {
+        self.write(order, |message| {
+            room[..message.len()].copy_from_slice(message);
+            message.len()
+        })
+    }
 }
 
 /// fixwire's decoder.
 #[derive(Debug, Default)]
 pub struct FixwireDecoder(Decoder);
 
-impl FixwireDecoder {
-    /// Frames, verifies and decodes a message, and reads it.
+impl Decode for FixwireDecoder {
     #[inline]
-    pub fn read(&mut self, bytes: &[u8]) -> Option<SixFields> {
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
         let Framed::Complete { len, body } = frame(bytes, 16 * 1024) else { return None };
         let message = self.0.decode(&bytes[..len], body).ok()?;
-        if message.fault().is_some() || message.msg_type() != EXECUTION_REPORT {
+        if message.fault().is_some() || message.msg_type() != kind.msg_type() {
             return None;
         }
-        let report = Report::read(&message).ok()?;
-        Some(SixFields {
-            seq: message.msg_seq_num().ok()?,
-            cl_ord_id: sum_of(report.cl_ord_id),
-            last_px: report.last_px.rescaled(-2)?.mantissa,
-            last_qty: report.last_qty.mantissa,
-            leaves_qty: report.leaves_qty.mantissa,
-        })
+        match kind {
+            Kind::Report => report(&message),
+            Kind::Order => order(&message),
+        }
     }
 }
 
-/// fixwire's encoder.
-#[derive(Debug, Default)]
-pub struct FixwireEncoder(Formatter);
+#[inline]
+fn report(message: &Message<'_>) -> Option<SixFields> {
+    let report = Report::read(message).ok()?;
+    Some(SixFields {
+        seq: message.msg_seq_num().ok()?,
+        cl_ord_id: mark(report.cl_ord_id),
+        price: report.last_px.rescaled(-2)?.mantissa,
+        quantity: report.last_qty.mantissa,
+        rest: report.leaves_qty.mantissa,
+    })
+}
 
-impl FixwireEncoder {
-    /// Encodes a NewOrderSingle into `slot`, framing and all.
+#[inline]
+fn order(message: &Message<'_>) -> Option<SixFields> {
+    let order = NewOrderSingle::read(message).ok()?;
+    Some(SixFields {
+        seq: message.msg_seq_num().ok()?,
+        cl_ord_id: mark(order.cl_ord_id),
+        price: order.price.rescaled(-2)?.mantissa,
+        quantity: order.order_qty.mantissa,
+        rest: if order.side == Side::Buy { 1 } else { 2 },
+    })
+}
+
+/// fixwire's encoder.
+#[derive(Debug)]
+pub struct FixwireEncoder {
+    formatter: Formatter,
+    slot: Box<[u8]>,
+}
+
+impl Default for FixwireEncoder {
+    fn default() -> FixwireEncoder {
+        FixwireEncoder { formatter: Formatter::default(), slot: vec![0; 1024].into_boxed_slice() }
+    }
+}
+
+impl Encode for FixwireEncoder {
     #[inline]
-    pub fn write(&mut self, slot: &mut [u8], seq: u32, price: i64, quantity: i64) -> usize {
+    fn write<T>(&mut self, order: &Order, done: impl FnOnce(&[u8]) -> T) -> T {
         let now = UtcTime::from_unix_ns(SENT_AT_UNIX_NS);
-        let mut encoder = Encoder::begin(slot, &mut self.0, "FIX.4.4", b"D");
+        let mut encoder = Encoder::begin(&mut self.slot, &mut self.formatter, "FIX.4.4", b"D");
         encoder
-            .put_u32(34, seq)
+            .put_u32(34, order.seq)
             .put_bytes(49, DESK.as_bytes())
             .put_utc(52, now, Precision::Millis)
             .put_bytes(56, VENUE.as_bytes());
-        let order = NewOrderSingle {
-            cl_ord_id: b"O100000",
+        let id = NumberedId::new(b'O', order.number);
+        let body = NewOrderSingle {
+            cl_ord_id: id.as_bytes(),
             symbol: b"ESZ6",
             side: Side::Buy,
-            order_qty: Decimal::new(quantity, 0),
-            price: Decimal::new(price, -2),
+            order_qty: Decimal::new(order.quantity, 0),
+            price: Decimal::new(order.price, -2),
         };
-        order.write(&mut encoder, now);
-        encoder.finish().expect("the slot is long enough")
+        body.write(&mut encoder, now);
+        let len = encoder.finish().expect("the slot is long enough");
+        done(&self.slot[..len])
     }
 }

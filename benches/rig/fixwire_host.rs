@@ -48,6 +48,8 @@ impl FixwireHost {
 }
 
 impl Host for FixwireHost {
+    const HAS_SESSION: bool = true;
+
     fn load(&mut self, frames: &[Vec<u8>]) {
         self.engine.nic_mut().load(frames);
     }
@@ -64,8 +66,6 @@ impl Host for FixwireHost {
     fn kept(&self) -> Vec<&[u8]> {
         self.engine.nic().kept().collect()
     }
-
-    const HAS_SESSION: bool = true;
 }
 
 /// Time is an argument of the rivals, and so it is of ours.

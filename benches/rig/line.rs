@@ -1,11 +1,17 @@
 //! A host and its counterparty, through the handshake and then a batch of messages at a time.
 
-use crate::messages;
-use crate::nic::Sums;
+use crate::case::Bench;
+use crate::messages::{self, Order};
+use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::Peer;
 
 /// Whoever answers frames by frames. Its clock stands still at [`messages::SENT_AT`].
 pub trait Host {
+    /// Whether the counterparty is to log on before it reports.
+    const HAS_SESSION: bool = false;
+    /// BodyLength in what it sends has so many digits at least.
+    const BODY_LENGTH_DIGITS: usize = 0;
+
     /// Has frames received, one a [`step`](Host::step), in their order.
     fn load(&mut self, frames: &[Vec<u8>]);
 
@@ -17,9 +23,20 @@ pub trait Host {
 
     /// The last few of them, the newest last.
     fn kept(&self) -> Vec<&[u8]>;
+}
 
-    /// Whether the counterparty is to log on before it reports.
-    const HAS_SESSION: bool;
+/// What goes back and forth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// ExecutionReports, answered by orders.
+    Trading,
+    /// So many bytes that mean nothing, answered by so many.
+    Bytes {
+        /// Of each segment that the host gets.
+        received: usize,
+        /// Of each segment that it answers with: [`messages::filler`].
+        sent: usize,
+    },
 }
 
 /// Steps that a host may take for the handshake.
@@ -31,6 +48,7 @@ pub struct Line<H> {
     host: H,
     peer: Peer,
     sums: Sums,
+    traffic: Traffic,
     /// The MsgSeqNum of both sides' next message: they go in step.
     seq: u32,
     /// The number of the order that is reported next.
@@ -41,8 +59,9 @@ pub struct Line<H> {
 
 impl<H: Host> Line<H> {
     /// Connects the host, and has it log on where it has a session.
-    pub fn new(host: H, sums: Sums) -> Line<H> {
-        let mut line = Line { host, peer: Peer::default(), sums, seq: 1, number: 1, seen: 0 };
+    pub fn new(host: H, sums: Sums, traffic: Traffic) -> Line<H> {
+        let peer = Peer::default();
+        let mut line = Line { host, peer, sums, traffic, seq: 1, number: 1, seen: 0 };
         let connected = (0..HANDSHAKE_STEPS_MAX).any(|_| {
             line.converse();
             line.peer.is_established()
@@ -50,8 +69,8 @@ impl<H: Host> Line<H> {
         assert!(connected, "the handshake came to nothing");
         if H::HAS_SESSION {
             // Their Logon, which our first order answers.
-            let first = messages::order(2, 1, 4500, 25, 1);
-            let logon = line.peer.data(&messages::logon(), first.len());
+            let first = Order { seq: 2, number: 1, price: 450_025, quantity: 1 };
+            let logon = line.peer.data(&messages::logon(), first.text(0).len());
             line.host.load(&[logon]);
             line.host.step();
             line.seen = line.host.sent();
@@ -75,34 +94,62 @@ impl<H: Host> Line<H> {
         }
     }
 
-    /// Writes the next `count` reports and has the host receive them, not measured.
-    pub fn load(&mut self, count: usize) {
-        let frames: Vec<_> = (0..count)
-            .map(|_| {
+    /// The next message for the host.
+    fn message(&mut self) -> Vec<u8> {
+        match self.traffic {
+            Traffic::Bytes { received, .. } => messages::filler(received),
+            Traffic::Trading => {
                 let report = messages::execution_report(self.seq, self.number);
                 self.seq += 1;
                 self.number += 1;
-                let answer = messages::answer(self.seq, self.number);
-                self.peer.data(&report, answer.len())
+                report
+            }
+        }
+    }
+
+    /// What it has to answer.
+    fn answer(&self) -> Vec<u8> {
+        match self.traffic {
+            Traffic::Bytes { sent, .. } => messages::filler(sent),
+            Traffic::Trading => {
+                Order::after_fill(self.seq, self.number).text(H::BODY_LENGTH_DIGITS)
+            }
+        }
+    }
+}
+
+impl<H: Host> Bench for Line<H> {
+    fn batch_max(&self) -> usize {
+        LOADED_MAX
+    }
+
+    /// Writes the next `count` messages and has the host receive them.
+    fn prepare(&mut self, count: usize) {
+        let frames: Vec<_> = (0..count)
+            .map(|_| {
+                let message = self.message();
+                let answer = self.answer();
+                self.peer.data(&message, answer.len())
             })
             .collect();
         self.host.load(&frames);
     }
 
-    /// One message: what is measured.
-    #[inline]
-    pub fn step(&mut self) {
-        self.host.step();
+    #[inline(never)]
+    fn run(&mut self, count: usize) {
+        for _ in 0..count {
+            self.host.step();
+        }
     }
 
-    /// Looks at what `count` steps have sent, not measured: an order each, the last one right.
-    pub fn check(&mut self, count: usize) {
+    /// Looks at what `count` steps have sent: a frame each, the last one right.
+    fn check(&mut self, count: usize) {
         let sent = self.host.sent();
-        assert_eq!(sent, self.seen + count as u64, "a frame for each report");
+        assert_eq!(sent, self.seen + count as u64, "a frame for each message");
         self.seen = sent;
         let frames = self.host.kept();
-        let order = self.peer.check(frames[frames.len() - 1], self.sums);
-        let expected = messages::answer(self.seq, self.number);
-        assert_eq!(String::from_utf8_lossy(order), String::from_utf8_lossy(&expected));
+        let payload = self.peer.check(frames[frames.len() - 1], self.sums);
+        let expected = self.answer();
+        assert_eq!(String::from_utf8_lossy(payload), String::from_utf8_lossy(&expected));
     }
 }

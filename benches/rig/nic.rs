@@ -21,6 +21,9 @@ pub enum Sums {
 }
 
 impl Sums {
+    /// One and the other.
+    pub const BOTH: [Sums; 2] = [Sums::Offloaded, Sums::InSoftware];
+
     /// As a bench is called.
     pub const fn name(self) -> &'static str {
         match self {
@@ -99,6 +102,19 @@ impl MemoryNic {
         }
     }
 
+    /// The next frame, for a host that polls by other means than [`Nic`].
+    #[inline]
+    pub fn receive(&mut self) -> Option<Frame> {
+        self.loaded.pop()
+    }
+
+    /// Sends a frame, for a host that polls by other means than [`Nic`].
+    #[inline]
+    pub fn send(&mut self, frame: Frame) {
+        self.kept[self.sent as usize % KEPT] = Some(frame);
+        self.sent += 1;
+    }
+
     /// How many frames were sent.
     pub fn sent(&self) -> u64 {
         self.sent
@@ -118,7 +134,7 @@ impl Nic for MemoryNic {
 
     #[inline]
     fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
-        let Some(frame) = self.loaded.pop() else { return 0 };
+        let Some(frame) = self.receive() else { return 0 };
         burst.push(frame);
         1
     }
@@ -132,8 +148,7 @@ impl Nic for MemoryNic {
     fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
         let count = burst.len();
         for frame in burst.drain(..) {
-            self.kept[self.sent as usize % KEPT] = Some(frame);
-            self.sent += 1;
+            self.send(frame);
         }
         count
     }

@@ -1,45 +1,42 @@
 //! How time is taken: in batches, so that reading the clock costs nothing of what is measured, and
-//! cold, one at a time, with everything out of the core's own caches.
+//! cold, one step at a time, with everything out of the core's own caches.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::nic::LOADED_MAX;
-use crate::{Host, Line};
+use crate::case::Bench;
 
 /// What is walked through to empty the caches that a core has to itself, in bytes: several times the
 /// second level of any processor that this runs on.
 const EVICTION_BYTES: usize = 8 * 1024 * 1024;
 
-/// Takes the time of `iters` steps, warm: back to back, in batches.
-pub fn warm<H: Host>(line: &mut Line<H>, iters: u64) -> Duration {
+/// Takes the time of `iters` steps, warm: back to back, in whole batches. Part of a batch would be
+/// measured before it is warm: the number is rounded up, and the time scaled back.
+pub fn warm(bench: &mut dyn Bench, iters: u64) -> Duration {
+    let batch = bench.batch_max();
+    let batches = iters.div_ceil(batch as u64);
     let mut taken = Duration::ZERO;
-    let mut left = iters;
-    while left > 0 {
-        let count = left.min(LOADED_MAX as u64) as usize;
-        line.load(count);
+    for _ in 0..batches {
+        bench.prepare(batch);
         let begun = Instant::now();
-        for _ in 0..count {
-            line.step();
-        }
+        bench.run(batch);
         taken += begun.elapsed();
-        line.check(count);
-        left -= count as u64;
+        bench.check(batch);
     }
-    taken
+    taken.mul_f64(iters as f64 / (batches * batch as u64) as f64)
 }
 
 /// Takes the time of `iters` steps, each with cold caches. What two readings of the clock cost by
 /// themselves is deducted.
-pub fn cold<H: Host>(line: &mut Line<H>, cache: &mut Eviction, iters: u64) -> Duration {
+pub fn cold(bench: &mut dyn Bench, cache: &mut Eviction, iters: u64) -> Duration {
     let mut taken = Duration::ZERO;
     for _ in 0..iters {
-        line.load(1);
+        bench.prepare(1);
         cache.evict();
         let begun = Instant::now();
-        line.step();
+        bench.run(1);
         taken += begun.elapsed().saturating_sub(cache.clock_cost);
-        line.check(1);
+        bench.check(1);
     }
     taken
 }

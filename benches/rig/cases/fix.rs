@@ -1,0 +1,168 @@
+//! FIX alone: verified and decoded, six fields read; and encoded.
+
+use std::hint::black_box;
+
+use crate::case::{Bench, Case, Rotation, US};
+use crate::fix::{
+    Decode, Encode, FixwireDecoder, FixwireEncoder, Kind, SixFields, six_fields_by_search,
+};
+use crate::messages::{self, Order};
+
+/// Messages in rotation.
+const DISTINCT: usize = 512;
+/// Messages in rotation where a core's own caches are not to hold them.
+const MANY: usize = 8_192;
+/// Where numbers begin, so that all are of a width.
+const FIRST: u32 = 100_000;
+
+/// What is decoded, and how many of it.
+#[derive(Clone, Copy)]
+struct Load {
+    what: &'static str,
+    kind: Kind,
+    distinct: usize,
+    shuffled: bool,
+    cold: bool,
+}
+
+const LOADS: [Load; 5] = [
+    Load {
+        what: "fix_decode/report",
+        kind: Kind::Report,
+        distinct: DISTINCT,
+        shuffled: false,
+        cold: true,
+    },
+    Load {
+        what: "fix_decode/report, fields shuffled",
+        kind: Kind::Report,
+        distinct: DISTINCT,
+        shuffled: true,
+        cold: false,
+    },
+    Load {
+        what: "fix_decode/report, 8192 distinct",
+        kind: Kind::Report,
+        distinct: MANY,
+        shuffled: false,
+        cold: false,
+    },
+    Load {
+        what: "fix_decode/order",
+        kind: Kind::Order,
+        distinct: DISTINCT,
+        shuffled: false,
+        cold: false,
+    },
+    Load {
+        what: "fix_decode/order, fields shuffled",
+        kind: Kind::Order,
+        distinct: DISTINCT,
+        shuffled: true,
+        cold: false,
+    },
+];
+
+pub(super) fn decode_cases() -> Vec<Case> {
+    LOADS.into_iter().flat_map(decoders).collect()
+}
+
+fn decoders(load: Load) -> Vec<Case> {
+    #[allow(unused_mut)]
+    let mut cases = vec![decode::<FixwireDecoder>(US, load)];
+    #[cfg(feature = "rivals")]
+    {
+        use crate::rivals::{Fefix, Fixlite, Nanofix, OfFix};
+        cases.push(decode::<OfFix>("of_fix", load));
+        cases.push(decode::<Fixlite>("fixlite", load));
+        cases.push(decode::<Fefix>("fefix", load));
+        cases.push(decode::<Nanofix>("nanofix", load));
+    }
+    cases
+}
+
+fn decode<D: Decode + 'static>(who: &'static str, load: Load) -> Case {
+    let case = Case::new(load.what, who, move || decoding::<D>(who, load));
+    if load.cold { case.and_cold() } else { case }
+}
+
+fn decoding<D: Decode>(who: &str, load: Load) -> impl Bench + use<D> {
+    let messages: Vec<Vec<u8>> = (0..load.distinct as u32).map(|n| message(load, n)).collect();
+    let mut decoder = D::default();
+    for message in &messages {
+        let expected = six_fields_by_search(message, load.kind);
+        assert_eq!(decoder.read(message, load.kind), Some(expected), "{who}");
+    }
+    assert_verifies(who, &mut decoder, &messages[0], load.kind);
+    Rotation::new(messages, move |message: &Vec<u8>| {
+        let read: Option<SixFields> = decoder.read(black_box(message), load.kind);
+        black_box(read);
+    })
+}
+
+fn message(load: Load, n: u32) -> Vec<u8> {
+    let (seq, number) = (FIRST + n, u64::from(FIRST + n));
+    let message = match load.kind {
+        Kind::Report => messages::execution_report(seq, number),
+        Kind::Order => Order::new(seq, number).text(0),
+    };
+    if load.shuffled { messages::shuffled(&message, number) } else { message }
+}
+
+/// Whoever is measured refuses a wrong CheckSum, and a wrong BodyLength under a right one.
+fn assert_verifies<D: Decode>(who: &str, decoder: &mut D, message: &[u8], kind: Kind) {
+    let mut flipped = message.to_vec();
+    let at = flipped.len() - 12;
+    flipped[at] ^= 1;
+    assert_eq!(decoder.read(&flipped, kind), None, "{who} takes a wrong CheckSum");
+    // `9=188` becomes `9=1\x0188`'s neighbour in sum: one digit up, another down.
+    let length = message.windows(3).position(|three| three == b"\x019=").expect("BodyLength") + 3;
+    let mut longer = message.to_vec();
+    longer[length] += 1;
+    longer[length + 1] -= 1;
+    assert_eq!(decoder.read(&longer, kind), None, "{who} takes a wrong BodyLength");
+}
+
+pub(super) fn encode_cases() -> Vec<Case> {
+    #[allow(unused_mut)]
+    let mut cases = vec![encode::<FixwireEncoder>(US)];
+    #[cfg(feature = "rivals")]
+    {
+        use crate::rivals::{Fefix, Fixlite, Nanofix, OfFix};
+        cases.push(encode::<Nanofix>("nanofix"));
+        cases.push(encode::<Fixlite>("fixlite"));
+        cases.push(encode::<OfFix>("of_fix"));
+        cases.push(encode::<Fefix>("fefix"));
+    }
+    cases
+}
+
+fn encode<E: Encode + 'static>(who: &'static str) -> Case {
+    Case::new("fix_encode/order", who, move || encoding::<E>(who)).and_cold()
+}
+
+fn encoding<E: Encode>(who: &str) -> impl Bench + use<E> {
+    let numbers = FIRST..FIRST + DISTINCT as u32;
+    let orders: Vec<Order> = numbers.map(|n| Order::new(n, u64::from(n))).collect();
+    let mut encoder = E::default();
+    for order in &orders {
+        let expected = order.text(E::BODY_LENGTH_DIGITS);
+        encoder.write(order, |message| assert_same_fields(who, message, &expected));
+    }
+    Rotation::new(orders, move |order: &Order| {
+        encoder.write(black_box(order), |message| {
+            black_box(message.as_ptr());
+        });
+    })
+}
+
+/// The order of fields is the encoder's own; everything else is not.
+fn assert_same_fields(who: &str, message: &[u8], expected: &[u8]) {
+    let sorted = |message: &[u8]| {
+        let text = String::from_utf8_lossy(message).into_owned();
+        let mut fields: Vec<String> = text.split('\x01').map(str::to_owned).collect();
+        fields.sort();
+        fields
+    };
+    assert_eq!(sorted(message), sorted(expected), "{who}");
+}

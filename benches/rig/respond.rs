@@ -1,0 +1,43 @@
+//! What stands behind a TCP that has no session layer of its own.
+
+use crate::messages;
+
+/// Takes in a message, and writes what answers it.
+pub trait Responder {
+    /// BodyLength in what it writes has so many digits at least.
+    const BODY_LENGTH_DIGITS: usize = 0;
+
+    /// Takes in one whole message.
+    fn take_in(&mut self, message: &[u8]);
+
+    /// Writes the answer to the front of `room`, and says its length; 0 for none.
+    fn answer(&mut self, room: &mut [u8]) -> usize;
+}
+
+/// The most that a [`Responder`] writes, in bytes.
+pub const ANSWER_LEN_MAX: usize = 512;
+
+/// Answers by bytes that mean nothing.
+#[derive(Debug)]
+pub struct Filler(Vec<u8>);
+
+impl Filler {
+    /// So many of them.
+    pub fn new(len: usize) -> Filler {
+        assert!(len <= ANSWER_LEN_MAX);
+        Filler(messages::filler(len))
+    }
+}
+
+impl Responder for Filler {
+    #[inline]
+    fn take_in(&mut self, message: &[u8]) {
+        std::hint::black_box(message);
+    }
+
+    #[inline]
+    fn answer(&mut self, room: &mut [u8]) -> usize {
+        room[..self.0.len()].copy_from_slice(&self.0);
+        self.0.len()
+    }
+}
