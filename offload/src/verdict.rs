@@ -155,6 +155,16 @@ impl Auditor {
         Auditor { audit, until_next: 1 }
     }
 
+    /// Whether the next trusted frame would be verified too.
+    #[inline]
+    pub fn is_due(&self) -> bool {
+        match self.audit {
+            Audit::Always => true,
+            Audit::Off => false,
+            Audit::OneIn(_) => self.until_next <= 1,
+        }
+    }
+
     /// Whether this trusted frame is to be verified too.
     #[inline]
     pub fn due(&mut self) -> bool {
@@ -205,7 +215,14 @@ mod tests {
     #[test]
     fn audit_one_in_n_audits_the_first_and_every_nth_after() {
         let mut auditor = Auditor::new(Audit::OneIn(4));
-        let due: Vec<bool> = (0..9).map(|_| auditor.due()).collect();
+        let due: Vec<bool> = (0..9)
+            .map(|_| {
+                let foreseen = auditor.is_due();
+                let due = auditor.due();
+                assert_eq!(foreseen, due);
+                due
+            })
+            .collect();
         assert_eq!(due, [true, false, false, false, true, false, false, false, true]);
     }
 

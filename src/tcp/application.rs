@@ -44,7 +44,6 @@ impl Stack {
             // A reset may have come between the two.
             if matches!(connection.state, State::Established | State::CloseWait) {
                 connection.send.commit(used);
-                connection.arm_persist_timer(stack.now, &stack.config);
                 stack.ask_to_send(index);
             }
         });

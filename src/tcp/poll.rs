@@ -2,6 +2,7 @@
 
 use core::net::Ipv4Addr;
 
+use super::connection::Context;
 use super::counters::Count;
 use super::event::{ConnectionId, Event};
 use super::stack::Stack;
@@ -46,11 +47,13 @@ impl Stack {
         }
         loop {
             let index = self.transmits.front()?;
-            let connection = &self.connections[index];
+            let connection = &mut self.connections[index];
             if let Some(next) = connection.next() {
                 let remote = connection.tuple.remote.addr;
                 return Some(Turn { remote, next: Some((index, next)) });
             }
+            connection.arm_persist_timer(self.now, &self.config);
+            self.timers.advance(index, connection.deadline());
             self.transmits.pop();
         }
     }
@@ -82,7 +85,15 @@ impl Stack {
         self.now = self.now.max(now);
         let Some((index, next)) = turn.next else { return self.transmit_reset() };
         self.transmits.pop();
-        let leaving = self.step(index, |connection, cx| connection.take(cx, next));
+        let mut cx = Context {
+            now: self.now,
+            config: &self.config,
+            counters: &mut self.counters,
+            resets: &mut self.resets,
+        };
+        let leaving = self.connections[index].take(&mut cx, next);
+        // Sending makes no event and ends nothing: these are all of the books that it touches.
+        self.ask_to_send(index);
         let connection = &self.connections[index];
         Some(Transmit {
             connection: self.public_id(index),
