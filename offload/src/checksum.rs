@@ -17,20 +17,15 @@ impl Sum {
     pub fn of(bytes: &[u8]) -> Sum {
         // Two accumulators of 32-bit halves: no carry is lost before 2^32 words, and no frame has them.
         let (mut low, mut high) = (0u64, 0u64);
-        let mut words = bytes.chunks_exact(8);
-        for word in &mut words {
-            let word = u64::from_ne_bytes(word.try_into().expect("chunks_exact(8)"));
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            let word = u64::from_ne_bytes(*word);
             low += word & 0xffff_ffff;
             high += word >> 32;
         }
-        let rest = words.remainder();
-        if !rest.is_empty() {
-            let mut tail = [0u8; 8];
-            tail[..rest.len()].copy_from_slice(rest);
-            let word = u64::from_ne_bytes(tail);
-            low += word & 0xffff_ffff;
-            high += word >> 32;
-        }
+        let tail = last_word(bytes, rest);
+        low += tail & 0xffff_ffff;
+        high += tail >> 32;
         Sum(low).plus(Sum(high))
     }
 
@@ -101,6 +96,24 @@ impl Sum {
     }
 }
 
+/// The last bytes of `bytes`, `rest`, fewer than eight, as a word in memory order with zeros behind them.
+#[inline]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    match bytes.last_chunk::<8>() {
+        // The last eight bytes, those before `rest` shifted out.
+        Some(last) if cfg!(target_endian = "little") && !rest.is_empty() => {
+            u64::from_le_bytes(*last) >> (64 - 8 * rest.len())
+        }
+        _ => {
+            let mut word = [0u8; 8];
+            for (place, byte) in word.iter_mut().zip(rest) {
+                *place = *byte;
+            }
+            u64::from_ne_bytes(word)
+        }
+    }
+}
+
 /// Copies `from` into the front of `to` and sums it on the way: one pass over the bytes.
 ///
 /// # Panics
@@ -109,18 +122,23 @@ impl Sum {
 pub fn copy_and_sum(from: &[u8], to: &mut [u8]) -> Sum {
     let to = &mut to[..from.len()];
     let (mut low, mut high) = (0u64, 0u64);
-    let mut source = from.chunks_exact(8);
-    let mut target = to.chunks_exact_mut(8);
-    for (source, target) in (&mut source).zip(&mut target) {
-        let bytes: [u8; 8] = source.try_into().expect("chunks_exact(8)");
-        target.copy_from_slice(&bytes);
-        let word = u64::from_ne_bytes(bytes);
+    let (source, rest) = from.as_chunks::<8>();
+    let (target, _) = to.as_chunks_mut::<8>();
+    for (source, target) in source.iter().zip(target) {
+        *target = *source;
+        let word = u64::from_ne_bytes(*source);
         low += word & 0xffff_ffff;
         high += word >> 32;
     }
-    let rest = source.remainder();
-    target.into_remainder().copy_from_slice(rest);
-    Sum(low).plus(Sum(high)).plus(Sum::of(rest))
+    match (from.last_chunk::<8>(), to.last_chunk_mut::<8>()) {
+        // What is left over, and before it what was copied already.
+        (Some(source), Some(target)) => *target = *source,
+        _ => to.copy_from_slice(from),
+    }
+    let tail = last_word(from, rest);
+    low += tail & 0xffff_ffff;
+    high += tail >> 32;
+    Sum(low).plus(Sum(high))
 }
 
 /// The checksum after one 16-bit number under it has changed (RFC 1624 3, equation 3).
