@@ -6,8 +6,10 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use common::asker::Asker;
+use common::inside::PATIENCE;
 use common::{Pair, Terms};
 use fixwire::app::Application;
 use fixwire::app::echo::Echo;
@@ -95,10 +97,21 @@ fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u
         nic
     };
     let mut pair = Pair::wrapped(terms(profile), Taker::new(orders, 1), Exchange::new(), wrap);
+    // Until then the writer's thread is being set up.
+    await_begun(file);
     let found = caught_while_reported_on(&mut pair, orders, sim::Faults::default());
     let summary = capture.expect("it was started").finish();
     assert!(summary.counters.written() > 2 * orders, "{summary:?}");
     found
+}
+
+/// Waits until the file has a beginning.
+fn await_begun(file: &Path) {
+    let asked = Instant::now();
+    while std::fs::metadata(file).is_ok_and(|file| file.len() == 0) {
+        assert!(asked.elapsed() < PATIENCE, "the writer does not begin");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// From the first report on.
