@@ -122,23 +122,18 @@ fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
 pub fn copy_and_sum(from: &[u8], to: &mut [u8]) -> Sum {
     let to = &mut to[..from.len()];
     let (mut low, mut high) = (0u64, 0u64);
-    let (source, rest) = from.as_chunks::<8>();
-    let (target, _) = to.as_chunks_mut::<8>();
-    for (source, target) in source.iter().zip(target) {
-        *target = *source;
-        let word = u64::from_ne_bytes(*source);
+    let mut source = from.chunks_exact(8);
+    let mut target = to.chunks_exact_mut(8);
+    for (source, target) in (&mut source).zip(&mut target) {
+        let bytes: [u8; 8] = source.try_into().expect("chunks_exact(8)");
+        target.copy_from_slice(&bytes);
+        let word = u64::from_ne_bytes(bytes);
         low += word & 0xffff_ffff;
         high += word >> 32;
     }
-    match (from.last_chunk::<8>(), to.last_chunk_mut::<8>()) {
-        // What is left over, and before it what was copied already.
-        (Some(source), Some(target)) => *target = *source,
-        _ => to.copy_from_slice(from),
-    }
-    let tail = last_word(from, rest);
-    low += tail & 0xffff_ffff;
-    high += tail >> 32;
-    Sum(low).plus(Sum(high))
+    let rest = source.remainder();
+    target.into_remainder().copy_from_slice(rest);
+    Sum(low).plus(Sum(high)).plus(Sum::of(rest))
 }
 
 /// The checksum after one 16-bit number under it has changed (RFC 1624 3, equation 3).
