@@ -321,6 +321,50 @@ fn an_interrupt_logs_everybody_out_and_ends_well_within_bounds() {
 }
 
 #[test]
+fn an_output_that_nobody_reads_or_that_is_full_stops_no_session() {
+    inside("an_output_that_nobody_reads_or_that_is_full_stops_no_session", || {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("s.toml");
+        std::fs::write(&file, "target_comp_id = \"A\"\n").unwrap();
+        let (unread, pipe) = std::io::pipe().unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        for (output, words) in [
+            (std::process::Stdio::from(pipe), "nobody reads standard output"),
+            (std::process::Stdio::from(full), "standard output cannot be written"),
+        ] {
+            let mut acceptor = Command::new(BIN)
+                .args(["accept", "--nic", "tap:fw0", "--json", "--session"])
+                .arg(&file)
+                .stdout(output)
+                .stderr(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut client = Client::connect(at(9878), "FIX.4.4", "A", "EXCHANGE").log_on("");
+            // A pipe holds 64 KiB: what is told of these is more.
+            for _ in 0..500 {
+                use std::io::{Read, Write};
+                let mut stranger = std::net::TcpStream::connect(at(9878)).unwrap();
+                stranger.write_all(b"GET / HTTP/1.1\r\nHost: a-rather-long-name\r\n\r\n").unwrap();
+                let _ = stranger.read(&mut [0; 16]);
+            }
+            client.send("D", "11=1|55=X|54=1|38=1|40=1|");
+            assert_eq!(client.next(), "D 2|11=1|38=1|40=1|54=1|55=X|");
+            client.send("5", "");
+            assert_eq!(client.next(), "5 3|");
+            let id = acceptor.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+            let status = acceptor.wait().unwrap();
+            let mut errors = String::new();
+            std::io::Read::read_to_string(&mut acceptor.stderr.take().unwrap(), &mut errors)
+                .unwrap();
+            assert_eq!(status.code(), Some(1), "{errors}");
+            assert!(errors.contains(words), "{errors}");
+        }
+        drop(unread);
+    });
+}
+
+#[test]
 fn numbers_go_on_when_a_counterparty_comes_back_and_what_it_missed_is_sent_again() {
     inside("numbers_go_on_when_a_counterparty_comes_back_and_what_it_missed_is_sent_again", || {
         let folder = tempfile::tempdir().unwrap();

@@ -26,6 +26,7 @@ use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
+use super::speaker::Speaker;
 use super::telling::{Teller, parties};
 use super::{bring_up, capture, profile, say, summary, table};
 
@@ -146,24 +147,24 @@ impl Job<'_> {
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
+        let voice = Speaker::start()?;
         let core = polling::pin(self.profile, capture.as_ref())?;
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let mut nothing = || {};
         let mut polling =
-            Polling::new(&mut engine, &self.clock, self.profile.idle, &mut nothing, teller);
+            Polling::new(&mut engine, &self.clock, self.profile.idle, &mut nothing, teller, &voice);
         while !interrupted.load(Ordering::Relaxed) {
             polling.rounds();
         }
         polling.log_out("the acceptor ends");
         let captured = capture.map(Capture::finish);
-        if self.args.json {
-            say(summary_json(&engine, core, captured.as_ref()));
+        voice.finish(if self.args.json {
+            summary_json(&engine, core, captured.as_ref()).to_string()
         } else {
-            say(summary_for_people(&engine, core, captured.as_ref()));
-        }
-        Ok(())
+            summary_for_people(&engine, core, captured.as_ref())
+        })
     }
 
     /// A namespace of our own is seen by nobody who does not enter it.

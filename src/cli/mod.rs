@@ -15,6 +15,7 @@ mod profile;
 mod report;
 mod run;
 mod session_file;
+mod speaker;
 mod summary;
 mod table;
 mod telling;

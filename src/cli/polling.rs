@@ -11,6 +11,7 @@ use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
 
 use super::failure::Failure;
+use super::speaker::Speaker;
 use super::telling::Teller;
 
 /// Rounds between two looks at everything that is not a packet.
@@ -29,6 +30,7 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     empty: u32,
     beside: &'a mut dyn FnMut(),
     teller: Teller,
+    voice: &'a Speaker,
 }
 
 impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
@@ -39,9 +41,10 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         idle: Idle,
         beside: &'a mut dyn FnMut(),
         teller: Teller,
+        voice: &'a Speaker,
     ) -> Self {
-        teller.begin(engine);
-        Polling { engine, clock, idle, empty: 0, beside, teller }
+        teller.begin(engine, voice);
+        Polling { engine, clock, idle, empty: 0, beside, teller, voice }
     }
 
     /// Many rounds, and then what happened in them is told.
@@ -49,19 +52,19 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         for _ in 0..ROUNDS_PER_LOOK {
             self.round();
         }
-        self.teller.tell(self.engine);
+        self.teller.tell(self.engine, self.voice);
     }
 
     /// Logs every session out, and gives up after a while.
     pub(crate) fn log_out(mut self, reason: &str) {
         self.engine.log_out(self.clock.now(), reason);
-        self.teller.tell(self.engine);
-        self.teller.logging_out(self.engine);
+        self.teller.tell(self.engine, self.voice);
+        self.teller.logging_out(self.engine, self.voice);
         let deadline = self.clock.now().mono.as_ns() + LOG_OUT_WITHIN.as_nanos() as u64;
         while !self.engine.is_idle() && self.clock.now().mono.as_ns() < deadline {
             self.round();
         }
-        self.teller.tell(self.engine);
+        self.teller.tell(self.engine, self.voice);
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use fixwire::offload::nic::Nic;
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
-use super::say;
+use super::speaker::Speaker;
 
 /// Sessions that are named in one line; of more their number is told.
 const NAMED_MAX: usize = 8;
@@ -25,23 +25,27 @@ pub(crate) enum Teller {
 
 impl Teller {
     /// Where the engine connects to, and where it listens for whom.
-    pub(crate) fn begin<N: Nic, A: Application>(self, engine: &Engine<N, A>) {
+    pub(crate) fn begin<N: Nic, A: Application>(self, engine: &Engine<N, A>, voice: &Speaker) {
         let mut listening: BTreeMap<u16, Vec<SessionStatus<'_>>> = BTreeMap::new();
         for status in engine.desk().statuses() {
             match status.config.role {
                 Role::Acceptor => listening.entry(status.peer.port).or_default().push(status),
                 Role::Initiator if self == Teller::People => {
-                    say(format_args!("{}: connecting to {}", name(status.config), status.peer));
+                    voice.say(format_args!(
+                        "{}: connecting to {}",
+                        name(status.config),
+                        status.peer
+                    ));
                 }
                 Role::Initiator => {}
             }
         }
         for sessions in listening.values() {
-            self.listening(sessions);
+            self.listening(sessions, voice);
         }
     }
 
-    fn listening(self, sessions: &[SessionStatus<'_>]) {
+    fn listening(self, sessions: &[SessionStatus<'_>], voice: &Speaker) {
         let at = sessions[0].peer;
         match self {
             Teller::Nobody => {}
@@ -54,32 +58,39 @@ impl Teller {
                 if sessions.len() > NAMED_MAX {
                     named += &format!(" and {} more", sessions.len() - NAMED_MAX);
                 }
-                say(format_args!("listening on {at} for {named}"));
+                voice.say(format_args!("listening on {at} for {named}"));
             }
             Teller::Machines => {
                 let sessions: Vec<_> =
                     sessions.iter().map(|status| Value::Object(identity(status.config))).collect();
-                say(json!({ "event": "listening", "at": at.to_string(), "sessions": sessions }));
+                voice.say(
+                    json!({ "event": "listening", "at": at.to_string(), "sessions": sessions }),
+                );
             }
         }
     }
 
     /// Everything that happened since the last call.
-    pub(crate) fn tell<N: Nic, A: Application>(self, engine: &mut Engine<N, A>) {
+    pub(crate) fn tell<N: Nic, A: Application>(self, engine: &mut Engine<N, A>, voice: &Speaker) {
         while let Some(event) = engine.next_line_event() {
             match self {
                 Teller::Nobody => {}
-                Teller::People => say(sentence(&event, engine)),
-                Teller::Machines => say(Value::Object(object(&event, engine))),
+                Teller::People => voice.say(sentence(&event, engine)),
+                Teller::Machines => voice.say(Value::Object(object(&event, engine))),
             }
         }
     }
 
     /// Whose Logout is on its way.
-    pub(crate) fn logging_out<N: Nic, A: Application>(self, engine: &Engine<N, A>) {
+    pub(crate) fn logging_out<N: Nic, A: Application>(
+        self,
+        engine: &Engine<N, A>,
+        voice: &Speaker,
+    ) {
         let leaving = engine.desk().statuses().filter(|status| status.state == State::LogoutSent);
         if self == Teller::People {
-            leaving.for_each(|status| say(format_args!("{}: logging out", name(status.config))));
+            leaving
+                .for_each(|status| voice.say(format_args!("{}: logging out", name(status.config))));
         }
     }
 }
