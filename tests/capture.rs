@@ -418,3 +418,24 @@ fn what_is_wrong_with_the_options_is_said_before_the_file_is_touched() {
         assert_eq!(fs::read(&file).unwrap(), b"kept");
     }
 }
+
+#[test]
+fn the_file_that_the_settings_came_from_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("s.toml");
+    for (option, text) in
+        [("--session", "heart_bt_int = 5\n"), ("--profile", "extends = \"sim\"\n")]
+    {
+        fs::write(&settings, text).unwrap();
+        let output = Command::new(BIN)
+            .args(["run", "--nic", "sim", "--orders", "5", option])
+            .arg(&settings)
+            .arg("--capture")
+            .arg(folder.path().join(".").join("s.toml"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        assert!(errors(&output).contains("name another"), "{}", errors(&output));
+        assert_eq!(fs::read_to_string(&settings).unwrap(), text);
+    }
+}

@@ -1,6 +1,6 @@
 //! `fixwire accept`: the engine as the side that others connect to, over its own TCP.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use clap::{Args, ValueEnum};
@@ -84,7 +84,8 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
         }
     };
     // Before the namespace of our own: what may be written here may not be there.
-    let capture = args.capture.open();
+    let profile_file = args.profile.as_deref().map(Path::new);
+    let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
     let backend = name.map_or_else(TapBackend::embedded, |name| TapBackend::attach(name));
     let backend = bring_up::tap(backend, &profile)?;
     let network = bring_up::tap_network(&backend, &settings.network)?;

@@ -1,7 +1,7 @@
 //! `--capture`: what crosses the NIC, in a file; opened, ended and reported for any command that runs a
 //! device.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,6 +12,7 @@ use fixwire_hw::capture::{self, Capture, CaptureFile, Captured, Options, Summary
 use fixwire_hw::clock::HostClock;
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::warn;
 
 #[derive(Debug, Args)]
@@ -31,8 +32,18 @@ pub(crate) struct CaptureArgs {
 impl CaptureArgs {
     /// Opens the file, if one was asked for. To be called when every other file has been read, since
     /// it empties this one, and before the process enters a namespace of its own.
-    pub(crate) fn open(&self) -> Option<Asked> {
-        let file = CaptureFile::open(self.capture.as_deref()?);
+    ///
+    /// # Errors
+    /// It is one of `read`, the files that the settings came from.
+    pub(crate) fn open(&self, read: &[Option<&Path>]) -> Result<Option<Asked>, Failure> {
+        let Some(path) = self.capture.as_deref() else { return Ok(None) };
+        if read.iter().flatten().any(|other| is_same(path, other)) {
+            return Err(Failure::Input(format!(
+                "--capture {}: the settings were read from that file; name another",
+                path.display()
+            )));
+        }
+        let file = CaptureFile::open(path);
         if let Some(trouble) = file.trouble() {
             warn(format_args!("{trouble}. Nothing is captured; sessions go on."));
         }
@@ -42,8 +53,13 @@ impl CaptureArgs {
             signal_hook::consts::SIGXFSZ,
             Arc::new(AtomicBool::new(false)),
         );
-        Some(Asked { file, ring_len: self.capture_ring_mib as usize * (1 << 20) })
+        Ok(Some(Asked { file, ring_len: self.capture_ring_mib as usize * (1 << 20) }))
     }
+}
+
+/// Whether two paths lead to one file.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// A capture that was asked for.

@@ -1,7 +1,7 @@
 //! `fixwire run`: the main job.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -76,7 +76,8 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let nic = args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
     let profile = job.profile(nic)?;
     // Before the namespace of our own: what may be written here may not be there.
-    let capture = args.capture.open();
+    let profile_file = args.profile.as_deref().map(Path::new);
+    let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
     let (backend, embedded) = match nic {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
