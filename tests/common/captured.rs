@@ -68,7 +68,8 @@ pub fn assert_capture_is_right(run: &Value, file: &Path, messages: u64) -> Vec<D
     assert!(tcp.len() as u64 > messages);
     for frame in tcp {
         let status = (&*frame["ip.checksum.status"], &*frame["tcp.checksum.status"]);
-        assert_eq!(status, ("1", "1"), "{frame:?}");
+        let tcp = if is_zero_by_linux(frame) { "0" } else { "1" };
+        assert_eq!(status, ("1", tcp), "{frame:?}");
     }
     // What we sent twice was sent twice; nothing else looks so.
     let again = of_interface(&frames, 1)
@@ -135,9 +136,18 @@ fn assert_nothing_wrong(frames: &[Dissected]) {
     for (index, frame) in frames.iter().enumerate() {
         let severities = frame["_ws.expert.severity"].split(',').filter(|text| !text.is_empty());
         for severity in severities.map(|text| text.parse::<u32>().expect("a number")) {
-            assert!(severity < PI_WARN, "frame {}: {frame:?}", index + 1);
+            let excused = is_zero_by_linux(frame);
+            assert!(severity < PI_WARN || excused, "frame {}: {frame:?}", index + 1);
         }
     }
+}
+
+/// Linux finishes a checksum of zero as 0xffff in every protocol (net/core/dev.c, skb_checksum_help): one
+/// frame in 65,536 that it sent and we left as it was.
+fn is_zero_by_linux(frame: &Dissected) -> bool {
+    frame["frame.interface_id"] == "0"
+        && frame["frame.comment"].is_empty()
+        && frame["_ws.expert.message"] == "TCP Checksum 0xffff instead of 0x0000 (see RFC 1624)"
 }
 
 /// One way of one connection: a Logon under the number `first`, so many messages of a kind, a Logout.
