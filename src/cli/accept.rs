@@ -26,8 +26,7 @@ use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
-use super::speaker::Speaker;
-use super::telling::{Teller, parties};
+use super::telling::{Line, Teller, parties};
 use super::{bring_up, capture, profile, say, summary, table};
 
 /// Accept FIX connections over our own TCP until Ctrl-C, and report.
@@ -148,11 +147,11 @@ impl Job<'_> {
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
-        let voice = Speaker::start()?;
+        let teller = if self.args.json { Teller::Machines } else { Teller::People };
+        let voice = teller.voice(&engine)?;
         let core = polling::pin(self.profile, capture.as_ref())?;
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
-        let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let mut nothing = || {};
         let mut polling =
             Polling::new(&mut engine, &self.clock, self.profile.idle, &mut nothing, teller, &voice);
@@ -161,11 +160,11 @@ impl Job<'_> {
         }
         polling.log_out("the acceptor ends");
         let captured = capture.map(Capture::finish);
-        voice.finish(if self.args.json {
+        voice.finish(Line::Words(if self.args.json {
             summary_json(&engine, core, captured.as_ref()).to_string()
         } else {
             summary_for_people(&engine, core, captured.as_ref())
-        })
+        }))
     }
 
     /// A namespace of our own is seen by nobody who does not enter it.

@@ -138,7 +138,7 @@ fn stalled<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
     let lost: Vec<_> = lost
         .filter_map(|status| {
             let why = why_in_words(status.last_failure?);
-            let words = parting_words(&status);
+            let words = parting_words(status.last_failure, status.parting_words);
             Some(format!("{} is not logged on: {why}{words}", name(status.config)))
         })
         .collect();
@@ -167,7 +167,11 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
             "start an exchange there (`fixwire exchange --listen`), or correct socket_connect_host and socket_connect_port",
         ),
         Some(why @ LineFailure::Fix(CloseReason::PeerNotFix)) => Failure::run(
-            format!("{peer} was reached, but: {}{}", why_in_words(why), parting_words(status)),
+            format!(
+                "{peer} was reached, but: {}{}",
+                why_in_words(why),
+                parting_words(status.last_failure, status.parting_words)
+            ),
             "correct socket_connect_host and socket_connect_port",
         ),
         Some(LineFailure::Fix(reason)) => Failure::run(
@@ -175,7 +179,7 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
                 "{peer} was reached, but {} was not established: {}{}",
                 name(status.config),
                 why_in_words(LineFailure::Fix(reason)),
-                parting_words(status),
+                parting_words(status.last_failure, status.parting_words),
             ),
             "compare sender_comp_id, target_comp_id and begin_string with the counterparty's, and both sides' sequence numbers (reset_on_logon)",
         ),

@@ -11,8 +11,7 @@ use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
 
 use super::failure::Failure;
-use super::speaker::Speaker;
-use super::telling::Teller;
+use super::telling::{Teller, Voice};
 
 /// Rounds between two looks at everything that is not a packet.
 const ROUNDS_PER_LOOK: u32 = 256;
@@ -30,7 +29,7 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     empty: u32,
     beside: &'a mut dyn FnMut(),
     teller: Teller,
-    voice: &'a Speaker,
+    voice: &'a Voice,
 }
 
 impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
@@ -41,7 +40,7 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         idle: Idle,
         beside: &'a mut dyn FnMut(),
         teller: Teller,
-        voice: &'a Speaker,
+        voice: &'a Voice,
     ) -> Self {
         teller.begin(engine, voice);
         Polling { engine, clock, idle, empty: 0, beside, teller, voice }

@@ -27,8 +27,7 @@ use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
-use super::speaker::Speaker;
-use super::telling::Teller;
+use super::telling::{Line, Teller};
 use super::{bring_up, device, exchange, profile, report, warn};
 
 /// Trade: bring the device up, connect, log on, send orders, log out, report.
@@ -215,16 +214,16 @@ impl Job<'_> {
         let Place { plan, network, sessions, profile, clock, instead_of } = place;
         let mut engine = self.engine(nic, plan, network, sessions)?;
         let mut beside = beside()?;
-        let voice = Speaker::start()?;
-        let core = polling::pin(profile, capture.as_ref())?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
+        let voice = teller.voice(&engine)?;
+        let core = polling::pin(profile, capture.as_ref())?;
         let watch = self.watch()?;
         let polling = Polling::new(&mut engine, &clock, profile.idle, &mut beside, teller, &voice);
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
         let report = report::Report::of(&engine, core, instead_of, captured.as_ref());
         let words = if self.args.json { report.json().to_string() } else { report.for_people() };
-        outcome.and(voice.finish(words))
+        outcome.and(voice.finish(Line::Words(words)))
     }
 
     /// The built-in exchange, one for each port and CompID that the sessions connect to.

@@ -1,8 +1,8 @@
 //! Standard output while an engine is polled: written by a thread of its own, so that a reader that
-//! does not read, or a disk that is full, costs lines and never a session.
+//! does not read, or a disk that is full, costs lines and never a session. That thread also puts them
+//! into words, so that the polling thread allocates nothing.
 
 use std::cell::Cell;
-use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
@@ -18,27 +18,32 @@ const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to hand them over.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Says lines without ever waiting for whoever reads them.
-pub(crate) struct Speaker {
-    lines: SyncSender<String>,
+/// Says lines without ever waiting for whoever reads them. An `L` is what becomes one.
+pub(crate) struct Speaker<L> {
+    lines: SyncSender<L>,
     lost: Cell<u64>,
     /// What became of the last line, once all are written.
     written: Receiver<std::io::Result<()>>,
 }
 
-impl Speaker {
-    /// Starts the thread. To be called before the polling thread is pinned: a thread that is started
-    /// after that would share its core.
-    pub(crate) fn start() -> Result<Speaker, Failure> {
-        Speaker::writing_to(std::io::stdout())
+impl<L: Send + 'static> Speaker<L> {
+    /// Starts the thread, which puts lines `into_words`. To be called before the polling thread is
+    /// pinned: a thread that is started after that would share its core.
+    pub(crate) fn start(
+        into_words: impl Fn(L) -> String + Send + 'static,
+    ) -> Result<Speaker<L>, Failure> {
+        Speaker::writing_to(std::io::stdout(), into_words)
     }
 
-    fn writing_to(out: impl Write + Send + 'static) -> Result<Speaker, Failure> {
+    fn writing_to(
+        out: impl Write + Send + 'static,
+        into_words: impl Fn(L) -> String + Send + 'static,
+    ) -> Result<Speaker<L>, Failure> {
         let (lines, waiting) = sync_channel(LINES_MAX);
         let (done, written) = channel();
         let write = move || {
             // Nobody waits any more where this cannot be told.
-            let _ = done.send(write_all(out, &waiting));
+            let _ = done.send(write_all(out, waiting.iter().map(into_words)));
         };
         thread::Builder::new().name("speaker".into()).spawn(write).map_err(|error| {
             Failure::run(format!("no thread can be started: {error}"), "raise the limit of threads")
@@ -47,8 +52,8 @@ impl Speaker {
     }
 
     /// Says a line, if there is room for it to wait.
-    pub(crate) fn say(&self, line: impl Display) {
-        if self.lines.try_send(line.to_string()).is_err() {
+    pub(crate) fn say(&self, line: L) {
+        if self.lines.try_send(line).is_err() {
             self.lost.set(self.lost.get() + 1);
         }
     }
@@ -57,9 +62,9 @@ impl Speaker {
     ///
     /// # Errors
     /// The last words were not written, and why.
-    pub(crate) fn finish(self, last_words: impl Display) -> Result<(), Failure> {
+    pub(crate) fn finish(self, last_words: L) -> Result<(), Failure> {
         let deadline = Instant::now() + LAST_WORDS_WITHIN;
-        let mut words = last_words.to_string();
+        let mut words = last_words;
         while let Err(TrySendError::Full(back)) = self.lines.try_send(words) {
             if Instant::now() >= deadline {
                 return Err(unread());
@@ -93,7 +98,7 @@ fn unread() -> Failure {
 
 /// Writes every line that comes, and says what became of the last. Trouble is told once, when it begins;
 /// later lines are tried again. A reader that went away (`| head`) is no trouble.
-fn write_all(mut out: impl Write, lines: &Receiver<String>) -> std::io::Result<()> {
+fn write_all(mut out: impl Write, lines: impl Iterator<Item = String>) -> std::io::Result<()> {
     let mut last = Ok(());
     let mut is_told = false;
     for line in lines {
@@ -152,14 +157,14 @@ mod tests {
     #[test]
     fn a_reader_that_does_not_read_costs_lines_and_no_time() {
         let (page, text, permit) = page(true);
-        let speaker = Speaker::writing_to(page).unwrap();
+        let speaker = Speaker::writing_to(page, |line: String| line).unwrap();
         for number in 0..LINES_MAX + 100 {
-            speaker.say(number);
+            speaker.say(number.to_string());
         }
         // One may be in the writer's hand.
         assert!((99..=100).contains(&speaker.lost.get()), "{}", speaker.lost.get());
         drop(permit);
-        assert!(speaker.finish("the end").is_ok());
+        assert!(speaker.finish("the end".into()).is_ok());
         let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
         assert!(text.starts_with("0\n1\n2\n") && text.ends_with("\nthe end\n"));
     }
@@ -168,17 +173,17 @@ mod tests {
     fn a_full_disk_is_a_failure_at_the_end_alone() {
         let (page, _, permit) = page(false);
         drop(permit);
-        let speaker = Speaker::writing_to(page).unwrap();
-        speaker.say("a line");
-        let failure = speaker.finish("the end").unwrap_err().to_string();
+        let speaker = Speaker::writing_to(page, |line: String| line).unwrap();
+        speaker.say("a line".into());
+        let failure = speaker.finish("the end".into()).unwrap_err().to_string();
         assert!(failure.contains("cannot be written: full"), "{failure}");
     }
 
     #[test]
     fn last_words_that_nobody_reads_are_given_up() {
         let (page, _, permit) = page(true);
-        let speaker = Speaker::writing_to(page).unwrap();
-        let failure = speaker.finish("the end").unwrap_err().to_string();
+        let speaker = Speaker::writing_to(page, |line: String| line).unwrap();
+        let failure = speaker.finish("the end".into()).unwrap_err().to_string();
         assert!(failure.contains("nobody reads"), "{failure}");
         drop(permit);
     }

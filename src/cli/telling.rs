@@ -1,19 +1,50 @@
 //! What happens to sessions and connections, a line each: sentences for people, JSON for machines.
+//! The polling thread hands over what happened; the speaker's thread puts it into words.
 
 use std::collections::BTreeMap;
 
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::{LineEvent, LineFailure, PeerRefusal, SessionStatus};
 use fixwire::engine::Engine;
-use fixwire::fix::{CloseReason, Role, SessionConfig, State};
+use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::nic::Nic;
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
+use super::failure::Failure;
 use super::speaker::Speaker;
 
 /// Sessions that are named in one line; of more their number is told.
 const NAMED_MAX: usize = 8;
+
+/// What becomes a line. Nothing in it but words is allocated, and words are said at the beginning and
+/// the end alone.
+#[expect(clippy::large_enum_variant, reason = "a box would be allocated while packets wait")]
+pub(crate) enum Line {
+    Words(String),
+    LoggingOut(SessionId),
+    Happened { event: LineEvent, session: Option<Snapshot> },
+}
+
+/// How the session of an event stood when the event was told.
+pub(crate) struct Snapshot {
+    remote: Endpoint,
+    last_failure: Option<LineFailure>,
+    parting_words: PartingWords,
+}
+
+impl Snapshot {
+    fn of(status: &SessionStatus<'_>) -> Snapshot {
+        Snapshot {
+            remote: status.remote,
+            last_failure: status.last_failure,
+            parting_words: status.parting_words.clone(),
+        }
+    }
+}
+
+/// A speaker of what happens.
+pub(crate) type Voice = Speaker<Line>;
 
 /// Who is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +55,37 @@ pub(crate) enum Teller {
 }
 
 impl Teller {
+    /// The voice that tells of the sessions of `engine`.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub(crate) fn voice<N: Nic, A: Application>(
+        self,
+        engine: &Engine<N, A>,
+    ) -> Result<Voice, Failure> {
+        let sessions: Vec<_> =
+            engine.desk().statuses().map(|status| status.config.clone()).collect();
+        Speaker::start(move |line| match line {
+            Line::Words(words) => words,
+            Line::LoggingOut(session) => {
+                format!("{}: logging out", name(config(session, &sessions)))
+            }
+            Line::Happened { event, session } if self == Teller::Machines => {
+                Value::Object(object(&event, session.as_ref(), &sessions)).to_string()
+            }
+            Line::Happened { event, session } => sentence(&event, session.as_ref(), &sessions),
+        })
+    }
+
     /// Where the engine connects to, and where it listens for whom.
-    pub(crate) fn begin<N: Nic, A: Application>(self, engine: &Engine<N, A>, voice: &Speaker) {
+    pub(crate) fn begin<N: Nic, A: Application>(self, engine: &Engine<N, A>, voice: &Voice) {
         let mut listening: BTreeMap<u16, Vec<SessionStatus<'_>>> = BTreeMap::new();
         for status in engine.desk().statuses() {
             match status.config.role {
                 Role::Acceptor => listening.entry(status.peer.port).or_default().push(status),
                 Role::Initiator if self == Teller::People => {
-                    voice.say(format_args!(
-                        "{}: connecting to {}",
-                        name(status.config),
-                        status.peer
-                    ));
+                    let (name, peer) = (name(status.config), status.peer);
+                    voice.say(Line::Words(format!("{name}: connecting to {peer}")));
                 }
                 Role::Initiator => {}
             }
@@ -45,7 +95,7 @@ impl Teller {
         }
     }
 
-    fn listening(self, sessions: &[SessionStatus<'_>], voice: &Speaker) {
+    fn listening(self, sessions: &[SessionStatus<'_>], voice: &Voice) {
         let at = sessions[0].peer;
         match self {
             Teller::Nobody => {}
@@ -58,79 +108,102 @@ impl Teller {
                 if sessions.len() > NAMED_MAX {
                     named += &format!(" and {} more", sessions.len() - NAMED_MAX);
                 }
-                voice.say(format_args!("listening on {at} for {named}"));
+                voice.say(Line::Words(format!("listening on {at} for {named}")));
             }
             Teller::Machines => {
                 let sessions: Vec<_> =
                     sessions.iter().map(|status| Value::Object(identity(status.config))).collect();
-                voice.say(
-                    json!({ "event": "listening", "at": at.to_string(), "sessions": sessions }),
-                );
+                let line =
+                    json!({ "event": "listening", "at": at.to_string(), "sessions": sessions });
+                voice.say(Line::Words(line.to_string()));
             }
         }
     }
 
     /// Everything that happened since the last call.
-    pub(crate) fn tell<N: Nic, A: Application>(self, engine: &mut Engine<N, A>, voice: &Speaker) {
+    pub(crate) fn tell<N: Nic, A: Application>(self, engine: &mut Engine<N, A>, voice: &Voice) {
         while let Some(event) = engine.next_line_event() {
-            match self {
-                Teller::Nobody => {}
-                Teller::People => voice.say(sentence(&event, engine)),
-                Teller::Machines => voice.say(Value::Object(object(&event, engine))),
+            if self != Teller::Nobody {
+                let session = session_of(&event)
+                    .and_then(|id| engine.desk().statuses().nth(usize::from(id.0)))
+                    .map(|status| Snapshot::of(&status));
+                voice.say(Line::Happened { event, session });
             }
         }
     }
 
     /// Whose Logout is on its way.
-    pub(crate) fn logging_out<N: Nic, A: Application>(
-        self,
-        engine: &Engine<N, A>,
-        voice: &Speaker,
-    ) {
-        let leaving = engine.desk().statuses().filter(|status| status.state == State::LogoutSent);
+    pub(crate) fn logging_out<N: Nic, A: Application>(self, engine: &Engine<N, A>, voice: &Voice) {
         if self == Teller::People {
-            leaving
-                .for_each(|status| voice.say(format_args!("{}: logging out", name(status.config))));
+            for (id, status) in (0..).zip(engine.desk().statuses()) {
+                if status.state == State::LogoutSent {
+                    voice.say(Line::LoggingOut(SessionId(id)));
+                }
+            }
         }
     }
 }
 
-fn sentence<N: Nic, A: Application>(event: &LineEvent, engine: &Engine<N, A>) -> String {
-    let (session, peer) = match event {
-        LineEvent::Refused { peer, why } => {
-            return format!("refused {peer}: {}", refusal_in_words(why, engine));
-        }
-        LineEvent::Connected { session, peer }
-        | LineEvent::LoggedOn { session, peer }
-        | LineEvent::Ended { session, peer, .. } => (*session, peer),
-    };
-    let Some(status) = status(session, engine) else { return String::new() };
-    let name = name(status.config);
-    let preposition = if status.config.role == Role::Initiator { "to" } else { "from" };
+/// The session that an event is about, or that stood in its way.
+fn session_of(event: &LineEvent) -> Option<SessionId> {
     match event {
-        LineEvent::Connected { .. } => format!("{name}: connected {preposition} {peer}"),
-        LineEvent::LoggedOn { .. } => {
-            let version = status.config.version.begin_string();
-            format!("{name}: logged on {preposition} {peer}, {version}")
-        }
-        LineEvent::Ended { why: LineFailure::Fix(CloseReason::LogoutComplete), .. } => {
-            format!("{name}: logged out")
-        }
-        LineEvent::Ended { why: LineFailure::Fix(CloseReason::LogoutByPeer), .. } => {
-            format!("{name}: logged out by {peer}{}", parting_words(&status))
-        }
-        LineEvent::Ended { why, .. } => {
-            let words = parting_words(&status);
-            format!("{name}: disconnected from {peer}: {}{words}", why_in_words(*why))
-        }
-        LineEvent::Refused { .. } => String::new(),
+        LineEvent::Connected { session, .. }
+        | LineEvent::LoggedOn { session, .. }
+        | LineEvent::Ended { session, .. }
+        | LineEvent::Refused { why: PeerRefusal::AlreadyLoggedOn(session), .. } => Some(*session),
+        LineEvent::Refused { .. } => None,
     }
 }
 
-fn object<N: Nic, A: Application>(event: &LineEvent, engine: &Engine<N, A>) -> Map<String, Value> {
+fn config(session: SessionId, sessions: &[SessionConfig]) -> &SessionConfig {
+    &sessions[usize::from(session.0)]
+}
+
+fn sentence(event: &LineEvent, stood: Option<&Snapshot>, sessions: &[SessionConfig]) -> String {
+    let named = |session: &SessionId| name(config(*session, sessions));
+    match event {
+        LineEvent::Refused { peer, why } => {
+            format!("refused {peer}: {}", refusal_in_words(why, stood, sessions))
+        }
+        LineEvent::Connected { session, peer } => {
+            let preposition = preposition(config(*session, sessions));
+            format!("{}: connected {preposition} {peer}", named(session))
+        }
+        LineEvent::LoggedOn { session, peer } => {
+            let config = config(*session, sessions);
+            let (preposition, version) = (preposition(config), config.version.begin_string());
+            format!("{}: logged on {preposition} {peer}, {version}", named(session))
+        }
+        LineEvent::Ended {
+            session, why: LineFailure::Fix(CloseReason::LogoutComplete), ..
+        } => {
+            format!("{}: logged out", named(session))
+        }
+        LineEvent::Ended { session, peer, why } => {
+            let name = named(session);
+            let words = stood
+                .map(|stood| parting_words(stood.last_failure, &stood.parting_words))
+                .unwrap_or_default();
+            if *why == LineFailure::Fix(CloseReason::LogoutByPeer) {
+                format!("{name}: logged out by {peer}{words}")
+            } else {
+                format!("{name}: disconnected from {peer}: {}{words}", why_in_words(*why))
+            }
+        }
+    }
+}
+
+fn preposition(config: &SessionConfig) -> &'static str {
+    if config.role == Role::Initiator { "to" } else { "from" }
+}
+
+fn object(
+    event: &LineEvent,
+    stood: Option<&Snapshot>,
+    sessions: &[SessionConfig],
+) -> Map<String, Value> {
     let about = |what: &str, session: SessionId, peer: &Endpoint| {
-        let mut object =
-            status(session, engine).map(|status| identity(status.config)).unwrap_or_default();
+        let mut object = identity(config(session, sessions));
         object.insert("event".into(), what.into());
         object.insert("peer".into(), peer.to_string().into());
         object
@@ -142,8 +215,10 @@ fn object<N: Nic, A: Application>(event: &LineEvent, engine: &Engine<N, A>) -> M
             let mut object = about("ended", *session, peer);
             object.insert("reason".into(), reason(*why).into());
             object.insert("why".into(), why_in_words(*why).into());
-            if let Some(status) = status(*session, engine).filter(|status| speaks_last(status)) {
-                let words = String::from_utf8_lossy(status.parting_words);
+            let spoken =
+                stood.filter(|stood| speaks_last(stood.last_failure, &stood.parting_words));
+            if let Some(stood) = spoken {
+                let words = String::from_utf8_lossy(&stood.parting_words);
                 object.insert("says".into(), words.into());
             }
             object
@@ -153,17 +228,10 @@ fn object<N: Nic, A: Application>(event: &LineEvent, engine: &Engine<N, A>) -> M
             object.insert("event".into(), "refused".into());
             object.insert("peer".into(), peer.to_string().into());
             object.insert("reason".into(), why.name().into());
-            object.insert("why".into(), refusal_in_words(why, engine).into());
+            object.insert("why".into(), refusal_in_words(why, stood, sessions).into());
             object
         }
     }
-}
-
-fn status<N: Nic, A: Application>(
-    session: SessionId,
-    engine: &Engine<N, A>,
-) -> Option<SessionStatus<'_>> {
-    engine.desk().statuses().nth(usize::from(session.0))
 }
 
 /// Who a session is between, as machines read it.
@@ -216,21 +284,20 @@ fn reason(why: LineFailure) -> &'static str {
 
 /// What the counterparty said when FIX ended its connection, if anything. Its bytes are shown, not
 /// obeyed.
-pub(crate) fn parting_words(status: &SessionStatus<'_>) -> String {
-    if !speaks_last(status) {
+pub(crate) fn parting_words(last_failure: Option<LineFailure>, words: &[u8]) -> String {
+    if !speaks_last(last_failure, words) {
         return String::new();
     }
-    let words = String::from_utf8_lossy(status.parting_words);
-    let protocol = protocol_of(status.parting_words)
-        .filter(|_| status.last_failure == Some(LineFailure::Fix(CloseReason::PeerNotFix)))
+    let protocol = protocol_of(words)
+        .filter(|_| last_failure == Some(LineFailure::Fix(CloseReason::PeerNotFix)))
         .map(|protocol| format!(" but {protocol}"));
-    format!("{} (it says {words:?})", protocol.unwrap_or_default())
+    format!("{} (it says {:?})", protocol.unwrap_or_default(), String::from_utf8_lossy(words))
 }
 
 /// Whether the words kept belong to the end at hand, and not to one before.
-fn speaks_last(status: &SessionStatus<'_>) -> bool {
+fn speaks_last(last_failure: Option<LineFailure>, words: &[u8]) -> bool {
     let is_spoken = matches!(
-        status.last_failure,
+        last_failure,
         Some(LineFailure::Fix(
             CloseReason::LogoutByPeer
                 | CloseReason::LogoutComplete
@@ -238,10 +305,14 @@ fn speaks_last(status: &SessionStatus<'_>) -> bool {
                 | CloseReason::PeerNotFix
         ))
     );
-    is_spoken && !status.parting_words.is_empty()
+    is_spoken && !words.is_empty()
 }
 
-fn refusal_in_words<N: Nic, A: Application>(why: &PeerRefusal, engine: &Engine<N, A>) -> String {
+fn refusal_in_words(
+    why: &PeerRefusal,
+    stood: Option<&Snapshot>,
+    sessions: &[SessionConfig],
+) -> String {
     match why {
         PeerRefusal::NotFix(first) => {
             let protocol =
@@ -264,12 +335,10 @@ fn refusal_in_words<N: Nic, A: Application>(why: &PeerRefusal, engine: &Engine<N
             claim.sender_comp_id.escape_ascii(),
             claim.target_comp_id.escape_ascii(),
         ),
-        PeerRefusal::AlreadyLoggedOn(session) => match status(*session, engine) {
-            Some(status) => {
-                format!("{} is connected already, from {}", name(status.config), status.remote)
-            }
-            None => "its session is connected already".to_owned(),
-        },
+        PeerRefusal::AlreadyLoggedOn(session) => {
+            let from = stood.map(|stood| format!(", from {}", stood.remote)).unwrap_or_default();
+            format!("{} is connected already{from}", name(config(*session, sessions)))
+        }
         PeerRefusal::LogonTimeout => "it sent no Logon in time".to_owned(),
         PeerRefusal::ClosedBeforeLogon => "it closed before it had sent a Logon".to_owned(),
     }

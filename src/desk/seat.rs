@@ -1,8 +1,8 @@
 //! A session, and the line that carries it.
 
 use crate::fix::{
-    CloseReason, Counters, Event as SessionEvent, Identity, MemoryStore, Role, Session,
-    SessionConfig, State,
+    CloseReason, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords, Role,
+    Session, SessionConfig, State,
 };
 use crate::tcp::{Closed, ConnectionId, Endpoint};
 use crate::time::{Duration, Instant};
@@ -127,7 +127,7 @@ pub struct SessionStatus<'a> {
     /// How often it was established.
     pub logons: u64,
     /// The counterparty's last parting words: Text(58) of its Logout, or what it sent that was no FIX.
-    pub parting_words: &'a [u8],
+    pub parting_words: &'a PartingWords,
     /// Why its line last went down.
     pub last_failure: Option<LineFailure>,
     /// The next MsgSeqNum to send.

@@ -33,8 +33,8 @@ pub use frame::{Framed, frame};
 pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
-    CompId, Disposition, Full, Handler, Outlet, Role, SendError, Sender, Session, SessionConfig,
-    State, Version,
+    CompId, Disposition, Full, Handler, Outlet, PartingWords, Role, SendError, Sender, Session,
+    SessionConfig, State, Version,
 };
 pub use store::{MemoryStore, Store};
 pub use timestamp::Precision;

@@ -130,11 +130,14 @@ struct Core<S> {
     /// The application was told of a logon, and not yet of its end.
     announced: bool,
     /// Text(58) of the counterparty's last Logout, or what it said that was no FIX; cut to what is kept.
-    parting_words: ArrayVec<u8, PARTING_WORDS_LEN_MAX>,
+    parting_words: PartingWords,
 }
 
 /// How much of a counterparty's parting words is kept, in bytes.
 const PARTING_WORDS_LEN_MAX: usize = 120;
+
+/// What is kept of a counterparty's last words.
+pub type PartingWords = ArrayVec<u8, PARTING_WORDS_LEN_MAX>;
 
 /// One session with one counterparty, across any number of connections.
 #[derive(Debug)]
@@ -310,7 +313,7 @@ impl<S: Store> Session<S> {
 
     /// What the counterparty last said of why: Text(58) of its Logout, or the beginning of what it
     /// sent instead of a Logon that was no FIX at all. Empty if it gave no reason.
-    pub fn parting_words(&self) -> &[u8] {
+    pub fn parting_words(&self) -> &PartingWords {
         &self.core.parting_words
     }
 

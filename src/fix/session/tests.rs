@@ -373,7 +373,7 @@ fn a_peer_that_speaks_another_protocol_is_told_from_a_garbled_logon_and_quoted()
         rig.pipe.sent.clear();
         rig.receive(b"SSH-2.0-OpenSSH_9.2p1\r\n");
         rig.play("x close_peer_not_fix");
-        assert_eq!(rig.session.parting_words(), b"SSH-2.0-OpenSSH_9.2p1\r\n");
+        assert_eq!(rig.session.parting_words()[..], *b"SSH-2.0-OpenSSH_9.2p1\r\n");
     }
     let mut rig = Rig::new(Role::Acceptor, |_| {});
     let mut logon = rig.message("A 1 | 98=0 | 108=30");
