@@ -15,7 +15,8 @@ impl Sum {
     /// The sum of `bytes` that begin at an even offset; an odd last byte is padded with zero.
     #[inline]
     pub fn of(bytes: &[u8]) -> Sum {
-        // Two accumulators of 32-bit halves: no carry is lost before 2^32 words, and no frame has them.
+        // Two accumulators of 32-bit halves: no carry is lost before 2^32 words, and no frame has them. A
+        // chain of carries takes fewer instructions and, as each waits for the last, twice the time.
         let (mut low, mut high) = (0u64, 0u64);
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
@@ -27,6 +28,15 @@ impl Sum {
         low += tail & 0xffff_ffff;
         high += tail >> 32;
         Sum(low).plus(Sum(high))
+    }
+
+    /// The sum of an IPv4 header without options.
+    #[inline]
+    pub fn of_ipv4_header(header: &[u8; 20]) -> Sum {
+        let [a, b] = [0, 1].map(|at| header.as_chunks::<8>().0[at]).map(u64::from_ne_bytes);
+        let [.., c0, c1, c2, c3] = *header;
+        let rest = Sum(u64::from(u32::from_ne_bytes([c0, c1, c2, c3])));
+        Sum(a).plus(Sum(b)).plus(rest)
     }
 
     /// The sum of one 16-bit number.
@@ -87,12 +97,9 @@ impl Sum {
 
     #[inline]
     const fn folded_ne(self) -> u16 {
-        let sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
-        let sum = (sum & 0xffff_ffff) + (sum >> 32);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        let sum = (sum & 0xffff) + (sum >> 16);
-        sum as u16
+        // Each half is added to the other: the upper one gets the carry of the lower.
+        let half = (self.0.wrapping_add(self.0.rotate_left(32)) >> 32) as u32;
+        (half.wrapping_add(half.rotate_left(16)) >> 16) as u16
     }
 }
 

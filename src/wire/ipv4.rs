@@ -99,7 +99,11 @@ impl<'a> Packet<'a> {
     /// Whether the header's bytes match its checksum.
     #[inline]
     pub fn checksum_is_valid(&self) -> bool {
-        Sum::of(self.header).is_valid()
+        let sum = match <&[u8; HEADER_LEN]>::try_from(self.header) {
+            Ok(header) => Sum::of_ipv4_header(header),
+            Err(_) => Sum::of(self.header),
+        };
+        sum.is_valid()
     }
 
     /// The sum of the TCP pseudo-header for this packet's payload (RFC 9293 3.1).
