@@ -224,7 +224,7 @@ fn summary_json<N: Nic, A: Answering>(
         .map(|(name, count)| (name.to_owned(), count.into()))
         .collect();
     app.insert("name".into(), A::NAME.into());
-    let interval = Percentiles::of(engine.intervals().frame_to_order());
+    let interval = Percentiles::of(&engine.intervals().frame_to_order());
     json!({
         "event": "summary",
         "nic": engine.plan().nic,
@@ -263,7 +263,7 @@ fn summary_for_people<N: Nic, A: Answering>(
         ]
     });
     let done = engine.app().done().into_iter().map(|(name, count)| format!("{name} {count}"));
-    let interval = Percentiles::of(engine.intervals().frame_to_order());
+    let interval = Percentiles::of(&engine.intervals().frame_to_order());
     format!(
         "\n{}\n{}: {}\n\n{}\nframe to order: from {}, to {}.\nPolled {}. Host clocks on {}: no hardware timestamp is in these figures.\n\n{}",
         table::rows(&header, rows),

@@ -39,7 +39,7 @@ impl<'a, N: Nic> Report<'a, N> {
             core,
             instead_of,
             captured,
-            frame_to_order: Percentiles::of(engine.intervals().frame_to_order()),
+            frame_to_order: Percentiles::of(&engine.intervals().frame_to_order()),
             round_trip: Percentiles::of(engine.app().round_trip()),
         }
     }
