@@ -145,41 +145,42 @@ impl fmt::Display for Audit {
 /// Counts trusted frames and says which of them to audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Auditor {
-    audit: Audit,
-    until_next: u32,
+    interval: u64,
+    until_next: u64,
 }
 
 impl Auditor {
     /// Audits the first trusted frame, then at the rate.
     pub fn new(audit: Audit) -> Auditor {
-        Auditor { audit, until_next: 1 }
+        match audit {
+            Audit::Always => Auditor { interval: 1, until_next: 1 },
+            Audit::OneIn(n) => Auditor { interval: u64::from(n.max(1)), until_next: 1 },
+            // In no lifetime.
+            Audit::Off => Auditor { interval: u64::MAX, until_next: u64::MAX },
+        }
     }
 
     /// Whether the next trusted frame would be verified too.
     #[inline]
     pub fn is_due(&self) -> bool {
-        match self.audit {
-            Audit::Always => true,
-            Audit::Off => false,
-            Audit::OneIn(_) => self.until_next <= 1,
-        }
+        self.until_next <= 1
+    }
+
+    /// A trusted frame passes that is not [due](Auditor::is_due).
+    #[inline]
+    pub fn pass(&mut self) {
+        self.until_next -= 1;
     }
 
     /// Whether this trusted frame is to be verified too.
     #[inline]
     pub fn due(&mut self) -> bool {
-        match self.audit {
-            Audit::Always => true,
-            Audit::Off => false,
-            Audit::OneIn(n) => {
-                self.until_next -= 1;
-                let due = self.until_next == 0;
-                if due {
-                    self.until_next = n;
-                }
-                due
-            }
+        self.until_next -= 1;
+        let due = self.until_next == 0;
+        if due {
+            self.until_next = self.interval;
         }
+        due
     }
 }
 
