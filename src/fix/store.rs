@@ -38,15 +38,8 @@ pub trait Store {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     seq: u32,
-    at: usize,
-    len: usize,
-}
-
-impl Entry {
-    /// Where the next entry may begin. No two entries begin at one place, however short.
-    fn end(&self) -> usize {
-        self.at + self.len.max(1)
-    }
+    at: u32,
+    len: u32,
 }
 
 /// A bounded store in memory: it outlives a connection, not the process.
@@ -58,6 +51,10 @@ pub struct MemoryStore {
     /// Ascending by number; each entry's bytes follow its predecessor's, or begin again at 0.
     entries: VecDeque<Entry>,
     messages_max: usize,
+    /// Where the next entry begins. No two entries begin at one place, however short.
+    next_at: usize,
+    /// Up to here nothing is in its way.
+    free_until: usize,
     forgotten_below: u32,
 }
 
@@ -69,24 +66,50 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store of the last `messages_max` application messages, `bytes_max` together at most.
+    /// A store of the last `messages_max` application messages, `bytes_max` together at most: 4 GiB.
     pub fn new(messages_max: usize, bytes_max: usize) -> MemoryStore {
+        let bytes_max = bytes_max.min(u32::MAX as usize);
         MemoryStore {
             next_out: 1,
             next_in: 1,
             bytes: vec![0; bytes_max].into_boxed_slice(),
             entries: VecDeque::with_capacity(messages_max),
             messages_max,
+            next_at: 0,
+            free_until: 0,
             forgotten_below: 1,
         }
     }
 
-    /// Where `len` bytes go: behind the newest message, or at the front where the end is too near.
-    fn place(&self, len: usize) -> usize {
-        let behind = self.entries.back().map_or(0, Entry::end);
-        if behind + len.max(1) <= self.bytes.len() { behind } else { 0 }
+    /// Gives up what is in the way of `len` bytes: behind the newest message, or at the front where the end
+    /// is too near. False if there is no place for so many at all, and everything was given up.
+    #[inline(never)]
+    fn make_room(&mut self, seq: u32, len: usize) -> bool {
+        if len > self.bytes.len() || self.messages_max == 0 {
+            self.entries.clear();
+            self.forgotten_below = seq + 1;
+            return false;
+        }
+        if self.next_at + len > self.bytes.len() {
+            // On the way round, what lies behind the newest is older than what lies at the front.
+            while self.oldest_ahead().is_some() {
+                self.forget_oldest();
+            }
+            self.next_at = 0;
+        }
+        while self.oldest_ahead().is_some_and(|at| at < self.next_at + len) {
+            self.forget_oldest();
+        }
+        self.free_until = self.oldest_ahead().unwrap_or(self.bytes.len());
+        true
     }
 
+    /// Where the oldest message lies, if that is behind the newest.
+    fn oldest_ahead(&self) -> Option<usize> {
+        self.entries.front().map(|entry| entry.at as usize).filter(|at| *at >= self.next_at)
+    }
+
+    #[inline]
     fn forget_oldest(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
             self.forgotten_below = entry.seq + 1;
@@ -114,32 +137,23 @@ impl Store for MemoryStore {
     #[inline]
     fn put(&mut self, seq: u32, message: &[u8]) {
         self.next_out = seq + 1;
-        if message.len().max(1) > self.bytes.len() || self.messages_max == 0 {
-            self.entries.clear();
-            self.forgotten_below = seq + 1;
-            return;
-        }
-        let at = self.place(message.len());
-        let end = at + message.len().max(1);
-        let wraps = at == 0 && !self.entries.is_empty();
-        let newest = self.entries.back().map_or(0, |entry| entry.at);
-        while let Some(oldest) = self.entries.front() {
-            // On the way round, what lies behind the newest is older than what lies at the front.
-            let overtaken = wraps && oldest.at > newest;
-            let overlaps = oldest.at < end && at < oldest.end();
-            if !overtaken && !overlaps && self.entries.len() < self.messages_max {
-                break;
-            }
+        let len = message.len().max(1);
+        if self.entries.len() == self.messages_max {
             self.forget_oldest();
         }
+        if self.next_at + len > self.free_until && !self.make_room(seq, len) {
+            return;
+        }
+        let at = self.next_at;
+        self.next_at = at + len;
         self.bytes[at..at + message.len()].copy_from_slice(message);
-        self.entries.push_back(Entry { seq, at, len: message.len() });
+        self.entries.push_back(Entry { seq, at: at as u32, len: message.len() as u32 });
     }
 
     fn first_from(&self, seq: u32) -> Option<(u32, &[u8])> {
         let index = self.entries.partition_point(|entry| entry.seq < seq);
         let entry = self.entries.get(index)?;
-        Some((entry.seq, &self.bytes[entry.at..entry.at + entry.len]))
+        Some((entry.seq, &self.bytes[entry.at as usize..][..entry.len as usize]))
     }
 
     fn forgotten_below(&self) -> u32 {
