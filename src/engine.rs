@@ -74,7 +74,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut engine = Engine {
             familiar: Familiar::default(),
             verifier: Verifier::new(&plan),
-            emitter: Emitter::new(&plan),
+            emitter: Emitter::new(&plan, setup.network),
             neighbors: Neighbors::new(setup.network),
             observations: Observations::default(),
             joined: Joined::new(),
@@ -101,9 +101,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
-        for frame in inbound.drain(..) {
-            self.take_in(now, &frame);
+        for frame in &inbound[..] {
+            self.take_in(now, frame);
             self.send(now, clock);
+        }
+        while let Some(frame) = inbound.pop() {
+            drop(frame);
         }
         self.inbound = Some(inbound);
         self.on_time(now);

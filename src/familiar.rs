@@ -58,6 +58,7 @@ struct Entry {
 }
 
 /// A frame that is familiar, taken apart.
+#[derive(Clone, Copy)]
 pub(crate) struct Recognized<'a> {
     pub(crate) connection: ConnectionId,
     pub(crate) packet: ipv4::Packet<'a>,
@@ -188,7 +189,7 @@ mod tests {
         let plan = Plan::negotiate("test", &Profile::all(Policy::Off), &Capabilities::NONE);
         let mut out = vec![0; 2048];
         let dst = Mac([2, 0, 0, 0, 0, 2]);
-        let (len, _) = Emitter::new(&plan).tcp(&network, dst, &segment, &mut out);
+        let (len, _) = Emitter::new(&plan, network).tcp(dst, &segment, &mut out);
         out.truncate(len);
         out
     }

@@ -19,6 +19,7 @@ use crate::emit;
 use crate::engine::Engine;
 use crate::familiar::Recognized;
 use crate::offload::nic::{Frame, Nic, RxMeta};
+use crate::tcp::Turn;
 use crate::time::Now;
 use crate::wire::ethernet::{self, Ethertype, Mac};
 use crate::wire::icmp::Message;
@@ -35,7 +36,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         self.verifier.stamp(meta, &mut self.observations);
         match self.familiar.recognize(bytes) {
-            Some(frame) if meta.vlan.is_none() => self.receive_familiar(now, meta, bytes, &frame),
+            Some(frame) if meta.vlan.is_none() => self.receive_familiar(now, meta, bytes, frame),
             _ => self.receive_any(now, meta, bytes),
         }
     }
@@ -48,18 +49,21 @@ impl<N: Nic, A: Application> Engine<N, A> {
         now: Now,
         meta: &RxMeta,
         bytes: &[u8],
-        frame: &Recognized<'_>,
+        frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
         let Recognized { connection, packet, tcp, segment } = frame;
-        if !self.tcp.is_established(*connection) {
+        if !self.tcp.is_established(connection) {
             return self.receive_any(now, meta, bytes);
         }
-        if !self.verifier.believes(meta, &mut self.observations) {
-            let l2_len = ethernet::HEADER_LEN;
-            self.verifier.ipv4(meta, packet, &mut self.observations)?;
-            self.verifier.tcp(meta, l2_len, packet, tcp, &mut self.observations)?;
+        if !self.verifier.believes(meta, &mut self.observations)
+            && !self.verifier.finds_right(meta, &packet, &tcp)
+        {
+            // Copies, so that nothing but this needs them in memory.
+            let (packet, tcp, l2_len) = (packet, tcp, ethernet::HEADER_LEN);
+            self.verifier.ipv4(meta, &packet, &mut self.observations)?;
+            self.verifier.tcp(meta, l2_len, &packet, &tcp, &mut self.observations)?;
         }
-        let arrival = self.tcp.on_segment_of(now.mono, *connection, segment);
+        let arrival = self.tcp.on_segment_of(now.mono, connection, &segment);
         self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
         Ok(())
     }
@@ -100,12 +104,23 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 continue;
             };
             let Some(mut frame) = self.frame_to_write() else { return };
-            let Some(segment) = self.tcp.transmit(now.mono, turn) else { continue };
-            let network = self.neighbors.network();
-            let (len, meta) = self.emitter.tcp(network, mac, &segment, frame.space());
-            frame.finish(len, meta);
+            if let Some(segment) = self.tcp.transmit_rest(now.mono, turn) {
+                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
+                frame.finish(len, meta);
+            } else if !self.write_any(now, turn, mac, &mut frame) {
+                continue;
+            }
             self.outbound.push(frame);
         }
+    }
+
+    /// Writes a segment that is out of the ordinary. False if there is none.
+    #[inline(never)]
+    fn write_any(&mut self, now: Now, turn: Turn, mac: Mac, frame: &mut N::Frame) -> bool {
+        let Some(segment) = self.tcp.transmit(now.mono, turn) else { return false };
+        let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
+        frame.finish(len, meta);
+        true
     }
 
     /// Step 5, the link: is the frame for this port?
@@ -152,9 +167,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
         match Message::parse(packet.payload)? {
             Message::Echo { data } => {
                 let Some(mut reply) = self.frame_to_write() else { return Ok(()) };
-                let network = self.neighbors.network();
                 let (len, meta) =
-                    self.emitter.echo_reply(network, frame.src, packet.src, data, reply.space())?;
+                    self.emitter.echo_reply(frame.src, packet.src, data, reply.space())?;
                 reply.finish(len, meta);
                 self.outbound.push(reply);
                 Ok(())

@@ -39,16 +39,17 @@ pub struct Peer {
 
 impl Default for Peer {
     fn default() -> Peer {
+        let network = Network {
+            mac: PEER_MAC,
+            addr: PEER_ADDR,
+            prefix_len: 24,
+            gateway: None,
+            vlan: None,
+            mtu: 1500,
+        };
         Peer {
-            network: Network {
-                mac: PEER_MAC,
-                addr: PEER_ADDR,
-                prefix_len: 24,
-                gateway: None,
-                vlan: None,
-                mtu: 1500,
-            },
-            emitter: Emitter::new(&Sums::InSoftware.plan()),
+            network,
+            emitter: Emitter::new(&Sums::InSoftware.plan(), network),
             host_port: 0,
             is_established: false,
             snd_nxt: SeqNumber(0x1000_0000),
@@ -155,7 +156,7 @@ impl Peer {
             retransmission: false,
         };
         let mut out = vec![0; 2048];
-        let (len, _) = self.emitter.tcp(&self.network, HOST_MAC, &segment, &mut out);
+        let (len, _) = self.emitter.tcp(HOST_MAC, &segment, &mut out);
         out.truncate(len);
         out
     }

@@ -53,7 +53,7 @@ impl<R: Responder> TcpHost<R> {
             verifier: Verifier::new(&plan),
             observations: Observations::default(),
             neighbors: Neighbors::new(network),
-            emitter: Emitter::new(&plan),
+            emitter: Emitter::new(&plan, network),
             is_connected: false,
             connection,
             tcp,
@@ -112,10 +112,13 @@ impl<R: Responder> TcpHost<R> {
                 continue;
             };
             let Some(mut frame) = self.nic.tx_frame() else { return };
-            let Some(segment) = self.tcp.transmit(NOW, turn) else { continue };
-            let network = self.neighbors.network();
-            let (len, meta) = self.emitter.tcp(network, mac, &segment, frame.space());
-            frame.finish(len, meta);
+            if let Some(segment) = self.tcp.transmit_rest(NOW, turn) {
+                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
+                frame.finish(len, meta);
+            } else if let Some(segment) = self.tcp.transmit(NOW, turn) {
+                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
+                frame.finish(len, meta);
+            }
             self.nic.send(frame);
         }
     }

@@ -16,6 +16,7 @@ use template::{Key, Template};
 /// Writes frames by the plan.
 #[derive(Clone, Debug)]
 pub struct Emitter {
+    network: Network,
     ipv4: TxChecksum,
     tcp: TxChecksum,
     templates: Box<[Template]>,
@@ -29,12 +30,13 @@ const TEMPLATES: usize = 64;
 pub type Written = (usize, TxMeta);
 
 impl Emitter {
-    /// An emitter for a device that runs by `plan`.
-    pub fn new(plan: &Plan) -> Emitter {
+    /// An emitter for a device that runs by `plan`, on `network`.
+    pub fn new(plan: &Plan, network: Network) -> Emitter {
         let by_plan = |capability| {
             if plan.uses(capability) { TxChecksum::Partial } else { TxChecksum::Full }
         };
         Emitter {
+            network,
             ipv4: by_plan(Capability::TxIpv4Checksum),
             tcp: by_plan(Capability::TxTcpChecksum),
             templates: vec![Template::default(); TEMPLATES].into_boxed_slice(),
@@ -53,56 +55,29 @@ impl Emitter {
     ///
     /// # Panics
     /// If `out` is shorter than the frame; the connection's MSS keeps it within the MTU.
-    #[inline]
-    pub fn tcp(
-        &mut self,
-        network: &Network,
-        dst: Mac,
-        segment: &Transmit<'_>,
-        out: &mut [u8],
-    ) -> Written {
-        let [first, second] = segment.payload;
-        let payload_len = first.len() + second.len();
-        let headers = match Key::of(network, dst, segment) {
-            Some(key) => {
-                let template = &mut self.templates[key.place(TEMPLATES)];
-                if !template.is_for(&key) {
-                    *template = Template::new(key, network, dst, segment);
-                }
-                template.write(&segment.header, payload_len, self.ipv4, out)
-            }
-            None => write_headers(network, dst, segment, payload_len, self.ipv4, out),
+    #[inline(always)]
+    pub fn tcp(&mut self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
+        let Some(key) = Key::of(dst, segment) else {
+            // A copy, so that nothing but this needs it in memory.
+            let segment = *segment;
+            return self.tcp_anew(dst, &segment, out);
         };
-        let l4 = &mut out[headers.l2_len + headers.l3_len..][..headers.l4_len + payload_len];
-        let (header, payload) = l4.split_at_mut(headers.l4_len);
-        let field = match self.tcp {
-            TxChecksum::Partial => {
-                payload[..first.len()].copy_from_slice(first);
-                payload[first.len()..].copy_from_slice(second);
-                headers.pseudo.folded()
-            }
-            TxChecksum::Full => {
-                let sum = headers.pseudo.plus(Sum::of(header)).plus(copy_and_sum(first, payload));
-                if second.is_empty() {
-                    sum.checksum()
-                } else {
-                    let rest = copy_and_sum(second, &mut payload[first.len()..]);
-                    let odd = first.len() % 2 == 1;
-                    (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
-                }
-            }
-        };
-        header[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
-        let meta = TxMeta {
-            l2_len: headers.l2_len as u8,
-            l3_len: headers.l3_len as u8,
-            l4_len: headers.l4_len as u8,
-            ipv4: self.ipv4,
-            tcp: self.tcp,
-            stamp_token: 0,
-        };
-        let len = headers.l2_len + headers.l3_len + headers.l4_len + payload_len;
-        (padded(len, out), meta)
+        let template = &mut self.templates[key.place(TEMPLATES)];
+        if !template.is_for(&key) {
+            let segment = *segment;
+            *template = Template::new(key, &self.network, dst, &segment);
+        }
+        let fields = (self.ipv4, self.tcp);
+        let headers = template.write(&segment.header, payload_len(segment), fields, out);
+        finish(&headers, segment.payload, fields, out)
+    }
+
+    /// Writes a segment whose headers cannot be kept.
+    #[inline(never)]
+    fn tcp_anew(&self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
+        let len = payload_len(segment);
+        let headers = write_headers(&self.network, dst, segment, len, self.ipv4, out);
+        finish(&headers, segment.payload, (self.ipv4, self.tcp), out)
     }
 
     /// Writes the answer to an echo request of `to`.
@@ -111,12 +86,12 @@ impl Emitter {
     /// [`Refusal::IcmpTooLongToEcho`].
     pub fn echo_reply(
         &self,
-        network: &Network,
         dst: Mac,
         to: core::net::Ipv4Addr,
         data: &[u8],
         out: &mut [u8],
     ) -> Result<Written, Refusal> {
+        let network = &self.network;
         let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
         let room = usize::from(network.mtu).min(out.len() - l2_len);
         let body = out.get_mut(l2_len + ipv4::HEADER_LEN..l2_len + room);
@@ -134,13 +109,60 @@ impl Emitter {
     }
 }
 
-/// The headers of a segment, written but for the TCP checksum: their lengths in bytes, and the sum of
-/// the pseudo-header.
+/// The headers of a segment, written but for the TCP checksum: their lengths in bytes, and the sums of
+/// the pseudo-header and of TCP's.
 struct Headers {
     l2_len: usize,
     l3_len: usize,
     l4_len: usize,
     pseudo: Sum,
+    l4: Sum,
+}
+
+fn payload_len(segment: &Transmit<'_>) -> usize {
+    let [first, second] = segment.payload;
+    first.len() + second.len()
+}
+
+/// Writes the payload behind the headers, and the TCP checksum.
+#[inline(always)]
+fn finish(
+    headers: &Headers,
+    [first, second]: [&[u8]; 2],
+    (ipv4, tcp): (TxChecksum, TxChecksum),
+    out: &mut [u8],
+) -> Written {
+    let payload_len = first.len() + second.len();
+    let l4 = &mut out[headers.l2_len + headers.l3_len..][..headers.l4_len + payload_len];
+    let (header, payload) = l4.split_at_mut(headers.l4_len);
+    let field = match tcp {
+        TxChecksum::Partial => {
+            payload[..first.len()].copy_from_slice(first);
+            payload[first.len()..].copy_from_slice(second);
+            headers.pseudo.folded()
+        }
+        TxChecksum::Full => {
+            let sum = headers.pseudo.plus(headers.l4).plus(copy_and_sum(first, payload));
+            if second.is_empty() {
+                sum.checksum()
+            } else {
+                let rest = copy_and_sum(second, &mut payload[first.len()..]);
+                let odd = first.len() % 2 == 1;
+                (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
+            }
+        }
+    };
+    header[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
+    let meta = TxMeta {
+        l2_len: headers.l2_len as u8,
+        l3_len: headers.l3_len as u8,
+        l4_len: headers.l4_len as u8,
+        ipv4,
+        tcp,
+        stamp_token: 0,
+    };
+    let len = headers.l2_len + headers.l3_len + headers.l4_len + payload_len;
+    (padded(len, out), meta)
 }
 
 /// Writes a segment's headers field by field, the TCP checksum zero.
@@ -162,9 +184,10 @@ fn write_headers(
     let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
     let l3_len = packet.emit(&mut out[l2_len..], ipv4 == TxChecksum::Partial);
     segment.header.emit(&mut out[l2_len + l3_len..]);
+    let l4 = Sum::of(&out[l2_len + l3_len..][..l4_len]);
     let (src, dst) = (segment.local.octets(), segment.remote.octets());
     let pseudo = Sum::of_tcp_pseudo_header(src, dst, (l4_len + payload_len) as u16);
-    Headers { l2_len, l3_len, l4_len, pseudo }
+    Headers { l2_len, l3_len, l4_len, pseudo, l4 }
 }
 
 /// Writes an ARP packet.
@@ -209,12 +232,12 @@ mod tests {
     const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-    fn emitter(policy: Policy) -> Emitter {
+    fn emitter(policy: Policy, network: Network) -> Emitter {
         let advert = Advert { by: Provider::Model, how: "for a test" };
         let device = Capabilities::NONE
             .with(Capability::TxIpv4Checksum, advert)
             .with(Capability::TxTcpChecksum, advert);
-        Emitter::new(&Plan::negotiate("test", &Profile::all(policy), &device))
+        Emitter::new(&Plan::negotiate("test", &Profile::all(policy), &device), network)
     }
 
     fn transmit<'a>(payload: [&'a [u8]; 2]) -> Transmit<'a> {
@@ -244,8 +267,7 @@ mod tests {
             for cut in 0..=payload.len() {
                 let (first, second) = payload.split_at(cut);
                 let mut out = vec![0xee; 256];
-                let (len, meta) = emitter(Policy::Off).tcp(
-                    &network,
+                let (len, meta) = emitter(Policy::Off, network).tcp(
                     PEER_MAC,
                     &transmit([first, second]),
                     &mut out,
@@ -269,8 +291,7 @@ mod tests {
     #[test]
     fn a_frame_left_to_the_device_holds_the_pseudo_header_s_sum_and_no_header_sum() {
         let mut out = vec![0xee; 256];
-        let (len, meta) = emitter(Policy::Prefer).tcp(
-            &NETWORK,
+        let (len, meta) = emitter(Policy::Prefer, NETWORK).tcp(
             PEER_MAC,
             &transmit([b"8=FIX", b".4.4"]),
             &mut out,
@@ -287,8 +308,7 @@ mod tests {
     #[test]
     fn a_short_frame_is_padded_with_zeros_not_with_what_was_there() {
         let mut out = vec![0xee; 256];
-        let (len, _) =
-            emitter(Policy::Off).tcp(&NETWORK, PEER_MAC, &transmit([b"", b""]), &mut out);
+        let (len, _) = emitter(Policy::Off, NETWORK).tcp(PEER_MAC, &transmit([b"", b""]), &mut out);
         assert_eq!(len, FRAME_LEN_MIN);
         assert_eq!(out[54..60], [0; 6]);
     }

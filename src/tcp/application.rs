@@ -44,7 +44,8 @@ impl Stack {
             // A reset may have come between the two.
             if matches!(connection.state, State::Established | State::CloseWait) {
                 connection.send.commit(used);
-                stack.ask_to_send(index);
+                // No deadline moves before it is sent.
+                stack.queue_to_send(index);
             }
         });
     }
@@ -80,13 +81,13 @@ impl Stack {
     /// grown by a worthwhile step (RFC 9293 3.8.6.2.2).
     pub fn consume(&mut self, now: Instant, id: ConnectionId, len: usize) {
         self.on(now, id, |stack, index| {
-            stack.step(index, |connection, cx| {
+            stack.step(index, |connection, _| {
                 connection.receive.consume(len);
                 let takes_more = matches!(
                     connection.state,
                     State::Established | State::FinWait1 | State::FinWait2
                 );
-                if takes_more && connection.window_gain(cx.config).is_some() {
+                if takes_more && connection.window_gain().is_some() {
                     connection.owe_ack();
                 }
             });
@@ -123,7 +124,7 @@ impl Stack {
     }
 
     /// Does something to the connection that `id` names, if it names one.
-    #[inline]
+    #[inline(always)]
     fn on(&mut self, now: Instant, id: ConnectionId, act: impl FnOnce(&mut Stack, usize)) {
         self.now = self.now.max(now);
         match self.find(id) {

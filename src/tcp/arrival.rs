@@ -68,9 +68,7 @@ impl Stack {
         {
             return self.on_segment_for_listener(tuple, segment, Some(floor));
         }
-        let id = self.id(index);
-        let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
-        Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
+        self.deliver(self.id(index), index, segment)
     }
 
     /// Whether `id` names a connection that is simply established.
@@ -91,6 +89,25 @@ impl Stack {
         let Some(index) = self.find(id) else { return Arrival::NOTHING };
         self.now = self.now.max(now);
         self.counters.count(Count::SegmentIn);
+        self.deliver(id, index, segment)
+    }
+
+    /// Hands a segment to its connection.
+    #[inline(always)]
+    fn deliver(&mut self, id: ConnectionId, index: usize, segment: &Segment<'_>) -> Arrival {
+        let (connection, mut cx) = self.connection_and_context(index);
+        if connection.is_predicted(&cx, segment) {
+            let taken = connection.on_predicted(&mut cx, segment);
+            self.settle_predicted(index);
+            return Arrival { connection: Some(id), fresh: taken.fresh, joined: false };
+        }
+        // A copy, so that the short path keeps its own in registers.
+        let segment = *segment;
+        self.deliver_any(id, index, &segment)
+    }
+
+    #[inline(never)]
+    fn deliver_any(&mut self, id: ConnectionId, index: usize, segment: &Segment<'_>) -> Arrival {
         let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
         Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
     }

@@ -6,7 +6,7 @@ use crate::time::Duration;
 use crate::wire::tcp::SeqNumber;
 
 /// RFC 5681 3.2: how many duplicate ACKs mean a loss.
-pub(super) const DUPLICATE_ACKS_FOR_LOSS: u8 = 3;
+pub(super) const DUPLICATE_ACKS_FOR_LOSS: u32 = 3;
 /// RFC 6928 2: the initial window in bytes, between two and ten segments.
 const INITIAL_WINDOW: u32 = 14_600;
 
@@ -56,9 +56,11 @@ impl Congestion {
     }
 
     /// Nothing was sent for longer than a timeout (RFC 5681 4.1).
-    pub(super) fn on_idle(&mut self, idle: Duration, rto: Duration) {
-        if idle > rto {
-            self.cwnd = self.cwnd.min(initial_window(self.mss));
+    #[inline]
+    pub(super) fn on_idle(&mut self, idle: Duration, rto: impl FnOnce() -> Duration) {
+        let initial = initial_window(self.mss);
+        if self.cwnd > initial && idle > rto() {
+            self.cwnd = initial;
         }
     }
 
@@ -103,7 +105,7 @@ impl Congestion {
     /// sent again.
     pub(super) fn on_duplicate_ack(
         &mut self,
-        count: u8,
+        count: u32,
         ack: SeqNumber,
         flight: u32,
         snd_nxt: SeqNumber,
@@ -212,9 +214,9 @@ mod tests {
     fn idle_for_longer_than_a_timeout_goes_back_to_the_initial_window() {
         let mut reno = reno();
         reno.cwnd = 30_000;
-        reno.on_idle(Duration::from_ms(200), Duration::from_ms(200));
+        reno.on_idle(Duration::from_ms(200), || Duration::from_ms(200));
         assert_eq!(reno.cwnd(), 30_000);
-        reno.on_idle(Duration::from_ms(201), Duration::from_ms(200));
+        reno.on_idle(Duration::from_ms(201), || Duration::from_ms(200));
         assert_eq!(reno.cwnd(), 10_000);
     }
 

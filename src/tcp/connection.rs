@@ -23,7 +23,7 @@ pub(super) const SEND_MSS_DEFAULT: u16 = 536;
 /// The least MSS of a peer that is honoured, in bytes: below it headers are all that is sent.
 pub(super) const SEND_MSS_MIN: u16 = 48;
 /// Pure ACKs owed at once, at most. Each duplicate counts for the peer's fast retransmit.
-pub(super) const ACKS_DUE_MAX: u8 = 8;
+pub(super) const ACKS_DUE_MAX: u32 = 8;
 /// The largest window field.
 pub(super) const WINDOW_FIELD_MAX: u32 = u16::MAX as u32;
 
@@ -77,6 +77,9 @@ pub(super) struct Resend {
 }
 
 /// The transmission control block. Names in RFC 9293 3.3.1 and RFC 7323 are theirs.
+///
+/// Counts that every segment changes are whole words, however small: a byte that was just written stalls
+/// a load that takes in its neighbours.
 pub(super) struct Connection {
     pub(super) tuple: Tuple,
     pub(super) state: State,
@@ -107,7 +110,7 @@ pub(super) struct Connection {
     pub(super) fin_sent: bool,
 
     pub(super) resend: Option<Resend>,
-    pub(super) duplicate_acks: u8,
+    pub(super) duplicate_acks: u32,
     /// The end of a segment whose round trip is being measured, and when it left.
     pub(super) timed: Option<(SeqNumber, Instant)>,
     /// Up to here an ACK may be of a first or a second sending (Karn's algorithm).
@@ -122,6 +125,8 @@ pub(super) struct Connection {
     /// The right edge of the largest window that we ever gave. It never moves back.
     pub(super) rcv_edge: SeqNumber,
     pub(super) rcv_wind_shift: u8,
+    /// How far the right edge moves at least.
+    rcv_step: u32,
     /// The peer's SYN offered scaling, and so does our answer.
     pub(super) offers_scale: bool,
     pub(super) receive: ReceiveBuffer,
@@ -134,7 +139,7 @@ pub(super) struct Connection {
     pub(super) timestamps: Option<Timestamping>,
 
     pub(super) syn_due: bool,
-    pub(super) acks_due: u8,
+    pub(super) acks_due: u32,
     pub(super) probe_due: bool,
     pub(super) keep_alive_due: bool,
 
@@ -143,8 +148,8 @@ pub(super) struct Connection {
     /// The end of TIME-WAIT, or of a released connection's patience.
     pub(super) linger_at: Instant,
     pub(super) keep_alive_at: Instant,
-    pub(super) retries: u8,
-    pub(super) keep_alive_probes: u8,
+    pub(super) retries: u32,
+    pub(super) keep_alive_probes: u32,
     pub(super) last_heard: Instant,
     pub(super) challenge_second: Option<Instant>,
     pub(super) challenges_left: u16,
@@ -188,6 +193,7 @@ impl Connection {
             rcv_nxt: none,
             rcv_edge: none,
             rcv_wind_shift: 0,
+            rcv_step: window_step(config),
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
             held: Reassembly::EMPTY,
@@ -224,7 +230,8 @@ impl Connection {
             message_bytes_max: 0,
             ..config.clone()
         };
-        *self = Connection { tuple, iss, send, receive, ..Connection::new(&bare) };
+        let rcv_step = window_step(config);
+        *self = Connection { tuple, iss, send, receive, rcv_step, ..Connection::new(&bare) };
         (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
     }
 
@@ -262,14 +269,12 @@ impl Connection {
         self.rcv_edge.since(self.rcv_nxt).min(self.receive.room() as u32)
     }
 
-    /// How far the right edge of our window could move now, and whether that is worth telling
-    /// (RFC 9293 3.8.6.2.2: half the buffer or a full segment).
+    /// How far the right edge of our window could move now, if that is worth telling.
     #[inline]
-    pub(super) fn window_gain(&self, config: &Config) -> Option<SeqNumber> {
+    pub(super) fn window_gain(&self) -> Option<SeqNumber> {
         let edge = self.rcv_nxt + self.receive.room() as u32;
-        let worthwhile = (config.receive_buffer_bytes / 2).clamp(1, usize::from(config.mss)) as u32;
         let is_ahead = self.rcv_edge.is_before(edge);
-        (is_ahead && edge.since(self.rcv_edge) >= worthwhile).then_some(edge)
+        (is_ahead && edge.since(self.rcv_edge) >= self.rcv_step).then_some(edge)
     }
 
     /// One pure ACK at least is owed.
@@ -325,4 +330,10 @@ impl Connection {
         }
         Some(event)
     }
+}
+
+/// What is worth telling of a window that opens: half the buffer or a full segment (RFC 9293
+/// 3.8.6.2.2).
+fn window_step(config: &Config) -> u32 {
+    (config.receive_buffer_bytes / 2).clamp(1, usize::from(config.mss)) as u32
 }

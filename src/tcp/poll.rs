@@ -2,11 +2,10 @@
 
 use core::net::Ipv4Addr;
 
-use super::connection::Context;
 use super::counters::Count;
 use super::event::{ConnectionId, Event};
 use super::stack::Stack;
-use super::transmit::Next;
+use super::transmit::Leaving;
 use crate::time::Instant;
 use crate::wire::tcp::Repr;
 
@@ -32,25 +31,28 @@ pub struct Transmit<'a> {
 pub struct Turn {
     /// Where to.
     pub remote: Ipv4Addr,
-    /// Which connection, and what; `None` for a reset.
-    next: Option<(usize, Next)>,
+    /// Which connection; `None` for a reset.
+    index: Option<usize>,
+    /// How much it sends, if it sends [all there is](super::connection::Connection::rest_len).
+    rest_len: u32,
 }
 
 impl Stack {
     /// Whose turn it is to send, and where to, without taking it: time to look the hardware address
     /// up. [`transmit`](Stack::transmit) then yields that segment, or
     /// [`defer_transmit`](Stack::defer_transmit) puts it aside.
-    #[inline]
+    #[inline(always)]
     pub fn next_transmit(&mut self) -> Option<Turn> {
         if let Some(reset) = self.resets.front() {
-            return Some(Turn { remote: reset.tuple.remote.addr, next: None });
+            return Some(Turn { remote: reset.tuple.remote.addr, index: None, rest_len: 0 });
         }
         loop {
             let index = self.transmits.front()?;
             let connection = &mut self.connections[index];
-            if let Some(next) = connection.next() {
+            let rest_len = connection.rest_len();
+            if rest_len > 0 || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
-                return Some(Turn { remote, next: Some((index, next)) });
+                return Some(Turn { remote, index: Some(index), rest_len });
             }
             connection.arm_persist_timer(self.now, &self.config);
             self.timers.advance(index, connection.deadline());
@@ -80,29 +82,40 @@ impl Stack {
 
     /// The segment of whose turn it is. To be called with what
     /// [`next_transmit`](Stack::next_transmit) said last, before anything else is done.
-    #[inline]
     pub fn transmit(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
-        let Some((index, next)) = turn.next else { return self.transmit_reset() };
+        let Some(index) = turn.index else { return self.transmit_reset() };
+        let (connection, mut cx) = self.connection_and_context(index);
+        let leaving = connection.next().map(|next| connection.take(&mut cx, next))?;
+        Some(self.leave(index, leaving))
+    }
+
+    /// As [`transmit`](Stack::transmit), if it is what nearly every segment is: all that a connection was
+    /// given to send, for the first time. `None` for any other, whose turn stays.
+    #[inline(always)]
+    pub fn transmit_rest(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
+        let index = turn.index.filter(|_| turn.rest_len > 0)?;
+        self.now = self.now.max(now);
+        let (connection, mut cx) = self.connection_and_context(index);
+        let leaving = connection.take_rest(&mut cx, turn.rest_len);
+        Some(self.leave(index, leaving))
+    }
+
+    /// Ends the turn of a connection. Sending makes no event and ends nothing: whose turn it is and when
+    /// to send again is all of the books that it touches.
+    #[inline(always)]
+    fn leave(&mut self, index: usize, leaving: Leaving) -> Transmit<'_> {
         self.transmits.pop();
-        let mut cx = Context {
-            now: self.now,
-            config: &self.config,
-            counters: &mut self.counters,
-            resets: &mut self.resets,
-        };
-        let leaving = self.connections[index].take(&mut cx, next);
-        // Sending makes no event and ends nothing: these are all of the books that it touches.
         self.ask_to_send(index);
         let connection = &self.connections[index];
-        Some(Transmit {
+        Transmit {
             connection: self.public_id(index),
             local: connection.tuple.local.addr,
             remote: connection.tuple.remote.addr,
             header: leaving.header,
             payload: connection.send.slices(leaving.offset, leaving.len),
             retransmission: leaving.is_retransmission,
-        })
+        }
     }
 
     /// The next segment to put on the wire, for whoever needs no hardware addresses.
@@ -153,7 +166,7 @@ impl Stack {
 
     /// The next event. To be called after [`on_segment`](Stack::on_segment) and
     /// [`on_timeout`](Stack::on_timeout) until there is none.
-    #[inline]
+    #[inline(always)]
     pub fn poll_event(&mut self) -> Option<(ConnectionId, Event)> {
         loop {
             let index = self.events.front()?;

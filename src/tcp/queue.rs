@@ -21,7 +21,7 @@ impl Turns {
     }
 
     /// Queues a connection unless it is queued.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, index: usize) {
         if self.is_queued[index] {
             return;
@@ -56,12 +56,18 @@ impl Turns {
 pub(super) struct Timers {
     heap: Box<[(Instant, u32)]>,
     place: Box<[u32]>,
+    /// What the heap has of each connection, for whoever changes nothing.
+    noted: Box<[Instant]>,
 }
 
 impl Timers {
     pub(super) fn new(connections_max: usize) -> Timers {
         let heap = (0..connections_max as u32).map(|index| (Instant::FAR_FUTURE, index)).collect();
-        Timers { heap, place: (0..connections_max as u32).collect() }
+        Timers {
+            heap,
+            place: (0..connections_max as u32).collect(),
+            noted: vec![Instant::FAR_FUTURE; connections_max].into_boxed_slice(),
+        }
     }
 
     /// The earliest deadline noted.
@@ -78,16 +84,23 @@ impl Timers {
     /// Notes a deadline if it is earlier than the one noted.
     #[inline]
     pub(super) fn advance(&mut self, index: usize, deadline: Instant) {
-        let place = self.place[index] as usize;
-        if deadline < self.heap[place].0 {
-            self.heap[place].0 = deadline;
-            self.sift_up(place);
+        if deadline < self.noted[index] {
+            self.bring_forward(index, deadline);
         }
+    }
+
+    #[cold]
+    fn bring_forward(&mut self, index: usize, deadline: Instant) {
+        let place = self.place[index] as usize;
+        self.noted[index] = deadline;
+        self.heap[place].0 = deadline;
+        self.sift_up(place);
     }
 
     /// Notes a deadline in any case.
     pub(super) fn set(&mut self, index: usize, deadline: Instant) {
         let place = self.place[index] as usize;
+        self.noted[index] = deadline;
         self.heap[place].0 = deadline;
         let place = self.sift_up(place);
         self.sift_down(place);

@@ -20,12 +20,8 @@ pub(super) struct Taken {
 }
 
 impl Connection {
-    /// Takes in a segment.
-    #[inline]
+    /// Takes in a segment that is not [predicted](Connection::is_predicted).
     pub(super) fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
-        if self.is_predicted(cx, segment) {
-            return self.on_predicted(cx, segment);
-        }
         match self.state {
             State::Closed => Taken::default(),
             State::SynSent => {
@@ -38,8 +34,8 @@ impl Connection {
 
     /// Header prediction: the next bytes, or an ACK of ours, on a connection where nothing else is
     /// going on. All that the long way would find is known to be absent.
-    #[inline]
-    fn is_predicted(&self, cx: &Context<'_>, segment: &Segment<'_>) -> bool {
+    #[inline(always)]
+    pub(super) fn is_predicted(&self, cx: &Context<'_>, segment: &Segment<'_>) -> bool {
         let timestamp_fits = match (&self.timestamps, segment.options.timestamps) {
             (None, _) => true,
             (Some(ours), Some(theirs)) => !ours.is_old(cx.now, theirs.value),
@@ -57,8 +53,9 @@ impl Connection {
             && self.fin_at.is_none()
     }
 
-    #[inline]
-    fn on_predicted(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
+    /// Takes in a segment that is predicted. It leaves the connection established.
+    #[inline(always)]
+    pub(super) fn on_predicted(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
         cx.count(Count::SegmentPredicted);
         self.note_acceptable(cx, segment);
         self.acknowledge(cx, segment);

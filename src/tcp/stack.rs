@@ -268,6 +268,21 @@ impl Stack {
         Some(index)
     }
 
+    /// A connection, and what it may use of everything else.
+    #[inline(always)]
+    pub(super) fn connection_and_context(
+        &mut self,
+        index: usize,
+    ) -> (&mut Connection, Context<'_>) {
+        let cx = Context {
+            now: self.now,
+            config: &self.config,
+            counters: &mut self.counters,
+            resets: &mut self.resets,
+        };
+        (&mut self.connections[index], cx)
+    }
+
     /// Does something to a connection and keeps the books.
     #[inline(always)]
     pub(super) fn step<R>(
@@ -275,13 +290,7 @@ impl Stack {
         index: usize,
         act: impl FnOnce(&mut Connection, &mut Context<'_>) -> R,
     ) -> R {
-        let mut cx = Context {
-            now: self.now,
-            config: &self.config,
-            counters: &mut self.counters,
-            resets: &mut self.resets,
-        };
-        let connection = &mut self.connections[index];
+        let (connection, mut cx) = self.connection_and_context(index);
         let outcome = act(connection, &mut cx);
         connection.arm_persist_timer(cx.now, cx.config);
         self.settle(index);
@@ -305,14 +314,29 @@ impl Stack {
         }
     }
 
-    /// The part of the books that data to send touch: whose turn it is, and when to send again.
+    /// The part of the books that a predicted segment touches. What waits for a window asks to send, and
+    /// is found to need the persist timer then.
+    #[inline(always)]
+    pub(super) fn settle_predicted(&mut self, index: usize) {
+        self.ask_to_send(index);
+        if self.connections[index].pending.any() {
+            self.events.push(index);
+        }
+    }
+
+    /// The part of the books that a segment which leaves touches: whose turn it is, and when to send
+    /// again.
     #[inline(always)]
     pub(super) fn ask_to_send(&mut self, index: usize) {
-        let connection = &self.connections[index];
-        if connection.may_have_next() && !self.slots[index].is_deferred {
+        self.queue_to_send(index);
+        self.timers.advance(index, self.connections[index].deadline());
+    }
+
+    #[inline(always)]
+    pub(super) fn queue_to_send(&mut self, index: usize) {
+        if self.connections[index].may_have_next() && !self.slots[index].is_deferred {
             self.transmits.push(index);
         }
-        self.timers.advance(index, connection.deadline());
     }
 
     fn leave_backlog(&mut self, index: usize) {

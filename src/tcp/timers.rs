@@ -61,7 +61,7 @@ impl Connection {
         let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
         let retries_max =
             if is_opening { cx.config.syn_retries_max } else { cx.config.retries_max };
-        if self.retries >= retries_max {
+        if self.retries >= u32::from(retries_max) {
             self.end(cx, Closed::TimedOut);
             return;
         }
@@ -102,7 +102,7 @@ impl Connection {
         } else if self.keep_alive_probes == 0 && self.flight() > 0 {
             // The retransmission timer watches the peer already.
             self.keep_alive_at = cx.now + keep_alive.interval;
-        } else if self.keep_alive_probes >= keep_alive.probes {
+        } else if self.keep_alive_probes >= u32::from(keep_alive.probes) {
             self.send_reset(cx);
             self.end(cx, Closed::KeepAliveTimedOut);
         } else {

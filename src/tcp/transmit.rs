@@ -44,8 +44,23 @@ impl Connection {
         self.next_new().is_some()
     }
 
+    /// How many bytes are to be sent next, if it is what nearly every segment is: all of the stream that
+    /// was never sent, on a connection where nothing is lost, nothing closes and the windows are wide. 0 if
+    /// it is anything else, of which [`next`](Connection::next) knows.
+    #[inline(always)]
+    pub(super) fn rest_len(&self) -> u32 {
+        let len = (self.send.len() as u32).wrapping_sub(self.flight());
+        let end = self.send.len() as u64;
+        let is_usual = self.state == State::Established
+            && self.resend.is_none()
+            && !self.fin_queued
+            && len.wrapping_sub(1) < self.snd_mss
+            && end <= u64::from(self.snd_wnd)
+            && end <= u64::from(self.congestion.cwnd());
+        if is_usual { len } else { 0 }
+    }
+
     /// What is to be sent next, if the windows let it.
-    #[inline]
     pub(super) fn next(&self) -> Option<Next> {
         match self.state {
             State::Closed => None,
@@ -58,7 +73,6 @@ impl Connection {
         }
     }
 
-    #[inline]
     fn next_data(&self) -> Option<Next> {
         let again = if self.resend.is_some() { self.next_again() } else { self.next_new() };
         again.or_else(|| if self.probe_due { self.next_probe() } else { None })
@@ -85,7 +99,6 @@ impl Connection {
 
     /// The next part of what was never sent. Nagle's algorithm is off; what keeps silly windows away
     /// is the rest of RFC 9293 3.8.6.2.1: a full segment, all there is, or half the largest window.
-    #[inline]
     fn next_new(&self) -> Option<Next> {
         let flight = self.flight();
         let (unsent, fin_waits) = self.unsent()?;
@@ -130,11 +143,10 @@ impl Connection {
         if self.congestion.is_recovering() {
             return 0;
         }
-        u32::from(self.duplicate_acks).min(LIMITED_TRANSMIT_MAX) * self.snd_mss
+        self.duplicate_acks.min(LIMITED_TRANSMIT_MAX) * self.snd_mss
     }
 
     /// The segment that [`next`](Connection::next) said, which leaves now.
-    #[inline]
     pub(super) fn take(&mut self, cx: &mut Context<'_>, next: Next) -> Leaving {
         cx.count(Count::SegmentOut);
         match next {
@@ -179,7 +191,35 @@ impl Connection {
         Leaving { header, offset: 0, len: 0, is_retransmission: is_again }
     }
 
+    /// The segment that [`rest_len`](Connection::rest_len) said, which leaves now.
+    #[inline(always)]
+    pub(super) fn take_rest(&mut self, cx: &mut Context<'_>, len: u32) -> Leaving {
+        cx.count(Count::SegmentOut);
+        let (seq, offset) = (self.snd_nxt, self.flight());
+        if self.probe_due {
+            self.probe_due = false;
+            cx.count(Count::WindowProbeOut);
+        }
+        self.note_first_sending(cx, seq + len);
+        self.snd_nxt = seq + len;
+        self.settle_acks();
+        Leaving {
+            header: self.header(cx, seq, Flags::ACK.with(Flags::PSH)),
+            offset: offset as usize,
+            len: len as usize,
+            is_retransmission: false,
+        }
+    }
+
+    /// A segment with data carries every ACK but those that held bytes ask for: the peer counts no others
+    /// as duplicates.
     #[inline]
+    fn settle_acks(&mut self) {
+        if self.held.is_empty() {
+            self.acks_due = 0;
+        }
+    }
+
     fn send_data(
         &mut self,
         cx: &mut Context<'_>,
@@ -189,7 +229,8 @@ impl Connection {
     ) -> Leaving {
         let end = seq + (len + u32::from(has_fin));
         let is_again = seq != self.snd_nxt;
-        if core::mem::take(&mut self.probe_due) {
+        if self.probe_due {
+            self.probe_due = false;
             cx.count(Count::WindowProbeOut);
         }
         if is_again {
@@ -204,10 +245,7 @@ impl Connection {
             self.snd_nxt = end;
             self.fin_sent |= has_fin;
         }
-        // Held bytes mean that pure ACKs are owed: the peer counts no others as duplicates.
-        if self.held.is_empty() {
-            self.acks_due = 0;
-        }
+        self.settle_acks();
         let mut flags = Flags::ACK;
         if has_fin {
             flags = flags.with(Flags::FIN);
@@ -223,9 +261,10 @@ impl Connection {
         }
     }
 
+    #[inline(always)]
     fn note_first_sending(&mut self, cx: &mut Context<'_>, end: SeqNumber) {
         if self.flight() == 0 {
-            self.congestion.on_idle(cx.now - self.last_sent, self.rtt.rto(cx.config));
+            self.congestion.on_idle(cx.now - self.last_sent, || self.rtt.rto(cx.config));
         }
         self.last_sent = cx.now;
         if self.timed.is_none() {
@@ -249,7 +288,7 @@ impl Connection {
         Leaving { header, offset: 0, len: 0, is_retransmission: false }
     }
 
-    #[inline]
+    #[inline(always)]
     fn header(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> Repr {
         self.last_ack_sent = self.rcv_nxt;
         Repr {
@@ -258,7 +297,7 @@ impl Connection {
             seq,
             ack: self.rcv_nxt,
             flags,
-            window: self.advertise(cx),
+            window: self.advertise(),
             options: Options {
                 timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
                 ..Options::NONE
@@ -267,9 +306,9 @@ impl Connection {
     }
 
     /// The window field: the right edge moves by a worthwhile step or not at all, and never back.
-    #[inline]
-    fn advertise(&mut self, cx: &Context<'_>) -> u16 {
-        let edge = self.window_gain(cx.config).unwrap_or(self.rcv_edge);
+    #[inline(always)]
+    fn advertise(&mut self) -> u16 {
+        let edge = self.window_gain().unwrap_or(self.rcv_edge);
         let window = if edge.is_before(self.rcv_nxt) { 0 } else { edge.since(self.rcv_nxt) };
         let field = (window >> self.rcv_wind_shift).min(WINDOW_FIELD_MAX);
         self.rcv_edge = self.rcv_edge.later_of(self.rcv_nxt + (field << self.rcv_wind_shift));

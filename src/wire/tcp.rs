@@ -5,6 +5,7 @@ use core::fmt;
 use core::ops::{Add, AddAssign, Sub};
 
 use super::Refusal;
+use crate::offload::checksum::Sum;
 
 /// A TCP header without options, in bytes.
 pub const HEADER_LEN: usize = 20;
@@ -12,8 +13,6 @@ pub const HEADER_LEN: usize = 20;
 pub const HEADER_LEN_MAX: usize = 60;
 /// Where the checksum field lies in the header.
 pub const CHECKSUM_OFFSET: usize = 16;
-/// The most SACK blocks that fit one header (RFC 2018 3).
-pub const SACK_BLOCKS_MAX: usize = 4;
 
 /// A sequence number: arithmetic modulo 2^32, compared over half the circle (RFC 9293 3.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -160,9 +159,6 @@ impl Timestamps {
     }
 }
 
-/// Blocks received out of order, from edge (included) to edge (not included); unused ones `None`.
-pub type SackBlocks = [Option<(SeqNumber, SeqNumber)>; SACK_BLOCKS_MAX];
-
 /// Options that this engine reads and writes. What it does not know it skips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -174,39 +170,25 @@ pub struct Options {
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<Timestamps>,
-    /// What was received out of order (RFC 2018 3).
-    pub sack: Option<SackBlocks>,
 }
 
 impl Options {
     /// No options.
-    pub const NONE: Options = Options {
-        mss: None,
-        window_scale: None,
-        sack_permitted: false,
-        timestamps: None,
-        sack: None,
-    };
+    pub const NONE: Options =
+        Options { mss: None, window_scale: None, sack_permitted: false, timestamps: None };
 
     /// How many bytes they take in a header: a multiple of 4.
     #[inline]
     pub fn len(&self) -> usize {
-        let blocks = self.sack_blocks();
-        let sack = if blocks > 0 { 4 + 8 * blocks } else { 0 };
         usize::from(self.mss.is_some()) * 4
             + usize::from(self.window_scale.is_some()) * 4
             + usize::from(self.sack_permitted) * 4
             + usize::from(self.timestamps.is_some()) * 12
-            + sack
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn sack_blocks(&self) -> usize {
-        self.sack.iter().flatten().flatten().count()
     }
 
     /// Reads the option bytes of a header.
@@ -254,12 +236,6 @@ impl Options {
                 let echo = u32::from_be_bytes([e0, e1, e2, e3]);
                 self.timestamps = Some(Timestamps { value, echo });
             }
-            (kind::SACK, blocks) if blocks.len() % 8 == 0 => {
-                let sack = self.sack.get_or_insert([None; SACK_BLOCKS_MAX]);
-                for (slot, block) in sack.iter_mut().zip(blocks.chunks_exact(8)) {
-                    *slot = Some((SeqNumber(be_u32(&block[..4])), SeqNumber(be_u32(&block[4..]))));
-                }
-            }
             _ => {}
         }
     }
@@ -290,14 +266,6 @@ impl Options {
             put(&value.to_be_bytes());
             put(&echo.to_be_bytes());
         }
-        let blocks = self.sack_blocks();
-        if blocks > 0 {
-            put(&[kind::NO_OPERATION, kind::NO_OPERATION, kind::SACK, 2 + 8 * blocks as u8]);
-            for (left, right) in self.sack.iter().flatten().flatten() {
-                put(&left.0.to_be_bytes());
-                put(&right.0.to_be_bytes());
-            }
-        }
         at
     }
 }
@@ -309,7 +277,6 @@ mod kind {
     pub(super) const MSS: u8 = 2;
     pub(super) const WINDOW_SCALE: u8 = 3;
     pub(super) const SACK_PERMITTED: u8 = 4;
-    pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
 }
 
@@ -482,6 +449,18 @@ impl Repr {
         out[13] = self.flags.0;
         out[14..16].copy_from_slice(&self.window.to_be_bytes());
     }
+
+    /// The sum of those fields, and of the timestamps' values.
+    #[inline(always)]
+    pub(crate) fn sum_of_varying(&self) -> Sum {
+        let numbers = Sum::of_u32(self.seq.0).plus(Sum::of_u32(self.ack.0));
+        let rest = Sum::of_u16(u16::from(self.flags.0)).plus(Sum::of_u16(self.window));
+        let stamps = self
+            .options
+            .timestamps
+            .map_or(Sum::ZERO, |stamps| Sum::of_u32(stamps.value).plus(Sum::of_u32(stamps.echo)));
+        numbers.plus(rest).plus(stamps)
+    }
 }
 
 fn be_u16(bytes: &[u8]) -> u16 {
@@ -511,24 +490,15 @@ mod tests {
                 window_scale: Some(7),
                 sack_permitted: true,
                 timestamps: Some(Timestamps { value: 1, echo: 2 }),
-                sack: None,
             },
         }
     }
 
     #[test]
     fn what_is_emitted_is_read_back() {
-        let sack = Options {
-            timestamps: Some(Timestamps { value: 9, echo: 8 }),
-            sack: Some([
-                Some((SeqNumber(5), SeqNumber(6))),
-                Some((SeqNumber(9), SeqNumber(12))),
-                None,
-                None,
-            ]),
-            ..Options::NONE
-        };
-        for options in [syn_ack().options, Options::NONE, sack] {
+        let timestamps = Some(Timestamps { value: 9, echo: 8 });
+        let stamped = Options { timestamps, ..Options::NONE };
+        for options in [syn_ack().options, Options::NONE, stamped] {
             let repr = Repr { options, ..syn_ack() };
             let mut bytes = [0xee; 80];
             let header_len = repr.emit(&mut bytes);

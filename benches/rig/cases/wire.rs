@@ -7,7 +7,8 @@ use fixwire::emit::Emitter;
 use fixwire::neighbor::Network;
 use fixwire::offload::nic::RxMeta;
 use fixwire::offload::observe::Observations;
-use fixwire::tcp::Transmit;
+use fixwire::tcp::{Config, ConnectionId, Endpoint, Stack, Transmit};
+use fixwire::time::Instant;
 use fixwire::verify::Verifier;
 use fixwire::wire::tcp::{Flags, Options, SeqNumber, Timestamps};
 use fixwire::wire::{Refusal, ethernet, ipv4, tcp};
@@ -48,9 +49,17 @@ const NETWORK: Network = Network {
     mtu: 1500,
 };
 
-fn transmit(number: u32, payload: &[u8]) -> Transmit<'_> {
+/// Whose segments are written: nobody else's headers are kept for the next.
+fn connection() -> ConnectionId {
+    let mut tcp = Stack::new(Config::default(), [7; 16]);
+    let local = Endpoint { addr: HOST_ADDR, port: 49_152 };
+    let remote = Endpoint { addr: PEER_ADDR, port: PEER_PORT };
+    tcp.connect(Instant::ZERO, local, remote).expect("the first connection")
+}
+
+fn transmit(connection: Option<ConnectionId>, number: u32, payload: &[u8]) -> Transmit<'_> {
     Transmit {
-        connection: None,
+        connection,
         local: HOST_ADDR,
         remote: PEER_ADDR,
         header: tcp::Repr {
@@ -73,11 +82,11 @@ fn transmit(number: u32, payload: &[u8]) -> Transmit<'_> {
 /// Frames with right sums. Who they are from does not matter here.
 fn frames() -> Vec<Vec<u8>> {
     let payload = messages::filler(REPORT_LEN);
-    let mut emitter = Emitter::new(&Sums::InSoftware.plan());
+    let mut emitter = Emitter::new(&Sums::InSoftware.plan(), NETWORK);
     (0..DISTINCT as u32)
         .map(|number| {
             let mut out = vec![0; 2048];
-            let (len, _) = emitter.tcp(&NETWORK, PEER_MAC, &transmit(number, &payload), &mut out);
+            let (len, _) = emitter.tcp(PEER_MAC, &transmit(None, number, &payload), &mut out);
             out.truncate(len);
             out
         })
@@ -110,11 +119,12 @@ fn parse<'f>(
 
 fn writing(sums: Sums) -> impl Bench {
     let payload = messages::filler(ORDER_LEN);
-    let (mut emitter, mut out) = (Emitter::new(&sums.plan()), vec![0; 2048]);
+    let (mut emitter, mut out) = (Emitter::new(&sums.plan(), NETWORK), vec![0; 2048]);
+    let connection = Some(connection());
     let numbers: Vec<u32> = (0..DISTINCT as u32).collect();
     Rotation::new(numbers, move |number: &u32| {
-        let segment = transmit(black_box(*number), &payload);
-        black_box(emitter.tcp(&NETWORK, PEER_MAC, &segment, black_box(&mut out)));
+        let segment = transmit(connection, black_box(*number), &payload);
+        black_box(emitter.tcp(PEER_MAC, &segment, black_box(&mut out)));
     })
 }
 
