@@ -109,8 +109,8 @@ pub struct FixwireDecoder(Decoder);
 impl Decode for FixwireDecoder {
     #[inline]
     fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
-        let Framed::Complete { len, body } = frame(bytes, 16 * 1024) else { return None };
-        let message = self.0.decode(&bytes[..len], body).ok()?;
+        let Framed::Complete(whole) = frame(bytes, 16 * 1024) else { return None };
+        let message = self.0.decode(bytes, &whole).ok()?;
         if message.fault().is_some() || message.msg_type() != kind.msg_type() {
             return None;
         }

@@ -390,6 +390,7 @@ impl<A: Application> Desk<A> {
     ) {
         let Some(seat) = self.seats.get_mut(index) else { return };
         let sent_before = seat.messages_sent();
+        let interval_before = seat.session.steady_interval();
         let mut wire = Wire { tcp, connection, now: now.mono };
         let mut caller = Seated::new(&mut self.app, index, stamp);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
@@ -399,7 +400,10 @@ impl<A: Application> Desk<A> {
             self.events.push(LineEvent::LoggedOn { session, peer });
         }
         self.orders_encoded += seat.messages_sent() - sent_before;
-        self.after(now, tcp, index, connection, disposition);
+        // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
+        if interval_before.is_none() || seat.session.steady_interval() != interval_before {
+            self.after(now, tcp, index, connection, disposition);
+        }
     }
 
     /// Hands over what TCP's ring holds, a chunk at a time.

@@ -1,7 +1,7 @@
 //! Where a message ends in a stream, proven by BodyLength(9) and CheckSum(10).
 
 use super::reason::Garbled;
-use super::simd::sum;
+use super::simd::{Digest, digest};
 use super::swar;
 
 /// The byte that ends a field.
@@ -11,6 +11,8 @@ pub const SOH: u8 = 0x01;
 pub const TRAILER_LEN: usize = 7;
 
 const START: &[u8] = b"8=FIX";
+/// `8=FIX.4.n`, its SOH, `9=`, and as much as seven digits and their SOH take.
+const USUAL_HEAD_LEN: usize = 12 + 8;
 /// `8=FIXT.1.1` and `8=FIX.5.0SP2` bound what any version writes, SOH included.
 const BEGIN_STRING_FIELD_LEN_MAX: usize = 16;
 /// Digits of BodyLength: leading zeros are taken from peers that pad to a width.
@@ -21,13 +23,8 @@ const BODY_LEN_MIN: usize = 5;
 /// What the front of a stream holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framed {
-    /// A message of so many bytes, its BodyLength and CheckSum right.
-    Complete {
-        /// From the `8` of BeginString to the SOH after CheckSum.
-        len: usize,
-        /// Where the fields after BodyLength begin.
-        body: usize,
-    },
+    /// A message, its BodyLength and CheckSum right.
+    Complete(Whole),
     /// The beginning of a message. At least `need` more bytes end it or tell more.
     Incomplete {
         /// Never 0, and never more than the message lacks.
@@ -40,6 +37,17 @@ pub enum Framed {
         /// Why.
         reason: Garbled,
     },
+}
+
+/// What framing found of a message that is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// From the `8` of BeginString to the SOH after CheckSum, in bytes.
+    pub len: usize,
+    /// Where the fields after BodyLength begin.
+    pub body: usize,
+    /// Of all but the trailer.
+    pub(super) digest: Digest,
 }
 
 /// Looks at the front of `bytes`. A message longer than `message_bytes_max` is refused as soon as
@@ -57,31 +65,48 @@ pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
     if len > message_bytes_max {
         return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
     }
-    if len > bytes.len() {
-        return Framed::Incomplete { need: len - bytes.len() };
+    // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
+    // only confirmed by it.
+    if len == bytes.len() { sealed(bytes, bytes, body) } else { part(bytes, len, body) }
+}
+
+/// A message that is not all of `bytes`.
+#[inline(never)]
+fn part(bytes: &[u8], len: usize, body: usize) -> Framed {
+    match bytes.get(..len) {
+        Some(message) => sealed(message, bytes, body),
+        None => Framed::Incomplete { need: len - bytes.len() },
     }
-    match check_sum(&bytes[..len]) {
-        Ok(()) => Framed::Complete { len, body },
+}
+
+/// What `message` is, at the front of `bytes`, by its CheckSum.
+#[inline(always)]
+fn sealed(message: &[u8], bytes: &[u8], body: usize) -> Framed {
+    let len = message.len();
+    match check_sum(message) {
+        Ok(digest) => Framed::Complete(Whole { len, body, digest }),
         Err(Garbled::CheckSumWrong) => {
             Framed::Garbled { skip: len, reason: Garbled::CheckSumWrong }
         }
-        Err(reason) => garbled(bytes, body + body_len, reason),
+        Err(reason) => garbled(bytes, len - TRAILER_LEN, reason),
     }
 }
 
 /// Where the body begins and how long it is, for the head that nearly every message has: a BeginString
-/// of up to seven characters and a BodyLength of up to seven digits.
+/// from FIX.4.0 on and a BodyLength of up to seven digits.
 #[inline(always)]
 fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
-    let begin_string = swar::word_at(bytes, 2)?;
-    let digits_at = 2 + swar::position(begin_string, SOH)? + 1 + 2;
-    let digits = swar::word_at(bytes, digits_at)?;
+    let head = bytes.first_chunk::<USUAL_HEAD_LEN>()?;
+    let (&front, &minor, &middle, &digits) =
+        (head.first_chunk()?, head.get(8)?, head[9..].first_chunk()?, head.last_chunk()?);
+    let digits = u64::from_le_bytes(digits);
     let count = swar::position(digits, SOH)?;
     let body_len = swar::digits_at_front(digits, count)? as usize;
-    let is_usual = bytes.starts_with(START)
-        && bytes[digits_at - 2..digits_at] == *b"9="
+    let is_usual = front == *b"8=FIX.4."
+        && middle == [SOH, b'9', b'=']
+        && minor != SOH
         && body_len >= BODY_LEN_MIN;
-    is_usual.then_some((digits_at + count + 1, body_len))
+    is_usual.then_some((USUAL_HEAD_LEN - 8 + count + 1, body_len))
 }
 
 /// The same for any head, or what the bytes are instead of one.
@@ -127,21 +152,36 @@ fn body_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
 }
 
 #[inline(always)]
-fn check_sum(message: &[u8]) -> Result<(), Garbled> {
+fn check_sum(message: &[u8]) -> Result<Digest, Garbled> {
+    let content = &message[..message.len() - TRAILER_LEN];
+    let digest = digest(content);
+    if message.last_chunk() == Some(&ending(digest.sum)) {
+        return Ok(digest);
+    }
+    Err(check_sum_fault(message))
+}
+
+/// What is wrong with a message that does not end as its bytes add up.
+#[cold]
+fn check_sum_fault(message: &[u8]) -> Garbled {
     let (content, trailer) = message.split_at(message.len() - TRAILER_LEN);
-    let &[b'1', b'0', b'=', a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', SOH] = trailer
-    else {
-        return Err(Garbled::CheckSumMissing);
-    };
-    if content.last() != Some(&SOH) {
-        return Err(Garbled::CheckSumMissing);
+    match trailer {
+        [b'1', b'0', b'=', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', SOH]
+            if content.last() == Some(&SOH) =>
+        {
+            Garbled::CheckSumWrong
+        }
+        _ => Garbled::CheckSumMissing,
     }
-    let [a, b, c] = [a, b, c].map(|digit| u16::from(digit - b'0'));
-    if a * 100 + b * 10 + c == u16::from(sum(content)) {
-        Ok(())
-    } else {
-        Err(Garbled::CheckSumWrong)
-    }
+}
+
+/// How a message ends whose bytes add up to `sum`: the last SOH of its content, then `10=nnn` and its SOH.
+#[inline]
+pub(super) fn ending(sum: u8) -> [u8; 1 + TRAILER_LEN] {
+    const OF_ZERO: u64 = u64::from_le_bytes([SOH, b'1', b'0', b'=', b'0', b'0', b'0', SOH]);
+    let (hundreds, rest) = (u64::from(sum / 100), u64::from(sum % 100));
+    let digits = hundreds | (rest / 10) << 8 | (rest % 10) << 16;
+    (OF_ZERO + (digits << 32)).to_le_bytes()
 }
 
 fn unended(bytes: &[u8], len_max: usize, reason: Garbled) -> Framed {
@@ -187,7 +227,8 @@ mod tests {
                 found => panic!("cut at {cut}: {found:?}"),
             }
         }
-        assert_eq!(frame(&message, MAX), Framed::Complete { len: message.len(), body: 15 });
+        let Framed::Complete(whole) = frame(&message, MAX) else { panic!("not complete") };
+        assert_eq!((whole.len, whole.body), (message.len(), 15));
     }
 
     #[test]

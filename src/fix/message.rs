@@ -26,7 +26,40 @@ pub struct Message<'a> {
     bytes: &'a [u8],
     fields: &'a [Field],
     index: &'a Index,
-    fault: Option<Fault<'a>>,
+    fault: Option<&'a FaultAt>,
+    standing: Standing,
+}
+
+/// A [`Fault`], and where its tag stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FaultAt {
+    pub(super) reason: RejectReason,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// How a message stands to those before it: one word, as small fields written apart and moved together
+/// would wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing(u32);
+
+impl Standing {
+    /// Nothing is known.
+    pub(super) const STRANGER: Standing = Standing(u32::MAX);
+    /// It has the shape of one that was vouched for, and what was vouched for is the same in it.
+    pub(super) const VOUCHED: Standing = Standing(u32::MAX - 1);
+
+    /// It has the shape that is remembered in this place.
+    #[inline]
+    pub(super) const fn shaped(place: usize) -> Standing {
+        Standing(place as u32)
+    }
+
+    /// The place of its shape, if nobody vouched for it.
+    #[inline]
+    pub(super) fn place(self) -> Option<usize> {
+        (self.0 < Standing::VOUCHED.0).then_some(self.0 as usize)
+    }
 }
 
 impl<'a> Message<'a> {
@@ -35,9 +68,16 @@ impl<'a> Message<'a> {
         bytes: &'a [u8],
         fields: &'a [Field],
         index: &'a Index,
-        fault: Option<Fault<'a>>,
+        fault: Option<&'a FaultAt>,
+        standing: Standing,
     ) -> Message<'a> {
-        Message { bytes, fields, index, fault }
+        Message { bytes, fields, index, fault, standing }
+    }
+
+    /// How it stands to those before it.
+    #[inline]
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
     }
 
     /// The whole message as it arrived.
@@ -77,7 +117,9 @@ impl<'a> Message<'a> {
     /// The first thing that is wrong with a field, if any is.
     #[inline]
     pub fn fault(&self) -> Option<Fault<'a>> {
-        self.fault
+        let FaultAt { reason, start, end } = *self.fault?;
+        let tag = self.bytes.get(start as usize..end as usize).unwrap_or_default();
+        Some(Fault { reason, tag })
     }
 
     /// The value of the first field with `tag`.
@@ -101,6 +143,15 @@ impl<'a> Message<'a> {
             Some(number) => Ok(number),
             None => value::parse_u32(self.value(field)),
         }
+    }
+
+    /// Whether the field is there and is the number of this text and width, without leading zeros.
+    #[inline(always)]
+    pub(super) fn is_number(&self, tag: u32, (text, width): (u64, usize)) -> bool {
+        self.index.find(tag, self.fields).is_some_and(|field| {
+            let word = swar::word_before(self.bytes, field.end as usize);
+            field.len() == width && word.is_some_and(|word| (word ^ text) & swar::back(width) == 0)
+        })
     }
 
     /// An integer.

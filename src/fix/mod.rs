@@ -29,7 +29,7 @@ pub use counters::{Counters, Event};
 pub use decimal::Decimal;
 pub use decode::{Decoder, Identity, Unidentified, identify};
 pub use encode::{EncodeError, Encoder};
-pub use frame::{Framed, frame};
+pub use frame::{Framed, Whole, frame};
 pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{

@@ -90,6 +90,37 @@ pub(crate) const fn width_of(text: u64) -> usize {
     8 - digits.trailing_zeros() as usize / 8
 }
 
+/// A number that mostly counts up by one, and its text.
+#[derive(Clone, Debug)]
+pub(super) struct Numeral {
+    number: u32,
+    text: u64,
+    width: usize,
+}
+
+impl Numeral {
+    pub(super) const ZERO: Numeral = Numeral { number: 0, text: text_of(0), width: 1 };
+
+    /// Turns to `number`, which is under [`NUMBERS`]: its [`text_of`] and its [`width_of`].
+    #[inline(always)]
+    pub(super) fn turn_to(&mut self, number: u32) -> (u64, usize) {
+        const LAST_DIGIT: u64 = 1 << 56;
+        let is_next = number == self.number.wrapping_add(1) && self.text < (b'9' as u64) << 56;
+        if is_next {
+            (self.number, self.text) = (number, self.text + LAST_DIGIT);
+        } else if number != self.number {
+            self.write(number);
+        }
+        (self.text, self.width)
+    }
+
+    #[inline(never)]
+    fn write(&mut self, number: u32) {
+        let text = text_of(u64::from(number) % NUMBERS);
+        *self = Numeral { number, text, width: width_of(text) };
+    }
+}
+
 /// Whether a byte of the word is `byte`.
 #[inline]
 pub(super) const fn has(word: u64, byte: u8) -> bool {
@@ -122,6 +153,16 @@ mod tests {
             let text = text_of(number).to_le_bytes();
             assert_eq!(text, *format!("{number:08}").as_bytes());
             assert_eq!(width_of(text_of(number)), number.to_string().len(), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_numeral_counts_as_numbers_are_written() {
+        let mut numeral = Numeral::ZERO;
+        let steps = (0..1_200).chain([1_200, 1_199, 7, 7, 99_999_998, 99_999_999, 0, 9, 10]);
+        for number in steps {
+            let text = text_of(u64::from(number));
+            assert_eq!(numeral.turn_to(number), (text, width_of(text)), "{number}");
         }
     }
 

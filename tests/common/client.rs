@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Instant;
 
 use fixwire::fix::timestamp::Formatter;
-use fixwire::fix::{Decoder, Encoder, Framed, Precision, frame};
+use fixwire::fix::{Decoder, Encoder, Framed, Precision, Whole, frame};
 use fixwire::time::UtcTime;
 
 use super::inside::PATIENCE;
@@ -87,7 +87,7 @@ impl Client {
     pub fn next(&mut self) -> String {
         loop {
             match frame(&self.received, usize::MAX) {
-                Framed::Complete { len, .. } => {
+                Framed::Complete(Whole { len, .. }) => {
                     let message: Vec<u8> = self.received.drain(..len).collect();
                     return self.shown(&message);
                 }

@@ -9,7 +9,7 @@
 
 use super::Field;
 use super::index::Index;
-use crate::fix::simd::{Masks, soh_positions};
+use crate::fix::simd::soh_positions;
 use crate::fix::swar;
 use crate::fix::tags::{self, Kind, TAG_MAX, kind};
 
@@ -61,21 +61,9 @@ impl Layout {
         }
     }
 
-    /// Finds the fields of a whole message whose trailer begins at `end`, and whose SOHs are where `masks`
-    /// say, if it is short enough for them. False if that takes the slow way.
-    #[inline]
-    pub(super) fn read(
-        &mut self,
-        bytes: &[u8],
-        end: usize,
-        masks: Option<Masks>,
-        fields_max: usize,
-    ) -> bool {
-        let ends = &mut self.ends[..];
-        let count = match masks {
-            Some(masks) => masks.positions(ends),
-            None => soh_positions(&bytes[..end], ends),
-        };
+    /// Finds the fields of a whole message whose trailer begins at `end`. False if that takes the slow way.
+    pub(super) fn read(&mut self, bytes: &[u8], end: usize, fields_max: usize) -> bool {
+        let count = soh_positions(&bytes[..end], &mut self.ends[..]);
         // CheckSum has a place too.
         let Some(count) = count.filter(|count| *count > 0 && *count < fields_max.min(FIELDS_MAX))
         else {

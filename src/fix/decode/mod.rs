@@ -19,14 +19,13 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use super::frame::{Framed, TRAILER_LEN, frame};
-use super::message::Message;
+use super::frame::{Framed, TRAILER_LEN, Whole, frame};
+use super::message::{FaultAt, Message, Standing};
 use super::reason::Garbled;
-use super::simd::Masks;
 use super::tags;
 use layout::Layout;
 use scan::scan;
-use shape::Shapes;
+use shape::{Key, Shapes};
 
 pub(super) use index::Index;
 
@@ -70,6 +69,7 @@ pub struct Decoder {
     /// For messages that are read the slow way.
     fields: Box<[Field]>,
     index: Index,
+    fault: Option<FaultAt>,
 }
 
 impl Default for Decoder {
@@ -88,6 +88,7 @@ impl Decoder {
             layouts: (0..LAYOUTS).map(|_| Layout::new()).collect(),
             fields: vec![Field::default(); fields_max].into_boxed_slice(),
             index: Index::EMPTY,
+            fault: None,
         }
     }
 
@@ -97,42 +98,48 @@ impl Decoder {
     /// What [`frame`] finds, and what is wrong with the fields.
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Message<'a>, Garbled> {
         match frame(bytes, usize::MAX) {
-            Framed::Complete { len, body } if len == bytes.len() => self.decode(bytes, body),
+            Framed::Complete(whole) if whole.len == bytes.len() => self.decode(bytes, &whole),
             Framed::Garbled { reason, .. } => Err(reason),
-            Framed::Complete { .. } | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
+            Framed::Complete(_) | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
         }
     }
 
-    /// The fields of `bytes`, which [`frame`] found complete, with those after BodyLength beginning
-    /// at `body`.
+    /// The fields of the message at the front of `bytes`, which [`frame`] found `whole`.
     ///
     /// # Errors
     /// [`Garbled::MsgTypeNotThird`], [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`];
-    /// [`Garbled::CheckSumMissing`] where [`frame`] would not have found `bytes` complete.
+    /// [`Garbled::CheckSumMissing`] where [`frame`] found that of other bytes.
     #[inline(always)]
-    pub fn decode<'a>(&'a mut self, bytes: &'a [u8], body: usize) -> Result<Message<'a>, Garbled> {
+    pub fn decode<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        whole: &Whole,
+    ) -> Result<Message<'a>, Garbled> {
+        let bytes = bytes.get(..whole.len).ok_or(Garbled::CheckSumMissing)?;
         let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
-        if bytes.get(body..body + 3) != Some(b"35=") {
-            return Err(Garbled::MsgTypeNotThird);
-        }
         let content = &bytes[..end];
-        let masks = Masks::of(content);
-        if let Some(masks) = masks
-            && let Some(place) = self.shapes.find(content, masks)
-        {
-            let (fields, index) = self.shapes.fields(place);
-            return Ok(Message::new(bytes, fields, index, None));
+        let Some(&[b'3', b'5', b'=', msg_type]) = bytes.get(whole.body..whole.body + 4) else {
+            return Err(Garbled::MsgTypeNotThird);
+        };
+        let key = Key::of(whole.digest, msg_type);
+        if let Some(place) = self.shapes.find(content, key) {
+            let (fields, index, standing) = self.shapes.found(place);
+            return Ok(Message::new(bytes, fields, index, None, standing));
         }
-        let place = bytes.get(body + 3).map_or(0, |first| usize::from(*first) % LAYOUTS);
-        let layout = &mut self.layouts[place];
-        if layout.read(bytes, end, masks, self.fields_max) {
+        let layout = &mut self.layouts[usize::from(msg_type) % LAYOUTS];
+        if layout.read(bytes, end, self.fields_max) {
             let (fields, index) = layout.found();
-            if let Some(masks) = masks {
-                self.shapes.note(content, masks, fields, index);
-            }
-            return Ok(Message::new(bytes, fields, index, None));
+            self.shapes.note(content, key, fields, index);
+            return Ok(Message::new(bytes, fields, index, None, Standing::STRANGER));
         }
-        slowly(bytes, end, &mut self.fields, &mut self.index)
+        slowly(bytes, end, &mut self.fields, &mut self.index, &mut self.fault)
+    }
+
+    /// The message last decoded, which has the shape in `place`, was looked at and found right: what it
+    /// has in the fields `tags` is right in every message of its shape.
+    #[cold]
+    pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
+        self.shapes.vouch(place, bytes, tags);
     }
 }
 
@@ -142,11 +149,13 @@ fn slowly<'a>(
     end: usize,
     fields: &'a mut [Field],
     index: &'a mut Index,
+    first_fault: &'a mut Option<FaultAt>,
 ) -> Result<Message<'a>, Garbled> {
     let (count, fault) = scan(&bytes[..end], fields, index)?;
     *fields.get_mut(count).ok_or(Garbled::FieldsTooMany)? = Field::of_check_sum(end);
     index.note(tags::CHECK_SUM, count);
-    Ok(Message::new(bytes, &fields[..=count], index, fault))
+    *first_fault = fault;
+    Ok(Message::new(bytes, &fields[..=count], index, first_fault.as_ref(), Standing::STRANGER))
 }
 
 /// Who a first message says it is from, and to whom.
@@ -183,12 +192,12 @@ pub fn identify<'a>(
     message_bytes_max: usize,
     decoder: &'a mut Decoder,
 ) -> Result<Identity<'a>, Unidentified<'a>> {
-    let (len, body) = match frame(bytes, message_bytes_max) {
-        Framed::Complete { len, body } => (len, body),
+    let whole = match frame(bytes, message_bytes_max) {
+        Framed::Complete(whole) => whole,
         Framed::Incomplete { .. } => return Err(Unidentified::Incomplete),
         Framed::Garbled { reason, .. } => return Err(Unidentified::Garbled(reason)),
     };
-    let message = decoder.decode(&bytes[..len], body).map_err(Unidentified::Garbled)?;
+    let message = decoder.decode(bytes, &whole).map_err(Unidentified::Garbled)?;
     if message.msg_type() != tags::msg_type::LOGON {
         return Err(Unidentified::NotLogon(message.msg_type()));
     }

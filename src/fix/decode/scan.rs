@@ -1,10 +1,12 @@
 //! The slow way to find fields, byte by byte: it knows every case, and decides what the unusual ones
 //! mean. The fast way leaves them to it, and must agree with it on the rest.
 
+use core::ops::Range;
+
 use super::Field;
 use super::index::Index;
 use crate::fix::frame::SOH;
-use crate::fix::message::Fault;
+use crate::fix::message::FaultAt;
 use crate::fix::reason::{Garbled, RejectReason};
 use crate::fix::tags::{TAG_MAX, data_of_length, header_slot};
 use crate::fix::value;
@@ -14,11 +16,11 @@ use crate::fix::value;
 ///
 /// # Errors
 /// [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`].
-pub(super) fn scan<'a>(
-    content: &'a [u8],
+pub(super) fn scan(
+    content: &[u8],
     fields: &mut [Field],
     index: &mut Index,
-) -> Result<(usize, Option<Fault<'a>>), Garbled> {
+) -> Result<(usize, Option<FaultAt>), Garbled> {
     index.clear();
     let mut scan = Scan {
         bytes: content,
@@ -49,14 +51,14 @@ struct Scan<'a, 't> {
     /// The data field that the last field announced, and its length.
     announced: Option<(u32, usize)>,
     in_body: bool,
-    fault: Option<Fault<'a>>,
+    fault: Option<FaultAt>,
 }
 
-impl<'a> Scan<'a, '_> {
+impl Scan<'_, '_> {
     fn field(&mut self) -> Result<(), Garbled> {
         let tag_start = self.at;
         let (tag, start) = self.tag()?;
-        let tag_text = &self.bytes[tag_start..start - 1];
+        let tag_text = tag_start..start - 1;
         let end = self.value_end(tag, start)?;
         self.at = end + 1;
         let Some(tag) = tag else {
@@ -66,7 +68,7 @@ impl<'a> Scan<'a, '_> {
         };
         self.announce(tag, start, end);
         if start == end {
-            self.fault(RejectReason::TagWithoutValue, tag_text);
+            self.fault(RejectReason::TagWithoutValue, tag_text.clone());
         }
         self.place(tag, tag_text);
         let field = self.fields.get_mut(self.count).ok_or(Garbled::FieldsTooMany)?;
@@ -103,7 +105,7 @@ impl<'a> Scan<'a, '_> {
             if self.bytes.get(end) == Some(&SOH) {
                 return Ok(end);
             }
-            self.fault(RejectReason::DataFormatIncorrect, &self.bytes[self.at..start - 1]);
+            self.fault(RejectReason::DataFormatIncorrect, self.at..start - 1);
         }
         find_soh(self.bytes, start).ok_or(Garbled::FieldMalformed)
     }
@@ -116,7 +118,7 @@ impl<'a> Scan<'a, '_> {
     }
 
     /// Finds header fields that are repeated or follow the body.
-    fn place(&mut self, tag: u32, tag_text: &'a [u8]) {
+    fn place(&mut self, tag: u32, tag_text: Range<usize>) {
         let Some(slot) = header_slot(tag) else {
             self.in_body = true;
             return;
@@ -133,8 +135,9 @@ impl<'a> Scan<'a, '_> {
     }
 
     #[cold]
-    fn fault(&mut self, reason: RejectReason, tag: &'a [u8]) {
-        self.fault.get_or_insert(Fault { reason, tag });
+    fn fault(&mut self, reason: RejectReason, tag: Range<usize>) {
+        let (start, end) = (tag.start as u32, tag.end as u32);
+        self.fault.get_or_insert(FaultAt { reason, start, end });
     }
 }
 

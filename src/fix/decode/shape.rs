@@ -6,50 +6,68 @@
 
 use super::Field;
 use super::index::Index;
-use crate::fix::simd::{Masks, differs};
+use crate::fix::frame::SOH;
+use crate::fix::message::Standing;
+use crate::fix::simd::{Digest, LEN_MAX, fits};
 
-/// The longest message without its trailer that a shape is remembered of, in bytes: four masks.
-pub(super) const LEN_MAX: usize = 256;
 /// The most fields, CheckSum included.
 const FIELDS_MAX: usize = 48;
 /// Places for shapes: pairs, in which two that fall together stand side by side.
 const PLACES: usize = 16;
 
+/// By what a shape is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Key(u32);
+
+impl Key {
+    /// The key of a message of this digest, whose MsgType begins with `msg_type`.
+    #[inline(always)]
+    pub(super) fn of(digest: Digest, msg_type: u8) -> Key {
+        Key(digest.key ^ u32::from(msg_type) << 16)
+    }
+
+    #[inline(always)]
+    fn pair(self) -> usize {
+        (self.0 ^ self.0 >> 16) as usize % (PLACES / 2)
+    }
+}
+
 /// Where the fields of a message lie, and the bytes that prove it.
 #[derive(Clone, Debug)]
 struct Shape {
-    /// Where its SOHs are; none in an empty place.
-    masks: Masks,
-    /// Its length without trailer.
+    /// Its length without trailer; 0 in an empty place.
     end: usize,
-    /// Tags and '=' where they stand.
+    /// Tags, '=' and SOHs where they stand, and SOH wherever none may be.
     image: [u8; LEN_MAX],
-    /// All ones where `image` counts.
+    /// All ones where `image` is what must be there, zero where it is what must not.
     mask: [u8; LEN_MAX],
     /// CheckSum last.
     fields: [Field; FIELDS_MAX],
     count: usize,
     index: Index,
+    is_vouched: bool,
 }
 
 impl Shape {
     const NONE: Shape = Shape {
-        masks: Masks { a: 0, b: 0, c: 0, d: 0 },
         end: 0,
         image: [0; LEN_MAX],
         mask: [0; LEN_MAX],
         fields: [Field::NONE; FIELDS_MAX],
         count: 0,
         index: Index::EMPTY,
+        is_vouched: false,
     };
 }
 
-/// The shapes remembered, in places by their masks.
+/// The shapes remembered, in places by their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
+    /// Of the shape in each place.
+    keys: [Key; PLACES],
     shapes: Box<[Shape; PLACES]>,
-    /// The masks that came last to each pair without being remembered there.
-    candidates: Box<[Masks; PLACES / 2]>,
+    /// The key that came last to each pair without being remembered there.
+    candidates: [Key; PLACES / 2],
     /// Which of each pair is replaced next.
     next: [bool; PLACES / 2],
 }
@@ -57,67 +75,77 @@ pub(super) struct Shapes {
 impl Shapes {
     pub(super) fn new() -> Shapes {
         Shapes {
+            keys: [Key(0); PLACES],
             shapes: Box::new([Shape::NONE; PLACES]),
-            candidates: Box::new([Masks::default(); PLACES / 2]),
+            candidates: [Key(0); PLACES / 2],
             next: [false; PLACES / 2],
         }
     }
 
-    /// The place of the shape that a message has whose content is `content`, with SOHs where `masks` say,
-    /// if it is remembered.
+    /// The place of the shape that a message has whose content is `content`, if it is remembered.
     #[inline(always)]
-    pub(super) fn find(&self, content: &[u8], masks: Masks) -> Option<usize> {
-        let place = 2 * pair(masks);
-        let place = if masks.are(&self.shapes[place].masks) { place } else { place + 1 };
+    pub(super) fn find(&self, content: &[u8], key: Key) -> Option<usize> {
+        let place = 2 * key.pair();
+        let place = place + usize::from(self.keys[place] != key);
         let shape = &self.shapes[place];
-        let is_it = masks.are(&shape.masks)
+        let is_it = self.keys[place] == key
             && shape.end == content.len()
-            && !differs(content, &shape.image, &shape.mask);
+            && fits(content, &shape.image, &shape.mask);
         is_it.then_some(place)
     }
 
-    /// The fields of a shape, CheckSum last.
+    /// The fields of a shape, CheckSum last, and how a message of it stands.
     #[inline]
-    pub(super) fn fields(&self, place: usize) -> (&[Field], &Index) {
+    pub(super) fn found(&self, place: usize) -> (&[Field], &Index, Standing) {
         let shape = &self.shapes[place];
-        (shape.fields.get(..shape.count).unwrap_or_default(), &shape.index)
+        let standing = if shape.is_vouched { Standing::VOUCHED } else { Standing::shaped(place) };
+        (shape.fields.get(..shape.count).unwrap_or_default(), &shape.index, standing)
+    }
+
+    /// What `bytes`, a message of the shape in `place`, have in the first fields with `tags` is part of the
+    /// shape from now on.
+    pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
+        let Some(shape) = self.shapes.get_mut(place) else { return };
+        let fields = shape.fields.get(..shape.count).unwrap_or_default();
+        for field in tags.iter().filter_map(|tag| shape.index.find(*tag, fields)) {
+            let value = field.start as usize..field.end as usize;
+            shape.image[value.clone()].copy_from_slice(&bytes[value.clone()]);
+            shape.mask[value].fill(0xff);
+        }
+        shape.is_vouched = true;
     }
 
     /// A message of a shape that is not remembered was read another way: `fields`, CheckSum last. To be
     /// called only for one without anything unusual.
     #[cold]
-    pub(super) fn note(&mut self, content: &[u8], masks: Masks, fields: &[Field], index: &Index) {
-        let pair = pair(masks);
-        if self.candidates[pair] != masks {
-            self.candidates[pair] = masks;
+    pub(super) fn note(&mut self, content: &[u8], key: Key, fields: &[Field], index: &Index) {
+        let pair = key.pair();
+        if self.candidates[pair] != key {
+            self.candidates[pair] = key;
             return;
         }
         let place = 2 * pair + usize::from(self.next[pair]);
         self.next[pair] = !self.next[pair];
         let shape = &mut self.shapes[place];
-        let (Some(room), Some(image)) =
-            (shape.fields.get_mut(..fields.len()), shape.image.get_mut(..content.len()))
-        else {
+        let (Some(room), Some(image), Some(mask)) = (
+            shape.fields.get_mut(..fields.len()),
+            shape.image.get_mut(..content.len()),
+            shape.mask.get_mut(..content.len()),
+        ) else {
             return;
         };
         room.copy_from_slice(fields);
         image.copy_from_slice(content);
-        shape.mask = [0; LEN_MAX];
-        let mut tag_start = 0;
+        mask.fill(0xff);
         // CheckSum lies behind the content.
         for field in &fields[..fields.len() - 1] {
-            shape.mask[tag_start..field.start as usize].fill(0xff);
-            tag_start = field.end as usize + 1;
+            let value = field.start as usize..field.end as usize;
+            image[value.clone()].fill(SOH);
+            mask[value].fill(0);
         }
-        (shape.masks, shape.end, shape.count) = (masks, content.len(), fields.len());
+        self.keys[place] = key;
+        (shape.end, shape.count) = (content.len(), fields.len());
         shape.index.clone_from(index);
+        shape.is_vouched = false;
     }
-}
-
-#[inline(always)]
-fn pair(masks: Masks) -> usize {
-    const MIXER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let Masks { a, b, c, d } = masks;
-    let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d.rotate_left(47)).wrapping_mul(MIXER);
-    (mixed >> 60) as usize % (PLACES / 2)
 }

@@ -179,11 +179,11 @@ proptest! {
         let mut slow = Decoder::with_fields(FIELDS_DEFAULT);
         for body in bodies {
             let bytes = seal_bytes("FIX.4.4", &body);
-            let Framed::Complete { body, .. } = frame(&bytes, usize::MAX) else { continue };
+            let Framed::Complete(whole) = frame(&bytes, usize::MAX) else { continue };
             let end = bytes.len() - TRAILER_LEN;
-            let found = fast.decode(&bytes, body);
-            let expected = slowly(&bytes, end, &mut slow.fields, &mut slow.index);
-            if bytes.get(body..body + 3) != Some(b"35=") {
+            let found = fast.decode(&bytes, &whole);
+            let expected = slowly(&bytes, end, &mut slow.fields, &mut slow.index, &mut slow.fault);
+            if bytes.get(whole.body..whole.body + 3) != Some(b"35=") {
                 prop_assert_eq!(found.err(), Some(Garbled::MsgTypeNotThird));
                 continue;
             }
@@ -216,9 +216,9 @@ proptest! {
         let mut at = 0;
         loop {
             match frame(&bytes[at..], 512) {
-                Framed::Complete { len, body } => {
-                    let _ = decoder.decode(&bytes[at..at + len], body);
-                    at += len;
+                Framed::Complete(whole) => {
+                    let _ = decoder.decode(&bytes[at..], &whole);
+                    at += whole.len;
                 }
                 Framed::Garbled { skip, .. } => {
                     prop_assert!(skip > 0 && skip <= bytes.len() - at);

@@ -1,11 +1,12 @@
 //! Messages past a gap, held until the gap is filled. Bounded: what finds no room is asked for again.
 
+use crate::fix::frame::Whole;
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     seq: u32,
     at: usize,
-    len: usize,
-    body: usize,
+    whole: Whole,
 }
 
 /// Whole messages by their numbers.
@@ -24,7 +25,7 @@ impl Held {
     }
 
     /// Keeps a message, unless it is kept already or does not fit. Says whether it is kept now.
-    pub(super) fn keep(&mut self, seq: u32, message: &[u8], body: usize) -> bool {
+    pub(super) fn keep(&mut self, seq: u32, message: &[u8], whole: &Whole) -> bool {
         if self.entries.iter().any(|entry| entry.seq == seq) {
             return true;
         }
@@ -33,20 +34,20 @@ impl Held {
             return false;
         }
         self.bytes[self.used..self.used + len].copy_from_slice(message);
-        self.entries.push(Entry { seq, at: self.used, len, body });
+        self.entries.push(Entry { seq, at: self.used, whole: *whole });
         self.used += len;
         true
     }
 
-    /// Moves the message numbered `seq` to the front of `into`, and says its length and where its
-    /// body begins. Forgets every lower number.
-    pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<(usize, usize)> {
+    /// Moves the message numbered `seq` to the front of `into`, and says what was found of it.
+    /// Forgets every lower number.
+    pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
         self.entries.retain(|entry| entry.seq >= seq);
         let index = self.entries.iter().position(|entry| entry.seq == seq);
         let taken = index.map(|index| self.entries.swap_remove(index)).and_then(|entry| {
-            let message = &self.bytes[entry.at..entry.at + entry.len];
-            into.get_mut(..entry.len)?.copy_from_slice(message);
-            Some((entry.len, entry.body))
+            let len = entry.whole.len;
+            into.get_mut(..len)?.copy_from_slice(&self.bytes[entry.at..entry.at + len]);
+            Some(entry.whole)
         });
         if self.entries.is_empty() {
             self.used = 0;
@@ -67,19 +68,25 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fix::simd::digest;
 
     #[test]
     fn messages_come_out_by_number_and_the_lower_ones_are_forgotten() {
         let mut held = Held::new(3, 12);
         let mut out = [0; 8];
-        assert!(held.keep(9, b"nine", 1) && held.keep(7, b"seven", 2) && held.keep(9, b"again", 1));
-        assert!(!held.keep(8, b"eight", 1), "5 bytes do not fit 12 - 9");
-        assert!(held.keep(8, b"8", 3));
-        assert!(!held.keep(10, b"", 0), "a fourth message");
+        let whole = |bytes: &[u8], body| Whole { len: bytes.len(), body, digest: digest(bytes) };
+        let keep =
+            |held: &mut Held, seq, bytes: &[u8], body| held.keep(seq, bytes, &whole(bytes, body));
+        assert!(keep(&mut held, 9, b"nine", 1) && keep(&mut held, 7, b"seven", 2));
+        assert!(keep(&mut held, 9, b"again", 1), "it is kept already");
+        assert!(!keep(&mut held, 8, b"eight", 1), "5 bytes do not fit 12 - 9");
+        assert!(keep(&mut held, 8, b"8", 3));
+        assert!(!keep(&mut held, 10, b"", 0), "a fourth message");
         assert_eq!(held.take(6, &mut out), None);
-        assert_eq!(held.take(8, &mut out), Some((1, 3)));
+        assert_eq!(held.take(8, &mut out), Some(whole(b"8", 3)));
         assert_eq!(held.take(7, &mut out), None, "7 was below 8");
-        assert_eq!((held.take(9, &mut out), &out[..4]), (Some((4, 1)), &b"nine"[..]));
-        assert!(held.is_empty() && held.keep(1, b"twelve bytes", 0));
+        let taken = held.take(9, &mut out);
+        assert_eq!((taken, &out[..4]), (Some(whole(b"nine", 1)), &b"nine"[..]));
+        assert!(held.is_empty() && keep(&mut held, 1, b"twelve bytes", 0));
     }
 }

@@ -6,12 +6,17 @@ use core::fmt::Write;
 use arrayvec::{ArrayString, ArrayVec};
 
 use crate::fix::counters::Event;
+use crate::fix::frame::Whole;
 use crate::fix::reason::{CloseReason, Garbled, RejectReason};
 use crate::fix::store::{SEQ_NUM_MAX, Store};
+use crate::fix::swar;
 use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
-use crate::fix::{decode::Decoder, message::Message};
-use crate::time::Now;
+use crate::fix::{
+    decode::Decoder,
+    message::{Message, Standing},
+};
+use crate::time::{Now, UtcTime};
 
 use super::held::Held;
 use super::{Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
@@ -31,45 +36,99 @@ const REVERSE_ROUTE: [(u32, u32); 6] = [
     (tags::ON_BEHALF_OF_LOCATION_ID, tags::DELIVER_TO_LOCATION_ID),
 ];
 
+/// What is the same in every message of one type that a counterparty sends us, and is looked at no more
+/// once it was found right.
+const VOUCHED_FOR: [u32; 4] =
+    [tags::BEGIN_STRING, tags::MSG_TYPE, tags::SENDER_COMP_ID, tags::TARGET_COMP_ID];
+
 impl<S: Store> Core<S> {
     /// A message that framing found whole.
     #[inline(always)]
     pub(super) fn on_framed(
         &mut self,
         now: Now,
-        (bytes, body): (&[u8], usize),
+        (bytes, whole): (&[u8], &Whole),
         decoder: &mut Decoder,
         held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
-        let message = match decoder.decode(bytes, body) {
+        let message = match decoder.decode(bytes, whole) {
             Ok(message) => message,
-            Err(reason) => return self.on_garbled(now, bytes, reason, out, app),
+            Err(reason) => return self.on_garbled(now, &bytes[..whole.len], reason, out, app),
         };
         self.counters.count(Event::MessageReceived);
         self.timers.received(now);
-        if self.state == State::LogonAwaited && !self.may_begin(&message, now, app) {
-            return;
+        let is_known = message.standing() == Standing::VOUCHED && self.is_next(now, &message);
+        if !is_known && !self.admits(now, &message, whole, held, out, app) {
+            return self.settle_gap();
         }
-        let Ok(seq) = message.msg_seq_num() else {
+        self.counters.count(Event::MessageDelivered);
+        let shape = self.shape_to_vouch_for(&message);
+        let seq = self.store.next_in();
+        app.on_message(&message, &mut Sender { core: self, now, out });
+        self.consume(seq);
+        self.settle_gap();
+        if let Some(place) = shape {
+            decoder.vouch(place, bytes, &VOUCHED_FOR);
+        }
+    }
+
+    /// The long way: whether a message is the one expected, acceptable, and the application's to get. One
+    /// that is the session's own business is dealt with.
+    #[inline(never)]
+    fn admits(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        whole: &Whole,
+        held: &mut Held,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> bool {
+        if self.state == State::LogonAwaited && !self.may_begin(message, now, app) {
+            return false;
+        }
+        let Some(seq) = message.msg_seq_num().ok().filter(|seq| *seq <= SEQ_NUM_MAX) else {
             // FIX 4.4 Vol. 2: without a MsgSeqNum nothing can be recovered.
-            return self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
+            self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
+            return false;
         };
-        if seq > SEQ_NUM_MAX {
-            return self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
-        }
         if message.begin_string() != self.config.version.begin_string().as_bytes()
             && message.msg_type() != msg_type::LOGOUT
         {
             self.consume(seq);
-            return self.log_out(now, out, b"Incorrect BeginString");
+            self.log_out(now, out, b"Incorrect BeginString");
+            return false;
         }
-        if !self.is_acceptable(now, &message, out) {
-            return;
-        }
-        self.dispatch(now, seq, &message, body, held, out, app);
-        self.settle_gap();
+        self.is_acceptable(now, message, out)
+            && self.is_for_application(now, seq, message, whole, held, out, app)
+    }
+
+    /// Whether a message that was [vouched](VOUCHED_FOR) for is the one expected, and sent just now: all
+    /// that is left to look at.
+    #[inline(always)]
+    fn is_next(&mut self, now: Now, message: &Message<'_>) -> bool {
+        let next_in = self.store.next_in();
+        let sent = message.field(tags::SENDING_TIME).unwrap_or_default();
+        self.state == State::Active
+            && u64::from(next_in) < swar::NUMBERS
+            && message.is_number(tags::MSG_SEQ_NUM, self.next_in_text.turn_to(next_in))
+            && self.sending_times.read(sent).is_ok_and(|sent| self.is_recent(now, sent))
+    }
+
+    /// The shape of a message that is acceptable and the application's, if it says something of all that
+    /// have that shape: there is nothing unusual about it.
+    #[inline]
+    fn shape_to_vouch_for(&self, message: &Message<'_>) -> Option<usize> {
+        let place = message.standing().place()?;
+        let is_usual = self.state == State::Active && message.field(tags::POSS_DUP_FLAG).is_none();
+        is_usual.then_some(place)
+    }
+
+    #[inline]
+    fn is_recent(&self, now: Now, sent: UtcTime) -> bool {
+        !self.config.check_latency || now.utc.abs_diff(sent) <= self.config.max_latency()
     }
 
     /// Bytes that are no message: ignored, unless nothing better was ever said.
@@ -105,31 +164,37 @@ impl<S: Store> Core<S> {
         }
     }
 
-    #[inline(always)]
+    /// Whether an acceptable message is the application's to get now. What is the session's own business
+    /// or out of its turn is dealt with.
     #[allow(clippy::too_many_arguments)]
-    fn dispatch(
+    fn is_for_application(
         &mut self,
         now: Now,
         seq: u32,
         message: &Message<'_>,
-        body: usize,
+        whole: &Whole,
         held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
-    ) {
+    ) -> bool {
         match message.msg_type() {
             msg_type::LOGON => {
                 let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
                 if cleared {
                     held.clear();
                 }
-                return self.on_logon(now, message, out, app);
+                self.on_logon(now, message, out, app);
+                return false;
             }
-            msg_type::LOGOUT => return self.on_logout(now, message, out, app),
+            msg_type::LOGOUT => {
+                self.on_logout(now, message, out, app);
+                return false;
+            }
             // Answered whatever its number: both sides may be in a gap, each waiting for the other.
             msg_type::RESEND_REQUEST => self.on_resend_request(now, message, out),
             msg_type::SEQUENCE_RESET if message.bool(tags::GAP_FILL_FLAG) != Ok(true) => {
-                return self.on_sequence_reset(now, message, out);
+                self.on_sequence_reset(now, message, out);
+                return false;
             }
             _ => {}
         }
@@ -137,27 +202,27 @@ impl<S: Store> Core<S> {
         if seq > next_in {
             // A ResendRequest was answered just now: its number may come back as a gap fill.
             if message.msg_type() != msg_type::RESEND_REQUEST {
-                let kept = held.keep(seq, message.bytes(), body);
+                let kept = held.keep(seq, message.bytes(), whole);
                 self.counters.count(if kept { Event::MessageHeld } else { Event::MessageNotHeld });
             }
-            return self.request_gap(now, seq, out);
+            self.request_gap(now, seq, out);
+            return false;
         }
         if message.msg_type() == msg_type::RESEND_REQUEST {
-            return self.consume(seq);
+            self.consume(seq);
+            return false;
         }
         if seq < next_in {
-            return self.on_low_number(now, seq, message, out, app);
+            self.on_low_number(now, seq, message, out, app);
+            return false;
         }
         match message.msg_type() {
             msg_type::HEARTBEAT | msg_type::REJECT => self.advance(),
             msg_type::TEST_REQUEST => self.on_test_request(now, message, out),
             msg_type::SEQUENCE_RESET => self.on_gap_fill(now, message, out),
-            _ => {
-                self.counters.count(Event::MessageDelivered);
-                app.on_message(message, &mut Sender { core: self, now, out });
-                self.consume(seq);
-            }
+            _ => return true,
         }
+        false
     }
 
     /// Whether the first message of a connection may begin a session; if not, the connection ends
@@ -223,7 +288,7 @@ impl<S: Store> Core<S> {
         if message.bool(tags::POSS_DUP_FLAG) == Err(FieldError::Format) {
             return Some((RejectReason::DataFormatIncorrect, b"43"));
         }
-        if self.config.check_latency && now.utc.abs_diff(sent) > self.config.max_latency() {
+        if !self.is_recent(now, sent) {
             return Some((RejectReason::SendingTimeAccuracy, b""));
         }
         let ours = sender == self.config.target_comp_id.as_bytes()

@@ -4,6 +4,7 @@
 //! | file | what it decides |
 //! | --- | --- |
 //! | `config` | what is agreed beforehand |
+//! | `header` | what each of our messages begins with |
 //! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
 //! | `logon` | how a session begins and ends |
 //! | `outbound` | how a message gets its number and leaves |
@@ -11,6 +12,7 @@
 //! | `timers` | heartbeats and time-outs |
 
 mod config;
+mod header;
 mod held;
 mod inbound;
 mod logon;
@@ -23,16 +25,18 @@ mod tests;
 
 use arrayvec::ArrayVec;
 
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
 use super::counters::{Counters, Event};
 use super::encode::Encoder;
-use super::frame::{Framed, frame};
+use super::frame::{Framed, Whole, frame};
 use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store};
+use super::swar::Numeral;
 use super::{decode::Decoder, message::Message};
+use header::Header;
 use held::Held;
-use outbound::{Backlog, Header};
+use outbound::Backlog;
 use resend::Resend;
 use timers::Timers;
 
@@ -122,6 +126,7 @@ struct Core<S> {
     counters: Counters,
     formatter: super::timestamp::Formatter,
     sending_times: super::timestamp::Reader,
+    next_in_text: Numeral,
     backlog: Backlog,
     resend: Option<Resend>,
     gap: Option<Gap>,
@@ -182,6 +187,7 @@ impl<S: Store> Session<S> {
                 counters: Counters::default(),
                 formatter: Default::default(),
                 sending_times: Default::default(),
+                next_in_text: Numeral::ZERO,
                 resend: None,
                 gap: None,
                 reset_sent: false,
@@ -211,9 +217,9 @@ impl<S: Store> Session<S> {
         }
         while self.core.is_open() && !bytes.is_empty() {
             match frame(bytes, self.core.config.message_bytes_max) {
-                Framed::Complete { len, body } => {
-                    self.on_message(now, &bytes[..len], body, out, app);
-                    bytes = &bytes[len..];
+                Framed::Complete(whole) => {
+                    self.on_message(now, bytes, &whole, out, app);
+                    bytes = &bytes[whole.len..];
                 }
                 Framed::Garbled { skip, reason } => {
                     self.core.on_garbled(now, &bytes[..skip], reason, out, app);
@@ -247,6 +253,13 @@ impl<S: Store> Session<S> {
     #[inline]
     pub fn next_timeout(&self) -> Instant {
         self.core.timers.next(self.core.state)
+    }
+
+    /// The heartbeat interval of a session that is established and has no question open. As long as this
+    /// stays the same, [`next_timeout`](Session::next_timeout) moves back only.
+    #[inline]
+    pub(crate) fn steady_interval(&self) -> Option<Duration> {
+        self.core.timers.steady_interval().filter(|_| self.core.state == State::Active)
     }
 
     /// The outlet has room again after it was [`Full`]: what waited goes on.
@@ -356,7 +369,7 @@ impl<S: Store> Session<S> {
                 rest
             }
             // A message is settled as soon as it is whole: only its beginning is ever kept.
-            Framed::Complete { .. } | Framed::Garbled { .. } => {
+            Framed::Complete(_) | Framed::Garbled { .. } => {
                 self.settle_assembly(now, out, app);
                 bytes
             }
@@ -368,12 +381,12 @@ impl<S: Store> Session<S> {
             let message_bytes_max = self.core.config.message_bytes_max;
             match frame(&self.assembly[..self.assembled], message_bytes_max) {
                 Framed::Incomplete { .. } => return,
-                Framed::Complete { len, body } => {
+                Framed::Complete(whole) => {
                     self.core.counters.count(Event::MessageAssembled);
                     let assembly = core::mem::take(&mut self.assembly);
-                    self.on_message(now, &assembly[..len], body, out, app);
+                    self.on_message(now, &assembly, &whole, out, app);
                     self.assembly = assembly;
-                    self.drop_assembled(len);
+                    self.drop_assembled(whole.len);
                 }
                 Framed::Garbled { skip, reason } => {
                     let garbled = &self.assembly[..skip];
@@ -392,25 +405,25 @@ impl<S: Store> Session<S> {
         self.assembled -= len;
     }
 
-    /// A framed message, and then those held behind it.
+    /// The message at the front of `bytes`, and then those held behind it.
     #[inline]
     fn on_message(
         &mut self,
         now: Now,
         bytes: &[u8],
-        body: usize,
+        whole: &Whole,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
-        self.core.on_framed(now, (bytes, body), &mut self.decoder, &mut self.held, out, app);
+        self.core.on_framed(now, (bytes, whole), &mut self.decoder, &mut self.held, out, app);
         if self.core.resend.is_some() {
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
         }
         while !self.held.is_empty() && self.core.is_open() {
             let next_in = self.core.store.next_in();
-            let Some((len, body)) = self.held.take(next_in, &mut self.released) else { return };
-            let bytes = &self.released[..len];
-            self.core.on_framed(now, (bytes, body), &mut self.decoder, &mut self.held, out, app);
+            let Some(whole) = self.held.take(next_in, &mut self.released) else { return };
+            let bytes = &self.released[..];
+            self.core.on_framed(now, (bytes, &whole), &mut self.decoder, &mut self.held, out, app);
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
         }
     }

@@ -7,14 +7,13 @@
 use core::fmt;
 
 use crate::fix::counters::Event;
-use crate::fix::encode::{EncodeError, Encoder, Piece};
+use crate::fix::encode::{EncodeError, Encoder};
 use crate::fix::reason::CloseReason;
 use crate::fix::store::{SEQ_NUM_MAX, Store};
-use crate::fix::tags::{self, msg_type};
-use crate::fix::timestamp::{Formatter, Precision};
+use crate::fix::tags::msg_type;
 use crate::time::Now;
 
-use super::{Core, Outlet, SessionConfig, State};
+use super::{Core, Outlet, State};
 
 /// The most that a session message takes: two CompIDs, three routing fields, a text.
 pub(super) const ADMIN_BYTES_MAX: usize = 1024;
@@ -172,68 +171,5 @@ impl<S: Store> Core<S> {
             out.commit(chunk.len());
             self.backlog.start += chunk.len();
         }
-    }
-}
-
-/// What the header of each of our messages has in common.
-#[derive(Clone, Debug)]
-pub(super) struct Header {
-    beginning: Piece,
-    /// SenderCompID(49), and SendingTime(52) up to its value.
-    sender: Piece,
-    /// The end of that value, and TargetCompID(56).
-    target: Piece,
-    precision: Precision,
-}
-
-impl Header {
-    pub(super) fn new(config: &SessionConfig) -> Header {
-        let sender = String::from_utf8_lossy(config.sender_comp_id.as_bytes());
-        let target = String::from_utf8_lossy(config.target_comp_id.as_bytes());
-        Header {
-            beginning: Piece::beginning(config.version.begin_string()),
-            sender: Piece::new(&format!("49={sender}\x0152=")),
-            target: Piece::new(&format!("\x0156={target}\x01")),
-            precision: config.precision,
-        }
-    }
-
-    /// Begins a message with the fields that each of ours has, in ascending order after MsgType.
-    #[inline(always)]
-    pub(super) fn begin<'a>(
-        &self,
-        slot: &'a mut [u8],
-        formatter: &'a mut Formatter,
-        now: Now,
-        msg_type: &[u8],
-        seq: u32,
-    ) -> Encoder<'a> {
-        let mut encoder = Encoder::begin_with(slot, formatter, &self.beginning, msg_type);
-        encoder.put_u32(tags::MSG_SEQ_NUM, seq);
-        self.parties(&mut encoder, now);
-        encoder
-    }
-
-    /// As [`begin`](Header::begin), for a message under a number already used.
-    pub(super) fn begin_again<'a>(
-        &self,
-        slot: &'a mut [u8],
-        formatter: &'a mut Formatter,
-        now: Now,
-        msg_type: &[u8],
-        seq: u32,
-    ) -> Encoder<'a> {
-        let mut encoder = Encoder::begin_with(slot, formatter, &self.beginning, msg_type);
-        encoder.put_u32(tags::MSG_SEQ_NUM, seq).put_bool(tags::POSS_DUP_FLAG, true);
-        self.parties(&mut encoder, now);
-        encoder
-    }
-
-    #[inline]
-    fn parties(&self, encoder: &mut Encoder<'_>, now: Now) {
-        encoder
-            .put_piece(&self.sender)
-            .put_utc_value(now.utc, self.precision)
-            .put_piece(&self.target);
     }
 }

@@ -10,7 +10,8 @@ use crate::fix::tags::{self, msg_type};
 use crate::fix::{decode::Decoder, message::Message};
 use crate::time::Now;
 
-use super::outbound::{ADMIN_BYTES_MAX, Header};
+use super::header::Header;
+use super::outbound::ADMIN_BYTES_MAX;
 use super::{Core, Full, Handler, Outlet, State};
 
 /// Where a message of ours has its sixth field, the last of the header we write: what follows is

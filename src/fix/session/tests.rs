@@ -2,6 +2,7 @@
 //! end. Header fields that never change are left out: `A 1 | 98=0` is a Logon numbered 1.
 
 mod cut;
+mod vouched;
 
 use super::*;
 use crate::fix::oracle::sealed;
@@ -130,7 +131,7 @@ impl Rig {
 
     /// The next message that left, in the script's form.
     fn next_sent(&mut self) -> String {
-        let Framed::Complete { len, .. } = frame(&self.pipe.sent, usize::MAX) else {
+        let Framed::Complete(Whole { len, .. }) = frame(&self.pipe.sent, usize::MAX) else {
             assert!(self.pipe.sent.is_empty(), "half a message left");
             return "nothing".to_owned();
         };

@@ -57,6 +57,12 @@ impl Timers {
         self.handshake_deadline = now.mono + within;
     }
 
+    /// The heartbeat interval, unless a TestRequest is out.
+    #[inline]
+    pub(super) fn steady_interval(&self) -> Option<Duration> {
+        (!self.test_request_sent).then_some(self.heart_bt_int)
+    }
+
     /// The earliest deadline in `state`.
     pub(super) fn next(&self, state: State) -> Instant {
         match state {

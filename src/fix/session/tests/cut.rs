@@ -51,7 +51,7 @@ impl Side {
     fn audit(&mut self) {
         let mut bytes = &self.pipe.sent[..];
         let mut decoder = Decoder::default();
-        while let Framed::Complete { len, .. } = frame(bytes, usize::MAX) {
+        while let Framed::Complete(Whole { len, .. }) = frame(bytes, usize::MAX) {
             let message = decoder.parse(&bytes[..len]).unwrap();
             let gap_fill = message.msg_type() == b"4";
             let content = [message.msg_type(), message.field(11).unwrap_or_default()].concat();

@@ -3,15 +3,18 @@
 //! BodyLength has no leading zeros, though its width is known only at the end. Three digits are
 //! reserved, as nearly every application message has; another width moves the body once.
 
+mod slow;
+
 use core::fmt;
 
 use crate::time::UtcTime;
 
 use super::decimal::Decimal;
-use super::frame::{SOH, TRAILER_LEN};
+use super::frame::{SOH, TRAILER_LEN, ending};
 use super::simd::sum;
 use super::swar;
-use super::timestamp::{Formatter, Precision};
+use super::tags;
+use super::timestamp::{Formatter, Precision, ROOM as TIME_ROOM};
 
 const BODY_LENGTH_DIGITS_RESERVED: usize = 3;
 
@@ -41,6 +44,17 @@ const ROOM: usize = 48;
 /// The longest value that is copied within [`ROOM`].
 const SHORT_MAX: usize = 16;
 
+/// How far a message has come, in a pair of registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// How many bytes of it are written.
+    pub(super) at: u32,
+    /// Where the fields after BodyLength begin.
+    pub(super) body: u32,
+    /// The first error that a put has met.
+    pub(super) error: Option<EncodeError>,
+}
+
 /// Writes one message into a slot. Fields go in the order they are put; an error is remembered and
 /// returned by [`finish`](Encoder::finish), so that puts may be chained.
 #[derive(Debug)]
@@ -62,76 +76,45 @@ impl<'a> Encoder<'a> {
         msg_type: &[u8],
     ) -> Encoder<'a> {
         let mut encoder = Encoder { slot, at: 0, body: 0, error: None, formatter };
-        encoder.put_raw(b"8=").put_raw(begin_string.as_bytes()).put_raw(b"\x019=000\x01");
+        encoder.put_raw(b"8=");
+        encoder.put_raw(begin_string.as_bytes());
+        encoder.put_raw(b"\x019=000\x01");
         encoder.body = encoder.at;
-        encoder.put_raw(MSG_TYPE_TAG).put_value(msg_type);
+        encoder.put_bytes(tags::MSG_TYPE, msg_type);
         encoder
     }
 
-    /// The same with what stands before the MsgType's value written beforehand.
-    #[inline]
-    pub(super) fn begin_with(
+    /// Goes on with a message that was begun in `slot`.
+    #[inline(always)]
+    pub(super) fn resume(
         slot: &'a mut [u8],
         formatter: &'a mut Formatter,
-        beginning: &Piece,
-        msg_type: &[u8],
+        begun: Begun,
     ) -> Encoder<'a> {
-        let body = beginning.len - MSG_TYPE_TAG.len();
-        let mut encoder = Encoder { slot, at: 0, body, error: None, formatter };
-        encoder.put_piece(beginning);
-        encoder.put_value(msg_type);
-        encoder
+        let Begun { at, body, error } = begun;
+        Encoder { slot, at: at as usize, body: body as usize, error, formatter }
+    }
+
+    /// How far it has come.
+    pub(super) fn begun(&self) -> Begun {
+        Begun { at: self.at as u32, body: self.body as u32, error: self.error }
+    }
+
+    /// What is written so far.
+    pub(super) fn written(&self) -> &[u8] {
+        self.slot.get(..self.at).unwrap_or_default()
     }
 
     /// Whole fields as they stand in the message, tag, value and SOH, for those that are always the same.
     #[inline]
     pub fn put_literal<const N: usize>(&mut self, fields: &[u8; N]) -> &mut Self {
         debug_assert_eq!(fields.last(), Some(&SOH), "a field ends with an SOH");
-        self.put_raw(fields)
-    }
-
-    /// Text written beforehand.
-    #[inline(always)]
-    pub(super) fn put_piece(&mut self, piece: &Piece) -> &mut Self {
-        let room = self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<PIECE_SHORT>);
-        match (room, piece.bytes.first_chunk()) {
-            (Some(room), Some(bytes)) if piece.len <= PIECE_SHORT => {
-                *room = *bytes;
-                self.at += piece.len;
-                self
-            }
-            _ => self.put_raw(&piece.bytes[..piece.len]),
-        }
-    }
-
-    /// A value behind a tag that is there already.
-    #[inline(always)]
-    fn put_value(&mut self, value: &[u8]) -> &mut Self {
-        if value.is_empty() || value.contains(&SOH) {
-            self.refuse(EncodeError::ValueInvalid);
-        }
-        self.put_raw(value);
-        self.put_raw(&[SOH])
-    }
-
-    /// A UTCTimestamp behind a tag that is there already, without its SOH.
-    #[inline]
-    pub(super) fn put_utc_value(&mut self, value: UtcTime, precision: Precision) -> &mut Self {
-        let text = self.formatter.text(value, precision);
-        let len = precision.len();
-        let end = self.at + len;
         match self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut) {
             Some(room) => {
-                *room = *text;
-                self.at = end;
+                *room = *fields;
+                self.at += N;
             }
-            None => match self.slot.get_mut(self.at..end) {
-                Some(room) => {
-                    room.copy_from_slice(&text[..len]);
-                    self.at = end;
-                }
-                None => self.refuse(EncodeError::TooLong),
-            },
+            None => self.refuse(EncodeError::TooLong),
         }
         self
     }
@@ -149,7 +132,10 @@ impl<'a> Encoder<'a> {
                 }
                 self
             }
-            _ => self.put_long(tag, value),
+            _ => {
+                let written = slow::bytes(self.slot, self.at, tag, value);
+                self.take_up(written)
+            }
         }
     }
 
@@ -161,13 +147,12 @@ impl<'a> Encoder<'a> {
 
     /// A data field behind its length, any byte allowed.
     pub fn put_data(&mut self, length_tag: u32, data_tag: u32, data: &[u8]) -> &mut Self {
+        self.put_u32(length_tag, u32::try_from(data.len()).unwrap_or(u32::MAX));
         if data.is_empty() {
             self.refuse(EncodeError::ValueInvalid);
         }
-        self.put_u32(length_tag, u32::try_from(data.len()).unwrap_or(u32::MAX));
-        self.put_tag(data_tag);
-        self.put_raw(data);
-        self.put_raw(&[SOH])
+        let written = slow::data(self.slot, self.at, data_tag, data);
+        self.take_up(written)
     }
 
     /// A non-negative integer.
@@ -196,7 +181,10 @@ impl<'a> Encoder<'a> {
                 self.at += at + len + 1;
                 self
             }
-            _ => self.put_long_decimal(tag, value),
+            _ => {
+                let written = slow::decimal(self.slot, self.at, tag, value);
+                self.take_up(written)
+            }
         }
     }
 
@@ -209,7 +197,10 @@ impl<'a> Encoder<'a> {
                 self.at += at + 2;
                 self
             }
-            _ => self.put_long(tag, &[value]),
+            _ => {
+                let written = slow::bytes(self.slot, self.at, tag, &[value]);
+                self.take_up(written)
+            }
         }
     }
 
@@ -222,17 +213,29 @@ impl<'a> Encoder<'a> {
     /// A UTCTimestamp.
     #[inline(always)]
     pub fn put_utc(&mut self, tag: u32, value: UtcTime, precision: Precision) -> &mut Self {
-        if self.room(tag).is_none() {
-            self.put_tag(tag);
-        } else {
-            self.at += usize::from(TAG_IMAGES[tag as usize].len);
+        let (text, len) = (self.formatter.text(value, precision), precision.len());
+        let image = TAG_IMAGES.get(tag as usize);
+        let room = self.slot.get_mut(self.at..).and_then(<[u8]>::first_chunk_mut::<ROOM>);
+        match (image, room) {
+            (Some(image), Some(room)) => {
+                let at = usize::from(image.len);
+                room[..8].copy_from_slice(&image.text);
+                room[at..at + TIME_ROOM].copy_from_slice(text);
+                room[at + len] = SOH;
+                self.at += at + len + 1;
+                self
+            }
+            _ => {
+                let written = slow::data(self.slot, self.at, tag, &text[..len]);
+                self.take_up(written)
+            }
         }
-        self.put_utc_value(value, precision).put_raw(&[SOH])
     }
 
     /// Whole fields, each with its tag and SOH, as another message had them.
     pub(crate) fn put_fields(&mut self, fields: &[u8]) -> &mut Self {
-        self.put_raw(fields)
+        self.put_raw(fields);
+        self
     }
 
     /// Ends the message with its CheckSum and says its length: it lies at the front of the slot.
@@ -253,27 +256,15 @@ impl<'a> Encoder<'a> {
             let text = digits.map(|digit| b'0' + digit as u8);
             self.slot[self.body - 4..self.body - 1].copy_from_slice(&text);
         } else {
-            self.move_body(&swar::text_of(body_len as u64).to_le_bytes())?;
+            let text = swar::text_of(body_len as u64);
+            self.at = move_body(self.slot, self.body, self.at, text)?;
         }
-        let trailer = &TRAILERS[usize::from(sum(&self.slot[..self.at]))];
-        self.put_raw(trailer);
-        self.error.map_or(Ok(self.at), Err)
-    }
-
-    /// A body whose length takes another number of digits than was reserved.
-    #[cold]
-    fn move_body(&mut self, text: &[u8; 8]) -> Result<(), EncodeError> {
-        let digits = swar::width_of(u64::from_le_bytes(*text));
-        let body = self.body + digits - BODY_LENGTH_DIGITS_RESERVED;
-        let end = self.at + digits - BODY_LENGTH_DIGITS_RESERVED;
-        if end > self.slot.len() {
-            return Err(EncodeError::TooLong);
-        }
-        self.slot.copy_within(self.body..self.at, body);
-        self.slot[body - 1] = SOH;
-        (self.body, self.at) = (body, end);
-        self.slot[body - 1 - digits..body - 1].copy_from_slice(&text[8 - digits..]);
-        Ok(())
+        let ending = ending(sum(&self.slot[..self.at]));
+        let end = self.at + TRAILER_LEN;
+        let room = self.slot.get_mut(self.at - 1..end).ok_or(EncodeError::TooLong)?;
+        room.copy_from_slice(&ending);
+        self.at = end;
+        Ok(end)
     }
 
     /// Room for a short field, its tag and '=' written, and where in it the value goes. `None` near the
@@ -286,79 +277,43 @@ impl<'a> Encoder<'a> {
         Some((room, usize::from(image.len)))
     }
 
-    #[inline(never)]
-    fn put_long(&mut self, tag: u32, value: &[u8]) -> &mut Self {
-        if value.is_empty() || value.contains(&SOH) {
-            self.refuse(EncodeError::ValueInvalid);
-        }
-        self.put_tag(tag);
-        self.put_raw(value);
-        self.put_raw(&[SOH])
-    }
-
-    #[inline(never)]
-    fn put_long_decimal(&mut self, tag: u32, value: Decimal) -> &mut Self {
-        self.put_tag(tag);
-        if value.mantissa < 0 {
-            self.put_raw(b"-");
-        }
-        let digits = value.mantissa.unsigned_abs();
-        if value.exponent >= 0 {
-            self.put_digits(digits, 1);
-            for _ in 0..if digits == 0 { 0 } else { value.exponent } {
-                self.put_raw(b"0");
-            }
-        } else {
-            let places = usize::from(value.exponent.unsigned_abs());
-            let split = 10u64.checked_pow(places as u32);
-            self.put_digits(split.map_or(0, |split| digits / split), 1);
-            self.put_raw(b".");
-            self.put_digits(split.map_or(digits, |split| digits % split), places);
-        }
-        self.put_raw(&[SOH])
-    }
-
-    #[cold]
-    fn refuse(&mut self, error: EncodeError) {
-        self.error.get_or_insert(error);
-    }
-
-    fn put_tag(&mut self, tag: u32) {
-        self.put_digits(u64::from(tag), 1);
-        self.put_raw(b"=");
-    }
-
-    /// `value` in decimal, with zeros in front up to `width_min` digits.
-    fn put_digits(&mut self, value: u64, width_min: usize) {
-        let width = value.checked_ilog10().map_or(1, |log| log as usize + 1);
-        for _ in width..width_min {
-            self.put_raw(b"0");
-        }
-        match self.slot.get_mut(self.at..self.at + width) {
-            Some(room) => {
-                let mut rest = value;
-                for byte in room.iter_mut().rev() {
-                    *byte = b'0' + (rest % 10) as u8;
-                    rest /= 10;
-                }
-                self.at += width;
-            }
-            None => self.refuse(EncodeError::TooLong),
-        }
-    }
-
-    #[inline]
-    fn put_raw(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.at.saturating_add(bytes.len());
-        match self.slot.get_mut(self.at..end) {
-            Some(room) => {
-                room.copy_from_slice(bytes);
-                self.at = end;
-            }
-            None => self.refuse(EncodeError::TooLong),
+    /// Goes on where a field ends that was written the slow way.
+    #[inline(always)]
+    fn take_up(&mut self, written: Result<usize, EncodeError>) -> &mut Self {
+        match written {
+            Ok(end) => self.at = end,
+            Err(error) => self.refuse(error),
         }
         self
     }
+
+    #[inline(always)]
+    fn refuse(&mut self, error: EncodeError) {
+        if self.error.is_none() {
+            self.error = Some(error);
+        }
+    }
+
+    fn put_raw(&mut self, bytes: &[u8]) {
+        let written = slow::raw(self.slot, self.at, bytes);
+        self.take_up(written);
+    }
+}
+
+/// Moves a body whose length, in `text`, takes another number of digits than was reserved. Says where it
+/// ends then.
+#[cold]
+fn move_body(slot: &mut [u8], body: usize, at: usize, text: u64) -> Result<usize, EncodeError> {
+    let digits = swar::width_of(text);
+    let moved = body + digits - BODY_LENGTH_DIGITS_RESERVED;
+    let end = at + digits - BODY_LENGTH_DIGITS_RESERVED;
+    if end > slot.len() {
+        return Err(EncodeError::TooLong);
+    }
+    slot.copy_within(body..at, moved);
+    slot[moved - 1] = SOH;
+    slot[moved - 1 - digits..moved - 1].copy_from_slice(&text.to_le_bytes()[8 - digits..]);
+    Ok(end)
 }
 
 /// Copies `value`, 1 to 16 bytes, to the front of `room`, and says whether an SOH is in it.
@@ -403,44 +358,6 @@ fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> usize {
     room[whole + 1..whole + 9].copy_from_slice(&(digits >> (8 * whole)).to_le_bytes());
     width + 1
 }
-
-/// Text that a session's messages share, written once.
-#[derive(Clone, Debug)]
-pub(super) struct Piece {
-    bytes: Box<[u8]>,
-    len: usize,
-}
-
-/// A piece up to this long is copied at once.
-const PIECE_SHORT: usize = 32;
-const MSG_TYPE_TAG: &[u8] = b"35=";
-
-impl Piece {
-    /// Whatever stands there.
-    pub(super) fn new(text: &str) -> Piece {
-        let mut bytes = text.as_bytes().to_vec();
-        bytes.resize(text.len().max(PIECE_SHORT), 0);
-        Piece { bytes: bytes.into_boxed_slice(), len: text.len() }
-    }
-
-    /// What every message begins with, up to the value of MsgType(35).
-    pub(super) fn beginning(begin_string: &str) -> Piece {
-        Piece::new(&format!("8={begin_string}\x019=000\x0135="))
-    }
-}
-
-/// `10=nnn` and its SOH, by the sum.
-static TRAILERS: [[u8; TRAILER_LEN]; 256] = {
-    let mut trailers = [*b"10=000\x01"; 256];
-    let mut sum = 0;
-    while sum < trailers.len() {
-        trailers[sum][3] += (sum / 100) as u8;
-        trailers[sum][4] += (sum / 10 % 10) as u8;
-        trailers[sum][5] += (sum % 10) as u8;
-        sum += 1;
-    }
-    trailers
-};
 
 /// A tag's digits and '=', as they stand in a message.
 #[derive(Clone, Copy)]

@@ -1,0 +1,259 @@
+//! The header that each of our messages begins with.
+//!
+//! It is written field by field once. From then on the next message of the same type has the same one,
+//! but for its number and its time.
+
+use crate::fix::encode::{Begun, Encoder};
+use crate::fix::swar::{self, Numeral};
+use crate::fix::tags;
+use crate::fix::timestamp::{Formatter, Precision};
+use crate::time::{Now, UtcTime};
+
+use super::{CompId, SessionConfig};
+
+/// The longest header that is kept, in bytes: with CompIDs of some twenty characters.
+const KEPT_MAX: usize = 128;
+
+/// What our headers have in common, and the last one.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    begin_string: &'static str,
+    sender: CompId,
+    target: CompId,
+    precision: Precision,
+    number: Numeral,
+    kept: Kept,
+}
+
+/// A header as it was written.
+#[derive(Clone, Debug)]
+struct Kept {
+    text: [u8; KEPT_MAX],
+    begun: Begun,
+    msg_type: [u8; 2],
+    /// How many digits MsgSeqNum(34) has; 0 while no header is kept.
+    digits: usize,
+    /// The eight bytes that end with them, where they begin and what they are.
+    word_at: usize,
+    word: u64,
+    /// Where the value of SendingTime(52) begins, and what it says.
+    time_at: usize,
+    time: UtcTime,
+}
+
+impl Header {
+    pub(super) fn new(config: &SessionConfig) -> Header {
+        let (time, text) = (UtcTime::from_unix_ns(0), [0; KEPT_MAX]);
+        Header {
+            begin_string: config.version.begin_string(),
+            sender: config.sender_comp_id.clone(),
+            target: config.target_comp_id.clone(),
+            precision: config.precision,
+            number: Numeral::ZERO,
+            kept: Kept {
+                text,
+                begun: Begun { at: 0, body: 0, error: None },
+                msg_type: [0; 2],
+                digits: 0,
+                word_at: 0,
+                word: 0,
+                time_at: 0,
+                time,
+            },
+        }
+    }
+
+    /// Begins a message with the fields that each of ours has, in ascending order after MsgType.
+    #[inline(always)]
+    pub(super) fn begin<'a>(
+        &mut self,
+        slot: &'a mut [u8],
+        formatter: &'a mut Formatter,
+        now: Now,
+        msg_type: &[u8],
+        seq: u32,
+    ) -> Encoder<'a> {
+        let (number, width) = self.number.turn_to(seq);
+        let is_alike = width == self.kept.digits
+            && u64::from(seq) < swar::NUMBERS
+            && padded(msg_type) == Some(self.kept.msg_type);
+        let begun = match slot.first_chunk_mut::<KEPT_MAX>().filter(|_| is_alike) {
+            Some(room) => {
+                self.kept.write(room, number);
+                if self.kept.time != now.utc {
+                    self.turn_to(now.utc, formatter, room);
+                }
+                self.kept.begun
+            }
+            None => self.begin_anew(slot, formatter, now, msg_type, seq),
+        };
+        Encoder::resume(slot, formatter, begun)
+    }
+
+    /// As [`begin`](Header::begin), for a message under a number already used.
+    pub(super) fn begin_again<'a>(
+        &self,
+        slot: &'a mut [u8],
+        formatter: &'a mut Formatter,
+        now: Now,
+        msg_type: &[u8],
+        seq: u32,
+    ) -> Encoder<'a> {
+        let mut encoder = Encoder::begin(slot, formatter, self.begin_string, msg_type);
+        encoder.put_u32(tags::MSG_SEQ_NUM, seq).put_bool(tags::POSS_DUP_FLAG, true);
+        self.put_parties(&mut encoder, now);
+        encoder
+    }
+
+    /// Writes a header field by field, and keeps it.
+    #[inline(never)]
+    fn begin_anew(
+        &mut self,
+        slot: &mut [u8],
+        formatter: &mut Formatter,
+        now: Now,
+        msg_type: &[u8],
+        seq: u32,
+    ) -> Begun {
+        let mut encoder = Encoder::begin(slot, formatter, self.begin_string, msg_type);
+        encoder.put_u32(tags::MSG_SEQ_NUM, seq);
+        let number_end = encoder.written().len() - 1;
+        self.put_parties(&mut encoder, now);
+        self.keep(&encoder, msg_type, seq, number_end, now.utc);
+        encoder.begun()
+    }
+
+    fn put_parties(&self, encoder: &mut Encoder<'_>, now: Now) {
+        encoder
+            .put_bytes(tags::SENDER_COMP_ID, self.sender.as_bytes())
+            .put_utc(tags::SENDING_TIME, now.utc, self.precision)
+            .put_bytes(tags::TARGET_COMP_ID, self.target.as_bytes());
+    }
+
+    /// Keeps a header that was just written, if it is short enough and nothing is wrong with it.
+    fn keep(
+        &mut self,
+        encoder: &Encoder<'_>,
+        msg_type: &[u8],
+        seq: u32,
+        number_end: usize,
+        time: UtcTime,
+    ) {
+        self.kept.digits = 0;
+        let written = encoder.written();
+        let (Some(room), Some(msg_type)) =
+            (self.kept.text.get_mut(..written.len()), padded(msg_type))
+        else {
+            return;
+        };
+        if encoder.begun().error.is_some() || u64::from(seq) >= swar::NUMBERS {
+            return;
+        }
+        let Some(word) = swar::word_before(written, number_end) else { return };
+        // TargetCompID, its tag and the two SOHs are what stands behind the time.
+        let behind_time = self.target.as_bytes().len() + b"\x0156=\x01".len();
+        let Some(time_at) = written.len().checked_sub(behind_time + self.precision.len()) else {
+            return;
+        };
+        room.copy_from_slice(written);
+        self.kept.begun = encoder.begun();
+        self.kept.msg_type = msg_type;
+        self.kept.digits = swar::width_of(swar::text_of(u64::from(seq)));
+        (self.kept.word_at, self.kept.word) = (number_end - 8, word);
+        (self.kept.time_at, self.kept.time) = (time_at, time);
+    }
+
+    /// Another time, in the header at hand and in the one that is kept.
+    fn turn_to(&mut self, time: UtcTime, formatter: &mut Formatter, room: &mut [u8; KEPT_MAX]) {
+        let kept = &mut self.kept;
+        let len = self.precision.len();
+        let text = &formatter.text(time, self.precision)[..len];
+        for header in [room, &mut kept.text] {
+            if let Some(value) = header.get_mut(kept.time_at..kept.time_at + len) {
+                value.copy_from_slice(text);
+            }
+        }
+        kept.time = time;
+    }
+}
+
+impl Kept {
+    /// Writes the header with another number, as wide as the last one.
+    #[inline(always)]
+    fn write(&self, room: &mut [u8; KEPT_MAX], number: u64) {
+        *room = self.text;
+        let digits = swar::back(self.digits.clamp(1, 8));
+        let word = (self.word & !digits) | (number & digits);
+        if let Some(place) = room.get_mut(self.word_at..self.word_at + 8) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+}
+
+/// A MsgType of one or two characters, all that a kept header is told by.
+#[inline(always)]
+fn padded(msg_type: &[u8]) -> Option<[u8; 2]> {
+    match *msg_type {
+        [a] => Some([a, 0]),
+        [a, b] => Some([a, b]),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fix::{Role, Version};
+    use crate::time::Instant;
+
+    fn header(precision: Precision, comp_id_len: usize) -> Header {
+        let id = |letter: &str| CompId::new(&letter.repeat(comp_id_len)).unwrap();
+        let mut config = SessionConfig::new(Version::Fix44, Role::Initiator, id("A"), id("B"));
+        config.precision = precision;
+        Header::new(&config)
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_kept_is_the_one_that_would_be_written(
+            messages in prop::collection::vec(
+                (
+                    prop::sample::select(vec!["D", "AE", "8", "UUU", "", "\x01"]),
+                    prop_oneof![0u32..30, 90u32..110, any::<u32>()],
+                    0u64..3_000_000_000,
+                ),
+                1..12,
+            ),
+            precision in prop::sample::select(vec![
+                Precision::Seconds, Precision::Millis, Precision::Micros, Precision::Nanos,
+            ]),
+            comp_id_len in 1usize..40,
+            room in prop_oneof![Just(512usize), 20usize..200],
+        ) {
+            let mut kept = header(precision, comp_id_len);
+            let (mut formatter, mut anew) = (Formatter::default(), Formatter::default());
+            for (msg_type, seq, ns) in messages {
+                let utc = UtcTime::from_unix_ns(1_795_639_777_000_000_000 + ns);
+                let now = Now { mono: Instant::ZERO, utc };
+                let (mut slot, mut other) = (vec![0xee; room], vec![0xee; room]);
+                let msg_type = msg_type.as_bytes();
+                let mut found = kept.begin(&mut slot, &mut formatter, now, msg_type, seq);
+                let mut fresh = header(precision, comp_id_len);
+                let begun = fresh.begin_anew(&mut other, &mut anew, now, msg_type, seq);
+                let mut expected = Encoder::resume(&mut other, &mut anew, begun);
+                prop_assert_eq!(found.begun().error, begun.error);
+                if begun.error.is_none() {
+                    prop_assert_eq!(found.begun(), begun);
+                    prop_assert_eq!(found.written(), expected.written());
+                    let (found, expected) = (found.finish(), expected.finish());
+                    prop_assert_eq!(found, expected);
+                    if let Ok(len) = found {
+                        prop_assert_eq!(&slot[..len], &other[..len]);
+                    }
+                }
+            }
+        }
+    }
+}
