@@ -122,15 +122,23 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let outcome = if frame.segments() == 1 {
             self.receive(now, frame.rx_meta(), frame.bytes())
         } else {
-            let mut joined = core::mem::take(&mut self.joined);
-            let outcome = joined.join(frame);
-            let outcome = outcome.and_then(|bytes| self.receive(now, frame.rx_meta(), bytes));
-            self.joined = joined;
-            outcome
+            self.receive_joined(now, frame)
         };
         if let Err(reason) = outcome {
             self.refusals.count(reason);
         }
+    }
+
+    /// Takes in a frame that lies in several pieces.
+    #[inline(never)]
+    fn receive_joined(&mut self, now: Now, frame: &N::Frame) -> Result<(), Refusal> {
+        let mut joined = core::mem::take(&mut self.joined);
+        let meta = frame.rx_meta();
+        self.verifier.stamp(meta, &mut self.observations);
+        let outcome = joined.join(frame);
+        let outcome = outcome.and_then(|bytes| self.receive_any(now, meta, bytes));
+        self.joined = joined;
+        outcome
     }
 
     /// Frames what the streams hold and hands it to the device.
@@ -163,19 +171,25 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline]
     fn on_time(&mut self, now: Now) {
         if self.neighbors.next_timeout() <= now.mono {
-            let given_up = self.neighbors.counters().neighbor_unreachable;
-            while let Some((dst, request)) = self.neighbors.poll_transmit(now.mono) {
-                self.send_arp(dst, &request);
-            }
-            if self.neighbors.counters().neighbor_unreachable > given_up {
-                // Whoever still has something to send asks anew, for as long as TCP has patience.
-                self.tcp.resume_transmits();
-            }
+            self.ask_neighbors(now);
         }
         if self.tcp.next_timeout() <= now.mono {
             self.tcp.on_timeout(now.mono);
         }
         self.desk.on_time(now, &mut self.tcp);
+    }
+
+    /// Asks for hardware addresses, and for those that are old again.
+    #[inline(never)]
+    fn ask_neighbors(&mut self, now: Now) {
+        let given_up = self.neighbors.counters().neighbor_unreachable;
+        while let Some((dst, request)) = self.neighbors.poll_transmit(now.mono) {
+            self.send_arp(dst, &request);
+        }
+        if self.neighbors.counters().neighbor_unreachable > given_up {
+            // Whoever still has something to send asks anew, for as long as TCP has patience.
+            self.tcp.resume_transmits();
+        }
     }
 
     /// The earliest moment at which [`poll`](Engine::poll) has something to do though nothing arrives.

@@ -58,18 +58,34 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &packet, &tcp)
         {
-            // Copies, so that nothing but this needs them in memory.
-            let (packet, tcp, l2_len) = (packet, tcp, ethernet::HEADER_LEN);
-            self.verifier.ipv4(meta, &packet, &mut self.observations)?;
-            self.verifier.tcp(meta, l2_len, &packet, &tcp, &mut self.observations)?;
+            self.verify_familiar(meta, &{ packet }, &{ tcp })?;
         }
         let arrival = self.tcp.on_segment_of(now.mono, connection, &segment);
         self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
         Ok(())
     }
 
+    /// The long way to believe a familiar frame: an audit, or a device that says more than good.
+    #[inline(never)]
+    fn verify_familiar(
+        &mut self,
+        meta: &RxMeta,
+        packet: &ipv4::Packet<'_>,
+        tcp: &tcp::Packet<'_>,
+    ) -> Result<(), Refusal> {
+        self.verifier.ipv4(meta, packet, &mut self.observations)?;
+        let l2_len = ethernet::HEADER_LEN;
+        self.verifier.tcp(meta, l2_len, packet, tcp, &mut self.observations)
+    }
+
     /// Any frame, its headers read one by one.
-    fn receive_any(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+    #[inline(never)]
+    pub(crate) fn receive_any(
+        &mut self,
+        now: Now,
+        meta: &RxMeta,
+        bytes: &[u8],
+    ) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
         self.accepts_link(&frame, meta.vlan)?;
         if frame.ethertype == Ethertype::Arp {
@@ -184,6 +200,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn send_arp(&mut self, dst: Mac, packet: &arp::Repr) {
         if let Some(mut frame) = self.frame_to_write() {
             let (len, meta) = emit::arp(self.neighbors.network(), dst, packet, frame.space());

@@ -6,6 +6,7 @@ use crate::tcp::{Endpoint, Stack};
 use crate::time::{Instant, Now};
 
 impl<A: Application> Desk<A> {
+    #[inline(never)]
     pub(super) fn on_deadlines(&mut self, now: Now, tcp: &mut Stack) {
         for index in 0..self.seats.len() {
             self.on_seat_deadline(now, tcp, index);

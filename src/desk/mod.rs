@@ -407,6 +407,7 @@ impl<A: Application> Desk<A> {
     }
 
     /// Hands over what TCP's ring holds, a chunk at a time.
+    #[inline(never)]
     fn drain(
         &mut self,
         now: Now,
@@ -430,7 +431,7 @@ impl<A: Application> Desk<A> {
     }
 
     /// Does what a session says of its connection.
-    #[inline]
+    #[inline(never)]
     fn after(
         &mut self,
         now: Now,

@@ -37,6 +37,7 @@ impl Owner {
 
 impl<A: Application> Desk<A> {
     /// Reads who an accepted connection is, once its first message is whole, and gives it its seat.
+    #[inline(never)]
     pub(super) fn identify(
         &mut self,
         now: Now,

@@ -110,6 +110,7 @@ fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// The same for any head, or what the bytes are instead of one.
+#[inline(never)]
 fn head(bytes: &[u8]) -> Result<(usize, usize), Framed> {
     let prefix = bytes.len().min(START.len());
     if bytes[..prefix] != START[..prefix] {

@@ -94,6 +94,7 @@ impl Connection {
             && u32::from(segment.window) << self.snd_wind_shift == self.snd_wnd
     }
 
+    #[inline(never)]
     fn take_duplicate_ack(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::DuplicateAck);
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
@@ -105,6 +106,7 @@ impl Connection {
     }
 
     /// The first unacknowledged segment is to be sent again, whatever the congestion window says.
+    #[inline(never)]
     fn resend_first(&mut self) {
         let end = self.snd_una + self.snd_mss.min(self.flight());
         self.resend = Some(Resend { next: self.snd_una, end, is_paced: false });
@@ -145,6 +147,7 @@ impl Connection {
     }
 
     /// A closed window has opened: what a probe carried in vain goes again, with a fresh timer.
+    #[inline(never)]
     fn on_window_opened(&mut self, cx: &mut Context<'_>) {
         self.retries = 0;
         self.probe_due = false;
@@ -157,6 +160,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn on_fin_acknowledged(&mut self, cx: &mut Context<'_>) {
         match self.state {
             State::FinWait1 => {

@@ -289,6 +289,7 @@ impl Connection {
     }
 
     /// A challenge ACK is owed, within the limit (RFC 5961 7).
+    #[inline(never)]
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>, why: Count) {
         cx.count(why);
         let is_same = |began| cx.now - began < Duration::from_s(1);

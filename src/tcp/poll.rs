@@ -62,6 +62,7 @@ impl Stack {
 
     /// Puts aside the one whose turn it is, as its next hop's hardware address is not known: a
     /// connection until [`resume_transmits`](Stack::resume_transmits), a reset for good.
+    #[inline(never)]
     pub fn defer_transmit(&mut self) {
         if self.resets.pop().is_some() {
             self.counters.count(Count::ResetUnresolved);
@@ -125,6 +126,7 @@ impl Stack {
         self.transmit(now, turn)
     }
 
+    #[inline(never)]
     fn transmit_reset(&mut self) -> Option<Transmit<'_>> {
         let reset = self.resets.pop()?;
         self.counters.count(Count::ResetOut);
@@ -154,6 +156,7 @@ impl Stack {
     }
 
     /// Does what is due.
+    #[inline(never)]
     pub fn on_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
         while self.timers.earliest() <= self.now && self.timers.earliest() != Instant::FAR_FUTURE {

@@ -351,6 +351,7 @@ impl<S: Store> Session<S> {
     }
 
     /// Adds to a message begun earlier just what it lacks, and returns the rest.
+    #[inline(never)]
     fn assemble<'b>(
         &mut self,
         now: Now,
@@ -376,6 +377,7 @@ impl<S: Store> Session<S> {
         }
     }
 
+    #[inline(never)]
     fn settle_assembly(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
         loop {
             let message_bytes_max = self.core.config.message_bytes_max;
@@ -419,6 +421,14 @@ impl<S: Store> Session<S> {
         if self.core.resend.is_some() {
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
         }
+        if !self.held.is_empty() {
+            self.release_held(now, out, app);
+        }
+    }
+
+    /// The messages held behind the one that was missing.
+    #[inline(never)]
+    fn release_held(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
         while !self.held.is_empty() && self.core.is_open() {
             let next_in = self.core.store.next_in();
             let Some(whole) = self.held.take(next_in, &mut self.released) else { return };

@@ -44,6 +44,7 @@ impl<S: Store> Core<S> {
     }
 
     /// Sends again as much as the outlet takes.
+    #[inline(never)]
     pub(super) fn continue_resend(
         &mut self,
         now: Now,
