@@ -229,6 +229,7 @@ impl Neighbors {
         }
     }
 
+    #[inline(never)]
     fn insert(&mut self, now: Instant, addr: Ipv4Addr, mac: Mac, state: State) {
         if self.known.len() == NEIGHBORS_MAX {
             let oldest = (0..self.known.len()).min_by_key(|&index| self.known[index].used);

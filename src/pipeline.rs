@@ -218,12 +218,16 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// A buffer to write a frame into, with room for it in the transmit burst.
     #[inline]
     fn frame_to_write(&mut self) -> Option<N::Frame> {
-        if self.outbound.is_full() {
-            self.flush();
-            if self.outbound.is_full() {
-                return None;
-            }
+        if self.outbound.is_full() && !self.makes_room() {
+            return None;
         }
         self.nic.tx_frame()
+    }
+
+    /// Hands a full burst over, and says whether there is room in it then.
+    #[inline(never)]
+    fn makes_room(&mut self) -> bool {
+        self.flush();
+        !self.outbound.is_full()
     }
 }
