@@ -18,16 +18,17 @@ pub const FRAMES_MIN: usize = 2 * nic::BURST_MAX;
 /// The most buffers of a pool.
 pub const FRAMES_MAX: usize = 1 << 20;
 
-/// What goes round between a pool and its frames.
+/// What goes round between a pool and its frames. All that a frame to send needs is in one cache line.
+#[repr(C, align(64))]
 struct Buffer {
     bytes: Box<[u8]>,
     len: usize,
-    rx: RxMeta,
-    tx: TxMeta,
     /// Where it goes back to.
     home: &'static Shelf,
     /// The one below it on the shelf.
     below: Option<Box<Buffer>>,
+    tx: TxMeta,
+    rx: RxMeta,
 }
 
 impl Buffer {
