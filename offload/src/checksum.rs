@@ -199,6 +199,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn the_sum_of_a_header_is_that_of_its_bytes(header in any::<[u8; 20]>()) {
+            prop_assert_eq!(Sum::of_ipv4_header(&header).folded(), naive(&header));
+        }
+
+        #[test]
         fn sum_agrees_with_the_naive_one(bytes in proptest::collection::vec(any::<u8>(), 0..9216)) {
             prop_assert_eq!(Sum::of(&bytes).folded(), naive(&bytes));
         }

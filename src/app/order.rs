@@ -109,10 +109,8 @@ impl NumberedId {
         if *first != letter || digits.is_empty() || digits.len() > 19 {
             return None;
         }
-        if let Some(word) = text.last_chunk()
-            && digits.len() <= 7
-        {
-            return swar::digits_at_back(u64::from_le_bytes(*word), digits.len()).map(u64::from);
+        if let Some(word) = swar::word_of_short(text) {
+            return swar::digits_at_back(word, digits.len()).map(u64::from);
         }
         digits.iter().try_fold(0u64, |number, digit| {
             digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
@@ -248,6 +246,8 @@ mod tests {
             1,
             9,
             10,
+            123,
+            4_567,
             999_999,
             9_999_999,
             10_000_000,

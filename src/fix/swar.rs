@@ -16,6 +16,18 @@ pub(super) fn word_before(bytes: &[u8], end: usize) -> Option<u64> {
     bytes.get(..end)?.last_chunk().map(|word| u64::from_le_bytes(*word))
 }
 
+/// Four to eight bytes at the back of a word, zeros before them.
+#[inline]
+pub(crate) fn word_of_short(text: &[u8]) -> Option<u64> {
+    let (front, back) = (text.first_chunk::<4>()?, text.last_chunk::<4>()?);
+    if text.len() > 8 {
+        return None;
+    }
+    // They overlap where there are fewer than eight, and agree there.
+    let front = u64::from(u32::from_le_bytes(*front)) << (8 * (8 - text.len()));
+    Some(front | u64::from(u32::from_le_bytes(*back)) << 32)
+}
+
 /// The position of the first `byte` in a word.
 #[inline]
 pub(super) fn position(word: u64, byte: u8) -> Option<usize> {
@@ -154,6 +166,18 @@ mod tests {
             assert_eq!(text, *format!("{number:08}").as_bytes());
             assert_eq!(width_of(text_of(number)), number.to_string().len(), "{number}");
         }
+    }
+
+    #[test]
+    fn a_short_text_stands_at_the_back_of_its_word() {
+        let text = b"abcdefgh";
+        for len in 0..=text.len() {
+            let mut word = [0; 8];
+            word[8 - len..].copy_from_slice(&text[..len]);
+            let expected = (len >= 4).then_some(u64::from_le_bytes(word));
+            assert_eq!(word_of_short(&text[..len]), expected, "{len}");
+        }
+        assert_eq!(word_of_short(b"abcdefghi"), None);
     }
 
     #[test]
