@@ -15,8 +15,8 @@ impl Sum {
     /// The sum of `bytes` that begin at an even offset; an odd last byte is padded with zero.
     #[inline]
     pub fn of(bytes: &[u8]) -> Sum {
-        // Two accumulators of 32-bit halves: no carry is lost before 2^32 words, and no frame has them. A
-        // chain of carries takes fewer instructions and, as each waits for the last, twice the time.
+        // Two accumulators of 32-bit halves: no carry is lost before 2^32 words, and no frame has them.
+        // Chains of carries take fewer instructions and more time, as each waits for the last.
         let (mut low, mut high) = (0u64, 0u64);
         let (words, rest) = bytes.as_chunks::<8>();
         for word in words {
