@@ -1,5 +1,7 @@
 //! UTCTimestamp: `YYYYMMDD-HH:MM:SS` with nothing, milli-, micro- or nanoseconds after it.
 
+use core::ops::Range;
+
 use crate::time::UtcTime;
 
 use super::swar;
@@ -125,49 +127,71 @@ impl Reader {
 /// second's digits, since most messages fall into the same one.
 #[derive(Clone, Debug)]
 pub struct Formatter {
-    second: u64,
-    written: Option<(UtcTime, Precision)>,
+    /// When the second began whose digits are kept, in ns since 1970.
+    second_ns: u64,
+    /// In ns since 1970.
+    written: Option<(u64, Precision)>,
     text: [u8; ROOM],
 }
 
 /// What a timestamp is copied in: the longest, and what makes it a power of two.
 pub(super) const ROOM: usize = 32;
+/// Where `.sss` lies in a timestamp.
+pub(super) const MILLIS: Range<usize> = SECONDS_LEN..SECONDS_LEN + 4;
 
 impl Default for Formatter {
     fn default() -> Formatter {
         let mut text = [0; ROOM];
         text[..SECONDS_LEN].copy_from_slice(b"19700101-00:00:00");
-        Formatter { second: 0, written: None, text }
+        Formatter { second_ns: 0, written: None, text }
     }
 }
 
 impl Formatter {
     /// A timestamp in as many bytes as `precision` [says](Precision::len); what follows them means
     /// nothing.
-    #[inline]
+    #[inline(always)]
     pub(super) fn text(&mut self, utc: UtcTime, precision: Precision) -> &[u8; ROOM] {
-        if self.written != Some((utc, precision)) {
-            self.write(utc, precision);
+        let ns = utc.as_unix_ns();
+        if self.written != Some((ns, precision)) {
+            self.write(ns, precision);
         }
         &self.text
     }
 
-    fn write(&mut self, utc: UtcTime, precision: Precision) {
-        let second = utc.as_unix_ns() / NS_PER_S;
-        if second != self.second {
-            self.turn_to(second);
-        }
-        let places = precision.places();
-        if places > 0 {
-            self.text[SECONDS_LEN] = b'.';
-            let fraction = utc.as_unix_ns() % NS_PER_S / 10u64.pow(9 - places as u32);
-            put_digits(&mut self.text[SECONDS_LEN + 1..][..places], fraction);
-        }
-        self.written = Some((utc, precision));
+    /// When the second began of the timestamp written last, in ns since 1970.
+    #[inline]
+    pub(super) fn second_ns(&self) -> u64 {
+        self.second_ns
     }
 
+    #[inline(always)]
+    fn write(&mut self, ns: u64, precision: Precision) {
+        let mut into_second = ns.wrapping_sub(self.second_ns);
+        if into_second >= NS_PER_S {
+            self.turn_to(ns / NS_PER_S);
+            into_second = ns - self.second_ns;
+        }
+        let fraction_ns = into_second as u32;
+        match precision {
+            Precision::Millis => self.text[MILLIS].copy_from_slice(&millis(fraction_ns)),
+            Precision::Seconds => {}
+            Precision::Micros | Precision::Nanos => self.write_fraction(fraction_ns, precision),
+        }
+        self.written = Some((ns, precision));
+    }
+
+    #[inline(never)]
+    fn write_fraction(&mut self, fraction_ns: u32, precision: Precision) {
+        let places = precision.places();
+        let unit = 10u64.pow(9 - places as u32);
+        self.text[SECONDS_LEN] = b'.';
+        put_digits(&mut self.text[SECONDS_LEN + 1..][..places], u64::from(fraction_ns) / unit);
+    }
+
+    #[inline(never)]
     fn turn_to(&mut self, second: u64) {
-        if second / S_PER_DAY != self.second / S_PER_DAY {
+        if second / S_PER_DAY != self.second_ns / NS_PER_S / S_PER_DAY {
             let (year, month, day) = date(second / S_PER_DAY);
             put_digits(&mut self.text[0..4], year);
             put_digits(&mut self.text[4..6], month);
@@ -177,8 +201,17 @@ impl Formatter {
         put_digits(&mut self.text[9..11], of_day / 3600);
         put_digits(&mut self.text[12..14], of_day / 60 % 60);
         put_digits(&mut self.text[15..17], of_day % 60);
-        self.second = second;
+        self.second_ns = second * NS_PER_S;
     }
+}
+
+/// `.sss` of what has passed of a second.
+#[inline]
+fn millis(fraction_ns: u32) -> [u8; 4] {
+    let ms = fraction_ns / 1_000_000;
+    let (hundreds, rest) = (ms / 100, ms % 100);
+    let digits = hundreds << 8 | (rest / 10) << 16 | (rest % 10) << 24;
+    (u32::from_le_bytes(*b".000") + digits).to_le_bytes()
 }
 
 #[inline]

@@ -6,11 +6,12 @@
 use crate::fix::encode::{Begun, Encoder};
 use crate::fix::swar::{self, Numeral};
 use crate::fix::tags;
-use crate::fix::timestamp::{Formatter, Precision};
+use crate::fix::timestamp::{Formatter, MILLIS, Precision};
 use crate::time::{Now, UtcTime};
 
 use super::{CompId, SessionConfig};
 
+const NS_PER_S: u64 = 1_000_000_000;
 /// The longest header that is kept, in bytes: with CompIDs of some twenty characters.
 const KEPT_MAX: usize = 128;
 
@@ -36,14 +37,14 @@ struct Kept {
     /// The eight bytes that end with them, where they begin and what they are.
     word_at: usize,
     word: u64,
-    /// Where the value of SendingTime(52) begins, and what it says.
+    /// Where the value of SendingTime(52) begins, and when the second that it falls into began, in ns since
+    /// 1970.
     time_at: usize,
-    time: UtcTime,
+    second_ns: u64,
 }
 
 impl Header {
     pub(super) fn new(config: &SessionConfig) -> Header {
-        let (time, text) = (UtcTime::from_unix_ns(0), [0; KEPT_MAX]);
         Header {
             begin_string: config.version.begin_string(),
             sender: config.sender_comp_id.clone(),
@@ -51,14 +52,14 @@ impl Header {
             precision: config.precision,
             number: Numeral::ZERO,
             kept: Kept {
-                text,
+                text: [0; KEPT_MAX],
                 begun: Begun { at: 0, body: 0, error: None },
                 msg_type: [0; 2],
                 digits: 0,
                 word_at: 0,
                 word: 0,
                 time_at: 0,
-                time,
+                second_ns: 0,
             },
         }
     }
@@ -80,9 +81,7 @@ impl Header {
         let begun = match slot.first_chunk_mut::<KEPT_MAX>().filter(|_| is_alike) {
             Some(room) => {
                 self.kept.write(room, number);
-                if self.kept.time != now.utc {
-                    self.turn_to(now.utc, formatter, room);
-                }
+                self.write_time(now.utc, formatter, room);
                 self.kept.begun
             }
             None => self.begin_anew(slot, formatter, now, msg_type, seq),
@@ -119,8 +118,10 @@ impl Header {
         encoder.put_u32(tags::MSG_SEQ_NUM, seq);
         let number_end = encoder.written().len() - 1;
         self.put_parties(&mut encoder, now);
-        self.keep(&encoder, msg_type, seq, number_end, now.utc);
-        encoder.begun()
+        let begun = encoder.begun();
+        let written = encoder.written();
+        self.keep(written, begun, msg_type, seq, number_end, now.utc);
+        begun
     }
 
     fn put_parties(&self, encoder: &mut Encoder<'_>, now: Now) {
@@ -133,20 +134,20 @@ impl Header {
     /// Keeps a header that was just written, if it is short enough and nothing is wrong with it.
     fn keep(
         &mut self,
-        encoder: &Encoder<'_>,
+        written: &[u8],
+        begun: Begun,
         msg_type: &[u8],
         seq: u32,
         number_end: usize,
         time: UtcTime,
     ) {
         self.kept.digits = 0;
-        let written = encoder.written();
         let (Some(room), Some(msg_type)) =
             (self.kept.text.get_mut(..written.len()), padded(msg_type))
         else {
             return;
         };
-        if encoder.begun().error.is_some() || u64::from(seq) >= swar::NUMBERS {
+        if begun.error.is_some() || u64::from(seq) >= swar::NUMBERS {
             return;
         }
         let Some(word) = swar::word_before(written, number_end) else { return };
@@ -156,14 +157,33 @@ impl Header {
             return;
         };
         room.copy_from_slice(written);
-        self.kept.begun = encoder.begun();
+        self.kept.begun = begun;
         self.kept.msg_type = msg_type;
         self.kept.digits = swar::width_of(swar::text_of(u64::from(seq)));
         (self.kept.word_at, self.kept.word) = (number_end - 8, word);
-        (self.kept.time_at, self.kept.time) = (time_at, time);
+        self.kept.time_at = time_at;
+        self.kept.second_ns = time.as_unix_ns() / NS_PER_S * NS_PER_S;
     }
 
-    /// Another time, in the header at hand and in the one that is kept.
+    /// Writes the time into a header that has the kept one's second.
+    #[inline(always)]
+    fn write_time(&mut self, time: UtcTime, formatter: &mut Formatter, room: &mut [u8; KEPT_MAX]) {
+        let text = formatter.text(time, self.precision);
+        let millis = text[MILLIS].first_chunk::<4>().copied().unwrap_or_default();
+        let at = self.kept.time_at + MILLIS.start;
+        match room.get_mut(at..at + MILLIS.len()) {
+            Some(place)
+                if self.precision == Precision::Millis
+                    && formatter.second_ns() == self.kept.second_ns =>
+            {
+                place.copy_from_slice(&millis);
+            }
+            _ => self.turn_to(time, formatter, room),
+        }
+    }
+
+    /// Writes the time into the header at hand and into the one that is kept.
+    #[inline(never)]
     fn turn_to(&mut self, time: UtcTime, formatter: &mut Formatter, room: &mut [u8; KEPT_MAX]) {
         let kept = &mut self.kept;
         let len = self.precision.len();
@@ -173,7 +193,7 @@ impl Header {
                 value.copy_from_slice(text);
             }
         }
-        kept.time = time;
+        kept.second_ns = formatter.second_ns();
     }
 }
 
