@@ -49,8 +49,8 @@ impl Network {
     }
 
     fn is_on_link(&self, addr: Ipv4Addr) -> bool {
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix_len.min(32))).unwrap_or(0);
-        (u32::from(addr) ^ u32::from(self.addr)) & mask == 0
+        let differing = u64::from(u32::from(addr) ^ u32::from(self.addr));
+        differing >> (32 - self.prefix_len.min(32)) == 0
     }
 }
 

@@ -5,9 +5,8 @@ use fixwire::app::order::{
 };
 use fixwire::fix::timestamp::Formatter;
 use fixwire::fix::{Decimal, Decoder, Encoder, Framed, Message, Precision, frame};
-use fixwire::time::UtcTime;
 
-use crate::messages::{DESK, Order, SENT_AT_UNIX_NS, VENUE};
+use crate::messages::{DESK, Order, VENUE, sent_at};
 
 /// Which of the two messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +160,7 @@ impl Default for FixwireEncoder {
 impl Encode for FixwireEncoder {
     #[inline]
     fn write<T>(&mut self, order: &Order, done: impl FnOnce(&[u8]) -> T) -> T {
-        let now = UtcTime::from_unix_ns(SENT_AT_UNIX_NS);
+        let now = sent_at(order.number);
         let mut encoder = Encoder::begin(&mut self.slot, &mut self.formatter, "FIX.4.4", b"D");
         encoder
             .put_u32(34, order.seq)

@@ -1,7 +1,9 @@
 //! fixwire on the line: the whole engine, its session and a strategy that quotes at each report.
 
+use std::cell::Cell;
+
 use fixwire::app::order::{
-    EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side,
+    EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, NumberedIds, Report, Side,
 };
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::SessionPlan;
@@ -10,17 +12,17 @@ use fixwire::fix::{CompId, Decimal, Message, Outlet, Role, Sender, SessionConfig
 use fixwire::neighbor::Network;
 use fixwire::offload::RxStamp;
 use fixwire::tcp::{Config, Endpoint};
-use fixwire::time::{Clock, Duration, Instant, Now, UtcTime};
+use fixwire::time::{Clock, Duration, Instant, Now};
 
 use crate::line::Host;
-use crate::messages::{DESK, SENT_AT_UNIX_NS, VENUE};
+use crate::messages::{DESK, VENUE, sent_at};
 use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 
 /// The engine.
 pub struct FixwireHost {
     engine: Engine<MemoryNic, Quoter>,
-    clock: StandingClock,
+    clock: MovingClock,
 }
 
 impl FixwireHost {
@@ -42,8 +44,16 @@ impl FixwireHost {
         };
         let setup =
             Setup { network, tcp: Config::default(), secret: [7; 16], sessions: vec![session] };
-        let engine = Engine::new(MemoryNic::new(sums), sums.plan(), setup, Quoter { number: 1 });
-        FixwireHost { engine: engine.expect("the session is served"), clock: StandingClock }
+        let engine = Engine::new(
+            MemoryNic::new(sums),
+            sums.plan(),
+            setup,
+            Quoter { ids: NumberedIds::new(b'O', 1) },
+        );
+        FixwireHost {
+            engine: engine.expect("the session is served"),
+            clock: MovingClock::default(),
+        }
     }
 }
 
@@ -68,19 +78,26 @@ impl Host for FixwireHost {
     }
 }
 
-/// Time is an argument of the rivals, and so it is of ours.
-struct StandingClock;
+/// Time is an argument of the rivals, and so it is of ours. It moves on by a nanosecond with each reading,
+/// so that no message has the time of another, and stays within the millisecond that all of them say.
+#[derive(Default)]
+struct MovingClock {
+    readings: Cell<u64>,
+}
 
-impl Clock for StandingClock {
+impl Clock for MovingClock {
     #[inline]
     fn now(&self) -> Now {
-        Now { mono: Instant::from_ms(1_000), utc: UtcTime::from_unix_ns(SENT_AT_UNIX_NS) }
+        let readings = self.readings.get();
+        self.readings.set(readings + 1);
+        let mono = Instant::from_ns(1_000_000_000 + readings);
+        Now { mono, utc: sent_at(readings) }
     }
 }
 
 /// Orders again what was filled, a tick away.
 struct Quoter {
-    number: u64,
+    ids: NumberedIds,
 }
 
 impl Quoter {
@@ -92,7 +109,7 @@ impl Quoter {
         orders: &mut Sender<'_, S, O>,
     ) {
         let now = orders.now().utc;
-        let id = NumberedId::new(b'O', self.number);
+        let id = self.ids.id();
         let order = NewOrderSingle {
             cl_ord_id: id.as_bytes(),
             symbol: b"ESZ6",
@@ -101,7 +118,9 @@ impl Quoter {
             price,
         };
         let sent = orders.send(NEW_ORDER_SINGLE, |encoder| order.write(encoder, now));
-        self.number += u64::from(sent.is_ok());
+        if sent.is_ok() {
+            self.ids.advance();
+        }
     }
 }
 
@@ -126,7 +145,7 @@ impl Application for Quoter {
             return;
         }
         let Ok(report) = Report::read(message) else { return };
-        let ours = NumberedId::number(report.cl_ord_id, b'O') == Some(self.number - 1);
+        let ours = NumberedId::number(report.cl_ord_id, b'O') == Some(self.ids.number() - 1);
         if ours && report.leaves_qty.mantissa == 0 {
             let price = Decimal { mantissa: report.last_px.mantissa + 25, ..report.last_px };
             self.quote(report.last_qty, price, orders);

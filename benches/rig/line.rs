@@ -5,7 +5,7 @@ use crate::messages::{self, Order};
 use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::Peer;
 
-/// Whoever answers frames by frames. Its clock stands still at [`messages::SENT_AT`].
+/// Whoever answers frames by frames. Its clock stays at [`messages::SENT_AT`], to the millisecond.
 pub trait Host {
     /// Whether the counterparty is to log on before it reports.
     const HAS_SESSION: bool = false;

@@ -1,6 +1,8 @@
 //! The two messages of the benches: an ExecutionReport of 211 bytes and 21 fields, and the
 //! NewOrderSingle that answers it, of 174 bytes and more as its numbers grow.
 
+use fixwire::time::UtcTime;
+
 /// Us, in SenderCompID(49) of what we send.
 pub const DESK: &str = "FIXWIRE";
 /// The counterparty.
@@ -11,6 +13,12 @@ pub const REPORT_LEN: usize = 211;
 pub const SENT_AT: &str = "20261125-20:49:37.123";
 /// The same in nanoseconds since 1970.
 pub const SENT_AT_UNIX_NS: u64 = 1_795_639_777_123_000_000;
+
+/// A moment that [`SENT_AT`] is the text of: `number` nanoseconds into its millisecond, and round again.
+#[inline]
+pub fn sent_at(number: u64) -> UtcTime {
+    UtcTime::from_unix_ns(SENT_AT_UNIX_NS + (number & 0x7_ffff))
+}
 
 /// `8=`, `9=`, the body with `|` for SOH, `10=`. BodyLength has `length_digits` digits at least: some
 /// encoders pad it with zeros.

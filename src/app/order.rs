@@ -1,7 +1,7 @@
 //! The two application messages of a fill-or-quote session, read and written in place: orders and
 //! reports on them (FIX 4.2 and 4.4, NewOrderSingle and ExecutionReport).
 
-use crate::fix::swar;
+use crate::fix::swar::{self, Numeral};
 use crate::fix::tags::{CL_ORD_ID, ORDER_QTY, PRICE, SYMBOL};
 use crate::fix::{Decimal, Encoder, FieldError, Message, Precision};
 use crate::time::UtcTime;
@@ -75,14 +75,12 @@ impl NumberedId {
     /// `letter` and `number`.
     #[inline]
     pub fn new(letter: u8, number: u64) -> NumberedId {
-        let mut text = [0; 21];
-        text[0] = letter;
         if number < swar::NUMBERS {
             let digits = swar::text_of(number);
-            let width = swar::width_of(digits);
-            text[1..9].copy_from_slice(&(digits >> (64 - 8 * width)).to_le_bytes());
-            return NumberedId { text, len: 1 + width as u8 };
+            return NumberedId::of_digits(letter, digits, swar::width_of(digits));
         }
+        let mut text = [0; 21];
+        text[0] = letter;
         let mut width = 0;
         let mut rest = number;
         while rest > 0 {
@@ -97,7 +95,17 @@ impl NumberedId {
         NumberedId { text, len: 1 + width as u8 }
     }
 
+    /// `letter`, and the last `width` of eight digits.
+    #[inline]
+    fn of_digits(letter: u8, digits: u64, width: usize) -> NumberedId {
+        let mut text = [0; 21];
+        text[0] = letter;
+        text[1..9].copy_from_slice(&(digits >> (64 - 8 * width)).to_le_bytes());
+        NumberedId { text, len: 1 + width as u8 }
+    }
+
     /// The identifier as it stands in a message.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[..usize::from(self.len)]
     }
@@ -115,6 +123,43 @@ impl NumberedId {
         digits.iter().try_fold(0u64, |number, digit| {
             digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))
         })
+    }
+}
+
+/// Numbered identifiers, one after the other.
+#[derive(Clone, Debug)]
+pub struct NumberedIds {
+    letter: u8,
+    number: u64,
+    numeral: Numeral,
+}
+
+impl NumberedIds {
+    /// From `letter` and `number` on.
+    pub fn new(letter: u8, number: u64) -> NumberedIds {
+        NumberedIds { letter, number, numeral: Numeral::ZERO }
+    }
+
+    /// The number of the one at hand.
+    #[inline]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The one at hand.
+    #[inline]
+    pub fn id(&mut self) -> NumberedId {
+        if self.number >= swar::NUMBERS {
+            return NumberedId::new(self.letter, self.number);
+        }
+        let (digits, width) = self.numeral.turn_to(self.number as u32);
+        NumberedId::of_digits(self.letter, digits, width)
+    }
+
+    /// Goes on to the next.
+    #[inline]
+    pub fn advance(&mut self) {
+        self.number += 1;
     }
 }
 
@@ -238,6 +283,18 @@ impl<'a> Report<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_in_a_row_are_those_of_their_numbers() {
+        for first in [0, 98, 99_999_995] {
+            let mut ids = NumberedIds::new(b'O', first);
+            for number in first..first + 12 {
+                assert_eq!((ids.number(), ids.id()), (number, NumberedId::new(b'O', number)));
+                assert_eq!(ids.id(), ids.id());
+                ids.advance();
+            }
+        }
+    }
 
     #[test]
     fn a_numbered_id_reads_back() {

@@ -207,8 +207,15 @@ impl<A: Application> Desk<A> {
     }
 
     /// Takes in what has become of connections. To be called before frames are built.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(&mut self, now: Now, tcp: &mut Stack) {
+        if tcp.has_events() {
+            self.on_events(now, tcp);
+        }
+    }
+
+    #[inline(never)]
+    fn on_events(&mut self, now: Now, tcp: &mut Stack) {
         while let Some((connection, event)) = tcp.poll_event() {
             self.on_event(now, tcp, connection, event);
         }

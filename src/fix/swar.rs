@@ -104,18 +104,18 @@ pub(crate) const fn width_of(text: u64) -> usize {
 
 /// A number that mostly counts up by one, and its text.
 #[derive(Clone, Debug)]
-pub(super) struct Numeral {
+pub(crate) struct Numeral {
     number: u32,
     text: u64,
     width: usize,
 }
 
 impl Numeral {
-    pub(super) const ZERO: Numeral = Numeral { number: 0, text: text_of(0), width: 1 };
+    pub(crate) const ZERO: Numeral = Numeral { number: 0, text: text_of(0), width: 1 };
 
     /// Turns to `number`, which is under [`NUMBERS`]: its [`text_of`] and its [`width_of`].
     #[inline(always)]
-    pub(super) fn turn_to(&mut self, number: u32) -> (u64, usize) {
+    pub(crate) fn turn_to(&mut self, number: u32) -> (u64, usize) {
         const LAST_DIGIT: u64 = 1 << 56;
         let is_next = number == self.number.wrapping_add(1) && self.text < (b'9' as u64) << 56;
         if is_next {

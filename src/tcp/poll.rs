@@ -140,12 +140,16 @@ impl Stack {
         })
     }
 
+    /// Whether anybody may have something to tell.
+    #[inline]
+    pub fn has_events(&self) -> bool {
+        self.events.front().is_some()
+    }
+
     /// Whether anybody may have something to send or to tell.
     #[inline]
     pub fn has_turns(&self) -> bool {
-        self.resets.front().is_some()
-            || self.transmits.front().is_some()
-            || self.events.front().is_some()
+        self.resets.front().is_some() || self.transmits.front().is_some() || self.has_events()
     }
 
     /// When [`on_timeout`](Stack::on_timeout) is next to be called; [`Instant::FAR_FUTURE`] for
@@ -169,7 +173,7 @@ impl Stack {
 
     /// The next event. To be called after [`on_segment`](Stack::on_segment) and
     /// [`on_timeout`](Stack::on_timeout) until there is none.
-    #[inline(always)]
+    #[inline]
     pub fn poll_event(&mut self) -> Option<(ConnectionId, Event)> {
         loop {
             let index = self.events.front()?;

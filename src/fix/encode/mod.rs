@@ -170,12 +170,11 @@ impl<'a> Encoder<'a> {
     /// A price or quantity, with the places its exponent says.
     #[inline(always)]
     pub fn put_decimal(&mut self, tag: u32, value: Decimal) -> &mut Self {
-        let places = usize::from(value.exponent.unsigned_abs());
+        // More than any for an exponent over 0.
+        let places = usize::from(value.exponent.wrapping_neg().cast_unsigned());
         let mantissa = value.mantissa.cast_unsigned();
         match self.room(tag) {
-            Some((room, at))
-                if mantissa < swar::NUMBERS && value.exponent <= 0 && places < PLACES_SHORT =>
-            {
+            Some((room, at)) if mantissa < swar::NUMBERS && places < PLACES_SHORT => {
                 let len = put_short_decimal(&mut room[at..at + SHORT_MAX], mantissa, places);
                 room[at + len] = SOH;
                 self.at += at + len + 1;

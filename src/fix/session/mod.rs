@@ -212,10 +212,10 @@ impl<S: Store> Session<S> {
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) -> Disposition {
-        while self.core.is_open() && self.assembled > 0 && !bytes.is_empty() {
+        while self.assembled > 0 && !bytes.is_empty() && self.core.is_open() {
             bytes = self.assemble(now, bytes, out, app);
         }
-        while self.core.is_open() && !bytes.is_empty() {
+        while !bytes.is_empty() && self.core.is_open() {
             match frame(bytes, self.core.config.message_bytes_max) {
                 Framed::Complete(whole) => {
                     self.on_message(now, bytes, &whole, out, app);
