@@ -389,6 +389,58 @@ mod tests {
         }
     }
 
+    /// As the familiar path asks: both layers at once, and one by one where that says no.
+    fn familiar(
+        verifier: &mut Verifier,
+        verdict: Verdict,
+        bytes: &[u8],
+    ) -> (bool, bool, Result<(), Refusal>) {
+        let meta = RxMeta { l3: verdict, l4: verdict, ..RxMeta::UNKNOWN };
+        let packet = ipv4::Packet::parse(bytes).unwrap();
+        let segment = tcp::Packet::parse(packet.payload).unwrap();
+        let observations = &mut Observations::default();
+        let believed = verifier.believes(&meta, observations);
+        let found_right = !believed && verifier.finds_right(&meta, &packet, &segment);
+        let outcome = if believed || found_right {
+            Ok(())
+        } else {
+            let ipv4 = verifier.ipv4(&meta, &packet, observations);
+            ipv4.and_then(|()| verifier.tcp(&meta, L2_LEN, &packet, &segment, observations))
+        };
+        (believed, found_right, outcome)
+    }
+
+    #[test]
+    fn both_layers_are_audited_at_their_rate_when_they_are_believed_at_once() {
+        let mut verifier = verifier(Policy::Prefer, false, Audit::OneIn(10));
+        let bytes = packet(Field::Full);
+        for _ in 0..PROOF_FRAMES {
+            assert_eq!(familiar(&mut verifier, Verdict::Good, &bytes), (false, false, Ok(())));
+        }
+        let before = verifier.counters();
+        let (trusted, verified) = (before.rx_checksum_trusted, before.rx_checksum_verified);
+        for _ in 0..1_000 {
+            assert_eq!(familiar(&mut verifier, Verdict::Good, &bytes).2, Ok(()));
+        }
+        let after = verifier.counters();
+        assert_eq!(after.rx_checksum_verified - verified, 2 * 100);
+        assert_eq!(after.rx_checksum_trusted - trusted, 2 * 900);
+    }
+
+    #[test]
+    fn what_the_device_says_nothing_of_is_verified_in_both_layers() {
+        let mut verifier = verifier(Policy::Off, false, Audit::OneIn(10));
+        let found = familiar(&mut verifier, Verdict::Unknown, &packet(Field::Full));
+        assert_eq!(found, (false, true, Ok(())));
+        assert_eq!(verifier.counters().rx_checksum_verified, 2);
+        let found = familiar(&mut verifier, Verdict::Unknown, &packet(Field::Wrong));
+        assert_eq!(found, (false, false, Err(Refusal::TcpChecksumWrong)));
+        let mut bytes = packet(Field::Full);
+        bytes[8] ^= 1;
+        let found = familiar(&mut verifier, Verdict::Unknown, &bytes);
+        assert_eq!(found, (false, false, Err(Refusal::Ipv4ChecksumWrong)));
+    }
+
     #[test]
     fn with_the_audit_off_only_the_proof_is_checked() {
         let mut verifier = verifier(Policy::Prefer, false, Audit::Off);

@@ -89,18 +89,17 @@ fn a_rough_wire_loses_doubles_and_alters_no_order() {
         corrupt_ppm: 20_000,
     };
     for seed in seed..seed + rounds {
-        let what = format!("FIXWIRE_SEED={seed}");
-        let mut pair = Pair::new(terms(Model::full(), Policy::Prefer, seed), Taker::new(ORDERS, 1));
+        // The device's verdicts, and the sums of the host alone.
+        let policy = [Policy::Prefer, Policy::Off][seed as usize % 2];
+        let what = format!("FIXWIRE_SEED={seed}, {policy}");
+        let mut pair = Pair::new(terms(Model::full(), policy, seed), Taker::new(ORDERS, 1));
         for direction in [Direction::AToB, Direction::BToA] {
             pair.wire.set_faults(direction, faults);
         }
         trade(&mut pair, &what);
         assert_eq!(pair.theirs.app().fills(), ORDERS, "{what}");
         assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0, "{what}");
-        assert!(
-            counter(&pair, "tcp_checksum_wrong") + counter(&pair, "ipv4_checksum_wrong") > 0,
-            "{what}"
-        );
+        assert!(counter(&pair, "tcp_checksum_wrong") > 0, "{what}");
     }
 }
 

@@ -2,7 +2,8 @@
 //! them, and the same tags behind them. Nothing is to be found, only to be proven.
 //!
 //! A counterparty's messages differ in their values and seldom in their values' widths, so few
-//! [`Shape`]s come again and again. One is remembered when it has come twice in a row in its place.
+//! [`Shape`]s come again and again. One is remembered when it has come twice to its place with no more than
+//! one other between.
 
 use super::Field;
 use super::index::Index;
@@ -66,8 +67,8 @@ pub(super) struct Shapes {
     /// Of the shape in each place.
     keys: [Key; PLACES],
     shapes: Box<[Shape; PLACES]>,
-    /// The key that came last to each pair without being remembered there.
-    candidates: [Key; PLACES / 2],
+    /// The two keys that came last to each pair without being remembered there, the later one first.
+    candidates: [[Key; 2]; PLACES / 2],
     /// Which of each pair is replaced next.
     next: [bool; PLACES / 2],
 }
@@ -77,7 +78,7 @@ impl Shapes {
         Shapes {
             keys: [Key(0); PLACES],
             shapes: Box::new([Shape::NONE; PLACES]),
-            candidates: [Key(0); PLACES / 2],
+            candidates: [[Key(0); 2]; PLACES / 2],
             next: [false; PLACES / 2],
         }
     }
@@ -87,6 +88,17 @@ impl Shapes {
     pub(super) fn find(&self, content: &[u8], key: Key) -> Option<usize> {
         let place = 2 * key.pair();
         let place = place + usize::from(self.keys[place] != key);
+        let shape = &self.shapes[place];
+        let is_it = self.keys[place] == key
+            && shape.end == content.len()
+            && fits(content, &shape.image, &shape.mask);
+        if is_it { Some(place) } else { self.find_namesake(content, key) }
+    }
+
+    /// Two shapes may have one key: SOHs in the same places, and other tags.
+    #[cold]
+    fn find_namesake(&self, content: &[u8], key: Key) -> Option<usize> {
+        let place = 2 * key.pair() + 1;
         let shape = &self.shapes[place];
         let is_it = self.keys[place] == key
             && shape.end == content.len()
@@ -120,8 +132,9 @@ impl Shapes {
     #[cold]
     pub(super) fn note(&mut self, content: &[u8], key: Key, fields: &[Field], index: &Index) {
         let pair = key.pair();
-        if self.candidates[pair] != key {
-            self.candidates[pair] = key;
+        let candidates = &mut self.candidates[pair];
+        if !candidates.contains(&key) {
+            *candidates = [key, candidates[0]];
             return;
         }
         let place = 2 * pair + usize::from(self.next[pair]);
