@@ -46,8 +46,6 @@ impl<A: Application> Desk<A> {
                 self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
                 self.let_linger(now, tcp, connection);
             }
-            // Its FIN is acknowledged, and it is let go of when that has had time to arrive.
-            (Event::PeerClosed, Owner::Refused(..)) => {}
             (Event::PeerClosed, _) => tcp.abort(now.mono, connection),
             (Event::Closed(closed), owner) => {
                 if matches!(owner, Owner::Unidentified(..)) {
