@@ -235,6 +235,22 @@ mod tests {
         Header::new(&config)
     }
 
+    #[test]
+    fn a_second_that_has_turned_is_kept_for_the_messages_that_follow() {
+        let mut header = header(Precision::Millis, 4);
+        let mut formatter = Formatter::default();
+        for (ms, text) in
+            [(37_123, "37.123"), (38_123, "38.123"), (38_124, "38.124"), (38_124, "38.124")]
+        {
+            let utc = UtcTime::from_unix_ns((1_795_639_740_000 + ms) * 1_000_000);
+            let now = Now { mono: Instant::ZERO, utc };
+            let mut slot = [0; 512];
+            let encoder = header.begin(&mut slot, &mut formatter, now, b"D", 7);
+            let written = String::from_utf8_lossy(encoder.written()).into_owned();
+            assert!(written.contains(&format!("52=20261125-20:49:{text}\x01")), "{written}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_header_kept_is_the_one_that_would_be_written(
