@@ -129,6 +129,7 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
             bytes[digit] ^= 1;
             bytes
         };
+        let half = logon("A", "98=0|108=30|")[..40].to_vec();
         for (bytes, reason, words) in [
             (
                 b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
@@ -160,13 +161,14 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
             (stranger("A").message("0", ""), "logon_not_first", "of type \"0\""),
             (logon("A", "98=0|108=30|"), "logon_duplicate", "connected already"),
             (Vec::new(), "closed_before_logon", "closed before"),
+            (half, "closed_before_logon", "closed before"),
         ] {
             let mut refused = stranger("A");
             let from = refused.addr();
-            if bytes.is_empty() {
+            refused.send_bytes(&bytes);
+            if reason == "closed_before_logon" {
                 refused.close();
             } else {
-                refused.send_bytes(&bytes);
                 assert!(refused.is_closed_silently(), "{reason}");
             }
             let event = refusal_of(&mut acceptor, &from);
@@ -178,18 +180,57 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
         assert!(silent.is_closed_silently());
         member.send("D", "11=still here|");
         assert_eq!(member.next(), "D 2|11=still here|");
+        let _undecided = stranger("A");
+        std::thread::sleep(std::time::Duration::from_millis(50));
         let summary = acceptor.interrupt().summary();
         let counters = &summary["counters"];
         for (name, count) in [
+            ("refused_while_logging_out", 1),
             ("peer_not_fix", 3),
             ("logon_garbled", 2),
             ("logon_unknown_identity", 2),
             ("logon_not_first", 1),
             ("logon_duplicate", 1),
             ("lines_connected", 1),
+            // Whoever is refused has closed by the book: no FIN of it had to come twice.
+            ("tcp_listen_ack_unexpected", 0),
         ] {
             assert_eq!(counters[name], count, "{name}");
         }
+    });
+}
+
+#[test]
+fn a_counterparty_that_keeps_coming_back_locks_nobody_out() {
+    inside("a_counterparty_that_keeps_coming_back_locks_nobody_out", || {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = "[[session]]\ntarget_comp_id = \"A\"\nreset_on_logon = true\n\
+                        [[session]]\ntarget_comp_id = \"B\"\n";
+        let mut acceptor = accept(folder.path(), sessions, &[]);
+        let member = |us: &str| Client::connect(at(9878), "FIX.4.4", us, "EXCHANGE");
+        // Each leaves a connection in TIME-WAIT on our side, which closes first; there are 64.
+        for visit in 0..100 {
+            if visit % 2 == 0 {
+                let mut visitor = member("A").log_on("141=Y|");
+                visitor.send("5", "");
+                assert_eq!(visitor.next(), "5 2|", "visit {visit}");
+                assert!(visitor.is_closed_silently());
+            } else {
+                let mut strange = member("A");
+                strange.send("A", "98=1|108=30|");
+                assert!(strange.is_closed_silently(), "visit {visit}");
+                let event = acceptor.event_of("ended");
+                assert_eq!(event["reason"], "close_logout_by_peer", "visit {visit}");
+                let event = acceptor.event_of("ended");
+                assert_eq!(event["reason"], "close_logon_terms_refused", "visit {visit}");
+            }
+        }
+        let mut healthy = member("B").log_on("");
+        healthy.send("D", "11=let in|");
+        assert_eq!(healthy.next(), "D 2|11=let in|");
+        let summary = acceptor.interrupt().summary();
+        assert_eq!(summary["counters"]["tcp_connections_full"], 0);
+        assert!(summary["counters"]["tcp_time_wait_cut_short"].as_u64() > Some(30));
     });
 }
 

@@ -340,13 +340,16 @@ fn refusal_in_words(
             format!("{} is connected already{from}", name(config(*session, sessions)))
         }
         PeerRefusal::LogonTimeout => "it sent no Logon in time".to_owned(),
+        PeerRefusal::LoggingOut => {
+            "it had sent no Logon yet, and everybody is logged out".to_owned()
+        }
         PeerRefusal::ClosedBeforeLogon => "it closed before it had sent a Logon".to_owned(),
     }
 }
 
 /// The protocol that begins like this, where it is one that strays onto a FIX port.
 fn protocol_of(first: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 10] = [
+    const KNOWN: [(&[u8], &str); 11] = [
         (b"SSH-", "SSH"),
         (b"HTTP/", "HTTP"),
         (b"GET ", "HTTP"),
@@ -358,6 +361,8 @@ fn protocol_of(first: &[u8]) -> Option<&'static str> {
         (b"PRI * HTTP/2", "HTTP"),
         // A handshake record of any version.
         (b"\x16\x03", "TLS"),
+        // An alert, which is what a TLS server has to say to a Logon.
+        (b"\x15\x03", "TLS"),
     ];
     KNOWN.iter().find(|(start, _)| first.starts_with(start)).map(|(_, name)| *name)
 }

@@ -46,7 +46,11 @@ impl<A: Application> Desk<A> {
                 self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
                 self.let_linger(now, tcp, connection);
             }
-            (Event::PeerClosed, _) => tcp.abort(now.mono, connection),
+            (Event::PeerClosed, _) => {
+                // Both sides have closed: what is left, an ACK or two, TCP does by itself.
+                self.own(connection, Owner::Nobody);
+                tcp.release(connection);
+            }
             (Event::Closed(closed), owner) => {
                 if matches!(owner, Owner::Unidentified(..)) {
                     self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);

@@ -63,6 +63,8 @@ pub enum PeerRefusal {
     AlreadyLoggedOn(SessionId),
     /// It did not say who it is in time.
     LogonTimeout,
+    /// It had not said who it is when everything was being logged out.
+    LoggingOut,
     /// It closed before it had said who it is.
     ClosedBeforeLogon,
 }
@@ -77,6 +79,7 @@ impl PeerRefusal {
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",
             PeerRefusal::LogonTimeout => "identify_timeout",
+            PeerRefusal::LoggingOut => "refused_while_logging_out",
             PeerRefusal::ClosedBeforeLogon => "closed_before_logon",
         }
     }

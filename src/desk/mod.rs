@@ -67,6 +67,7 @@ struct DeskCounters {
     peer_not_fix: u64,
     closed_before_logon: u64,
     identify_timeout: u64,
+    refused_while_logging_out: u64,
     bytes_without_session: u64,
 }
 
@@ -79,6 +80,7 @@ impl DeskCounters {
             PeerRefusal::UnknownIdentity(_) => &mut self.logon_unknown_identity,
             PeerRefusal::AlreadyLoggedOn(_) => &mut self.logon_duplicate,
             PeerRefusal::LogonTimeout => &mut self.identify_timeout,
+            PeerRefusal::LoggingOut => &mut self.refused_while_logging_out,
             PeerRefusal::ClosedBeforeLogon => &mut self.closed_before_logon,
         }
     }
@@ -248,6 +250,7 @@ impl<A: Application> Desk<A> {
         }
         for index in 0..self.owners.len() {
             if let Owner::Unidentified(connection, _) = self.owners[index] {
+                self.refuse(tcp, connection, PeerRefusal::LoggingOut);
                 self.give_up(now, tcp, connection);
             }
         }
@@ -335,6 +338,7 @@ impl<A: Application> Desk<A> {
             ("peer_not_fix", lines.peer_not_fix),
             ("closed_before_logon", lines.closed_before_logon),
             ("identify_timeout", lines.identify_timeout),
+            ("refused_while_logging_out", lines.refused_while_logging_out),
             ("bytes_without_session", lines.bytes_without_session),
             ("line_events_overwritten", self.events.overwritten()),
         ];

@@ -47,7 +47,7 @@ impl<A: Application> Desk<A> {
     ) {
         let first = tcp.readable(connection);
         let why = match identify(first, IDENTIFY_BYTES_MAX, &mut self.decoder) {
-            Err(Unidentified::Incomplete) => return,
+            Err(Unidentified::Incomplete) => return tcp.await_more(connection),
             Err(Unidentified::Garbled(Garbled::BeginStringMissing)) => {
                 PeerRefusal::NotFix(cut(first))
             }

@@ -87,13 +87,22 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
     Ok(UtcTime::from_unix_ns(seconds * NS_PER_S + fraction_ns))
 }
 
+/// The first second that there is.
+const EPOCH: &[u8; SECONDS_LEN] = b"19700101-00:00:00";
+
 /// Reads timestamps that mostly fall into one second: SendingTime of message after message. What it
 /// reads is what [`parse`] reads.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     /// The text of the last second read, and what it says.
     text: [u8; SECONDS_LEN],
     second: UtcTime,
+}
+
+impl Default for Reader {
+    fn default() -> Reader {
+        Reader { text: *EPOCH, second: UtcTime::from_unix_ns(0) }
+    }
 }
 
 impl Reader {
@@ -142,7 +151,7 @@ pub(super) const MILLIS: Range<usize> = SECONDS_LEN..SECONDS_LEN + 4;
 impl Default for Formatter {
     fn default() -> Formatter {
         let mut text = [0; ROOM];
-        text[..SECONDS_LEN].copy_from_slice(b"19700101-00:00:00");
+        text[..SECONDS_LEN].copy_from_slice(EPOCH);
         Formatter { second_ns: 0, written: None, text }
     }
 }
@@ -358,6 +367,18 @@ mod tests {
                     prop_assert_eq!(reader.read(&text), parse(&text));
                     prop_assert_eq!(reader.read(&text), parse(&text));
                 }
+            }
+        }
+
+        #[test]
+        fn a_new_reader_reads_what_parse_reads(
+            byte: u8, fraction in "[.][0-9]{3}", text in "[0-9]{8}-[0-9]{2}:[0-9]{2}:[0-9]{2}"
+        ) {
+            let alike = String::from_utf8_lossy(&[byte & 0x7f; SECONDS_LEN]).into_owned();
+            for text in [alike, text, "\0".repeat(SECONDS_LEN), "19700101-00:00:00".into()] {
+                let text = text + &fraction;
+                let read = Reader::default().read(text.as_bytes());
+                prop_assert_eq!(read, parse(text.as_bytes()), "{:?}", text);
             }
         }
 

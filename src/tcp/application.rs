@@ -77,6 +77,15 @@ impl Stack {
         self.find(id).map_or(&[], |index| self.connections[index].receive.readable())
     }
 
+    /// Leaves the stored bytes where they are: they have been looked at, and make sense only with what
+    /// follows. Should nothing follow, the stream's end is told all the same.
+    pub fn await_more(&mut self, id: ConnectionId) {
+        let now = self.now;
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, _| connection.receive.mark_seen());
+        });
+    }
+
     /// Gives up the first `len` of the stored bytes. A window update is sent once the window has
     /// grown by a worthwhile step (RFC 9293 3.8.6.2.2).
     pub fn consume(&mut self, now: Instant, id: ConnectionId, len: usize) {

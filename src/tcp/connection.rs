@@ -308,8 +308,8 @@ impl Connection {
 
     /// The event that is due now.
     pub(super) fn next_event(&self) -> Option<Event> {
-        // The stream's end is told once all before it has been taken.
-        let is_drained = self.receive.len() == 0;
+        // The stream's end is told once all before it has been taken, or looked at and left.
+        let is_drained = !self.receive.has_unseen();
         let closed = self.closed.filter(|why| is_drained || *why != Closed::Finished);
         match self.pending {
             _ if !self.is_known || self.is_released => None,

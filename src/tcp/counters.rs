@@ -33,6 +33,7 @@ counts! {
     ConnectActive "tcp_connect_active" "We began to connect."
     ConnectPassive "tcp_connect_passive" "A SYN for a listener began a connection."
     Established "tcp_established" "A connection was established."
+    TimeWaitCutShort "tcp_time_wait_cut_short" "The oldest connection that only waited for its end made room for another."
     ConnectionsFull "tcp_connections_full" "No connection was free: a SYN was dropped or connect refused."
     BacklogFull "tcp_backlog_full" "The listener's SYN-RECEIVED connections were at their limit: a SYN was dropped."
     PortUnreachable "tcp_port_unreachable" "A segment for no connection and no listener; answered by a reset."

@@ -38,7 +38,8 @@ pub enum Event {
     /// There is room in the send buffer again for what was last refused with
     /// [`SendRefusal::NoRoom`].
     Writable,
-    /// The peer sends no more, and all that it sent has been taken. We may go on sending.
+    /// The peer sends no more, and all that it sent has been taken, or [left](super::Stack::await_more) to
+    /// wait for more. We may go on sending.
     PeerClosed,
     /// It is over: the last event. [`release`](super::Stack::release) it.
     Closed(Closed),

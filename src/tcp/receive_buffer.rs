@@ -16,21 +16,33 @@ pub(super) struct ReceiveBuffer {
     fresh: usize,
     /// How many readable bytes come before those in the stream.
     before_fresh: usize,
+    /// How many readable bytes the application has looked at and left, to wait for more.
+    seen: usize,
 }
 
 impl ReceiveBuffer {
     pub(super) fn new(capacity: usize) -> ReceiveBuffer {
         let ring = vec![0; capacity].into_boxed_slice();
-        ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0 }
+        ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0, seen: 0 }
     }
 
     pub(super) fn clear(&mut self) {
-        (self.head, self.len, self.fresh, self.before_fresh) = (0, 0, 0, 0);
+        (self.head, self.len, self.fresh, self.before_fresh, self.seen) = (0, 0, 0, 0, 0);
     }
 
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether there are bytes that the application has not looked at.
+    pub(super) fn has_unseen(&self) -> bool {
+        self.len > self.seen
+    }
+
+    /// The application has looked at all of it, and waits for more.
+    pub(super) fn mark_seen(&mut self) {
+        self.seen = self.len;
     }
 
     /// How many more bytes fit.
@@ -50,6 +62,7 @@ impl ReceiveBuffer {
         self.head = self.wrap(self.head + count);
         self.len -= count;
         self.before_fresh = self.before_fresh.saturating_sub(count);
+        self.seen = self.seen.saturating_sub(count);
     }
 
     /// `count` bytes have come in order and are offered to the application where they lie.

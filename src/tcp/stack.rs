@@ -254,7 +254,7 @@ impl Stack {
 
     /// Takes a free connection for `tuple`, its first number not before `floor`.
     pub(super) fn begin(&mut self, tuple: Tuple, floor: Option<SeqNumber>) -> Option<usize> {
-        let Some(index) = self.free.pop() else {
+        let Some(index) = self.free.pop().or_else(|| self.cut_time_wait_short()) else {
             self.counters.count(Count::ConnectionsFull);
             return None;
         };
@@ -266,6 +266,21 @@ impl Stack {
         let generation = self.slots[index].generation;
         self.slots[index] = Slot { generation, is_listed: true, ..Slot::default() };
         Some(index)
+    }
+
+    /// Ends the connection that has been in TIME-WAIT the longest and that nobody holds, and takes its
+    /// place. What TIME-WAIT guards against, an old segment taken for a new one, the next connection of
+    /// the same endpoints is kept from by timestamps and by its first number.
+    #[cold]
+    fn cut_time_wait_short(&mut self) -> Option<u32> {
+        let waits = |connection: &Connection| {
+            connection.state == State::TimeWait && (connection.is_released || !connection.is_known)
+        };
+        let waiting = self.connections.iter().enumerate().filter(|(_, held)| waits(held));
+        let (index, _) = waiting.min_by_key(|(_, connection)| connection.linger_at)?;
+        self.counters.count(Count::TimeWaitCutShort);
+        self.step(index, |connection, cx| connection.end(cx, Closed::Finished));
+        self.free.pop()
     }
 
     /// A connection, and what it may use of everything else.

@@ -238,13 +238,15 @@ impl<S: Store> Core<S> {
             CloseReason::LogonRefused
         } else if message.msg_type() != msg_type::LOGON {
             CloseReason::LogonMissing
-        } else if message.begin_string() != self.config.version.begin_string().as_bytes()
-            || self.flaw(now, message).is_some()
-            || message.msg_seq_num().is_err()
-        {
-            CloseReason::LogonInvalid
         } else {
-            return true;
+            let is_ours = message.begin_string() == self.config.version.begin_string().as_bytes();
+            match self.flaw(now, message) {
+                Some((RejectReason::SendingTimeAccuracy, _)) if is_ours => {
+                    CloseReason::LogonTimeInaccurate
+                }
+                None if is_ours && message.msg_seq_num().is_ok() => return true,
+                _ => CloseReason::LogonInvalid,
+            }
         };
         self.close(reason, app);
         false

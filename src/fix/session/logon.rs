@@ -44,13 +44,14 @@ impl<S: Store> Core<S> {
         if !first && !reset {
             return self.close(CloseReason::LogonUnexpected, app);
         }
-        let (Ok(seq), Some(heart_bt_int_s)) = (message.msg_seq_num(), logon_terms(message)) else {
+        let Ok(seq) = message.msg_seq_num() else {
             return self.close(CloseReason::LogonInvalid, app);
         };
         // FIX 4.4 Vol. 2, Logon: a reset begins with number 1.
-        if reset && seq != 1 {
-            return self.close(CloseReason::LogonInvalid, app);
-        }
+        let terms = logon_terms(message).filter(|_| !reset || seq == 1);
+        let Some(heart_bt_int_s) = terms else {
+            return self.close(CloseReason::LogonTermsRefused, app);
+        };
         let acceptor = self.config.role == Role::Acceptor;
         if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
             self.reset_numbers();

@@ -305,7 +305,7 @@ fn scripts_of_an_acceptor_logged_on() {
              < D 2 | 11=b\n> 8 2 | 11=b",
         ),
         ("a resetting logon with another number than 1 is the end",
-         "< A 5 | 98=0 | 108=30 | 141=Y\nx close_logon_invalid"),
+         "< A 5 | 98=0 | 108=30 | 141=Y\nx close_logon_terms_refused"),
         (
             "a gap fill that does not move forward is refused",
             "< 4 2 | 36=2 | 123=Y
@@ -347,11 +347,11 @@ fn scripts_of_a_first_message() {
         ("< 0 1\nx close_logon_missing", 0),
         ("< A 1 | 98=0 | 108=30 | 49=WHO\nx close_logon_invalid", 0),
         ("< A 1 | 98=0 | 108=30 | 8=FIX.4.2\nx close_logon_invalid", 0),
-        ("< A 1 | 98=0\nx close_logon_invalid", 0),
-        ("< A 1 | 98=1 | 108=30\nx close_logon_invalid", 0),
-        ("< A 1 | 98=0 | 108=-1\nx close_logon_invalid", 0),
-        ("< A 1 | 98=0 | 108=99999999\nx close_logon_invalid", 0),
-        ("< A 1 | 98=0 | 108=30 | 52=20010101-00:00:00\nx close_logon_invalid", 0),
+        ("< A 1 | 98=0\nx close_logon_terms_refused", 0),
+        ("< A 1 | 98=1 | 108=30\nx close_logon_terms_refused", 0),
+        ("< A 1 | 98=0 | 108=-1\nx close_logon_terms_refused", 0),
+        ("< A 1 | 98=0 | 108=99999999\nx close_logon_terms_refused", 0),
+        ("< A 1 | 98=0 | 108=30 | 52=20010101-00:00:00\nx close_logon_time_inaccurate", 0),
         ("< A 1 | -34 | 98=0 | 108=30\nx close_logon_invalid", 0),
         (
             "< A 0 | 98=0 | 108=30\n> 5 1 | 58=MsgSeqNum too low, expecting 1 but received 0

@@ -180,6 +180,39 @@ fn peers_close_is_told_after_all_before_it_is_read() {
 }
 
 #[test]
+fn peers_close_is_told_though_half_a_message_is_left_that_nothing_completes() {
+    run(
+        plain(),
+        &accepted(
+            "1 ! hold
+             1 < P. 1:11(10) ack 1
+             1 > . 1:1(0) ack 11
+             1 ! await-more
+             2 < F. 11:11(0) ack 1
+             2 > . 1:1(0) ack 12
+             2 = PeerClosed",
+        ),
+    );
+    // What came after the look has not been looked at.
+    run(
+        plain(),
+        &accepted(
+            "1 ! hold
+             1 < P. 1:11(10) ack 1
+             1 > . 1:1(0) ack 11
+             1 ! await-more
+             2 < FP. 11:16(5) ack 1
+             2 > . 1:1(0) ack 17
+             2 = -
+             2 ! read 10
+             2 = -
+             2 ! await-more
+             2 = PeerClosed",
+        ),
+    );
+}
+
+#[test]
 fn abort_resets_the_peer_and_tells_the_application_once() {
     run(
         plain(),

@@ -3,6 +3,7 @@
 use super::super::*;
 use super::script::{ACCEPTED, LOCAL, REMOTE, plain, run};
 use crate::time::Instant;
+use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 #[test]
 fn active_open_completes_and_fits_the_peers_options() {
@@ -231,23 +232,28 @@ fn unreachable_ends_an_open_only_if_nobody_listens_and_the_quote_is_ours() {
     );
 }
 
+/// A segment from `port` of the peer to the listener.
+fn segment(port: u16, flags: Flags, seq: u32, ack: SeqNumber) -> Segment<'static> {
+    Segment {
+        src_port: port,
+        dst_port: LOCAL.port,
+        seq: SeqNumber(seq),
+        ack,
+        flags,
+        window: 1000,
+        options: Options::NONE,
+        payload: &[],
+    }
+}
+
 #[test]
 fn full_backlog_and_full_stack_drop_syns_by_name() {
     let config = Config { backlog_max: 2, connections_max: 3, ..plain() };
     let mut stack = Stack::new(config, [1; 16]);
     stack.listen(LOCAL).unwrap();
     let syn = |stack: &mut Stack, port| {
-        let segment = crate::wire::tcp::Segment {
-            src_port: port,
-            dst_port: LOCAL.port,
-            seq: crate::wire::tcp::SeqNumber(1),
-            ack: crate::wire::tcp::SeqNumber(0),
-            flags: crate::wire::tcp::Flags::SYN,
-            window: 1000,
-            options: crate::wire::tcp::Options::NONE,
-            payload: &[],
-        };
-        stack.on_segment(Instant::ZERO, REMOTE.addr, LOCAL.addr, &segment).connection.is_some()
+        let syn = segment(port, Flags::SYN, 1, SeqNumber(0));
+        stack.on_segment(Instant::ZERO, REMOTE.addr, LOCAL.addr, &syn).connection.is_some()
     };
     assert_eq!([1, 2, 3].map(|port| syn(&mut stack, port)), [true, true, false]);
     assert_eq!(stack.counters().of(Count::BacklogFull), 1);
@@ -257,6 +263,53 @@ fn full_backlog_and_full_stack_drop_syns_by_name() {
     assert_eq!(full, Err(OpenRefusal::ConnectionsFull));
     assert_eq!(stack.counters().of(Count::ConnectionsFull), 1);
     assert_eq!(stack.connect(Instant::ZERO, other, REMOTE), Err(OpenRefusal::EndpointInUse));
+}
+
+/// A connection from `port` that the application closed first and the peer then.
+fn in_time_wait(stack: &mut Stack, port: u16) -> ConnectionId {
+    let now = Instant::from_ms(u64::from(port));
+    let arrive = |stack: &mut Stack, flags, seq, ack| {
+        let arrival =
+            stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment(port, flags, seq, ack));
+        let left = core::iter::from_fn(|| stack.poll_transmit(now).map(|sent| sent.header.seq));
+        (arrival.connection, left.last())
+    };
+    let (id, syn_ack) = arrive(stack, Flags::SYN, 1, SeqNumber(0));
+    let (id, iss) = (id.expect("a place"), syn_ack.expect("a SYN-ACK"));
+    arrive(stack, Flags::ACK, 2, iss + 1);
+    assert_eq!(stack.poll_event(), Some((id, Event::Connected)));
+    stack.shutdown(now, id);
+    assert!(stack.poll_transmit(now).is_some());
+    arrive(stack, Flags::FIN.with(Flags::ACK), 2, iss + 2);
+    assert_eq!(stack.info(id).map(|info| info.state), Some(State::TimeWait));
+    assert_eq!(stack.poll_event(), Some((id, Event::PeerClosed)));
+    assert_eq!(stack.poll_event(), Some((id, Event::Closed(Closed::Finished))));
+    id
+}
+
+#[test]
+fn whoever_only_waits_for_its_end_makes_room_the_oldest_first() {
+    let config = Config { connections_max: 2, ..plain() };
+    let mut stack = Stack::new(config, [1; 16]);
+    stack.listen(LOCAL).unwrap();
+    let (first, second) = (in_time_wait(&mut stack, 10), in_time_wait(&mut stack, 20));
+    let syn = |stack: &mut Stack, port| {
+        let syn = segment(port, Flags::SYN, 1, SeqNumber(0));
+        stack.on_segment(Instant::from_ms(30), REMOTE.addr, LOCAL.addr, &syn).connection.is_some()
+    };
+    assert!(!syn(&mut stack, 30), "the application still holds both");
+    assert_eq!(stack.counters().of(Count::ConnectionsFull), 1);
+    stack.release(second);
+    stack.release(first);
+    assert!(syn(&mut stack, 30));
+    assert_eq!(stack.counters().of(Count::TimeWaitCutShort), 1);
+    // A segment of the one that had to go is nobody's; the other still answers.
+    let fin = |stack: &mut Stack, port| {
+        let fin = segment(port, Flags::FIN.with(Flags::ACK), 2, SeqNumber(0));
+        let arrival = stack.on_segment(Instant::from_ms(31), REMOTE.addr, LOCAL.addr, &fin);
+        arrival.connection.is_some()
+    };
+    assert!(!fin(&mut stack, 10) && fin(&mut stack, 20));
 }
 
 #[test]

@@ -276,6 +276,7 @@ impl Runner {
                 assert_eq!(self.stack.reserve(id.unwrap(), argument), Err(SendRefusal::NoRoom));
             }
             "hold" => self.holds = true,
+            "await-more" => self.stack.await_more(id.unwrap()),
             "take" => self.holds = false,
             "read" => self.read(argument),
             "has-read" => assert_eq!(self.received as usize, argument),
