@@ -9,12 +9,8 @@ use crate::offload::checksum::Sum;
 use crate::offload::nic::RxMeta;
 use crate::offload::observe::Observations;
 use crate::offload::plan::Plan;
-use crate::offload::verdict::{Auditor, Standing, Treatment, Verdict, treatment};
+use crate::offload::verdict::{Auditor, PROOF_FRAMES, Standing, Treatment, Verdict, treatment};
 use crate::wire::{Refusal, ipv4, tcp};
-
-/// The first frames that a device vouches for are checked whatever the audit rate: its passive
-/// proof.
-const PROOF_FRAMES: u32 = 64;
 
 /// What checking has come across, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -78,15 +78,15 @@ fn bad_input_is_one_sentence_with_place_and_remedy_and_exit_code_2() {
 #[test]
 fn a_requirement_that_the_device_does_not_meet_is_marked_and_ends_with_3() {
     let folder = tempfile::tempdir().unwrap();
-    let text = "extends = \"sim\"\n[offloads]\nflow_steering = \"require\"\n";
+    let text = "extends = \"sim\"\n[offloads]\nrx_timestamp_real_time = \"require\"\n";
     let profile = file(folder.path(), "p.toml", text);
     for command in ["plan", "run"] {
         let profile = profile.to_str().unwrap();
         let output = fixwire(&[command, "--nic", "sim", "--profile", profile]);
         let table = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
-        assert!(table.contains("✗ flow_steering"), "{table}");
-        assert!(errors(&output).contains("flow_steering"), "{}", errors(&output));
+        assert!(table.contains("✗ rx_timestamp_real_time"), "{table}");
+        assert!(errors(&output).contains("rx_timestamp_real_time"), "{}", errors(&output));
 
         let output = fixwire(&[command, "--nic", "sim", "--profile", profile, "--json"]);
         assert_eq!(output.status.code(), Some(3));
@@ -95,7 +95,7 @@ fn a_requirement_that_the_device_does_not_meet_is_marked_and_ends_with_3() {
             .as_array()
             .unwrap()
             .iter()
-            .find(|row| row["capability"] == "flow_steering")
+            .find(|row| row["capability"] == "rx_timestamp_real_time")
             .unwrap();
         assert_eq!((&row["policy"], &row["outcome"]), (&"require".into(), &"host".into()));
     }

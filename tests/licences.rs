@@ -3,8 +3,9 @@
 use std::process::Command;
 
 /// SPDX identifiers that ask for no more than a notice.
-const ACCEPTED: [&str; 10] = [
+const ACCEPTED: [&str; 11] = [
     "MIT",
+    "MIT-0",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",

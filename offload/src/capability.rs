@@ -42,15 +42,22 @@ capabilities! {
     2 TxIpv4Checksum "tx_ipv4_checksum" "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM" "Fills in the IPv4 header checksum of sent frames."
     3 TxTcpChecksum "tx_tcp_checksum" "RTE_ETH_TX_OFFLOAD_TCP_CKSUM" "Finishes the TCP checksum of sent frames from the pseudo-header sum."
     4 RxTimestamp "rx_timestamp" "RTE_ETH_RX_OFFLOAD_TIMESTAMP" "Stamps received frames by the NIC's clock (ticks, or ns where the clock is real time)."
-    5 FlowSteering "flow_steering" "rte_flow" "Sends frames to a queue, drops, marks or counts them by address and port."
-    6 FlowIsolation "flow_isolation" "rte_flow_isolate" "Keeps every frame that no rule names away from our queues."
-    7 Rss "rss" "RTE_ETH_MQ_RX_RSS" "Spreads frames over queues by a hash of their addresses."
-    8 FastFree "fast_free" "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE" "Returns sent buffers to one pool without looking at each."
-    9 Scatter "scatter" "RTE_ETH_RX_OFFLOAD_SCATTER" "Receives a frame longer than one buffer into several."
-    10 Inlining "inlining" "txq_inline_max" "Copies short frames into the send descriptor itself (bytes)."
-    11 CqeCompression "cqe_compression" "rxq_cqe_comp_en" "Packs completion entries on the bus; drops their stamps."
-    12 Lro "lro" "RTE_ETH_RX_OFFLOAD_TCP_LRO" "Merges received segments. Always off: one frame must keep its own stamp and its own verdict."
-    13 Tso "tso" "RTE_ETH_TX_OFFLOAD_TCP_TSO" "Splits large sends. Always off: a session's message is one segment, and its frame is ours to time."
+    5 RxTimestampRealTime "rx_timestamp_real_time" "RTE_MBUF_DYNFIELD_TIMESTAMP_NAME" "Stamps by a clock that tells the time of day (ns since 1970), not by a free-running counter (ticks)."
+    6 FlowSteering "flow_steering" "RTE_FLOW_ACTION_TYPE_QUEUE" "Sends frames to a queue by exact address and port."
+    7 FlowMasked "flow_masked" "rte_flow_item.mask" "Takes rules that leave addresses or ports open, as a listener's do."
+    8 FlowDrop "flow_drop" "RTE_FLOW_ACTION_TYPE_DROP" "Drops frames by rule."
+    9 FlowMark "flow_mark" "RTE_FLOW_ACTION_TYPE_MARK" "Marks frames by rule (up to 32 bits)."
+    10 FlowCount "flow_count" "RTE_FLOW_ACTION_TYPE_COUNT" "Counts frames and bytes by rule."
+    11 FlowIsolation "flow_isolation" "rte_flow_isolate" "Keeps every frame that no rule names away from our queues."
+    12 Rss "rss" "RTE_ETH_MQ_RX_RSS" "Spreads frames over queues by a hash of their addresses."
+    13 FastFree "fast_free" "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE" "Returns sent buffers to one pool without looking at each."
+    14 Scatter "scatter" "RTE_ETH_RX_OFFLOAD_SCATTER" "Receives a frame longer than one buffer into several."
+    15 Inlining "inlining" "txq_inline_max" "Copies short frames into the send descriptor itself (bytes)."
+    16 CqeCompression "cqe_compression" "rxq_cqe_comp_en" "Packs completion entries on the bus; drops their stamps."
+    17 Mprq "mprq" "mprq_en" "Receives many frames into one large buffer (bytes a stride)."
+    18 RxVector "rx_vector" "rte_eth_rx_burst_mode_get" "Receives by the driver's vector path, several frames an instruction."
+    19 Lro "lro" "RTE_ETH_RX_OFFLOAD_TCP_LRO" "Merges received segments. Always off: one frame must keep its own stamp and its own verdict."
+    20 Tso "tso" "RTE_ETH_TX_OFFLOAD_TCP_TSO" "Splits large sends. Always off: a session's message is one segment, and its frame is ours to time."
 }
 
 impl Capability {
@@ -70,6 +77,22 @@ impl Capability {
     /// Whether the engine never uses it, whatever a profile says. [`Capability::doc`] says why.
     pub const fn always_off(self) -> bool {
         matches!(self, Capability::Lro | Capability::Tso)
+    }
+
+    /// Whether it changes what a frame carries to or from the engine, so that software has to make up for
+    /// it where the device does not.
+    pub const fn is_on_the_data_path(self) -> bool {
+        matches!(
+            self,
+            Capability::RxIpv4Checksum
+                | Capability::RxTcpChecksum
+                | Capability::TxIpv4Checksum
+                | Capability::TxTcpChecksum
+                | Capability::RxTimestamp
+                | Capability::FlowSteering
+                | Capability::FlowDrop
+                | Capability::FlowMark
+        )
     }
 }
 

@@ -6,10 +6,11 @@
 use crate::capability::Capability;
 use crate::flow::FlowRule;
 use crate::nic::Nic;
-use crate::plan::{Capabilities, Outcome, Plan};
+use crate::plan::{Capabilities, Plan};
 use crate::profile::{Policy, Profile};
 
-/// What a kind of device must do for each step. Called in this order, once each.
+/// What a kind of device must do for each step, in this order. A device whose plan changes on the way is
+/// stopped if it was started, configured again and started again.
 pub trait Backend: Sized {
     /// The device when it runs.
     type Nic: Nic;
@@ -27,6 +28,8 @@ pub trait Backend: Sized {
     ///
     /// # Errors
     /// The device cannot be used at all.
+    ///
+    /// It is called again with a humbler plan after each refusal, of this step or of a rule.
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, Self::Error>;
 
     /// Lets frames pass.
@@ -34,6 +37,12 @@ pub trait Backend: Sized {
     /// # Errors
     /// The device does not start.
     fn start(&mut self) -> Result<(), Self::Error>;
+
+    /// Lets no frame pass any more, so that the device can be configured anew.
+    ///
+    /// # Errors
+    /// The device does not stop.
+    fn stop(&mut self) -> Result<(), Self::Error>;
 
     /// Installs all of `rules` or none.
     ///
@@ -72,7 +81,7 @@ pub struct Device<B: Backend, Step> {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError<E: core::error::Error + 'static> {
     /// The profile requires what the device does not do. The plan says which row.
-    #[error("the profile requires {} of {}, and {}", unmet_names(.0), .0.nic, unmet_reason(.0))]
+    #[error("the profile requires {}, which {} does not do ({})", unmet_names(.0), .0.nic, unmet_reason(.0))]
     Unmet(Box<Plan>),
     /// The device failed.
     #[error(transparent)]
@@ -117,11 +126,25 @@ impl<B: Backend> Device<B, Planned> {
     /// # Errors
     /// [`DeviceError::Unmet`] when a requirement is not advertised, or is refused though it was.
     pub fn configure(mut self) -> Result<Device<B, Configured>, DeviceError<B::Error>> {
-        let mut plan = refuse_unmet(self.step.0)?;
-        for (capability, reason) in self.backend.configure(&plan)? {
+        let plan = configure(&mut self.backend, refuse_unmet(self.step.0)?)?;
+        Ok(Device { backend: self.backend, step: Configured(plan) })
+    }
+}
+
+/// Configures by `plan`, and by a humbler one for as long as the device refuses something.
+fn configure<B: Backend>(backend: &mut B, mut plan: Plan) -> Result<Plan, DeviceError<B::Error>> {
+    loop {
+        let refused = backend.configure(&plan)?;
+        let mut is_new = false;
+        for (capability, reason) in refused {
+            is_new |= plan.uses(capability);
             plan = plan.demoted(capability, format!("advertised, but refused: {reason}"));
         }
-        Ok(Device { backend: self.backend, step: Configured(refuse_unmet(plan)?) })
+        plan = refuse_unmet(plan)?;
+        // Each round takes something away.
+        if !is_new {
+            return Ok(plan);
+        }
     }
 }
 
@@ -143,19 +166,21 @@ impl<B: Backend> Device<B, Configured> {
 
 impl<B: Backend> Device<B, Started> {
     /// Installs steering rules, where the plan leaves steering to the device, and hands the running
-    /// device over with its final plan.
+    /// device over with its final plan. A device that refuses them is set up anew without steering.
     ///
     /// # Errors
-    /// [`DeviceError::Unmet`] when steering is required and a rule is refused.
+    /// [`DeviceError::Unmet`] when steering, or what needs it, is required and a rule is refused;
+    /// [`DeviceError::Failed`] when the device does not come up again.
     pub fn steer(mut self, rules: &[FlowRule]) -> Result<(B::Nic, Plan), DeviceError<B::Error>> {
         let mut plan = self.step.0;
-        if plan.row(Capability::FlowSteering).outcome == Outcome::Device
+        if plan.uses(Capability::FlowSteering)
             && let Err(reason) = self.backend.steer(rules)
         {
-            plan = refuse_unmet(plan.demoted(
-                Capability::FlowSteering,
-                format!("a rule was refused: {reason}; the 4-tuple table does it"),
-            ))?;
+            let reason = format!("a rule was refused: {reason}");
+            plan = refuse_unmet(plan.demoted(Capability::FlowSteering, reason))?;
+            self.backend.stop()?;
+            plan = configure(&mut self.backend, plan)?;
+            self.backend.start()?;
         }
         Ok((self.backend.run(), plan))
     }

@@ -15,6 +15,7 @@
 pub mod capability;
 pub mod checksum;
 pub mod device;
+pub mod driver;
 pub mod flow;
 pub mod nic;
 pub mod observe;

@@ -48,13 +48,18 @@ impl TomlFile {
                     &nearest(key, known.iter().copied()),
                 ),
                 None => {
-                    let key =
-                        self.key_at(span.start).map(|key| format!("`{key}`: ")).unwrap_or_default();
-                    self.error(
-                        span,
-                        format!("{key}{message}"),
-                        &format!("correct the line; {where_keys_are}"),
-                    )
+                    let key = self.key_at(span.start).map(|key| format!("`{key}`"));
+                    match (key, message.split_once("; ")) {
+                        // Said by a type of ours: what is there, and what to write.
+                        (Some(key), Some((what, remedy))) if what.starts_with("is ") => {
+                            self.error(span, format!("{key} {what}"), remedy)
+                        }
+                        (key, _) => {
+                            let key = key.map(|key| format!("{key}: ")).unwrap_or_default();
+                            let remedy = format!("correct the line; {where_keys_are}");
+                            self.error(span, format!("{key}{message}"), &remedy)
+                        }
+                    }
                 }
             }
         })

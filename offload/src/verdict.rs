@@ -110,8 +110,8 @@ pub fn treatment(verdict: Verdict, standing: Standing) -> Treatment {
 pub enum Audit {
     /// Every frame: a false `good` is found at once.
     Always,
-    /// Each frame with this chance in N, evenly spaced: a device whose every `good` is false is
-    /// found within N frames. N is at least 2.
+    /// One frame of each N, at a place in them that nothing which recurs can stay clear of. N is at
+    /// least 2.
     OneIn(u32),
     /// Never: a false `good` is not found.
     Off,
@@ -130,7 +130,42 @@ impl Audit {
             },
         }
     }
+
+    /// How many wrong frames at most a device gets accepted whose every `good` is false from some frame
+    /// on, once it has passed its proof; `None` where there is no bound.
+    pub const fn wrong_frames_max(self) -> Option<u64> {
+        match self {
+            Audit::Always => Some(0),
+            // Last of one N audited, and first of the next but one's end.
+            Audit::OneIn(n) => Some(2 * n as u64 - 2),
+            Audit::Off => None,
+        }
+    }
+
+    /// The bound in words.
+    pub fn bound(self) -> String {
+        match self {
+            Audit::Always => "no frame that a checksum shows to be wrong is accepted".into(),
+            Audit::OneIn(n) => format!(
+                "a device whose every good is false is found after at most {} wrong frames; one that is \
+                 wrong now and then, after {n} wrong frames on average, and in 999 cases of 1000 after \
+                 fewer than {}; then it is not believed any more",
+                2 * u64::from(n) - 2,
+                // (1 - 1/n)^k < 1/1000 for k > n ln 1000.
+                u64::from(n) * 6908 / 1000 + 1,
+            ),
+            Audit::Off => "none: a false good after the proof is never found".into(),
+        }
+    }
 }
+
+/// The first frames that a device vouches for are checked whatever the audit rate: its passive
+/// proof.
+pub const PROOF_FRAMES: u32 = 64;
+
+/// What all of this is proof against, and what not.
+pub const FAULT_MODEL: &str = "errors that the TCP checksum can detect: not two that cancel out in its sum, \
+    such as swapped 16-bit words, nor a device that finishes the sum over what it has damaged itself";
 
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,16 +182,25 @@ impl fmt::Display for Audit {
 pub struct Auditor {
     interval: u64,
     until_next: u64,
+    /// Frames of the present interval that follow the one to audit.
+    after: u64,
+    random: u64,
 }
 
 impl Auditor {
     /// Audits the first trusted frame, then at the rate.
     pub fn new(audit: Audit) -> Auditor {
+        let auditor = |interval, until_next| Auditor {
+            interval,
+            until_next,
+            after: interval - 1,
+            random: 0x9e37_79b9_7f4a_7c15,
+        };
         match audit {
-            Audit::Always => Auditor { interval: 1, until_next: 1 },
-            Audit::OneIn(n) => Auditor { interval: u64::from(n.max(1)), until_next: 1 },
+            Audit::Always => auditor(1, 1),
+            Audit::OneIn(n) => auditor(u64::from(n.max(1)), 1),
             // In no lifetime.
-            Audit::Off => Auditor { interval: u64::MAX, until_next: u64::MAX },
+            Audit::Off => auditor(u64::MAX, u64::MAX),
         }
     }
 
@@ -178,9 +222,20 @@ impl Auditor {
         self.until_next -= 1;
         let due = self.until_next == 0;
         if due {
-            self.until_next = self.interval;
+            self.choose_next();
         }
         due
+    }
+
+    /// Chooses the frame of the next interval: by chance, so that no fault that recurs stays clear of it.
+    #[cold]
+    fn choose_next(&mut self) {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let place = (u128::from(self.random) * u128::from(self.interval)) >> 64;
+        self.until_next = self.after.saturating_add(place as u64 + 1);
+        self.after = self.interval - 1 - place as u64;
     }
 }
 
@@ -213,18 +268,49 @@ mod tests {
         }
     }
 
+    fn due(audit: Audit, frames: usize) -> Vec<bool> {
+        let mut auditor = Auditor::new(audit);
+        let next = |_| {
+            let foreseen = auditor.is_due();
+            let due = auditor.due();
+            assert_eq!(foreseen, due);
+            due
+        };
+        (0..frames).map(next).collect()
+    }
+
     #[test]
-    fn audit_one_in_n_audits_the_first_and_every_nth_after() {
-        let mut auditor = Auditor::new(Audit::OneIn(4));
-        let due: Vec<bool> = (0..9)
-            .map(|_| {
-                let foreseen = auditor.is_due();
-                let due = auditor.due();
-                assert_eq!(foreseen, due);
-                due
-            })
-            .collect();
-        assert_eq!(due, [true, false, false, false, true, false, false, false, true]);
+    fn one_frame_of_each_n_is_audited_the_first_among_them() {
+        for n in [2u32, 3, 4, 10, 64, 1000] {
+            let due = due(Audit::OneIn(n), 200 * n as usize);
+            assert!(due[0]);
+            for block in due.chunks(n as usize) {
+                assert_eq!(block.iter().filter(|due| **due).count(), 1, "1/{n}");
+            }
+            let audited: Vec<usize> = (0..due.len()).filter(|frame| due[*frame]).collect();
+            let unseen = audited.windows(2).map(|pair| pair[1] - pair[0] - 1).max().unwrap();
+            let bound = Audit::OneIn(n).wrong_frames_max().unwrap();
+            assert!(unseen as u64 <= bound, "1/{n}: {unseen} in a row");
+        }
+    }
+
+    #[test]
+    fn a_fault_that_recurs_is_found_whatever_its_period_and_phase() {
+        let n = 16;
+        let due = due(Audit::OneIn(n), 40_000);
+        for period in [2, 3, 4, 8, 16, 17, 32, 64] {
+            for phase in 0..period {
+                let wrong = due.iter().skip(phase).step_by(period);
+                let unseen = wrong.take_while(|due| !**due).count();
+                assert!(unseen < 15 * n as usize, "every {period}th from {phase}: {unseen}");
+            }
+        }
+    }
+
+    #[test]
+    fn always_audits_every_frame_and_off_none() {
+        assert!(due(Audit::Always, 1_000).iter().all(|due| *due));
+        assert!(!due(Audit::Off, 1_000).iter().any(|due| *due));
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let name = match &args.nic {
         NicSpec::Tap(name) => Some(name),
         NicSpec::TapEmbedded => None,
-        NicSpec::Sim => {
+        NicSpec::Sim(_) => {
             return Err(Failure::Input(
                 "nobody can connect to the NIC model, whose wire ends in this process; use `--nic \
                  tap:IFNAME` or `--nic tap`, or trade with an acceptor on the model by `fixwire run \

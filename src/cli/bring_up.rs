@@ -17,12 +17,11 @@ use fixwire::tcp::{Config, Endpoint};
 use fixwire::time;
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
-use serde_json::json;
 
 use super::device::{self, Refused};
 use super::failure::Failure;
 use super::session_file::{NetworkSettings, SessionSettings, Side};
-use super::{say, table};
+use super::{plan, say, table};
 
 /// IPv4 and TCP headers without options, in bytes.
 const IP_AND_TCP_HEADERS_LEN: u16 = 40;
@@ -61,7 +60,7 @@ pub(crate) fn start<B: Backend>(
     let started = configured.start();
     let (nic, plan) = started
         .and_then(|device| device.steer(&[]))
-        .map_err(|error| Failure::Run(error.to_string()))?;
+        .map_err(|error| show_refused(Refused::from(error), json))?;
     if !json {
         say(table::plan(&plan, None));
     }
@@ -72,13 +71,7 @@ fn show_refused(refused: Refused, json: bool) -> Failure {
     match refused {
         Refused::Failed(failure) => failure,
         Refused::Unmet(plan) => {
-            if json {
-                say(
-                    json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(&plan, None) }),
-                );
-            } else {
-                say(table::plan(&plan, None));
-            }
+            plan::print(&plan, json);
             device::unmet(&plan)
         }
     }

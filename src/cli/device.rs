@@ -1,18 +1,29 @@
 //! Devices from probe to run, for any command.
 
 use fixwire::offload::device::{Backend, Configured, Device, DeviceError, Probed};
-use fixwire::offload::plan::Plan;
+use fixwire::offload::plan::{Capabilities, Plan};
 use fixwire::offload::profile::Profile;
-use fixwire_hw::sim::{self, SimBackend, Wire};
+use fixwire_hw::sim::{self, Model, SimBackend, Wire};
 use fixwire_hw::tap::{TapBackend, TapError};
 
 use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::warn;
 
 /// Why a device was not configured.
 pub(crate) enum Refused {
     /// The profile requires more than it does.
     Unmet(Box<Plan>),
     Failed(Failure),
+}
+
+impl<E: std::error::Error + 'static> From<DeviceError<E>> for Refused {
+    fn from(error: DeviceError<E>) -> Refused {
+        match error {
+            DeviceError::Unmet(plan) => Refused::Unmet(plan),
+            DeviceError::Failed(error) => Refused::Failed(Failure::Run(error.to_string())),
+        }
+    }
 }
 
 pub(crate) fn embedded_tap() -> Result<Device<TapBackend, Probed>, Failure> {
@@ -23,9 +34,24 @@ pub(crate) fn attached_tap(name: &str) -> Result<Device<TapBackend, Probed>, Fai
     TapBackend::attach(name).map(Device::probed).map_err(|error| tap_failure(&error))
 }
 
-/// A NIC model, the one it is joined to, and the wire between.
-pub(crate) fn sim(frames: usize) -> (SimBackend, SimBackend, Wire) {
-    let config = sim::Config { frames, ..sim::Config::default() };
+/// What a device advertises, without setting it up.
+pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
+    Ok(match nic {
+        NicSpec::TapEmbedded => embedded_tap()?.capabilities(),
+        NicSpec::Tap(name) => attached_tap(name)?.capabilities(),
+        NicSpec::Sim(model) => Model::named(model).unwrap_or_default().capabilities,
+    })
+}
+
+/// A NIC model, another of its kind that it is joined to, and the wire between.
+pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
+    let model = Model::named(model).unwrap_or_default();
+    let config = sim::Config {
+        a: model.clone(),
+        b: model,
+        frames: profile.frames,
+        ..sim::Config::default()
+    };
     sim::pair(config, 0)
 }
 
@@ -33,10 +59,23 @@ pub(crate) fn configure<B: Backend>(
     device: Device<B, Probed>,
     profile: &Profile,
 ) -> Result<Device<B, Configured>, Refused> {
-    device.plan(profile).configure().map_err(|error| match error {
-        DeviceError::Unmet(plan) => Refused::Unmet(plan),
-        DeviceError::Failed(error) => Refused::Failed(Failure::Run(error.to_string())),
-    })
+    let driver = device.capabilities().driver.name;
+    if !profile.is_for(driver) {
+        let stranger = format!(
+            "the profile {:?} is for {}, and this device's driver is {driver}",
+            profile.name,
+            profile.drivers.join(", ")
+        );
+        if profile.strict {
+            return Err(Refused::Failed(Failure::Input(format!(
+                "{stranger}; choose a profile that is for it (`fixwire profiles list`), or write strict = false"
+            ))));
+        }
+        warn(format_args!(
+            "{stranger}: what it switches may not be there, and its devargs are not used"
+        ));
+    }
+    device.plan(profile).configure().map_err(Refused::from)
 }
 
 /// The failure that a plan with an unmet requirement is.

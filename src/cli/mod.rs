@@ -12,6 +12,7 @@ mod percentiles;
 mod plan;
 mod polling;
 mod profile;
+mod profiles;
 mod report;
 mod run;
 mod session_file;
@@ -46,6 +47,8 @@ enum Command {
     Run(run::RunArgs),
     Accept(accept::AcceptArgs),
     Plan(plan::PlanArgs),
+    #[command(subcommand)]
+    Profiles(profiles::ProfilesCommand),
     Exchange(exchange::ExchangeArgs),
 }
 
@@ -54,6 +57,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(args) => run::command(args),
         Command::Accept(args) => accept::command(args),
         Command::Plan(args) => plan::command(args),
+        Command::Profiles(command) => profiles::command(command),
         Command::Exchange(args) => exchange::command(args),
     }
 }

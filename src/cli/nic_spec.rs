@@ -1,7 +1,13 @@
-//! NIC specifications: `tap`, `tap:IFNAME`, `sim`.
+//! NIC specifications: `tap`, `tap:IFNAME`, `sim`, `sim:MODEL`.
 
 use std::fmt;
 use std::str::FromStr;
+
+use fixwire::offload::toml_file::nearest;
+use fixwire_hw::sim::models;
+
+/// The model that does everything, and the word before any other's name.
+const SIM: &str = "sim";
 
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,16 +16,21 @@ pub(crate) enum NicSpec {
     TapEmbedded,
     /// A TAP in the current namespace.
     Tap(String),
-    /// The NIC model on a wire in memory.
-    Sim,
+    /// A NIC model on a wire in memory.
+    Sim(&'static str),
 }
 
 impl NicSpec {
+    /// The model that a run falls back on where there is no device.
+    pub(crate) const fn default_model() -> &'static str {
+        SIM
+    }
+
     /// The profile that fits the device.
     pub(crate) fn default_profile(&self) -> &'static str {
         match self {
             NicSpec::TapEmbedded | NicSpec::Tap(_) => "tap",
-            NicSpec::Sim => "sim",
+            NicSpec::Sim(model) => model,
         }
     }
 }
@@ -29,7 +40,8 @@ impl fmt::Display for NicSpec {
         match self {
             NicSpec::TapEmbedded => f.write_str("tap"),
             NicSpec::Tap(name) => write!(f, "tap:{name}"),
-            NicSpec::Sim => f.write_str("sim"),
+            NicSpec::Sim(SIM) => f.write_str(SIM),
+            NicSpec::Sim(model) => write!(f, "{SIM}:{model}"),
         }
     }
 }
@@ -46,10 +58,13 @@ impl FromStr for NicSpec {
             ("tap", None) => Ok(NicSpec::TapEmbedded),
             ("tap", Some("")) => Err("an interface name must follow `tap:`; leave the colon out for a TAP in a namespace of its own".into()),
             ("tap", Some(name)) => Ok(NicSpec::Tap(name.to_owned())),
-            ("sim", None) => Ok(NicSpec::Sim),
-            ("sim", Some(model)) => Err(format!("there is no NIC model `{model}` in this build; use `sim`")),
-            ("dpdk" | "pcap" | "rtl", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME` or `sim`")),
-            _ => Err(format!("`{text}` names no device; use `tap`, `tap:IFNAME` or `sim`")),
+            (SIM, None) => Ok(NicSpec::Sim(SIM)),
+            (SIM, Some(model)) => match models::names().find(|known| *known == model) {
+                Some(known) => Ok(NicSpec::Sim(known)),
+                None => Err(format!("there is no NIC model `{model}`; {}", nearest(model, models::names()))),
+            },
+            ("dpdk" | "pcap" | "rtl", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
+            _ => Err(format!("`{text}` names no device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
         }
     }
 }
@@ -60,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_specification_reads_back_as_it_is_shown() {
-        for text in ["tap", "tap:fw0", "sim"] {
+        for text in ["tap", "tap:fw0", "sim", "sim:connectx5"] {
             assert_eq!(text.parse::<NicSpec>().unwrap().to_string(), text);
         }
     }

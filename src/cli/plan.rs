@@ -1,10 +1,13 @@
 //! `fixwire plan`: who would do what, and why.
 
+mod diff;
+mod explain;
+
 use clap::Args;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::device;
 use super::failure::Failure;
@@ -17,50 +20,76 @@ use super::{profile, say, table};
 /// code 3 when the profile requires what the device does not do.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// The device: `tap` (one of our own), `tap:IFNAME`, `sim`.
+    /// The device: `tap` (one of our own), `tap:IFNAME`, `sim`, `sim:MODEL` (`fixwire profiles list`
+    /// has their names).
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,
     /// A built-in profile or a file; by default the one that fits the device.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
+    /// Compare two profiles, each a built-in one or a file: the values that differ, and what comes of
+    /// them on the device.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "profile")]
+    diff: Option<Vec<String>>,
+    /// Say besides what each verdict of the device is worth, which bound the audit gives, and against
+    /// which faults.
+    #[arg(long)]
+    explain: bool,
     /// Print rows for machines.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn command(args: &PlanArgs) -> Result<(), Failure> {
+    if let Some([a, b]) = args.diff.as_deref() {
+        return diff::command(&args.nic, [a, b], args.json);
+    }
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
     match &args.nic {
-        NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, args.json),
-        NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, args.json),
-        NicSpec::Sim => show(Device::probed(device::sim(profile.frames).0), &profile, args.json),
+        NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, args),
+        NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, args),
+        NicSpec::Sim(model) => show(Device::probed(device::sim(model, &profile).0), &profile, args),
     }
 }
 
 fn show<B: Backend>(
     device: Device<B, Probed>,
     profile: &Profile,
-    json: bool,
+    args: &PlanArgs,
 ) -> Result<(), Failure> {
-    match device::configure(device, profile) {
-        Ok(configured) => {
-            print(configured.plan(), json);
-            Ok(())
-        }
+    let (plan, outcome) = match device::configure(device, profile) {
+        Ok(configured) => (configured.plan().clone(), Ok(())),
         Err(device::Refused::Unmet(plan)) => {
-            print(&plan, json);
-            Err(device::unmet(&plan))
+            let unmet = device::unmet(&plan);
+            (*plan, Err(unmet))
         }
-        Err(device::Refused::Failed(failure)) => Err(failure),
+        Err(device::Refused::Failed(failure)) => return Err(failure),
+    };
+    match (args.json, args.explain) {
+        (true, true) => {
+            let mut whole = for_machines(&plan);
+            whole["explain"] = explain::for_machines(profile);
+            say(whole);
+        }
+        (json, explained) => {
+            print(&plan, json);
+            if explained {
+                say(explain::for_people(profile));
+            }
+        }
     }
+    outcome
 }
 
-fn print(plan: &Plan, json: bool) {
+/// The plan alone.
+pub(crate) fn print(plan: &Plan, json: bool) {
     if json {
-        say(
-            json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(plan, None) }),
-        );
+        say(for_machines(plan));
     } else {
         say(table::plan(plan, None));
     }
+}
+
+fn for_machines(plan: &Plan) -> Value {
+    json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(plan, None) })
 }

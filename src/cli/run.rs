@@ -80,14 +80,16 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let (backend, embedded) = match nic {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
-        NicSpec::Sim => return job.on_sim(&profile, None, capture),
+        NicSpec::Sim(model) => return job.on_sim(model, &profile, None, capture),
     };
     match backend {
         Err(error) if error.forbidden_by_machine() && args.nic.is_none() => {
             warn(format_args!(
                 "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
             ));
-            job.on_sim(&job.profile(&NicSpec::Sim)?, Some(&error.to_string()), capture)
+            let instead = NicSpec::default_model();
+            let profile = job.profile(&NicSpec::Sim(instead))?;
+            job.on_sim(instead, &profile, Some(&error.to_string()), capture)
         }
         backend => job.on_tap(bring_up::tap(backend, &profile)?, &profile, embedded, capture),
     }
@@ -144,11 +146,12 @@ impl Job<'_> {
     /// On the NIC model, with our own acceptor behind the wire, polled by the same thread.
     fn on_sim(
         &self,
+        model: &str,
         profile: &Profile,
         instead_of: Option<&str>,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
-        let (near, far, wire) = device::sim(profile.frames);
+        let (near, far, wire) = device::sim(model, profile);
         let mac = Mac(near.mac());
         let clock = HostClock::new();
         wire.set_now(clock.now().mono);

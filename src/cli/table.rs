@@ -4,7 +4,7 @@ use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::observe::Observations;
-use fixwire::offload::plan::Plan;
+use fixwire::offload::plan::{Plan, Row as PlanRow};
 use serde_json::{Value, json};
 
 use super::percentiles::Percentiles;
@@ -55,21 +55,21 @@ pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
 
 /// The plan as rows for machines.
 pub(crate) fn plan_json(plan: &Plan, observations: Option<&Observations>) -> Value {
-    plan.rows()
-        .iter()
-        .map(|row| {
-            json!({
-                "capability": row.capability.name(),
-                "policy": row.policy.to_string(),
-                "advertised": row.advertised,
-                "configured": row.configured,
-                "observed": observed_of(plan, observations, row.capability),
-                "outcome": row.outcome.to_string(),
-                "by": row.by.to_string(),
-                "reason": row.reason,
-            })
-        })
-        .collect()
+    plan.rows().iter().map(|row| row_json(plan, observations, row)).collect()
+}
+
+/// One row of a plan for machines.
+pub(crate) fn row_json(plan: &Plan, observations: Option<&Observations>, row: &PlanRow) -> Value {
+    json!({
+        "capability": row.capability.name(),
+        "policy": row.policy.to_string(),
+        "advertised": row.advertised,
+        "configured": row.configured,
+        "observed": observed_of(plan, observations, row.capability),
+        "outcome": row.outcome.to_string(),
+        "by": row.by.to_string(),
+        "reason": row.reason,
+    })
 }
 
 fn observed_of(
@@ -108,6 +108,15 @@ pub(crate) fn rows(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> 
                 .map(|(column, text)| if column == 0 { Cell::new(text) } else { right(&text) })
                 .collect::<Vec<_>>(),
         ));
+    }
+    table.to_string()
+}
+
+/// Rows of words.
+pub(crate) fn texts(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut table = new(header);
+    for row in rows {
+        table.add_row(row);
     }
     table.to_string()
 }

@@ -11,6 +11,7 @@
 
 mod faults;
 mod model;
+pub mod models;
 mod nic;
 #[cfg(test)]
 mod tests;
@@ -116,7 +117,10 @@ impl Backend for SimBackend {
     type Error = Infallible;
 
     fn name(&self) -> String {
-        "sim".into()
+        match &*self.model.name {
+            "sim" => "sim".into(),
+            name => format!("sim:{name}"),
+        }
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -131,6 +135,11 @@ impl Backend for SimBackend {
 
     fn start(&mut self) -> Result<(), Infallible> {
         self.shared.borrow_mut().started[self.end] = true;
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Infallible> {
+        self.shared.borrow_mut().started[self.end] = false;
         Ok(())
     }
 

@@ -14,6 +14,13 @@ pub enum VerdictStyle {
     GoodOrSilent,
     /// Good when right, bad when wrong.
     GoodOrBad,
+    /// Good, unless it looked and found it wrong: good also of what it did not look at, as igb and
+    /// ixgbe are.
+    GoodUnlessBad,
+    /// Bad when wrong, silent when right, as e1000e is.
+    BadOrSilent,
+    /// Good when right and bad when wrong, and of every fourth frame nothing, as ena may be.
+    NowAndThen,
     /// Nothing, though it advertised the check.
     Silent,
     /// Good, whatever the bytes. A broken device: for tests that the engine finds it out.
@@ -21,13 +28,17 @@ pub enum VerdictStyle {
 }
 
 impl VerdictStyle {
-    /// What such a NIC says of a checksum that it found right or wrong, or that is not there.
-    pub(super) fn says(self, right: Option<bool>) -> Verdict {
+    /// What such a NIC says of a checksum that it found right or wrong, or that it does not look at, in
+    /// the frame that is its `nth`.
+    pub(super) fn says(self, right: Option<bool>, nth: u64) -> Verdict {
         match (self, right) {
+            (VerdictStyle::GoodUnlessBad, None) => Verdict::Good,
+            (VerdictStyle::NowAndThen, _) if nth % 4 == 3 => Verdict::Unknown,
             (_, None) | (VerdictStyle::Silent, _) => Verdict::Unknown,
+            (VerdictStyle::BadOrSilent, Some(true)) => Verdict::Unknown,
             (VerdictStyle::AlwaysGood, _) | (_, Some(true)) => Verdict::Good,
-            (VerdictStyle::GoodOrBad, Some(false)) => Verdict::Bad,
             (VerdictStyle::GoodOrSilent, Some(false)) => Verdict::Unknown,
+            (_, Some(false)) => Verdict::Bad,
         }
     }
 }

@@ -110,7 +110,7 @@ impl SimNic {
     }
 
     /// What the NIC says of a frame that arrived.
-    fn judge(&self, arrived: &mut InFlight) -> RxMeta {
+    fn judge(&self, arrived: &mut InFlight, nth: u64) -> RxMeta {
         let listens_to_none = self.uses.rx_tcp && self.model.capabilities.gives_none;
         let len = arrived.frame.len();
         if let Some(what) = arrived.unfinished.filter(|_| !listens_to_none) {
@@ -123,7 +123,7 @@ impl SimNic {
             if !told {
                 return Verdict::Unknown;
             }
-            self.model.verdicts.says(right(bytes))
+            self.model.verdicts.says(right(bytes), nth)
         };
         let mut meta = RxMeta {
             l3: says(self.uses.rx_ipv4, checksums::ipv4_is_right),
@@ -158,7 +158,7 @@ impl Nic for SimNic {
                 counters.rx_errors += 1;
                 continue;
             }
-            let meta = self.judge(&mut arrived);
+            let meta = self.judge(&mut arrived, counters.rx_frames);
             let mut frame = arrived.frame;
             let len = frame.len();
             frame.received(len, meta);

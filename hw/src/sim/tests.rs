@@ -511,5 +511,5 @@ fn the_two_ends_have_addresses_of_their_own() {
     assert_ne!(a.mac(), b.mac());
     let (mac, name) = (a.mac(), a.name());
     let (a, _) = running(a, Policy::Prefer);
-    assert_eq!((a.mac(), a.mtu(), name.as_str()), (mac, 1500, "sim"));
+    assert_eq!((a.mac(), a.mtu(), name.as_str()), (mac, 1500, "sim:full"));
 }

@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::device::Backend;
+use fixwire_offload::driver::Driver;
 use fixwire_offload::flow::FlowRule;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
@@ -209,7 +210,7 @@ impl Backend for TapBackend {
         let by = Provider::LinuxKernel;
         let rx = Advert { by, how: "kernel's DATA_VALID and NEEDS_CSUM in the virtio-net header" };
         let tx = Advert { by, how: "field left partial, the kernel finishes it" };
-        let mut capabilities = Capabilities::NONE
+        let mut capabilities = Capabilities::of(Driver::named("tap"))
             .with(Capability::RxTcpChecksum, rx)
             .with(Capability::TxTcpChecksum, tx);
         capabilities.gives_none = true;
@@ -241,6 +242,12 @@ impl Backend for TapBackend {
         while !self.control.is_running(&self.kernel.name) && waited.elapsed() < CARRIER_WAIT_MAX {
             sleep(Duration::from_millis(1));
         }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), TapError> {
+        // Asked for after a rule was refused alone, and a TAP advertises none. The interface stays up:
+        // it may not be ours.
         Ok(())
     }
 

@@ -1,61 +1,18 @@
 //! Profiles as TOML: built in, or a file of the user's that extends one.
 
-use std::collections::BTreeMap;
+use toml::Value;
 
-use serde::Deserialize;
-use toml::Spanned;
-
-use super::{Core, Idle, Policy, Profile};
-use crate::capability::Capability;
+use super::file::File;
+use super::merge::{Layers, Merged};
+use super::{BUILT_IN, Calibration, ClockSettings, Policy, Profile, Queues, built_in};
+use crate::plan::contradictions;
 use crate::toml_file::{TomlError, TomlFile, nearest};
-use crate::verdict::Audit;
 
-/// The profiles that come with the engine: name and text.
-pub const BUILT_IN: [(&str, &str); 3] = [
-    ("default", include_str!("../../profiles/default.toml")),
-    ("sim", include_str!("../../profiles/sim.toml")),
-    ("tap", include_str!("../../profiles/tap.toml")),
-];
-
-/// The text of a built-in profile.
-pub fn built_in(name: &str) -> Option<TomlFile> {
-    let (_, text) = BUILT_IN.into_iter().find(|(known, _)| *known == name)?;
-    Some(TomlFile {
-        name: name.to_owned(),
-        path: format!("built-in profile {name}"),
-        text: text.to_owned(),
-    })
-}
-
-const WHERE_KEYS_ARE: &str = "every key is explained in offload/profiles/default.toml";
+const WHERE_KEYS_ARE: &str = "every key is explained by `fixwire profiles show default`";
 /// More profiles in a row than anyone means: it is a circle, or nearly one.
 const EXTENDS_DEPTH_MAX: usize = 16;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    extends: Option<Spanned<String>>,
-    rx_checksum_audit: Option<Spanned<String>>,
-    #[serde(default)]
-    offloads: BTreeMap<Spanned<String>, Spanned<String>>,
-    #[serde(default)]
-    buffers: Buffers,
-    #[serde(default)]
-    engine: Engine,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Buffers {
-    frames: Option<Spanned<u64>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Engine {
-    core: Option<Spanned<toml::Value>>,
-    idle: Option<Spanned<String>>,
-}
+/// What every profile extends in the end.
+const ROOT: &str = "default";
 
 impl Profile {
     /// Reads a profile and what it extends. `find` yields the source that `extends` names; the
@@ -66,196 +23,173 @@ impl Profile {
     pub fn read(
         source: &TomlFile,
         find: &mut dyn FnMut(&str) -> Result<TomlFile, String>,
-    ) -> Result<Profile, TomlError> {
-        let mut chain: Vec<(TomlFile, File)> = Vec::new();
-        let mut next = Some(source.clone());
-        while let Some(source) = next.take() {
-            let file: File = source.parse(WHERE_KEYS_ARE)?;
-            if let Some(base) = &file.extends {
-                let name = base.get_ref();
-                if chain.len() >= EXTENDS_DEPTH_MAX
-                    || chain.iter().any(|(seen, _)| seen.name == *name)
-                {
-                    return Err(source.error(
-                        base.span(),
-                        format!("`extends = {name:?}` closes a circle"),
-                        "let one profile of the circle extend a built-in one, such as \"default\"",
-                    ));
-                }
-                next = Some(match built_in(name) {
-                    Some(found) if found.name != source.name => found,
-                    _ => find(name).map_err(|why| {
-                        source.error(
-                            base.span(),
-                            format!("the profile {name:?} cannot be read: {why}"),
-                            &known_profiles(),
-                        )
-                    })?,
-                });
+    ) -> Result<Merged, TomlError> {
+        let mut layers = Layers::default();
+        for file in chain(source, find)?.iter().rev() {
+            layers.lay(file)?;
+        }
+        let place = |key: &str, what: String, remedy: &str| {
+            let setting = layers.setting(key);
+            TomlError {
+                path: setting.map_or_else(|| source.path.clone(), |setting| setting.from.clone()),
+                line: setting.map_or(1, |setting| setting.line),
+                what,
+                remedy: remedy.to_owned(),
             }
-            chain.push((source, file));
-        }
-        let mut profile = Profile::all(Policy::Prefer);
-        for (source, file) in chain.into_iter().rev() {
-            apply(&mut profile, &source, file)?;
-        }
-        profile.name.clone_from(&source.name);
-        Ok(profile)
+        };
+        // Each file has been read by itself: whatever the table holds is right by itself.
+        let file: File =
+            Value::Table(layers.table()).try_into().map_err(|error: toml::de::Error| {
+                place("", error.message().to_owned(), WHERE_KEYS_ARE)
+            })?;
+        let profile = whole(source, file);
+        check(&profile, &place)?;
+        Ok(Merged { profile, settings: layers.into_settings() })
     }
 }
 
-fn apply(profile: &mut Profile, place: &TomlFile, file: File) -> Result<(), TomlError> {
-    if let Some(audit) = file.rx_checksum_audit {
-        profile.rx_checksum_audit = Audit::parse(audit.get_ref()).ok_or_else(|| {
-            place.bad_value(
-                &audit,
-                "rx_checksum_audit",
-                "write \"always\", \"off\" or \"1/N\" with N of at least 1",
-            )
-        })?;
+/// A profile and all that it extends, the last of which is the default.
+fn chain(
+    source: &TomlFile,
+    find: &mut dyn FnMut(&str) -> Result<TomlFile, String>,
+) -> Result<Vec<TomlFile>, TomlError> {
+    let mut chain = vec![source.clone()];
+    loop {
+        let source = &chain[chain.len() - 1];
+        let Some(name) = read_alone(source)?.extends else {
+            if source.name != ROOT {
+                chain.extend(built_in(ROOT));
+            }
+            return Ok(chain);
+        };
+        if chain.len() >= EXTENDS_DEPTH_MAX || chain.iter().any(|seen| seen.name == name) {
+            return Err(at_key(
+                source,
+                "extends",
+                format!("`extends = {name:?}` closes a circle"),
+                "let one profile of the circle extend a built-in one, such as \"default\"",
+            ));
+        }
+        let base = match built_in(&name) {
+            Some(found) => found,
+            None => find(&name).map_err(|why| {
+                let known = BUILT_IN.iter().map(|(name, _)| *name);
+                at_key(
+                    source,
+                    "extends",
+                    format!("the profile {name:?} cannot be read: {why}"),
+                    &format!("name a built-in profile or a file; {}", nearest(&name, known)),
+                )
+            })?,
+        };
+        chain.push(base);
     }
-    for (key, value) in file.offloads {
-        let capability = Capability::named(key.get_ref()).ok_or_else(|| {
-            place.error(
-                key.span(),
-                format!("unknown key `{}` in [offloads]", key.get_ref()),
-                &nearest(key.get_ref(), Capability::ALL.iter().map(|known| known.name())),
-            )
-        })?;
-        let policy = Policy::parse(value.get_ref()).ok_or_else(|| {
-            place.bad_value(&value, capability.name(), "write \"off\", \"prefer\" or \"require\"")
-        })?;
-        if policy == Policy::Require && capability.always_off() {
-            return Err(place.error(
-                value.span(),
+}
+
+/// One file without those that it extends: every mistake in it is found here, with its line.
+fn read_alone(source: &TomlFile) -> Result<File, TomlError> {
+    let file: File = source.parse(WHERE_KEYS_ARE)?;
+    for (capability, policy) in &file.offloads {
+        if *policy == Policy::Require && capability.always_off() {
+            return Err(at_key(
+                source,
+                capability.name(),
                 format!("`{capability}` cannot be required: {}", capability.doc()),
                 "write \"off\", or delete the line",
             ));
         }
-        *profile = profile.clone().with(capability, policy);
     }
-    if let Some(frames) = file.buffers.frames {
-        let count = *frames.get_ref();
-        if !(128..=1_048_576).contains(&count) {
-            return Err(place.error(
-                frames.span(),
-                format!("`frames` is {count}"),
-                "write a number from 128 to 1048576",
-            ));
-        }
-        profile.frames = count as usize;
+    Ok(file)
+}
+
+/// A mistake at the line that a key stands on.
+fn at_key(source: &TomlFile, key: &str, what: String, remedy: &str) -> TomlError {
+    let is_key = |line: &str| line.split('=').next().is_some_and(|name| name.trim() == key);
+    let line = source.text.lines().position(is_key).map_or(1, |line| line + 1);
+    TomlError { path: source.path.clone(), line, what, remedy: remedy.to_owned() }
+}
+
+/// The profile that a merged table is. The default profile writes every key, which a test sees to; what
+/// it might not write is what [`Profile::all`] says.
+fn whole(source: &TomlFile, file: File) -> Profile {
+    let otherwise = Profile::all(Policy::Prefer);
+    let File { queues, clock, calibration, .. } = file;
+    let mut profile = Profile {
+        name: source.name.clone(),
+        about: file.about.unwrap_or(otherwise.about),
+        drivers: file.drivers.unwrap_or(otherwise.drivers),
+        strict: file.strict.unwrap_or(otherwise.strict),
+        rx_checksum_audit: file.rx_checksum_audit.unwrap_or(otherwise.rx_checksum_audit),
+        devargs: file.device.devargs.unwrap_or(otherwise.devargs),
+        queues: Queues {
+            rx: queues.rx.unwrap_or(otherwise.queues.rx),
+            tx: queues.tx.unwrap_or(otherwise.queues.tx),
+            rx_descriptors: queues.rx_descriptors.unwrap_or(otherwise.queues.rx_descriptors),
+            tx_descriptors: queues.tx_descriptors.unwrap_or(otherwise.queues.tx_descriptors),
+        },
+        frames: file.buffers.frames.map_or(otherwise.frames, |frames| frames as usize),
+        core: file.engine.core.unwrap_or(otherwise.core),
+        numa_node: file.engine.numa_node.unwrap_or(otherwise.numa_node),
+        idle: file.engine.idle.unwrap_or(otherwise.idle),
+        clock: ClockSettings {
+            refresh_ms: clock.refresh_ms.unwrap_or(otherwise.clock.refresh_ms),
+            readings: clock.readings.unwrap_or(otherwise.clock.readings),
+            drift_ppm_max: clock.drift_ppm_max.unwrap_or(otherwise.clock.drift_ppm_max),
+            wander_ppb_per_s_max: clock
+                .wander_ppb_per_s_max
+                .unwrap_or(otherwise.clock.wander_ppb_per_s_max),
+            slew_ppm_max: clock.slew_ppm_max.unwrap_or(otherwise.clock.slew_ppm_max),
+            stale_after_ms: clock.stale_after_ms.unwrap_or(otherwise.clock.stale_after_ms),
+        },
+        calibration: Calibration {
+            rx_stamp_ns: calibration.rx_stamp_ns.unwrap_or(otherwise.calibration.rx_stamp_ns),
+            rx_stamp_error_ns: calibration
+                .rx_stamp_error_ns
+                .unwrap_or(otherwise.calibration.rx_stamp_error_ns),
+            source: calibration.source.unwrap_or(otherwise.calibration.source),
+        },
+        policies: otherwise.policies,
+    };
+    for (capability, policy) in file.offloads {
+        profile = profile.with(capability, policy);
     }
-    if let Some(core) = file.engine.core {
-        let number = core.get_ref().as_integer().and_then(|number| u16::try_from(number).ok());
-        profile.core = match (number, core.get_ref().as_str()) {
-            (Some(number), _) => Core::Number(number),
-            (_, Some("auto")) => Core::Auto,
-            (_, Some("any")) => Core::Any,
-            _ => {
-                return Err(place.error(
-                    core.span(),
-                    format!("`core` is {}", place.text.get(core.span()).unwrap_or("no core")),
-                    "write \"auto\", \"any\" or a core's number",
-                ));
-            }
-        };
+    profile
+}
+
+/// What no file says wrong by itself, and all of them together do.
+fn check(
+    profile: &Profile,
+    place: &impl Fn(&str, String, &str) -> TomlError,
+) -> Result<(), TomlError> {
+    if let Some(contradiction) = contradictions(profile).next() {
+        let (one, other) = (contradiction.one, contradiction.other);
+        return Err(place(
+            &format!("offloads.{one}"),
+            format!(
+                "`{one} = \"{}\"` contradicts `{other} = \"{}\"`: {}",
+                profile.policy(one),
+                profile.policy(other),
+                contradiction.why
+            ),
+            &format!(
+                "write \"prefer\" for the one that may yield, or \"{}\" for both",
+                if profile.policy(other) == Policy::Off { "off" } else { "prefer" }
+            ),
+        ));
     }
-    if let Some(idle) = file.engine.idle {
-        profile.idle = match idle.get_ref().as_str() {
-            "spin" => Idle::Spin,
-            "yield" => Idle::Yield,
-            _ => return Err(place.bad_value(&idle, "idle", "write \"spin\" or \"yield\"")),
-        };
+    let clock = &profile.clock;
+    if clock.stale_after_ms <= clock.refresh_ms {
+        return Err(place(
+            "clock.stale_after_ms",
+            format!(
+                "`stale_after_ms` is {}, and the clock is read every {} ms",
+                clock.stale_after_ms, clock.refresh_ms
+            ),
+            "write a number that is larger than `refresh_ms`, several times if a reading may fail",
+        ));
     }
     Ok(())
 }
 
-fn known_profiles() -> String {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-    format!("name a built-in profile ({}) or a file", names.join(", "))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Profile, TomlError> {
-        let source = TomlFile { name: "mine".into(), path: "mine.toml".into(), text: text.into() };
-        Profile::read(&source, &mut |name| match name {
-            "loop.toml" => Ok(TomlFile {
-                name: "loop.toml".into(),
-                path: "loop.toml".into(),
-                text: "extends = \"mine\"".into(),
-            }),
-            _ => Err("no such file".into()),
-        })
-    }
-
-    #[test]
-    fn every_built_in_profile_reads() {
-        for (name, _) in BUILT_IN {
-            let source = built_in(name).unwrap();
-            let profile = Profile::read(&source, &mut |_| Err("none".into())).unwrap();
-            assert_eq!(profile.name, name);
-        }
-    }
-
-    #[test]
-    fn default_names_every_capability() {
-        let text = built_in("default").unwrap().text;
-        for capability in Capability::ALL {
-            assert!(text.contains(&format!("\n{capability} = ")), "{capability}");
-        }
-    }
-
-    #[test]
-    fn a_short_profile_changes_only_what_it_says() {
-        let base = read("extends = \"tap\"").unwrap();
-        let mine = read("extends = \"tap\"\n[offloads]\nrx_timestamp = \"require\"\n").unwrap();
-        assert_eq!(mine.policy(Capability::RxTimestamp), Policy::Require);
-        assert_eq!(mine.with(Capability::RxTimestamp, base.policy(Capability::RxTimestamp)), base);
-    }
-
-    #[test]
-    fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
-        let cases = [
-            ("colour = 1\n", 1, "unknown key `colour`", "delete it"),
-            (
-                "\n[offloads]\nrx_tcp_cheksum = \"off\"\n",
-                3,
-                "unknown key `rx_tcp_cheksum` in [offloads]",
-                "`rx_tcp_checksum`?",
-            ),
-            (
-                "[offloads]\nrx_tcp_checksum = \"yes\"\n",
-                2,
-                "`rx_tcp_checksum` is \"yes\"",
-                "\"prefer\"",
-            ),
-            ("[offloads]\ntso = \"require\"\n", 2, "cannot be required", "\"off\""),
-            ("rx_checksum_audit = \"1/0\"\n", 1, "`rx_checksum_audit` is \"1/0\"", "1/N"),
-            ("[buffers]\nframes = 7\n", 2, "`frames` is 7", "128"),
-            ("[engine]\ncore = \"fast\"\n", 2, "`core` is \"fast\"", "auto"),
-            ("[engine]\ncore = 70000\n", 2, "`core` is 70000", "a core's number"),
-            ("[engine]\nidle = \"sleep\"\n", 2, "`idle` is \"sleep\"", "yield"),
-            ("extends = \"nosuch\"\n", 1, "\"nosuch\" cannot be read", "built-in"),
-            ("x = [\n", 1, "", "correct the line"),
-        ];
-        for (text, line, what, remedy) in cases {
-            let error = read(text).unwrap_err();
-            let sentence = error.to_string();
-            assert!(
-                sentence.starts_with(&format!("mine.toml:{line}: ")) || what.is_empty(),
-                "{sentence}"
-            );
-            assert!(sentence.contains(what) && sentence.contains(remedy), "{sentence}");
-            assert!(!sentence.contains('\n'), "{sentence}");
-        }
-    }
-
-    #[test]
-    fn a_circle_of_extends_is_refused() {
-        let error = read("extends = \"loop.toml\"").unwrap_err();
-        assert!(error.what.contains("circle"), "{error}");
-    }
-}
+mod tests;

@@ -4,8 +4,14 @@ use core::fmt;
 use std::borrow::Cow;
 
 use crate::capability::Capability;
+use crate::driver::Driver;
 use crate::profile::{Policy, Profile};
 use crate::verdict::Audit;
+
+mod fallback;
+mod resolve;
+
+pub use resolve::{Contradiction, contradictions};
 
 /// Who does a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +55,8 @@ pub struct Advert {
 /// What a device says that it can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
+    /// What is known of its driver beyond what it advertises.
+    pub driver: Driver,
     adverts: [Option<Advert>; Capability::COUNT],
     /// It hands over frames whose TCP checksum is not finished ([`Verdict::None`]).
     ///
@@ -58,8 +66,12 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// A device that can do nothing for us.
-    pub const NONE: Capabilities =
-        Capabilities { adverts: [None; Capability::COUNT], gives_none: false };
+    pub const NONE: Capabilities = Capabilities::of(Driver::UNKNOWN);
+
+    /// A device of `driver` that can do nothing for us.
+    pub const fn of(driver: Driver) -> Capabilities {
+        Capabilities { driver, adverts: [None; Capability::COUNT], gives_none: false }
+    }
 
     /// The same, and `capability` as `advert` says.
     #[must_use]
@@ -100,6 +112,20 @@ impl fmt::Display for Outcome {
             Outcome::Off => "off",
         })
     }
+}
+
+/// What a host does with buffers that it has handed to a device, as far as an offload depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostUse {
+    /// How many pools the frames of one transmit queue come from.
+    pub tx_pools: usize,
+    /// A sent frame's buffer is kept until its data is acknowledged, to be sent again.
+    pub keeps_sent_frames: bool,
+}
+
+impl HostUse {
+    /// This engine: one pool, and what may have to be sent again lies in the send buffer.
+    pub const ENGINE: HostUse = HostUse { tx_pools: 1, keeps_sent_frames: false };
 }
 
 /// What was decided for one capability.
@@ -145,10 +171,12 @@ pub struct Plan {
 impl Plan {
     /// Meets a profile with a device. Pure and deterministic.
     pub fn negotiate(nic: &str, profile: &Profile, device: &Capabilities) -> Plan {
-        let rows: Vec<Row> = Capability::ALL
-            .into_iter()
-            .map(|capability| decide(capability, profile.policy(capability), device))
-            .collect();
+        Plan::for_host(nic, profile, device, HostUse::ENGINE)
+    }
+
+    /// The same for a host that uses its buffers otherwise than this engine does.
+    pub fn for_host(nic: &str, profile: &Profile, device: &Capabilities, host: HostUse) -> Plan {
+        let rows = resolve::rows(profile, device, host);
         let trusts_rx_tcp = rows[usize::from(Capability::RxTcpChecksum.number())].configured;
         Plan {
             nic: nic.to_owned(),
@@ -180,78 +208,14 @@ impl Plan {
     }
 
     /// The same plan after the device refused to be configured so, or a rule was refused: the host
-    /// does it from here on.
+    /// does it from here on, and what needs it goes with it. Nothing is switched on in its stead.
     #[must_use]
     pub fn demoted(mut self, capability: Capability, reason: String) -> Plan {
-        let fallback = fallback(capability);
-        let row = &mut self.rows[usize::from(capability.number())];
-        row.configured = false;
-        row.outcome = fallback.outcome;
-        row.by = fallback.by;
-        row.reason = Cow::Owned(reason);
-        if capability == Capability::RxTcpChecksum {
+        resolve::demote(&mut self.rows, capability, Cow::Owned(reason));
+        if !self.uses(Capability::RxTcpChecksum) {
             self.gives_none = false;
         }
         self
-    }
-}
-
-fn decide(capability: Capability, policy: Policy, device: &Capabilities) -> Row {
-    let advert = device.advert(capability);
-    let advertised = advert.is_some();
-    let fallback = fallback(capability);
-    let host = |reason: Cow<'static, str>| Row {
-        capability,
-        policy,
-        advertised,
-        configured: false,
-        outcome: fallback.outcome,
-        by: fallback.by,
-        reason,
-    };
-    if capability.always_off() {
-        return host(Cow::Borrowed(fallback.how));
-    }
-    match (policy, advert) {
-        (Policy::Off, _) => host(Cow::Owned(format!("off in the profile: {}", fallback.how))),
-        (_, None) => host(Cow::Owned(format!("not advertised: {}", fallback.how))),
-        (_, Some(Advert { by, how })) => Row {
-            capability,
-            policy,
-            advertised,
-            configured: true,
-            outcome: Outcome::Device,
-            by,
-            reason: Cow::Borrowed(how),
-        },
-    }
-}
-
-/// What happens when the device does not do it.
-struct Fallback {
-    outcome: Outcome,
-    by: Provider,
-    how: &'static str,
-}
-
-fn fallback(capability: Capability) -> Fallback {
-    let host = |how| Fallback { outcome: Outcome::Host, by: Provider::Fixwire, how };
-    let off = |how| Fallback { outcome: Outcome::Off, by: Provider::Nobody, how };
-    match capability {
-        Capability::RxIpv4Checksum => host("every IPv4 header is summed in software"),
-        Capability::RxTcpChecksum => host("every TCP segment is summed in software"),
-        Capability::TxIpv4Checksum => host("each IPv4 header is summed as it is written"),
-        Capability::TxTcpChecksum => host("summed while the payload is copied into the frame"),
-        Capability::RxTimestamp => host("host monotonic clock, read after rx_burst"),
-        Capability::FlowSteering => host("connections are told apart by the 4-tuple table"),
-        Capability::FlowIsolation => host("frames for others are refused by name"),
-        Capability::Rss => off("one queue: order within a session needs no spreading"),
-        Capability::FastFree => off("each sent buffer returns to the pool it came from"),
-        Capability::Scatter => off("every frame fits one buffer"),
-        Capability::Inlining => off("the frame is handed over by reference"),
-        Capability::CqeCompression => off("each completion keeps its own stamp"),
-        Capability::Lro => off("always off: each frame keeps its own stamp and verdict"),
-        Capability::Tso => off("always off: a message is a segment, and its frame is ours to time"),
     }
 }
 

@@ -1,0 +1,225 @@
+//! The NICs that are modelled, by name: what each advertises, and how it speaks of checksums.
+//!
+//! From the drivers' sources and documentation (DPDK 22.11 and later); none of it was run on the NIC
+//! it is named after. What is a model is said so wherever it is shown.
+
+use std::borrow::Cow;
+
+use fixwire_offload::capability::Capability;
+use fixwire_offload::capability::Capability::{
+    CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
+    FlowSteering, Inlining, Lro, Mprq, Rss, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
+    RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum,
+};
+use fixwire_offload::driver::Driver;
+use fixwire_offload::plan::{Advert, Capabilities, Provider};
+
+use super::model::{Model, VerdictStyle};
+
+/// One line of the catalogue.
+struct Entry {
+    name: &'static str,
+    driver: &'static str,
+    verdicts: VerdictStyle,
+    /// It hands over frames whose TCP checksum the sender never finished.
+    gives_none: bool,
+    does: &'static [&'static [Capability]],
+}
+
+const CHECKSUMS: &[Capability] = &[RxIpv4Checksum, RxTcpChecksum, TxIpv4Checksum, TxTcpChecksum];
+const RULES: &[Capability] = &[FlowSteering, FlowMasked, FlowDrop, FlowMark, FlowCount];
+const BUFFERS: &[Capability] = &[Rss, FastFree, Scatter, RxVector, Tso];
+const MLX5: &[Capability] = &[RxTimestamp, FlowIsolation, Inlining, CqeCompression, Mprq, Lro];
+
+/// Every model, in the order of the profiles.
+const ENTRIES: &[Entry] = &[
+    entry("connectx5", "mlx5_pci", VerdictStyle::GoodOrSilent, &[CHECKSUMS, RULES, BUFFERS, MLX5]),
+    entry(
+        "connectx6dx",
+        "mlx5_pci",
+        VerdictStyle::GoodOrSilent,
+        &[CHECKSUMS, RULES, BUFFERS, MLX5, &[RxTimestampRealTime]],
+    ),
+    entry(
+        "connectx7",
+        "mlx5_pci",
+        VerdictStyle::GoodOrSilent,
+        &[CHECKSUMS, RULES, BUFFERS, MLX5, &[RxTimestampRealTime]],
+    ),
+    entry("e810", "net_ice", VerdictStyle::GoodOrBad, &[CHECKSUMS, RULES, BUFFERS, &[RxTimestamp]]),
+    entry(
+        "x710",
+        "net_i40e",
+        VerdictStyle::GoodOrBad,
+        &[CHECKSUMS, BUFFERS, &[FlowSteering, FlowDrop, FlowMark]],
+    ),
+    entry(
+        "82599",
+        "net_ixgbe",
+        VerdictStyle::GoodUnlessBad,
+        &[CHECKSUMS, BUFFERS, &[FlowSteering, FlowMasked, FlowDrop, FlowMark, Lro]],
+    ),
+    entry(
+        "82576",
+        "net_e1000_igb",
+        VerdictStyle::GoodUnlessBad,
+        &[CHECKSUMS, &[FlowSteering, FlowMasked, Rss, Scatter, Tso]],
+    ),
+    entry("82574", "net_e1000_em", VerdictStyle::BadOrSilent, &[CHECKSUMS, &[Scatter]]),
+    entry(
+        "sfc-x2",
+        "net_sfc_efx",
+        VerdictStyle::GoodOrBad,
+        &[
+            CHECKSUMS,
+            &[FlowSteering, FlowMasked, FlowDrop, FlowIsolation, Rss, FastFree, Scatter, Tso],
+        ],
+    ),
+    entry("ena", "net_ena", VerdictStyle::NowAndThen, &[CHECKSUMS, &[Rss, FastFree, Scatter, Tso]]),
+    entry(
+        "bnxt",
+        "net_bnxt",
+        VerdictStyle::GoodOrBad,
+        &[CHECKSUMS, RULES, BUFFERS, &[RxTimestamp, RxTimestampRealTime, Lro]],
+    ),
+    Entry {
+        gives_none: true,
+        ..entry(
+            "virtio",
+            "net_virtio",
+            VerdictStyle::GoodOrSilent,
+            &[&[RxTcpChecksum, TxTcpChecksum, Scatter, RxVector, Lro, Tso]],
+        )
+    },
+    entry(
+        "vmxnet3",
+        "net_vmxnet3",
+        VerdictStyle::Silent,
+        &[&[RxIpv4Checksum, RxTcpChecksum, TxTcpChecksum, Rss, Scatter, Lro, Tso]],
+    ),
+    Entry {
+        gives_none: true,
+        ..entry("tap", "tap", VerdictStyle::GoodOrSilent, &[&[RxTcpChecksum, TxTcpChecksum]])
+    },
+    entry("af_packet", "net_af_packet", VerdictStyle::Silent, &[]),
+    entry("af_xdp", "net_af_xdp", VerdictStyle::Silent, &[]),
+    entry(
+        "sim",
+        "sim",
+        VerdictStyle::GoodOrBad,
+        &[CHECKSUMS, RULES, &[RxTimestamp, FlowIsolation, FastFree]],
+    ),
+    entry(
+        "rtl",
+        "rtl",
+        VerdictStyle::GoodOrBad,
+        &[CHECKSUMS, RULES, &[RxTimestamp, RxTimestampRealTime, FlowIsolation]],
+    ),
+];
+
+const fn entry(
+    name: &'static str,
+    driver: &'static str,
+    verdicts: VerdictStyle,
+    does: &'static [&'static [Capability]],
+) -> Entry {
+    Entry { name, driver, verdicts, gives_none: false, does }
+}
+
+/// The names of all models.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    ENTRIES.iter().map(|entry| entry.name)
+}
+
+impl Model {
+    /// The model called `name`, if there is one.
+    pub fn named(name: &str) -> Option<Model> {
+        let entry = ENTRIES.iter().find(|entry| entry.name == name)?;
+        let does = entry.does.iter().flat_map(|group| group.iter().copied());
+        let mut capabilities =
+            does.fold(Capabilities::of(Driver::named(entry.driver)), |all, capability| {
+                all.with(capability, Advert { by: Provider::Model, how: how(entry, capability) })
+            });
+        capabilities.gives_none = entry.gives_none;
+        Some(Model {
+            name: Cow::Borrowed(entry.name),
+            capabilities,
+            verdicts: entry.verdicts,
+            hands_over_unfinished: entry.gives_none,
+            ..Model::bare()
+        })
+    }
+}
+
+/// What a model says of how it does a piece of work.
+fn how(entry: &Entry, capability: Capability) -> &'static str {
+    match capability {
+        RxIpv4Checksum | RxTcpChecksum if entry.gives_none => {
+            "vouches for data whose sum the sender never finished"
+        }
+        RxIpv4Checksum | RxTcpChecksum => match entry.verdicts {
+            VerdictStyle::GoodOrSilent => {
+                "says good or nothing; its silence is verified in software"
+            }
+            VerdictStyle::GoodOrBad => "says good or bad; its bad is verified in software",
+            VerdictStyle::GoodUnlessBad => {
+                "says good unless it found an error, also of what it did not look at"
+            }
+            VerdictStyle::BadOrSilent => "says bad or nothing; both are verified in software",
+            VerdictStyle::NowAndThen => "says good or bad, of some frames nothing",
+            VerdictStyle::Silent => "says nothing though it advertises to; verified in software",
+            VerdictStyle::AlwaysGood => "says good whatever the bytes",
+        },
+        TxTcpChecksum if entry.gives_none => "field left partial for the peer",
+        TxIpv4Checksum => "fills the field in",
+        TxTcpChecksum => "finishes the field from the pseudo-header's sum",
+        RxTimestamp => "stamps each frame by its clock",
+        RxTimestampRealTime => "its clock tells the time of day",
+        FlowSteering => "exact tuples to a queue",
+        FlowMasked => "addresses and ports left open",
+        FlowDrop => "drops by rule",
+        FlowMark => "marks by rule",
+        FlowCount => "counts by rule",
+        FlowIsolation => "frames that no rule names do not reach our queues",
+        _ => "in the model",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fixwire_offload::profile::{BUILT_IN, Policy, Profile, built_in};
+
+    use super::*;
+
+    #[test]
+    fn every_profile_of_a_nic_has_its_model_with_a_driver_that_the_profile_is_for() {
+        for (name, _) in BUILT_IN.iter().filter(|(name, _)| *name != "default") {
+            let model = Model::named(name).unwrap_or_else(|| panic!("no model {name}"));
+            let profile = Profile::read(&built_in(name).unwrap(), &mut |_| Err("none".into()))
+                .unwrap()
+                .profile;
+            assert!(profile.is_for(model.capabilities.driver.name), "{name}");
+        }
+        assert_eq!(names().count(), BUILT_IN.len() - 1);
+        assert!(Model::named("connectx9").is_none());
+    }
+
+    /// A policy of "off" in a profile is either a choice or what the NIC cannot do; "prefer" of what it
+    /// never does would mislead whoever reads the profile.
+    #[test]
+    fn a_profile_does_not_switch_off_data_path_offloads_that_its_nic_has() {
+        for name in names() {
+            let model = Model::named(name).unwrap();
+            let profile = Profile::read(&built_in(name).unwrap(), &mut |_| Err("none".into()))
+                .unwrap()
+                .profile;
+            for capability in
+                Capability::ALL.into_iter().filter(|known| known.is_on_the_data_path())
+            {
+                let has = model.capabilities.advert(capability).is_some();
+                let is_off = profile.policy(capability) == Policy::Off;
+                assert!(!(has && is_off), "{name}: {capability}");
+            }
+        }
+    }
+}
