@@ -1,0 +1,459 @@
+//! What a device's flow table takes, and a set of rules held against it before the device is asked.
+//!
+//! A driver has the last word: limits that it does not publish show when a rule is installed.
+
+use core::fmt;
+
+use super::key::MaskedKey;
+use super::rule::{Actions, Fate, FlowRule, Pattern, TcpMatch};
+use super::set::{OnMiss, RULES_MAX, RuleSet};
+
+/// What a flow table takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowLimits {
+    /// Whose it is, for people.
+    pub device: &'static str,
+    /// How many rules.
+    pub rules_max: usize,
+    /// The largest number of a priority.
+    pub priority_max: u32,
+    /// How many masks that differ: each costs a table, or a lookup.
+    pub masks_max: usize,
+    /// Which masks.
+    pub masks: Masks,
+    /// Whether a rule can name a VLAN.
+    pub vlan: bool,
+    /// Whether a rule of addresses alone matches TCP segments too: ice and i40e take it for one about
+    /// packets of no transport that they know.
+    pub without_tcp: bool,
+    /// How many receive queues there are to send to.
+    pub queues: u16,
+    /// Whether a rule can drop.
+    pub drop: bool,
+    /// The largest mark; `None` if a rule cannot mark.
+    pub mark_max: Option<u32>,
+    /// Whether a rule can mark what it drops, which nobody will see.
+    pub mark_dropped: bool,
+    /// Whether a rule can count.
+    pub count: bool,
+    /// Whether frames that no rule matches can be kept away from our queues.
+    pub isolation: bool,
+}
+
+/// Which masks a flow table takes. Each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Masks {
+    /// All addresses and ports in full: a connection.
+    Exact,
+    /// Each in full or not at all: a listener.
+    Fields,
+    /// Any bits of them.
+    Bits,
+}
+
+/// Why a set of rules does not fit a device.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {limit}")]
+pub struct RuleRefused {
+    /// Which part of the set.
+    pub place: Place,
+    /// What does not fit, and what to do about it.
+    pub limit: Limit,
+}
+
+/// A part of a set of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// This rule, by its number from 0.
+    Rule(usize, FlowRule),
+    /// What becomes of frames that no rule matches.
+    Miss,
+}
+
+/// What does not fit a device. `device` is its name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say what each number is")]
+pub enum Limit {
+    #[error("{device} takes {max} rules; let one rule with a mask stand for several")]
+    Rules { device: &'static str, max: usize },
+    #[error("{device} knows no priority {priority}; number the priorities from 0 to {max}")]
+    Priority { device: &'static str, priority: u32, max: u32 },
+    #[error(
+        "this is the mask number {} and {device} takes {max} that differ; give rules the same fields and \
+         prefix lengths", max + 1
+    )]
+    MasksMax { device: &'static str, max: usize },
+    #[error("{device} takes {} only; {}", .takes.takes(), .takes.remedy())]
+    Masks { device: &'static str, takes: Masks },
+    #[error(
+        "{device} does not match VLANs; delete the VLAN, and let others than ours be filtered before"
+    )]
+    Vlan { device: &'static str },
+    #[error("{device} matches no TCP segments by addresses alone; name the protocol TCP")]
+    WithoutTcp { device: &'static str },
+    #[error(
+        "{device} has no queue {queue}, and {queues} in all, from 0; name another, or set up more"
+    )]
+    Queue { device: &'static str, queue: u16, queues: u16 },
+    #[error("{device} does not drop by rule; delete the rule, and leave such frames to the host")]
+    Drop { device: &'static str },
+    #[error("{device} does not mark; delete the mark")]
+    Mark { device: &'static str },
+    #[error("{device} cannot mark with {mark}; use marks up to {max}")]
+    MarkMax { device: &'static str, mark: u32, max: u32 },
+    #[error("{device} does not mark what it drops; delete the mark, or count instead")]
+    MarkDropped { device: &'static str },
+    #[error("{device} does not count by rule; do without, or read the queue's counters")]
+    Count { device: &'static str },
+    #[error("{device} cannot be isolated; let what no rule matches go to a queue")]
+    Isolation { device: &'static str },
+}
+
+impl FlowLimits {
+    /// Our own [`Classifier`](super::Classifier).
+    pub const SOFTWARE: FlowLimits = FlowLimits {
+        device: "the software classifier",
+        rules_max: RULES_MAX,
+        priority_max: u32::MAX,
+        masks_max: 16,
+        masks: Masks::Bits,
+        vlan: true,
+        without_tcp: true,
+        queues: u16::MAX,
+        drop: true,
+        mark_max: Some(u32::MAX),
+        mark_dropped: true,
+        count: true,
+        isolation: true,
+    };
+
+    /// DPDK's mlx5 driver on a ConnectX-5, the rules in group 0, with one queue. Its priorities are
+    /// the fewer of the 3 and 5 that firmware offers. A mark is 24 bits less a few that the driver keeps
+    /// (`MLX5_FLOW_MARK_MAX`). How many rules and masks it takes is known to the device alone.
+    pub const MLX5: FlowLimits = FlowLimits {
+        device: "mlx5",
+        priority_max: 2,
+        masks_max: usize::MAX,
+        queues: 1,
+        mark_max: Some(0x00ff_ffef),
+        mark_dropped: false,
+        ..FlowLimits::SOFTWARE
+    };
+
+    /// A device without a flow table: no rule is taken.
+    pub const NONE: FlowLimits = FlowLimits {
+        device: "this device",
+        rules_max: 0,
+        priority_max: 0,
+        masks_max: 0,
+        masks: Masks::Exact,
+        vlan: false,
+        without_tcp: false,
+        queues: 1,
+        drop: false,
+        mark_max: None,
+        mark_dropped: false,
+        count: false,
+        isolation: false,
+    };
+
+    /// Holds a set of rules against the limits.
+    ///
+    /// # Errors
+    /// The first part that does not fit, with the remedy.
+    pub fn check(&self, set: &RuleSet) -> Result<(), RuleRefused> {
+        let mut masks: Vec<u128> = Vec::new();
+        for (number, rule) in set.rules().iter().enumerate() {
+            let refuse = |limit| RuleRefused { place: Place::Rule(number, *rule), limit };
+            if number >= self.rules_max {
+                return Err(refuse(Limit::Rules { device: self.device, max: self.rules_max }));
+            }
+            self.check_rule(rule).map_err(refuse)?;
+            let mask = MaskedKey::of(&rule.pattern).mask;
+            if !masks.contains(&mask) {
+                if masks.len() >= self.masks_max {
+                    return Err(refuse(Limit::MasksMax {
+                        device: self.device,
+                        max: self.masks_max,
+                    }));
+                }
+                masks.push(mask);
+            }
+        }
+        self.check_miss(set.on_miss()).map_err(|limit| RuleRefused { place: Place::Miss, limit })
+    }
+
+    fn check_rule(&self, rule: &FlowRule) -> Result<(), Limit> {
+        let FlowRule { priority, pattern, actions } = rule;
+        let device = self.device;
+        if *priority > self.priority_max {
+            return Err(Limit::Priority { device, priority: *priority, max: self.priority_max });
+        }
+        if pattern.vlan.is_some() && !self.vlan {
+            return Err(Limit::Vlan { device });
+        }
+        if pattern.tcp.is_none() && !self.without_tcp {
+            return Err(Limit::WithoutTcp { device });
+        }
+        if Masks::needed(pattern) > self.masks {
+            return Err(Limit::Masks { device, takes: self.masks });
+        }
+        self.check_actions(actions)
+    }
+
+    fn check_actions(&self, actions: &Actions) -> Result<(), Limit> {
+        let device = self.device;
+        match actions.fate {
+            Fate::Queue(queue) => self.check_queue(queue)?,
+            Fate::Drop if !self.drop => return Err(Limit::Drop { device }),
+            Fate::Drop if actions.mark.is_some() && !self.mark_dropped => {
+                return Err(Limit::MarkDropped { device });
+            }
+            Fate::Drop => {}
+        }
+        if let Some(mark) = actions.mark {
+            match self.mark_max {
+                None => return Err(Limit::Mark { device }),
+                Some(max) if mark > max => return Err(Limit::MarkMax { device, mark, max }),
+                Some(_) => {}
+            }
+        }
+        if actions.count && !self.count { Err(Limit::Count { device }) } else { Ok(()) }
+    }
+
+    fn check_miss(&self, on_miss: OnMiss) -> Result<(), Limit> {
+        match on_miss {
+            OnMiss::Queue(queue) => self.check_queue(queue),
+            OnMiss::NotOurs if self.isolation => Ok(()),
+            OnMiss::NotOurs => Err(Limit::Isolation { device: self.device }),
+        }
+    }
+
+    fn check_queue(&self, queue: u16) -> Result<(), Limit> {
+        let (device, queues) = (self.device, self.queues);
+        if queue < queues { Ok(()) } else { Err(Limit::Queue { device, queue, queues }) }
+    }
+}
+
+impl Masks {
+    /// What a pattern needs.
+    pub fn needed(pattern: &Pattern) -> Masks {
+        let TcpMatch { src_port, dst_port } = pattern.tcp.unwrap_or(TcpMatch::ANY);
+        // A port's mask at the width of an address's.
+        let widened = |mask: u16| u32::from(mask) << 16 | u32::from(mask);
+        let masks = [
+            pattern.src.mask().to_bits(),
+            pattern.dst.mask().to_bits(),
+            widened(src_port.mask()),
+            widened(dst_port.mask()),
+        ];
+        if masks.iter().all(|mask| *mask == u32::MAX) {
+            Masks::Exact
+        } else if masks.iter().all(|mask| matches!(*mask, 0 | u32::MAX)) {
+            Masks::Fields
+        } else {
+            Masks::Bits
+        }
+    }
+
+    fn takes(self) -> &'static str {
+        match self {
+            Masks::Exact => "addresses and ports in full",
+            Masks::Fields => "an address or a port in full or not at all",
+            Masks::Bits => "any mask",
+        }
+    }
+
+    fn remedy(self) -> &'static str {
+        match self {
+            Masks::Exact => "write one rule for each connection",
+            Masks::Fields | Masks::Bits => {
+                "write one rule for each address or port, or leave it open"
+            }
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Rule(number, rule) => write!(f, "steering rule #{number} ({rule})"),
+            Place::Miss => f.write_str("frames that no steering rule matches"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::super::field::{AddrMatch, PortMatch, VlanId};
+    use super::*;
+
+    const PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 9878);
+    const LOCAL: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 40_000);
+
+    fn refusal(limits: FlowLimits, rules: &[FlowRule], on_miss: OnMiss) -> Option<RuleRefused> {
+        limits.check(&RuleSet::new(rules.to_vec(), on_miss).unwrap()).err()
+    }
+
+    #[test]
+    fn each_limit_refuses_what_is_past_it_and_nothing_else() {
+        const DEVICE: FlowLimits =
+            FlowLimits { device: "x", queues: 4, priority_max: 8, ..FlowLimits::SOFTWARE };
+        let device = "x";
+        let connection = FlowRule::connection(PEER, LOCAL, 0);
+        let listener = FlowRule::listener(LOCAL, 0);
+        let prefix = FlowRule::new(
+            Pattern { src: AddrMatch::prefix(*PEER.ip(), 8), ..Pattern::TCP },
+            Fate::Queue(0),
+        );
+        let ip_only = FlowRule::new(Pattern::IPV4, Fate::Queue(0)).at_priority(8);
+        let dropping = FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(7);
+        let vlan = connection.in_vlan(VlanId::new(1).unwrap());
+        let queue_4 = FlowRule::connection(PEER, LOCAL, 4);
+        for (limits, fits, refused, limit) in [
+            (
+                FlowLimits { rules_max: 1, ..DEVICE },
+                vec![connection],
+                vec![connection, listener],
+                Limit::Rules { device, max: 1 },
+            ),
+            (
+                DEVICE,
+                vec![ip_only],
+                vec![connection.at_priority(9)],
+                Limit::Priority { device, priority: 9, max: 8 },
+            ),
+            (
+                FlowLimits { masks_max: 1, ..DEVICE },
+                vec![connection, FlowRule::connection(LOCAL, PEER, 0)],
+                vec![connection, listener],
+                Limit::MasksMax { device, max: 1 },
+            ),
+            (
+                FlowLimits { masks: Masks::Fields, ..DEVICE },
+                vec![connection, listener, ip_only],
+                vec![connection, prefix.at_priority(1)],
+                Limit::Masks { device, takes: Masks::Fields },
+            ),
+            (
+                FlowLimits { masks: Masks::Exact, ..DEVICE },
+                vec![connection],
+                vec![listener],
+                Limit::Masks { device, takes: Masks::Exact },
+            ),
+            (
+                FlowLimits { vlan: false, ..DEVICE },
+                vec![connection],
+                vec![vlan],
+                Limit::Vlan { device },
+            ),
+            (
+                FlowLimits { without_tcp: false, ..DEVICE },
+                vec![dropping],
+                vec![ip_only],
+                Limit::WithoutTcp { device },
+            ),
+            (
+                DEVICE,
+                vec![FlowRule::connection(PEER, LOCAL, 3)],
+                vec![queue_4],
+                Limit::Queue { device, queue: 4, queues: 4 },
+            ),
+            (
+                FlowLimits { drop: false, ..DEVICE },
+                vec![connection],
+                vec![dropping],
+                Limit::Drop { device },
+            ),
+            (
+                FlowLimits { mark_max: None, ..DEVICE },
+                vec![connection],
+                vec![connection.marked(0)],
+                Limit::Mark { device },
+            ),
+            (
+                FlowLimits { mark_max: Some(6), ..DEVICE },
+                vec![connection.marked(6)],
+                vec![connection.marked(7)],
+                Limit::MarkMax { device, mark: 7, max: 6 },
+            ),
+            (
+                FlowLimits { mark_dropped: false, ..DEVICE },
+                vec![dropping, connection.marked(7)],
+                vec![dropping.marked(7)],
+                Limit::MarkDropped { device },
+            ),
+            (
+                FlowLimits { count: false, ..DEVICE },
+                vec![connection],
+                vec![connection.counted()],
+                Limit::Count { device },
+            ),
+        ] {
+            let on_miss = OnMiss::Queue(0);
+            assert_eq!(refusal(limits, &fits, on_miss), None, "{limit}");
+            let last = refused.len() - 1;
+            let place = Place::Rule(last, refused[last]);
+            assert_eq!(refusal(limits, &refused, on_miss), Some(RuleRefused { place, limit }));
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_miss_has_limits_too() {
+        let limits =
+            FlowLimits { device: "x", queues: 4, isolation: false, ..FlowLimits::SOFTWARE };
+        assert_eq!(refusal(limits, &[], OnMiss::Queue(3)), None);
+        assert_eq!(
+            refusal(limits, &[], OnMiss::Queue(4)).unwrap().to_string(),
+            "frames that no steering rule matches: x has no queue 4, and 4 in all, from 0; name another, \
+             or set up more"
+        );
+        assert_eq!(
+            refusal(limits, &[], OnMiss::NotOurs).unwrap().to_string(),
+            "frames that no steering rule matches: x cannot be isolated; let what no rule matches go to \
+             a queue"
+        );
+        assert_eq!(refusal(FlowLimits::SOFTWARE, &[], OnMiss::NotOurs), None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_rule_the_limit_and_the_remedy() {
+        let rules =
+            [FlowRule::connection(PEER, LOCAL, 0), FlowRule::listener(LOCAL, 0).marked(1 << 24)];
+        assert_eq!(
+            refusal(FlowLimits::MLX5, &rules, OnMiss::NotOurs).unwrap().to_string(),
+            "steering rule #1 (flow create 0 ingress priority 1 pattern eth / ipv4 dst is 10.0.0.2 / tcp \
+             dst is 40000 / end actions mark id 16777216 / queue index 0 / end): mlx5 cannot mark with \
+             16777216; use marks up to 16777199"
+        );
+    }
+
+    #[test]
+    fn without_a_table_no_rule_is_taken_and_no_rules_are() {
+        let connection = FlowRule::connection(PEER, LOCAL, 0);
+        assert_eq!(refusal(FlowLimits::NONE, &[], OnMiss::Queue(0)), None);
+        assert!(matches!(
+            refusal(FlowLimits::NONE, &[connection], OnMiss::Queue(0)).unwrap().limit,
+            Limit::Rules { max: 0, .. }
+        ));
+    }
+
+    #[test]
+    fn one_bit_of_an_address_or_a_port_is_a_mask() {
+        let port = |mask| Pattern {
+            tcp: Some(TcpMatch { dst_port: PortMatch::masked(0, mask), ..TcpMatch::ANY }),
+            ..Pattern::TCP
+        };
+        for (pattern, needed) in [
+            (FlowRule::connection(PEER, LOCAL, 0).pattern, Masks::Exact),
+            (Pattern::IPV4, Masks::Fields),
+            (port(0xffff), Masks::Fields),
+            (port(0x7fff), Masks::Bits),
+            (Pattern { dst: AddrMatch::prefix(*PEER.ip(), 31), ..Pattern::IPV4 }, Masks::Bits),
+        ] {
+            assert_eq!(Masks::needed(&pattern), needed, "{pattern}");
+        }
+    }
+}
