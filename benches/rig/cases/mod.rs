@@ -1,6 +1,7 @@
 //! Everything that is measured, bench by bench, in the table's order.
 
 mod checksum;
+mod classify;
 mod fix;
 mod frame_to_frame;
 mod tcp;
@@ -12,13 +13,14 @@ use crate::case::Case;
 pub type Bench = (&'static str, fn() -> Vec<Case>);
 
 /// Every bench.
-pub const ALL: [Bench; 6] = [
+pub const ALL: [Bench; 7] = [
     ("frame_to_frame", frame_to_frame::cases),
     ("tcp", tcp::cases),
     ("fix_decode", fix::decode_cases),
     ("fix_encode", fix::encode_cases),
     ("wire", wire::cases),
     ("checksum", checksum::cases),
+    ("classify", classify::cases),
 ];
 
 /// One bench's cases.

@@ -80,7 +80,7 @@ fn transmit(connection: Option<ConnectionId>, number: u32, payload: &[u8]) -> Tr
 }
 
 /// Frames with right sums. Who they are from does not matter here.
-fn frames() -> Vec<Vec<u8>> {
+pub(super) fn frames() -> Vec<Vec<u8>> {
     let payload = messages::filler(REPORT_LEN);
     let mut emitter = Emitter::new(&Sums::InSoftware.plan(), NETWORK);
     (0..DISTINCT as u32)

@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 use super::key::{FlowKey, MaskedKey};
 use super::limits::{FlowLimits, RuleRefused};
 use super::rule::FlowRule;
-use super::set::{Matched, OnMiss, Outcome, RuleSet};
+use super::set::{Matched, Outcome, RuleSet};
 use super::table::Table;
 
 /// Tables at most: the masks that differ.
@@ -21,11 +21,10 @@ const MASKS_MAX: usize = FlowLimits::SOFTWARE.masks_max;
 pub struct Classifier {
     /// By the best rank in each.
     tables: ArrayVec<Table, MASKS_MAX>,
-    /// What each rank stands for.
-    ranked: Box<[Matched]>,
-    on_miss: OnMiss,
-    /// By the rule's number.
-    counts: Box<[Count]>,
+    /// By rank, which stands for a rule; the last is a miss.
+    outcomes: Box<[Outcome]>,
+    /// By the rule's number, of those that count.
+    counts: Box<[Option<Count>]>,
 }
 
 /// What a rule has matched since it was installed (rte_flow, "Action: COUNT").
@@ -36,9 +35,6 @@ pub struct Count {
     /// Their bytes, without the frame check sequence.
     pub bytes: u64,
 }
-
-/// More than any rank: no rule yet.
-const NO_RANK: usize = usize::MAX;
 
 impl Classifier {
     /// Makes the tables.
@@ -58,39 +54,37 @@ impl Classifier {
                 .collect();
             Table::new(*mask, &ranked)
         };
-        let matched =
-            |number: &usize| Matched { rule: *number as u16, actions: rules[*number].actions };
+        let matched = |number: &usize| {
+            Outcome::Matched(Matched { rule: *number as u16, actions: rules[*number].actions })
+        };
+        let missed = Outcome::Missed(set.on_miss());
         Ok(Classifier {
             tables: masks.iter().map(table).collect(),
-            ranked: ranking.iter().map(matched).collect(),
-            on_miss: set.on_miss(),
-            counts: vec![Count::default(); rules.len()].into(),
+            outcomes: ranking.iter().map(matched).chain([missed]).collect(),
+            counts: rules.iter().map(|rule| rule.actions.count.then(Count::default)).collect(),
         })
     }
 
     /// What becomes of a frame. Nothing is counted.
     #[inline]
     pub fn classify(&self, key: &FlowKey) -> Outcome {
-        let mut best = NO_RANK;
+        let mut best = self.outcomes.len() as u64 - 1;
         for table in &self.tables {
-            if best < usize::from(table.best_rank) {
+            if best < u64::from(table.best_rank) {
                 break;
             }
-            if let Some(rank) = table.find(key.bits()) {
-                best = best.min(usize::from(rank));
-            }
+            best = best.min(table.find(key.bits()));
         }
-        match self.ranked.get(best) {
-            Some(matched) => Outcome::Matched(*matched),
-            None => Outcome::Missed(self.on_miss),
-        }
+        self.outcomes[best as usize]
     }
 
     /// What becomes of a frame by its bytes, counted: all that a device's flow table does.
     #[inline]
     pub fn steer(&mut self, frame: &[u8]) -> Outcome {
-        let missed = Outcome::Missed(self.on_miss);
-        let outcome = FlowKey::of_frame(frame).map_or(missed, |key| self.classify(&key));
+        let outcome = match FlowKey::of_frame(frame) {
+            Some(key) => self.classify(&key),
+            None => self.outcomes[self.outcomes.len() - 1],
+        };
         self.record(&outcome, frame.len());
         outcome
     }
@@ -98,9 +92,8 @@ impl Classifier {
     /// Counts a frame of `frame_len` bytes, if the rule that matched it counts.
     #[inline]
     pub fn record(&mut self, outcome: &Outcome, frame_len: usize) {
-        if let Outcome::Matched(Matched { rule, actions }) = outcome
-            && actions.count
-            && let Some(count) = self.counts.get_mut(usize::from(*rule))
+        if let Outcome::Matched(Matched { rule, .. }) = outcome
+            && let Some(Some(count)) = self.counts.get_mut(usize::from(*rule))
         {
             count.hits += 1;
             count.bytes += frame_len as u64;
@@ -109,9 +102,7 @@ impl Classifier {
 
     /// What a rule has counted; `None` for one that does not count, or that is not there.
     pub fn count(&self, rule: usize) -> Option<Count> {
-        let counts =
-            |matched: &&Matched| usize::from(matched.rule) == rule && matched.actions.count;
-        self.ranked.iter().find(counts).map(|_| self.counts[rule])
+        self.counts.get(rule).copied().flatten()
     }
 }
 
