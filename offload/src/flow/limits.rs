@@ -92,7 +92,7 @@ pub enum Limit {
     #[error("{device} matches no TCP segments by addresses alone; name the protocol TCP")]
     WithoutTcp { device: &'static str },
     #[error(
-        "{device} has no queue {queue}, and {queues} in all, from 0; name another, or set up more"
+        "{device} has {queues} queues, from 0, and no queue {queue}; name one it has, or set up more"
     )]
     Queue { device: &'static str, queue: u16, queues: u16 },
     #[error("{device} does not drop by rule; delete the rule, and leave such frames to the host")]
@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(refusal(limits, &[], OnMiss::Queue(3)), None);
         assert_eq!(
             refusal(limits, &[], OnMiss::Queue(4)).unwrap().to_string(),
-            "frames that no steering rule matches: x has no queue 4, and 4 in all, from 0; name another, \
+            "frames that no steering rule matches: x has 4 queues, from 0, and no queue 4; name one it has, \
              or set up more"
         );
         assert_eq!(
