@@ -30,6 +30,7 @@ use fixwire::neighbor::Network;
 use fixwire::offload::RxStamp;
 use fixwire::offload::device::Device;
 use fixwire::offload::profile::{Policy, Profile};
+use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Now};
 use fixwire::wire::ethernet::Mac;
@@ -239,8 +240,6 @@ fn engine<A: Application>(
     role: Role,
     app: A,
 ) -> Result<Engine<SimNic, A>, Box<dyn Error>> {
-    let device = Device::probed(backend).plan(&Profile::all(Policy::Prefer));
-    let (nic, plan) = device.configure()?.start()?.steer(&[])?;
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let desk = CompId::new("DESK").ok_or("a CompID")?;
     let venue = CompId::new("VENUE").ok_or("a CompID")?;
@@ -250,6 +249,9 @@ fn engine<A: Application>(
         peer: Endpoint { addr: THEIRS, port: 9878 },
         reconnect_interval: Duration::from_s(1),
     };
+    let rules = steer::rules(addr, std::slice::from_ref(&session), &[])?;
+    let device = Device::probed(backend).plan(&Profile::all(Policy::Prefer), rules);
+    let (nic, plan) = device.configure()?.start()?.steer()?;
     // A real run takes a secret that nobody can guess.
     let secret = [7; 16];
     let setup = Setup { network, tcp: Config::default(), secret, sessions: vec![session] };

@@ -9,9 +9,11 @@ use crate::emit::Emitter;
 use crate::familiar::Familiar;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network};
+use crate::offload::flow::Count;
 use crate::offload::nic::{Burst, Frame, Nic};
 use crate::offload::observe::Observations;
 use crate::offload::plan::Plan;
+use crate::steer::Steering;
 use crate::tcp::{Config, Stack};
 use crate::time::{Clock, Instant, Now};
 use crate::verify::Verifier;
@@ -22,6 +24,7 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) nic: N,
     pub(crate) plan: Plan,
     pub(crate) familiar: Familiar,
+    pub(crate) steering: Steering,
     pub(crate) verifier: Verifier,
     pub(crate) emitter: Emitter,
     pub(crate) neighbors: Neighbors,
@@ -73,6 +76,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
         let mut engine = Engine {
             familiar: Familiar::default(),
+            steering: Steering::new(&plan)?,
             verifier: Verifier::new(&plan),
             emitter: Emitter::new(&plan, setup.network),
             neighbors: Neighbors::new(setup.network),
@@ -135,8 +139,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut joined = core::mem::take(&mut self.joined);
         let meta = frame.rx_meta();
         self.verifier.stamp(meta, &mut self.observations);
-        let outcome = joined.join(frame);
-        let outcome = outcome.and_then(|bytes| self.receive_any(now, meta, bytes));
+        let outcome = joined.join(frame).and_then(|bytes| {
+            self.steering.admits(meta, bytes, &mut self.observations)?;
+            self.receive_any(now, meta, bytes)
+        });
         self.joined = joined;
         outcome
     }
@@ -259,6 +265,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
         &self.observations
     }
 
+    /// What a steering rule has matched, by its number in the plan, if it counts: as counted by whoever
+    /// steers.
+    pub fn flow_count(&self, rule: usize) -> Option<Count> {
+        self.nic.flow_count(rule).or_else(|| self.steering.count(rule))
+    }
+
     /// What was measured.
     pub fn intervals(&self) -> &Intervals {
         &self.intervals
@@ -272,6 +284,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .collect::<Vec<_>>()
             .into_iter()
             .chain(self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
+            .chain([("nic_steered_wrongly", self.steering.contradicted())])
             .chain(self.verifier.counters().iter())
             .chain(self.neighbors.counters().iter())
             .chain(self.tcp.counters().iter())

@@ -8,7 +8,7 @@
 //!      9 tx_burst           8 one place decides, from the Plan
 //! ```
 //!
-//! Steps 1, 2 and 4 are the device's (`hw`); 3 is [`Verifier`](crate::verify::Verifier), 5 is
+//! Steps 1 and 4 are the device's (`hw`); so is 2, or it is [`steer`](crate::steer)'s; 3 is [`Verifier`](crate::verify::Verifier), 5 is
 //! [`wire`](crate::wire), 6 is [`tcp`](crate::tcp), 7 is [`fix`](crate::fix) behind the
 //! [`Desk`](crate::desk::Desk), 8 is [`Emitter`](crate::emit::Emitter).
 
@@ -35,6 +35,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline]
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         self.verifier.stamp(meta, &mut self.observations);
+        self.steering.admits(meta, bytes, &mut self.observations)?;
         match self.familiar.recognize(bytes) {
             Some(frame) if meta.vlan.is_none() => self.receive_familiar(now, meta, bytes, frame),
             _ => self.receive_any(now, meta, bytes),

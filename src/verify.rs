@@ -6,7 +6,7 @@
 use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::checksum::Sum;
-use crate::offload::nic::RxMeta;
+use crate::offload::nic::{Parsed, RxMeta};
 use crate::offload::observe::Observations;
 use crate::offload::plan::Plan;
 use crate::offload::verdict::{Auditor, PROOF_FRAMES, Standing, Treatment, Verdict, treatment};
@@ -155,7 +155,8 @@ impl Verifier {
     /// as theirs would.
     #[inline(always)]
     pub fn believes(&mut self, meta: &RxMeta, observations: &mut Observations) -> bool {
-        if !(self.ipv4.believes(meta.l3) && self.tcp.believes(meta.l4)) {
+        let is_tcp = meta.parsed != Parsed::Other;
+        if !(is_tcp && self.ipv4.believes(meta.l3) && self.tcp.believes(meta.l4)) {
             return false;
         }
         self.ipv4.auditor.pass();
@@ -195,8 +196,13 @@ impl Verifier {
         observations: &mut Observations,
     ) -> Result<(), Refusal> {
         let bytes_are_right = || packet.checksum_is_valid();
-        let right =
-            judge(&mut self.ipv4, meta.l3, bytes_are_right, &mut self.counters, observations);
+        let right = judge(
+            &mut self.ipv4,
+            looked_at(meta, meta.l3),
+            bytes_are_right,
+            &mut self.counters,
+            observations,
+        );
         if right { Ok(()) } else { Err(Refusal::Ipv4ChecksumWrong) }
     }
 
@@ -231,9 +237,24 @@ impl Verifier {
             }
             return Err(Refusal::TcpPartialSumWrong);
         }
-        let right =
-            judge(&mut self.tcp, meta.l4, bytes_are_right, &mut self.counters, observations);
+        let right = judge(
+            &mut self.tcp,
+            looked_at(meta, meta.l4),
+            bytes_are_right,
+            &mut self.counters,
+            observations,
+        );
         if right { Ok(()) } else { Err(Refusal::TcpChecksumWrong) }
+    }
+}
+
+/// What a device says of a checksum that it has looked at. Of a frame that it takes for something else
+/// than a whole IPv4 packet with a TCP segment, its good says nothing.
+#[inline]
+fn looked_at(meta: &RxMeta, verdict: Verdict) -> Verdict {
+    match (meta.parsed, verdict) {
+        (Parsed::Other, Verdict::Good) => Verdict::Unknown,
+        _ => verdict,
     }
 }
 

@@ -13,6 +13,7 @@ use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::checksum::Sum;
 use fixwire::offload::device::Device;
+use fixwire::offload::flow::RuleSet;
 use fixwire::offload::nic::{Burst, Frame, Nic, TxMeta};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Config, Endpoint};
@@ -39,8 +40,9 @@ impl Rig {
         let (our_mac, far_mac) = (Mac(near.mac()), Mac(far.mac()));
         let profile = Profile::all(Policy::Prefer);
         let run = |backend| {
-            let device = Device::probed(backend).plan(&profile).configure().unwrap();
-            device.start().and_then(|device| device.steer(&[])).unwrap()
+            let device =
+                Device::probed(backend).plan(&profile, RuleSet::EMPTY).configure().unwrap();
+            device.start().and_then(|device| device.steer()).unwrap()
         };
         let (nic, plan) = run(near);
         let (far, _) = run(far);

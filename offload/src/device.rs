@@ -4,7 +4,7 @@
 //! out of order does not compile.
 
 use crate::capability::Capability;
-use crate::flow::FlowRule;
+use crate::flow::RuleSet;
 use crate::nic::Nic;
 use crate::plan::{Capabilities, Plan};
 use crate::profile::{Policy, Profile};
@@ -48,7 +48,7 @@ pub trait Backend: Sized {
     ///
     /// # Errors
     /// A rule was refused; the reason is the device's. The plan demotes steering to the host.
-    fn steer(&mut self, rules: &[FlowRule]) -> Result<(), String>;
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String>;
 
     /// The running device.
     fn run(self) -> Self::Nic;
@@ -58,7 +58,7 @@ pub trait Backend: Sized {
 #[derive(Debug)]
 pub struct Probed;
 
-/// A plan has been made for it.
+/// A plan has been made for it, and for the rules that it is to be steered by.
 #[derive(Debug)]
 pub struct Planned(Plan);
 
@@ -107,10 +107,12 @@ impl<B: Backend> Device<B, Probed> {
         self.backend.capabilities()
     }
 
-    /// Meets it with a profile. A requirement it does not advertise is left to
-    /// [`Device::configure`] to refuse, so that the plan can be shown first.
-    pub fn plan(self, profile: &Profile) -> Device<B, Planned> {
-        let plan = Plan::negotiate(&self.backend.name(), profile, &self.backend.capabilities());
+    /// Meets it with a profile, and with the rules that it is to be steered by. A requirement it does not
+    /// advertise is left to [`Device::configure`] to refuse, so that the plan can be shown first.
+    pub fn plan(self, profile: &Profile, rules: RuleSet) -> Device<B, Planned> {
+        let capabilities = self.backend.capabilities();
+        let plan = Plan::negotiate(&self.backend.name(), profile, &capabilities)
+            .steered_by(rules, &capabilities.flow);
         Device { backend: self.backend, step: Planned(plan) }
     }
 }
@@ -165,16 +167,16 @@ impl<B: Backend> Device<B, Configured> {
 }
 
 impl<B: Backend> Device<B, Started> {
-    /// Installs steering rules, where the plan leaves steering to the device, and hands the running
+    /// Installs the steering rules, where the plan leaves steering to the device, and hands the running
     /// device over with its final plan. A device that refuses them is set up anew without steering.
     ///
     /// # Errors
     /// [`DeviceError::Unmet`] when steering, or what needs it, is required and a rule is refused;
     /// [`DeviceError::Failed`] when the device does not come up again.
-    pub fn steer(mut self, rules: &[FlowRule]) -> Result<(B::Nic, Plan), DeviceError<B::Error>> {
+    pub fn steer(mut self) -> Result<(B::Nic, Plan), DeviceError<B::Error>> {
         let mut plan = self.step.0;
         if plan.uses(Capability::FlowSteering)
-            && let Err(reason) = self.backend.steer(rules)
+            && let Err(reason) = self.backend.steer(plan.rules())
         {
             let reason = format!("a rule was refused: {reason}");
             plan = refuse_unmet(plan.demoted(Capability::FlowSteering, reason))?;

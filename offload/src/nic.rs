@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use crate::flow;
 use crate::observe::NicCounters;
 use crate::stamp::{ClockInfo, RxStamp};
 use crate::verdict::Verdict;
@@ -12,6 +13,18 @@ pub const BURST_MAX: usize = 32;
 /// Frames on their way from or to a device, in order.
 pub type Burst<F> = ArrayVec<F, BURST_MAX>;
 
+/// What a device takes a received frame for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parsed {
+    /// It does not say.
+    #[default]
+    Unknown,
+    /// A whole IPv4 packet with a TCP segment in it.
+    Ipv4Tcp,
+    /// Anything else. Some drivers call the checksums of such a frame good without having looked.
+    Other,
+}
+
 /// What a device says of a received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RxMeta {
@@ -21,6 +34,8 @@ pub struct RxMeta {
     pub mark: Option<u32>,
     /// The VLAN tag control information that the device stripped.
     pub vlan: Option<u16>,
+    /// What the device takes it for.
+    pub parsed: Parsed,
     /// The IPv4 header checksum.
     pub l3: Verdict,
     /// The TCP checksum.
@@ -39,6 +54,7 @@ impl RxMeta {
         queue: 0,
         mark: None,
         vlan: None,
+        parsed: Parsed::Unknown,
         l3: Verdict::Unknown,
         l4: Verdict::Unknown,
         csum_start: 0,
@@ -142,6 +158,11 @@ pub trait Nic {
 
     /// The clock behind [`RxMeta::stamp`], where the device has one.
     fn clock(&self) -> Option<ClockInfo> {
+        None
+    }
+
+    /// What the steering rule of this number has matched, where the device counts it.
+    fn flow_count(&self, _rule: usize) -> Option<flow::Count> {
         None
     }
 

@@ -227,6 +227,16 @@ impl Auditor {
         due
     }
 
+    /// The same for one who counts by himself: how many frames it is to the next that is due, itself
+    /// included.
+    pub fn next_due(&mut self) -> u64 {
+        let frames = self.until_next;
+        if frames < u64::MAX {
+            self.choose_next();
+        }
+        frames
+    }
+
     /// Chooses the frame of the next interval: by chance, so that no fault that recurs stays clear of it.
     #[cold]
     fn choose_next(&mut self) {

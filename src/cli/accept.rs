@@ -90,7 +90,8 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let network = bring_up::tap_network(&backend, &settings.network)?;
     let far = backend.kernel_side().addr;
     let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
-    let (nic, plan) = bring_up::start(Device::probed(backend), &profile, args.json)?;
+    let rules = bring_up::rules(&profile, network.addr, &sessions)?;
+    let (nic, plan) = bring_up::start(Device::probed(backend), &profile, rules, args.json)?;
     let job = Job { args, profile: &profile, network, clock: HostClock::new() };
     match capture {
         None => job.answer(nic, None, plan, sessions),

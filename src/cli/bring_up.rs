@@ -11,8 +11,10 @@ use fixwire::desk::SessionPlan;
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
+use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::Plan;
-use fixwire::offload::profile::Profile;
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time;
 use fixwire::wire::ethernet::Mac;
@@ -53,13 +55,14 @@ pub(crate) fn tap(
 pub(crate) fn start<B: Backend>(
     device: Device<B, Probed>,
     profile: &Profile,
+    rules: RuleSet,
     json: bool,
 ) -> Result<(B::Nic, Plan), Failure> {
     let configured =
-        device::configure(device, profile).map_err(|refused| show_refused(refused, json))?;
+        device::configure(device, profile, rules).map_err(|refused| show_refused(refused, json))?;
     let started = configured.start();
     let (nic, plan) = started
-        .and_then(|device| device.steer(&[]))
+        .and_then(|device| device.steer())
         .map_err(|error| show_refused(Refused::from(error), json))?;
     if !json {
         say(table::plan(&plan, None));
@@ -132,6 +135,25 @@ fn beside((kernel, prefix_len): (Ipv4Addr, u8)) -> Option<Ipv4Addr> {
     // RFC 3021: a network of two addresses has no broadcast.
     let usable = if hosts == 1 { 0..=1 } else { 1..=hosts.saturating_sub(1) };
     usable.take(2).map(|host| Ipv4Addr::from(network + host)).find(|addr| *addr != kernel)
+}
+
+/// The rules that a device is steered by: the profile's, and those that the sessions need.
+pub(crate) fn rules(
+    profile: &Profile,
+    ours: Ipv4Addr,
+    sessions: &[SessionPlan],
+) -> Result<RuleSet, Failure> {
+    steer::rules(ours, sessions, &profile.steering).map_err(|error| {
+        Failure::Input(format!("the steering of profile {:?}: {error}", profile.name))
+    })
+}
+
+/// Those that the sessions need alone.
+pub(crate) fn rules_of_sessions(
+    ours: Ipv4Addr,
+    sessions: &[SessionPlan],
+) -> Result<RuleSet, Failure> {
+    rules(&Profile::all(Policy::Prefer), ours, sessions)
 }
 
 /// Every session, with its peer on `far` unless the settings say where, or behind a port of `ours`.

@@ -1,6 +1,7 @@
 //! Devices from probe to run, for any command.
 
 use fixwire::offload::device::{Backend, Configured, Device, DeviceError, Probed};
+use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::{Capabilities, Plan};
 use fixwire::offload::profile::Profile;
 use fixwire_hw::sim::{self, Model, SimBackend, Wire};
@@ -58,6 +59,7 @@ pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wi
 pub(crate) fn configure<B: Backend>(
     device: Device<B, Probed>,
     profile: &Profile,
+    rules: RuleSet,
 ) -> Result<Device<B, Configured>, Refused> {
     let driver = device.capabilities().driver.name;
     if !profile.is_for(driver) {
@@ -75,7 +77,7 @@ pub(crate) fn configure<B: Backend>(
             "{stranger}: what it switches may not be there, and its devargs are not used"
         ));
     }
-    device.plan(profile).configure().map_err(Refused::from)
+    device.plan(profile, rules).configure().map_err(Refused::from)
 }
 
 /// The failure that a plan with an unmet requirement is.

@@ -3,8 +3,11 @@
 mod diff;
 mod explain;
 
+use std::net::Ipv4Addr;
+
 use clap::Args;
 use fixwire::offload::device::{Backend, Device, Probed};
+use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use serde_json::{Value, json};
@@ -12,7 +15,12 @@ use serde_json::{Value, json};
 use super::device;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
-use super::{profile, say, table};
+use super::session_file::{Purpose, SessionFile};
+use super::{bring_up, profile, say, table};
+
+/// Where the engine and its peer would be.
+const EXAMPLE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+const EXAMPLE_PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
 /// Show the plan alone: each capability, what the profile asks, what the device offers, who does it.
 ///
@@ -57,7 +65,8 @@ fn show<B: Backend>(
     profile: &Profile,
     args: &PlanArgs,
 ) -> Result<(), Failure> {
-    let (plan, outcome) = match device::configure(device, profile) {
+    let rules = usual_rules(profile)?;
+    let (plan, outcome) = match device::configure(device, profile, rules) {
         Ok(configured) => (configured.plan().clone(), Ok(())),
         Err(device::Refused::Unmet(plan)) => {
             let unmet = device::unmet(&plan);
@@ -79,6 +88,13 @@ fn show<B: Backend>(
         }
     }
     outcome
+}
+
+/// The rules of a run without a session file.
+pub(crate) fn usual_rules(profile: &Profile) -> Result<RuleSet, Failure> {
+    let settings = SessionFile::open_or_built_in(None, Purpose::Trade)?;
+    let sessions = bring_up::session_plans(&settings.sessions, EXAMPLE_ADDR, EXAMPLE_PEER)?;
+    bring_up::rules(profile, EXAMPLE_ADDR, &sessions)
 }
 
 /// The plan alone.

@@ -128,7 +128,8 @@ impl Job<'_> {
         let network = bring_up::tap_network(&backend, &self.settings.network)?;
         let far = backend.kernel_side().addr;
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, far)?;
-        let (nic, plan) = bring_up::start(Device::probed(backend), profile, self.args.json)?;
+        let rules = bring_up::rules(profile, network.addr, &sessions)?;
+        let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
         let clock = HostClock::new();
         if embedded {
             self.start_exchanges(far, clock)?;
@@ -159,7 +160,8 @@ impl Job<'_> {
         let network = bring_up::network(&self.settings.network, mac, 1500, far_addr)?;
         let sessions =
             bring_up::session_plans(&self.settings.sessions, network.addr, SIM_FAR_ADDR)?;
-        let (nic, plan) = bring_up::start(Device::probed(near), profile, self.args.json)?;
+        let rules = bring_up::rules(profile, network.addr, &sessions)?;
+        let (nic, plan) = bring_up::start(Device::probed(near), profile, rules, self.args.json)?;
 
         let beside = || {
             let mut exchange = self.far_side(far, profile, &network)?;
@@ -195,9 +197,10 @@ impl Job<'_> {
                 Side::Acceptor => bring_up::session_plan(&settings, SIM_FAR_ADDR),
             })
             .collect::<Result<_, _>>()?;
+        let rules = bring_up::rules_of_sessions(network.addr, &sessions)?;
         let started =
-            Device::probed(far).plan(profile).configure().and_then(|device| device.start());
-        let (nic, plan) = started.and_then(|device| device.steer(&[])).map_err(|error| {
+            Device::probed(far).plan(profile, rules).configure().and_then(|device| device.start());
+        let (nic, plan) = started.and_then(|device| device.steer()).map_err(|error| {
             Failure::run(error, "this is a fault of fixwire's: please report it")
         })?;
         let tcp = bring_up::tcp_config(&network, sessions.len());

@@ -19,6 +19,7 @@ use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::Device;
+use fixwire::offload::flow::RuleSet;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::Profile;
 use fixwire::tcp::{Config, Endpoint};
@@ -149,9 +150,11 @@ fn engine<A: Application, N: Nic>(
     wrap: impl FnOnce(SimNic) -> N,
 ) -> Engine<N, A> {
     let mac = Mac(backend.mac());
-    let device = Device::probed(backend).plan(profile).configure().expect("the model configures");
-    let (nic, plan) =
-        device.start().and_then(|device| device.steer(&[])).expect("the model starts");
+    let device = Device::probed(backend)
+        .plan(profile, RuleSet::EMPTY)
+        .configure()
+        .expect("the model configures");
+    let (nic, plan) = device.start().and_then(|device| device.steer()).expect("the model starts");
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let (desk, venue) = (CompId::new("DESK").unwrap(), CompId::new(venue).unwrap());
     let (sender, target) = if role == Role::Initiator { (desk, venue) } else { (venue, desk) };

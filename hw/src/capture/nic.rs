@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use fixwire_offload::flow::Count;
 use fixwire_offload::nic::{Burst, Frame, Link, Nic, RxMeta};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
@@ -84,6 +85,10 @@ impl<N: Nic> Nic for Captured<N> {
 
     fn clock(&self) -> Option<ClockInfo> {
         self.nic.clock()
+    }
+
+    fn flow_count(&self, rule: usize) -> Option<Count> {
+        self.nic.flow_count(rule)
     }
 
     fn mac(&self) -> [u8; 6] {

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use fixwire_offload::Profile;
 use fixwire_offload::device::Device;
+use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::{Burst, Frame as _, TxChecksum, TxMeta};
 use fixwire_offload::profile::Policy;
 use fixwire_offload::time::{Clock, Instant as WireTime};
@@ -33,8 +34,11 @@ fn pair(model: Model, policy: Policy) -> (SimNic, SimNic, Wire) {
     let config = sim::Config { a: model.clone(), b: model, line, ..sim::Config::default() };
     let (a, b, wire) = sim::pair(config, 1);
     let run = |backend: SimBackend, policy| {
-        let device = Device::probed(backend).plan(&Profile::all(policy)).configure().unwrap();
-        device.start().unwrap().steer(&[]).unwrap().0
+        let device = Device::probed(backend)
+            .plan(&Profile::all(policy), RuleSet::EMPTY)
+            .configure()
+            .unwrap();
+        device.start().unwrap().steer().unwrap().0
     };
     (run(a, policy), run(b, Policy::Prefer), wire)
 }

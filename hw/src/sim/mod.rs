@@ -25,7 +25,7 @@ use std::rc::Rc;
 use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::device::Backend;
-use fixwire_offload::flow::FlowRule;
+use fixwire_offload::flow::RuleSet;
 use fixwire_offload::plan::Capabilities;
 use fixwire_offload::time::UtcTime;
 
@@ -143,7 +143,7 @@ impl Backend for SimBackend {
         Ok(())
     }
 
-    fn steer(&mut self, _rules: &[FlowRule]) -> Result<(), String> {
+    fn steer(&mut self, _rules: &RuleSet) -> Result<(), String> {
         Err("this model has no flow table".into())
     }
 

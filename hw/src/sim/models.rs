@@ -12,6 +12,7 @@ use fixwire_offload::capability::Capability::{
     RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum,
 };
 use fixwire_offload::driver::Driver;
+use fixwire_offload::flow::{FlowLimits, Masks};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
 use super::model::{Model, VerdictStyle};
@@ -141,6 +142,7 @@ impl Model {
                 all.with(capability, Advert { by: Provider::Model, how: how(entry, capability) })
             });
         capabilities.gives_none = entry.gives_none;
+        capabilities.flow = flow_limits(entry, &capabilities);
         Some(Model {
             name: Cow::Borrowed(entry.name),
             capabilities,
@@ -148,6 +150,41 @@ impl Model {
             hands_over_unfinished: entry.gives_none,
             ..Model::bare()
         })
+    }
+}
+
+/// What a model's flow table takes: what it advertises, within its driver's limits.
+fn flow_limits(entry: &Entry, capabilities: &Capabilities) -> FlowLimits {
+    let does = |capability| capabilities.advert(capability).is_some();
+    if !does(FlowSteering) {
+        return FlowLimits::NONE;
+    }
+    let by_driver = match entry.driver {
+        "mlx5_pci" => FlowLimits::MLX5,
+        // Five-tuple filters have seven priorities, each field is compared in full or not at all, and VLANs
+        // are filtered elsewhere (82576 datasheet, 8.10.3; 82599 datasheet, 7.1.2.5).
+        "net_e1000_igb" | "net_ixgbe" => FlowLimits {
+            rules_max: if entry.driver == "net_ixgbe" { 128 } else { 8 },
+            priority_max: 6,
+            masks: Masks::Fields,
+            vlan: false,
+            without_tcp: false,
+            ..FlowLimits::SOFTWARE
+        },
+        // Exact rules in one table without an order (flow director).
+        "net_i40e" => FlowLimits { priority_max: 0, without_tcp: false, ..FlowLimits::SOFTWARE },
+        "net_ice" => FlowLimits { without_tcp: false, ..FlowLimits::SOFTWARE },
+        _ => FlowLimits::SOFTWARE,
+    };
+    FlowLimits {
+        device: entry.name,
+        masks: if does(FlowMasked) { by_driver.masks } else { Masks::Exact },
+        queues: 1,
+        drop: does(FlowDrop),
+        mark_max: by_driver.mark_max.filter(|_| does(FlowMark)),
+        count: does(FlowCount),
+        isolation: does(FlowIsolation),
+        ..by_driver
     }
 }
 

@@ -23,8 +23,9 @@ const FULL: TxMeta = TxMeta {
 const PARTIAL: TxMeta = TxMeta { ipv4: TxChecksum::Partial, tcp: TxChecksum::Partial, ..FULL };
 
 fn running(backend: SimBackend, policy: Policy) -> (SimNic, Plan) {
-    let device = Device::probed(backend).plan(&Profile::all(policy)).configure().unwrap();
-    device.start().unwrap().steer(&[]).unwrap()
+    let device =
+        Device::probed(backend).plan(&Profile::all(policy), RuleSet::EMPTY).configure().unwrap();
+    device.start().unwrap().steer().unwrap()
 }
 
 fn running_pair(config: Config, seed: u64) -> (SimNic, SimNic, Wire) {

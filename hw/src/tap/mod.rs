@@ -31,7 +31,7 @@ use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::device::Backend;
 use fixwire_offload::driver::Driver;
-use fixwire_offload::flow::FlowRule;
+use fixwire_offload::flow::RuleSet;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
 pub use error::TapError;
@@ -251,7 +251,7 @@ impl Backend for TapBackend {
         Ok(())
     }
 
-    fn steer(&mut self, _rules: &[FlowRule]) -> Result<(), String> {
+    fn steer(&mut self, _rules: &RuleSet) -> Result<(), String> {
         Err("a TAP has one queue and no rules".into())
     }
 

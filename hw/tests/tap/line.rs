@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fixwire_hw::tap::{KernelSide, TapBackend, TapError, TapNic};
 use fixwire_offload::device::Device;
+use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::profile::Policy;
 use fixwire_offload::{Plan, Profile};
@@ -46,8 +47,11 @@ pub(crate) fn embedded() -> TapBackend {
 impl Line {
     pub(crate) fn up(backend: TapBackend, policy: Policy) -> Line {
         let kernel = backend.kernel_side().clone();
-        let device = Device::probed(backend).plan(&Profile::all(policy)).configure().unwrap();
-        let (mut nic, plan) = device.start().unwrap().steer(&[]).unwrap();
+        let device = Device::probed(backend)
+            .plan(&Profile::all(policy), RuleSet::EMPTY)
+            .configure()
+            .unwrap();
+        let (mut nic, plan) = device.start().unwrap().steer().unwrap();
         assert_eq!(nic.link(), Link::Up);
         assert_ne!(nic.mac(), kernel.mac);
         let ours = Ipv4Addr::from_bits(kernel.addr.to_bits() + 1);

@@ -85,6 +85,16 @@ impl RuleSet {
         Ok(RuleSet { rules, on_miss })
     }
 
+    /// No rule at all, and every frame to the first queue.
+    pub const EMPTY: RuleSet = RuleSet { rules: Vec::new(), on_miss: OnMiss::Queue(0) };
+
+    /// The same with another fate for frames that no rule matches.
+    #[must_use]
+    pub fn on_missing(mut self, on_miss: OnMiss) -> RuleSet {
+        self.on_miss = on_miss;
+        self
+    }
+
     /// The rules, in the order in which they were given; their numbers are their places.
     pub fn rules(&self) -> &[FlowRule] {
         &self.rules

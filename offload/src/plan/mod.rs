@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use crate::capability::Capability;
 use crate::driver::Driver;
+use crate::flow::{Fate, FlowLimits, FlowRule, Masks, OnMiss, RuleSet};
 use crate::profile::{Policy, Profile};
 use crate::verdict::Audit;
 
@@ -57,6 +58,8 @@ pub struct Advert {
 pub struct Capabilities {
     /// What is known of its driver beyond what it advertises.
     pub driver: Driver,
+    /// Which rules its flow table takes.
+    pub flow: FlowLimits,
     adverts: [Option<Advert>; Capability::COUNT],
     /// It hands over frames whose TCP checksum is not finished ([`Verdict::None`]).
     ///
@@ -70,7 +73,8 @@ impl Capabilities {
 
     /// A device of `driver` that can do nothing for us.
     pub const fn of(driver: Driver) -> Capabilities {
-        Capabilities { driver, adverts: [None; Capability::COUNT], gives_none: false }
+        let adverts = [None; Capability::COUNT];
+        Capabilities { driver, flow: FlowLimits::NONE, adverts, gives_none: false }
     }
 
     /// The same, and `capability` as `advert` says.
@@ -166,6 +170,7 @@ pub struct Plan {
     /// The device hands over unfinished TCP checksums and is told that it may.
     pub gives_none: bool,
     rows: Vec<Row>,
+    rules: RuleSet,
 }
 
 impl Plan {
@@ -184,6 +189,7 @@ impl Plan {
             rx_checksum_audit: profile.rx_checksum_audit,
             gives_none: device.gives_none && trusts_rx_tcp,
             rows,
+            rules: RuleSet::EMPTY,
         }
     }
 
@@ -207,6 +213,37 @@ impl Plan {
         self.rows.iter().filter(|row| row.is_unmet())
     }
 
+    /// The same plan for these rules: the host does the steering where `limits` say that the device would
+    /// not take them, or where there is nothing to steer by.
+    #[must_use]
+    pub fn steered_by(mut self, rules: RuleSet, limits: &FlowLimits) -> Plan {
+        self.rules = rules.on_missing(self.on_miss());
+        if !self.uses(Capability::FlowSteering) {
+            return self;
+        }
+        let refused = if self.rules.rules().is_empty() {
+            Some("there is no rule to steer by".into())
+        } else if let Some(lacked) = lacked(&self) {
+            Some(format!("a rule needs {lacked}, which the device does not do"))
+        } else {
+            limits.check(&self.rules).err().map(|refused| refused.to_string())
+        };
+        match refused {
+            Some(reason) => self.demoted(Capability::FlowSteering, reason),
+            None => self,
+        }
+    }
+
+    /// The rules that frames are steered by, in the device or by their software twin, and what becomes of
+    /// those that no rule matches.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    fn on_miss(&self) -> OnMiss {
+        if self.uses(Capability::FlowIsolation) { OnMiss::NotOurs } else { OnMiss::Queue(0) }
+    }
+
     /// The same plan after the device refused to be configured so, or a rule was refused: the host
     /// does it from here on, and what needs it goes with it. Nothing is switched on in its stead.
     #[must_use]
@@ -215,8 +252,23 @@ impl Plan {
         if !self.uses(Capability::RxTcpChecksum) {
             self.gives_none = false;
         }
+        self.rules = core::mem::replace(&mut self.rules, RuleSet::EMPTY).on_missing(self.on_miss());
         self
     }
+}
+
+/// What rules need and the plan does not leave to the device.
+fn lacked(plan: &Plan) -> Option<Capability> {
+    let needs = |rule: &FlowRule| {
+        [
+            (Masks::needed(&rule.pattern) != Masks::Exact, Capability::FlowMasked),
+            (rule.actions.fate == Fate::Drop, Capability::FlowDrop),
+            (rule.actions.mark.is_some(), Capability::FlowMark),
+            (rule.actions.count, Capability::FlowCount),
+        ]
+    };
+    let needed = plan.rules.rules().iter().flat_map(needs).filter(|(is_needed, _)| *is_needed);
+    needed.map(|(_, capability)| capability).find(|capability| !plan.uses(*capability))
 }
 
 #[cfg(test)]
@@ -263,5 +315,40 @@ mod tests {
         assert!(plan.gives_none);
         assert!(!plan.demoted(Capability::RxTcpChecksum, "refuted".into()).gives_none);
         assert!(!Plan::negotiate("test", &Profile::all(Policy::Off), &device).gives_none);
+    }
+
+    #[test]
+    fn rules_that_a_device_does_not_take_are_the_host_s_with_the_rule_and_the_limit_in_the_reason()
+    {
+        use core::net::{Ipv4Addr, SocketAddrV4};
+
+        let local = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 9878);
+        let listener = FlowRule::listener(local, 0);
+        let device = |all: &[Capability]| {
+            all.iter().fold(Capabilities::NONE, |device, known| device.with(*known, BY_NIC))
+        };
+        let exact = [Capability::FlowSteering];
+        let masked = [Capability::FlowSteering, Capability::FlowMasked, Capability::FlowIsolation];
+        for (device, rules, reason) in [
+            (device(&masked), vec![listener], None),
+            (device(&masked), vec![], Some("no rule to steer by")),
+            (device(&exact), vec![listener], Some("needs flow_masked")),
+            (device(&exact), vec![FlowRule::connection(local, local, 0)], None),
+            (device(&masked), vec![listener.counted()], Some("needs flow_count")),
+            (device(&masked), vec![listener.at_priority(9)], Some("priority 9")),
+            (device(&masked), vec![FlowRule::listener(local, 1)], Some("no queue 1")),
+        ] {
+            let set = RuleSet::new(rules, OnMiss::Queue(0)).unwrap();
+            let limits = FlowLimits { priority_max: 2, queues: 1, ..FlowLimits::SOFTWARE };
+            let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
+            let plan = plan.steered_by(set, &limits);
+            let row = plan.row(Capability::FlowSteering);
+            assert_eq!(row.configured, reason.is_none(), "{}", row.reason);
+            assert!(row.reason.contains(reason.unwrap_or("in hardware")), "{}", row.reason);
+            let isolated = plan.uses(Capability::FlowIsolation);
+            let on_miss = if isolated { OnMiss::NotOurs } else { OnMiss::Queue(0) };
+            assert_eq!(plan.rules().on_miss(), on_miss);
+            assert!(row.configured || !isolated, "isolated and without a rule nothing would come");
+        }
     }
 }

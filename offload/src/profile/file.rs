@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Core, Idle, NumaNode, Policy};
 use crate::capability::Capability;
+use crate::flow::RuleEntry;
 use crate::toml_file::nearest;
 use crate::verdict::Audit;
 
@@ -55,6 +56,10 @@ pub(super) struct File {
     /// what was measured of this device and is taken off its stamps
     #[serde(default)]
     pub(super) calibration: Calibration,
+    /// rules of one's own besides those for the sessions: which frames to drop, mark, count or send elsewhere
+    #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::steering"))]
+    #[serde(default)]
+    pub(super) steering: Option<Vec<RuleEntry>>,
 }
 
 #[derive(Deserialize, Debug, Default)]

@@ -51,10 +51,11 @@ impl Layers {
         self.0.iter().find(|setting| setting.key == key)
     }
 
-    /// All of it as one text's table.
+    /// All of it as one text's table, but for the rules, which are read where they are written.
     pub(super) fn table(&self) -> Table {
         let mut whole = Table::new();
-        for Setting { key, value, .. } in &self.0 {
+        for Setting { key, value, .. } in self.0.iter().filter(|setting| setting.key != "steering")
+        {
             insert(&mut whole, key, value);
         }
         whole

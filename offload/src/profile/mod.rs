@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::capability::Capability;
+use crate::flow::FlowRule;
 use crate::verdict::Audit;
 
 #[cfg(feature = "toml")]
@@ -158,6 +159,8 @@ pub struct Profile {
     pub clock: ClockSettings,
     /// What is to be taken off its stamps.
     pub calibration: Calibration,
+    /// Rules besides those that the sessions need.
+    pub steering: Vec<FlowRule>,
     policies: [Policy; Capability::COUNT],
 }
 
@@ -189,6 +192,7 @@ impl Profile {
                 rx_stamp_error_ns: 0,
                 source: String::new(),
             },
+            steering: Vec::new(),
             policies: [policy; Capability::COUNT],
         }
     }

@@ -5,6 +5,7 @@ use toml::Value;
 use super::file::File;
 use super::merge::{Layers, Merged};
 use super::{BUILT_IN, Calibration, ClockSettings, Policy, Profile, Queues, built_in};
+use crate::flow::{OnMiss, RuleSet};
 use crate::plan::contradictions;
 use crate::toml_file::{TomlError, TomlFile, nearest};
 
@@ -25,8 +26,12 @@ impl Profile {
         find: &mut dyn FnMut(&str) -> Result<TomlFile, String>,
     ) -> Result<Merged, TomlError> {
         let mut layers = Layers::default();
+        let mut rules = Vec::new();
         for file in chain(source, find)?.iter().rev() {
             layers.lay(file)?;
+            if let Some(entries) = read_alone(file)?.steering {
+                rules = RuleSet::read(&entries, OnMiss::Queue(0), file)?.rules().to_vec();
+            }
         }
         let place = |key: &str, what: String, remedy: &str| {
             let setting = layers.setting(key);
@@ -42,7 +47,7 @@ impl Profile {
             Value::Table(layers.table()).try_into().map_err(|error: toml::de::Error| {
                 place("", error.message().to_owned(), WHERE_KEYS_ARE)
             })?;
-        let profile = whole(source, file);
+        let profile = Profile { steering: rules, ..whole(source, file) };
         check(&profile, &place)?;
         Ok(Merged { profile, settings: layers.into_settings() })
     }
@@ -148,6 +153,7 @@ fn whole(source: &TomlFile, file: File) -> Profile {
                 .unwrap_or(otherwise.calibration.rx_stamp_error_ns),
             source: calibration.source.unwrap_or(otherwise.calibration.source),
         },
+        steering: otherwise.steering,
         policies: otherwise.policies,
     };
     for (capability, policy) in file.offloads {

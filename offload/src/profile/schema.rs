@@ -59,3 +59,43 @@ pub(super) fn auto_any_or_number(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn idle(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["spin", "yield"] })
 }
+
+/// A rule as `flow::RuleEntry` reads it. A test holds the two together.
+pub(super) fn steering(_: &mut SchemaGenerator) -> Schema {
+    let address = r"^(any|[0-9]+(\.[0-9]+){3}(/[0-9]+(\.[0-9]+){0,3})?)$";
+    let port = json!({
+        "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": u16::MAX },
+            { "type": "string" },
+        ]
+    });
+    let with = |mut what: Value, description: &str| {
+        what["description"] = description.into();
+        what
+    };
+    let address = json!({ "type": "string", "pattern": address });
+    let number = |max: u32| json!({ "type": "integer", "minimum": 0, "maximum": max });
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "vlan": with(json!({ "type": "integer", "minimum": 1, "maximum": 4094 }),
+                    "the VLAN of the outermost tag; left out: with and without a tag"),
+                "src": with(address.clone(), "the sender: an address, address/bits or address/mask; left out: any"),
+                "dst": with(address, "the receiver, likewise"),
+                "protocol": with(json!({ "enum": ["tcp", "any"] }),
+                    "\"tcp\", which it is if left out, or \"any\": whatever IPv4 carries, fragments too"),
+                "src_port": with(port.clone(), "the sender's port, or \"value/mask\"; left out: any"),
+                "dst_port": with(port, "the receiver's, likewise"),
+                "action": with(json!({ "type": "string", "pattern": "^(drop|queue [0-9]+)$" }),
+                    "\"drop\" or \"queue N\"; the engine polls queue 0"),
+                "priority": with(number(u32::MAX), "0, the highest, if left out; sessions have 1 and 2"),
+                "mark": with(number(u32::MAX), "the number that the frame arrives with"),
+                "count": with(json!({ "type": "boolean" }), "count its frames and bytes"),
+            },
+            "required": ["action"],
+            "additionalProperties": false,
+        },
+    })
+}

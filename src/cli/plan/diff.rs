@@ -14,7 +14,7 @@ pub(super) fn command(nic: &NicSpec, names: [&String; 2], json: bool) -> Result<
     let (a, b) = (profile::merged(a)?, profile::merged(b)?);
     let advertised = device::capabilities(nic)?;
     let settings = settings_that_differ(&a, &b);
-    let (plan_a, plan_b) = (planned(nic, &a, &advertised), planned(nic, &b, &advertised));
+    let (plan_a, plan_b) = (planned(nic, &a, &advertised)?, planned(nic, &b, &advertised)?);
     let rows = Capability::ALL.into_iter().filter(|capability| {
         let (a, b) = (plan_a.row(*capability), plan_b.row(*capability));
         (a.outcome, a.policy, &a.reason) != (b.outcome, b.policy, &b.reason)
@@ -49,8 +49,10 @@ pub(super) fn command(nic: &NicSpec, names: [&String; 2], json: bool) -> Result<
     Ok(())
 }
 
-fn planned(nic: &NicSpec, merged: &Merged, advertised: &Capabilities) -> Plan {
-    Plan::negotiate(&nic.to_string(), &merged.profile, advertised)
+fn planned(nic: &NicSpec, merged: &Merged, advertised: &Capabilities) -> Result<Plan, Failure> {
+    let rules = super::usual_rules(&merged.profile)?;
+    let plan = Plan::negotiate(&nic.to_string(), &merged.profile, advertised);
+    Ok(plan.steered_by(rules, &advertised.flow))
 }
 
 /// Keys whose values differ, but for those that only describe the profile.

@@ -69,11 +69,15 @@ fn each_value_says_which_profile_and_line_it_comes_from() {
     let of = |key: &str| -> Setting {
         merged.settings.iter().find(|setting| setting.key == key).unwrap().clone()
     };
+    let line_in = |name: &str, key: &str| {
+        let text = built_in(name).unwrap().text;
+        text.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap() + 1
+    };
     for (key, value, from, line) in [
         ("offloads.rx_timestamp", "\"require\"", "mine.toml", 4),
         ("buffers.frames", "4096", "desk.toml", 3),
-        ("engine.idle", "\"spin\"", "built-in profile connectx5", 18),
-        ("clock.readings", "8", "built-in profile default", 67),
+        ("engine.idle", "\"spin\"", "built-in profile connectx5", line_in("connectx5", "idle")),
+        ("clock.readings", "8", "built-in profile default", line_in("default", "readings")),
     ] {
         let setting = of(key);
         let found = (setting.value.to_string(), setting.from.as_str(), setting.line);
@@ -112,6 +116,14 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("extends = \"conectx5\"\n", 1, "\"conectx5\" cannot be read", "`connectx5`?"),
         ("strict = \"yes\"\n", 1, "`strict`", "correct the line"),
         ("x = [\n", 1, "", "correct the line"),
+        ("[[steering]]\naction = \"keep\"\n", 2, "\"keep\"", "write \"drop\""),
+        ("[[steering]]\nsrc = \"10.0.0\"\naction = \"drop\"\n", 2, "`src`", "10."),
+        (
+            "[[steering]]\naction = \"drop\"\n[[steering]]\nmark = 7\naction = \"queue 0\"\n",
+            5,
+            "steering rules #0",
+            "priorit",
+        ),
         (
             "[offloads]\nflow_steering = \"off\"\nflow_drop = \"require\"\n",
             3,
@@ -139,6 +151,22 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         assert!(sentence.contains(what) && sentence.contains(remedy), "{sentence}");
         assert!(!sentence.contains('\n'), "{sentence}");
     }
+}
+
+#[test]
+fn rules_are_read_and_those_of_an_extending_profile_stand_alone() {
+    let text = "extends = \"desk.toml\"\n[[steering]]\nsrc = \"10.66.0.0/16\"\naction = \"drop\"\n\
+                count = true\n";
+    let merged = read(text).unwrap();
+    let [rule] = &merged.profile.steering[..] else { panic!("{:?}", merged.profile.steering) };
+    assert_eq!(
+        rule.to_string(),
+        "flow create 0 ingress priority 0 pattern eth / ipv4 src spec 10.66.0.0 src prefix 16 / tcp / end \
+         actions count / drop / end"
+    );
+    let setting = merged.settings.iter().find(|setting| setting.key == "steering").unwrap();
+    assert_eq!((setting.from.as_str(), setting.line), ("mine.toml", 2));
+    assert!(read("extends = \"tap\"\n").unwrap().profile.steering.is_empty());
 }
 
 #[test]
@@ -222,6 +250,10 @@ mod against_the_schema {
             let found = validator.validate(&json(text)).map_err(|error| error.to_string());
             assert_eq!(found, Ok(()), "{name}");
         }
+        let rules = "[[steering]]\nvlan = 42\nsrc = \"10.0.0.0/8\"\ndst = \"10.0.0.5/255.0.0.255\"\n\
+                     src_port = 9878\ndst_port = \"0x2600/0xff00\"\nprotocol = \"tcp\"\n\
+                     action = \"queue 3\"\npriority = 2\nmark = 7\ncount = true";
+        assert!(validator.is_valid(&json(rules)) && read(rules).is_ok());
         for mistake in [
             "colour = 1",
             "strict = \"yes\"",
@@ -236,6 +268,12 @@ mod against_the_schema {
             "[engine]\ncore = \"fast\"",
             "[engine]\nidle = \"sleep\"",
             "[clock]\nreadings = 0",
+            "[[steering]]\nsrc = \"10.0.0.1\"",
+            "[[steering]]\naction = \"keep\"",
+            "[[steering]]\naction = \"drop\"\nport = 1",
+            "[[steering]]\naction = \"drop\"\nvlan = 4095",
+            "[[steering]]\naction = \"drop\"\nprotocol = \"udp\"",
+            "[[steering]]\naction = \"drop\"\nsrc = \"here\"",
         ] {
             assert!(!validator.is_valid(&json(mistake)), "{mistake}");
             assert!(read(mistake).is_err(), "{mistake}");

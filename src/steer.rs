@@ -1,0 +1,337 @@
+//! Step 2 of the path: is this frame for our queue?
+//!
+//! The rules are installed in the device, or looked up here by their software twin: never both, but for
+//! the proof. Of a device that steers, the first frames and then one of each N are held against the twin;
+//! once it is found wrong, the twin decides.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::desk::SessionPlan;
+use crate::fix::Role;
+use crate::offload::capability::Capability;
+use crate::offload::flow::{
+    Actions, AddrMatch, Classifier, Count, Fate, FlowKey, FlowRule, Matched, OnMiss, Outcome,
+    Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
+};
+use crate::offload::nic::RxMeta;
+use crate::offload::observe::Observations;
+use crate::offload::plan::Plan;
+use crate::offload::verdict::{Auditor, PROOF_FRAMES};
+use crate::wire::Refusal;
+
+/// The queue that the engine polls.
+const OUR_QUEUE: u16 = 0;
+/// A profile's own rules come first, at 0 unless they say otherwise.
+const INITIATOR_PRIORITY: u32 = 1;
+const ACCEPTOR_PRIORITY: u32 = 2;
+
+/// The rules that a device is steered by: those of the profile, and one for each peer that a session
+/// connects to or port that one listens on. Of a connection our own port is left open: it is picked when
+/// the connection is made.
+///
+/// # Errors
+/// A rule of the profile leaves open whether it or another wins.
+pub fn rules(
+    local: Ipv4Addr,
+    sessions: &[SessionPlan],
+    own: &[FlowRule],
+) -> Result<RuleSet, RuleSetError> {
+    let mut rules = own.to_vec();
+    for session in sessions {
+        let rule = match session.config.role {
+            Role::Initiator => {
+                let peer = session.peer;
+                let tcp = TcpMatch { src_port: PortMatch::exact(peer.port), ..TcpMatch::ANY };
+                let (src, dst) = (AddrMatch::exact(peer.addr), AddrMatch::exact(local));
+                let pattern = Pattern { src, dst, tcp: Some(tcp), ..Pattern::TCP };
+                FlowRule::new(pattern, Fate::Queue(OUR_QUEUE)).at_priority(INITIATOR_PRIORITY)
+            }
+            Role::Acceptor => {
+                FlowRule::listener(SocketAddrV4::new(local, session.peer.port), OUR_QUEUE)
+                    .at_priority(ACCEPTOR_PRIORITY)
+            }
+        };
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    RuleSet::new(rules, OnMiss::Queue(OUR_QUEUE))
+}
+
+/// Who steers, and how far the device is believed when it does.
+pub(crate) struct Steering {
+    /// Frames until one is looked at, itself included: 1 where the twin steers, and never where there
+    /// is nothing to steer by.
+    until_look: u64,
+    by_device: bool,
+    proof_left: u32,
+    auditor: Auditor,
+    twin: Option<Classifier>,
+    contradicted: u64,
+}
+
+impl Steering {
+    /// The steering of a device that runs by `plan`.
+    ///
+    /// # Errors
+    /// More masks than the software twin takes, in words.
+    pub(crate) fn new(plan: &Plan) -> Result<Steering, String> {
+        let by_device = plan.uses(Capability::FlowSteering);
+        // What only sends connections to our one queue is done by the 4-tuple table as well.
+        let ours = Actions { fate: Fate::Queue(OUR_QUEUE), mark: None, count: false };
+        let is_needed = by_device || plan.rules().rules().iter().any(|rule| rule.actions != ours);
+        let twin = is_needed
+            .then(|| Classifier::new(plan.rules()))
+            .transpose()
+            .map_err(|refused| refused.to_string())?;
+        let until_look = if twin.is_some() { 1 } else { u64::MAX };
+        let auditor = Auditor::new(plan.rx_checksum_audit);
+        Ok(Steering {
+            until_look,
+            by_device,
+            proof_left: PROOF_FRAMES,
+            auditor,
+            twin,
+            contradicted: 0,
+        })
+    }
+
+    /// Lets a frame in or says why not.
+    ///
+    /// # Errors
+    /// [`Refusal::FlowDropped`], [`Refusal::FlowOtherQueue`], [`Refusal::FlowNotOurs`].
+    #[inline(always)]
+    pub(crate) fn admits(
+        &mut self,
+        meta: &RxMeta,
+        bytes: &[u8],
+        observations: &mut Observations,
+    ) -> Result<(), Refusal> {
+        if self.until_look > 1 {
+            self.until_look -= 1;
+            return Ok(());
+        }
+        self.look(meta, bytes, observations)
+    }
+
+    #[inline(never)]
+    fn look(
+        &mut self,
+        meta: &RxMeta,
+        bytes: &[u8],
+        observations: &mut Observations,
+    ) -> Result<(), Refusal> {
+        let Some(twin) = &mut self.twin else { return Ok(()) };
+        let Some(key) = FlowKey::of_frame(bytes) else { return Ok(()) };
+        let key = match meta.vlan {
+            Some(tci) => key.in_vlan(VlanId::new(tci & 0x0fff)),
+            None => key,
+        };
+        let outcome = twin.classify(&key);
+        if self.by_device {
+            let agrees = agrees(&outcome, meta);
+            let evidence = observations.of_mut(Capability::FlowSteering);
+            if agrees {
+                evidence.agreed += 1;
+                self.until_look = self.next_look();
+                return Ok(());
+            }
+            evidence.contradicted += 1;
+            self.contradicted += 1;
+            self.by_device = false;
+            self.until_look = 1;
+        }
+        let Some(twin) = &mut self.twin else { return Ok(()) };
+        twin.record(&outcome, bytes.len());
+        match outcome {
+            Outcome::Matched(Matched { actions, .. }) => match actions.fate {
+                Fate::Drop => Err(Refusal::FlowDropped),
+                Fate::Queue(OUR_QUEUE) => Ok(()),
+                Fate::Queue(_) => Err(Refusal::FlowOtherQueue),
+            },
+            Outcome::Missed(OnMiss::NotOurs) => Err(Refusal::FlowNotOurs),
+            Outcome::Missed(OnMiss::Queue(OUR_QUEUE)) => Ok(()),
+            Outcome::Missed(OnMiss::Queue(_)) => Err(Refusal::FlowOtherQueue),
+        }
+    }
+
+    /// How many frames pass until one is looked at again.
+    fn next_look(&mut self) -> u64 {
+        if self.proof_left > 0 {
+            self.proof_left -= 1;
+            return 1;
+        }
+        self.auditor.next_due()
+    }
+
+    /// What the twin has counted of a rule: all there is where it steers.
+    pub(crate) fn count(&self, rule: usize) -> Option<Count> {
+        self.twin.as_ref()?.count(rule)
+    }
+
+    /// Times that a device that steers was found wrong.
+    pub(crate) fn contradicted(&self) -> u64 {
+        self.contradicted
+    }
+}
+
+/// Whether a device did with a frame what the rules say. What they drop, or is not ours, should not have
+/// come.
+fn agrees(outcome: &Outcome, meta: &RxMeta) -> bool {
+    let (fate, mark) = match outcome {
+        Outcome::Matched(Matched { actions, .. }) => (actions.fate, actions.mark),
+        Outcome::Missed(OnMiss::Queue(queue)) => (Fate::Queue(*queue), None),
+        Outcome::Missed(OnMiss::NotOurs) => return false,
+    };
+    fate == Fate::Queue(meta.queue) && mark == meta.mark
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::{CompId, SessionConfig, Version};
+    use crate::offload::observe::Observed;
+    use crate::offload::plan::{Advert, Capabilities, Provider};
+    use crate::offload::profile::{Policy, Profile};
+    use crate::offload::verdict::Audit;
+    use crate::tcp::Endpoint;
+    use crate::time::Duration;
+
+    const US: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+    const THEM: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+    fn session(role: Role, addr: Ipv4Addr, port: u16) -> SessionPlan {
+        let id = |text| CompId::new(text).unwrap();
+        SessionPlan {
+            config: SessionConfig::new(Version::Fix44, role, id("A"), id("B")),
+            peer: Endpoint { addr, port },
+            reconnect_interval: Duration::from_s(1),
+        }
+    }
+
+    #[test]
+    fn each_peer_and_each_port_gets_one_rule_and_the_profile_s_come_first() {
+        let sessions = [
+            session(Role::Initiator, THEM, 9878),
+            session(Role::Initiator, THEM, 9878),
+            session(Role::Acceptor, US, 7001),
+            session(Role::Acceptor, US, 7001),
+        ];
+        let own = FlowRule::new(Pattern::IPV4, Fate::Drop).counted();
+        let set = rules(US, &sessions, &[own]).unwrap();
+        let shown: Vec<String> = set.rules().iter().map(FlowRule::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "flow create 0 ingress priority 0 pattern eth / ipv4 / end actions count / drop / end",
+                "flow create 0 ingress priority 1 pattern eth / ipv4 src is 10.9.0.1 dst is 10.9.0.2 \
+                 / tcp src is 9878 / end actions queue index 0 / end",
+                "flow create 0 ingress priority 2 pattern eth / ipv4 dst is 10.9.0.2 / tcp dst is 7001 \
+                 / end actions queue index 0 / end",
+            ]
+        );
+        let clashing = FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(1);
+        assert!(rules(US, &sessions, &[clashing]).is_err());
+    }
+
+    /// A frame of the session, to `port` of ours, as far as steering reads it.
+    fn frame(src_port: u16) -> Vec<u8> {
+        let mut bytes = vec![0; 54];
+        bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+        bytes[14] = 0x45;
+        bytes[16..18].copy_from_slice(&40u16.to_be_bytes());
+        bytes[23] = 6;
+        bytes[26..30].copy_from_slice(&THEM.octets());
+        bytes[30..34].copy_from_slice(&US.octets());
+        bytes[34..36].copy_from_slice(&src_port.to_be_bytes());
+        bytes
+    }
+
+    fn steering(by_device: bool, own: &[FlowRule], audit: Audit) -> (Steering, Observations) {
+        let advert = Advert { by: Provider::Model, how: "for a test" };
+        let device = Capability::ALL
+            .into_iter()
+            .filter(|_| by_device)
+            .fold(Capabilities::NONE, |device, capability| device.with(capability, advert));
+        let mut profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, Policy::Off);
+        profile.rx_checksum_audit = audit;
+        let set = rules(US, &[session(Role::Initiator, THEM, 9878)], own).unwrap();
+        let limits = crate::offload::flow::FlowLimits::SOFTWARE;
+        let plan = Plan::negotiate("test", &profile, &device).steered_by(set, &limits);
+        assert_eq!(plan.uses(Capability::FlowSteering), by_device);
+        (Steering::new(&plan).unwrap(), Observations::default())
+    }
+
+    fn own_rules() -> Vec<FlowRule> {
+        let from = |port| Pattern {
+            tcp: Some(TcpMatch { src_port: PortMatch::exact(port), ..TcpMatch::ANY }),
+            ..Pattern::TCP
+        };
+        vec![
+            FlowRule::new(from(6666), Fate::Drop).counted(),
+            FlowRule::new(from(6667), Fate::Queue(3)),
+            FlowRule::new(from(6668), Fate::Queue(0)).marked(5),
+        ]
+    }
+
+    #[test]
+    fn on_the_host_the_twin_drops_and_sends_elsewhere_by_name() {
+        let (mut steering, mut seen) = steering(false, &own_rules(), Audit::Always);
+        for (port, outcome) in [
+            (9878, Ok(())),
+            (6666, Err(Refusal::FlowDropped)),
+            (6667, Err(Refusal::FlowOtherQueue)),
+            (6668, Ok(())),
+            (1, Ok(())),
+        ] {
+            let bytes = frame(port);
+            assert_eq!(steering.admits(&RxMeta::UNKNOWN, &bytes, &mut seen), outcome, "{port}");
+        }
+        assert_eq!(steering.count(0), Some(Count { hits: 1, bytes: 54 }));
+        assert_eq!(seen.of(Capability::FlowSteering).observed(), Observed::Unproven);
+    }
+
+    #[test]
+    fn a_device_that_steers_right_is_proven_and_then_looked_at_now_and_then() {
+        let (mut steering, mut seen) = steering(true, &[], Audit::OneIn(100));
+        for _ in 0..10_000 {
+            assert_eq!(steering.admits(&RxMeta::UNKNOWN, &frame(9878), &mut seen), Ok(()));
+        }
+        let evidence = seen.of(Capability::FlowSteering);
+        assert_eq!(evidence.observed(), Observed::Proven);
+        let expected = u64::from(PROOF_FRAMES) + 10_000 / 100;
+        assert!(evidence.agreed.abs_diff(expected) < 5, "{}", evidence.agreed);
+    }
+
+    #[test]
+    fn a_device_that_steers_wrongly_is_found_and_the_twin_takes_over() {
+        let marked = RxMeta { mark: Some(5), ..RxMeta::UNKNOWN };
+        let elsewhere = RxMeta { queue: 3, ..RxMeta::UNKNOWN };
+        for (port, meta, outcome) in [
+            // It should have been dropped, or gone elsewhere.
+            (6666, RxMeta::UNKNOWN, Err(Refusal::FlowDropped)),
+            (6667, RxMeta::UNKNOWN, Err(Refusal::FlowOtherQueue)),
+            // It should have a mark, none, or another queue's number.
+            (6668, RxMeta::UNKNOWN, Ok(())),
+            (9878, marked, Ok(())),
+            (9878, elsewhere, Ok(())),
+        ] {
+            let (mut steering, mut seen) = steering(true, &own_rules(), Audit::Off);
+            assert_eq!(steering.admits(&marked, &frame(6668), &mut seen), Ok(()));
+            assert_eq!(steering.contradicted(), 0);
+            assert_eq!(steering.admits(&meta, &frame(port), &mut seen), outcome, "{port}");
+            assert_eq!(steering.contradicted(), 1, "{port}");
+            assert_eq!(seen.of(Capability::FlowSteering).observed(), Observed::Refuted);
+            // From here on every frame is looked up.
+            let dropped = steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen);
+            assert_eq!(dropped, Err(Refusal::FlowDropped));
+            assert_eq!(steering.contradicted(), 1);
+        }
+    }
+
+    #[test]
+    fn without_rules_of_its_own_a_profile_costs_no_look_on_the_host() {
+        let (steering, _) = steering(false, &[], Audit::Always);
+        assert!(steering.twin.is_none() && steering.until_look == u64::MAX);
+    }
+}
