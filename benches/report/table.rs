@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use fixwire_benches::cases::checksum;
+
 use crate::row::{self, Row};
 use crate::target;
 
@@ -66,9 +68,10 @@ fn filled(page: &str, mark: &str, content: &str) -> Option<String> {
 
 fn text(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<44} {:<5} {:<26} {:>9} {:>9} {:>7} {:>7} {:>7}\n",
-        "what", "", "who", "least ns", "median", "x ours", "instr.", "x ours"
+        "{:<44} {:<5} {:<26} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
+        "what", "", "who", "least ns", "median", "x ours", "instr.", "x ours", "B/cycle"
     );
+    let cycle_ns = row::cycle_ns(rows);
     let mut last = ("", "");
     for row in rows {
         let key = (row.what.as_str(), row.caches);
@@ -76,16 +79,28 @@ fn text(rows: &[Row]) -> String {
         last = key;
         let _ = writeln!(
             text,
-            "{what:<44} {caches:<5} {:<26} {:>9.1} {:>9.1} {:>7} {:>7} {:>7}",
+            "{what:<44} {caches:<5} {:<26} {:>9.1} {:>9.1} {:>7} {:>7} {:>7} {:>7}",
             row.who,
             row.time.least,
             row.time.median,
             times(row.ratio()),
             row.instructions.map_or_else(String::new, |count| count.to_string()),
             times(row.ratio_of_instructions()),
+            row.bytes_per_cycle(cycle_ns).map_or_else(String::new, |bytes| format!("{bytes:.1}")),
         );
     }
-    text
+    text + &clock(rows)
+}
+
+/// What a cycle is in this table.
+fn clock(rows: &[Row]) -> String {
+    let Some(cycle_ns) = row::cycle_ns(rows) else { return String::new() };
+    let cycles = checksum::CLOCK_CYCLES;
+    let ghz = 1.0 / cycle_ns;
+    format!(
+        "\nA cycle is the core's own: {cycle_ns:.3} ns ({ghz:.2} GHz), by a chain of {cycles} of them in the \
+         same run.\n"
+    )
 }
 
 fn times(ratio: Option<f64>) -> String {
@@ -94,7 +109,7 @@ fn times(ratio: Option<f64>) -> String {
 
 fn markdown(rows: &[Row], form: Form) -> String {
     let table = match form {
-        Form::Whole => whole(rows),
+        Form::Whole => whole(rows) + &clock(rows),
         Form::Summary => summary(rows) + &stages(rows),
     };
     format!("{}\n\n{table}", machine())
@@ -103,14 +118,15 @@ fn markdown(rows: &[Row], form: Form) -> String {
 /// A line for each row.
 fn whole(rows: &[Row]) -> String {
     let mut table =
-        "| what | caches | who | least ns | median ns | × ours | instructions | × ours |\n\
-         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| what | caches | who | least ns | median ns | × ours | instructions | × ours | bytes/cycle |\n\
+         | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
             .to_owned();
+    let cycle_ns = row::cycle_ns(rows);
     for row in rows {
         let who = if row.is_ours() { format!("**{}**", row.who) } else { row.who.to_owned() };
         let _ = writeln!(
             table,
-            "| {} | {} | {who} | {:.0} | {:.0} | {} | {} | {} |",
+            "| {} | {} | {who} | {:.0} | {:.0} | {} | {} | {} | {} |",
             row.what,
             row.caches,
             row.time.least,
@@ -118,6 +134,7 @@ fn whole(rows: &[Row]) -> String {
             times(row.ratio()),
             row.instructions.map_or_else(String::new, |count| count.to_string()),
             times(row.ratio_of_instructions()),
+            row.bytes_per_cycle(cycle_ns).map_or_else(String::new, |bytes| format!("{bytes:.1}")),
         );
     }
     table

@@ -25,6 +25,8 @@ pub struct Case {
     pub who: &'static str,
     /// Whether it is measured with cold caches, too.
     pub cold: bool,
+    /// The bytes that a step goes through, where they are what it costs by.
+    pub bytes: Option<usize>,
     /// Sets it up, and shows that its results are right.
     pub make: Box<dyn Fn() -> Box<dyn Bench>>,
 }
@@ -39,13 +41,26 @@ impl Case {
         who: &'static str,
         make: impl Fn() -> B + 'static,
     ) -> Case {
-        Case { what: what.into(), who, cold: false, make: Box::new(move || Box::new(make())) }
+        Case {
+            what: what.into(),
+            who,
+            cold: false,
+            bytes: None,
+            make: Box::new(move || Box::new(make())),
+        }
     }
 
     /// Measured cold, too.
     #[must_use]
     pub fn and_cold(mut self) -> Case {
         self.cold = true;
+        self
+    }
+
+    /// Told by the byte, too.
+    #[must_use]
+    pub fn over(mut self, bytes: usize) -> Case {
+        self.bytes = Some(bytes);
         self
     }
 

@@ -11,6 +11,8 @@ pub mod cases;
 pub mod fix;
 pub mod fixwire_host;
 pub mod line;
+#[cfg(target_arch = "x86_64")]
+pub mod loads;
 pub mod messages;
 pub mod nic;
 pub mod peer;
