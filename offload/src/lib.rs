@@ -3,7 +3,7 @@
 //! The packet's path through this crate: a [`nic::Nic`] delivers a frame with [`nic::RxMeta`]; its
 //! [`verdict::Verdict`]s say what the device vouches for; the policy table in [`verdict`] says what
 //! that is worth; the [`checksum`] twin decides the rest on the bytes; a [`stamp::RxStamp`] says
-//! when the frame came, by which clock.
+//! when the frame came, by which clock; [`clock`] makes a time of it, with a bound on its error.
 //!
 //! Ahead of the first frame, a [`profile::Profile`] (what the user wants) meets
 //! [`plan::Capabilities`] (what the device advertises) and yields a [`plan::Plan`] (what will be
@@ -14,6 +14,7 @@
 
 pub mod capability;
 pub mod checksum;
+pub mod clock;
 pub mod device;
 pub mod driver;
 pub mod flow;

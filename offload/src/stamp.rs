@@ -76,6 +76,8 @@ pub struct ClockInfo {
     pub domain: Domain,
     /// Ticks per second, as the device declares; 1,000,000,000 for a clock in nanoseconds.
     pub ticks_per_s: u64,
+    /// How many bits of a stamp count: past the last of them it is at zero again.
+    pub bits: u32,
 }
 
 #[cfg(test)]

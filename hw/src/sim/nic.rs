@@ -194,7 +194,12 @@ impl Nic for SimNic {
     }
 
     fn clock(&self) -> Option<ClockInfo> {
-        let info = ClockInfo { id: CLOCK, domain: Domain::VirtualNs, ticks_per_s: 1_000_000_000 };
+        let info = ClockInfo {
+            id: CLOCK,
+            domain: Domain::VirtualNs,
+            ticks_per_s: 1_000_000_000,
+            bits: u64::BITS,
+        };
         self.uses.stamp.then_some(info)
     }
 

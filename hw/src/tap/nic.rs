@@ -214,7 +214,12 @@ impl Nic for TapNic {
     }
 
     fn clock(&self) -> Option<ClockInfo> {
-        Some(ClockInfo { id: ClockId::HOST, domain: Domain::HostNs, ticks_per_s: 1_000_000_000 })
+        Some(ClockInfo {
+            id: ClockId::HOST,
+            domain: Domain::HostNs,
+            ticks_per_s: 1_000_000_000,
+            bits: u64::BITS,
+        })
     }
 
     fn mac(&self) -> [u8; 6] {

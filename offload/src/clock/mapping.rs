@@ -1,0 +1,216 @@
+//! From a stamp to a time: what a reader on a hot core holds, and what it answers.
+
+use crate::stamp::{ClockInfo, Domain, RxStamp};
+use crate::time::UtcTime;
+
+use super::track::{Gauge, Lapse, TRACK_WORDS, Track};
+
+/// How long a bound holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// Unless a clock has jumped since its last pair: the next one tells.
+    Provisional,
+    /// For good: pairs before and after the stamp agree.
+    Settled,
+}
+
+/// When a frame was received, by the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StampTime {
+    /// The time, as the host's wall clock tells it: UTC as POSIX counts it. A leap second that the
+    /// kernel inserts is a jump of that clock.
+    pub utc: UtcTime,
+    /// The wall clock's own reading at that moment is no further from `utc` than this. What that
+    /// clock is worth is its keeper's to say.
+    pub error_bound_ns: u64,
+    /// How long the bound holds.
+    pub validity: Validity,
+    /// Bumped whenever the wall clock jumped: times of two generations are not subtracted.
+    pub wall_generation: u16,
+}
+
+/// When a frame was received, by the host's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostTime {
+    /// The host's clock.
+    pub ticks: u64,
+    /// Its reading at that moment is no further from `ticks` than this.
+    pub error_bound_ticks: u64,
+}
+
+/// Why a stamp gets no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// It is of a clock that is not disciplined here.
+    #[error("the stamp is of another clock")]
+    OtherClock,
+    /// Its ticks do not count what this clock's do.
+    #[error("the stamp counts something else than this clock does")]
+    OtherDomain,
+    /// It is of another life of its clock than the one that the host was in when it came.
+    #[error("the stamp is of another generation of its clock")]
+    OtherGeneration,
+    /// It would have been taken after it was received, or longer before than a queue can hold it:
+    /// its clock jumped and no pair has told yet, or it is no stamp.
+    #[error("the stamp is later than its reception, or too long before it")]
+    Implausible,
+    /// The device's clock has no answer.
+    #[error("the device's clock: {0}")]
+    Device(Lapse),
+    /// The wall clock has none.
+    #[error("the wall clock: {0}")]
+    Wall(Lapse),
+}
+
+/// What does not change while clocks are disciplined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) host: ClockInfo,
+    pub(super) device: Option<ClockInfo>,
+    pub(super) device_gauge: Gauge,
+    pub(super) wall_gauge: Gauge,
+    /// How long a stamp may have waited, in the host's ticks.
+    pub(super) queue_delay: u64,
+    /// The most nanoseconds in a host tick, times two to the power of [`NS_SHIFT`].
+    pub(super) ns_mult: u64,
+}
+
+const NS_SHIFT: u32 = 20;
+
+/// Whose stamp it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    Host,
+    Device,
+}
+
+impl Shape {
+    pub(super) const NS_SCALE: u64 = 1 << NS_SHIFT;
+
+    #[inline]
+    pub(super) fn whose(&self, stamp: &RxStamp) -> Result<Whose, Refusal> {
+        let (clock, whose) = match &self.device {
+            Some(device) if stamp.clock == device.id => (device, Whose::Device),
+            _ if stamp.clock == self.host.id => (&self.host, Whose::Host),
+            _ => return Err(Refusal::OtherClock),
+        };
+        if stamp.domain == clock.domain { Ok(whose) } else { Err(Refusal::OtherDomain) }
+    }
+
+    /// Whether a stamp that came out as `time` can have been received at `received`.
+    #[inline]
+    pub(super) fn check_way(&self, time: &HostTime, received: u64) -> Result<(), Refusal> {
+        let HostTime { ticks, error_bound_ticks: error } = *time;
+        let from = received.saturating_sub(self.queue_delay).saturating_sub(error);
+        let possible = ticks >= from && ticks <= received.saturating_add(error);
+        if possible { Ok(()) } else { Err(Refusal::Implausible) }
+    }
+
+    /// What `error_ticks` of the host's clock add to a bound.
+    #[inline]
+    pub(super) fn error_ns(&self, error_ticks: u64) -> u64 {
+        // The host's tick is a span, and its middle is what the wall's line is read at.
+        let ticks = if error_ticks == 0 { 0 } else { error_ticks + 1 };
+        ticks.checked_mul(self.ns_mult).map_or(u64::MAX, |fixed| (fixed >> NS_SHIFT) + 1)
+    }
+}
+
+/// The present mapping from stamps to times: a value, copied out of what is published, good until
+/// its pairs are stale.
+///
+/// As a function of the stamp it is continuous and never goes back within one generation, across
+/// publications too, as long as each is published before stamps reach its knee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub(super) shape: Shape,
+    pub(super) device: Track,
+    pub(super) wall: Track,
+}
+
+/// How many words a [`Mapping`] is published in.
+pub(super) const MAPPING_WORDS: usize = 2 * TRACK_WORDS;
+
+impl Mapping {
+    /// The life of the device's clock that stamps are to be labelled with from here on.
+    pub fn device_generation(&self) -> u16 {
+        self.device.generation
+    }
+
+    /// The life of the wall clock.
+    pub fn wall_generation(&self) -> u16 {
+        self.wall.generation
+    }
+
+    /// When `stamp` was taken, by the wall clock: provisionally. `received` is the host's clock
+    /// when the stamp was in hand, read once a burst.
+    ///
+    /// # Errors
+    /// [`Refusal`], when no bound could be given.
+    #[inline]
+    pub fn convert(&self, stamp: &RxStamp, received: u64) -> Result<StampTime, Refusal> {
+        let time = self.to_host(stamp, received)?;
+        let (ns, error_ns) =
+            self.wall.read(&self.shape.wall_gauge, time.ticks, received).map_err(Refusal::Wall)?;
+        Ok(StampTime {
+            utc: UtcTime::from_unix_ns(ns),
+            error_bound_ns: error_ns.saturating_add(self.shape.error_ns(time.error_bound_ticks)),
+            validity: Validity::Provisional,
+            wall_generation: self.wall.generation,
+        })
+    }
+
+    /// When `stamp` was taken, by the host's clock: the first stage alone, for intervals on one
+    /// host. A stamp by the host's clock is that itself.
+    ///
+    /// # Errors
+    /// [`Refusal`], when no bound could be given.
+    #[inline]
+    pub fn to_host(&self, stamp: &RxStamp, received: u64) -> Result<HostTime, Refusal> {
+        match self.shape.whose(stamp)? {
+            Whose::Host => host_time(stamp),
+            Whose::Device => self.device_to_host(stamp, received),
+        }
+    }
+
+    #[inline]
+    fn device_to_host(&self, stamp: &RxStamp, received: u64) -> Result<HostTime, Refusal> {
+        if stamp.generation != self.device.generation {
+            return Err(Refusal::OtherGeneration);
+        }
+        let read = self.device.read(&self.shape.device_gauge, stamp.ticks, received);
+        let (ticks, error_bound_ticks) = read.map_err(Refusal::Device)?;
+        // It may have been taken before this life began, and labelled when it came.
+        if received.saturating_sub(self.shape.queue_delay) < self.device.since {
+            return Err(Refusal::Device(Lapse::NotYet));
+        }
+        let time = HostTime { ticks, error_bound_ticks };
+        self.shape.check_way(&time, received).map(|()| time)
+    }
+
+    pub(super) fn to_words(self) -> [u64; MAPPING_WORDS] {
+        let mut words = [0; MAPPING_WORDS];
+        words[..TRACK_WORDS].copy_from_slice(&self.device.to_words());
+        words[TRACK_WORDS..].copy_from_slice(&self.wall.to_words());
+        words
+    }
+
+    pub(super) fn from_words(shape: Shape, words: &[u64; MAPPING_WORDS]) -> Mapping {
+        let ([device, wall], []) = words.as_chunks() else { unreachable!("two tracks of words") };
+        Mapping { shape, device: Track::from_words(device), wall: Track::from_words(wall) }
+    }
+}
+
+/// A stamp by the host's clock. That clock has one life.
+#[inline]
+pub(super) fn host_time(stamp: &RxStamp) -> Result<HostTime, Refusal> {
+    if stamp.generation == 0 {
+        Ok(HostTime { ticks: stamp.ticks, error_bound_ticks: 0 })
+    } else {
+        Err(Refusal::OtherGeneration)
+    }
+}
+
+/// The host's clock, if it can be the one in the middle.
+pub(super) fn is_host(clock: &ClockInfo) -> bool {
+    matches!(clock.domain, Domain::Tsc | Domain::HostNs) && clock.bits == u64::BITS
+}
