@@ -72,7 +72,10 @@ impl Discipline {
     /// Takes a reading of the device's clock between two of the host's: the
     /// [narrowest](Bracket::narrowest) of a handful.
     pub fn on_device_pair(&mut self, bracket: Bracket) -> PairVerdict {
-        let Some((y, error)) = bracket.middle() else { return PairVerdict::Backwards };
+        let (y, error) = match middle(&self.device, &bracket) {
+            Ok(middle) => middle,
+            Err(verdict) => return verdict,
+        };
         // The reading names a tick of the device's, in the middle of which `y` is asked for.
         let error = error.saturating_add(self.device.half_tick());
         let host = (bracket.before, bracket.after);
@@ -81,7 +84,10 @@ impl Discipline {
 
     /// Takes a reading of the wall clock between two of the host's.
     pub fn on_wall_pair(&mut self, bracket: Bracket) -> PairVerdict {
-        let Some((x, error)) = bracket.middle() else { return PairVerdict::Backwards };
+        let (x, error) = match middle(&self.wall, &bracket) {
+            Ok(middle) => middle,
+            Err(verdict) => return verdict,
+        };
         // The reading names a nanosecond.
         let error = self.wall.fastest(error).saturating_add(1);
         let host = (bracket.before, bracket.after);
@@ -112,7 +118,7 @@ impl Discipline {
     /// that it can have waited before, its clock must have been in one life.
     ///
     /// # Errors
-    /// [`Refusal`], when no bound can be given; once a pair has come after `received`, for good.
+    /// [`Refusal`], when no bound can be given: for good, once a pair has agreed after `received`.
     pub fn settle(&self, stamp: &RxStamp, received: u64) -> Result<StampTime, Refusal> {
         let (time, device_known) = match self.shape.whose(stamp)? {
             Whose::Host => (host_time(stamp)?, Known::Agreed),
@@ -147,6 +153,15 @@ impl Discipline {
         let time = HostTime { ticks: read.0, error_bound_ticks: read.1 };
         self.shape.check_way(&time, received)?;
         Ok((time, place.known))
+    }
+}
+
+/// The middle of a bracket and how far the truth can be from it, if it is one to hear at all.
+fn middle(stage: &Stage, bracket: &Bracket) -> Result<(u64, u64), PairVerdict> {
+    match bracket.middle() {
+        None => Err(PairVerdict::Backwards),
+        Some((_, error)) if error > stage.gauge.stale => Err(PairVerdict::TooWide),
+        Some(middle) => Ok(middle),
     }
 }
 

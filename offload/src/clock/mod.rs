@@ -38,6 +38,9 @@ mod stage;
 mod track;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use bracket::Bracket;
 pub use config::{ClockConfig, ConfigError, StageConfig};
 pub use discipline::Discipline;

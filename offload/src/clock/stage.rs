@@ -169,15 +169,12 @@ impl Stage {
         u64::try_from(self.rates.fastest(ticks.into(), 1)).unwrap_or(u64::MAX)
     }
 
-    /// Takes a pair, each later than the one before.
+    /// Takes a pair, each later than the one before, its bracket shorter than a pair is good for.
     pub(super) fn on_pair(&mut self, pair: &Pair) -> PairVerdict {
         if pair.host.0 < self.host_newest {
             return PairVerdict::Backwards;
         }
         self.host_newest = pair.host.1;
-        if pair.host.1 - pair.host.0 > self.gauge.stale {
-            return PairVerdict::TooWide;
-        }
         if self.track.lapse == Some(Lapse::NotYet) { self.warm_up(pair) } else { self.follow(pair) }
     }
 

@@ -175,3 +175,152 @@ impl Window {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A counter at 1 GHz read by one at 3 GHz: rates in whole ticks.
+    fn rates(config: &StageConfig) -> Rates {
+        Rates::new(1_000_000_000, 3_000_000_000, config)
+    }
+
+    fn config(wander_ppb_per_s: u32, step_ppb: u32) -> StageConfig {
+        StageConfig {
+            wander_ppb_per_s_max: wander_ppb_per_s,
+            rate_step_ppb_max: step_ppb,
+            ..crate::clock::ClockConfig::default().device
+        }
+    }
+
+    fn window(points: &[Point]) -> Window {
+        let mut window = Window::default();
+        points.iter().for_each(|point| window.push(*point));
+        window
+    }
+
+    #[test]
+    fn one_pair_is_good_for_as_much_as_the_drift_allows() {
+        let point = Point { x: 0, y: 0, error: 10 };
+        let at = window(&[point]).at(&rates(&config(0, 0)), 1_000_000);
+        assert_eq!(at, Interval { low: 3_000_000 - 600 - 10, high: 3_000_000 + 600 + 10 });
+    }
+
+    #[test]
+    fn two_pairs_carry_their_errors_on_and_the_rate_may_change_after_them() {
+        let points = [
+            Point { x: 0, y: 7, error: 10 },
+            Point { x: 1_000_000_000, y: 3_000_000_007, error: 20 },
+        ];
+        // Half a second on: the errors 20 + (20 + 10) / 2, and 0.5 s at 3 GHz times
+        // 200 ppb + 40 ppb/s * 1.5 s / 2.
+        let at = window(&points).at(&rates(&config(40, 200)), 1_500_000_000);
+        let (middle, apart) = (4_500_000_007, 35 + 345);
+        assert_eq!(at, Interval { low: middle - apart, high: middle + apart });
+    }
+
+    #[test]
+    fn a_full_window_forgets_its_oldest() {
+        let point = |number: i64| Point { x: number, y: 3 * number, error: 5 };
+        let numbers = 0..WINDOW_PAIRS as i64 + 3;
+        let window = window(&numbers.map(point).collect::<Vec<_>>());
+        assert_eq!(window.points().len(), WINDOW_PAIRS);
+        assert_eq!(window.points()[0], point(3));
+    }
+
+    /// Bounds on a straight line `y = y1 + (y2 - y1) (x - x1) / (x2 - x1)`.
+    struct Bounds {
+        rates: Rates,
+        points: Vec<Point>,
+    }
+
+    impl Bounds {
+        fn allow(&self, (x1, y1): (i128, i128), (x2, y2): (i128, i128)) -> bool {
+            let (run, rise) = (x2 - x1, y2 - y1);
+            let in_pairs = self.points.iter().all(|point| {
+                let reached = y1 * run + rise * (i128::from(point.x) - x1);
+                point.low() * run <= reached && reached <= point.high() * run
+            });
+            let scale = self.rates.from_per_s * PPB;
+            let least = self.rates.to_per_s * (PPB - self.rates.drift_ppb);
+            let most = self.rates.to_per_s * (PPB + self.rates.drift_ppb);
+            in_pairs && least * run <= rise * scale && rise * scale <= most * run
+        }
+
+        /// The obvious twin, where the rate is constant: the extremes of a linear program are at
+        /// its vertices, and every vertex is a line that touches two ends of pairs. The drift is
+        /// left wide enough not to matter.
+        fn at(&self, x: i64) -> Option<(i128, i128)> {
+            let ends = self.points.iter().flat_map(|point| {
+                let x = i128::from(point.x);
+                [(x, point.low()), (x, point.high())]
+            });
+            let ends: Vec<_> = ends.collect();
+            let mut reached = Vec::new();
+            for (index, &first) in ends.iter().enumerate() {
+                for &second in &ends[index + 1..] {
+                    let run = second.0 - first.0;
+                    if run > 0 && self.allow(first, second) {
+                        let rise = (second.1 - first.1) * (i128::from(x) - first.0);
+                        reached.push((first.1 + div_down(rise, run), first.1 + div_up(rise, run)));
+                    }
+                }
+            }
+            let low = reached.iter().map(|(low, _)| *low).min()?;
+            Some((low, reached.iter().map(|(_, high)| *high).max()?))
+        }
+    }
+
+    prop_compose! {
+        /// Pairs around a line of 3 ticks per tick, each within its error, and a later `x`.
+        fn pairs_on_a_line()(
+            steps in prop::collection::vec((1_000_000i64..200_000_000, 1i64..300, -100i64..=100), 2..9),
+            ahead in 0i64..1_000_000_000,
+        ) -> (Vec<Point>, i64) {
+            let mut x = 0;
+            let mut points = Vec::new();
+            for (step, error, part) in steps {
+                x += step;
+                points.push(Point { x, y: 3 * x + error * part / 100, error });
+            }
+            (points, x + ahead)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn with_a_constant_rate_the_interval_is_the_linear_programs((points, x) in pairs_on_a_line()) {
+            let config = StageConfig { drift_ppb_max: 10_000_000, ..config(0, 0) };
+            let rates = rates(&config);
+            let told = window(&points).at(&rates, x);
+            let (low, high) = Bounds { rates, points }.at(x).expect("the line itself is allowed");
+            prop_assert!((low - 1..=low + 1).contains(&told.low), "{} for {low}", told.low);
+            prop_assert!((high - 1..=high + 1).contains(&told.high), "{} for {high}", told.high);
+        }
+
+        #[test]
+        fn the_truth_is_in_the_interval_while_its_rate_changes_as_assumed(
+            (mut points, x) in pairs_on_a_line(),
+            wander in -2_000i64..=2_000,
+            drift in -100_000i64..=100_000,
+        ) {
+            // On top of the line: a drift, and a rate that changes all the time.
+            let more = |x: i64| {
+                let x = i128::from(x);
+                let drifted = div_down(3 * x * i128::from(drift), PPB);
+                let wandered = div_down(3 * x * x * i128::from(wander), 2 * PPB * PPB);
+                drifted + wandered
+            };
+            // What rounding takes away.
+            for point in &mut points {
+                point.y += more(point.x) as i64;
+                point.error += 2;
+            }
+            let told = window(&points).at(&rates(&config(2_000, 0)), x);
+            let truth = i128::from(3 * x) + more(x);
+            prop_assert!(told.low <= truth + 1 && truth <= told.high + 1, "{truth} in {told:?}");
+        }
+    }
+}

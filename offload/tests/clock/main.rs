@@ -305,7 +305,7 @@ fn in_words(scenario: &Scenario, outcome: &Outcome) -> String {
     let largest = |values: &[u64]| values.iter().copied().max().unwrap_or(0);
     format!(
         "{}: {} settled, {} provisional, {} overtaken, {} open; bound {} ns (at most {}), first stage \
-         {} ns (at most {}), off {} ns (at most {}); {} doubtful, {} too wide; refused {:?}, at \
+         {} ns (at most {}), off {} ns (at most {}); at most {} % and {} % of the bound; {} doubtful, {} too wide; refused {:?}, at \
          reception {:?}",
         scenario.name,
         outcome.settled,
@@ -318,6 +318,8 @@ fn in_words(scenario: &Scenario, outcome: &Outcome) -> String {
         largest(&outcome.device_bounds_ns),
         median(&outcome.errors_ns),
         largest(&outcome.errors_ns),
+        outcome.device_nearest_percent,
+        outcome.nearest_percent,
         outcome.verdict(PairVerdict::Doubtful),
         outcome.verdict(PairVerdict::TooWide),
         outcome.refused,

@@ -101,6 +101,9 @@ pub(crate) struct Outcome {
     pub(crate) refused_at_reception: BTreeMap<String, usize>,
     pub(crate) unsettled: usize,
     pub(crate) verdicts: BTreeMap<String, usize>,
+    /// How much of its bound an error took at most, in percent: of the first stage, and of both.
+    pub(crate) device_nearest_percent: u64,
+    pub(crate) nearest_percent: u64,
     pub(crate) device_bounds_ns: Vec<u64>,
     pub(crate) bounds_ns: Vec<u64>,
     pub(crate) errors_ns: Vec<u64>,
@@ -375,6 +378,8 @@ impl World {
             error / PER_TICK.unsigned_abs(),
             told.error_bound_ns,
         );
+        self.outcome.nearest_percent =
+            self.outcome.nearest_percent.max((error * 100 / bound.max(1)) as u64);
         if which == "settled" {
             self.outcome.bounds_ns.push(told.error_bound_ns);
             self.outcome.errors_ns.push((error / PER_TICK.unsigned_abs()) as u64);
@@ -393,6 +398,10 @@ impl World {
             self.scenario.name,
             error / PER_TICK.unsigned_abs(),
         );
+        self.outcome.device_nearest_percent = self
+            .outcome
+            .device_nearest_percent
+            .max((error * 100 / (u128::from(bound) * PER_TICK.unsigned_abs())) as u64);
         let bound_ns = u128::from(bound) * 1_000_000_000 / u128::from(self.scenario.host.hz);
         self.outcome.device_bounds_ns.push(bound_ns as u64);
     }

@@ -1,0 +1,362 @@
+use proptest::prelude::*;
+
+use super::track::Track;
+use super::*;
+use crate::stamp::{ClockId, ClockInfo, Domain, RxStamp};
+use crate::time::UtcTime;
+
+const MS: u64 = 1_000_000;
+const NIC: ClockId = ClockId(3);
+const HOST: ClockInfo =
+    ClockInfo { id: ClockId::HOST, domain: Domain::Tsc, ticks_per_s: 2_000_000_000, bits: 64 };
+const DEVICE: ClockInfo =
+    ClockInfo { id: NIC, domain: Domain::NicTicks, ticks_per_s: 500_000_000, bits: 41 };
+const EPOCH_NS: u64 = 1_800_000_000_000_000_000;
+
+/// Clocks at their nominal rates, from one origin: 2 host ticks and half a device tick are 1 ns.
+fn host(ns: u64) -> u64 {
+    1_000_000 + 2 * ns
+}
+
+fn device(ns: u64) -> u64 {
+    ns / 2
+}
+
+fn wall(ns: u64) -> u64 {
+    EPOCH_NS + ns
+}
+
+/// A reading 50 ns after the first of the host's and 50 ns before the second.
+fn bracket(ns: u64, reading: u64) -> Bracket {
+    Bracket { before: host(ns - 50), reading, after: host(ns + 50) }
+}
+
+fn device_pair(discipline: &mut Discipline, ns: u64) -> PairVerdict {
+    discipline.on_device_pair(bracket(ns, device(ns)))
+}
+
+fn wall_pair(discipline: &mut Discipline, ns: u64) -> PairVerdict {
+    discipline.on_wall_pair(bracket(ns, wall(ns)))
+}
+
+fn unlocked() -> Discipline {
+    Discipline::new(&ClockConfig::default(), &HOST, Some(&DEVICE)).expect("figures in range")
+}
+
+/// Pairs at 100, 200, 300 and 400 ms, all of one line.
+fn locked() -> Discipline {
+    let mut discipline = unlocked();
+    for ms in [100, 200, 300, 400] {
+        device_pair(&mut discipline, ms * MS);
+        wall_pair(&mut discipline, ms * MS);
+    }
+    discipline
+}
+
+fn stamp(generation: u16, ns: u64) -> RxStamp {
+    RxStamp { clock: NIC, generation, domain: Domain::NicTicks, ticks: device(ns) }
+}
+
+fn received(ns: u64) -> u64 {
+    host(ns + 1_000)
+}
+
+#[test]
+fn three_pairs_on_a_line_lock_and_the_next_agree() {
+    use PairVerdict::{Agreed, Locked, WarmingUp};
+    let mut discipline = unlocked();
+    let verdicts = [100, 200, 300, 400].map(|ms| device_pair(&mut discipline, ms * MS));
+    assert_eq!(verdicts, [WarmingUp, WarmingUp, Locked, Agreed]);
+}
+
+#[test]
+fn a_stamp_is_provisional_until_the_next_pair_and_then_settled_at_the_same_time() {
+    let mut discipline = locked();
+    let (stamp, received) = (stamp(0, 450 * MS), received(450 * MS));
+    let told = discipline.mapping().convert(&stamp, received).expect("locked");
+    assert_eq!(told.validity, Validity::Provisional);
+    let off = told.utc.abs_diff(UtcTime::from_unix_ns(wall(450 * MS))).as_ns();
+    assert!(off <= told.error_bound_ns && told.error_bound_ns < 500, "{told:?}");
+    assert_eq!(discipline.settle(&stamp, received), Ok(told));
+    device_pair(&mut discipline, 500 * MS);
+    assert_eq!(discipline.settle(&stamp, received), Ok(told), "the wall's pair is to come");
+    wall_pair(&mut discipline, 500 * MS);
+    let settled = StampTime { validity: Validity::Settled, ..told };
+    assert_eq!(discipline.settle(&stamp, received), Ok(settled));
+    assert_eq!(discipline.mapping().convert(&stamp, received), Ok(told), "by the older line");
+}
+
+#[test]
+fn stamps_of_anything_else_are_refused_by_name() {
+    let discipline = locked();
+    let good = stamp(0, 450 * MS);
+    let at = received(450 * MS);
+    let late = |ns| RxStamp { ticks: device(ns), ..good };
+    let cases = [
+        (RxStamp { clock: ClockId(4), ..good }, at, Refusal::OtherClock),
+        (RxStamp { domain: Domain::NicNs, ..good }, at, Refusal::OtherDomain),
+        (RxStamp { domain: Domain::Tsc, ..good }, at, Refusal::OtherDomain),
+        (RxStamp { clock: ClockId::HOST, ..good }, at, Refusal::OtherDomain),
+        (RxStamp { generation: 1, ..good }, at, Refusal::OtherGeneration),
+        (late(452 * MS), at, Refusal::Implausible),
+        (late(435 * MS), at, Refusal::Implausible),
+        (good, host(250 * MS), Refusal::Device(Lapse::NotYet)),
+        (late(250 * MS), at, Refusal::Device(Lapse::TooOld)),
+        (good, host(1_450 * MS), Refusal::Device(Lapse::Stale)),
+        (good, host(2_300_000 * MS), Refusal::Device(Lapse::Wrapped)),
+    ];
+    for (stamp, received, refusal) in cases {
+        assert_eq!(discipline.mapping().convert(&stamp, received), Err(refusal), "{stamp:?}");
+        assert_eq!(discipline.settle(&stamp, received), Err(refusal), "{stamp:?}, settling");
+    }
+    assert!(discipline.mapping().convert(&good, at).is_ok());
+    let host_stamp =
+        RxStamp { clock: ClockId::HOST, domain: Domain::Tsc, generation: 1, ticks: host(450 * MS) };
+    assert_eq!(discipline.mapping().convert(&host_stamp, at), Err(Refusal::OtherGeneration));
+}
+
+#[test]
+fn stamps_by_the_hosts_clock_need_the_second_stage_alone() {
+    let mut discipline = unlocked();
+    for ms in [100, 200, 300] {
+        wall_pair(&mut discipline, ms * MS);
+    }
+    let stamp =
+        RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::Tsc, ticks: host(350 * MS) };
+    let told = discipline.mapping().convert(&stamp, received(350 * MS)).expect("locked");
+    let off = told.utc.abs_diff(UtcTime::from_unix_ns(wall(350 * MS))).as_ns();
+    assert!(off <= told.error_bound_ns, "{told:?}");
+    let time = discipline.mapping().to_host(&stamp, received(350 * MS)).expect("itself");
+    assert_eq!(time, HostTime { ticks: host(350 * MS), error_bound_ticks: 0 });
+}
+
+#[test]
+fn two_readings_that_agree_on_a_jump_end_a_life_and_no_stamp_since_its_last_pair_has_a_time() {
+    let mut discipline = locked();
+    let jumped = |ns: u64| bracket(ns, device(ns + 2_500));
+    assert_eq!(discipline.on_device_pair(jumped(500 * MS)), PairVerdict::Doubtful);
+    let (before, within) = (stamp(0, 390 * MS), stamp(0, 450 * MS));
+    let doubtful = Err(Refusal::Device(Lapse::Doubtful));
+    assert_eq!(discipline.mapping().convert(&within, received(450 * MS)), doubtful);
+    assert_eq!(discipline.settle(&within, received(450 * MS)), doubtful);
+    assert_eq!(discipline.on_device_pair(jumped(501 * MS)), PairVerdict::Jumped);
+    assert_eq!(discipline.mapping().device_generation(), 1);
+    let refused = Err(Refusal::Device(Lapse::Jumped));
+    assert_eq!(discipline.settle(&within, received(450 * MS)), refused);
+    let settled = discipline.settle(&before, received(390 * MS)).expect("before the last pair");
+    assert_eq!(settled.validity, Validity::Settled);
+    for (ms, verdict) in [(600, PairVerdict::WarmingUp), (700, PairVerdict::Locked)] {
+        assert_eq!(discipline.on_device_pair(jumped(ms * MS)), verdict);
+    }
+    let after = stamp(1, 720 * MS + 2_500);
+    let told = discipline.mapping().convert(&after, received(720 * MS)).expect("locked again");
+    let off = told.utc.abs_diff(UtcTime::from_unix_ns(wall(720 * MS))).as_ns();
+    assert!(off <= told.error_bound_ns, "{told:?}");
+    assert_eq!(discipline.settle(&within, received(450 * MS)), refused, "still");
+}
+
+#[test]
+fn one_reading_that_nothing_bears_out_costs_the_stamps_around_it_and_no_more() {
+    let mut discipline = locked();
+    let nonsense = bracket(500 * MS, device(700 * MS));
+    assert_eq!(discipline.on_device_pair(nonsense), PairVerdict::Doubtful);
+    for ms in [600, 700] {
+        assert_eq!(device_pair(&mut discipline, ms * MS), PairVerdict::Agreed);
+        wall_pair(&mut discipline, ms * MS);
+    }
+    assert_eq!(discipline.mapping().device_generation(), 0);
+    for (ms, told) in [
+        (390, Ok(Validity::Settled)),
+        (450, Err(Refusal::Device(Lapse::Doubtful))),
+        (550, Err(Refusal::Device(Lapse::Doubtful))),
+        (650, Ok(Validity::Settled)),
+    ] {
+        let settled = discipline.settle(&stamp(0, ms * MS), received(ms * MS));
+        assert_eq!(settled.map(|settled| settled.validity), told, "{ms} ms");
+    }
+}
+
+#[test]
+fn a_pair_that_could_hide_a_jump_is_not_used() {
+    let wide = |ns: u64, by: u64| Bracket {
+        before: host(ns - by),
+        reading: device(ns),
+        after: host(ns + by),
+    };
+    // Jumps of 2 us are to be found.
+    for (by, verdict) in [(800, PairVerdict::Agreed), (1_000, PairVerdict::TooWide)] {
+        assert_eq!(locked().on_device_pair(wide(500 * MS, by)), verdict, "{by} ns to each side");
+    }
+    let endless = Bracket { before: 0, reading: 0, after: u64::MAX };
+    assert_eq!(unlocked().on_device_pair(endless), PairVerdict::TooWide);
+    assert_eq!(unlocked().on_wall_pair(endless), PairVerdict::TooWide);
+}
+
+#[test]
+fn pairs_too_soon_too_late_or_backwards_are_told() {
+    let cases = [
+        (400 * MS + 500_000, 0, PairVerdict::TooSoon),
+        (300 * MS, 0, PairVerdict::Backwards),
+        (1_390 * MS, 0, PairVerdict::Agreed),
+        (1_500 * MS, 1, PairVerdict::Stale),
+        (9_000_000 * MS, 1, PairVerdict::Stale),
+    ];
+    for (ns, generation, verdict) in cases {
+        let mut discipline = locked();
+        assert_eq!(device_pair(&mut discipline, ns), verdict, "at {} us", ns / 1_000);
+        assert_eq!(discipline.mapping().device_generation(), generation);
+    }
+    let backwards = Bracket { before: 9, reading: 0, after: 8 };
+    assert_eq!(locked().on_wall_pair(backwards), PairVerdict::Backwards);
+}
+
+#[test]
+fn a_silence_of_half_a_period_is_told_from_a_shorter_one() {
+    // 41 bits at 500 MHz: half a period is 2,199 s.
+    for (s, lapse) in [(2, Lapse::Stale), (2_190, Lapse::Stale), (2_201, Lapse::Wrapped)] {
+        let mut discipline = locked();
+        device_pair(&mut discipline, s * 1_000 * MS);
+        let told = discipline.settle(&stamp(0, 450 * MS), received(450 * MS));
+        assert_eq!(told, Err(Refusal::Device(lapse)), "{s} s");
+    }
+}
+
+#[test]
+fn a_reset_that_is_told_ends_a_life_at_once() {
+    let mut discipline = locked();
+    let good = stamp(0, 450 * MS);
+    discipline.on_device_reset(host(460 * MS));
+    assert_eq!(discipline.mapping().device_generation(), 1);
+    let refused = discipline.mapping().convert(&good, received(450 * MS));
+    assert_eq!(refused, Err(Refusal::OtherGeneration));
+    let refused = discipline.settle(&good, received(450 * MS));
+    assert_eq!(refused, Err(Refusal::Device(Lapse::Reset)));
+    discipline.on_wall_reset(host(460 * MS));
+    assert_eq!(discipline.mapping().wall_generation(), 1);
+}
+
+#[test]
+fn what_is_forgotten_is_said_to_be_too_old() {
+    let mut discipline = locked();
+    for ms in (500..10_000).step_by(100) {
+        assert_eq!(device_pair(&mut discipline, ms * MS), PairVerdict::Agreed);
+        wall_pair(&mut discipline, ms * MS);
+    }
+    let told = |ms| discipline.settle(&stamp(0, ms * MS), received(ms * MS));
+    assert_eq!(told(450), Err(Refusal::Device(Lapse::TooOld)));
+    assert_eq!(told(3_650).map(|told| told.validity), Ok(Validity::Settled));
+}
+
+#[test]
+fn a_config_out_of_range_and_a_clock_that_cannot_be_followed_are_refused() {
+    let good = ClockConfig::default();
+    let stale = StageConfig { stale_after_ns: 11_000 * MS, ..good.device };
+    let out_of_range = ClockConfig { wall: stale, ..good };
+    let longest = StageConfig { stale_after_ns: 10_000 * MS, ..good.device };
+    let longest = ClockConfig { device: longest, ..good };
+    let with = |config: &ClockConfig, host: ClockInfo, device: ClockInfo| {
+        Discipline::new(config, &host, Some(&device)).map(|_| ())
+    };
+    let cases = [
+        (good, HOST, DEVICE, Ok(())),
+        (out_of_range, HOST, DEVICE, Err(ConfigError::OutOfRange("stale_after_ns"))),
+        (good, HOST, ClockInfo { bits: 0, ..DEVICE }, Err(ConfigError::Width(NIC, 0))),
+        (good, HOST, ClockInfo { bits: 65, ..DEVICE }, Err(ConfigError::Width(NIC, 65))),
+        (good, HOST, ClockInfo { ticks_per_s: 999, ..DEVICE }, Err(ConfigError::Rate(NIC, 999))),
+        (longest, HOST, ClockInfo { bits: 33, ..DEVICE }, Err(ConfigError::WrapsTooSoon(NIC))),
+        (longest, HOST, ClockInfo { bits: 34, ..DEVICE }, Ok(())),
+        (good, ClockInfo { domain: Domain::NicNs, ..HOST }, DEVICE, Err(ConfigError::NotTheHosts)),
+        (good, ClockInfo { bits: 63, ..HOST }, DEVICE, Err(ConfigError::NotTheHosts)),
+    ];
+    for (config, host, device, outcome) in cases {
+        assert_eq!(with(&config, host, device), outcome);
+    }
+    // A TAP's stamps are by the host's clock: no first stage.
+    assert!(Discipline::new(&good, &HOST, None).is_ok());
+    assert!(Discipline::new(&good, &HOST, Some(&HOST)).is_ok());
+}
+
+#[test]
+fn a_reader_sees_what_was_published_and_nothing_else() {
+    let mut discipline = unlocked();
+    let (mut publisher, mut reader) = Publisher::new(&discipline);
+    let before = discipline.mapping();
+    for ms in [100, 200, 300, 400] {
+        device_pair(&mut discipline, ms * MS);
+        wall_pair(&mut discipline, ms * MS);
+        assert_eq!(*reader.mapping(), before);
+    }
+    publisher.publish(&discipline);
+    let mut second = reader.clone();
+    assert_eq!(*reader.mapping(), discipline.mapping());
+    let stamp = stamp(0, 450 * MS);
+    let told = second.convert(&stamp, received(450 * MS));
+    assert_eq!(told, discipline.mapping().convert(&stamp, received(450 * MS)));
+    assert!(told.is_ok());
+    assert_eq!(reader.kept(), 0);
+}
+
+/// That the newer line starts where the older one stands, to the last bit.
+fn meet(track: &Track, shift: u32) -> bool {
+    let fixed = |line: &super::track::Line, ticks: u64| {
+        let fraction = u128::from(line.fraction);
+        (u128::from(line.base) << shift) + u128::from(ticks) * u128::from(line.mult) + fraction
+    };
+    fixed(&track.older, track.back) == fixed(&track.newer, 0)
+}
+
+proptest! {
+    #[test]
+    fn lines_meet_at_their_knee_and_differ_by_no_more_than_the_slew_and_the_drift(
+        offs in prop::collection::vec((0u64..100, 0u64..100, 20u64..180), 8..40),
+    ) {
+        let mut discipline = unlocked();
+        let mut ms = 0;
+        for (there, back, step_ms) in offs {
+            ms += step_ms;
+            let ns = ms * MS;
+            let (before, after) = (host(ns - there), host(ns + back));
+            discipline.on_device_pair(Bracket { before, reading: device(ns), after });
+            let mapping = discipline.mapping();
+            let (track, gauge) = (mapping.device, mapping.shape.device_gauge);
+            if track.lapse.is_some() {
+                continue;
+            }
+            // 4 host ticks are a device tick: 200 ppm of drift and 50 ppm of slew around it.
+            let nominal = 4u64 << gauge.shift;
+            let most = u128::from(nominal) * 250 / 1_000_000 + 2;
+            prop_assert!(u128::from(track.newer.mult.abs_diff(nominal)) <= most);
+            prop_assert!(track.back == 0 || meet(&track, gauge.shift), "{track:?}");
+        }
+        prop_assert!(discipline.mapping().device.lapse.is_none());
+    }
+
+    #[test]
+    fn nothing_that_is_read_makes_it_panic(
+        readings in prop::collection::vec((any::<bool>(), any::<u64>(), any::<u64>(), 0u64..1 << 40), 1..60),
+        bits in 32u32..=64,
+        after_lock: bool,
+        every in prop::sample::select(vec![1u64, 1_000, 200 * MS, 10_000 * MS]),
+    ) {
+        let device = ClockInfo { bits, ..DEVICE };
+        let mut discipline = if after_lock {
+            locked()
+        } else {
+            Discipline::new(&ClockConfig::default(), &HOST, Some(&device)).expect("in range")
+        };
+        let mut now = if after_lock { host(400 * MS) } else { 0 };
+        for (wild, before, reading, width) in readings {
+            now = now.saturating_add(every);
+            let before = if wild { before } else { now };
+            let bracket = Bracket { before, reading, after: before.saturating_add(width) };
+            discipline.on_device_pair(bracket);
+            discipline.on_wall_pair(bracket);
+            let stamp = RxStamp { ticks: reading, ..stamp(0, 0) };
+            let _ = discipline.mapping().convert(&stamp, before);
+            let _ = discipline.settle(&stamp, now);
+            if reading.is_multiple_of(7) {
+                discipline.on_device_reset(before);
+            }
+        }
+    }
+}
