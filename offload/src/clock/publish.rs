@@ -182,7 +182,13 @@ mod tests {
                 scope.spawn(|| {
                     let (mut newest, mut whole) = (0, 0u64);
                     while !done.load(Ordering::Relaxed) || whole == 0 {
-                        let Some((sequence, words)) = lock.try_read(|_| {}) else { continue };
+                        // Dawdles before one word or another, so that the writer gets in between.
+                        let dawdle = |index: usize| {
+                            if index as u64 == whole % 64 {
+                                (0..200).for_each(|_| core::hint::spin_loop());
+                            }
+                        };
+                        let Some((sequence, words)) = lock.try_read(dawdle) else { continue };
                         assert_eq!(words, [words[0]; WORDS], "torn");
                         assert_eq!(sequence, 2 * words[0], "of another publication");
                         assert!(words[0] >= newest, "older than one seen before");

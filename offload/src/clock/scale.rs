@@ -103,6 +103,8 @@ mod tests {
             (78_125_000, 3_000_000_000, 1 << 36),
             (3_000_000_000, NS_PER_S, 1 << 42),
             (NS_PER_S, NS_PER_S, 1 << 40),
+            // With a shift of 31 the product fits, and with a fraction it does not.
+            (3, 5, 5_153_960_754),
         ] {
             let shift = widest_shift(from, to, delta_max).expect("a shift");
             let largest = |shift: u32| {

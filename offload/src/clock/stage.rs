@@ -59,8 +59,6 @@ struct Life {
     count: Count,
     y_origin: u64,
     window: Window,
-    /// The host's clock after the newest pair.
-    seen: u64,
 }
 
 impl Life {
@@ -69,7 +67,7 @@ impl Life {
         let error = i64::try_from(pair.error).unwrap_or(i64::MAX);
         window.push(Point { x: 0, y: 0, error });
         let count = Count::from_reading(width, pair.x);
-        Life { count, y_origin: pair.y, window, seen: pair.host.1 }
+        Life { count, y_origin: pair.y, window }
     }
 
     /// Where `pair` stands in this life, if the drift allows that it is of it.
@@ -79,14 +77,13 @@ impl Life {
         let y = pair.y.wrapping_sub(self.y_origin).cast_signed();
         let point = Point { x, y, error: i64::try_from(pair.error).ok()? };
         let ahead = u64::try_from(x.checked_sub(newest.x)?).ok()?;
-        let near = ahead > 0 && ahead <= gauge.reach && pair.host.0 - self.seen <= gauge.stale;
+        let near = ahead > 0 && ahead <= gauge.reach;
         (near && rates.by_one(newest, x).meets(&point)).then_some(point)
     }
 
     fn push(&mut self, pair: &Pair, point: Point) {
         self.count.advance(pair.x);
         self.window.push(point);
-        self.seen = pair.host.1;
     }
 }
 
@@ -306,8 +303,7 @@ impl Stage {
     fn line_from(&self, start: i64, back: Option<u64>) -> Option<Line> {
         let life = self.life.as_ref()?;
         let reach = i64::try_from(self.gauge.reach).ok()?;
-        let near = life.window.at(&self.rates, start);
-        let far = life.window.at(&self.rates, start + reach);
+        let [near, far] = life.window.between(&self.rates, start, start + reach);
         if near.is_empty() || far.is_empty() {
             return None;
         }
@@ -339,11 +335,8 @@ impl Stage {
         rate + div_down(gap, self.catch_up).clamp(-self.slew_mult, self.slew_mult)
     }
 
-    /// The line with its bound.
-    ///
-    /// At both ends the bound is the distance to the further end of what is allowed. Between them
-    /// the true reading leaves its own chord by no more than the change of rate over the whole
-    /// reach, so the chord of the bound plus that is a bound.
+    /// The line with its bound: at both ends the distance to the further end of what is allowed.
+    /// Between them that distance grows no further than the chord of it does.
     fn bounded(
         &self,
         life: &Life,
@@ -359,7 +352,6 @@ impl Stage {
         };
         let (first, last) = (miss(near, begins), miss(far, begins + mult * reach));
         let grows = div_up((last - first).max(0) << shift, reach);
-        let bends = self.rates.wandered(1, reach - 1, 1 << shift);
         let fraction = begins & ((1 << shift) - 1);
         // What is cut off when the line and its bound are read: less than one tick each.
         let cut_off = 2;
@@ -367,7 +359,7 @@ impl Stage {
             base: life.y_origin.wrapping_add((begins >> shift) as u64),
             fraction: u64::try_from(fraction).ok()?,
             mult: u64::try_from(mult).ok()?,
-            error_mult: u64::try_from(grows + bends).ok()?,
+            error_mult: u64::try_from(grows).ok()?,
             error: u64::try_from(first).ok()? + self.half_tick + cut_off,
         };
         // A bound that grows faster than the clock itself is none, and would not fit the word.
@@ -394,4 +386,93 @@ fn ticks_of(ns: u64, per_s: u64) -> u64 {
 fn scaled_up(ticks: u64, ppb: u64) -> u64 {
     let more = (u128::from(ticks) * u128::from(ppb)).div_ceil(1_000_000_000);
     ticks.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::clock::ClockConfig;
+
+    /// A counter at 250 MHz read by one at 1 GHz, and a slew of no more than 10 ppm.
+    fn stage() -> Stage {
+        let config = StageConfig { slew_ppb_max: 10_000, ..ClockConfig::default().device };
+        let clocks = Clocks {
+            from_per_s: 250_000_000,
+            from_width: Width::WORD,
+            to_per_s: 1_000_000_000,
+            host_per_s: 1_000_000_000,
+        };
+        Stage::new(&config, &clocks, 0).expect("a counter that wide")
+    }
+
+    fn interval(low: i128, high: i128) -> Interval {
+        Interval { low, high }
+    }
+
+    #[test]
+    fn a_line_is_no_steeper_or_flatter_than_the_drift_and_the_slew_allow() {
+        let stage = stage();
+        let (shift, reach) = (stage.gauge.shift, i128::from(stage.gauge.reach));
+        let one = 4i128 << shift;
+        let ppm = |ppm: i128| one * ppm / 1_000_000;
+        let near = interval(-50, 50);
+        for (far, begins, rate, what) in [
+            (4 * reach, 0, 0, "on the estimate"),
+            (4 * reach, 1_000_000, -10, "far ahead of it"),
+            (4 * reach, -1_000_000, 10, "far behind it"),
+            (5 * reach, 0, 200, "the estimate is too fast"),
+            (3 * reach, 0, -200, "the estimate is too slow"),
+            (5 * reach, -1_000_000, 210, "too fast, and far behind it"),
+        ] {
+            let far = interval(far - 90, far + 90);
+            let mult = stage.mult_towards(begins << shift, near, far);
+            assert!((mult - one - ppm(rate)).abs() <= 4, "{what}: {} off", mult - one);
+        }
+        // A gap of 25 ns is closed in 250 ms: 0.1 ppm.
+        let far = interval(4 * reach - 90, 4 * reach + 90);
+        let mult = stage.mult_towards(-25 << shift, near, far);
+        assert!((mult - one - one / 10_000_000).abs() <= 4);
+    }
+
+    #[test]
+    fn through_pairs_that_contradict_each_other_there_is_no_line() {
+        let mut stage = stage();
+        let mut life = Life::begin(&Pair { x: 0, y: 0, error: 10, host: (0, 0) }, Width::WORD);
+        // One per cent off the nominal rate, where 200 ppm are possible.
+        life.window.push(Point { x: 25_000_000, y: 101_000_000, error: 10 });
+        stage.life = Some(life);
+        assert_eq!(stage.line_from(25_000_000, None), None);
+    }
+
+    proptest! {
+        /// Both chords are in what is told, everywhere between.
+        #[test]
+        fn a_line_tells_of_all_that_is_allowed(
+            (low, width) in (-3_000i128..3_000, 1i128..4_000),
+            (far_off, far_width) in (-100_000i128..100_000, 1i128..50_000),
+            begins in -(5_000i128 << 32)..5_000 << 32,
+            part: u64,
+        ) {
+            let stage = stage();
+            let life = Life::begin(
+                &Pair { x: 0, y: 1 << 40, error: 1, host: (0, 0) },
+                stage.gauge.width,
+            );
+            let reach = i128::from(stage.gauge.reach);
+            let near = interval(low, low + width);
+            let far = interval(4 * reach + far_off, 4 * reach + far_off + far_width);
+            let mult = stage.mult_towards(begins, near, far);
+            let line = stage.bounded(&life, begins, mult, near, far).expect("a line");
+            let delta = part % (stage.gauge.reach + 1);
+            let (told, error) = line.at_exact(delta, stage.gauge.shift);
+            let told = i128::from(told.wrapping_sub(1 << 40).cast_signed());
+            let error = i128::from(error - stage.half_tick);
+            let delta = i128::from(delta);
+            let chord = |near: i128, far: i128| near * (reach - delta) + far * delta;
+            prop_assert!((told - error) * reach <= chord(near.low, far.low));
+            prop_assert!(chord(near.high, far.high) <= (told + error) * reach);
+        }
+    }
 }

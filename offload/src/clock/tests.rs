@@ -70,6 +70,37 @@ fn three_pairs_on_a_line_lock_and_the_next_agree() {
 }
 
 #[test]
+fn three_pairs_that_a_jump_could_lie_between_do_not_lock() {
+    use PairVerdict::{Locked, WarmingUp};
+    // 10 us in 100 ms are in the drift: only the third pair can tell, and the next three must agree.
+    let mut discipline = unlocked();
+    let jumped = |ms: u64, by_ns: u64| (ms * MS, ms * MS + by_ns);
+    for ((ns, device_ns), verdict) in [
+        (jumped(100, 0), WarmingUp),
+        (jumped(200, 0), WarmingUp),
+        (jumped(300, 10_000), WarmingUp),
+        (jumped(400, 10_000), WarmingUp),
+        (jumped(500, 10_000), Locked),
+    ] {
+        assert_eq!(discipline.on_device_pair(bracket(ns, device(device_ns))), verdict, "{ns} ns");
+    }
+    // The gaps are too unlike: in the long one, a jump would hardly move the third pair.
+    let mut discipline = unlocked();
+    let verdicts = [100, 900, 910, 1_000, 1_090].map(|ms| device_pair(&mut discipline, ms * MS));
+    assert_eq!(verdicts, [WarmingUp, WarmingUp, WarmingUp, WarmingUp, Locked]);
+}
+
+#[test]
+fn a_line_too_long_without_a_pair_to_tell_a_jump_is_given_up() {
+    let mut discipline = unlocked();
+    for ms in [100, 110, 120, 130] {
+        device_pair(&mut discipline, ms * MS);
+    }
+    assert_eq!(device_pair(&mut discipline, 900 * MS), PairVerdict::Stale);
+    assert_eq!(discipline.mapping().device_generation(), 1);
+}
+
+#[test]
 fn a_stamp_is_provisional_until_the_next_pair_and_then_settled_at_the_same_time() {
     let mut discipline = locked();
     let (stamp, received) = (stamp(0, 450 * MS), received(450 * MS));
@@ -156,6 +187,30 @@ fn two_readings_that_agree_on_a_jump_end_a_life_and_no_stamp_since_its_last_pair
 }
 
 #[test]
+fn a_clock_that_stands_still_is_no_life() {
+    let mut discipline = locked();
+    // Both brackets can hold the same moment, and so the same reading.
+    let stuck = |ns| bracket(ns, device(700 * MS));
+    assert_eq!(discipline.on_device_pair(stuck(500 * MS)), PairVerdict::Doubtful);
+    assert_eq!(discipline.on_device_pair(stuck(500 * MS + 100)), PairVerdict::Doubtful);
+    assert_eq!(device_pair(&mut discipline, 600 * MS), PairVerdict::Agreed);
+}
+
+#[test]
+fn an_error_on_the_first_stage_counts_on_the_second_with_the_tick_it_is_read_off_at() {
+    // Ticks of a millisecond show what half of one is worth.
+    let host = ClockInfo { ticks_per_s: 1_000, domain: Domain::HostNs, ..HOST };
+    let discipline = Discipline::new(&ClockConfig::default(), &host, None).expect("in range");
+    let shape = discipline.mapping().shape;
+    assert!(shape.error_ns(0) <= 1);
+    for ticks in [1, 10] {
+        // 200 ppm faster than nominal.
+        let least = (2 * ticks + 1) * 1_000_200 / 2;
+        assert!(shape.error_ns(ticks) >= least && shape.error_ns(ticks) < 2 * least);
+    }
+}
+
+#[test]
 fn one_reading_that_nothing_bears_out_costs_the_stamps_around_it_and_no_more() {
     let mut discipline = locked();
     let nonsense = bracket(500 * MS, device(700 * MS));
@@ -165,14 +220,39 @@ fn one_reading_that_nothing_bears_out_costs_the_stamps_around_it_and_no_more() {
         wall_pair(&mut discipline, ms * MS);
     }
     assert_eq!(discipline.mapping().device_generation(), 0);
-    for (ms, told) in [
-        (390, Ok(Validity::Settled)),
-        (450, Err(Refusal::Device(Lapse::Doubtful))),
-        (550, Err(Refusal::Device(Lapse::Doubtful))),
-        (650, Ok(Validity::Settled)),
+    let doubtful = Err(Refusal::Device(Lapse::Doubtful));
+    for (taken_ms, received_ms, told) in [
+        (390, 391, Ok(Validity::Settled)),
+        (399, 402, doubtful),
+        (450, 451, doubtful),
+        (550, 551, doubtful),
+        (602, 609, doubtful),
+        (602, 611, Ok(Validity::Settled)),
+        (650, 651, Ok(Validity::Settled)),
     ] {
-        let settled = discipline.settle(&stamp(0, ms * MS), received(ms * MS));
-        assert_eq!(settled.map(|settled| settled.validity), told, "{ms} ms");
+        let settled = discipline.settle(&stamp(0, taken_ms * MS), host(received_ms * MS));
+        assert_eq!(settled.map(|settled| settled.validity), told, "at {received_ms} ms");
+    }
+}
+
+#[test]
+fn a_reading_of_the_walls_that_nothing_bears_out_costs_what_the_first_stage_may_put_there() {
+    let mut discipline = locked();
+    let nonsense = bracket(500 * MS, wall(600 * MS));
+    assert_eq!(discipline.on_wall_pair(nonsense), PairVerdict::Doubtful);
+    for ms in [500, 600, 700] {
+        device_pair(&mut discipline, ms * MS);
+        wall_pair(&mut discipline, ms * MS);
+    }
+    // The doubt ends with the bracket at 600 ms less 50 ns.
+    for (after_ns, told) in [
+        (-70_i64, Err(Refusal::Wall(Lapse::Doubtful))),
+        (-30, Err(Refusal::Wall(Lapse::Doubtful))),
+        (200, Ok(Validity::Settled)),
+    ] {
+        let ns = (600 * MS).saturating_add_signed(after_ns);
+        let settled = discipline.settle(&stamp(0, ns), received(ns));
+        assert_eq!(settled.map(|settled| settled.validity), told, "{after_ns} ns after");
     }
 }
 
@@ -245,6 +325,14 @@ fn what_is_forgotten_is_said_to_be_too_old() {
     let told = |ms| discipline.settle(&stamp(0, ms * MS), received(ms * MS));
     assert_eq!(told(450), Err(Refusal::Device(Lapse::TooOld)));
     assert_eq!(told(3_650).map(|told| told.validity), Ok(Validity::Settled));
+    // What is remembered begins at 3,500 ms; this one may have been taken before.
+    let told = |taken_ms, received_ms| {
+        discipline
+            .settle(&stamp(0, taken_ms * MS), host(received_ms * MS))
+            .map(|told| told.validity)
+    };
+    assert_eq!(told(3_505, 3_509), Err(Refusal::Device(Lapse::TooOld)));
+    assert_eq!(told(3_505, 3_511), Ok(Validity::Settled));
 }
 
 #[test]
@@ -265,6 +353,14 @@ fn a_config_out_of_range_and_a_clock_that_cannot_be_followed_are_refused() {
         (good, HOST, ClockInfo { ticks_per_s: 999, ..DEVICE }, Err(ConfigError::Rate(NIC, 999))),
         (longest, HOST, ClockInfo { bits: 33, ..DEVICE }, Err(ConfigError::WrapsTooSoon(NIC))),
         (longest, HOST, ClockInfo { bits: 34, ..DEVICE }, Ok(())),
+        // Half a period of 10.5 s: longer than the pair is good for, not with the queue's delay.
+        (longest, HOST, ClockInfo { bits: 34, ticks_per_s: 818_000_000, ..DEVICE }, Ok(())),
+        (
+            ClockConfig { queue_delay_ns_max: 1_000 * MS, ..longest },
+            HOST,
+            ClockInfo { bits: 34, ticks_per_s: 818_000_000, ..DEVICE },
+            Err(ConfigError::WrapsTooSoon(NIC)),
+        ),
         (good, ClockInfo { domain: Domain::NicNs, ..HOST }, DEVICE, Err(ConfigError::NotTheHosts)),
         (good, ClockInfo { bits: 63, ..HOST }, DEVICE, Err(ConfigError::NotTheHosts)),
     ];
@@ -274,6 +370,40 @@ fn a_config_out_of_range_and_a_clock_that_cannot_be_followed_are_refused() {
     // A TAP's stamps are by the host's clock: no first stage.
     assert!(Discipline::new(&good, &HOST, None).is_ok());
     assert!(Discipline::new(&good, &HOST, Some(&HOST)).is_ok());
+}
+
+#[test]
+fn the_largest_figures_that_are_taken_do_not_overflow() {
+    let largest = StageConfig {
+        drift_ppb_max: 10_000_000,
+        wander_ppb_per_s_max: 10_000,
+        rate_step_ppb_max: 100_000,
+        jump_ns_min: 1_000_000_000,
+        slew_ppb_max: 10_000_000,
+        catch_up_ns: 10_000 * MS,
+        lead_ns: 2_500 * MS,
+        stale_after_ns: 10_000 * MS,
+    };
+    let config = ClockConfig { device: largest, wall: largest, queue_delay_ns_max: 1_000 * MS };
+    for (host_per_s, device_per_s) in
+        [(10_000_000_000, 10_000_000_000), (10_000_000_000, 1_000), (1_000, 10_000_000_000)]
+    {
+        let host = ClockInfo { ticks_per_s: host_per_s, ..HOST };
+        let device = ClockInfo { ticks_per_s: device_per_s, bits: 64, ..DEVICE };
+        let mut discipline = Discipline::new(&config, &host, Some(&device)).expect("in range");
+        let ticks = |s: u64, per_s: u64| s * per_s;
+        // To the last second that a pair is good for, and far past it.
+        for s in (0..30).map(|number| 10 * number).chain([100_000, 100_010, 90_000_000]) {
+            let before = ticks(s, host_per_s);
+            let after = before + host_per_s / 10;
+            let bracket = |reading| Bracket { before, reading, after };
+            discipline.on_device_pair(bracket(ticks(s, device_per_s)));
+            discipline.on_wall_pair(bracket(EPOCH_NS + ticks(s, 1_000_000_000)));
+            let stamp = RxStamp { ticks: ticks(s, device_per_s), ..stamp(0, 0) };
+            let _ = discipline.mapping().convert(&stamp, after + 9 * host_per_s);
+            let _ = discipline.settle(&stamp, after + 9 * host_per_s);
+        }
+    }
 }
 
 #[test]

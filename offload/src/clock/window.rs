@@ -99,12 +99,13 @@ impl Rates {
     }
 
     /// The most that `ahead` ticks can differ, in the other clock, from what the mean rate over
-    /// `behind` ticks just before them gives, times `scale`; rounded up.
-    pub(super) fn wandered(&self, ahead: i128, behind: i128, scale: i128) -> i128 {
+    /// `behind` ticks just before them gives; rounded up.
+    fn wandered(&self, ahead: i128, behind: i128) -> i128 {
         let twice_ppb_s =
             2 * self.step_ppb * self.from_per_s + self.wander_ppb_per_s * (ahead + behind);
-        let numerator = ahead * scale * self.to_per_s * twice_ppb_s;
-        div_up(numerator, 2 * self.from_per_s * self.from_per_s * PPB)
+        // In two steps, each rounded up: the product of all of it does not fit.
+        let advanced = div_up(ahead * self.to_per_s, self.from_per_s);
+        div_up(advanced * twice_ppb_s, 2 * self.from_per_s * PPB)
     }
 
     /// Where `point` alone puts the other clock at `x`, not before it.
@@ -120,7 +121,7 @@ impl Rates {
     pub(super) fn by_two(&self, older: &Point, newer: &Point, x: i64) -> Interval {
         let ahead = i128::from(x) - i128::from(newer.x);
         let apart = i128::from(newer.x) - i128::from(older.x);
-        let wandered = self.wandered(ahead, apart, 1);
+        let wandered = self.wandered(ahead, apart);
         let most = div_up(ahead * (newer.high() - older.low()), apart);
         let least = div_down(ahead * (newer.low() - older.high()), apart);
         Interval { low: newer.low() + least - wandered, high: newer.high() + most + wandered }
@@ -166,13 +167,45 @@ impl Window {
     /// contradict each other.
     pub(super) fn at(&self, rates: &Rates, x: i64) -> Interval {
         let mut all = Interval { low: i128::MIN, high: i128::MAX };
+        self.for_each(rates, [x], |[one]| all = all.and(one));
+        all
+    }
+
+    /// The same at two moments, so that between them the straight line between the upper ends is an
+    /// upper bound, and that between the lower ends a lower one.
+    ///
+    /// What one pair or two allow widens ever faster with `x`, so the chord of it is outside of it;
+    /// the chord from one pair's end to another's need not be. So both upper ends are of the same
+    /// pairs, and both lower ends are: of those that say most where the next pair is expected, an
+    /// eighth of the way.
+    pub(super) fn between(&self, rates: &Rates, near: i64, far: i64) -> [Interval; 2] {
+        let everything = Interval { low: i128::MIN >> 8, high: i128::MAX >> 8 };
+        let [mut near_all, mut far_all] = [everything; 2];
+        let early = |near: i128, far: i128| 7 * near + far;
+        self.for_each(rates, [near, far], |[near, far]| {
+            if early(near.high, far.high) < early(near_all.high, far_all.high) {
+                (near_all.high, far_all.high) = (near.high, far.high);
+            }
+            if early(near.low, far.low) > early(near_all.low, far_all.low) {
+                (near_all.low, far_all.low) = (near.low, far.low);
+            }
+        });
+        [near_all, far_all]
+    }
+
+    /// What every pair alone and every two pairs allow at some moments.
+    fn for_each<const N: usize>(
+        &self,
+        rates: &Rates,
+        at: [i64; N],
+        mut hear: impl FnMut([Interval; N]),
+    ) {
         for (index, newer) in self.points.iter().enumerate() {
-            all = all.and(rates.by_one(newer, x));
+            hear(at.map(|x| rates.by_one(newer, x)));
             for older in &self.points[..index] {
-                all = all.and(rates.by_two(older, newer, x));
+                hear(at.map(|x| rates.by_two(older, newer, x)));
             }
         }
-        all
     }
 }
 
@@ -298,6 +331,25 @@ mod tests {
             let (low, high) = Bounds { rates, points }.at(x).expect("the line itself is allowed");
             prop_assert!((low - 1..=low + 1).contains(&told.low), "{} for {low}", told.low);
             prop_assert!((high - 1..=high + 1).contains(&told.high), "{} for {high}", told.high);
+        }
+
+        #[test]
+        fn between_two_moments_the_chords_hold_all_that_is_allowed(
+            (points, near) in pairs_on_a_line(),
+            reach in 1i64..2_000_000_000,
+            part in 0i64..=100,
+        ) {
+            let (rates, window) = (rates(&config(50, 100)), window(&points));
+            let (far, ahead) = (near + reach, reach * part / 100);
+            let [start, end] = window.between(&rates, near, far);
+            let allowed = window.at(&rates, near + ahead);
+            let chord = |start: i128, end: i128| {
+                start * i128::from(reach - ahead) + end * i128::from(ahead)
+            };
+            let reach = i128::from(reach);
+            // What is allowed was rounded outwards, three times at most.
+            prop_assert!(chord(start.low, end.low) <= (allowed.low + 3) * reach);
+            prop_assert!((allowed.high - 3) * reach <= chord(start.high, end.high));
         }
 
         #[test]
