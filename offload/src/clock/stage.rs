@@ -440,8 +440,8 @@ mod tests {
     fn through_pairs_that_contradict_each_other_there_is_no_line() {
         let mut stage = stage();
         let mut life = Life::begin(&Pair { x: 0, y: 0, error: 10, host: (0, 0) }, Width::WORD);
-        // One per cent off the nominal rate, where 200 ppm are possible.
-        life.window.push(Point { x: 25_000_000, y: 101_000_000, error: 10 });
+        // A rate 300 ppm off the nominal one, where 200 are possible.
+        life.window.push(Point { x: 25_000_000, y: 100_030_000, error: 10 });
         stage.life = Some(life);
         assert_eq!(stage.line_from(25_000_000, None), None);
     }

@@ -335,11 +335,13 @@ mod tests {
 
         #[test]
         fn between_two_moments_the_chords_hold_all_that_is_allowed(
-            (points, near) in pairs_on_a_line(),
+            (points, _) in pairs_on_a_line(),
+            lead in 0i64..2_000_000,
             reach in 1i64..2_000_000_000,
             part in 0i64..=100,
         ) {
             let (rates, window) = (rates(&config(50, 100)), window(&points));
+            let near = window.newest().expect("two at least").x + lead;
             let (far, ahead) = (near + reach, reach * part / 100);
             let [start, end] = window.between(&rates, near, far);
             let allowed = window.at(&rates, near + ahead);
