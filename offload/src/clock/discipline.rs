@@ -107,7 +107,7 @@ impl Discipline {
 
     /// What is to be published after each pair and each reset.
     pub fn mapping(&self) -> Mapping {
-        Mapping { shape: self.shape, device: *self.device.track(), wall: *self.wall.track() }
+        Mapping::new(self.shape, *self.device.track(), *self.wall.track())
     }
 
     /// When `stamp` was taken, by all that has been learnt since: the same time as

@@ -3,6 +3,7 @@
 use crate::stamp::{ClockInfo, Domain, RxStamp};
 use crate::time::UtcTime;
 
+use super::hot::Hot;
 use super::track::{Gauge, Lapse, TRACK_WORDS, Track};
 
 /// How long a bound holds.
@@ -75,7 +76,7 @@ pub(super) struct Shape {
     pub(super) ns_mult: u64,
 }
 
-const NS_SHIFT: u32 = 20;
+pub(super) const NS_SHIFT: u32 = 20;
 
 /// Whose stamp it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,6 @@ pub(super) enum Whose {
 impl Shape {
     pub(super) const NS_SCALE: u64 = 1 << NS_SHIFT;
 
-    #[inline]
     pub(super) fn whose(&self, stamp: &RxStamp) -> Result<Whose, Refusal> {
         let (clock, whose) = match &self.device {
             Some(device) if stamp.clock == device.id => (device, Whose::Device),
@@ -98,7 +98,6 @@ impl Shape {
     }
 
     /// Whether a stamp that came out as `time` can have been received at `received`.
-    #[inline]
     pub(super) fn check_way(&self, time: &HostTime, received: u64) -> Result<(), Refusal> {
         let HostTime { ticks, error_bound_ticks: error } = *time;
         let from = received.saturating_sub(self.queue_delay).saturating_sub(error);
@@ -107,7 +106,6 @@ impl Shape {
     }
 
     /// What `error_ticks` of the host's clock add to a bound.
-    #[inline]
     pub(super) fn error_ns(&self, error_ticks: u64) -> u64 {
         // The host's tick is a span, and its middle is what the wall's line is read at.
         let ticks = if error_ticks == 0 { 0 } else { error_ticks + 1 };
@@ -125,12 +123,18 @@ pub struct Mapping {
     pub(super) shape: Shape,
     pub(super) device: Track,
     pub(super) wall: Track,
+    /// The same for nearly every stamp, if there is an answer for any.
+    hot: Option<Hot>,
 }
 
 /// How many words a [`Mapping`] is published in.
 pub(super) const MAPPING_WORDS: usize = 2 * TRACK_WORDS;
 
 impl Mapping {
+    pub(super) fn new(shape: Shape, device: Track, wall: Track) -> Mapping {
+        Mapping { shape, device, wall, hot: Hot::new(&shape, &device, &wall) }
+    }
+
     /// The life of the device's clock that stamps are to be labelled with from here on.
     pub fn device_generation(&self) -> u16 {
         self.device.generation
@@ -148,7 +152,20 @@ impl Mapping {
     /// [`Refusal`], when no bound could be given.
     #[inline]
     pub fn convert(&self, stamp: &RxStamp, received: u64) -> Result<StampTime, Refusal> {
-        let time = self.to_host(stamp, received)?;
+        match self.hot.as_ref().and_then(|hot| hot.convert(stamp, received)) {
+            Some(time) => Ok(time),
+            None => self.convert_or_refuse(stamp, received),
+        }
+    }
+
+    /// The slow twin: the same for the stamps that [`Hot`] answers, and right for all.
+    #[inline(never)]
+    pub(super) fn convert_or_refuse(
+        &self,
+        stamp: &RxStamp,
+        received: u64,
+    ) -> Result<StampTime, Refusal> {
+        let time = self.host_time_or_refuse(stamp, received)?;
         let (ns, error_ns) =
             self.wall.read(&self.shape.wall_gauge, time.ticks, received).map_err(Refusal::Wall)?;
         Ok(StampTime {
@@ -166,13 +183,20 @@ impl Mapping {
     /// [`Refusal`], when no bound could be given.
     #[inline]
     pub fn to_host(&self, stamp: &RxStamp, received: u64) -> Result<HostTime, Refusal> {
+        match self.hot.as_ref().and_then(|hot| hot.host_time(stamp, received)) {
+            Some(time) => Ok(time),
+            None => self.host_time_or_refuse(stamp, received),
+        }
+    }
+
+    #[inline(never)]
+    fn host_time_or_refuse(&self, stamp: &RxStamp, received: u64) -> Result<HostTime, Refusal> {
         match self.shape.whose(stamp)? {
             Whose::Host => host_time(stamp),
             Whose::Device => self.device_to_host(stamp, received),
         }
     }
 
-    #[inline]
     fn device_to_host(&self, stamp: &RxStamp, received: u64) -> Result<HostTime, Refusal> {
         if stamp.generation != self.device.generation {
             return Err(Refusal::OtherGeneration);
@@ -187,6 +211,11 @@ impl Mapping {
         self.shape.check_way(&time, received).map(|()| time)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_hot_for(&self, stamp: &RxStamp, received: u64) -> bool {
+        self.hot.as_ref().is_some_and(|hot| hot.convert(stamp, received).is_some())
+    }
+
     pub(super) fn to_words(self) -> [u64; MAPPING_WORDS] {
         let mut words = [0; MAPPING_WORDS];
         words[..TRACK_WORDS].copy_from_slice(&self.device.to_words());
@@ -196,7 +225,7 @@ impl Mapping {
 
     pub(super) fn from_words(shape: Shape, words: &[u64; MAPPING_WORDS]) -> Mapping {
         let ([device, wall], []) = words.as_chunks() else { unreachable!("two tracks of words") };
-        Mapping { shape, device: Track::from_words(device), wall: Track::from_words(wall) }
+        Mapping::new(shape, Track::from_words(device), Track::from_words(wall))
     }
 }
 

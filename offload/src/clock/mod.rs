@@ -31,6 +31,7 @@ mod config;
 pub mod counter;
 mod discipline;
 mod history;
+mod hot;
 mod mapping;
 mod publish;
 pub mod scale;

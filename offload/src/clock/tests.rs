@@ -461,6 +461,30 @@ proptest! {
         prop_assert!(discipline.mapping().device.lapse.is_none());
     }
 
+    /// The hot way answers as the long one does, or leaves the stamp to it.
+    #[test]
+    fn the_hot_way_agrees_with_the_long_one(
+        after_ns in -20_000_000i64..1_300_000_000,
+        delay_ns in prop_oneof![0u64..2_000, 0u64..15_000_000],
+        off_ns in prop_oneof![Just(0i64), -200i64..200, -20_000_000i64..20_000_000],
+        generation in 0u16..=1,
+        doubtful: bool,
+    ) {
+        let mut discipline = locked();
+        if doubtful && after_ns > 100_000_000 {
+            discipline.on_device_pair(bracket(500 * MS, device(700 * MS)));
+        }
+        let mapping = discipline.mapping();
+        let ns = (400 * MS).saturating_add_signed(after_ns);
+        let stamp = stamp(generation, ns.saturating_add_signed(off_ns));
+        let received = host(ns + delay_ns);
+        let long = mapping.convert_or_refuse(&stamp, received);
+        prop_assert_eq!(mapping.convert(&stamp, received), long);
+        let on_newer_line = 1_000_000 < after_ns && after_ns < 990_000_000;
+        let usual = on_newer_line && off_ns == 0 && delay_ns < 2_000 && generation == 0;
+        prop_assert!(!usual || doubtful || mapping.is_hot_for(&stamp, received));
+    }
+
     #[test]
     fn nothing_that_is_read_makes_it_panic(
         readings in prop::collection::vec((any::<bool>(), any::<u64>(), any::<u64>(), 0u64..1 << 40), 1..60),
