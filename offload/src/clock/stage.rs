@@ -304,7 +304,7 @@ impl Stage {
         let life = self.life.as_ref()?;
         let reach = i64::try_from(self.gauge.reach).ok()?;
         let [near, far] = life.window.between(&self.rates, start, start + reach);
-        if near.is_empty() || far.is_empty() {
+        if near.is_empty() {
             return None;
         }
         let begins = match back {
@@ -444,6 +444,9 @@ mod tests {
         life.window.push(Point { x: 25_000_000, y: 100_030_000, error: 10 });
         stage.life = Some(life);
         assert_eq!(stage.line_from(25_000_000, None), None);
+        // Nor one that goes on from where another was.
+        stage.track.newer = Line { base: 101_000_000, ..Line::default() };
+        assert_eq!(stage.line_from(25_000_000, Some(0)), None);
     }
 
     proptest! {

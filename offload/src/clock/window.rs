@@ -309,7 +309,7 @@ mod tests {
     prop_compose! {
         /// Pairs around a line of 3 ticks per tick, each within its error, and a later `x`.
         fn pairs_on_a_line()(
-            steps in prop::collection::vec((1_000_000i64..200_000_000, 1i64..300, -100i64..=100), 2..9),
+            steps in prop::collection::vec((1_000_000i64..200_000_000, 1i64..1_000, -100i64..=100), 2..9),
             ahead in 0i64..1_000_000_000,
         ) -> (Vec<Point>, i64) {
             let mut x = 0;
@@ -339,8 +339,10 @@ mod tests {
             lead in 0i64..2_000_000,
             reach in 1i64..2_000_000_000,
             part in 0i64..=100,
+            wander in 0u32..100,
+            step in 0u32..20_000,
         ) {
-            let (rates, window) = (rates(&config(50, 100)), window(&points));
+            let (rates, window) = (rates(&config(wander, step)), window(&points));
             let near = window.newest().expect("two at least").x + lead;
             let (far, ahead) = (near + reach, reach * part / 100);
             let [start, end] = window.between(&rates, near, far);
