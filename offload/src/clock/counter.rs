@@ -4,21 +4,22 @@
 /// completions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Width {
-    bits: u32,
+    /// The bits of a word above the counter's.
+    spare: u32,
 }
 
 impl Width {
     /// All of a word.
-    pub const WORD: Width = Width { bits: u64::BITS };
+    pub const WORD: Width = Width { spare: 0 };
 
     /// A counter of `bits` bits, or `None` where no counter has so many or so few.
     pub const fn new(bits: u32) -> Option<Width> {
-        if bits >= 1 && bits <= u64::BITS { Some(Width { bits }) } else { None }
+        if bits >= 1 && bits <= u64::BITS { Some(Width { spare: u64::BITS - bits }) } else { None }
     }
 
     /// The bits that count, set.
     pub const fn mask(self) -> u64 {
-        u64::MAX >> (u64::BITS - self.bits)
+        u64::MAX >> self.spare
     }
 
     /// The furthest that one reading can be ahead of another and still be told from one behind it.
@@ -31,8 +32,7 @@ impl Width {
     #[inline]
     pub const fn delta(self, to: u64, from: u64) -> i64 {
         // The counter's top bit becomes the word's, and with it the sign.
-        let spare = u64::BITS - self.bits;
-        (to.wrapping_sub(from) << spare).cast_signed() >> spare
+        (to.wrapping_sub(from) << self.spare).cast_signed() >> self.spare
     }
 }
 

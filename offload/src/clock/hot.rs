@@ -40,8 +40,7 @@ impl Ruler {
 /// A mapping made ready for the stamps of its device's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hot {
-    clock: ClockId,
-    generation: u16,
+    label: u32,
     domain: Domain,
     wall_generation: u16,
     /// The host's clock from which on stamps are sure to be of this life, and for how long they are
@@ -71,8 +70,7 @@ impl Hot {
         let error_max = line.at_exact(reach, shape.device_gauge.shift).1;
         error_max.checked_add(1)?.checked_mul(shape.ns_mult)?;
         Some(Hot {
-            clock: clock.id,
-            generation: device.generation,
+            label: label(clock.id, device.generation),
             domain: clock.domain,
             wall_generation: wall.generation,
             from,
@@ -88,9 +86,8 @@ impl Hot {
     /// When `stamp` was taken by the host's clock, or `None` where that takes a closer look.
     #[inline]
     pub(super) fn host_time(&self, stamp: &RxStamp, received: u64) -> Option<HostTime> {
-        let ours = stamp.clock == self.clock
-            && stamp.generation == self.generation
-            && stamp.domain == self.domain;
+        let ours =
+            label(stamp.clock, stamp.generation) == self.label && stamp.domain == self.domain;
         if !ours || received.wrapping_sub(self.from) > self.span {
             return None;
         }
@@ -116,4 +113,10 @@ impl Hot {
             wall_generation: self.wall_generation,
         })
     }
+}
+
+/// A clock and its life, to be compared at once.
+#[inline]
+fn label(clock: ClockId, generation: u16) -> u32 {
+    u32::from(clock.0) | u32::from(generation) << 16
 }
