@@ -140,7 +140,7 @@ fn configure<B: Backend>(backend: &mut B, mut plan: Plan) -> Result<Plan, Device
         let mut is_new = false;
         for (capability, reason) in refused {
             is_new |= plan.uses(capability);
-            plan = plan.demoted(capability, format!("advertised, but refused: {reason}"));
+            plan = plan.demoted(capability, &format!("advertised, but refused: {reason}"));
         }
         plan = refuse_unmet(plan)?;
         // Each round takes something away.
@@ -179,7 +179,7 @@ impl<B: Backend> Device<B, Started> {
             && let Err(reason) = self.backend.steer(plan.rules())
         {
             let reason = format!("a rule was refused: {reason}");
-            plan = refuse_unmet(plan.demoted(Capability::FlowSteering, reason))?;
+            plan = refuse_unmet(plan.demoted(Capability::FlowSteering, &reason))?;
             self.backend.stop()?;
             plan = configure(&mut self.backend, plan)?;
             self.backend.start()?;

@@ -222,14 +222,14 @@ impl Plan {
             return self;
         }
         let refused = if self.rules.rules().is_empty() {
-            Some("there is no rule to steer by".into())
+            Some("there is no rule to steer by".to_owned())
         } else if let Some(lacked) = lacked(&self) {
             Some(format!("a rule needs {lacked}, which the device does not do"))
         } else {
             limits.check(&self.rules).err().map(|refused| refused.to_string())
         };
         match refused {
-            Some(reason) => self.demoted(Capability::FlowSteering, reason),
+            Some(reason) => self.demoted(Capability::FlowSteering, &reason),
             None => self,
         }
     }
@@ -247,8 +247,8 @@ impl Plan {
     /// The same plan after the device refused to be configured so, or a rule was refused: the host
     /// does it from here on, and what needs it goes with it. Nothing is switched on in its stead.
     #[must_use]
-    pub fn demoted(mut self, capability: Capability, reason: String) -> Plan {
-        resolve::demote(&mut self.rows, capability, Cow::Owned(reason));
+    pub fn demoted(mut self, capability: Capability, reason: &str) -> Plan {
+        resolve::demote(&mut self.rows, capability, reason);
         if !self.uses(Capability::RxTcpChecksum) {
             self.gives_none = false;
         }
@@ -313,7 +313,7 @@ mod tests {
         device.gives_none = true;
         let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
         assert!(plan.gives_none);
-        assert!(!plan.demoted(Capability::RxTcpChecksum, "refuted".into()).gives_none);
+        assert!(!plan.demoted(Capability::RxTcpChecksum, "refuted").gives_none);
         assert!(!Plan::negotiate("test", &Profile::all(Policy::Off), &device).gives_none);
     }
 

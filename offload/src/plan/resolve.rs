@@ -53,7 +53,7 @@ pub(super) fn rows(profile: &Profile, device: &Capabilities, host: HostUse) -> V
     if let Some(why) = forbids_fast_free(host)
         && rows[index(FastFree)].configured
     {
-        demote(&mut rows, FastFree, Cow::Borrowed(why));
+        demote(&mut rows, FastFree, why);
     }
     let exclusions = || EXCLUSIONS.iter().chain(device.driver.exclusions);
     // First those that lose to what is required, so that they preclude nothing any more.
@@ -66,12 +66,12 @@ pub(super) fn rows(profile: &Profile, device: &Capabilities, host: HostUse) -> V
             && excluded.policy == Policy::Require
         {
             let (loser, winner) = (exclusion.used, exclusion.excluded);
-            demote(&mut rows, loser, because(winner, "required, and the two preclude each other"));
+            demote(&mut rows, loser, &because(winner, "required, and the two preclude each other"));
         }
     }
     for exclusion in exclusions() {
         if rows[index(exclusion.used)].configured && rows[index(exclusion.excluded)].configured {
-            demote(&mut rows, exclusion.excluded, because(exclusion.used, exclusion.why));
+            demote(&mut rows, exclusion.excluded, &because(exclusion.used, exclusion.why));
         }
     }
     rows
@@ -120,7 +120,7 @@ pub fn contradictions(profile: &Profile) -> impl Iterator<Item = Contradiction> 
 }
 
 /// Takes a capability away from the device, and with it whatever needs it.
-pub(super) fn demote(rows: &mut [Row], capability: Capability, why: Cow<'static, str>) {
+pub(super) fn demote(rows: &mut [Row], capability: Capability, why: &str) {
     let fallback = fallback::of(capability);
     let row = &mut rows[index(capability)];
     row.configured = false;
@@ -130,15 +130,15 @@ pub(super) fn demote(rows: &mut [Row], capability: Capability, why: Cow<'static,
     keep_needs(rows);
 }
 
-fn because(winner: Capability, why: &str) -> Cow<'static, str> {
-    Cow::Owned(format!("off because {winner} is on, {why}"))
+fn because(winner: Capability, why: &str) -> String {
+    format!("off because {winner} is on, {why}")
 }
 
 /// Takes away what has not what it needs. No need has a need of its own.
 fn keep_needs(rows: &mut [Row]) {
     for Need { of, needs } in &NEEDS {
         if rows[index(*of)].configured && !rows[index(*needs)].configured {
-            demote(rows, *of, Cow::Owned(format!("needs {needs}, which the device does not do")));
+            demote(rows, *of, &format!("needs {needs}, which the device does not do"));
         }
     }
 }

@@ -139,7 +139,7 @@ fn what_needs_a_demoted_offload_goes_with_it() {
     let device = device(Driver::UNKNOWN, u32::MAX);
     let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
     assert!(plan.uses(FlowIsolation) && !plan.uses(Rss));
-    let plan = plan.demoted(FlowSteering, "a rule was refused".into());
+    let plan = plan.demoted(FlowSteering, "a rule was refused");
     for capability in [FlowSteering, FlowMasked, FlowDrop, FlowMark, FlowCount, FlowIsolation] {
         assert!(!plan.uses(capability), "{capability}");
     }
@@ -172,7 +172,7 @@ proptest! {
         check(&plan, &driver);
         prop_assert_eq!(&plan, &Plan::negotiate("test", &profile, &device));
         if let Some(refused) = refused {
-            let demoted = plan.clone().demoted(refused, "refused".into());
+            let demoted = plan.clone().demoted(refused, "refused");
             for (before, after) in plan.rows().iter().zip(demoted.rows()) {
                 prop_assert!(before.configured || !after.configured);
             }
