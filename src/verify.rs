@@ -196,13 +196,12 @@ impl Verifier {
         observations: &mut Observations,
     ) -> Result<(), Refusal> {
         let bytes_are_right = || packet.checksum_is_valid();
-        let right = judge(
-            &mut self.ipv4,
-            looked_at(meta, meta.l3),
-            bytes_are_right,
-            &mut self.counters,
-            observations,
-        );
+        let right = if is_a_guess(meta, meta.l3) {
+            self.counters.rx_checksum_verified += 1;
+            bytes_are_right()
+        } else {
+            judge(&mut self.ipv4, meta.l3, bytes_are_right, &mut self.counters, observations)
+        };
         if right { Ok(()) } else { Err(Refusal::Ipv4ChecksumWrong) }
     }
 
@@ -237,25 +236,21 @@ impl Verifier {
             }
             return Err(Refusal::TcpPartialSumWrong);
         }
-        let right = judge(
-            &mut self.tcp,
-            looked_at(meta, meta.l4),
-            bytes_are_right,
-            &mut self.counters,
-            observations,
-        );
+        let right = if is_a_guess(meta, meta.l4) {
+            self.counters.rx_checksum_verified += 1;
+            bytes_are_right()
+        } else {
+            judge(&mut self.tcp, meta.l4, bytes_are_right, &mut self.counters, observations)
+        };
         if right { Ok(()) } else { Err(Refusal::TcpChecksumWrong) }
     }
 }
 
-/// What a device says of a checksum that it has looked at. Of a frame that it takes for something else
-/// than a whole IPv4 packet with a TCP segment, its good says nothing.
+/// Whether a good verdict says nothing: the device takes the frame for something else than a whole IPv4
+/// packet with a TCP segment, and some drivers call good whatever they have not looked at.
 #[inline]
-fn looked_at(meta: &RxMeta, verdict: Verdict) -> Verdict {
-    match (meta.parsed, verdict) {
-        (Parsed::Other, Verdict::Good) => Verdict::Unknown,
-        _ => verdict,
-    }
+fn is_a_guess(meta: &RxMeta, verdict: Verdict) -> bool {
+    meta.parsed == Parsed::Other && verdict == Verdict::Good
 }
 
 /// Every verdict but an unfinished sum: trust, audit or verify, and learn from it.
@@ -468,6 +463,30 @@ mod tests {
             assert_eq!(check(&mut verifier, Verdict::Good, Field::Wrong, 0), Ok(()));
         }
         assert_eq!(verifier.counters().rx_checksum_trusted, 100);
+    }
+
+    #[test]
+    fn a_good_that_was_said_of_something_else_is_verified_and_is_no_evidence() {
+        for (field, expected) in
+            [(Field::Full, Ok(())), (Field::Wrong, Err(Refusal::TcpChecksumWrong))]
+        {
+            let mut verifier = verifier(Policy::Prefer, false, Audit::Off);
+            for _ in 0..PROOF_FRAMES {
+                assert_eq!(check(&mut verifier, Verdict::Good, Field::Full, 0), Ok(()));
+            }
+            let bytes = packet(field);
+            let good = RxMeta { l3: Verdict::Good, l4: Verdict::Good, ..RxMeta::UNKNOWN };
+            let meta = RxMeta { parsed: Parsed::Other, ..good };
+            let packet = ipv4::Packet::parse(&bytes).unwrap();
+            let segment = tcp::Packet::parse(packet.payload).unwrap();
+            let observations = &mut Observations::default();
+            assert!(!verifier.believes(&meta, observations));
+            assert_eq!(verifier.ipv4(&meta, &packet, observations), Ok(()));
+            let found = verifier.tcp(&meta, L2_LEN, &packet, &segment, observations);
+            assert_eq!(found, expected);
+            assert_eq!(*observations.of(Capability::RxTcpChecksum), Default::default());
+            assert!(verifier.trusts(Capability::RxTcpChecksum), "it said nothing false");
+        }
     }
 
     #[test]
