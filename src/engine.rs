@@ -3,16 +3,20 @@
 
 use core::net::Ipv4Addr;
 
+use arrayvec::ArrayVec;
+
 use crate::app::Application;
 use crate::desk::{Desk, LineEvent, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::Familiar;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network};
+use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
 use crate::offload::nic::{Burst, Frame, Nic};
-use crate::offload::observe::Observations;
+use crate::offload::observe::{Demotion, Observations};
 use crate::offload::plan::Plan;
+use crate::stamps::Stamps;
 use crate::steer::Steering;
 use crate::tcp::{Config, Stack};
 use crate::time::{Clock, Instant, Now};
@@ -25,6 +29,7 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) plan: Plan,
     pub(crate) familiar: Familiar,
     pub(crate) steering: Steering,
+    pub(crate) stamps: Stamps,
     pub(crate) verifier: Verifier,
     pub(crate) emitter: Emitter,
     pub(crate) neighbors: Neighbors,
@@ -77,6 +82,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut engine = Engine {
             familiar: Familiar::default(),
             steering: Steering::new(&plan)?,
+            stamps: Stamps::new(&plan),
             verifier: Verifier::new(&plan),
             emitter: Emitter::new(&plan, setup.network),
             neighbors: Neighbors::new(setup.network),
@@ -138,10 +144,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn receive_joined(&mut self, now: Now, frame: &N::Frame) -> Result<(), Refusal> {
         let mut joined = core::mem::take(&mut self.joined);
         let meta = frame.rx_meta();
-        self.verifier.stamp(meta, &mut self.observations);
+        let stamp = self.stamps.stamp(now, meta, &mut self.observations);
         let outcome = joined.join(frame).and_then(|bytes| {
             self.steering.admits(meta, bytes, &mut self.observations)?;
-            self.receive_any(now, meta, bytes)
+            self.receive_any(now, meta, stamp, bytes)
         });
         self.joined = joined;
         outcome
@@ -265,6 +271,32 @@ impl<N: Nic, A: Application> Engine<N, A> {
         &self.observations
     }
 
+    /// The oldest demotion that nobody has asked for: a capability that the host has taken over, because the
+    /// device was found wrong. No byte is lost by it, doubled or put out of order.
+    pub fn next_demotion(&mut self) -> Option<Demotion> {
+        self.observations.next_demotion()
+    }
+
+    /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It
+    /// proves itself anew. Says which they were.
+    pub fn promote(&mut self) -> ArrayVec<Capability, { Capability::COUNT }> {
+        let demoted = |capability: &Capability| self.observations.of(*capability).contradicted > 0;
+        let wrong: ArrayVec<_, { Capability::COUNT }> = Capability::ALL
+            .into_iter()
+            .filter(|capability| self.plan.uses(*capability) && demoted(capability))
+            .collect();
+        for capability in &wrong {
+            self.observations.forget(*capability);
+            self.verifier.promote(&self.plan, *capability);
+            match capability {
+                Capability::RxTimestamp => self.stamps.promote(&self.plan),
+                Capability::FlowSteering => self.steering.promote(&self.plan),
+                _ => {}
+            }
+        }
+        wrong
+    }
+
     /// What a steering rule has matched, by its number in the plan, if it counts: as counted by whoever
     /// steers.
     pub fn flow_count(&self, rule: usize) -> Option<Count> {
@@ -285,7 +317,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .into_iter()
             .chain(self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
             .chain([("nic_steered_wrongly", self.steering.contradicted())])
+            .chain([("nic_demoted", self.observations.demoted())])
             .chain(self.verifier.counters().iter())
+            .chain(self.stamps.counters().iter())
             .chain(self.neighbors.counters().iter())
             .chain(self.tcp.counters().iter())
             .chain(self.desk.counters())

@@ -16,6 +16,7 @@ pub mod fix;
 pub mod measure;
 pub mod neighbor;
 pub mod pipeline;
+pub mod stamps;
 pub mod steer;
 pub mod tcp;
 pub mod verify;

@@ -8,7 +8,8 @@
 //!      9 tx_burst           8 one place decides, from the Plan
 //! ```
 //!
-//! Steps 1 and 4 are the device's (`hw`); so is 2, or it is [`steer`](crate::steer)'s; 3 is [`Verifier`](crate::verify::Verifier), 5 is
+//! Step 1 is the device's (`hw`); 2 and 4 are, or else [`steer`](crate::steer)'s and
+//! [`stamps`](crate::stamps)'; 3 is [`Verifier`](crate::verify::Verifier), 5 is
 //! [`wire`](crate::wire), 6 is [`tcp`](crate::tcp), 7 is [`fix`](crate::fix) behind the
 //! [`Desk`](crate::desk::Desk), 8 is [`Emitter`](crate::emit::Emitter).
 
@@ -18,6 +19,7 @@ use crate::app::Application;
 use crate::emit;
 use crate::engine::Engine;
 use crate::familiar::Recognized;
+use crate::offload::RxStamp;
 use crate::offload::nic::{Frame, Nic, RxMeta};
 use crate::tcp::Turn;
 use crate::time::Now;
@@ -34,11 +36,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// The one reason why the frame went no further.
     #[inline]
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
-        self.verifier.stamp(meta, &mut self.observations);
+        let stamp = self.stamps.stamp(now, meta, &mut self.observations);
         self.steering.admits(meta, bytes, &mut self.observations)?;
         match self.familiar.recognize(bytes) {
-            Some(frame) if meta.vlan.is_none() => self.receive_familiar(now, meta, bytes, frame),
-            _ => self.receive_any(now, meta, bytes),
+            Some(frame) if meta.vlan.is_none() => {
+                self.receive_familiar(now, meta, stamp, bytes, frame)
+            }
+            _ => self.receive_any(now, meta, stamp, bytes),
         }
     }
 
@@ -49,12 +53,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
         &mut self,
         now: Now,
         meta: &RxMeta,
+        stamp: RxStamp,
         bytes: &[u8],
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
         let Recognized { connection, packet, tcp, segment } = frame;
         if !self.tcp.is_established(connection) {
-            return self.receive_any(now, meta, bytes);
+            return self.receive_any(now, meta, stamp, bytes);
         }
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &packet, &tcp)
@@ -62,7 +67,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.verify_familiar(meta, &{ packet }, &{ tcp })?;
         }
         let arrival = self.tcp.on_segment_of(now.mono, connection, &segment);
-        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
+        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
         Ok(())
     }
 
@@ -85,6 +90,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         &mut self,
         now: Now,
         meta: &RxMeta,
+        stamp: RxStamp,
         bytes: &[u8],
     ) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
@@ -107,7 +113,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         {
             self.familiar.remember(bytes, connection);
         }
-        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, meta.stamp);
+        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use crate::offload::flow::{
     Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
 };
 use crate::offload::nic::RxMeta;
-use crate::offload::observe::Observations;
+use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
 use crate::offload::verdict::{Auditor, PROOF_FRAMES};
 use crate::wire::Refusal;
@@ -129,14 +129,12 @@ impl Steering {
         };
         let outcome = twin.classify(&key);
         if self.by_device {
-            let agrees = agrees(&outcome, meta);
-            let evidence = observations.of_mut(Capability::FlowSteering);
-            if agrees {
-                evidence.agreed += 1;
+            if agrees(&outcome, meta) {
+                observations.of_mut(Capability::FlowSteering).agreed += 1;
                 self.until_look = self.next_look();
                 return Ok(());
             }
-            evidence.contradicted += 1;
+            observations.demote(Capability::FlowSteering, Drift::SteeredWrongly);
             self.contradicted += 1;
             self.by_device = false;
             self.until_look = 1;
@@ -162,6 +160,12 @@ impl Steering {
             return 1;
         }
         self.auditor.next_due()
+    }
+
+    /// The device is believed again, as far as the plan leaves steering to it, and proves itself anew.
+    pub(crate) fn promote(&mut self, plan: &Plan) {
+        self.by_device = plan.uses(Capability::FlowSteering);
+        self.proof_left = PROOF_FRAMES;
     }
 
     /// What the twin has counted of a rule: all there is where it steers.

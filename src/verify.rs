@@ -3,11 +3,10 @@
 //! The device's verdict is looked up in the policy table; what it does not settle is settled in
 //! software on the bytes. What the check shows of the device goes into the observations.
 
-use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::checksum::Sum;
 use crate::offload::nic::{Parsed, RxMeta};
-use crate::offload::observe::Observations;
+use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
 use crate::offload::verdict::{Auditor, PROOF_FRAMES, Standing, Treatment, Verdict, treatment};
 use crate::wire::{Refusal, ipv4, tcp};
@@ -28,10 +27,6 @@ pub struct VerifyCounters {
     pub nic_said_good_but_bad: u64,
     /// The device said unfinished, the sum was finished and right: the frame was taken.
     pub nic_said_none_but_full: u64,
-    /// Frames without a stamp from a device that is to stamp.
-    pub rx_stamp_missing: u64,
-    /// Stamps that went back in time.
-    pub rx_stamp_backwards: u64,
 }
 
 impl VerifyCounters {
@@ -44,8 +39,6 @@ impl VerifyCounters {
             ("nic_said_bad_but_good", self.nic_said_bad_but_good),
             ("nic_said_good_but_bad", self.nic_said_good_but_bad),
             ("nic_said_none_but_full", self.nic_said_none_but_full),
-            ("rx_stamp_missing", self.rx_stamp_missing),
-            ("rx_stamp_backwards", self.rx_stamp_backwards),
         ]
         .into_iter()
     }
@@ -94,9 +87,6 @@ impl Layer {
 pub struct Verifier {
     ipv4: Layer,
     tcp: Layer,
-    /// The device is to stamp frames.
-    stamps: bool,
-    last_stamp: Option<RxStamp>,
     counters: VerifyCounters,
 }
 
@@ -106,8 +96,6 @@ impl Verifier {
         Verifier {
             ipv4: Layer::new(plan, Capability::RxIpv4Checksum, false),
             tcp: Layer::new(plan, Capability::RxTcpChecksum, plan.gives_none),
-            stamps: plan.uses(Capability::RxTimestamp),
-            last_stamp: None,
             counters: VerifyCounters::default(),
         }
     }
@@ -126,28 +114,15 @@ impl Verifier {
         }
     }
 
-    /// Looks at a frame's stamp: it must be there, and time must not go back.
-    #[inline]
-    pub fn stamp(&mut self, meta: &RxMeta, observations: &mut Observations) {
-        if !self.stamps {
-            return;
-        }
-        let Some(stamp) = meta.stamp else {
-            self.counters.rx_stamp_missing += 1;
-            return;
+    /// The device is believed again, as far as the plan leaves it the check, and proves itself anew.
+    pub fn promote(&mut self, plan: &Plan, capability: Capability) {
+        let layer = match capability {
+            Capability::RxIpv4Checksum => &mut self.ipv4,
+            Capability::RxTcpChecksum => &mut self.tcp,
+            _ => return,
         };
-        let evidence = observations.of_mut(Capability::RxTimestamp);
-        match self.last_stamp.replace(stamp) {
-            Some(last) if last.compares_with(&stamp) => {
-                if stamp.ticks >= last.ticks {
-                    evidence.agreed += 1;
-                } else {
-                    self.counters.rx_stamp_backwards += 1;
-                    evidence.contradicted += 1;
-                }
-            }
-            _ => evidence.seen += 1,
-        }
+        layer.standing.trusted = plan.uses(capability);
+        layer.proof_left = PROOF_FRAMES;
     }
 
     /// Whether both layers of a frame are believed on the device's word, with no look due at either: the
@@ -275,8 +250,11 @@ fn judge(
         (Verdict::Bad, false) if layer.standing.trusted => evidence.agreed += 1,
         (Verdict::Good, false) => {
             counters.nic_said_good_but_bad += 1;
-            evidence.contradicted += 1;
-            layer.standing.trusted = false;
+            if core::mem::take(&mut layer.standing.trusted) {
+                observations.demote(layer.capability, Drift::GoodOfWrongBytes);
+            } else {
+                evidence.contradicted += 1;
+            }
         }
         (Verdict::Bad, true) => counters.nic_said_bad_but_good += 1,
         _ => {}
@@ -495,34 +473,5 @@ mod tests {
         assert_eq!(check(&mut verifier, Verdict::Bad, Field::Full, 0), Ok(()));
         assert_eq!(verifier.counters().nic_said_bad_but_good, 1);
         assert!(verifier.trusts(Capability::RxTcpChecksum));
-    }
-
-    #[test]
-    fn stamps_are_proven_by_going_forward_and_refuted_by_going_back() {
-        use crate::offload::observe::Observed;
-        use crate::offload::stamp::{ClockId, Domain};
-        let advert = Advert { by: Provider::Model, how: "for a test" };
-        let device = Capabilities::NONE.with(Capability::RxTimestamp, advert);
-        let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
-        let stamp = |ticks, generation| {
-            let clock = ClockId(1);
-            Some(RxStamp { clock, generation, domain: Domain::NicNs, ticks })
-        };
-        for (stamps, expected, missing) in [
-            (vec![stamp(5, 0)], Observed::Passive, 0),
-            (vec![stamp(5, 0), stamp(5, 0), stamp(9, 0)], Observed::Proven, 0),
-            (vec![stamp(5, 0), stamp(4, 0)], Observed::Refuted, 0),
-            // A clock that was reset begins anew.
-            (vec![stamp(5, 0), stamp(4, 1)], Observed::Passive, 0),
-            (vec![None, None], Observed::Unproven, 2),
-        ] {
-            let mut verifier = Verifier::new(&plan);
-            let mut observations = Observations::default();
-            for stamp in stamps {
-                verifier.stamp(&RxMeta { stamp, ..RxMeta::UNKNOWN }, &mut observations);
-            }
-            assert_eq!(observations.of(Capability::RxTimestamp).observed(), expected);
-            assert_eq!(verifier.counters().rx_stamp_missing, missing);
-        }
     }
 }

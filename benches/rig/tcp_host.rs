@@ -63,7 +63,6 @@ impl<R: Responder> TcpHost<R> {
 
     #[inline]
     fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
-        self.verifier.stamp(meta, &mut self.observations);
         let frame = ethernet::Packet::parse(bytes)?;
         if frame.dst != HOST_MAC && frame.dst != Mac::BROADCAST {
             return Err(Refusal::EthernetNotForUs);

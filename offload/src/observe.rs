@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use arrayvec::ArrayVec;
+
 use crate::capability::Capability;
 use crate::plan::Plan;
 
@@ -55,21 +57,99 @@ impl Evidence {
     }
 }
 
-/// The evidence for every capability.
+/// How a device was found wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// It called a checksum good, and the bytes were wrong.
+    GoodOfWrongBytes,
+    /// A stamp was earlier than the one before it.
+    StampWentBack,
+    /// Many frames in a row came without a stamp.
+    StampsVanished,
+    /// A frame came that a rule sends elsewhere, or not as the rule says.
+    SteeredWrongly,
+}
+
+impl Drift {
+    /// Its name for machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Drift::GoodOfWrongBytes => "good_of_wrong_bytes",
+            Drift::StampWentBack => "stamp_went_back",
+            Drift::StampsVanished => "stamps_vanished",
+            Drift::SteeredWrongly => "steered_wrongly",
+        }
+    }
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Drift::GoodOfWrongBytes => "the device called a checksum good and the bytes were wrong",
+            Drift::StampWentBack => "a stamp of the device's was earlier than the one before",
+            Drift::StampsVanished => "frame after frame came without the device's stamp",
+            Drift::SteeredWrongly => {
+                "a frame came that a rule sends elsewhere, or without its mark"
+            }
+        })
+    }
+}
+
+/// A capability that the host has taken over, because the device was found wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demotion {
+    /// The capability.
+    pub capability: Capability,
+    /// How the device was found wrong.
+    pub drift: Drift,
+}
+
+/// The evidence for every capability, and the demotions that nobody has asked for yet.
 #[derive(Clone, Debug, Default)]
-pub struct Observations([Evidence; Capability::COUNT]);
+pub struct Observations {
+    evidence: [Evidence; Capability::COUNT],
+    demotions: ArrayVec<Demotion, DEMOTIONS_MAX>,
+    demoted: u64,
+}
+
+/// Demotions that are kept until somebody asks. There are as many as there are promotions, and one for each
+/// capability that can be demoted.
+const DEMOTIONS_MAX: usize = 16;
 
 impl Observations {
     /// The evidence for `capability`.
     #[inline]
     pub fn of(&self, capability: Capability) -> &Evidence {
-        &self.0[usize::from(capability.number())]
+        &self.evidence[usize::from(capability.number())]
     }
 
     /// The evidence for `capability`, to add to.
     #[inline]
     pub fn of_mut(&mut self, capability: Capability) -> &mut Evidence {
-        &mut self.0[usize::from(capability.number())]
+        &mut self.evidence[usize::from(capability.number())]
+    }
+
+    /// The device was found wrong, and the host takes over from here on.
+    #[cold]
+    pub fn demote(&mut self, capability: Capability, drift: Drift) {
+        self.of_mut(capability).contradicted += 1;
+        self.demoted += 1;
+        let _ = self.demotions.try_push(Demotion { capability, drift });
+    }
+
+    /// The oldest demotion that nobody has asked for.
+    pub fn next_demotion(&mut self) -> Option<Demotion> {
+        self.demotions.pop_at(0)
+    }
+
+    /// How many there have been.
+    pub fn demoted(&self) -> u64 {
+        self.demoted
+    }
+
+    /// Begins anew for a capability that is given back to the device.
+    pub fn forget(&mut self, capability: Capability) {
+        *self.of_mut(capability) = Evidence::default();
     }
 
     /// What is shown in the plan's table: nothing where the device is not used.

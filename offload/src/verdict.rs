@@ -142,6 +142,17 @@ impl Audit {
         }
     }
 
+    /// How many wrong frames at most a device gets accepted that is wrong now and then, in 999 cases of
+    /// 1000; `None` where there is no bound.
+    pub const fn wrong_frames_in_999_of_1000(self) -> Option<u64> {
+        match self {
+            Audit::Always => Some(0),
+            // (1 - 1/n)^k < 1/1000 for k > n ln 1000.
+            Audit::OneIn(n) => Some(n as u64 * 6908 / 1000),
+            Audit::Off => None,
+        }
+    }
+
     /// The bound in words.
     pub fn bound(self) -> String {
         match self {

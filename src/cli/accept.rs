@@ -154,8 +154,14 @@ impl Job<'_> {
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
         let mut nothing = || {};
-        let mut polling =
-            Polling::new(&mut engine, &self.clock, self.profile.idle, &mut nothing, teller, &voice);
+        let mut polling = Polling::new(
+            &mut engine,
+            &self.clock,
+            self.profile.idle,
+            &mut nothing,
+            teller,
+            &voice,
+        )?;
         while !interrupted.load(Ordering::Relaxed) {
             polling.rounds();
         }

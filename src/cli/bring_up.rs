@@ -235,14 +235,19 @@ pub(crate) fn secret() -> Result<[u8; 16], Failure> {
 
 /// Set once Ctrl-C or SIGTERM has come.
 pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // One is enough, and `timeout` sends two: what follows is bounded in time.
-        signal_hook::flag::register(signal, Arc::clone(&interrupted)).map_err(|error| {
+    // One is enough, and `timeout` sends two: what follows is bounded in time.
+    asked_by(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])
+}
+
+/// Set whenever one of these signals has come.
+pub(crate) fn asked_by(signals: &[i32]) -> Result<Arc<AtomicBool>, Failure> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in signals {
+        signal_hook::flag::register(*signal, Arc::clone(&asked)).map_err(|error| {
             Failure::run(format!("signals cannot be caught: {error}"), "try again")
         })?;
     }
-    Ok(interrupted)
+    Ok(asked)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod accept;
 mod bring_up;
 mod capture;
+mod conformance;
 mod device;
 mod drive;
 mod exchange;
@@ -49,6 +50,7 @@ enum Command {
     Plan(plan::PlanArgs),
     #[command(subcommand)]
     Profiles(profiles::ProfilesCommand),
+    Conformance(conformance::ConformanceArgs),
     Exchange(exchange::ExchangeArgs),
 }
 
@@ -58,6 +60,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Accept(args) => accept::command(args),
         Command::Plan(args) => plan::command(args),
         Command::Profiles(command) => profiles::command(command),
+        Command::Conformance(args) => conformance::command(args),
         Command::Exchange(args) => exchange::command(args),
     }
 }

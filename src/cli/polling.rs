@@ -1,5 +1,7 @@
 //! Polls an engine from outside: rounds, idle cores, where the thread runs, and a bounded end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fixwire::app::Application;
@@ -10,6 +12,7 @@ use fixwire::time::Clock;
 use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
 
+use super::bring_up;
 use super::failure::Failure;
 use super::telling::{Teller, Voice};
 
@@ -30,6 +33,8 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     beside: &'a mut dyn FnMut(),
     teller: Teller,
     voice: &'a Voice,
+    /// Set once the operator asks to give the device back what it lost.
+    promotes: Arc<AtomicBool>,
 }
 
 impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
@@ -41,9 +46,10 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         beside: &'a mut dyn FnMut(),
         teller: Teller,
         voice: &'a Voice,
-    ) -> Self {
+    ) -> Result<Self, Failure> {
+        let promotes = bring_up::asked_by(&[signal_hook::consts::SIGUSR1])?;
         teller.begin(engine, voice);
-        Polling { engine, clock, idle, empty: 0, beside, teller, voice }
+        Ok(Polling { engine, clock, idle, empty: 0, beside, teller, voice, promotes })
     }
 
     /// Many rounds, and then what happened in them is told.
@@ -52,6 +58,10 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
             self.round();
         }
         self.teller.tell(self.engine, self.voice);
+        if self.promotes.load(Ordering::Relaxed) {
+            self.promotes.store(false, Ordering::Relaxed);
+            self.teller.promoted(&self.engine.promote(), self.voice);
+        }
     }
 
     /// Logs every session out, and gives up after a while.

@@ -224,7 +224,7 @@ impl Job<'_> {
         let voice = teller.voice(&engine)?;
         let core = polling::pin(profile, capture.as_ref())?;
         let watch = self.watch()?;
-        let polling = Polling::new(&mut engine, &clock, profile.idle, &mut beside, teller, &voice);
+        let polling = Polling::new(&mut engine, &clock, profile.idle, &mut beside, teller, &voice)?;
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
         let report = report::Report::of(&engine, core, instead_of, captured.as_ref());

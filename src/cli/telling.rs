@@ -7,7 +7,9 @@ use fixwire::app::{Application, SessionId};
 use fixwire::desk::{LineEvent, LineFailure, PeerRefusal, SessionStatus};
 use fixwire::engine::Engine;
 use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
+use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
+use fixwire::offload::observe::Demotion;
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
@@ -24,6 +26,8 @@ pub(crate) enum Line {
     Words(String),
     LoggingOut(SessionId),
     Happened { event: LineEvent, session: Option<Snapshot> },
+    Demoted(Demotion),
+    Promoted(Capability),
 }
 
 /// How the session of an event stood when the event was told.
@@ -69,6 +73,18 @@ impl Teller {
             Line::Words(words) => words,
             Line::LoggingOut(session) => {
                 format!("{}: logging out", name(config(session, &sessions)))
+            }
+            Line::Demoted(demotion) if self == Teller::Machines => {
+                demoted_object(demotion).to_string()
+            }
+            Line::Demoted(Demotion { capability, drift }) => {
+                format!("{capability}: {drift}; the host does it from here on")
+            }
+            Line::Promoted(capability) if self == Teller::Machines => {
+                json!({ "event": "promoted", "capability": capability.name() }).to_string()
+            }
+            Line::Promoted(capability) => {
+                format!("{capability}: given back to the device, which proves itself anew")
             }
             Line::Happened { event, session } if self == Teller::Machines => {
                 Value::Object(object(&event, session.as_ref(), &sessions)).to_string()
@@ -130,6 +146,20 @@ impl Teller {
                 voice.say(Line::Happened { event, session });
             }
         }
+        while let Some(demotion) = engine.next_demotion() {
+            if self != Teller::Nobody {
+                voice.say(Line::Demoted(demotion));
+            }
+        }
+    }
+
+    /// Which capabilities the device has been given back.
+    pub(crate) fn promoted(self, capabilities: &[Capability], voice: &Voice) {
+        if self != Teller::Nobody {
+            for capability in capabilities {
+                voice.say(Line::Promoted(*capability));
+            }
+        }
     }
 
     /// Whose Logout is on its way.
@@ -142,6 +172,15 @@ impl Teller {
             }
         }
     }
+}
+
+fn demoted_object(Demotion { capability, drift }: Demotion) -> Value {
+    json!({
+        "event": "demoted",
+        "capability": capability.name(),
+        "reason": drift.name(),
+        "why": drift.to_string(),
+    })
 }
 
 /// The session that an event is about, or that stood in its way.

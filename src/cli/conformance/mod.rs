@@ -1,0 +1,156 @@
+//! `fixwire conformance`: the same session on every kind of device that a NIC could turn out to be.
+
+mod case;
+mod judge;
+mod report;
+mod trial;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use fixwire::offload::capability::Capability;
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::offload::toml_file::nearest;
+use fixwire_hw::sim::Model;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::{profile, say};
+use case::{Case, Speech};
+use judge::Expected;
+use trial::Course;
+
+/// Test in your own CI that a session is the same whatever the NIC does and does not.
+///
+/// One trading session is run on a model of the NIC again and again: with each part of what the NIC has on
+/// the data path (--all-subsets), with each way in which a NIC speaks of checksums, lying included, on a clean
+/// line and on one that corrupts one frame in a hundred. Each time both applications must be given
+/// the same messages, byte for byte, the steering rules must count the same, and a device that lies must
+/// be found out. Ends with `N passed, N failed`; exit code 1 when a case failed.
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// The model: `sim` or `sim:MODEL` (`fixwire profiles list` has their names).
+    #[arg(long, value_name = "SPEC", default_value = "sim")]
+    nic: NicSpec,
+    /// A built-in profile or a file; by default the one of the model's name.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Capabilities that the device is to lack in every case.
+    #[arg(long, value_name = "CAP", value_delimiter = ',', value_parser = capability)]
+    without: Vec<Capability>,
+    /// Every part of what the NIC has on the data path, not only all of it.
+    #[arg(long)]
+    all_subsets: bool,
+    /// Write the cases as JUnit XML, for a CI that shows them.
+    #[arg(long, value_name = "FILE.xml")]
+    junit: Option<PathBuf>,
+}
+
+fn capability(text: &str) -> Result<Capability, String> {
+    let names = Capability::ALL.iter().map(|known| known.name());
+    Capability::named(text).ok_or_else(|| format!("no capability; {}", nearest(text, names)))
+}
+
+/// A case that was tried: what was wrong with it, if anything, and how long it took.
+struct Tried {
+    case: Case,
+    wrong: Option<String>,
+    took: Duration,
+}
+
+pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
+    let NicSpec::Sim(name) = args.nic else {
+        return Err(Failure::Input(format!(
+            "conformance needs a line that it can corrupt, and {} has none; use `sim:MODEL` with the model of \
+             your NIC",
+            args.nic
+        )));
+    };
+    let model = Model::named(name).unwrap_or_default();
+    let profile = profile::load(args.profile.as_deref().unwrap_or(name))?;
+    let cases = case::cases(&model, &args.without, args.all_subsets);
+    let expected = trial::trade(&Model::bare(), &Profile::all(Policy::Prefer), Course::CLEAN, 0)
+        .ok()
+        .and_then(|outcome| Expected::of(&outcome))
+        .ok_or_else(|| {
+            Failure::run("the session fails on a clean line in software", "please report it")
+        })?;
+    let tried = try_all(&model, &profile, cases, &expected);
+    for Tried { case, wrong, .. } in &tried {
+        if let Some(why) = wrong {
+            say(format_args!("FAILED {case}\n  {why}"));
+        }
+    }
+    if let Some(path) = &args.junit {
+        report::write(path, &args.nic.to_string(), &tried)?;
+    }
+    let failed = tried.iter().filter(|tried| tried.wrong.is_some()).count();
+    say(format_args!("{} passed, {failed} failed", tried.len() - failed));
+    if failed > 0 { Err(Failure::Run(format!("{failed} cases failed"))) } else { Ok(()) }
+}
+
+/// Tries the cases on every core, and keeps their order.
+fn try_all(model: &Model, profile: &Profile, cases: Vec<Case>, expected: &Expected) -> Vec<Tried> {
+    let bar = ProgressBar::new(cases.len() as u64);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} cases, {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(cases.len().max(1));
+    let work = || {
+        let mut tried = Vec::new();
+        while let Some((number, case)) = {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            cases.get(number).map(|case| (number, case))
+        } {
+            let began = Instant::now();
+            let wrong = try_one(model, profile, case, number as u64, expected).err();
+            tried.push((number, Tried { case: case.clone(), wrong, took: began.elapsed() }));
+            bar.inc(1);
+        }
+        tried
+    };
+    let mut all = thread::scope(|scope| {
+        let handles: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        handles
+            .into_iter()
+            .flat_map(|handle| handle.join().expect("a case panicked"))
+            .collect::<Vec<_>>()
+    });
+    bar.finish_and_clear();
+    all.sort_by_key(|(number, _)| *number);
+    all.into_iter().map(|(_, tried)| tried).collect()
+}
+
+fn try_one(
+    model: &Model,
+    profile: &Profile,
+    case: &Case,
+    seed: u64,
+    expected: &Expected,
+) -> Result<(), String> {
+    let model = case.model(model);
+    let mut profile = profile.clone();
+    if let Speech::Lying(audit) = case.speech {
+        profile.rx_checksum_audit = audit;
+    }
+    let lacks = Capability::ALL.into_iter().find(|capability| {
+        let is_required = profile.policy(*capability) == Policy::Require;
+        is_required && model.capabilities.advert(*capability).is_none()
+    });
+    match (trial::trade(&model, &profile, case.course(), seed), lacks) {
+        (Ok(outcome), None) => judge::judge(case, &profile, &outcome, expected),
+        (Err(trial::Refused(_)), Some(_)) => Ok(()),
+        (Err(trial::Refused(why)), None) => Err(why),
+        (Ok(_), Some(lacking)) => {
+            Err(format!("the profile requires {lacking}, the device lacks it, and it traded"))
+        }
+    }
+}

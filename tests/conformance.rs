@@ -1,0 +1,93 @@
+//! `fixwire conformance` as a user's CI runs it.
+
+use std::process::{Command, Output};
+
+const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
+
+fn conformance(arguments: &[&str]) -> Output {
+    Command::new(BIN).arg("conformance").args(arguments).output().expect("fixwire runs")
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// How many cases passed, by the last line. None must have failed.
+fn passed(output: &Output) -> u32 {
+    let text = text(output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    let last = text.lines().last().expect("a last line");
+    let (passed, rest) = last.split_once(" passed, ").expect("the totals");
+    assert_eq!(rest, "0 failed");
+    passed.parse().expect("a number")
+}
+
+#[test]
+fn every_subset_of_a_connectx5_trades_the_same_whatever_it_says_and_whatever_the_line_does() {
+    // Eight capabilities of the data path, nine ways to speak, two lines.
+    assert_eq!(passed(&conformance(&["--nic", "sim:connectx5", "--all-subsets"])), 256 * 9 * 2);
+}
+
+#[test]
+fn every_model_trades_the_same_with_all_that_it_has() {
+    let listed = Command::new(BIN).args(["profiles", "list", "--json"]).output().unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let names: Vec<&str> = listed["profiles"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|profile| profile["name"].as_str())
+        .filter(|name| *name != "default")
+        .collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        assert_eq!(passed(&conformance(&["--nic", &format!("sim:{name}")])), 18, "{name}");
+    }
+}
+
+#[test]
+fn what_the_device_is_to_lack_it_lacks_in_every_case() {
+    let without = "rx_timestamp,flow_steering,flow_drop,flow_mark";
+    let output = conformance(&["--nic", "sim", "--without", without, "--all-subsets"]);
+    assert_eq!(passed(&output), 16 * 9 * 2);
+}
+
+#[test]
+fn the_cases_are_written_as_junit_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.xml");
+    passed(&conformance(&["--nic", "sim:virtio", "--junit", path.to_str().unwrap()]));
+    let xml = std::fs::read_to_string(path).unwrap();
+    assert!(xml.starts_with("<?xml"), "{xml}");
+    assert_eq!(xml.matches("<testcase ").count(), 18);
+    assert!(xml.contains("tests=\"18\"") && xml.contains("failures=\"0\""), "{xml}");
+}
+
+#[test]
+fn a_profile_that_requires_what_a_subset_lacks_is_refused_there_and_trades_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, "extends = \"connectx5\"\n[offloads]\nrx_timestamp = \"require\"\n")
+        .unwrap();
+    let profile = path.to_str().unwrap();
+    let without = "rx_ipv4_checksum,tx_ipv4_checksum,flow_drop,flow_mark,flow_steering";
+    let arguments =
+        ["--nic", "sim:connectx5", "--profile", profile, "--without", without, "--all-subsets"];
+    assert_eq!(passed(&conformance(&arguments)), 8 * 9 * 2);
+}
+
+#[test]
+fn what_cannot_be_tried_is_said_in_a_sentence() {
+    for (arguments, code, words) in [
+        (&["--nic", "tap"][..], 2, "sim:MODEL"),
+        (&["--nic", "sim:conectx5"], 2, "`connectx5`?"),
+        (&["--without", "rx_magic"], 2, "no capability"),
+        (&["--profile", "nope"], 2, "cannot be read"),
+        (&["--nic", "sim:virtio", "--junit", "/no/such/folder/x.xml"], 1, "cannot be written"),
+    ] {
+        let output = conformance(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        assert!(errors.contains(words), "{arguments:?}: {errors}");
+    }
+}
