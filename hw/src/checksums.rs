@@ -5,6 +5,7 @@ use fixwire_offload::checksum::Sum;
 
 const ETHERNET_LEN: usize = 14;
 const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_ARP: u16 = 0x0806;
 /// 802.1Q and 802.1ad.
 const ETHERTYPES_VLAN: [u16; 2] = [0x8100, 0x88a8];
 const VLAN_TAG_LEN: usize = 4;
@@ -89,6 +90,11 @@ pub(crate) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
 /// Whether a frame carries IPv4, well-formed or not.
 pub(crate) fn carries_ipv4(frame: &[u8]) -> bool {
     payload_of(frame).is_some_and(|(ethertype, _)| ethertype == ETHERTYPE_IPV4)
+}
+
+/// Whether a frame carries ARP.
+pub(crate) fn carries_arp(frame: &[u8]) -> bool {
+    payload_of(frame).is_some_and(|(ethertype, _)| ethertype == ETHERTYPE_ARP)
 }
 
 /// Where a well-formed IPv4 packet lies in a frame.

@@ -186,8 +186,16 @@ counters! {
     tx_bytes
     /// Times that a frame found every receive buffer in use: lost, or left waiting in the kernel on a TAP.
     rx_no_buffer
+    /// Frames that found every descriptor of the receive queue in use: nobody polled in time.
+    rx_ring_full
     /// Frames that the device refused to receive: malformed metadata, or over its largest.
     rx_errors
+    /// Frames that a steering rule dropped.
+    rx_flow_dropped
+    /// Frames that went to another queue than the one that is polled.
+    rx_flow_other_queue
+    /// Frames that an isolated device kept away because no steering rule matched them.
+    rx_flow_not_ours
     /// Frames that the device refused to send.
     tx_errors
     /// Times that the device took less than it was given.

@@ -6,19 +6,21 @@
 //! configuration, the seed and the calls, and from nothing else. Whatever is measured here is never
 //! shown as a NIC's.
 //!
-//! A model does what its plan tells it to, no more: it finishes or verifies a checksum, by the
-//! software twin, only when configured to.
+//! A model does what its plan tells it to, no more: it finishes or verifies a checksum, or steers, by
+//! the software twin, only when configured to. It takes the steps of its life in the order in which
+//! its driver takes them, and refuses the others as the driver does.
 
 mod faults;
 mod model;
 pub mod models;
 mod nic;
+mod port;
+mod receive;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use std::cell::RefCell;
-use std::convert::Infallible;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
@@ -32,15 +34,18 @@ use fixwire_offload::time::UtcTime;
 pub use faults::Faults;
 pub use model::{Model, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
+pub use port::SimError;
 pub use wire::{Direction, Line, Wire, WireCounters};
 
 use crate::pool::{LINK_LEN_MAX, MTU_MAX, Pool};
 use faults::Dice;
-use nic::Uses;
+use port::Port;
 use wire::{Shared, Way};
 
 /// Frame buffers of each NIC, for both directions together, unless asked otherwise.
 pub const FRAMES: usize = 1_024;
+/// Frames that can wait for a poll of each NIC, unless asked otherwise.
+pub const RX_DESCRIPTORS: usize = 512;
 
 /// A pair of NICs and the wire between them.
 #[derive(Clone, Debug)]
@@ -54,6 +59,9 @@ pub struct Config {
     /// Frame buffers of each NIC, for both directions together. Frames under way lie in the
     /// receiver's; one that finds none free is lost (`rx_no_buffer`).
     pub frames: usize,
+    /// Descriptors of each NIC's receive queue: frames that can wait for a poll. One that finds none free
+    /// is lost (`rx_ring_full`).
+    pub rx_descriptors: usize,
     /// What UTC is when the wire's clock is at its origin.
     pub utc_origin: UtcTime,
 }
@@ -66,6 +74,7 @@ impl Default for Config {
             b: Model::full(),
             line: Line { latency_ns: 1_000, bandwidth_bits_per_s: None },
             frames: FRAMES,
+            rx_descriptors: RX_DESCRIPTORS,
             utc_origin: UtcTime::from_unix_ns(1_767_225_600_000_000_000),
         }
     }
@@ -74,36 +83,34 @@ impl Default for Config {
 /// Two NICs and their wire. What the wire does by chance follows from `seed`. All faults are off
 /// until [`Wire::set_faults`]. An MTU over [`MTU_MAX`] is held at it.
 pub fn pair(config: Config, seed: u64) -> (SimBackend, SimBackend, Wire) {
-    let Config { mut a, mut b, line, frames, utc_origin } = config;
+    let Config { mut a, mut b, line, frames, rx_descriptors, utc_origin } = config;
     for model in [&mut a, &mut b] {
         model.mtu = model.mtu.min(MTU_MAX);
     }
     let room = a.mtu.max(b.mtu) + LINK_LEN_MAX;
     let way = |from: u64| Way::new(line, Dice::new(seed, from), Pool::new(frames / 2, room));
-    let shared = Rc::new(RefCell::new(Shared::new(utc_origin, [way(0), way(1)])));
-    let end = |end, model| SimBackend {
-        shared: Rc::clone(&shared),
-        end,
-        model,
-        frames,
-        uses: Uses::default(),
-    };
-    (end(0, a), end(1, b), Wire { shared: Rc::clone(&shared) })
+    let directions = [way(0), way(1)];
+    let ports = [a, b].map(|model| Port::new(model, rx_descriptors));
+    let shared = Rc::new(RefCell::new(Shared::new(utc_origin, ports, directions)));
+    let end = |end| SimBackend { shared: Rc::clone(&shared), end, frames };
+    (end(0), end(1), Wire { shared: Rc::clone(&shared) })
 }
 
 /// A modelled NIC that does not run yet.
 pub struct SimBackend {
     shared: Rc<RefCell<Shared>>,
     end: usize,
-    model: Model,
     frames: usize,
-    uses: Uses,
 }
 
 impl SimBackend {
     /// Its hardware address.
     pub fn mac(&self) -> [u8; 6] {
         mac_of(self.end)
+    }
+
+    fn port(&self) -> RefMut<'_, Port> {
+        RefMut::map(self.shared.borrow_mut(), |shared| &mut shared.ports[self.end])
     }
 }
 
@@ -114,47 +121,44 @@ fn mac_of(end: usize) -> [u8; 6] {
 
 impl Backend for SimBackend {
     type Nic = SimNic;
-    type Error = Infallible;
+    type Error = SimError;
 
     fn name(&self) -> String {
-        match &*self.model.name {
+        match &*self.port().model.name {
             "sim" => "sim".into(),
             name => format!("sim:{name}"),
         }
     }
 
     fn capabilities(&self) -> Capabilities {
-        self.model.capabilities.clone()
+        self.port().model.capabilities.clone()
     }
 
-    fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, Infallible> {
-        self.uses = Uses::new(plan, &self.model);
-        let asked = |(capability, _): &&(Capability, String)| plan.uses(*capability);
-        Ok(self.model.refuses.iter().filter(asked).cloned().collect())
+    fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, SimError> {
+        self.port().set_up(plan)
     }
 
-    fn start(&mut self) -> Result<(), Infallible> {
-        self.shared.borrow_mut().started[self.end] = true;
+    fn start(&mut self) -> Result<(), SimError> {
+        self.shared.borrow_mut().start(self.end)
+    }
+
+    fn stop(&mut self) -> Result<(), SimError> {
+        self.shared.borrow_mut().stop(self.end);
         Ok(())
     }
 
-    fn stop(&mut self) -> Result<(), Infallible> {
-        self.shared.borrow_mut().started[self.end] = false;
-        Ok(())
-    }
-
-    fn steer(&mut self, _rules: &RuleSet) -> Result<(), String> {
-        Err("this model has no flow table".into())
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
+        self.port().install(rules)
     }
 
     fn run(self) -> SimNic {
-        let tx = Pool::new(self.frames / 2, self.model.mtu + LINK_LEN_MAX);
-        SimNic::new(self.shared, self.end, self.model, self.uses, tx)
+        let tx = Pool::new(self.frames / 2, self.port().model.mtu + LINK_LEN_MAX);
+        SimNic::new(self.shared, self.end, tx)
     }
 }
 
 impl fmt::Debug for SimBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimBackend({} at end {})", self.model.name, self.end)
+        write!(f, "SimBackend({} at end {})", self.port().model.name, self.end)
     }
 }

@@ -4,15 +4,13 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use fixwire_offload::Plan;
-use fixwire_offload::capability::Capability;
-use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum};
+use fixwire_offload::flow::Count;
+use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxChecksum};
 use fixwire_offload::observe::NicCounters;
-use fixwire_offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
-use fixwire_offload::verdict::Verdict;
+use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
 
-use super::model::Model;
-use super::wire::{InFlight, Shared};
+use super::port::Port;
+use super::wire::Shared;
 use crate::checksums::{self, TCP_CHECKSUM_OFFSET, Unfinished};
 use crate::pool::{Frame, LINK_LEN_MAX, Pool};
 
@@ -24,67 +22,122 @@ const FRAME_LEN_MIN: usize = 60;
 /// The clock of every simulated wire.
 pub const CLOCK: ClockId = ClockId(1);
 
-/// What the plan told the NIC to do.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Uses {
-    rx_ipv4: bool,
-    rx_tcp: bool,
-    tx_ipv4: bool,
-    tx_tcp: bool,
-    stamp: bool,
-}
-
-impl Uses {
-    /// What `plan` asks for and `model` does not refuse.
-    pub(super) fn new(plan: &Plan, model: &Model) -> Uses {
-        let refuses = |wanted| model.refuses.iter().any(|(refused, _)| *refused == wanted);
-        let uses = |capability| plan.uses(capability) && !refuses(capability);
-        Uses {
-            rx_ipv4: uses(Capability::RxIpv4Checksum),
-            rx_tcp: uses(Capability::RxTcpChecksum),
-            tx_ipv4: uses(Capability::TxIpv4Checksum),
-            tx_tcp: uses(Capability::TxTcpChecksum),
-            stamp: uses(Capability::RxTimestamp),
-        }
-    }
-}
-
 /// A modelled NIC that runs. Dropped, it takes its end of the link down.
 pub struct SimNic {
     shared: Rc<RefCell<Shared>>,
     /// Which end of the wire.
     end: usize,
-    model: Model,
-    uses: Uses,
     tx: Pool,
 }
 
 impl SimNic {
-    pub(super) fn new(
-        shared: Rc<RefCell<Shared>>,
-        end: usize,
-        model: Model,
-        uses: Uses,
-        tx: Pool,
-    ) -> SimNic {
-        SimNic { shared, end, model, uses, tx }
+    pub(super) fn new(shared: Rc<RefCell<Shared>>, end: usize, tx: Pool) -> SimNic {
+        SimNic { shared, end, tx }
     }
 
     /// Sends one frame or refuses it.
     fn send(&self, shared: &mut Shared, frame: &mut Frame) {
-        let sent = self.complete(frame);
-        let counters = &mut shared.counters[self.end];
-        let Ok(unfinished) = sent else {
-            counters.tx_errors += 1;
+        let port = &mut shared.ports[self.end];
+        let Ok(unfinished) = port.complete(frame) else {
+            port.counters.tx_errors += 1;
             return;
         };
-        counters.tx_frames += 1;
-        counters.tx_bytes += frame.len() as u64;
+        port.counters.tx_frames += 1;
+        port.counters.tx_bytes += frame.len() as u64;
         shared.carry(self.end, frame.bytes(), unfinished);
     }
+}
 
+impl Nic for SimNic {
+    type Frame = Frame;
+
+    fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        let mut shared = self.shared.borrow_mut();
+        let before = burst.len();
+        shared.land(self.end);
+        while !burst.is_full() {
+            let Some(frame) = shared.ports[self.end].next() else { break };
+            burst.push(frame);
+        }
+        burst.len() - before
+    }
+
+    fn tx_frame(&mut self) -> Option<Frame> {
+        let frame = self.tx.take();
+        if frame.is_none() {
+            self.shared.borrow_mut().ports[self.end].counters.tx_no_buffer += 1;
+        }
+        frame
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        let mut shared = self.shared.borrow_mut();
+        let port = &mut shared.ports[self.end];
+        let taken = burst.len().min(port.model.tx_burst_max);
+        if taken < burst.len() {
+            port.counters.tx_busy += 1;
+        }
+        for mut frame in burst.drain(..taken) {
+            self.send(&mut shared, &mut frame);
+        }
+        taken
+    }
+
+    fn link(&mut self) -> Link {
+        if self.shared.borrow().is_up() { Link::Up } else { Link::Down }
+    }
+
+    fn clock(&self) -> Option<ClockInfo> {
+        let info = ClockInfo {
+            id: CLOCK,
+            domain: Domain::VirtualNs,
+            ticks_per_s: 1_000_000_000,
+            bits: u64::BITS,
+        };
+        self.shared.borrow().ports[self.end].uses.stamp.then_some(info)
+    }
+
+    fn flow_count(&self, rule: usize) -> Option<Count> {
+        let mut shared = self.shared.borrow_mut();
+        shared.land(self.end);
+        shared.ports[self.end].flow_count(rule)
+    }
+
+    fn mac(&self) -> [u8; 6] {
+        super::mac_of(self.end)
+    }
+
+    fn mtu(&self) -> usize {
+        self.shared.borrow().ports[self.end].model.mtu
+    }
+
+    fn counters(&self) -> NicCounters {
+        // A device counts, polled or not.
+        let mut shared = self.shared.borrow_mut();
+        shared.land(self.end);
+        shared.ports[self.end].counters
+    }
+}
+
+impl Drop for SimNic {
+    fn drop(&mut self) {
+        self.shared.borrow_mut().stop(self.end);
+    }
+}
+
+impl fmt::Debug for SimNic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let port = &self.shared.borrow().ports[self.end];
+        write!(f, "SimNic({} at end {}, {:?})", port.model.name, self.end, port.uses)
+    }
+}
+
+impl Port {
     /// What the NIC does to a frame before the wire: padding, and the sums that it was told to do.
-    fn complete(&self, frame: &mut Frame) -> Result<Option<Unfinished>, checksums::OutsideFrame> {
+    pub(super) fn complete(
+        &self,
+        frame: &mut Frame,
+    ) -> Result<Option<Unfinished>, checksums::OutsideFrame> {
         let (meta, len) = (*frame.tx_meta(), frame.len());
         if len < ETHERNET_LEN || len > self.model.mtu + LINK_LEN_MAX {
             return Err(checksums::OutsideFrame);
@@ -107,123 +160,5 @@ impl SimNic {
             return Ok(Some(what));
         }
         checksums::finish(bytes, what).map(|()| None)
-    }
-
-    /// What the NIC says of a frame that arrived.
-    fn judge(&self, arrived: &mut InFlight, nth: u64) -> RxMeta {
-        let listens_to_none = self.uses.rx_tcp && self.model.capabilities.gives_none;
-        let len = arrived.frame.len();
-        if let Some(what) = arrived.unfinished.filter(|_| !listens_to_none) {
-            // Its place in the frame was checked when it was sent.
-            let _ = checksums::finish(&mut arrived.frame.space()[..len], what);
-            arrived.unfinished = None;
-        }
-        let bytes = arrived.frame.bytes();
-        let says = |told: bool, right: fn(&[u8]) -> Option<bool>| {
-            if !told {
-                return Verdict::Unknown;
-            }
-            self.model.verdicts.says(right(bytes), nth)
-        };
-        let mut meta = RxMeta {
-            l3: says(self.uses.rx_ipv4, checksums::ipv4_is_right),
-            stamp: self.uses.stamp.then(|| RxStamp {
-                clock: CLOCK,
-                generation: 0,
-                domain: Domain::VirtualNs,
-                ticks: arrived.at.as_ns(),
-            }),
-            ..RxMeta::UNKNOWN
-        };
-        match arrived.unfinished {
-            Some(Unfinished { csum_start, csum_offset }) => {
-                meta = RxMeta { l4: Verdict::None, csum_start, csum_offset, ..meta };
-            }
-            None => meta.l4 = says(self.uses.rx_tcp, checksums::tcp_is_right),
-        }
-        meta
-    }
-}
-
-impl Nic for SimNic {
-    type Frame = Frame;
-
-    fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
-        let mut shared = self.shared.borrow_mut();
-        let before = burst.len();
-        while !burst.is_full() {
-            let Some(mut arrived) = shared.arrived(self.end) else { break };
-            let counters = &mut shared.counters[self.end];
-            if arrived.frame.len() > self.model.mtu + LINK_LEN_MAX {
-                counters.rx_errors += 1;
-                continue;
-            }
-            let meta = self.judge(&mut arrived, counters.rx_frames);
-            let mut frame = arrived.frame;
-            let len = frame.len();
-            frame.received(len, meta);
-            counters.rx_frames += 1;
-            counters.rx_bytes += len as u64;
-            burst.push(frame);
-        }
-        burst.len() - before
-    }
-
-    fn tx_frame(&mut self) -> Option<Frame> {
-        let frame = self.tx.take();
-        if frame.is_none() {
-            self.shared.borrow_mut().counters[self.end].tx_no_buffer += 1;
-        }
-        frame
-    }
-
-    fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
-        let mut shared = self.shared.borrow_mut();
-        let taken = burst.len().min(self.model.tx_burst_max);
-        if taken < burst.len() {
-            shared.counters[self.end].tx_busy += 1;
-        }
-        for mut frame in burst.drain(..taken) {
-            self.send(&mut shared, &mut frame);
-        }
-        taken
-    }
-
-    fn link(&mut self) -> Link {
-        if self.shared.borrow().is_up() { Link::Up } else { Link::Down }
-    }
-
-    fn clock(&self) -> Option<ClockInfo> {
-        let info = ClockInfo {
-            id: CLOCK,
-            domain: Domain::VirtualNs,
-            ticks_per_s: 1_000_000_000,
-            bits: u64::BITS,
-        };
-        self.uses.stamp.then_some(info)
-    }
-
-    fn mac(&self) -> [u8; 6] {
-        super::mac_of(self.end)
-    }
-
-    fn mtu(&self) -> usize {
-        self.model.mtu
-    }
-
-    fn counters(&self) -> NicCounters {
-        self.shared.borrow().counters[self.end]
-    }
-}
-
-impl Drop for SimNic {
-    fn drop(&mut self) {
-        self.shared.borrow_mut().started[self.end] = false;
-    }
-}
-
-impl fmt::Debug for SimNic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SimNic({} at end {}, {:?})", self.model.name, self.end, self.uses)
     }
 }

@@ -11,6 +11,10 @@ use super::*;
 use crate::frames::{L4, left_to_device, pseudo_header, tcp_frame};
 use crate::pool::FRAMES_MIN;
 
+mod flow;
+mod life;
+mod ring;
+
 const PAYLOAD: &[u8] = b"8=FIX.4.4|9=5|35=0|10=163|";
 const FULL: TxMeta = TxMeta {
     l2_len: 14,
@@ -23,9 +27,18 @@ const FULL: TxMeta = TxMeta {
 const PARTIAL: TxMeta = TxMeta { ipv4: TxChecksum::Partial, tcp: TxChecksum::Partial, ..FULL };
 
 fn running(backend: SimBackend, policy: Policy) -> (SimNic, Plan) {
-    let device =
-        Device::probed(backend).plan(&Profile::all(policy), RuleSet::EMPTY).configure().unwrap();
+    steered(backend, policy, RuleSet::EMPTY)
+}
+
+/// A device that runs by `rules`, where it does the steering.
+fn steered(backend: SimBackend, policy: Policy, rules: RuleSet) -> (SimNic, Plan) {
+    let device = Device::probed(backend).plan(&Profile::all(policy), rules).configure().unwrap();
     device.start().unwrap().steer().unwrap()
+}
+
+/// The catalogue's model of this name.
+fn named(name: &str) -> Model {
+    Model::named(name).unwrap_or_else(|| panic!("no model {name}"))
 }
 
 fn running_pair(config: Config, seed: u64) -> (SimNic, SimNic, Wire) {
@@ -61,6 +74,13 @@ fn numbered(number: u8) -> Vec<u8> {
 
 fn numbers(received: &[(RxMeta, Vec<u8>)]) -> Vec<u8> {
     received.iter().map(|(_, bytes)| bytes[L4 + 20]).collect()
+}
+
+/// A frame that every host of a network gets.
+fn arp() -> Vec<u8> {
+    let mut arp = vec![0xff; 60];
+    arp[12..14].copy_from_slice(&[0x08, 0x06]);
+    arp
 }
 
 fn ns(ns: u64) -> Instant {
@@ -482,11 +502,9 @@ fn faults_change_at_run_time_and_one_direction_at_a_time() {
 fn arp_is_never_corrupted() {
     let (mut a, mut b, wire) = running_pair(Config::default(), 0);
     wire.set_faults(Direction::AToB, Faults { corrupt_ppm: 1_000_000, ..Faults::default() });
-    let mut arp = vec![0xff; 60];
-    arp[12..14].copy_from_slice(&[0x08, 0x06]);
-    send(&mut a, &arp, FULL);
+    send(&mut a, &arp(), FULL);
     wire.advance(Duration::from_us(1));
-    assert_eq!(receive(&mut b)[0].1, arp);
+    assert_eq!(receive(&mut b)[0].1, arp());
     assert_eq!(wire.counters(Direction::AToB).corrupted, 0);
 }
 

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use fixwire_offload::nic::Frame as _;
 use fixwire_offload::nic::RxMeta;
-use fixwire_offload::observe::NicCounters;
 use fixwire_offload::time::{Clock, Duration, Instant, Now, UtcTime};
 
 use super::faults::{Dice, Faults};
+use super::port::{Port, SimError};
 use crate::checksums::{self, Unfinished};
 use crate::pool::{Frame, Pool};
 
@@ -88,7 +88,9 @@ impl Wire {
     /// waits to be received.
     pub fn next_delivery(&self) -> Option<Instant> {
         let shared = self.shared.borrow();
-        shared.directions.iter().filter_map(|way| way.in_flight.front()).map(|next| next.at).min()
+        let under_way = shared.directions.iter().filter_map(|way| way.in_flight.front());
+        let waiting = shared.ports.iter().filter_map(Port::waits_since);
+        under_way.map(|next| next.at).chain(waiting).min()
     }
 
     /// Changes the faults of one direction, for frames sent from now on.
@@ -134,42 +136,51 @@ pub(super) struct Shared {
     pub(super) now: Instant,
     utc_origin: UtcTime,
     plugged: bool,
-    /// By end: frames pass.
-    pub(super) started: [bool; 2],
     /// By end.
-    pub(super) counters: [NicCounters; 2],
+    pub(super) ports: [Port; 2],
     /// By end that sends.
     pub(super) directions: [Way; 2],
 }
 
 impl Shared {
-    pub(super) fn new(utc_origin: UtcTime, directions: [Way; 2]) -> Shared {
-        Shared {
-            now: Instant::ZERO,
-            utc_origin,
-            plugged: true,
-            started: [false; 2],
-            counters: [NicCounters::default(); 2],
-            directions,
-        }
+    pub(super) fn new(utc_origin: UtcTime, ports: [Port; 2], directions: [Way; 2]) -> Shared {
+        Shared { now: Instant::ZERO, utc_origin, plugged: true, ports, directions }
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.plugged && self.started == [true; 2]
+        self.plugged && self.ports.iter().all(Port::is_started)
     }
 
     /// Puts a frame of end `from` on the wire.
     pub(super) fn carry(&mut self, from: usize, bytes: &[u8], unfinished: Option<Unfinished>) {
         let (now, up) = (self.now, self.is_up());
-        let no_buffer = &mut self.counters[1 - from].rx_no_buffer;
+        let no_buffer = &mut self.ports[1 - from].counters.rx_no_buffer;
         self.directions[from].carry(now, up, bytes, unfinished, no_buffer);
     }
 
-    /// The next frame that has arrived at end `at`.
-    pub(super) fn arrived(&mut self, at: usize) -> Option<InFlight> {
-        let in_flight = &mut self.directions[1 - at].in_flight;
-        let due = in_flight.front().is_some_and(|next| next.at <= self.now);
-        if due { in_flight.pop_front() } else { None }
+    /// Hands end `at` what has arrived there by now, in order.
+    pub(super) fn land(&mut self, at: usize) {
+        let Way { in_flight, counters, .. } = &mut self.directions[1 - at];
+        while in_flight.front().is_some_and(|next| next.at <= self.now) {
+            let Some(arrived) = in_flight.pop_front() else { break };
+            if self.ports[at].is_started() {
+                self.ports[at].receive(arrived);
+            } else {
+                counters.unplugged += 1;
+            }
+        }
+    }
+
+    /// Lets frames pass at end `at` from now on.
+    pub(super) fn start(&mut self, at: usize) -> Result<(), SimError> {
+        self.land(at);
+        self.ports[at].start()
+    }
+
+    /// Lets no frame pass at end `at` any more.
+    pub(super) fn stop(&mut self, at: usize) {
+        self.land(at);
+        self.ports[at].stop();
     }
 }
 

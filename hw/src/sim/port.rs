@@ -1,0 +1,196 @@
+//! A modelled device behind its driver, and the steps of its life.
+
+use fixwire_offload::Plan;
+use fixwire_offload::capability::Capability;
+use fixwire_offload::driver::{Driver, IsolationOrder, RuleOrder};
+use fixwire_offload::flow::{Classifier, OnMiss, RuleSet};
+use fixwire_offload::observe::NicCounters;
+
+use super::model::Model;
+use super::receive::Ring;
+
+/// The one queue of ours that is polled.
+pub(super) const OUR_QUEUE: u16 = 0;
+
+/// A step that a modelled driver does not take, as the driver says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SimError {
+    /// It has no isolated mode.
+    #[error("{driver} has no isolated mode (ENOSYS)")]
+    NeverIsolates {
+        /// The driver.
+        driver: &'static str,
+    },
+    /// Isolation after start.
+    #[error("{driver} isolates a port that is stopped, and this one has started (EBUSY)")]
+    IsolatedLate {
+        /// The driver.
+        driver: &'static str,
+    },
+    /// Configured while it runs.
+    #[error("{driver} configures a port that is stopped, and this one has started (EBUSY)")]
+    ConfiguredLate {
+        /// The driver.
+        driver: &'static str,
+    },
+    /// Started before it was configured.
+    #[error("{driver} starts a port that is configured, and this one is not (EINVAL)")]
+    StartedEarly {
+        /// The driver.
+        driver: &'static str,
+    },
+}
+
+/// What the plan told the NIC to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Uses {
+    pub(super) rx_ipv4: bool,
+    pub(super) rx_tcp: bool,
+    pub(super) tx_ipv4: bool,
+    pub(super) tx_tcp: bool,
+    pub(super) stamp: bool,
+}
+
+impl Uses {
+    /// What `plan` asks for and `model` does not refuse.
+    pub(super) fn new(plan: &Plan, model: &Model) -> Uses {
+        let refuses = |wanted| model.refuses.iter().any(|(refused, _)| *refused == wanted);
+        let uses = |capability| plan.uses(capability) && !refuses(capability);
+        Uses {
+            rx_ipv4: uses(Capability::RxIpv4Checksum),
+            rx_tcp: uses(Capability::RxTcpChecksum),
+            tx_ipv4: uses(Capability::TxIpv4Checksum),
+            tx_tcp: uses(Capability::TxTcpChecksum),
+            stamp: uses(Capability::RxTimestamp),
+        }
+    }
+}
+
+/// How far a port has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Found,
+    Configured,
+    Started,
+}
+
+/// One end's device.
+pub(super) struct Port {
+    pub(super) model: Model,
+    pub(super) uses: Uses,
+    pub(super) counters: NicCounters,
+    /// How many frames it has judged.
+    pub(super) judged: u64,
+    step: Step,
+    pub(super) isolated: bool,
+    /// The rules installed, if any are.
+    pub(super) table: Option<Classifier>,
+    pub(super) ring: Ring,
+}
+
+impl Port {
+    /// A device that was found, with room for `rx_descriptors` frames that wait to be polled.
+    pub(super) fn new(model: Model, rx_descriptors: usize) -> Port {
+        Port {
+            model,
+            uses: Uses::default(),
+            counters: NicCounters::default(),
+            judged: 0,
+            step: Step::Found,
+            isolated: false,
+            table: None,
+            ring: Ring::new(rx_descriptors),
+        }
+    }
+
+    /// Sets it up as `plan` says: isolation first, then the rest. Says what it refuses of the plan.
+    pub(super) fn set_up(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, SimError> {
+        let isolated = plan.uses(Capability::FlowIsolation);
+        if isolated || self.isolated {
+            self.isolate(isolated)?;
+        }
+        self.configure(Uses::new(plan, &self.model))?;
+        let asked = |(capability, _): &&(Capability, String)| plan.uses(*capability);
+        Ok(self.model.refuses.iter().filter(asked).cloned().collect())
+    }
+
+    /// Keeps frames that no rule matches away, or lets them in (rte_flow_isolate).
+    pub(super) fn isolate(&mut self, isolated: bool) -> Result<(), SimError> {
+        let Driver { name: driver, isolation, .. } = self.model.capabilities.driver;
+        match isolation {
+            IsolationOrder::Never => return Err(SimError::NeverIsolates { driver }),
+            _ if self.is_started() => return Err(SimError::IsolatedLate { driver }),
+            // What was configured before does not hold any more.
+            IsolationOrder::BeforeConfigure => self.step = Step::Found,
+            IsolationOrder::WhileStopped => {}
+        }
+        self.isolated = isolated;
+        Ok(())
+    }
+
+    /// Sets it up (rte_eth_dev_configure and the queues). Rules of an earlier set-up are gone.
+    pub(super) fn configure(&mut self, uses: Uses) -> Result<(), SimError> {
+        if self.is_started() {
+            return Err(SimError::ConfiguredLate { driver: self.driver() });
+        }
+        self.uses = uses;
+        self.table = None;
+        self.step = Step::Configured;
+        Ok(())
+    }
+
+    /// Lets frames pass (rte_eth_dev_start).
+    pub(super) fn start(&mut self) -> Result<(), SimError> {
+        if self.step == Step::Found {
+            return Err(SimError::StartedEarly { driver: self.driver() });
+        }
+        self.step = Step::Started;
+        Ok(())
+    }
+
+    /// Lets no frame pass any more (rte_eth_dev_stop). What waits to be polled is lost, and so are the
+    /// rules of a driver that takes them once the port has started.
+    pub(super) fn stop(&mut self) {
+        if !self.is_started() {
+            return;
+        }
+        self.step = Step::Configured;
+        self.ring.clear();
+        if self.model.capabilities.driver.rules != RuleOrder::AfterConfigure {
+            self.table = None;
+        }
+    }
+
+    /// Installs all rules in place of those before, or none (rte_flow_create).
+    pub(super) fn install(&mut self, rules: &RuleSet) -> Result<(), String> {
+        let driver = self.driver();
+        match self.model.capabilities.driver.rules {
+            RuleOrder::Never => return Err(format!("{driver} has no flow table (ENOSYS)")),
+            RuleOrder::AfterStart if !self.is_started() => {
+                return Err(format!("{driver} takes rules once the port has started (ENODEV)"));
+            }
+            RuleOrder::AfterConfigure if self.step == Step::Found => {
+                return Err(format!("{driver} takes rules once the port is configured (EINVAL)"));
+            }
+            RuleOrder::AfterStart | RuleOrder::AfterConfigure => {}
+        }
+        self.model.capabilities.flow.check(rules).map_err(|refused| refused.to_string())?;
+        // Isolation is the port's, whatever the rules think of it.
+        let on_miss = match rules.on_miss() {
+            _ if self.isolated => OnMiss::NotOurs,
+            OnMiss::NotOurs => OnMiss::Queue(OUR_QUEUE),
+            queue => queue,
+        };
+        let table = Classifier::new(&rules.clone().on_missing(on_miss));
+        self.table = Some(table.map_err(|refused| refused.to_string())?);
+        Ok(())
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.step == Step::Started
+    }
+
+    fn driver(&self) -> &'static str {
+        self.model.capabilities.driver.name
+    }
+}

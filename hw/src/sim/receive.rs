@@ -1,0 +1,149 @@
+//! What a modelled device does with a frame that has arrived: steers it, judges it, and keeps it until it is
+//! polled.
+
+use std::collections::VecDeque;
+
+use fixwire_offload::flow::{Count, Fate, Matched, OnMiss, Outcome};
+use fixwire_offload::nic::{Frame as _, RxMeta};
+use fixwire_offload::stamp::{Domain, RxStamp};
+use fixwire_offload::time::Instant;
+use fixwire_offload::verdict::Verdict;
+
+use super::nic::CLOCK;
+use super::port::{OUR_QUEUE, Port};
+use super::wire::InFlight;
+use crate::checksums::{self, Unfinished};
+use crate::pool::{Frame, LINK_LEN_MAX};
+
+/// Frames that wait to be polled, in order.
+pub(super) struct Ring {
+    waiting: VecDeque<(Instant, Frame)>,
+    descriptors: usize,
+}
+
+impl Ring {
+    /// A ring of so many descriptors, at least one.
+    pub(super) fn new(descriptors: usize) -> Ring {
+        let descriptors = descriptors.max(1);
+        Ring { waiting: VecDeque::with_capacity(descriptors), descriptors }
+    }
+
+    fn is_full(&self) -> bool {
+        self.waiting.len() == self.descriptors
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+    }
+}
+
+impl Port {
+    /// Since when the first of the frames that wait to be polled has waited.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        self.ring.waiting.front().map(|(at, _)| *at)
+    }
+
+    /// The first of the frames that wait to be polled.
+    pub(super) fn next(&mut self) -> Option<Frame> {
+        let (_, frame) = self.ring.waiting.pop_front()?;
+        self.counters.rx_frames += 1;
+        self.counters.rx_bytes += frame.len() as u64;
+        Some(frame)
+    }
+
+    /// What a rule has counted.
+    pub(super) fn flow_count(&self, rule: usize) -> Option<Count> {
+        self.table.as_ref()?.count(rule)
+    }
+
+    /// A frame has arrived: to the queue with it, or not.
+    pub(super) fn receive(&mut self, mut arrived: InFlight) {
+        let len = arrived.frame.len();
+        if len > self.model.mtu + LINK_LEN_MAX {
+            self.counters.rx_errors += 1;
+            return;
+        }
+        let Some(steered) = self.steer(arrived.frame.bytes()) else { return };
+        if self.ring.is_full() {
+            self.counters.rx_ring_full += 1;
+            return;
+        }
+        let meta = self.judge(&mut arrived);
+        let InFlight { at, mut frame, .. } = arrived;
+        frame.received(len, RxMeta { queue: steered.queue, mark: steered.mark, ..meta });
+        self.ring.waiting.push_back((at, frame));
+    }
+
+    /// What the flow table says of a frame that reaches our queue; `None`, and counted, for one that does
+    /// not.
+    fn steer(&mut self, frame: &[u8]) -> Option<Steered> {
+        let outcome = match &mut self.table {
+            Some(table) => table.steer(frame),
+            None if self.isolated => Outcome::Missed(OnMiss::NotOurs),
+            None => Outcome::Missed(OnMiss::Queue(OUR_QUEUE)),
+        };
+        let (fate, mark) = match outcome {
+            Outcome::Matched(Matched { actions, .. }) => (actions.fate, actions.mark),
+            Outcome::Missed(OnMiss::Queue(queue)) => (Fate::Queue(queue), None),
+            // Of an isolated NIC the kernel answers ARP, or a rule for it brings it in. No kernel stands
+            // behind the model: without ARP here, nobody would answer it.
+            Outcome::Missed(OnMiss::NotOurs) if checksums::carries_arp(frame) => {
+                (Fate::Queue(OUR_QUEUE), None)
+            }
+            Outcome::Missed(OnMiss::NotOurs) => {
+                self.counters.rx_flow_not_ours += 1;
+                return None;
+            }
+        };
+        match fate {
+            Fate::Queue(OUR_QUEUE) => return Some(Steered { queue: OUR_QUEUE, mark }),
+            Fate::Queue(_) => self.counters.rx_flow_other_queue += 1,
+            Fate::Drop => self.counters.rx_flow_dropped += 1,
+        }
+        None
+    }
+
+    /// What the NIC says of a frame that arrived.
+    fn judge(&mut self, arrived: &mut InFlight) -> RxMeta {
+        let listens_to_none = self.uses.rx_tcp && self.model.capabilities.gives_none;
+        let len = arrived.frame.len();
+        if let Some(what) = arrived.unfinished.filter(|_| !listens_to_none) {
+            // Its place in the frame was checked when it was sent.
+            let _ = checksums::finish(&mut arrived.frame.space()[..len], what);
+            arrived.unfinished = None;
+        }
+        let nth = self.judged;
+        self.judged += 1;
+        let bytes = arrived.frame.bytes();
+        let says = |told: bool, right: fn(&[u8]) -> Option<bool>| {
+            if !told {
+                return Verdict::Unknown;
+            }
+            self.model.verdicts.says(right(bytes), nth)
+        };
+        let mut meta = RxMeta {
+            l3: says(self.uses.rx_ipv4, checksums::ipv4_is_right),
+            stamp: self.uses.stamp.then(|| RxStamp {
+                clock: CLOCK,
+                generation: 0,
+                domain: Domain::VirtualNs,
+                ticks: arrived.at.as_ns(),
+            }),
+            ..RxMeta::UNKNOWN
+        };
+        match arrived.unfinished {
+            Some(Unfinished { csum_start, csum_offset }) => {
+                meta = RxMeta { l4: Verdict::None, csum_start, csum_offset, ..meta };
+            }
+            None => meta.l4 = says(self.uses.rx_tcp, checksums::tcp_is_right),
+        }
+        meta
+    }
+}
+
+/// Where a frame goes, and with what mark.
+struct Steered {
+    queue: u16,
+    mark: Option<u32>,
+}
