@@ -107,5 +107,11 @@ pub(crate) fn print(plan: &Plan, json: bool) {
 }
 
 fn for_machines(plan: &Plan) -> Value {
-    json!({ "nic": plan.nic, "profile": plan.profile, "plan": table::plan_json(plan, None) })
+    let rules: Vec<String> = plan.rules().rules().iter().map(ToString::to_string).collect();
+    json!({
+        "nic": plan.nic,
+        "profile": plan.profile,
+        "plan": table::plan_json(plan, None),
+        "steering": rules,
+    })
 }

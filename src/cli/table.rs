@@ -3,6 +3,7 @@
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table};
 use fixwire::offload::capability::Capability;
+use fixwire::offload::flow::OnMiss;
 use fixwire::offload::observe::Observations;
 use fixwire::offload::plan::{Plan, Row as PlanRow};
 use serde_json::{Value, json};
@@ -50,7 +51,28 @@ pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
     } else {
         String::new()
     };
-    format!("plan for {} by profile {}\n{table}{reasons}{note}", plan.nic, plan.profile)
+    format!(
+        "plan for {} by profile {}\n{table}{reasons}{note}{}",
+        plan.nic,
+        plan.profile,
+        rules(plan)
+    )
+}
+
+/// The steering rules and who keeps them, as testpmd would be told.
+fn rules(plan: &Plan) -> String {
+    let rules = plan.rules().rules();
+    if rules.is_empty() {
+        return String::new();
+    }
+    let by = plan.row(Capability::FlowSteering).by;
+    let lines: String = rules.iter().map(|rule| format!("\n  {rule}")).collect();
+    let missed = match plan.rules().on_miss() {
+        OnMiss::Queue(queue) => format!("queue {queue}"),
+        OnMiss::NotOurs => "not to us".into(),
+    };
+    format!("\nsteering by {by}; frames that no rule matches go to {missed}:{lines}")
+        .replace("go to not to us", "do not come to us")
 }
 
 /// The plan as rows for machines.

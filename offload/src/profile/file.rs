@@ -124,30 +124,38 @@ pub(super) struct Engine {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Clock {
-    /// from one reading of the NIC's clock to the next, in milliseconds; 1 to 60000
-    #[serde(default, deserialize_with = "number::<1, 60000, _, _>")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 60000)))]
+    /// from one reading of the NIC's clock to the next, in milliseconds; 1 to 5000
+    #[serde(default, deserialize_with = "number::<1, 5000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 5000)))]
     pub(super) refresh_ms: Option<u32>,
     /// readings at each, of which the one in the narrowest bracket counts; 1 to 64
     #[serde(default, deserialize_with = "number::<1, 64, _, _>")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub(super) readings: Option<u8>,
-    /// how far its rate may be from what the device declares, in parts per million; 1 to 1000
-    #[serde(default, deserialize_with = "number::<1, 1000, _, _>")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1000)))]
+    /// how far its rate may be from what the device declares, in parts per million; 1 to 10000
+    #[serde(default, deserialize_with = "number::<1, 10000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub(super) drift_ppm_max: Option<u32>,
-    /// how much that rate may change in a second, in parts per billion; 1 to 100000
-    #[serde(default, deserialize_with = "number::<1, 100000, _, _>")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000)))]
+    /// how much that rate may change in a second, in parts per billion; 0 to 10000
+    #[serde(default, deserialize_with = "number::<0, 10000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 10000)))]
     pub(super) wander_ppb_per_s_max: Option<u32>,
-    /// how fast the time shown is moved to where it should be, in parts per million; 1 to 100000
-    #[serde(default, deserialize_with = "number::<1, 100000, _, _>")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 100_000)))]
+    /// how fast the time shown is moved to where it should be, in parts per million; 1 to 10000
+    #[serde(default, deserialize_with = "number::<1, 10000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 10000)))]
     pub(super) slew_ppm_max: Option<u32>,
-    /// after how long without a reading stamps are converted no more, in milliseconds; 2 to 600000
-    #[serde(default, deserialize_with = "number::<2, 600000, _, _>")]
-    #[cfg_attr(feature = "schema", schemars(range(min = 2, max = 600_000)))]
+    /// the least by which it jumps, if it jumps, in nanoseconds; 1 to 1000000000
+    #[serde(default, deserialize_with = "number::<1, 1000000000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000_000)))]
+    pub(super) jump_ns_min: Option<u32>,
+    /// after how long without a reading stamps are converted no more, in milliseconds; 2 to 10000
+    #[serde(default, deserialize_with = "number::<2, 10000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 2, max = 10000)))]
     pub(super) stale_after_ms: Option<u32>,
+    /// how long a frame may wait in its ring, in microseconds; 1 to 1000000
+    #[serde(default, deserialize_with = "number::<1, 1000000, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
+    pub(super) queue_delay_us_max: Option<u32>,
 }
 
 #[derive(Deserialize, Debug, Default)]

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::capability::Capability;
+use crate::clock::{ClockConfig, StageConfig};
 use crate::flow::FlowRule;
 use crate::verdict::Audit;
 
@@ -115,8 +116,35 @@ pub struct ClockSettings {
     pub wander_ppb_per_s_max: u32,
     /// How fast the time that is shown is moved to where it should be, in parts per million.
     pub slew_ppm_max: u32,
+    /// The least by which the clock jumps, if it jumps, in nanoseconds.
+    pub jump_ns_min: u32,
     /// After how long without a reading stamps are converted no more, in milliseconds.
     pub stale_after_ms: u32,
+    /// How long a frame may wait in its ring, in microseconds.
+    pub queue_delay_us_max: u32,
+}
+
+impl ClockSettings {
+    /// What the discipline assumes of the NIC's clock by these settings. Of the wall clock it assumes what it
+    /// always does.
+    pub fn config(&self) -> ClockConfig {
+        let usual = ClockConfig::default();
+        let device = StageConfig {
+            drift_ppb_max: self.drift_ppm_max * 1_000,
+            wander_ppb_per_s_max: self.wander_ppb_per_s_max,
+            jump_ns_min: self.jump_ns_min,
+            slew_ppb_max: self.slew_ppm_max * 1_000,
+            stale_after_ns: u64::from(self.stale_after_ms) * 1_000_000,
+            catch_up_ns: usual.device.catch_up_ns.min(u64::from(self.stale_after_ms) * 250_000),
+            lead_ns: usual.device.lead_ns.min(u64::from(self.stale_after_ms) * 250_000),
+            ..usual.device
+        };
+        ClockConfig {
+            device,
+            queue_delay_ns_max: u64::from(self.queue_delay_us_max) * 1_000,
+            ..usual
+        }
+    }
 }
 
 /// What was measured of a device once and holds for it, to be taken off its stamps.
@@ -183,9 +211,11 @@ impl Profile {
                 refresh_ms: 100,
                 readings: 8,
                 drift_ppm_max: 200,
-                wander_ppb_per_s_max: 100,
-                slew_ppm_max: 500,
-                stale_after_ms: 2_000,
+                wander_ppb_per_s_max: 50,
+                slew_ppm_max: 50,
+                jump_ns_min: 2_000,
+                stale_after_ms: 1_000,
+                queue_delay_us_max: 10_000,
             },
             calibration: Calibration {
                 rx_stamp_ns: 0,

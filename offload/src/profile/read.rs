@@ -144,7 +144,11 @@ fn whole(source: &TomlFile, file: File) -> Profile {
                 .wander_ppb_per_s_max
                 .unwrap_or(otherwise.clock.wander_ppb_per_s_max),
             slew_ppm_max: clock.slew_ppm_max.unwrap_or(otherwise.clock.slew_ppm_max),
+            jump_ns_min: clock.jump_ns_min.unwrap_or(otherwise.clock.jump_ns_min),
             stale_after_ms: clock.stale_after_ms.unwrap_or(otherwise.clock.stale_after_ms),
+            queue_delay_us_max: clock
+                .queue_delay_us_max
+                .unwrap_or(otherwise.clock.queue_delay_us_max),
         },
         calibration: Calibration {
             rx_stamp_ns: calibration.rx_stamp_ns.unwrap_or(otherwise.calibration.rx_stamp_ns),

@@ -54,6 +54,24 @@ fn the_default_profile_is_what_a_profile_in_code_starts_from() {
 }
 
 #[test]
+fn the_clock_settings_of_every_profile_are_ones_that_the_discipline_takes() {
+    for (name, _) in BUILT_IN {
+        assert_eq!(built_in_merged(name).profile.clock.config().check(), Ok(()), "{name}");
+    }
+    for extreme in [
+        "drift_ppm_max = 10000\nwander_ppb_per_s_max = 10000\nslew_ppm_max = 10000\n\
+         jump_ns_min = 1000000000\nstale_after_ms = 10000\nqueue_delay_us_max = 1000000\n",
+        "refresh_ms = 1\ndrift_ppm_max = 1\nwander_ppb_per_s_max = 0\nslew_ppm_max = 1\n\
+         jump_ns_min = 1\nstale_after_ms = 2\nqueue_delay_us_max = 1\n",
+    ] {
+        let profile = read(&format!("[clock]\n{extreme}")).unwrap().profile;
+        assert_eq!(profile.clock.config().check(), Ok(()), "{extreme}");
+    }
+    let usual = built_in_merged("default").profile.clock.config();
+    assert_eq!(usual, crate::clock::ClockConfig::default());
+}
+
+#[test]
 fn a_short_profile_changes_only_what_it_says() {
     let base = read("extends = \"tap\"").unwrap().profile;
     let mine = read("extends = \"tap\"\n[offloads]\nrx_timestamp = \"require\"\n").unwrap().profile;
