@@ -12,10 +12,12 @@ mod nic_spec;
 mod percentiles;
 mod plan;
 mod polling;
+mod probe_frame;
 mod profile;
 mod profiles;
 mod report;
 mod run;
+mod selftest;
 mod session_file;
 mod speaker;
 mod summary;
@@ -51,6 +53,7 @@ enum Command {
     #[command(subcommand)]
     Profiles(profiles::ProfilesCommand),
     Conformance(conformance::ConformanceArgs),
+    Selftest(selftest::SelftestArgs),
     Exchange(exchange::ExchangeArgs),
 }
 
@@ -61,6 +64,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::command(args),
         Command::Profiles(command) => profiles::command(command),
         Command::Conformance(args) => conformance::command(args),
+        Command::Selftest(args) => selftest::command(args),
         Command::Exchange(args) => exchange::command(args),
     }
 }

@@ -1,6 +1,6 @@
 //! One session on one kind of device: orders out, reports in, frames that a rule drops between them.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use fixwire::app::exchange::Exchange;
 use fixwire::app::taker::Taker;
@@ -12,18 +12,17 @@ use fixwire::fix::{
 };
 use fixwire::neighbor::Network;
 use fixwire::offload::RxStamp;
-use fixwire::offload::checksum::Sum;
 use fixwire::offload::device::{Device, DeviceError};
 use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
-use fixwire::offload::nic::{Burst, Frame, Nic, TxMeta};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Instant, Now, UtcTime};
-use fixwire::wire::ethernet::{self, Ethertype, Mac};
-use fixwire::wire::tcp::{Flags, Options, SeqNumber};
-use fixwire::wire::{ipv4, tcp};
+use fixwire::wire::ethernet::Mac;
+use fixwire::wire::tcp::Flags;
 use fixwire_hw::sim::{self, Direction, Faults, Model, SimBackend, SimNic, Wire};
+
+use crate::cli::probe_frame::{self, ProbeFrame, Sums};
 
 /// Frames from a stranger that a rule drops, sent while the session trades.
 pub(super) const STRAY_FRAMES: u64 = 5;
@@ -167,14 +166,13 @@ impl Trial {
     /// A SYN of a stranger's, that nobody is to answer.
     fn send_stray(&mut self) {
         self.strays_sent += 1;
-        let bytes = stray(self.our_mac, self.their_mac);
-        let nic = self.theirs.nic_mut();
-        let Some(mut frame) = nic.tx_frame() else { return };
-        frame.space()[..bytes.len()].copy_from_slice(&bytes);
-        frame.finish(bytes.len(), TxMeta::default());
-        let mut burst = Burst::new();
-        burst.push(frame);
-        nic.tx_burst(&mut burst);
+        let stray = ProbeFrame {
+            from: (self.their_mac, SocketAddrV4::new(STRANGER, 40_000)),
+            to: (self.our_mac, SocketAddrV4::new(OURS, PORT)),
+            flags: Flags::SYN,
+            payload: b"",
+        };
+        probe_frame::send(self.theirs.nic_mut(), &stray.bytes(Sums::Right), Sums::Right);
     }
 
     fn outcome(self, is_done: bool) -> Outcome {
@@ -287,34 +285,4 @@ impl<A: Application> Application for Recorded<A> {
     }
 
     const WANTS_POLL: bool = A::WANTS_POLL;
-}
-
-fn stray(to: Mac, from: Mac) -> Vec<u8> {
-    let repr = tcp::Repr {
-        src_port: 40_000,
-        dst_port: PORT,
-        seq: SeqNumber(1000),
-        ack: SeqNumber(0),
-        flags: Flags::SYN,
-        window: 65_535,
-        options: Options { mss: Some(1460), ..Options::NONE },
-    };
-    let mut segment = vec![0; repr.header_len()];
-    repr.emit(&mut segment);
-    let len = segment.len() as u16;
-    let pseudo = Sum::of_tcp_pseudo_header(STRANGER.octets(), OURS.octets(), len);
-    let checksum = pseudo.plus(Sum::of(&segment)).checksum();
-    segment[16..18].copy_from_slice(&checksum.to_be_bytes());
-    let packet = ipv4::Repr {
-        src: STRANGER,
-        dst: OURS,
-        protocol: ipv4::Protocol::Tcp,
-        payload_len: segment.len(),
-    };
-    let mut bytes = vec![0; 34];
-    let link = ethernet::Repr { dst: to, src: from, vlan: None, ethertype: Ethertype::Ipv4 };
-    let at = link.emit(&mut bytes);
-    packet.emit(&mut bytes[at..], false);
-    bytes.extend(segment);
-    bytes
 }
