@@ -67,6 +67,22 @@ pub(crate) fn finish(frame: &mut [u8], what: Unfinished) -> Result<(), OutsideFr
     Ok(())
 }
 
+/// What lies before a well-formed IPv4 packet's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// How many VLAN tags.
+    pub(crate) tags: usize,
+    /// Whether its header has options.
+    pub(crate) has_options: bool,
+}
+
+/// The shape of a frame; `None` for one without a well-formed IPv4 packet.
+pub(crate) fn shape(frame: &[u8]) -> Option<Shape> {
+    let Located { l3, l4, .. } = Located::in_frame(frame)?;
+    let tags = (l3 - ETHERNET_LEN) / VLAN_TAG_LEN;
+    Some(Shape { tags, has_options: l4 - l3 > IPV4_HEADER_LEN_MIN })
+}
+
 /// Whether a frame's IPv4 header is right; `None` for a frame without one.
 pub(crate) fn ipv4_is_right(frame: &[u8]) -> Option<bool> {
     let packet = Located::in_frame(frame)?;

@@ -45,3 +45,24 @@ pub(crate) fn left_to_device(mut frame: Vec<u8>) -> Vec<u8> {
     frame[L4 + 16..L4 + 18].copy_from_slice(&pseudo_header(tcp_len).folded().to_be_bytes());
     frame
 }
+
+/// The same frame with four bytes of IPv4 options, all of them "no operation" (RFC 791 3.1).
+pub(crate) fn with_ipv4_options(mut frame: Vec<u8>) -> Vec<u8> {
+    let total_len = u16::from_be_bytes([frame[16], frame[17]]) + 4;
+    frame.splice(L4..L4, [1; 4]);
+    frame[14] = 0x46;
+    frame[16..18].copy_from_slice(&total_len.to_be_bytes());
+    frame[24..26].fill(0);
+    let checksum = Sum::of(&frame[14..L4 + 4]).checksum();
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}
+
+/// The same frame as the first of several fragments: More Fragments is set.
+pub(crate) fn as_fragment(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[20] = 0x20;
+    frame[24..26].fill(0);
+    let checksum = Sum::of(&frame[14..L4]).checksum();
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}

@@ -32,7 +32,7 @@ use fixwire_offload::plan::Capabilities;
 use fixwire_offload::time::UtcTime;
 
 pub use faults::Faults;
-pub use model::{Model, VerdictStyle};
+pub use model::{Model, Parser, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
 pub use port::SimError;
 pub use wire::{Direction, Line, Wire, WireCounters};

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use fixwire_offload::capability::Capability;
-use fixwire_offload::nic::BURST_MAX;
+use fixwire_offload::nic::{BURST_MAX, Parsed};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 use fixwire_offload::verdict::Verdict;
+
+use crate::checksums::{self, Shape};
 
 /// How a NIC speaks of the checksums that it was told to verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,48 @@ impl VerdictStyle {
     }
 }
 
+/// How far a NIC reads into a frame, and what it tells of it. What it does not get to, it does not verify.
+///
+/// None looks for a TCP checksum in a fragment, and none counts padding in: Total Length says where the
+/// packet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parser {
+    /// VLAN tags that it reads past.
+    pub tags_max: usize,
+    /// It finds a segment behind IPv4 options.
+    pub reads_past_options: bool,
+    /// Its driver tells what it took a frame for.
+    pub tells_types: bool,
+}
+
+impl Parser {
+    /// A NIC that reads all that our own classifier does, and tells.
+    pub const WHOLE: Parser = Parser { tags_max: 2, reads_past_options: true, tells_types: true };
+
+    /// What it finds in a frame.
+    pub(super) fn finds(&self, frame: &[u8]) -> Found {
+        let shape = checksums::shape(frame).filter(|shape| shape.tags <= self.tags_max);
+        let Some(Shape { has_options, .. }) = shape else {
+            return Found { ipv4: None, tcp: None, parsed: self.tells(Parsed::Other) };
+        };
+        let gets_to_tcp = self.reads_past_options || !has_options;
+        let tcp = checksums::tcp_is_right(frame).filter(|_| gets_to_tcp);
+        let parsed = if tcp.is_some() { Parsed::Ipv4Tcp } else { Parsed::Other };
+        Found { ipv4: checksums::ipv4_is_right(frame), tcp, parsed: self.tells(parsed) }
+    }
+
+    fn tells(&self, parsed: Parsed) -> Parsed {
+        if self.tells_types { parsed } else { Parsed::Unknown }
+    }
+}
+
+/// What a NIC found in a frame: each checksum right or wrong, or `None` for one it did not get to.
+pub(super) struct Found {
+    pub(super) ipv4: Option<bool>,
+    pub(super) tcp: Option<bool>,
+    pub(super) parsed: Parsed,
+}
+
 /// One kind of NIC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -54,6 +98,8 @@ pub struct Model {
     pub refuses: Vec<(Capability, String)>,
     /// How it speaks of received checksums.
     pub verdicts: VerdictStyle,
+    /// How far it reads into a frame.
+    pub parser: Parser,
     /// It never finishes the TCP checksum of a frame to send: it hands the frame over as it is,
     /// with a mark, as virtio does between guests of one host. A peer that does not accept such
     /// frames gets them finished.
@@ -77,6 +123,7 @@ impl Model {
             capabilities: Capabilities::NONE,
             refuses: Vec::new(),
             verdicts: VerdictStyle::Silent,
+            parser: Parser { tells_types: false, ..Parser::WHOLE },
             hands_over_unfinished: false,
             tx_burst_max: BURST_MAX,
             mtu: 1500,
@@ -95,6 +142,7 @@ impl Model {
             name: Cow::Borrowed("full"),
             capabilities,
             verdicts: VerdictStyle::GoodOrBad,
+            parser: Parser::WHOLE,
             ..Model::bare()
         }
     }

@@ -1,4 +1,4 @@
-//! The NICs that are modelled, by name: what each advertises, and how it speaks of checksums.
+//! The NICs that are modelled, by name: what each advertises, what it looks at and how it speaks of it.
 //!
 //! From the drivers' sources and documentation (DPDK 22.11 and later); none of it was run on the NIC
 //! it is named after. What is a model is said so wherever it is shown.
@@ -15,7 +15,7 @@ use fixwire_offload::driver::Driver;
 use fixwire_offload::flow::{FlowLimits, Masks};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
-use super::model::{Model, VerdictStyle};
+use super::model::{Model, Parser, VerdictStyle};
 
 /// One line of the catalogue.
 struct Entry {
@@ -147,9 +147,28 @@ impl Model {
             name: Cow::Borrowed(entry.name),
             capabilities,
             verdicts: entry.verdicts,
+            parser: parser(entry.driver),
             hands_over_unfinished: entry.gives_none,
             ..Model::bare()
         })
+    }
+}
+
+/// How far a driver's devices read into a frame.
+fn parser(driver: &str) -> Parser {
+    // Whether a NIC reads past a second tag, or past IPv4 options, depends on its firmware. Where no source
+    // says that it does, the model does not: its silence costs a sum in software and hides nothing.
+    let hardware = Parser { tags_max: 1, ..Parser::WHOLE };
+    match driver {
+        // Intel's parsers read past IPv4 options, and so does mlx5's, whose completions tell of them.
+        "net_e1000_em" => Parser { tells_types: false, ..hardware },
+        "net_e1000_igb" | "net_ixgbe" | "net_i40e" | "net_ice" | "mlx5_pci" => hardware,
+        "net_sfc_efx" | "net_ena" | "net_bnxt" | "net_vmxnet3" => {
+            Parser { reads_past_options: false, ..hardware }
+        }
+        // Linux does the work, and tells no types.
+        "tap" | "net_af_packet" | "net_af_xdp" => Parser { tells_types: false, ..Parser::WHOLE },
+        _ => Parser::WHOLE,
     }
 }
 

@@ -9,6 +9,7 @@ use fixwire_offload::stamp::{Domain, RxStamp};
 use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
 
+use super::model::Found;
 use super::nic::CLOCK;
 use super::port::{OUR_QUEUE, Port};
 use super::wire::InFlight;
@@ -115,15 +116,13 @@ impl Port {
         }
         let nth = self.judged;
         self.judged += 1;
-        let bytes = arrived.frame.bytes();
-        let says = |told: bool, right: fn(&[u8]) -> Option<bool>| {
-            if !told {
-                return Verdict::Unknown;
-            }
-            self.model.verdicts.says(right(bytes), nth)
+        let Found { ipv4, tcp, parsed } = self.model.parser.finds(arrived.frame.bytes());
+        let says = |told: bool, right: Option<bool>| {
+            if told { self.model.verdicts.says(right, nth) } else { Verdict::Unknown }
         };
         let mut meta = RxMeta {
-            l3: says(self.uses.rx_ipv4, checksums::ipv4_is_right),
+            parsed,
+            l3: says(self.uses.rx_ipv4, ipv4),
             stamp: self.uses.stamp.then(|| RxStamp {
                 clock: CLOCK,
                 generation: 0,
@@ -136,7 +135,7 @@ impl Port {
             Some(Unfinished { csum_start, csum_offset }) => {
                 meta = RxMeta { l4: Verdict::None, csum_start, csum_offset, ..meta };
             }
-            None => meta.l4 = says(self.uses.rx_tcp, checksums::tcp_is_right),
+            None => meta.l4 = says(self.uses.rx_tcp, tcp),
         }
         meta
     }
