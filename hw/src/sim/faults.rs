@@ -1,4 +1,4 @@
-//! What a wire does to frames besides carrying them, by seed.
+//! What a wire does to frames besides carrying them, and a NIC besides receiving them, by seed.
 
 /// How often a wire misbehaves in one direction, in parts per million of frames. All off by
 /// default.
@@ -16,6 +16,26 @@ pub struct Faults {
     /// other kinds are left alone: ARP has no checksum of its own and leans on Ethernet's, which
     /// would have caught the flip.
     pub corrupt_ppm: u32,
+}
+
+/// How a NIC misbehaves. All off by default. Rates are in parts per million of received frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NicFaults {
+    /// Wrong checksums of which it speaks as of right ones, each layer by itself.
+    pub lies_ppm: u32,
+    /// Right checksums of which it speaks as of wrong ones, each layer by itself.
+    pub alarms_ppm: u32,
+    /// Frames without a stamp.
+    pub stamps_missing_ppm: u32,
+    /// How far its clock is ahead of where it would have been: set, it jumps there; taken away, it jumps
+    /// back.
+    pub clock_jump_ns: i64,
+    /// It refuses every rule.
+    pub refuses_rules: bool,
+    /// It loses its rules when it is stopped, though its driver keeps them.
+    pub loses_rules: bool,
+    /// Its receive queue stands still: frames get as far as the ring, and no poll gets one.
+    pub stalled: bool,
 }
 
 /// What happens to one frame.
@@ -66,6 +86,65 @@ impl Dice {
         if let Some(byte) = bytes.get_mut((bit / 8) as usize) {
             *byte ^= 1 << (bit % 8);
         }
+    }
+}
+
+/// What a NIC does wrong with one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NicFate {
+    /// Of the IPv4 header, and of the TCP segment.
+    pub(super) lies: [bool; 2],
+    pub(super) alarms: [bool; 2],
+    pub(super) stamp_missing: bool,
+}
+
+impl NicFate {
+    /// What it takes a checksum for: `layer` 0 is the IPv4 header's, 1 the TCP segment's.
+    pub(super) fn takes(&self, layer: usize, right: Option<bool>) -> Option<bool> {
+        right.map(|right| if right { !self.alarms[layer] } else { self.lies[layer] })
+    }
+}
+
+/// One NIC's chance, each kind of it a sequence of its own.
+#[derive(Clone, Debug)]
+pub(super) struct NicDice {
+    lies: [Sequence; 2],
+    alarms: [Sequence; 2],
+    stamp_missing: Sequence,
+    bus: Sequence,
+    wander: Sequence,
+}
+
+impl NicDice {
+    /// The dice of end `end` under `seed`.
+    pub(super) fn new(seed: u64, end: u64) -> NicDice {
+        // Past those of the directions.
+        let sequence = |number: u64| Sequence(mix(seed ^ mix((2 + end) * 16 + number + 1)));
+        NicDice {
+            lies: [sequence(0), sequence(1)],
+            alarms: [sequence(2), sequence(3)],
+            stamp_missing: sequence(4),
+            bus: sequence(5),
+            wander: sequence(6),
+        }
+    }
+
+    pub(super) fn fate(&mut self, faults: &NicFaults) -> NicFate {
+        NicFate {
+            lies: self.lies.each_mut().map(|layer| layer.strikes(faults.lies_ppm)),
+            alarms: self.alarms.each_mut().map(|layer| layer.strikes(faults.alarms_ppm)),
+            stamp_missing: self.stamp_missing.strikes(faults.stamps_missing_ppm),
+        }
+    }
+
+    /// How long the bus takes one way this time.
+    pub(super) fn bus_ns(&mut self, most: u32) -> u64 {
+        self.bus.below(u64::from(most) + 1)
+    }
+
+    /// Where in its period a clock's wander begins.
+    pub(super) fn wandered_ns(&mut self, period_ms: u32) -> u64 {
+        self.wander.below(u64::from(period_ms) * 1_000_000)
     }
 }
 
@@ -151,6 +230,43 @@ mod tests {
         assert_eq!(lost(&all), lost(&loss_only));
         let both = all.iter().filter(|fate| fate.lost && fate.corrupted).count();
         assert!((800..1_200).contains(&both), "{both} of 1000 expected by chance");
+    }
+
+    #[test]
+    fn a_nic_s_faults_strike_independently_of_each_other_and_by_seed() {
+        let fates = |seed, end, faults| {
+            let mut dice = NicDice::new(seed, end);
+            (0..FRAMES).map(|_| dice.fate(&faults)).collect::<Vec<_>>()
+        };
+        let ppm = 100_000;
+        let all = NicFaults {
+            lies_ppm: ppm,
+            alarms_ppm: ppm,
+            stamps_missing_ppm: ppm,
+            ..NicFaults::default()
+        };
+        let of_all = fates(7, 0, all);
+        assert_eq!(of_all, fates(7, 0, all));
+        assert_ne!(of_all, fates(8, 0, all));
+        assert_ne!(of_all, fates(7, 1, all), "each end by itself");
+        let kinds: [fn(&NicFate) -> bool; 5] = [
+            |fate| fate.lies[0],
+            |fate| fate.lies[1],
+            |fate| fate.alarms[0],
+            |fate| fate.alarms[1],
+            |fate| fate.stamp_missing,
+        ];
+        let alone = fates(7, 0, NicFaults { alarms_ppm: ppm, ..NicFaults::default() });
+        for (number, strikes) in kinds.into_iter().enumerate() {
+            let found = of_all.iter().filter(|fate| strikes(fate)).count();
+            assert!((9_500..10_500).contains(&found), "{found} of 10000");
+            for other in &kinds[..number] {
+                let both = of_all.iter().filter(|fate| strikes(fate) && other(fate)).count();
+                assert!((800..1_200).contains(&both), "{both} of 1000 expected by chance");
+            }
+        }
+        let alarms = |fates: &[NicFate]| fates.iter().map(|fate| fate.alarms).collect::<Vec<_>>();
+        assert_eq!(alarms(&of_all), alarms(&alone));
     }
 
     #[test]

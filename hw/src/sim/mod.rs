@@ -10,6 +10,7 @@
 //! the software twin, only when configured to. It takes the steps of its life in the order in which
 //! its driver takes them, and refuses the others as the driver does.
 
+mod clock;
 mod faults;
 mod model;
 pub mod models;
@@ -31,14 +32,15 @@ use fixwire_offload::flow::RuleSet;
 use fixwire_offload::plan::Capabilities;
 use fixwire_offload::time::UtcTime;
 
-pub use faults::Faults;
+pub use clock::ModelClock;
+pub use faults::{Faults, NicFaults};
 pub use model::{Model, Parser, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
 pub use port::SimError;
-pub use wire::{Direction, Line, Wire, WireCounters};
+pub use wire::{Direction, End, Line, Wire, WireCounters};
 
 use crate::pool::{LINK_LEN_MAX, MTU_MAX, Pool};
-use faults::Dice;
+use faults::{Dice, NicDice};
 use port::Port;
 use wire::{Shared, Way};
 
@@ -80,8 +82,8 @@ impl Default for Config {
     }
 }
 
-/// Two NICs and their wire. What the wire does by chance follows from `seed`. All faults are off
-/// until [`Wire::set_faults`]. An MTU over [`MTU_MAX`] is held at it.
+/// Two NICs and their wire. What happens by chance follows from `seed`. The wire's faults are
+/// off until [`Wire::set_faults`]. An MTU over [`MTU_MAX`] is held at it.
 pub fn pair(config: Config, seed: u64) -> (SimBackend, SimBackend, Wire) {
     let Config { mut a, mut b, line, frames, rx_descriptors, utc_origin } = config;
     for model in [&mut a, &mut b] {
@@ -90,7 +92,8 @@ pub fn pair(config: Config, seed: u64) -> (SimBackend, SimBackend, Wire) {
     let room = a.mtu.max(b.mtu) + LINK_LEN_MAX;
     let way = |from: u64| Way::new(line, Dice::new(seed, from), Pool::new(frames / 2, room));
     let directions = [way(0), way(1)];
-    let ports = [a, b].map(|model| Port::new(model, rx_descriptors));
+    let port = |end, model| Port::new(model, rx_descriptors, utc_origin, NicDice::new(seed, end));
+    let ports = [port(0, a), port(1, b)];
     let shared = Rc::new(RefCell::new(Shared::new(utc_origin, ports, directions)));
     let end = |end| SimBackend { shared: Rc::clone(&shared), end, frames };
     (end(0), end(1), Wire { shared: Rc::clone(&shared) })

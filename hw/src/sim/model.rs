@@ -7,6 +7,8 @@ use fixwire_offload::nic::{BURST_MAX, Parsed};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 use fixwire_offload::verdict::Verdict;
 
+use super::clock::ModelClock;
+use super::faults::NicFaults;
 use crate::checksums::{self, Shape};
 
 /// How a NIC speaks of the checksums that it was told to verify.
@@ -106,6 +108,10 @@ pub struct Model {
     pub hands_over_unfinished: bool,
     /// The most frames that one `tx_burst` takes.
     pub tx_burst_max: usize,
+    /// The clock that it stamps by.
+    pub clock: ModelClock,
+    /// How it misbehaves, until [`Wire::set_nic_faults`](super::Wire::set_nic_faults) says otherwise.
+    pub faults: NicFaults,
     /// The largest IP packet, in bytes; at most [`MTU_MAX`](crate::pool::MTU_MAX).
     pub mtu: usize,
 }
@@ -126,6 +132,8 @@ impl Model {
             parser: Parser { tells_types: false, ..Parser::WHOLE },
             hands_over_unfinished: false,
             tx_burst_max: BURST_MAX,
+            clock: ModelClock::WIRE,
+            faults: NicFaults::default(),
             mtu: 1500,
         }
     }

@@ -15,6 +15,7 @@ use fixwire_offload::driver::Driver;
 use fixwire_offload::flow::{FlowLimits, Masks};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
+use super::clock::ModelClock;
 use super::model::{Model, Parser, VerdictStyle};
 
 /// One line of the catalogue.
@@ -148,9 +149,23 @@ impl Model {
             capabilities,
             verdicts: entry.verdicts,
             parser: parser(entry.driver),
+            clock: clock(entry.name),
             hands_over_unfinished: entry.gives_none,
             ..Model::bare()
         })
+    }
+}
+
+/// The clock that a model stamps by. A declared frequency is the device's to say; these are what it may say.
+fn clock(name: &str) -> ModelClock {
+    match name {
+        "connectx5" => ModelClock::counter(78_125_000, 63),
+        "connectx6dx" | "connectx7" => ModelClock::counter(1_000_000_000, 63),
+        "e810" => ModelClock::counter(1_000_000_000, 64),
+        "bnxt" => ModelClock::counter(1_000_000_000, 48),
+        // A 10 Gbit/s line's 64 bits at a time.
+        "rtl" => ModelClock::counter(156_250_000, 64),
+        _ => ModelClock::WIRE,
     }
 }
 

@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use fixwire_offload::clock::Bracket;
 use fixwire_offload::flow::Count;
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxChecksum};
 use fixwire_offload::observe::NicCounters;
-use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
+use fixwire_offload::stamp::{ClockId, ClockInfo};
 
 use super::port::Port;
 use super::wire::Shared;
@@ -19,7 +20,7 @@ const ETHERNET_LEN: usize = 14;
 /// The shortest frame on a wire, without its check sequence, in bytes (IEEE 802.3, 3.2.7).
 const FRAME_LEN_MIN: usize = 60;
 
-/// The clock of every simulated wire.
+/// The clock of every modelled NIC.
 pub const CLOCK: ClockId = ClockId(1);
 
 /// A modelled NIC that runs. Dropped, it takes its end of the link down.
@@ -33,6 +34,12 @@ pub struct SimNic {
 impl SimNic {
     pub(super) fn new(shared: Rc<RefCell<Shared>>, end: usize, tx: Pool) -> SimNic {
         SimNic { shared, end, tx }
+    }
+
+    /// Reads the clock that it stamps by between two readings of the wire's, which moves on meanwhile;
+    /// `None` where it stamps nothing.
+    pub fn read_clock(&mut self) -> Option<Bracket> {
+        self.shared.borrow_mut().read_clock(self.end)
     }
 
     /// Sends one frame or refuses it.
@@ -88,13 +95,8 @@ impl Nic for SimNic {
     }
 
     fn clock(&self) -> Option<ClockInfo> {
-        let info = ClockInfo {
-            id: CLOCK,
-            domain: Domain::VirtualNs,
-            ticks_per_s: 1_000_000_000,
-            bits: u64::BITS,
-        };
-        self.shared.borrow().ports[self.end].uses.stamp.then_some(info)
+        let port = &self.shared.borrow().ports[self.end];
+        port.uses.stamp.then(|| port.clock().info())
     }
 
     fn flow_count(&self, rule: usize) -> Option<Count> {

@@ -5,7 +5,10 @@ use fixwire_offload::capability::Capability;
 use fixwire_offload::driver::{Driver, IsolationOrder, RuleOrder};
 use fixwire_offload::flow::{Classifier, OnMiss, RuleSet};
 use fixwire_offload::observe::NicCounters;
+use fixwire_offload::time::{Instant, UtcTime};
 
+use super::clock::ModelClock;
+use super::faults::{NicDice, NicFaults};
 use super::model::Model;
 use super::receive::Ring;
 
@@ -49,6 +52,7 @@ pub(super) struct Uses {
     pub(super) tx_ipv4: bool,
     pub(super) tx_tcp: bool,
     pub(super) stamp: bool,
+    pub(super) real_time: bool,
 }
 
 impl Uses {
@@ -62,6 +66,7 @@ impl Uses {
             tx_ipv4: uses(Capability::TxIpv4Checksum),
             tx_tcp: uses(Capability::TxTcpChecksum),
             stamp: uses(Capability::RxTimestamp),
+            real_time: uses(Capability::RxTimestampRealTime),
         }
     }
 }
@@ -86,12 +91,26 @@ pub(super) struct Port {
     /// The rules installed, if any are.
     pub(super) table: Option<Classifier>,
     pub(super) ring: Ring,
+    pub(super) faults: NicFaults,
+    pub(super) dice: NicDice,
+    /// How long its clock had wandered at the wire's origin.
+    wandered_ns: u64,
+    utc_origin: UtcTime,
 }
 
 impl Port {
     /// A device that was found, with room for `rx_descriptors` frames that wait to be polled.
-    pub(super) fn new(model: Model, rx_descriptors: usize) -> Port {
+    pub(super) fn new(
+        model: Model,
+        rx_descriptors: usize,
+        utc_origin: UtcTime,
+        mut dice: NicDice,
+    ) -> Port {
         Port {
+            faults: model.faults,
+            wandered_ns: dice.wandered_ns(model.clock.wander_period_ms),
+            dice,
+            utc_origin,
             model,
             uses: Uses::default(),
             counters: NicCounters::default(),
@@ -156,7 +175,8 @@ impl Port {
         }
         self.step = Step::Configured;
         self.ring.clear();
-        if self.model.capabilities.driver.rules != RuleOrder::AfterConfigure {
+        let keeps = self.model.capabilities.driver.rules == RuleOrder::AfterConfigure;
+        if !keeps || self.faults.loses_rules {
             self.table = None;
         }
     }
@@ -174,6 +194,9 @@ impl Port {
             }
             RuleOrder::AfterStart | RuleOrder::AfterConfigure => {}
         }
+        if self.faults.refuses_rules {
+            return Err(format!("{driver} has no room for it (ENOSPC)"));
+        }
         self.model.capabilities.flow.check(rules).map_err(|refused| refused.to_string())?;
         // Isolation is the port's, whatever the rules think of it.
         let on_miss = match rules.on_miss() {
@@ -184,6 +207,17 @@ impl Port {
         let table = Classifier::new(&rules.clone().on_missing(on_miss));
         self.table = Some(table.map_err(|refused| refused.to_string())?);
         Ok(())
+    }
+
+    /// The clock as it is set up.
+    pub(super) fn clock(&self) -> ModelClock {
+        let clock = self.model.clock;
+        if self.uses.real_time { clock.in_real_time(self.utc_origin) } else { clock }
+    }
+
+    /// What its clock reads at a moment, as its faults stand now.
+    pub(super) fn clock_at(&self, at: Instant) -> u64 {
+        self.clock().reads(at, self.wandered_ns, self.faults.clock_jump_ns)
     }
 
     pub(super) fn is_started(&self) -> bool {

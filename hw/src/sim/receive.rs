@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 
 use fixwire_offload::flow::{Count, Fate, Matched, OnMiss, Outcome};
 use fixwire_offload::nic::{Frame as _, RxMeta};
-use fixwire_offload::stamp::{Domain, RxStamp};
+use fixwire_offload::stamp::{ClockInfo, RxStamp};
 use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
 
 use super::model::Found;
-use super::nic::CLOCK;
 use super::port::{OUR_QUEUE, Port};
 use super::wire::InFlight;
 use crate::checksums::{self, Unfinished};
@@ -40,13 +39,17 @@ impl Ring {
 }
 
 impl Port {
-    /// Since when the first of the frames that wait to be polled has waited.
+    /// Since when the first of the frames that a poll would get has waited.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        self.ring.waiting.front().map(|(at, _)| *at)
+        let first = self.ring.waiting.front().filter(|_| !self.faults.stalled);
+        first.map(|(at, _)| *at)
     }
 
     /// The first of the frames that wait to be polled.
     pub(super) fn next(&mut self) -> Option<Frame> {
+        if self.faults.stalled {
+            return None;
+        }
         let (_, frame) = self.ring.waiting.pop_front()?;
         self.counters.rx_frames += 1;
         self.counters.rx_bytes += frame.len() as u64;
@@ -117,27 +120,29 @@ impl Port {
         let nth = self.judged;
         self.judged += 1;
         let Found { ipv4, tcp, parsed } = self.model.parser.finds(arrived.frame.bytes());
+        let fate = self.dice.fate(&self.faults);
+        let stamps = self.uses.stamp && !fate.stamp_missing;
         let says = |told: bool, right: Option<bool>| {
             if told { self.model.verdicts.says(right, nth) } else { Verdict::Unknown }
         };
         let mut meta = RxMeta {
             parsed,
-            l3: says(self.uses.rx_ipv4, ipv4),
-            stamp: self.uses.stamp.then(|| RxStamp {
-                clock: CLOCK,
-                generation: 0,
-                domain: Domain::VirtualNs,
-                ticks: arrived.at.as_ns(),
-            }),
+            l3: says(self.uses.rx_ipv4, fate.takes(0, ipv4)),
+            stamp: stamps.then(|| self.stamp(arrived.at)),
             ..RxMeta::UNKNOWN
         };
         match arrived.unfinished {
             Some(Unfinished { csum_start, csum_offset }) => {
                 meta = RxMeta { l4: Verdict::None, csum_start, csum_offset, ..meta };
             }
-            None => meta.l4 = says(self.uses.rx_tcp, tcp),
+            None => meta.l4 = says(self.uses.rx_tcp, fate.takes(1, tcp)),
         }
         meta
+    }
+
+    fn stamp(&self, at: Instant) -> RxStamp {
+        let ClockInfo { id, domain, .. } = self.clock().info();
+        RxStamp { clock: id, generation: 0, domain, ticks: self.clock_at(at) }
     }
 }
 

@@ -13,9 +13,11 @@ use super::*;
 use crate::frames::{L4, left_to_device, pseudo_header, tcp_frame};
 use crate::pool::FRAMES_MIN;
 
+mod clock;
 mod flow;
 mod life;
 mod looks;
+mod misbehaving;
 mod ring;
 
 const PAYLOAD: &[u8] = b"8=FIX.4.4|9=5|35=0|10=163|";

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
+use fixwire_offload::clock::Bracket;
 use fixwire_offload::nic::Frame as _;
 use fixwire_offload::nic::RxMeta;
 use fixwire_offload::time::{Clock, Duration, Instant, Now, UtcTime};
 
-use super::faults::{Dice, Faults};
+use super::faults::{Dice, Faults, NicFaults};
 use super::port::{Port, SimError};
 use crate::checksums::{self, Unfinished};
 use crate::pool::{Frame, Pool};
@@ -27,6 +28,15 @@ pub enum Direction {
     AToB,
     /// From its second to its first.
     BToA,
+}
+
+/// One of a pair's two NICs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The first.
+    A,
+    /// The second.
+    B,
 }
 
 /// How a wire carries frames in one direction.
@@ -64,7 +74,7 @@ pub struct WireCounters {
     pub corrupted: u64,
 }
 
-/// The wire, from outside: its clock is set and its faults are changed here. Clones are the same
+/// The wire, from outside: its clock is set here, and its faults and those of the NICs are changed. Clones are the same
 /// wire.
 #[derive(Clone)]
 pub struct Wire {
@@ -106,6 +116,24 @@ impl Wire {
     /// Plugs the wire in or out. What is under way still arrives.
     pub fn set_plugged(&self, plugged: bool) {
         self.shared.borrow_mut().plugged = plugged;
+    }
+
+    /// Changes how one NIC misbehaves, from now on: what has arrived has had its fate.
+    pub fn set_nic_faults(&self, end: End, faults: NicFaults) {
+        let mut shared = self.shared.borrow_mut();
+        shared.land(end as usize);
+        shared.ports[end as usize].faults = faults;
+    }
+
+    /// Stops a NIC and starts it again, as its driver does after a fatal error: what waits is lost, and the
+    /// rules are unless the driver keeps them. Nobody is told.
+    pub fn restart(&self, end: End) {
+        self.shared.borrow_mut().restart(end as usize);
+    }
+
+    /// What one NIC's clock reads at a moment, as its faults stand now: the truth, for tests.
+    pub fn clock_at(&self, end: End, at: Instant) -> u64 {
+        self.shared.borrow().ports[end as usize].clock_at(at)
     }
 
     /// What has happened in one direction.
@@ -175,6 +203,29 @@ impl Shared {
     pub(super) fn start(&mut self, at: usize) -> Result<(), SimError> {
         self.land(at);
         self.ports[at].start()
+    }
+
+    fn restart(&mut self, at: usize) {
+        if self.ports[at].is_started() {
+            self.stop(at);
+            // Configured as it is, it starts.
+            let _ = self.ports[at].start();
+        }
+    }
+
+    /// Reads the clock of end `at` between two readings of the wire's.
+    pub(super) fn read_clock(&mut self, at: usize) -> Option<Bracket> {
+        let port = &mut self.ports[at];
+        if !port.uses.stamp {
+            return None;
+        }
+        let bus_ns_max = port.model.clock.bus_ns_max;
+        let [there, back] = [(); 2].map(|()| Duration::from_ns(port.dice.bus_ns(bus_ns_max)));
+        let before = self.now;
+        let read = before + there;
+        self.now = read + back;
+        let reading = self.ports[at].clock_at(read);
+        Some(Bracket { before: before.as_ns(), reading, after: self.now.as_ns() })
     }
 
     /// Lets no frame pass at end `at` any more.
