@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sys;
 
@@ -47,6 +48,35 @@ pub fn keep_off(core: u16) -> io::Result<()> {
         *word &= !(1 << (core % 64));
     }
     if mask.iter().all(|word| *word == 0) { Ok(()) } else { sys::set_affinity(&mask) }
+}
+
+/// By which one thread tells another, started before it was pinned, to keep off its core.
+#[derive(Debug, Default)]
+pub(crate) struct BusyCore {
+    /// The core, plus one; 0 for none.
+    told: AtomicU32,
+}
+
+impl BusyCore {
+    pub(crate) fn set(&self, core: u16) {
+        self.told.store(u32::from(core) + 1, Ordering::Relaxed);
+    }
+
+    /// The core to keep off, told once.
+    pub(crate) fn take(&self) -> Option<u16> {
+        match self.told.load(Ordering::Relaxed) {
+            0 => None,
+            _ => self.told.swap(0, Ordering::Relaxed).checked_sub(1).map(|core| core as u16),
+        }
+    }
+
+    /// Keeps the calling thread off the core that was told since the last call, if one was.
+    pub(crate) fn heed(&self) {
+        if let Some(core) = self.take() {
+            // Where the kernel refuses, the scheduler decides.
+            let _ = keep_off(core);
+        }
+    }
 }
 
 fn cores_of(mask: &[u64]) -> Vec<u16> {
@@ -108,6 +138,15 @@ mod tests {
         });
         let (core, left) = pinned.join().unwrap();
         assert_eq!(left, [core], "the only core there is");
+    }
+
+    #[test]
+    fn a_busy_core_is_told_once_and_core_0_is_one() {
+        let busy = BusyCore::default();
+        assert_eq!(busy.take(), None);
+        busy.set(0);
+        assert_eq!(busy.take(), Some(0));
+        assert_eq!(busy.take(), None);
     }
 
     #[test]

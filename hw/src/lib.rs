@@ -12,7 +12,9 @@
 //!
 //! [`capture`] puts a copier around either, and writes what crosses it to a file.
 //!
-//! Beside them [`clock`] reads the host's clocks and [`mod@core`] says which processor core polls.
+//! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
+//! stamps are by where it is a clock ([`host_counter`]), and [`mod@core`] says which processor core
+//! polls.
 //! All unsafe code of this crate is in one private module, `sys`.
 //!
 //! Linux only.
@@ -23,7 +25,9 @@ pub mod clock;
 pub mod core;
 #[cfg(test)]
 mod frames;
+pub mod host_counter;
 pub mod pool;
 pub mod sim;
 mod sys;
 pub mod tap;
+pub mod tsc;

@@ -1,5 +1,5 @@
-//! The fence: every call into the kernel that Rust cannot check, behind a function that is safe
-//! whatever it is given. Nothing outside this file is unsafe.
+//! The fence: every call into the kernel and every instruction that Rust cannot check, behind a
+//! function that is safe whatever it is given. Nothing outside this file is unsafe.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -210,6 +210,59 @@ pub(crate) fn affinity() -> io::Result<Vec<u64>> {
 pub(crate) fn set_affinity(mask: &[u64]) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of_val(mask)` bytes, which is what `mask` points at.
     done(unsafe { libc::sched_setaffinity(0, size_of_val(mask), mask.as_ptr().cast()) })
+}
+
+/// What the processor says of itself in a leaf of CPUID: EAX, EBX, ECX, EDX.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn cpuid(leaf: u32) -> [u32; 4] {
+    // Newer compilers know that it is safe.
+    #[allow(unused_unsafe)]
+    // SAFETY: every processor of this architecture has CPUID, which answers any leaf with something
+    // and touches no memory.
+    let answer = unsafe { std::arch::x86_64::__cpuid(leaf) };
+    [answer.eax, answer.ebx, answer.ecx, answer.edx]
+}
+
+/// The time-stamp counter when everything before in the program has been done.
+///
+/// RDTSC alone may be done before what stands before it. Behind an LFENCE it is not: Intel SDM Vol.
+/// 2B, RDTSC; AMD APM Vol. 3, LFENCE, where that is dispatch-serializing: by itself (CPUID 0x8000_0021,
+/// EAX bit 2), or because the kernel made it so, as Linux does since 4.15.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn tsc() -> u64 {
+    // SAFETY: LFENCE is of SSE2, which every processor of this architecture has; it only waits.
+    unsafe { std::arch::x86_64::_mm_lfence() };
+    // SAFETY: RDTSC is of every processor of this architecture and touches no memory.
+    unsafe { std::arch::x86_64::_rdtsc() }
+}
+
+/// The same before anything behind it in the program is begun: an LFENCE behind RDTSC sees to that
+/// (Intel SDM Vol. 2B, RDTSC).
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn tsc_first() -> u64 {
+    // SAFETY: as above.
+    let ticks = unsafe { std::arch::x86_64::_rdtsc() };
+    // SAFETY: as above.
+    unsafe { std::arch::x86_64::_mm_lfence() };
+    ticks
+}
+
+/// Of other processors nothing is known, so that no [`Tsc`](crate::tsc::Tsc) is found on them.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn cpuid(_leaf: u32) -> [u32; 4] {
+    [0; 4]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn tsc() -> u64 {
+    0
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn tsc_first() -> u64 {
+    0
 }
 
 fn done(answer: c_int) -> io::Result<()> {

@@ -5,7 +5,7 @@
 pub struct ClockId(pub u16);
 
 impl ClockId {
-    /// The host's monotonic clock.
+    /// The host's own: the processor's counter or the monotonic clock. Which, the domain says.
     pub const HOST: ClockId = ClockId(0);
 }
 

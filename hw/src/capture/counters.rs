@@ -1,10 +1,11 @@
 //! What polling core and writer count, each in memory of its own, and what it adds up to.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::record::Way;
 use super::trouble::Trouble;
+use crate::core::BusyCore;
 
 macro_rules! counters {
     ($( $(#[doc = $doc:literal])+ $field:ident )*) => {
@@ -70,8 +71,8 @@ pub(super) struct Shared {
     written: Apart<[AtomicU64; 2]>,
     /// No frame will come any more.
     ending: AtomicBool,
-    /// The core to keep off, plus one; 0 for none.
-    busy_core: AtomicU32,
+    /// The core that the writer is to keep off.
+    pub(super) busy_core: BusyCore,
     /// The first thing that went wrong.
     trouble: Mutex<Option<Trouble>>,
 }
@@ -91,18 +92,6 @@ impl Shared {
 
     pub(super) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_busy_core(&self, core: u16) {
-        self.busy_core.store(u32::from(core) + 1, Ordering::Relaxed);
-    }
-
-    /// The core to keep off, told once.
-    pub(super) fn take_busy_core(&self) -> Option<u16> {
-        match self.busy_core.load(Ordering::Relaxed) {
-            0 => None,
-            _ => self.busy_core.swap(0, Ordering::Relaxed).checked_sub(1).map(|core| core as u16),
-        }
     }
 
     /// Keeps the first trouble and hands it to `say`.
@@ -174,14 +163,5 @@ mod tests {
         }
         assert_eq!(said, 1);
         assert!(shared.trouble().unwrap().contains('1'));
-    }
-
-    #[test]
-    fn a_busy_core_is_told_once_and_core_0_is_one() {
-        let shared = Shared::default();
-        assert_eq!(shared.take_busy_core(), None);
-        shared.set_busy_core(0);
-        assert_eq!(shared.take_busy_core(), Some(0));
-        assert_eq!(shared.take_busy_core(), None);
     }
 }

@@ -163,7 +163,7 @@ pub struct Capture {
 impl Capture {
     /// Keeps the writer off `core`, which another thread wants for itself, where it may use another.
     pub fn keep_off(&self, core: u16) {
-        self.shared.set_busy_core(core);
+        self.shared.busy_core.set(core);
     }
 
     /// Ends the capture and waits until all of it is written; no longer than five seconds. To be called

@@ -77,10 +77,7 @@ impl Writer {
             self.write_batch();
         }
         loop {
-            if let Some(core) = self.shared.take_busy_core() {
-                // Where the kernel refuses, the scheduler decides.
-                let _ = crate::core::keep_off(core);
-            }
+            self.shared.busy_core.heed();
             // In this order: what came before the end is seen after it.
             let ending = self.shared.is_ending() || self.reader.is_abandoned();
             let taken = if self.is_ready() { self.fill_batch() } else { 0 };
