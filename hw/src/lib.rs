@@ -13,8 +13,8 @@
 //! [`capture`] puts a copier around either, and writes what crosses it to a file.
 //!
 //! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
-//! stamps are by where it is a clock ([`host_counter`]), and [`mod@core`] says which processor core
-//! polls.
+//! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
+//! they were taken, and [`mod@core`] which processor core polls.
 //! All unsafe code of this crate is in one private module, `sys`.
 //!
 //! Linux only.
@@ -22,6 +22,7 @@
 pub mod capture;
 mod checksums;
 pub mod clock;
+pub mod clock_service;
 pub mod core;
 #[cfg(test)]
 mod frames;
