@@ -40,6 +40,13 @@ impl HostClock {
         UtcTime::from_unix_ns(self.utc_at_origin_ns.saturating_add(mono.as_ns()))
     }
 
+    /// The clock with a distance from UTC that is wrong by so much.
+    #[cfg(test)]
+    pub(crate) fn off_by(ns: i64) -> HostClock {
+        let right = HostClock::new();
+        HostClock { utc_at_origin_ns: right.utc_at_origin_ns.wrapping_add_signed(ns), ..right }
+    }
+
     /// Takes the distance from UTC again and says by how many nanoseconds UTC has stepped: forward
     /// when positive.
     pub fn resync(&mut self) -> i64 {
@@ -105,9 +112,8 @@ mod tests {
 
     #[test]
     fn resync_takes_back_a_step_and_says_so() {
-        let mut clock = HostClock::new();
-        let right = clock.utc_at_origin_ns;
-        clock.utc_at_origin_ns -= 5_000_000_000;
+        let right = HostClock::new().utc_at_origin_ns;
+        let mut clock = HostClock::off_by(-5_000_000_000);
         let step_ns = clock.resync();
         assert!((4_900_000_000..5_100_000_000).contains(&step_ns), "{step_ns}");
         assert!(clock.utc_at_origin_ns.abs_diff(right) < 100_000_000);

@@ -110,6 +110,12 @@ impl Tsc {
             bits: u64::BITS,
         }
     }
+
+    /// The counter as if it counted at this rate.
+    #[cfg(test)]
+    pub(crate) fn at_rate(ticks_per_s: u64) -> Tsc {
+        Tsc { rate: TscRate { ticks_per_s, by: RateSource::Processor } }
+    }
 }
 
 impl fmt::Display for TscRate {

@@ -75,6 +75,14 @@ pub(super) fn remark_clock(comment: &mut String, record: &Record, at: Domain, de
     }
 }
 
+/// Says that the system's time was set before this frame, forward where it is positive.
+pub(super) fn remark_set(comment: &mut String, set_ns: i64) {
+    remark(
+        comment,
+        format_args!("the system's time was set by {set_ns} ns: times from here on are by it"),
+    );
+}
+
 /// Completes what was left to the device, by the software twin.
 fn finish(frame: &mut [u8], record: &Record, comment: &mut String) {
     let ipv4 = record.ipv4_unfinished.map(|(l2_len, l3_len)| {

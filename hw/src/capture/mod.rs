@@ -26,6 +26,7 @@ mod sink;
 mod stamps;
 #[cfg(test)]
 mod tests;
+mod times;
 mod trouble;
 mod writer;
 
@@ -43,10 +44,12 @@ pub use nic::Captured;
 pub use trouble::Trouble;
 
 use crate::clock::HostClock;
+use crate::clock_service::ClockService;
 use counters::Shared;
 use pcapng::{Interface, Section};
 use sink::Sink;
-use stamps::Stamps;
+use stamps::{Service, Stamps};
+use times::Times;
 use writer::{Terms, Writer};
 
 /// The ring's size unless asked otherwise, in bytes.
@@ -98,8 +101,9 @@ pub struct Options<'a> {
     pub say: fn(&Trouble),
 }
 
-/// Puts a copier around `nic` and starts the writer. To be called before the calling thread is pinned
-/// to a core, or the writer is pinned to the same.
+/// Puts a copier around `nic` and starts the writer, and a clock service where the device stamps by the
+/// processor's counter. To be called before the calling thread is pinned to a core, or they are pinned
+/// to the same.
 pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captured<N>, Capture) {
     let CaptureFile { sink, trouble } = file;
     let shared = Arc::new(Shared::default());
@@ -108,12 +112,13 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
         shared.report(trouble, |_| {});
     }
     let path = sink.path().to_owned();
-    let stamps = Stamps::new(options.clock, options.wire_origin);
+    let stamps = Stamps::new(options.clock, options.wire_origin, nic.clock());
+    let service = stamps.start_service();
     let (recorder, reader) = ring::ring(options.ring_len, &shared);
     let terms = Terms {
-        stamps,
+        times: Times::new(&stamps, &service),
         rx_clock: stamps.of_received(&nic),
-        head: head(&nic, &stamps, options),
+        head: head(&nic, &stamps, &service, options),
         say: options.say,
     };
     let writer = Writer::new(reader, sink, Arc::clone(&shared), terms);
@@ -125,12 +130,13 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
             None
         }
     };
-    (Captured::new(nic, recorder, stamps), Capture { path, shared, thread })
+    let clock_service = service.and_then(Result::ok);
+    (Captured::new(nic, recorder, stamps), Capture { path, shared, thread, clock_service })
 }
 
 /// How the file begins: who wrote it, and the device twice, once for each direction, since each has
 /// stamps of its own.
-fn head(nic: &impl Nic, stamps: &Stamps, options: &Options<'_>) -> Vec<u8> {
+fn head(nic: &impl Nic, stamps: &Stamps, service: &Service, options: &Options<'_>) -> Vec<u8> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let os = format!("Linux {}", kernel.trim());
     let section = Section {
@@ -140,7 +146,7 @@ fn head(nic: &impl Nic, stamps: &Stamps, options: &Options<'_>) -> Vec<u8> {
     };
     let mut head = Vec::new();
     pcapng::section_header(&mut head, &section);
-    for description in [stamps.describe_received(nic), Stamps::describe_sent()] {
+    for description in [stamps.describe_received(nic, service), Stamps::describe_sent()] {
         let interface = Interface {
             name: options.interface,
             description: &description,
@@ -158,22 +164,30 @@ pub struct Capture {
     path: PathBuf,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Tells the writer what time it was, where the device stamps by the processor's counter.
+    clock_service: Option<ClockService>,
 }
 
 impl Capture {
-    /// Keeps the writer off `core`, which another thread wants for itself, where it may use another.
+    /// Keeps the capture's threads off `core`, which another thread wants for itself, where they may
+    /// use another.
     pub fn keep_off(&self, core: u16) {
         self.shared.busy_core.set(core);
+        if let Some(service) = &self.clock_service {
+            service.keep_off(core);
+        }
     }
 
     /// Ends the capture and waits until all of it is written; no longer than five seconds. To be called
     /// by the thread that polls the device; what crosses it afterwards is not captured.
     pub fn finish(self) -> Summary {
-        let Capture { path, shared, thread } = self;
+        let Capture { path, shared, thread, clock_service } = self;
         shared.end();
         if let Some(trouble) = thread.and_then(|thread| wait_for(thread, &path)) {
             shared.report(trouble, |_| {});
         }
+        // The writer has asked for its last time.
+        drop(clock_service);
         Summary { path, counters: shared.sum_up(), trouble: shared.trouble() }
     }
 }

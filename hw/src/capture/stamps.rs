@@ -1,39 +1,49 @@
 //! Which stamps can be shown as UTC, and how each direction's are described.
 
+use fixwire_offload::clock::ClockConfig;
 use fixwire_offload::nic::Nic;
-use fixwire_offload::stamp::Domain;
+use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
 use fixwire_offload::time::{Instant, UtcTime};
 
-use super::record::Record;
 use crate::clock::HostClock;
+use crate::clock_service::{ClockService, ClockServiceError};
+use crate::host_counter::HostCounter;
+use crate::tsc::Tsc;
 
-/// How stamps become UTC.
+/// What the polling core needs to know of a device's stamps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamps {
-    host: HostClock,
+    pub(super) host: HostClock,
     /// UTC when the simulated wire's clock was at its origin, where that is known.
-    wire_origin: Option<UtcTime>,
+    pub(super) wire_origin: Option<UtcTime>,
+    /// The processor's counter, where the device stamps by it.
+    pub(super) tsc: Option<Tsc>,
 }
 
-/// When a frame crossed the device, and by which clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct At {
-    pub(super) utc: UtcTime,
-    pub(super) by: Domain,
-}
+/// What disciplines the clocks that stamps are shown by, where that is asked for.
+pub(super) type Service = Option<Result<ClockService, ClockServiceError>>;
 
 impl Stamps {
-    pub(super) fn new(host: HostClock, wire_origin: Option<UtcTime>) -> Stamps {
-        Stamps { host, wire_origin }
+    /// Of a device that stamps by `clock`.
+    pub(super) fn new(
+        host: HostClock,
+        wire_origin: Option<UtcTime>,
+        clock: Option<ClockInfo>,
+    ) -> Stamps {
+        let by_tsc =
+            clock.is_some_and(|clock| (clock.id, clock.domain) == (ClockId::HOST, Domain::Tsc));
+        Stamps { host, wire_origin, tsc: by_tsc.then(Tsc::new).flatten() }
+    }
+
+    /// The service that stamps by the processor's counter are shown by.
+    pub(super) fn start_service(&self) -> Service {
+        let counter = HostCounter::Tsc(self.tsc?);
+        Some(ClockService::start(counter, None, &ClockConfig::default()))
     }
 
     #[inline]
     pub(super) fn host_now(&self) -> Instant {
         self.host.mono()
-    }
-
-    pub(super) fn utc_now(&self) -> UtcTime {
-        self.host.utc(self.host.mono())
     }
 
     /// Whether a stamp of `domain` can be shown as UTC. A NIC's own clock cannot: nothing here knows
@@ -43,20 +53,8 @@ impl Stamps {
         match domain {
             Some(Domain::HostNs) => true,
             Some(Domain::VirtualNs) => self.wire_origin.is_some(),
-            Some(Domain::NicTicks | Domain::NicNs | Domain::Tsc) | None => false,
-        }
-    }
-
-    /// By the device's stamp where that can be shown as UTC, by the host's clock where it cannot.
-    pub(super) fn at(&self, record: &Record) -> At {
-        match (record.stamp, self.wire_origin) {
-            (Some((by @ Domain::HostNs, ticks)), _) => {
-                At { utc: self.host.utc(Instant::from_ns(ticks)), by }
-            }
-            (Some((by @ Domain::VirtualNs, ticks)), Some(origin)) => {
-                At { utc: UtcTime::from_unix_ns(origin.as_unix_ns().saturating_add(ticks)), by }
-            }
-            _ => At { utc: self.host.utc(record.host.unwrap_or_default()), by: Domain::HostNs },
+            Some(Domain::Tsc) => self.tsc.is_some(),
+            Some(Domain::NicTicks | Domain::NicNs) | None => false,
         }
     }
 
@@ -67,19 +65,23 @@ impl Stamps {
     }
 
     /// Direction and source of the stamps of the frames that `nic` receives, in words.
-    pub(super) fn describe_received(&self, nic: &impl Nic) -> String {
-        let source = match nic.clock().map(|clock| clock.domain) {
-            Some(Domain::HostNs) => {
+    pub(super) fn describe_received(&self, nic: &impl Nic, service: &Service) -> String {
+        let source = match (nic.clock().map(|clock| clock.domain), self.tsc) {
+            (Some(Domain::HostNs), _) => {
                 "host monotonic clock, read by the device after a burst".to_owned()
             }
-            Some(Domain::VirtualNs) if self.wire_origin.is_some() => {
+            (Some(Domain::VirtualNs), _) if self.wire_origin.is_some() => {
                 "simulated wire clock, no device's".to_owned()
             }
-            Some(other) => format!(
+            (Some(Domain::Tsc), Some(tsc)) => {
+                let source = format!("host TSC ({}), read by the device after a burst", tsc.rate());
+                return format!("received; stamps: {source}; {}", shown_by(service));
+            }
+            (Some(other), _) => format!(
                 "host monotonic clock, read after rx_burst; the device's stamp ({}) is in each comment",
                 other.in_words()
             ),
-            None => {
+            (None, _) => {
                 "host monotonic clock, read after rx_burst: the device stamps nothing".to_owned()
             }
         };
@@ -93,3 +95,15 @@ impl Stamps {
 }
 
 const SHOWN: &str = "ns, shown as UTC by their distance at the start";
+
+fn shown_by(service: &Service) -> String {
+    let by_mono = "by the host monotonic clock";
+    match service {
+        Some(Ok(_)) => format!(
+            "ns, shown as UTC by readings of the system's time against it, and where these say nothing \
+             {by_mono}"
+        ),
+        Some(Err(error)) => format!("ns, shown as UTC {by_mono} alone: {error}"),
+        None => format!("ns, shown as UTC {by_mono} alone"),
+    }
+}

@@ -7,12 +7,15 @@ use std::process::Command;
 use fixwire_offload::Profile;
 use fixwire_offload::device::Device;
 use fixwire_offload::flow::RuleSet;
-use fixwire_offload::nic::{Burst, Frame as _, TxChecksum, TxMeta};
+use fixwire_offload::nic::{Burst, Frame as _, Link, TxChecksum, TxMeta};
+use fixwire_offload::observe::NicCounters;
 use fixwire_offload::profile::Policy;
+use fixwire_offload::stamp::ClockInfo;
 use fixwire_offload::time::{Clock, Instant as WireTime};
 
 use super::*;
 use crate::frames::{left_to_device, tcp_frame};
+use crate::host_counter::HostCounter;
 use crate::sim::{self, Model, SimBackend, SimNic, Wire};
 
 const ORIGIN: UtcTime = UtcTime::from_unix_ns(1_800_000_000_000_000_000);
@@ -274,6 +277,96 @@ fn a_stamp_without_utc_is_replaced_by_the_host_s_and_said() {
         assert!((before..=now).contains(&packet.ns()));
         assert_eq!(packet.text(1), comment);
         assert!(blocks[1].text(3).contains(description), "{}", blocks[1].text(3));
+    }
+}
+
+/// A device that stamps as a TAP does.
+struct ByCounter {
+    nic: SimNic,
+    counter: HostCounter,
+}
+
+impl Nic for ByCounter {
+    type Frame = crate::pool::Frame;
+
+    fn rx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize {
+        let received = self.nic.rx_burst(burst);
+        let stamp = Some(self.counter.stamp());
+        burst
+            .iter_mut()
+            .filter_map(|frame| frame.rx_meta_mut())
+            .for_each(|meta| meta.stamp = stamp);
+        received
+    }
+
+    fn tx_frame(&mut self) -> Option<Self::Frame> {
+        self.nic.tx_frame()
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize {
+        self.nic.tx_burst(burst)
+    }
+
+    fn link(&mut self) -> Link {
+        self.nic.link()
+    }
+
+    fn clock(&self) -> Option<ClockInfo> {
+        Some(self.counter.info())
+    }
+
+    fn mac(&self) -> [u8; 6] {
+        self.nic.mac()
+    }
+
+    fn mtu(&self) -> usize {
+        self.nic.mtu()
+    }
+
+    fn counters(&self) -> NicCounters {
+        self.nic.counters()
+    }
+}
+
+#[test]
+fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    for counter in [HostCounter::Mono(HostClock::new()), HostCounter::best()] {
+        let path = folder.path().join("counter.pcapng");
+        let (nic, mut far, _wire) = pair(Model::full(), Policy::Off);
+        let options = options(RING_LEN);
+        let nic = ByCounter { nic, counter };
+        let (mut near, capture) = start(CaptureFile::open(&path), nic, &options);
+        let words = match counter {
+            HostCounter::Mono(_) => {
+                assert!(capture.clock_service.is_none());
+                "received; stamps: host monotonic clock, read by the device after a burst; "
+                    .to_owned()
+            }
+            HostCounter::Tsc(tsc) => {
+                format!("received; stamps: host TSC ({}), read by the device after", tsc.rate())
+            }
+        };
+        let locked = |service: &ClockService| service.counters().wall.locked > 0;
+        let mut sent = Vec::new();
+        for _ in 0..2 {
+            let before = options.clock.now().utc.as_unix_ns();
+            send(&mut far, &tcp_frame(b"payload"), FULL);
+            assert_eq!(receive(&mut near), 1);
+            sent.push((before, options.clock.now().utc.as_unix_ns()));
+            wait_until(|| capture.clock_service.as_ref().is_none_or(locked));
+        }
+        assert_eq!(capture.finish().counters.rx_written, 2);
+        let blocks = read(&path);
+        assert!(blocks[1].text(3).starts_with(&words), "{}", blocks[1].text(3));
+        let packets = packets(&blocks);
+        assert_eq!(packets.len(), 2);
+        for (packet, (before, after)) in packets.into_iter().zip(sent) {
+            assert_eq!(packet.text(1), "", "nothing to be said");
+            // What two clocks make of one moment, on a machine that is busy with other things.
+            let allowed = before - 1_000_000..=after + 1_000_000;
+            assert!(allowed.contains(&packet.ns()), "{} in {allowed:?}", packet.ns());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use super::pcapng::{self, Flow, PACKET_OVERHEAD_LEN_MAX, Packet, Statistics};
 use super::record::{Record, Way};
 use super::ring::{Reader, SNAP_LEN};
 use super::sink::{Sink, Written};
-use super::stamps::Stamps;
+use super::times::Times;
 use super::trouble::Trouble;
 
 /// How long the writer sleeps when there is nothing to write.
@@ -35,7 +35,7 @@ const WAYS: [Way; 2] = [Way::Received, Way::Sent];
 
 /// What the writer is to know beside its frames.
 pub(super) struct Terms {
-    pub(super) stamps: Stamps,
+    pub(super) times: Times,
     /// The clock that the description of received frames names.
     pub(super) rx_clock: Domain,
     /// Section header and interface descriptions: how the file begins.
@@ -62,7 +62,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(reader: Reader, sink: Sink, shared: Arc<Shared>, terms: Terms) -> Writer {
-        let from = terms.stamps.utc_now();
+        let from = terms.times.now();
         let batch = Batch::new(terms.head.len());
         let copy = Copy::new();
         let (seen, ended) = ([0; 2], Cell::new(None));
@@ -126,13 +126,16 @@ impl Writer {
     }
 
     fn put_packet(&mut self, record: &Record) {
-        let at = self.terms.stamps.at(record);
+        let at = self.terms.times.at(record);
         let (flow, described) = match record.way {
             Way::Received => (Flow::Inbound, self.terms.rx_clock),
             Way::Sent => (Flow::Outbound, Domain::HostNs),
         };
         let (bytes, comment) = self.copy.complete(record);
         copy::remark_clock(comment, record, at.by, described);
+        if let Some(set_ns) = at.set_ns {
+            copy::remark_set(comment, set_ns);
+        }
         let put_back = (bytes.len() as u32).saturating_sub(record.kept_len);
         let seen_before = self.seen[record.way as usize];
         let packet = Packet {
@@ -183,7 +186,7 @@ impl Writer {
         if !self.begun {
             return;
         }
-        let to = self.terms.stamps.utc_now();
+        let to = self.terms.times.now();
         let counters = self.shared.sum_up();
         let lost = [
             (counters.rx_ring_full, counters.rx_write_failed),
@@ -192,12 +195,18 @@ impl Writer {
         for (way, (ring_full, write_failed)) in WAYS.into_iter().zip(lost) {
             let dropped = ring_full + write_failed;
             let received = self.shared.written(way).load(Ordering::Relaxed) + dropped;
-            let comment = match dropped {
+            let lost = match dropped {
                 0 => String::new(),
                 _ => format!(
                     "{ring_full} frames lost to a full ring, {write_failed} that could not be written"
                 ),
             };
+            let times = match way {
+                Way::Received => self.terms.times.remark(),
+                Way::Sent => String::new(),
+            };
+            let between = if lost.is_empty() || times.is_empty() { "" } else { "; " };
+            let comment = format!("{lost}{between}{times}");
             let statistics = Statistics {
                 interface: way as u32,
                 from: self.from,

@@ -38,7 +38,7 @@ pub use error::TapError;
 pub use interface::{KernelSide, NAME_LEN_MAX, Name, is_local_address};
 pub use nic::TapNic;
 
-use crate::clock::HostClock;
+use crate::host_counter::HostCounter;
 use crate::sys::{self, InterfaceRequest};
 use interface::Control;
 
@@ -65,7 +65,7 @@ pub struct TapBackend {
     shown_as: String,
     frames: usize,
     listen: bool,
-    clock: HostClock,
+    counter: HostCounter,
 }
 
 impl TapBackend {
@@ -113,6 +113,14 @@ impl TapBackend {
         self
     }
 
+    /// The same with received frames stamped by `counter`, where it is not to be the best that the
+    /// machine has.
+    #[must_use]
+    pub fn with_counter(mut self, counter: HostCounter) -> TapBackend {
+        self.counter = counter;
+        self
+    }
+
     /// The kernel's end of the TAP.
     pub fn kernel_side(&self) -> &KernelSide {
         &self.kernel
@@ -139,8 +147,8 @@ impl TapBackend {
             existed,
             name,
         };
-        let clock = HostClock::new();
-        Ok(TapBackend { file, control, kernel, shown_as, frames: FRAMES, listen: false, clock })
+        let counter = HostCounter::best();
+        Ok(TapBackend { file, control, kernel, shown_as, frames: FRAMES, listen: false, counter })
     }
 }
 

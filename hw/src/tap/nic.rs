@@ -5,11 +5,11 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic};
 use fixwire_offload::observe::NicCounters;
-use fixwire_offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
+use fixwire_offload::stamp::ClockInfo;
 
 use super::interface::{Control, Name};
 use super::{TapBackend, mac_beside, virtio};
-use crate::clock::HostClock;
+use crate::host_counter::HostCounter;
 use crate::pool::{Frame, LINK_LEN_MAX, MTU_MAX, Pool};
 
 /// The smallest MTU that is believed (RFC 791 3.2).
@@ -25,7 +25,7 @@ pub struct TapNic {
     rx: Pool,
     tx: Pool,
     listen: bool,
-    clock: HostClock,
+    counter: HostCounter,
     mac: [u8; 6],
     mtu: usize,
     /// The interface was deleted under us: there is nothing to read from any more.
@@ -55,7 +55,7 @@ enum Sent {
 
 impl TapNic {
     pub(super) fn new(backend: TapBackend) -> TapNic {
-        let TapBackend { file, control, kernel, frames, listen, clock, .. } = backend;
+        let TapBackend { file, control, kernel, frames, listen, counter, .. } = backend;
         let mtu = kernel.mtu.clamp(MTU_MIN, MTU_MAX);
         // One byte over the largest frame: a read that fills the room was cut off.
         let room = mtu + LINK_LEN_MAX + 1;
@@ -71,7 +71,7 @@ impl TapNic {
             rx,
             tx,
             listen,
-            clock,
+            counter,
             mtu,
         }
     }
@@ -145,12 +145,11 @@ impl TapNic {
         }
     }
 
-    /// One reading of the clock for the frames of a burst from `first` on, after the last of them
+    /// One reading of the counter for the frames of a burst from `first` on, after the last of them
     /// was read: none can be stamped before it came.
     #[inline]
     fn stamp(&self, frames: &mut [Frame]) {
-        let ticks = self.clock.mono().as_ns();
-        let stamp = RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::HostNs, ticks };
+        let stamp = self.counter.stamp();
         for meta in frames.iter_mut().filter_map(Frame::rx_meta_mut) {
             meta.stamp = Some(stamp);
         }
@@ -214,12 +213,7 @@ impl Nic for TapNic {
     }
 
     fn clock(&self) -> Option<ClockInfo> {
-        Some(ClockInfo {
-            id: ClockId::HOST,
-            domain: Domain::HostNs,
-            ticks_per_s: 1_000_000_000,
-            bits: u64::BITS,
-        })
+        Some(self.counter.info())
     }
 
     fn mac(&self) -> [u8; 6] {

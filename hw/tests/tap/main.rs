@@ -13,13 +13,13 @@ use std::thread;
 use std::time::Duration;
 
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::pool::FRAMES_MIN;
 use fixwire_hw::tap::{EMBEDDED_NAME, KERNEL_ADDR, TapBackend, TapError, namespace};
 use fixwire_offload::Verdict;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxMeta};
 use fixwire_offload::profile::Policy;
-use fixwire_offload::stamp::{ClockId, Domain};
 
 use frames::{Arp, Field, PSH_ACK, RST, SYN, Segment};
 use harness::{Test, skip};
@@ -34,7 +34,7 @@ const TESTS: &[Test] = &[
     ("forwarded_partial_segment_leaves_finished", forwarded_partial_segment_leaves_finished),
     ("other_threads_use_the_kernel_side", other_threads_use_the_kernel_side),
     ("frames_wait_while_buffers_are_out", frames_wait_while_buffers_are_out),
-    ("stamps_are_the_host_clock_s_one_a_burst", stamps_are_the_host_clock_s_one_a_burst),
+    ("stamps_are_the_host_counter_s_one_a_burst", stamps_are_the_host_counter_s_one_a_burst),
     ("nothing_is_left_behind", nothing_is_left_behind),
     ("failures_are_told_apart_and_leak_nothing", failures_are_told_apart_and_leak_nothing),
     ("threads_are_refused_before_the_namespace", threads_are_refused_before_the_namespace),
@@ -230,23 +230,28 @@ fn frames_wait_while_buffers_are_out() {
     assert_eq!(line.nic.counters().rx_no_buffer, counted);
 }
 
-fn stamps_are_the_host_clock_s_one_a_burst() {
-    let mut line = Line::up(embedded(), Policy::Prefer);
-    let clock = HostClock::new();
-    let socket = UdpSocket::bind((KERNEL_ADDR, 0)).unwrap();
-    let mut last = clock.mono().as_ns();
-    for _ in 0..3 {
-        for _ in 0..4 {
-            socket.send_to(b"x", (line.ours, 9)).unwrap();
+fn stamps_are_the_host_counter_s_one_a_burst() {
+    for counter in [HostCounter::best(), HostCounter::Mono(HostClock::new())] {
+        let mut line = Line::up(embedded().with_counter(counter), Policy::Prefer);
+        let info = line.nic.clock().unwrap();
+        assert_eq!(info, counter.info());
+        let socket = UdpSocket::bind((KERNEL_ADDR, 0)).unwrap();
+        let mut last = counter.now();
+        for _ in 0..3 {
+            for _ in 0..4 {
+                socket.send_to(b"x", (line.ours, 9)).unwrap();
+            }
+            let mut burst = Burst::new();
+            assert!(line.nic.rx_burst(&mut burst) >= 4);
+            let stamps: Vec<_> = burst.iter().map(|frame| frame.rx_meta().stamp.unwrap()).collect();
+            let first = stamps[0];
+            assert_eq!((first.clock, first.domain), (info.id, info.domain));
+            assert!(stamps.iter().all(|stamp| *stamp == first), "one reading a burst");
+            assert!((last..=counter.now()).contains(&first.ticks));
+            last = first.ticks + 1;
         }
-        let mut burst = Burst::new();
-        assert!(line.nic.rx_burst(&mut burst) >= 4);
-        let stamps: Vec<_> = burst.iter().map(|frame| frame.rx_meta().stamp.unwrap()).collect();
-        let first = stamps[0];
-        assert_eq!((first.clock, first.domain), (ClockId::HOST, Domain::HostNs));
-        assert!(stamps.iter().all(|stamp| *stamp == first), "one reading a burst");
-        assert!((last..=clock.mono().as_ns()).contains(&first.ticks));
-        last = first.ticks + 1;
+        drop(line);
+        eventually("the interface's end", || interfaces() == ["lo"]);
     }
 }
 
