@@ -115,8 +115,10 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
     let stamps = Stamps::new(options.clock, options.wire_origin, nic.clock());
     let service = stamps.start_service();
     let (recorder, reader) = ring::ring(options.ring_len, &shared);
+    let running = service.as_ref().and_then(|service| service.as_ref().ok());
+    let times_reader = running.map(ClockService::reader);
     let terms = Terms {
-        times: Times::new(&stamps, &service),
+        times: Times::new(&stamps, times_reader),
         rx_clock: stamps.of_received(&nic),
         head: head(&nic, &stamps, &service, options),
         say: options.say,

@@ -5,18 +5,21 @@ use std::path::Path;
 use std::process::Command;
 
 use fixwire_offload::Profile;
+use fixwire_offload::clock::{self, ClockConfig, Discipline};
 use fixwire_offload::device::Device;
 use fixwire_offload::flow::RuleSet;
-use fixwire_offload::nic::{Burst, Frame as _, Link, TxChecksum, TxMeta};
+use fixwire_offload::nic::{Burst, Frame as _, Link, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::profile::Policy;
-use fixwire_offload::stamp::ClockInfo;
+use fixwire_offload::stamp::{ClockInfo, Domain, RxStamp};
 use fixwire_offload::time::{Clock, Instant as WireTime};
 
+use super::record::{Record, Way};
 use super::*;
 use crate::frames::{left_to_device, tcp_frame};
 use crate::host_counter::HostCounter;
 use crate::sim::{self, Model, SimBackend, SimNic, Wire};
+use crate::tsc::Tsc;
 
 const ORIGIN: UtcTime = UtcTime::from_unix_ns(1_800_000_000_000_000_000);
 
@@ -361,6 +364,9 @@ fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the
         assert!(blocks[1].text(3).starts_with(&words), "{}", blocks[1].text(3));
         let packets = packets(&blocks);
         assert_eq!(packets.len(), 2);
+        let shown = blocks.iter().find(|block| block.kind == 5).unwrap().text(1);
+        let by_service = matches!(counter, HostCounter::Tsc(_));
+        assert_eq!(shown.starts_with("shown by the host monotonic clock: "), by_service, "{shown}");
         for (packet, (before, after)) in packets.into_iter().zip(sent) {
             assert_eq!(packet.text(1), "", "nothing to be said");
             // What two clocks make of one moment, on a machine that is busy with other things.
@@ -368,6 +374,63 @@ fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the
             assert!(allowed.contains(&packet.ns()), "{} in {allowed:?}", packet.ns());
         }
     }
+}
+
+/// A reader of a clock service that reads so much of the wall clock that it has locked, again after
+/// that was set; and when.
+fn service_that_found_a_step(tsc: Tsc) -> (clock::Reader, u64) {
+    let mut discipline = Discipline::new(&ClockConfig::default(), &tsc.info(), None).unwrap();
+    let (mut publisher, reader) = clock::Publisher::new(&discipline);
+    let begin = tsc.now();
+    let after = |ms: u64| begin + tsc.rate().ticks_per_s / 1_000 * ms;
+    for (ms, set_s) in [(0, 0), (10, 0), (30, 0), (50, 9), (51, 9), (60, 9), (80, 9)] {
+        let reading = ORIGIN.as_unix_ns() + ms * 1_000_000 + set_s * 1_000_000_000;
+        let (before, after) = (after(ms), after(ms) + 50);
+        discipline.on_wall_pair(clock::Bracket { before, reading, after });
+    }
+    publisher.publish(&discipline);
+    (reader, after(82))
+}
+
+#[test]
+fn a_frame_before_which_the_system_s_time_was_set_says_so_once() {
+    let Some(tsc) = Tsc::new() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("set.pcapng");
+    let (mut nic, mut far, _wire) = pair(Model::full(), Policy::Off);
+    let clock = HostClock::off_by(-9_000_000_000);
+    let stamps = Stamps::new(clock, None, Some(tsc.info()));
+    let (reader, ticks) = service_that_found_a_step(tsc);
+    let shared = Arc::new(Shared::default());
+    let (mut recorder, ring) = ring::ring(0, &shared);
+    let mut burst = Burst::new();
+    for _ in 0..2 {
+        send(&mut far, &tcp_frame(b"payload"), FULL);
+    }
+    assert_eq!(nic.rx_burst(&mut burst), 2);
+    let stamp = RxStamp { ticks, ..HostCounter::Tsc(tsc).stamp() };
+    let meta = RxMeta { stamp: Some(stamp), ..RxMeta::UNKNOWN };
+    recorder.stage(Way::Received, &burst, |_| Record::received(&meta, None)).commit(2);
+    drop(recorder);
+    let times = Times::new(&stamps, Some(reader));
+    let terms = Terms {
+        times,
+        rx_clock: Domain::Tsc,
+        head: head(&nic, &stamps, &None, &options(0)),
+        say: |_| {},
+    };
+    Writer::new(ring, CaptureFile::open(&path).sink, Arc::clone(&shared), terms).run();
+
+    let blocks = read(&path);
+    let [first, second] = packets(&blocks)[..] else { panic!("{blocks:?}") };
+    let words = first.text(1);
+    assert!(
+        words.starts_with("the system's time was set by ") && words.contains(" ns: "),
+        "{words}"
+    );
+    assert_eq!(second.text(1), "");
+    let right = ORIGIN.as_unix_ns() + 9_082_000_000;
+    assert!(first.ns().abs_diff(right) < 100_000 && second.ns() >= first.ns(), "{}", first.ns());
 }
 
 #[test]

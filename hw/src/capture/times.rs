@@ -7,7 +7,7 @@ use fixwire_offload::stamp::{ClockId, Domain, RxStamp};
 use fixwire_offload::time::{Instant, UtcTime};
 
 use super::record::Record;
-use super::stamps::{Service, Stamps};
+use super::stamps::Stamps;
 use crate::clock::HostClock;
 use crate::tsc::Tsc;
 
@@ -37,10 +37,9 @@ pub(super) struct At {
 }
 
 impl Times {
-    pub(super) fn new(stamps: &Stamps, service: &Service) -> Times {
+    /// `reader` is of the clock service that stamps by the processor's counter are shown by.
+    pub(super) fn new(stamps: &Stamps, reader: Option<Reader>) -> Times {
         let Stamps { host, wire_origin, tsc } = *stamps;
-        let reader =
-            service.as_ref().and_then(|service| service.as_ref().ok()).map(|one| one.reader());
         Times { host, wire_origin, by_tsc: tsc.map(|tsc| TscTimes::new(tsc, reader, &host)) }
     }
 
