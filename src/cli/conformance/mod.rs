@@ -80,7 +80,7 @@ pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
         .ok_or_else(|| {
             Failure::run("the session fails on a clean line in software", "please report it")
         })?;
-    let tried = try_all(&model, &profile, cases, &expected);
+    let tried = try_all(&model, &profile, &cases, &expected);
     for Tried { case, wrong, .. } in &tried {
         if let Some(why) = wrong {
             say(format_args!("FAILED {case}\n  {why}"));
@@ -95,7 +95,7 @@ pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
 }
 
 /// Tries the cases on every core, and keeps their order.
-fn try_all(model: &Model, profile: &Profile, cases: Vec<Case>, expected: &Expected) -> Vec<Tried> {
+fn try_all(model: &Model, profile: &Profile, cases: &[Case], expected: &Expected) -> Vec<Tried> {
     let bar = ProgressBar::new(cases.len() as u64);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
