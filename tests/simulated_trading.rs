@@ -60,7 +60,8 @@ fn log_out(pair: &mut Pair<Taker>) {
 
 #[test]
 fn every_model_trades_with_offloads_on_and_off_in_both_versions() {
-    for model in [Model::bare(), Model::full(), Model::virtio()] {
+    let catalogue = sim::models::names().filter_map(Model::named);
+    for model in [Model::bare(), Model::full(), Model::virtio()].into_iter().chain(catalogue) {
         for policy in [Policy::Prefer, Policy::Off] {
             for version in [Version::Fix42, Version::Fix44] {
                 let what = format!("{} {policy} {version:?}", model.name);

@@ -19,9 +19,9 @@ use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::Device;
-use fixwire::offload::flow::RuleSet;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::Profile;
+use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Instant};
 use fixwire::wire::ethernet::Mac;
@@ -149,13 +149,6 @@ fn engine<A: Application, N: Nic>(
     app: A,
     wrap: impl FnOnce(SimNic) -> N,
 ) -> Engine<N, A> {
-    let mac = Mac(backend.mac());
-    let device = Device::probed(backend)
-        .plan(profile, RuleSet::EMPTY)
-        .configure()
-        .expect("the model configures");
-    let (nic, plan) = device.start().and_then(|device| device.steer()).expect("the model starts");
-    let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let (desk, venue) = (CompId::new("DESK").unwrap(), CompId::new(venue).unwrap());
     let (sender, target) = if role == Role::Initiator { (desk, venue) } else { (venue, desk) };
     let mut config = SessionConfig::new(version, role, sender, target);
@@ -165,6 +158,12 @@ fn engine<A: Application, N: Nic>(
         peer: Endpoint { addr: THEIRS, port: PORT },
         reconnect_interval: Duration::from_s(1),
     };
+    let mac = Mac(backend.mac());
+    let rules = steer::rules(addr, std::slice::from_ref(&session), &[]).expect("rules that agree");
+    let device =
+        Device::probed(backend).plan(profile, rules).configure().expect("the model configures");
+    let (nic, plan) = device.start().and_then(|device| device.steer()).expect("the model starts");
+    let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let secret = [role as u8 + 1; 16];
     let setup = Setup { network, tcp, secret, sessions: vec![session] };
     Engine::new(wrap(nic), plan, setup, app).expect("the session is served")

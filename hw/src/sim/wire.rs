@@ -74,8 +74,8 @@ pub struct WireCounters {
     pub corrupted: u64,
 }
 
-/// The wire, from outside: its clock is set here, and its faults and those of the NICs are changed. Clones are the same
-/// wire.
+/// The wire, from outside: its clock is set here, and its faults and those of the NICs are changed.
+/// Clones are the same wire.
 #[derive(Clone)]
 pub struct Wire {
     pub(super) shared: Rc<RefCell<Shared>>,

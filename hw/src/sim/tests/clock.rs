@@ -83,7 +83,7 @@ fn real_time_is_utc_and_its_drift() {
 #[test]
 fn a_reading_lies_between_the_two_of_the_wire_s_clock_and_takes_its_time() {
     let (_, mut b, wire) = stamped_pair(named("connectx5"), 3);
-    let mut widths = Vec::new();
+    let (mut widths, mut early) = (Vec::new(), 0);
     for _ in 0..200 {
         wire.advance(Duration::from_us(10));
         let before = wire.now().mono;
@@ -92,7 +92,9 @@ fn a_reading_lies_between_the_two_of_the_wire_s_clock_and_takes_its_time() {
         let [first, last] = [bracket.before, bracket.after].map(|at| wire.clock_at(End::B, ns(at)));
         assert!((first..=last).contains(&bracket.reading));
         widths.push(bracket.width().unwrap());
+        early += u32::from(bracket.reading - first < last - bracket.reading);
     }
+    assert!((60..140).contains(&early), "{early} of 200 before the middle");
     assert!(widths.iter().all(|width| *width <= 1_000));
     assert!(widths.iter().any(|width| *width < 300) && widths.iter().any(|width| *width > 700));
     let (_, mut right, wire) = stamped_pair(named("sim"), 3);

@@ -121,6 +121,26 @@ fn rules_go_with_a_stop_unless_the_driver_keeps_them() {
 }
 
 #[test]
+fn isolation_is_the_port_s_whatever_the_rules_think_of_it() {
+    for isolated in [true, false] {
+        let (a, mut b, wire) = pair(Config { b: named("connectx5"), ..Config::default() }, 0);
+        let policy = if isolated { Policy::Prefer } else { Policy::Off };
+        let profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, policy);
+        let plan = Plan::negotiate("test", &profile, &b.capabilities());
+        b.configure(&plan).unwrap();
+        b.start().unwrap();
+        let on_miss = if isolated { OnMiss::Queue(0) } else { OnMiss::NotOurs };
+        b.steer(&rules().on_missing(on_miss)).unwrap();
+        let (mut a, mut b) = (running(a, Policy::Prefer).0, b.run());
+        let mut stray = numbered(1);
+        stray[L4] ^= 1;
+        send(&mut a, &stray, FULL);
+        wire.advance(Duration::from_us(1));
+        assert_eq!(receive(&mut b).is_empty(), isolated);
+    }
+}
+
+#[test]
 fn rules_are_installed_all_or_none() {
     let mut backend = backend("connectx5");
     let plan = plan(&backend);

@@ -1,0 +1,160 @@
+//! Orders traded on NIC models that misbehave while they run.
+
+mod common;
+
+use common::{Pair, Terms};
+use fixwire::app::SessionId;
+use fixwire::app::taker::Taker;
+use fixwire::fix::Version;
+use fixwire::offload::capability::Capability;
+use fixwire::offload::observe::Observed;
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire::offload::verdict::Audit;
+use fixwire::tcp::Config;
+use fixwire::time::Duration;
+use fixwire_hw::sim::{self, Direction, End, Faults, Model, NicFaults};
+
+const ORDERS: u64 = 500;
+
+/// A pair on a catalogue's model, every offload on and every frame audited.
+fn pair(model: Model) -> Pair<Taker> {
+    let mut profile = Profile::all(Policy::Prefer);
+    profile.rx_checksum_audit = Audit::Always;
+    let terms = Terms {
+        sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
+        seed: 1,
+        version: Version::Fix44,
+        ours: profile.clone(),
+        theirs: profile,
+        tcp: Config::default(),
+        venue: "VENUE",
+        tune: |_| {},
+    };
+    Pair::new(terms, Taker::new(ORDERS, 1))
+}
+
+fn connectx5() -> Model {
+    Model::named("connectx5").expect("it is in the catalogue")
+}
+
+fn trade_until(pair: &mut Pair<Taker>, reports: u64) {
+    for _ in 0..2_000_000 {
+        if pair.ours.app().reports_received() >= reports {
+            return;
+        }
+        pair.step();
+    }
+    panic!("stuck at {} of {reports}", pair.ours.app().reports_received());
+}
+
+fn trade_to_the_end(pair: &mut Pair<Taker>, what: &str) {
+    for _ in 0..2_000_000 {
+        if pair.ours.app().is_done() {
+            assert_eq!(pair.theirs.app().fills(), ORDERS, "{what}");
+            assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0, "{what}");
+            return;
+        }
+        pair.step();
+    }
+    panic!("{what}: stuck at {} of {ORDERS}", pair.ours.app().reports_received());
+}
+
+fn counter(pair: &Pair<Taker>, name: &str) -> u64 {
+    pair.ours.counters().find(|(known, _)| *known == name).map_or(0, |(_, count)| count)
+}
+
+#[test]
+fn a_device_that_isolates_and_steers_is_proven_to() {
+    let mut pair = pair(connectx5());
+    trade_to_the_end(&mut pair, "steered");
+    for capability in [Capability::FlowSteering, Capability::FlowIsolation] {
+        assert!(pair.ours.plan().uses(capability), "{capability}");
+    }
+    let evidence = pair.ours.observations().of(Capability::FlowSteering);
+    assert_eq!(evidence.observed(), Observed::Proven);
+}
+
+#[test]
+fn a_device_that_refuses_its_rules_is_steered_for() {
+    for name in ["connectx5", "e810", "sim"] {
+        let faults = NicFaults { refuses_rules: true, ..NicFaults::default() };
+        let mut pair = pair(Model { faults, ..Model::named(name).unwrap() });
+        trade_to_the_end(&mut pair, name);
+        assert!(!pair.ours.plan().uses(Capability::FlowSteering), "{name}");
+    }
+}
+
+#[test]
+fn a_queue_that_stalls_is_a_pause_and_loses_no_order() {
+    let mut pair = pair(connectx5());
+    trade_until(&mut pair, 100);
+    pair.wire.set_nic_faults(End::A, NicFaults { stalled: true, ..NicFaults::default() });
+    pair.run_for(Duration::from_ms(500));
+    let before = pair.ours.app().reports_received();
+    pair.run_for(Duration::from_ms(500));
+    assert_eq!(pair.ours.app().reports_received(), before);
+    pair.wire.set_nic_faults(End::A, NicFaults::default());
+    trade_to_the_end(&mut pair, "stalled");
+}
+
+#[test]
+fn goods_that_lie_are_found_out_and_nothing_altered_is_delivered() {
+    let mut pair = pair(connectx5());
+    for direction in [Direction::AToB, Direction::BToA] {
+        let faults = Faults { corrupt_ppm: 20_000, ..Faults::default() };
+        pair.wire.set_faults(direction, faults);
+    }
+    for end in [End::A, End::B] {
+        let faults = NicFaults { lies_ppm: 500_000, ..NicFaults::default() };
+        pair.wire.set_nic_faults(end, faults);
+    }
+    trade_to_the_end(&mut pair, "lies");
+    let evidence = pair.ours.observations().of(Capability::RxTcpChecksum);
+    assert_eq!(evidence.observed(), Observed::Refuted);
+}
+
+#[test]
+fn false_alarms_drop_no_frame() {
+    for name in ["connectx5", "e810"] {
+        let faults = NicFaults { alarms_ppm: 300_000, ..NicFaults::default() };
+        let mut pair = pair(Model { faults, ..Model::named(name).unwrap() });
+        trade_to_the_end(&mut pair, name);
+        assert_eq!(counter(&pair, "tcp_checksum_wrong"), 0, "{name}");
+        assert_eq!(counter(&pair, "nic_said_bad_but_good") > 0, name == "e810", "{name}");
+    }
+}
+
+#[test]
+fn stamps_that_vanish_or_jump_back_are_counted_and_the_orders_go_on() {
+    let faults = NicFaults { stamps_missing_ppm: 200_000, ..NicFaults::default() };
+    let mut pair = pair(Model { faults, ..connectx5() });
+    trade_until(&mut pair, 100);
+    pair.wire.set_nic_faults(End::A, NicFaults { clock_jump_ns: -1_000_000_000, ..faults });
+    trade_to_the_end(&mut pair, "stamps");
+    assert!(counter(&pair, "rx_stamp_missing") > 50);
+    assert_eq!(counter(&pair, "rx_stamp_backwards"), 1);
+}
+
+#[test]
+fn rules_lost_on_a_restart_leave_an_isolated_port_deaf_and_the_same_one_open_goes_on() {
+    for isolates in [true, false] {
+        let mut model = Model::named("sim").unwrap();
+        model.faults = NicFaults { loses_rules: true, ..NicFaults::default() };
+        if !isolates {
+            let capabilities = model.capabilities.clone().without(Capability::FlowIsolation);
+            model.capabilities = capabilities;
+            model.capabilities.flow.isolation = false;
+        }
+        let mut pair = pair(model);
+        trade_until(&mut pair, 100);
+        pair.wire.restart(End::A);
+        if !isolates {
+            trade_to_the_end(&mut pair, "open");
+            continue;
+        }
+        pair.run_for(Duration::from_s(1));
+        let before = pair.ours.app().reports_received();
+        pair.run_for(Duration::from_s(5));
+        assert_eq!(pair.ours.app().reports_received(), before, "deaf");
+    }
+}
