@@ -350,14 +350,19 @@ fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the
                 format!("received; stamps: host TSC ({}), read by the device after", tsc.rate())
             }
         };
-        let locked = |service: &ClockService| service.counters().wall.locked > 0;
+        let wall = |service: &ClockService| service.counters().wall;
         let mut sent = Vec::new();
+        // The line begins with the third pair: what came before the second was counted, came before it.
+        let mut before_the_lock = None;
         for _ in 0..2 {
             let before = options.clock.now().utc.as_unix_ns();
             send(&mut far, &tcp_frame(b"payload"), FULL);
             assert_eq!(receive(&mut near), 1);
             sent.push((before, options.clock.now().utc.as_unix_ns()));
-            wait_until(|| capture.clock_service.as_ref().is_none_or(locked));
+            let service = capture.clock_service.as_ref();
+            before_the_lock =
+                before_the_lock.or(service.map(|service| wall(service).warming_up < 2));
+            wait_until(|| service.is_none_or(|service| wall(service).locked > 0));
         }
         assert_eq!(capture.finish().counters.rx_written, 2);
         let blocks = read(&path);
@@ -365,8 +370,9 @@ fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the
         let packets = packets(&blocks);
         assert_eq!(packets.len(), 2);
         let shown = blocks.iter().find(|block| block.kind == 5).unwrap().text(1);
-        let by_service = matches!(counter, HostCounter::Tsc(_));
-        assert_eq!(shown.starts_with("shown by the host monotonic clock: "), by_service, "{shown}");
+        if before_the_lock.unwrap_or(false) {
+            assert!(shown.starts_with("shown by the host monotonic clock: "), "{shown}");
+        }
         for (packet, (before, after)) in packets.into_iter().zip(sent) {
             assert_eq!(packet.text(1), "", "nothing to be said");
             // What two clocks make of one moment, on a machine that is busy with other things.
