@@ -82,7 +82,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut engine = Engine {
             familiar: Familiar::default(),
             steering: Steering::new(&plan)?,
-            stamps: Stamps::new(&plan),
+            stamps: Stamps::new(&plan, nic.clock()),
             verifier: Verifier::new(&plan),
             emitter: Emitter::new(&plan, setup.network),
             neighbors: Neighbors::new(setup.network),

@@ -8,7 +8,7 @@ use crate::offload::capability::Capability;
 use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
-use crate::offload::stamp::{ClockId, Domain};
+use crate::offload::stamp::{ClockId, ClockInfo, Domain};
 use crate::time::Now;
 
 /// Frames in a row without a stamp, after which a device that is to stamp does no longer.
@@ -40,6 +40,8 @@ pub struct Stamps {
     /// The device stamps, and has not been found wrong.
     by_device: bool,
     last: Option<RxStamp>,
+    /// The bits of its clock that count: past the last of them it is at zero again.
+    mask: u64,
     missing_in_a_row: u32,
     /// How often the device was demoted: stamps from before and after do not compare.
     demotions: u16,
@@ -47,11 +49,13 @@ pub struct Stamps {
 }
 
 impl Stamps {
-    /// The stamps of a device that runs by `plan`.
-    pub fn new(plan: &Plan) -> Stamps {
+    /// The stamps of a device that runs by `plan` and has `clock`.
+    pub fn new(plan: &Plan, clock: Option<ClockInfo>) -> Stamps {
+        let bits = clock.map_or(u64::BITS, |clock| clock.bits.clamp(1, u64::BITS));
         Stamps {
             by_device: plan.uses(Capability::RxTimestamp),
             last: None,
+            mask: u64::MAX >> (u64::BITS - bits),
             missing_in_a_row: 0,
             demotions: 0,
             counters: StampCounters::default(),
@@ -87,7 +91,8 @@ impl Stamps {
         self.missing_in_a_row = 0;
         match self.last.replace(stamp) {
             Some(last) if last.compares_with(&stamp) => {
-                if stamp.ticks < last.ticks {
+                // Half the counter's period or more ahead is behind.
+                if stamp.ticks.wrapping_sub(last.ticks) & self.mask > self.mask / 2 {
                     self.counters.rx_stamp_backwards += 1;
                     self.demote(Drift::StampWentBack, observations);
                     return host_stamp(now);
@@ -157,7 +162,7 @@ mod tests {
             (vec![None, None], Observed::Unproven, 2),
         ] {
             let (mut stamps_of, mut seen) =
-                (Stamps::new(&plan(Policy::Prefer)), Observations::default());
+                (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
             for stamp in stamps {
                 stamps_of.stamp(NOW, &meta(stamp), &mut seen);
             }
@@ -167,9 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn a_counter_that_wraps_does_not_go_back() {
+        for (bits, from, to, wrong) in [
+            (48, (1 << 48) - 5, 3, 0),
+            (63, (1 << 63) - 5, 3, 0),
+            (64, u64::MAX, 3, 0),
+            (48, 3, (1 << 48) - 5, 1),
+            (64, 1 << 48, 3, 1),
+        ] {
+            let (id, domain) = (ClockId(1), Domain::NicNs);
+            let clock = ClockInfo { id, domain, ticks_per_s: 1_000_000_000, bits };
+            let mut stamps = Stamps::new(&plan(Policy::Prefer), Some(clock));
+            let mut seen = Observations::default();
+            stamps.stamp(NOW, &meta(Some((from, 0))), &mut seen);
+            stamps.stamp(NOW, &meta(Some((to, 0))), &mut seen);
+            assert_eq!(stamps.counters().rx_stamp_backwards, wrong, "{bits} bits: {from} to {to}");
+        }
+    }
+
+    #[test]
     fn a_frame_without_a_stamp_has_the_host_s_and_never_none_nor_zero() {
         let mut seen = Observations::default();
-        let mut off = Stamps::new(&plan(Policy::Off));
+        let mut off = Stamps::new(&plan(Policy::Off), None);
         assert_eq!(off.stamp(NOW, &meta(None), &mut seen), host_stamp(NOW));
         // What the plan does not leave to the device is not taken from it.
         assert_eq!(off.stamp(NOW, &meta(Some((5, 0))), &mut seen), host_stamp(NOW));
@@ -182,7 +206,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_is_demoted_and_promoted_it_counts_anew() {
         let plan = plan(Policy::Prefer);
-        let (mut stamps, mut seen) = (Stamps::new(&plan), Observations::default());
+        let (mut stamps, mut seen) = (Stamps::new(&plan, None), Observations::default());
         let first = stamps.stamp(NOW, &meta(Some((50, 0))), &mut seen);
         assert_eq!(stamps.stamp(NOW, &meta(Some((40, 0))), &mut seen), host_stamp(NOW));
         let demotion =
@@ -199,7 +223,8 @@ mod tests {
 
     #[test]
     fn a_device_that_stamps_no_more_is_demoted_after_so_many_frames_in_a_row() {
-        let (mut stamps, mut seen) = (Stamps::new(&plan(Policy::Prefer)), Observations::default());
+        let (mut stamps, mut seen) =
+            (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
         for round in 0..2 {
             for _ in 1..MISSING_IN_A_ROW_MAX {
                 stamps.stamp(NOW, &meta(None), &mut seen);

@@ -174,3 +174,40 @@ fn every_connection_ends_and_gives_its_place_back() {
         pair.theirs.counters().find(|(name, _)| *name == "logon_unknown_identity").unwrap().1;
     assert!(refused >= 40, "{refused}");
 }
+
+#[test]
+fn what_was_demoted_is_told_once_and_given_back_on_request() {
+    let liar = Model { verdicts: VerdictStyle::AlwaysGood, ..Model::full() };
+    let mut audited = Profile::all(Policy::Prefer);
+    audited.rx_checksum_audit = Audit::Always;
+    let terms = Terms { ours: audited.clone(), theirs: audited, ..terms(liar, Policy::Prefer, 5) };
+    let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
+    pair.wire.set_faults(Direction::BToA, Faults { corrupt_ppm: 100_000, ..Faults::default() });
+    let told = |pair: &mut Pair<Taker>| {
+        std::iter::from_fn(|| pair.ours.next_demotion())
+            .map(|told| told.capability)
+            .collect::<Vec<_>>()
+    };
+    while pair.ours.app().reports_received() < ORDERS / 2 {
+        pair.step();
+    }
+    let mut first = told(&mut pair);
+    first.sort();
+    assert_eq!(first, [Capability::RxIpv4Checksum, Capability::RxTcpChecksum]);
+    assert_eq!(told(&mut pair), []);
+
+    // It lies on, and is found out again.
+    assert_eq!(pair.ours.promote().as_slice(), first);
+    assert_eq!(
+        pair.ours.observations().of(Capability::RxTcpChecksum).observed(),
+        Observed::Unproven
+    );
+    trade(&mut pair, "promoted");
+    let mut second = told(&mut pair);
+    second.sort();
+    assert_eq!(second, first);
+    assert_eq!(counter(&pair, "nic_demoted"), 4);
+    assert_eq!(pair.theirs.app().fills(), ORDERS);
+    assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0);
+    assert_eq!(pair.ours.promote().len(), 2);
+}

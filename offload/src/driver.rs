@@ -73,7 +73,7 @@ pub const DRIVERS: &[Driver] = &[
     driver("net_ixgbe", &[], IsolationOrder::Never, RuleOrder::AfterStart),
     driver("net_e1000_igb", &[], IsolationOrder::Never, RuleOrder::AfterStart),
     driver("net_e1000_em", &[], IsolationOrder::Never, RuleOrder::Never),
-    driver("net_sfc_efx", &[], IsolationOrder::WhileStopped, RuleOrder::AfterStart),
+    driver("net_sfc_efx", &[], IsolationOrder::BeforeConfigure, RuleOrder::AfterStart),
     driver("net_ena", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("net_bnxt", &[], IsolationOrder::Never, RuleOrder::AfterStart),
     driver("net_virtio", &[], IsolationOrder::Never, RuleOrder::Never),

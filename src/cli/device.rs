@@ -51,6 +51,7 @@ pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wi
         a: model.clone(),
         b: model,
         frames: profile.frames,
+        rx_descriptors: profile.queues.rx_descriptors.into(),
         ..sim::Config::default()
     };
     sim::pair(config, 0)

@@ -18,7 +18,7 @@ pub(super) fn of(capability: Capability) -> Fallback {
         Capability::RxTcpChecksum => host("every TCP segment is summed in software"),
         Capability::TxIpv4Checksum => host("each IPv4 header is summed as it is written"),
         Capability::TxTcpChecksum => host("summed while the payload is copied into the frame"),
-        Capability::RxTimestamp => host("host monotonic clock, read after rx_burst"),
+        Capability::RxTimestamp => host("host's clock, read after rx_burst"),
         Capability::RxTimestampRealTime => {
             host("stamps are converted to the time of day off the path")
         }
