@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use fixwire_hw::sim::models;
 use serde_json::Value;
 
 const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
@@ -62,16 +63,9 @@ fn a_connectx5_is_planned_by_its_own_profile_with_outcome_provider_and_reason() 
 
 #[test]
 fn a_nic_model_is_planned_by_the_profile_of_its_name_unless_told_otherwise() {
-    let listed = json(&fixwire(&["profiles", "list", "--json"]));
-    let names: Vec<&str> = listed["profiles"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter_map(|profile| profile["name"].as_str())
-        .filter(|name| *name != "default")
-        .collect();
-    assert!(names.len() >= 18, "{names:?}");
-    for name in names {
+    let listed = text(&fixwire(&["profiles", "list"]));
+    for name in models::names() {
+        assert!(listed.contains(&format!("│ {name} ")), "{name}: {listed}");
         let output = fixwire(&["plan", "--nic", &format!("sim:{name}"), "--json"]);
         assert!(errors(&output).is_empty(), "{name}: {}", errors(&output));
         assert_eq!(json(&output)["profile"], name);
