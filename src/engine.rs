@@ -14,13 +14,14 @@ use crate::neighbor::{Neighbors, Network};
 use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
 use crate::offload::nic::{Burst, Frame, Nic};
-use crate::offload::observe::{Demotion, Observations};
+use crate::offload::observe::{DeviceEvent, Observations};
 use crate::offload::plan::Plan;
 use crate::stamps::Stamps;
 use crate::steer::Steering;
 use crate::tcp::{Config, Stack};
 use crate::time::{Clock, Instant, Now};
 use crate::verify::Verifier;
+use crate::watch::Watch;
 use crate::wire::{Refusal, RefusalCounters};
 
 /// Everything from the device to the strategy, set up once and then polled.
@@ -36,6 +37,7 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) tcp: Stack,
     pub(crate) desk: Desk<A>,
     pub(crate) observations: Observations,
+    pub(crate) watch: Watch,
     pub(crate) outbound: Burst<N::Frame>,
     /// Boxed, so that a round takes it out and puts it back by its address.
     inbound: Option<Box<Burst<N::Frame>>>,
@@ -84,6 +86,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             steering: Steering::new(&plan)?,
             stamps: Stamps::new(&plan, nic.clock()),
             verifier: Verifier::new(&plan),
+            watch: Watch::new(&plan),
             emitter: Emitter::new(&plan, setup.network),
             neighbors: Neighbors::new(setup.network),
             observations: Observations::default(),
@@ -123,6 +126,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
         // What deadlines and applications have led to; what found no buffer or no room before.
         if A::WANTS_POLL || self.tcp.has_turns() || !self.outbound.is_empty() {
             self.send(now, clock);
+        }
+        if received == 0 && self.watch.due() <= now.mono {
+            self.look_at_device(now.mono);
         }
         received
     }
@@ -206,7 +212,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// The earliest moment at which [`poll`](Engine::poll) has something to do though nothing arrives.
     pub fn next_timeout(&self) -> Instant {
-        self.neighbors.next_timeout().min(self.tcp.next_timeout()).min(self.desk.next_timeout())
+        let ours = self.neighbors.next_timeout().min(self.watch.due());
+        ours.min(self.tcp.next_timeout()).min(self.desk.next_timeout())
     }
 
     /// Begins to log every session out; [`is_idle`](Engine::is_idle) tells when all are down.
@@ -271,10 +278,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
         &self.observations
     }
 
-    /// The oldest demotion that nobody has asked for: a capability that the host has taken over, because the
-    /// device was found wrong. No byte is lost by it, doubled or put out of order.
-    pub fn next_demotion(&mut self) -> Option<Demotion> {
-        self.observations.next_demotion()
+    /// The oldest event of the device's that nobody has asked for. Of a capability that the host has taken
+    /// over, because the device was found wrong, no byte is lost, doubled or put out of order.
+    pub fn next_device_event(&mut self) -> Option<DeviceEvent> {
+        self.observations.next_event()
     }
 
     /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It
@@ -290,7 +297,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.verifier.promote(&self.plan, *capability);
             match capability {
                 Capability::RxTimestamp => self.stamps.promote(&self.plan),
-                Capability::FlowSteering => self.steering.promote(&self.plan),
+                Capability::FlowSteering | Capability::FlowCount => {
+                    self.steering.promote(&self.plan);
+                }
                 _ => {}
             }
         }
@@ -298,9 +307,15 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// What a steering rule has matched, by its number in the plan, if it counts: as counted by whoever
-    /// steers.
+    /// does. A device that lost its rules loses what they counted since the last look.
     pub fn flow_count(&self, rule: usize) -> Option<Count> {
-        self.nic.flow_count(rule).or_else(|| self.steering.count(rule))
+        let device = self.nic.flow_count(rule).filter(|_| self.plan.uses(Capability::FlowCount));
+        let host = self.steering.count(rule);
+        if self.steering.device_counts() {
+            device.map(|count| self.watch.counted(rule, count))
+        } else {
+            host.map(|count| self.watch.counted(rule, Count::default()).plus(count))
+        }
     }
 
     /// What was measured.
@@ -316,6 +331,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .collect::<Vec<_>>()
             .into_iter()
             .chain(self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
+            .chain(self.watch.counters().iter())
             .chain([("nic_steered_wrongly", self.steering.contradicted())])
             .chain([("nic_demoted", self.observations.demoted())])
             .chain(self.verifier.counters().iter())

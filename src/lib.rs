@@ -20,6 +20,7 @@ pub mod stamps;
 pub mod steer;
 pub mod tcp;
 pub mod verify;
+pub mod watch;
 pub mod wire;
 
 pub use fixwire_offload as offload;

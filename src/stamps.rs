@@ -128,7 +128,7 @@ fn host_stamp(now: Now) -> RxStamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::offload::observe::{Demotion, Observed};
+    use crate::offload::observe::{Demotion, DeviceEvent, Observed};
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
     use crate::time::{Instant, UtcTime};
@@ -139,6 +139,11 @@ mod tests {
         let advert = Advert { by: Provider::Model, how: "for a test" };
         let device = Capabilities::NONE.with(Capability::RxTimestamp, advert);
         Plan::negotiate("test", &Profile::all(policy), &device)
+    }
+
+    fn demoted(drift: Drift) -> Option<DeviceEvent> {
+        let capability = Capability::RxTimestamp;
+        Some(DeviceEvent::Demoted(Demotion { capability, drift }))
     }
 
     fn meta(stamp: Option<(u64, u16)>) -> RxMeta {
@@ -200,7 +205,7 @@ mod tests {
         let by_driver = RxStamp { ticks: 70, ..host_stamp(NOW) };
         let meta = RxMeta { stamp: Some(by_driver), ..RxMeta::UNKNOWN };
         assert_eq!(off.stamp(NOW, &meta, &mut seen), by_driver);
-        assert_eq!(seen.next_demotion(), None);
+        assert_eq!(seen.next_event(), None);
     }
 
     #[test]
@@ -209,9 +214,7 @@ mod tests {
         let (mut stamps, mut seen) = (Stamps::new(&plan, None), Observations::default());
         let first = stamps.stamp(NOW, &meta(Some((50, 0))), &mut seen);
         assert_eq!(stamps.stamp(NOW, &meta(Some((40, 0))), &mut seen), host_stamp(NOW));
-        let demotion =
-            Demotion { capability: Capability::RxTimestamp, drift: Drift::StampWentBack };
-        assert_eq!((seen.next_demotion(), seen.next_demotion()), (Some(demotion), None));
+        assert_eq!((seen.next_event(), seen.next_event()), (demoted(Drift::StampWentBack), None));
         assert_eq!(stamps.stamp(NOW, &meta(Some((60, 0))), &mut seen), host_stamp(NOW));
 
         stamps.promote(&plan);
@@ -229,16 +232,13 @@ mod tests {
             for _ in 1..MISSING_IN_A_ROW_MAX {
                 stamps.stamp(NOW, &meta(None), &mut seen);
             }
-            assert_eq!(seen.next_demotion(), None);
+            assert_eq!(seen.next_event(), None);
             if round == 0 {
                 stamps.stamp(NOW, &meta(Some((5, 0))), &mut seen);
             }
         }
         stamps.stamp(NOW, &meta(None), &mut seen);
-        assert_eq!(
-            seen.next_demotion().map(|demotion| demotion.drift),
-            Some(Drift::StampsVanished)
-        );
+        assert_eq!(seen.next_event(), demoted(Drift::StampsVanished));
         assert_eq!(stamps.counters().rx_stamp_missing, 2 * u64::from(MISSING_IN_A_ROW_MAX) - 1);
     }
 }

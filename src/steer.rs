@@ -10,8 +10,8 @@ use crate::desk::SessionPlan;
 use crate::fix::Role;
 use crate::offload::capability::Capability;
 use crate::offload::flow::{
-    Actions, AddrMatch, Classifier, Count, Fate, FlowKey, FlowRule, Matched, OnMiss, Outcome,
-    Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
+    Actions, AddrMatch, Classifier, Count, Fate, FlowKey, FlowRule, Masks, Matched, OnMiss,
+    Outcome, Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
 };
 use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
@@ -68,6 +68,19 @@ pub(crate) struct Steering {
     auditor: Auditor,
     twin: Option<Classifier>,
     contradicted: u64,
+    /// By rule, where the device steers.
+    rules: Box<[Steered]>,
+    is_isolated: bool,
+    /// The device was found to count wrongly: every frame is looked at, and the twin counts.
+    counts: bool,
+}
+
+/// What is known of a rule that the device steers by.
+#[derive(Clone, Copy, Debug)]
+struct Steered {
+    is_masked: bool,
+    /// Frames of its that were looked at since somebody asked.
+    looked_at: u32,
 }
 
 impl Steering {
@@ -86,6 +99,10 @@ impl Steering {
             .map_err(|refused| refused.to_string())?;
         let until_look = if twin.is_some() { 1 } else { u64::MAX };
         let auditor = Auditor::new(plan.rx_checksum_audit);
+        let rules = plan.rules().rules().iter().filter(|_| by_device).map(|rule| Steered {
+            is_masked: Masks::needed(&rule.pattern) != Masks::Exact,
+            looked_at: 0,
+        });
         Ok(Steering {
             until_look,
             by_device,
@@ -93,6 +110,9 @@ impl Steering {
             auditor,
             twin,
             contradicted: 0,
+            rules: rules.collect(),
+            is_isolated: plan.uses(Capability::FlowIsolation),
+            counts: !by_device,
         })
     }
 
@@ -131,13 +151,12 @@ impl Steering {
         if self.by_device {
             if agrees(&outcome, meta) {
                 observations.of_mut(Capability::FlowSteering).agreed += 1;
+                self.note(&outcome, bytes.len(), observations);
                 self.until_look = self.next_look();
                 return Ok(());
             }
-            observations.demote(Capability::FlowSteering, Drift::SteeredWrongly);
             self.contradicted += 1;
-            self.by_device = false;
-            self.until_look = 1;
+            self.take_over(Drift::SteeredWrongly, observations);
         }
         let Some(twin) = &mut self.twin else { return Ok(()) };
         twin.record(&outcome, bytes.len());
@@ -153,8 +172,60 @@ impl Steering {
         }
     }
 
+    /// A frame that the device steered right: what else that shows.
+    fn note(&mut self, outcome: &Outcome, frame_len: usize, observations: &mut Observations) {
+        let Some(twin) = &mut self.twin else { return };
+        // What an isolated device keeps away is not seen; what it lets in is at least ours.
+        observations.of_mut(Capability::FlowIsolation).seen += u64::from(self.is_isolated);
+        let Outcome::Matched(Matched { rule, actions }) = outcome else { return };
+        observations.of_mut(Capability::FlowMark).agreed += u64::from(actions.mark.is_some());
+        if self.counts {
+            twin.record(outcome, frame_len);
+        }
+        if let Some(rule) = self.rules.get_mut(usize::from(*rule)) {
+            observations.of_mut(Capability::FlowMasked).agreed += u64::from(rule.is_masked);
+            rule.looked_at = rule.looked_at.saturating_add(1);
+        }
+    }
+
+    /// The twin decides from here on, and counts.
+    #[cold]
+    pub(crate) fn take_over(&mut self, drift: Drift, observations: &mut Observations) {
+        observations.demote(Capability::FlowSteering, drift);
+        self.by_device = false;
+        self.counts = true;
+        self.until_look = 1;
+    }
+
+    /// The twin counts from here on, whoever steers.
+    #[cold]
+    pub(crate) fn take_over_counting(&mut self, observations: &mut Observations) {
+        observations.demote(Capability::FlowCount, Drift::CountStoodStill);
+        self.counts = true;
+        self.until_look = 1;
+    }
+
+    /// Whether the device steers and is believed.
+    pub(crate) fn is_by_device(&self) -> bool {
+        self.by_device
+    }
+
+    /// Whether the device counts and is believed.
+    pub(crate) fn device_counts(&self) -> bool {
+        !self.counts
+    }
+
+    /// Frames of one rule's that the device steered right and that were looked at since the last time that
+    /// somebody asked.
+    pub(crate) fn take_looked_at(&mut self, rule: usize) -> u32 {
+        self.rules.get_mut(rule).map_or(0, |rule| core::mem::take(&mut rule.looked_at))
+    }
+
     /// How many frames pass until one is looked at again.
     fn next_look(&mut self) -> u64 {
+        if self.counts {
+            return 1;
+        }
         if self.proof_left > 0 {
             self.proof_left -= 1;
             return 1;
@@ -165,10 +236,11 @@ impl Steering {
     /// The device is believed again, as far as the plan leaves steering to it, and proves itself anew.
     pub(crate) fn promote(&mut self, plan: &Plan) {
         self.by_device = plan.uses(Capability::FlowSteering);
+        self.counts = !self.by_device;
         self.proof_left = PROOF_FRAMES;
     }
 
-    /// What the twin has counted of a rule: all there is where it steers.
+    /// What the twin has counted of a rule, since it counts.
     pub(crate) fn count(&self, rule: usize) -> Option<Count> {
         self.twin.as_ref()?.count(rule)
     }
@@ -331,6 +403,26 @@ mod tests {
             assert_eq!(dropped, Err(Refusal::FlowDropped));
             assert_eq!(steering.contradicted(), 1);
         }
+    }
+
+    #[test]
+    fn a_device_that_counts_wrongly_steers_on_and_is_counted_for() {
+        let own = [own_rules()[2].counted()];
+        let (mut steering, mut seen) = steering(true, &own, Audit::Off);
+        let marked = RxMeta { mark: Some(5), ..RxMeta::UNKNOWN };
+        let mut admit = |steering: &mut Steering| {
+            assert_eq!(steering.admits(&marked, &frame(6668), &mut seen), Ok(()));
+        };
+        admit(&mut steering);
+        assert_eq!((steering.take_looked_at(0), steering.take_looked_at(0)), (1, 0));
+        assert_eq!(steering.count(0).unwrap().hits, 0, "the device's to count");
+        steering.take_over_counting(&mut Observations::default());
+        for _ in 0..2 * PROOF_FRAMES {
+            admit(&mut steering);
+        }
+        assert_eq!(steering.count(0).unwrap().hits, u64::from(2 * PROOF_FRAMES));
+        assert!(steering.is_by_device() && !steering.device_counts());
+        assert_eq!(seen.of(Capability::FlowMark).observed(), Observed::Proven);
     }
 
     #[test]

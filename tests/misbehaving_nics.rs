@@ -7,7 +7,7 @@ use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
-use fixwire::offload::observe::{Demotion, Drift, Observed};
+use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift, Observed};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire::tcp::Config;
@@ -61,6 +61,10 @@ fn trade_to_the_end(pair: &mut Pair<Taker>, what: &str) {
 
 fn counter(pair: &Pair<Taker>, name: &str) -> u64 {
     pair.ours.counters().find(|(known, _)| *known == name).map_or(0, |(_, count)| count)
+}
+
+fn events(pair: &mut Pair<Taker>) -> Vec<DeviceEvent> {
+    std::iter::from_fn(|| pair.ours.next_device_event()).collect()
 }
 
 #[test]
@@ -134,29 +138,114 @@ fn a_stamp_that_vanishes_is_counted_and_one_that_goes_back_demotes_and_the_order
     assert!(counter(&pair, "rx_stamp_missing") > 10);
     assert_eq!(counter(&pair, "rx_stamp_backwards"), 1);
     let demotion = Demotion { capability: Capability::RxTimestamp, drift: Drift::StampWentBack };
-    assert_eq!((pair.ours.next_demotion(), pair.ours.next_demotion()), (Some(demotion), None));
+    assert_eq!(events(&mut pair), [DeviceEvent::Demoted(demotion)]);
+}
+
+/// Orders are traded to the end, though the first NIC is started anew on the way and loses its rules.
+fn trade_over_a_restart(mut model: Model, what: &str) -> Pair<Taker> {
+    model.faults.loses_rules = true;
+    let mut pair = pair(model);
+    trade_until(&mut pair, 100);
+    pair.wire.restart(End::A);
+    trade_to_the_end(&mut pair, what);
+    pair
 }
 
 #[test]
-fn rules_lost_on_a_restart_leave_an_isolated_port_deaf_and_the_same_one_open_goes_on() {
-    for isolates in [true, false] {
-        let mut model = Model::named("sim").unwrap();
-        model.faults = NicFaults { loses_rules: true, ..NicFaults::default() };
-        if !isolates {
-            let capabilities = model.capabilities.clone().without(Capability::FlowIsolation);
-            model.capabilities = capabilities;
-            model.capabilities.flow.isolation = false;
+fn rules_lost_on_a_restart_are_installed_anew_where_counters_show_it_and_where_silence_does() {
+    for (name, counts, isolates, doubt) in [
+        ("sim", true, true, Some(Doubt::CounterLost)),
+        ("connectx5", true, true, Some(Doubt::CounterLost)),
+        ("sim", false, true, Some(Doubt::Silence)),
+        // It lets everything in: nothing is lost, and the counters show it all the same.
+        ("sim", true, false, Some(Doubt::CounterLost)),
+        ("sim", false, false, None),
+    ] {
+        let mut model = Model::named(name).unwrap();
+        let lacks = [(counts, Capability::FlowCount), (isolates, Capability::FlowIsolation)];
+        for (_, lacking) in lacks.into_iter().filter(|(has, _)| !has) {
+            model.capabilities = model.capabilities.without(lacking);
         }
-        let mut pair = pair(model);
-        trade_until(&mut pair, 100);
-        pair.wire.restart(End::A);
-        if !isolates {
-            trade_to_the_end(&mut pair, "open");
-            continue;
-        }
+        model.capabilities.flow.isolation = isolates;
+        let what = format!("{name}, counts: {counts}, isolates: {isolates}");
+        let mut pair = trade_over_a_restart(model, &what);
         pair.run_for(Duration::from_s(1));
-        let before = pair.ours.app().reports_received();
-        pair.run_for(Duration::from_s(5));
-        assert_eq!(pair.ours.app().reports_received(), before, "deaf");
+        let expected: Vec<_> = doubt.map(DeviceEvent::RulesInstalled).into_iter().collect();
+        assert_eq!(events(&mut pair), expected, "{what}");
+        assert_eq!(counter(&pair, "nic_rules_installed_anew"), expected.len() as u64, "{what}");
+        if counts && isolates {
+            // Those since the last look before the restart are lost, and no others.
+            let hits = pair.ours.flow_count(0).unwrap().hits;
+            assert!(hits > ORDERS - 100, "{what}: {hits}");
+        }
     }
+}
+
+#[test]
+fn a_link_that_was_down_brings_the_rules_into_doubt_and_no_order_is_lost() {
+    let mut pair = pair(connectx5());
+    trade_until(&mut pair, 100);
+    pair.wire.set_plugged(false);
+    pair.run_for(Duration::from_s(2));
+    assert_eq!(
+        events(&mut pair),
+        [DeviceEvent::LinkDown, DeviceEvent::RulesInstalled(Doubt::Silence)]
+    );
+    pair.wire.set_plugged(true);
+    trade_to_the_end(&mut pair, "link");
+    assert_eq!(
+        events(&mut pair),
+        [DeviceEvent::LinkUp, DeviceEvent::RulesInstalled(Doubt::LinkCameUp)]
+    );
+    assert_eq!(counter(&pair, "nic_link_down"), 1);
+}
+
+#[test]
+fn a_device_that_does_not_take_its_rules_again_is_asked_until_it_does_and_steered_for() {
+    let mut pair = pair(connectx5());
+    trade_until(&mut pair, 100);
+    let refuses = NicFaults { refuses_rules: true, ..NicFaults::default() };
+    pair.wire.set_nic_faults(End::A, refuses);
+    pair.wire.restart(End::A);
+    pair.run_for(Duration::from_ms(5_500));
+    let drift = Drift::RulesRefused;
+    let demotion = Demotion { capability: Capability::FlowSteering, drift };
+    assert_eq!(events(&mut pair), [DeviceEvent::Demoted(demotion)]);
+    // At the first look, and then once a second.
+    assert_eq!(counter(&pair, "nic_rules_refused"), 6);
+    pair.wire.set_nic_faults(End::A, NicFaults::default());
+    trade_to_the_end(&mut pair, "refused");
+    assert_eq!(events(&mut pair), [DeviceEvent::RulesInstalled(Doubt::CounterLost)]);
+    assert_eq!(pair.ours.promote().as_slice(), [Capability::FlowSteering]);
+}
+
+#[test]
+fn rules_that_move_their_counters_are_proven_and_a_counter_that_stands_still_is_the_host_s() {
+    let mut pair = pair(connectx5());
+    trade_until(&mut pair, 100);
+    pair.run_for(Duration::from_s(1));
+    let observed = |pair: &Pair<Taker>, of| pair.ours.observations().of(of).observed();
+    for proven in [Capability::FlowSteering, Capability::FlowCount, Capability::FlowMasked] {
+        assert_eq!(observed(&pair, proven), Observed::Proven, "{proven}");
+    }
+    assert_eq!(observed(&pair, Capability::FlowIsolation), Observed::Passive);
+    let counted = pair.ours.flow_count(0).unwrap().hits;
+    assert!(counted > 100, "{counted}");
+    pair.wire.restart(End::A);
+    pair.run_for(Duration::from_s(1));
+    assert!(
+        pair.ours.flow_count(0).unwrap().hits >= counted,
+        "what was counted before is not lost"
+    );
+    assert_eq!(events(&mut pair), [DeviceEvent::RulesInstalled(Doubt::CounterLost)]);
+    let zero = NicFaults { counts_read_zero: true, ..NicFaults::default() };
+    pair.wire.set_nic_faults(End::A, zero);
+    // Heartbeats go on once there are no orders, and are counted.
+    trade_to_the_end(&mut pair, "counters");
+    pair.run_for(Duration::from_s(120));
+    let demotion = Demotion { capability: Capability::FlowCount, drift: Drift::CountStoodStill };
+    let installed = DeviceEvent::RulesInstalled(Doubt::CounterStoodStill);
+    assert_eq!(events(&mut pair), [installed, DeviceEvent::Demoted(demotion)]);
+    assert!(pair.ours.plan().uses(Capability::FlowSteering));
+    assert_eq!(observed(&pair, Capability::FlowSteering), Observed::Proven);
 }

@@ -8,7 +8,7 @@ use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
-use fixwire::offload::observe::Observed;
+use fixwire::offload::observe::{DeviceEvent, Observed};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire::tcp::Config;
@@ -184,8 +184,11 @@ fn what_was_demoted_is_told_once_and_given_back_on_request() {
     let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
     pair.wire.set_faults(Direction::BToA, Faults { corrupt_ppm: 100_000, ..Faults::default() });
     let told = |pair: &mut Pair<Taker>| {
-        std::iter::from_fn(|| pair.ours.next_demotion())
-            .map(|told| told.capability)
+        std::iter::from_fn(|| pair.ours.next_device_event())
+            .map(|told| match told {
+                DeviceEvent::Demoted(demotion) => demotion.capability,
+                other => panic!("{other:?}"),
+            })
             .collect::<Vec<_>>()
     };
     while pair.ours.app().reports_received() < ORDERS / 2 {

@@ -175,9 +175,16 @@ impl<B: Backend> Device<B, Started> {
     /// [`DeviceError::Failed`] when the device does not come up again.
     pub fn steer(mut self) -> Result<(B::Nic, Plan), DeviceError<B::Error>> {
         let mut plan = self.step.0;
-        if plan.uses(Capability::FlowSteering)
-            && let Err(reason) = self.backend.steer(plan.rules())
-        {
+        if !plan.uses(Capability::FlowSteering) {
+            return Ok((self.backend.run(), plan));
+        }
+        let mut installed = self.backend.steer(&plan.device_rules());
+        if installed.is_err() && plan.counts_all() {
+            // It may be for our counters, which are worth less than the rules.
+            plan = plan.without_counters_of_its_own();
+            installed = self.backend.steer(&plan.device_rules());
+        }
+        if let Err(reason) = installed {
             let reason = format!("a rule was refused: {reason}");
             plan = refuse_unmet(plan.demoted(Capability::FlowSteering, &reason))?;
             self.backend.stop()?;

@@ -161,7 +161,17 @@ pub trait Nic {
         None
     }
 
-    /// What the steering rule of this number has matched, where the device counts it.
+    /// Installs rules on the running device in place of those that were there, because it may have lost
+    /// them. What arrives meanwhile may be lost, and its counts begin anew.
+    ///
+    /// # Errors
+    /// A rule was refused; the reason is the device's.
+    fn steer(&mut self, _rules: &flow::RuleSet) -> Result<(), String> {
+        Err("it has no flow table".to_owned())
+    }
+
+    /// What the steering rule of this number has matched, where the device counts it; `None` where it does
+    /// not, or where the rule is gone.
     fn flow_count(&self, _rule: usize) -> Option<flow::Count> {
         None
     }

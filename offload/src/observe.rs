@@ -68,6 +68,10 @@ pub enum Drift {
     StampsVanished,
     /// A frame came that a rule sends elsewhere, or not as the rule says.
     SteeredWrongly,
+    /// It lost its rules and did not take them again.
+    RulesRefused,
+    /// Frames that a rule matches came, and its counter stood still.
+    CountStoodStill,
 }
 
 impl Drift {
@@ -78,6 +82,8 @@ impl Drift {
             Drift::StampWentBack => "stamp_went_back",
             Drift::StampsVanished => "stamps_vanished",
             Drift::SteeredWrongly => "steered_wrongly",
+            Drift::RulesRefused => "rules_refused",
+            Drift::CountStoodStill => "count_stood_still",
         }
     }
 }
@@ -90,6 +96,10 @@ impl fmt::Display for Drift {
             Drift::StampsVanished => "frame after frame came without the device's stamp",
             Drift::SteeredWrongly => {
                 "a frame came that a rule sends elsewhere, or without its mark"
+            }
+            Drift::RulesRefused => "the device may have lost its rules and did not take them again",
+            Drift::CountStoodStill => {
+                "frames came that a rule counts, and its counter stood still, installed anew too"
             }
         })
     }
@@ -104,17 +114,68 @@ pub struct Demotion {
     pub drift: Drift,
 }
 
-/// The evidence for every capability, and the demotions that nobody has asked for yet.
+/// Why a device's steering rules were doubted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The link was down, as it is when a driver starts its port again.
+    LinkCameUp,
+    /// A rule's counter is gone, or reads less than it did.
+    CounterLost,
+    /// Frames that a rule matches came, and its counter stood still.
+    CounterStoodStill,
+    /// TCP sent again and again, and no frame of any kind came.
+    Silence,
+}
+
+impl Doubt {
+    /// Its name for machines.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Doubt::LinkCameUp => "link_came_up",
+            Doubt::CounterLost => "counter_lost",
+            Doubt::CounterStoodStill => "counter_stood_still",
+            Doubt::Silence => "silence",
+        }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Doubt::LinkCameUp => "the link was down",
+            Doubt::CounterLost => "a rule's counter is gone or went back",
+            Doubt::CounterStoodStill => {
+                "frames came that a rule counts, and its counter stood still"
+            }
+            Doubt::Silence => "segments were sent again and again, and not one frame came",
+        })
+    }
+}
+
+/// What happened to a running device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// It was found wrong.
+    Demoted(Demotion),
+    /// No frame can pass any more.
+    LinkDown,
+    /// Frames can pass again.
+    LinkUp,
+    /// Its steering rules were installed anew.
+    RulesInstalled(Doubt),
+}
+
+/// The evidence for every capability, and the events that nobody has asked for yet.
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
     evidence: [Evidence; Capability::COUNT],
-    demotions: ArrayVec<Demotion, DEMOTIONS_MAX>,
+    events: ArrayVec<DeviceEvent, EVENTS_MAX>,
     demoted: u64,
 }
 
-/// Demotions that are kept until somebody asks. There are as many as there are promotions, and one for each
-/// capability that can be demoted.
-const DEMOTIONS_MAX: usize = 16;
+/// Events that are kept until somebody asks; of more the first are. Demotions are as many as promotions,
+/// and one for each capability that can be demoted.
+const EVENTS_MAX: usize = 32;
 
 impl Observations {
     /// The evidence for `capability`.
@@ -134,15 +195,21 @@ impl Observations {
     pub fn demote(&mut self, capability: Capability, drift: Drift) {
         self.of_mut(capability).contradicted += 1;
         self.demoted += 1;
-        let _ = self.demotions.try_push(Demotion { capability, drift });
+        self.happened(DeviceEvent::Demoted(Demotion { capability, drift }));
     }
 
-    /// The oldest demotion that nobody has asked for.
-    pub fn next_demotion(&mut self) -> Option<Demotion> {
-        self.demotions.pop_at(0)
+    /// Something happened to the device.
+    #[cold]
+    pub fn happened(&mut self, event: DeviceEvent) {
+        let _ = self.events.try_push(event);
     }
 
-    /// How many there have been.
+    /// The oldest event that nobody has asked for.
+    pub fn next_event(&mut self) -> Option<DeviceEvent> {
+        self.events.pop_at(0)
+    }
+
+    /// How many demotions there have been.
     pub fn demoted(&self) -> u64 {
         self.demoted
     }

@@ -107,7 +107,7 @@ pub(crate) fn print(plan: &Plan, json: bool) {
 }
 
 fn for_machines(plan: &Plan) -> Value {
-    let rules: Vec<String> = plan.rules().rules().iter().map(ToString::to_string).collect();
+    let rules: Vec<String> = plan.device_rules().rules().iter().map(ToString::to_string).collect();
     json!({
         "nic": plan.nic,
         "profile": plan.profile,

@@ -61,7 +61,8 @@ pub(crate) fn plan(plan: &Plan, observations: Option<&Observations>) -> String {
 
 /// The steering rules and who keeps them, as testpmd would be told.
 fn rules(plan: &Plan) -> String {
-    let rules = plan.rules().rules();
+    let rules = plan.device_rules();
+    let rules = rules.rules();
     if rules.is_empty() {
         return String::new();
     }

@@ -9,7 +9,7 @@ use fixwire::engine::Engine;
 use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::observe::Demotion;
+use fixwire::offload::observe::{Demotion, DeviceEvent};
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,7 @@ pub(crate) enum Line {
     Words(String),
     LoggingOut(SessionId),
     Happened { event: LineEvent, session: Option<Snapshot> },
-    Demoted(Demotion),
+    Device(DeviceEvent),
     Promoted(Capability),
 }
 
@@ -74,12 +74,8 @@ impl Teller {
             Line::LoggingOut(session) => {
                 format!("{}: logging out", name(config(session, &sessions)))
             }
-            Line::Demoted(demotion) if self == Teller::Machines => {
-                demoted_object(demotion).to_string()
-            }
-            Line::Demoted(Demotion { capability, drift }) => {
-                format!("{capability}: {drift}; the host does it from here on")
-            }
+            Line::Device(event) if self == Teller::Machines => device_object(event).to_string(),
+            Line::Device(event) => device_sentence(event),
             Line::Promoted(capability) if self == Teller::Machines => {
                 json!({ "event": "promoted", "capability": capability.name() }).to_string()
             }
@@ -146,9 +142,9 @@ impl Teller {
                 voice.say(Line::Happened { event, session });
             }
         }
-        while let Some(demotion) = engine.next_demotion() {
+        while let Some(event) = engine.next_device_event() {
             if self != Teller::Nobody {
-                voice.say(Line::Demoted(demotion));
+                voice.say(Line::Device(event));
             }
         }
     }
@@ -174,13 +170,35 @@ impl Teller {
     }
 }
 
-fn demoted_object(Demotion { capability, drift }: Demotion) -> Value {
-    json!({
-        "event": "demoted",
-        "capability": capability.name(),
-        "reason": drift.name(),
-        "why": drift.to_string(),
-    })
+fn device_sentence(event: DeviceEvent) -> String {
+    match event {
+        DeviceEvent::Demoted(Demotion { capability, drift }) => {
+            format!("{capability}: {drift}; the host does it from here on")
+        }
+        DeviceEvent::LinkDown => "the link is down".to_owned(),
+        DeviceEvent::LinkUp => "the link is up again".to_owned(),
+        DeviceEvent::RulesInstalled(doubt) => {
+            format!("the steering rules were installed anew: {doubt}")
+        }
+    }
+}
+
+fn device_object(event: DeviceEvent) -> Value {
+    match event {
+        DeviceEvent::Demoted(Demotion { capability, drift }) => json!({
+            "event": "demoted",
+            "capability": capability.name(),
+            "reason": drift.name(),
+            "why": drift.to_string(),
+        }),
+        DeviceEvent::LinkDown => json!({ "event": "link_down" }),
+        DeviceEvent::LinkUp => json!({ "event": "link_up" }),
+        DeviceEvent::RulesInstalled(doubt) => json!({
+            "event": "rules_installed_anew",
+            "reason": doubt.name(),
+            "why": doubt.to_string(),
+        }),
+    }
 }
 
 /// The session that an event is about, or that stood in its way.

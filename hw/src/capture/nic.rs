@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use fixwire_offload::flow::Count;
+use fixwire_offload::flow::{Count, RuleSet};
 use fixwire_offload::nic::{Burst, Frame, Link, Nic, RxMeta};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
@@ -85,6 +85,10 @@ impl<N: Nic> Nic for Captured<N> {
 
     fn clock(&self) -> Option<ClockInfo> {
         self.nic.clock()
+    }
+
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
+        self.nic.steer(rules)
     }
 
     fn flow_count(&self, rule: usize) -> Option<Count> {

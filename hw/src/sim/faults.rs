@@ -34,6 +34,8 @@ pub struct NicFaults {
     pub refuses_rules: bool,
     /// It loses its rules when it is stopped, though its driver keeps them.
     pub loses_rules: bool,
+    /// The counters of its rules read zero, whatever they match.
+    pub counts_read_zero: bool,
     /// Its receive queue stands still: frames get as far as the ring, and no poll gets one.
     pub stalled: bool,
 }

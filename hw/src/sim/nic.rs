@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use fixwire_offload::clock::Bracket;
-use fixwire_offload::flow::Count;
+use fixwire_offload::flow::{Count, RuleSet};
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxChecksum};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::{ClockId, ClockInfo};
@@ -97,6 +97,12 @@ impl Nic for SimNic {
     fn clock(&self) -> Option<ClockInfo> {
         let port = &self.shared.borrow().ports[self.end];
         port.uses.stamp.then(|| port.clock().info())
+    }
+
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
+        let mut shared = self.shared.borrow_mut();
+        shared.land(self.end);
+        shared.ports[self.end].install(rules)
     }
 
     fn flow_count(&self, rule: usize) -> Option<Count> {

@@ -58,7 +58,8 @@ impl Port {
 
     /// What a rule has counted.
     pub(super) fn flow_count(&self, rule: usize) -> Option<Count> {
-        self.table.as_ref()?.count(rule)
+        let count = self.table.as_ref()?.count(rule)?;
+        Some(if self.faults.counts_read_zero { Count::default() } else { count })
     }
 
     /// A frame has arrived: to the queue with it, or not.

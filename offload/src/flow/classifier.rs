@@ -36,6 +36,14 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Count {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Count) -> Count {
+        Count { hits: self.hits + other.hits, bytes: self.bytes + other.bytes }
+    }
+}
+
 impl Classifier {
     /// Makes the tables.
     ///

@@ -95,6 +95,15 @@ impl RuleSet {
         self
     }
 
+    /// The same with every rule counting.
+    #[must_use]
+    pub fn counted(mut self) -> RuleSet {
+        for rule in &mut self.rules {
+            *rule = rule.counted();
+        }
+        self
+    }
+
     /// The rules, in the order in which they were given; their numbers are their places.
     pub fn rules(&self) -> &[FlowRule] {
         &self.rules

@@ -171,6 +171,8 @@ pub struct Plan {
     pub gives_none: bool,
     rows: Vec<Row>,
     rules: RuleSet,
+    /// In the device every rule counts, asked for or not.
+    counts_all: bool,
 }
 
 impl Plan {
@@ -190,6 +192,7 @@ impl Plan {
             gives_none: device.gives_none && trusts_rx_tcp,
             rows,
             rules: RuleSet::EMPTY,
+            counts_all: false,
         }
     }
 
@@ -228,16 +231,35 @@ impl Plan {
         } else {
             limits.check(&self.rules).err().map(|refused| refused.to_string())
         };
-        match refused {
-            Some(reason) => self.demoted(Capability::FlowSteering, &reason),
-            None => self,
+        if let Some(reason) = refused {
+            return self.demoted(Capability::FlowSteering, &reason);
         }
+        let counted = self.rules.clone().counted();
+        self.counts_all = self.uses(Capability::FlowCount) && limits.check(&counted).is_ok();
+        self
     }
 
     /// The rules that frames are steered by, in the device or by their software twin, and what becomes of
     /// those that no rule matches.
     pub fn rules(&self) -> &RuleSet {
         &self.rules
+    }
+
+    /// The same as the device is to have them. Where it counts, each of them does: a counter shows whether its
+    /// rule is there and at work.
+    pub fn device_rules(&self) -> RuleSet {
+        if self.counts_all { self.rules.clone().counted() } else { self.rules.clone() }
+    }
+
+    /// Whether every rule counts in the device, though nobody may have asked for it.
+    pub fn counts_all(&self) -> bool {
+        self.counts_all
+    }
+
+    /// The same plan with no counter in the device but those that the rules ask for.
+    #[must_use]
+    pub fn without_counters_of_its_own(self) -> Plan {
+        Plan { counts_all: false, ..self }
     }
 
     fn on_miss(&self) -> OnMiss {
@@ -252,6 +274,7 @@ impl Plan {
         if !self.uses(Capability::RxTcpChecksum) {
             self.gives_none = false;
         }
+        self.counts_all &= self.uses(Capability::FlowCount);
         self.rules = core::mem::replace(&mut self.rules, RuleSet::EMPTY).on_missing(self.on_miss());
         self
     }
