@@ -188,15 +188,3 @@ fn the_schema_is_printed_as_it_is_committed() {
     let committed = include_str!("../offload/profiles/profile.schema.json");
     assert_eq!(printed, serde_json::from_str::<Value>(committed).unwrap());
 }
-
-#[test]
-fn a_selftest_tries_each_offload_and_tells_what_it_saw() {
-    let found = json(&fixwire(&["selftest", "--nic", "sim:connectx5", "--json"]));
-    let findings = found["findings"].as_array().unwrap();
-    assert_eq!(findings.len(), 10, "{found}");
-    assert!(findings.iter().all(|finding| finding["observed"] == "proven"), "{found}");
-    let shown = text(&fixwire(&["selftest", "--nic", "sim:virtio"]));
-    assert!(shown.trim_end().ends_with("2 right, 0 wrong"), "{shown}");
-    let refused = fixwire(&["selftest", "--nic", "tap"]);
-    assert_eq!(refused.status.code(), Some(2), "{}", errors(&refused));
-}

@@ -56,7 +56,14 @@ pub(crate) enum Ask {
     SetNetmask,
     Mtu,
     HardwareAddress,
+    Index,
+    AddBridge,
+    AddBridgePort,
 }
+
+/// `SIOCBRADDBR` and `SIOCBRADDIF` of linux/sockios.h, which the libc crate lacks.
+const ADD_BRIDGE: libc::c_ulong = 0x89a0;
+const ADD_BRIDGE_PORT: libc::c_ulong = 0x89a2;
 
 /// A socket to ask about interfaces through. It carries no data.
 pub(crate) fn control_socket() -> io::Result<OwnedFd> {
@@ -82,10 +89,14 @@ pub(crate) fn ask(
         Ask::SetNetmask => libc::SIOCSIFNETMASK,
         Ask::Mtu => libc::SIOCGIFMTU,
         Ask::HardwareAddress => libc::SIOCGIFHWADDR,
+        Ask::Index => libc::SIOCGIFINDEX,
+        Ask::AddBridge => ADD_BRIDGE,
+        Ask::AddBridgePort => ADD_BRIDGE_PORT,
     };
     let request: *mut InterfaceRequest = request;
-    // SAFETY: every request listed reads and writes at most one `struct ifreq`, which
-    // `InterfaceRequest` is as long as (asserted above), and `request` is valid for both.
+    // SAFETY: every request listed reads and writes at most one `struct ifreq`, or of a bridge to be
+    // added the name at its front, which `InterfaceRequest` is as long as (asserted above), and
+    // `request` is valid for both.
     done(unsafe { libc::ioctl(socket.as_raw_fd(), number as libc::Ioctl, request) })
 }
 

@@ -12,7 +12,10 @@ use fixwire::wire::{ipv4, tcp};
 const LINK_LEN: usize = 14;
 const IPV4_LEN: usize = 20;
 const IPV4_CHECKSUM_AT: usize = LINK_LEN + 10;
-const TCP_CHECKSUM_AT: usize = LINK_LEN + IPV4_LEN + 16;
+/// Where the TCP header of these frames begins.
+pub(crate) const TCP_AT: usize = LINK_LEN + IPV4_LEN;
+/// Where in a TCP header its checksum lies (RFC 9293 3.1).
+pub(crate) const TCP_CHECKSUM_OFFSET: usize = 16;
 
 /// What the two checksum fields hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +23,10 @@ pub(crate) enum Sums {
     Right,
     Ipv4Wrong,
     TcpWrong,
-    /// Left to the device: the field of IPv4 empty, that of TCP with the pseudo-header's sum.
-    LeftToDevice,
+    /// That of IPv4 left to the device: the field is empty.
+    Ipv4LeftToDevice,
+    /// That of TCP left to the device: the field holds the pseudo-header's sum.
+    TcpLeftToDevice,
 }
 
 /// A TCP segment in a frame.
@@ -53,10 +58,10 @@ impl ProbeFrame<'_> {
         let len = segment.len() as u16;
         let pseudo = Sum::of_tcp_pseudo_header(octets(src.ip()), octets(dst.ip()), len);
         let checksum = match sums {
-            Sums::LeftToDevice => pseudo.folded(),
+            Sums::TcpLeftToDevice => pseudo.folded(),
             _ => pseudo.plus(Sum::of(&segment)).checksum(),
         };
-        segment[16..18].copy_from_slice(&checksum.to_be_bytes());
+        segment[TCP_CHECKSUM_OFFSET..][..2].copy_from_slice(&checksum.to_be_bytes());
         let packet = ipv4::Repr {
             src: *src.ip(),
             dst: *dst.ip(),
@@ -67,12 +72,12 @@ impl ProbeFrame<'_> {
         let (dst, src) = (self.to.0, self.from.0);
         let link = ethernet::Repr { dst, src, vlan: None, ethertype: Ethertype::Ipv4 };
         let at = link.emit(&mut bytes);
-        packet.emit(&mut bytes[at..], sums == Sums::LeftToDevice);
+        packet.emit(&mut bytes[at..], sums == Sums::Ipv4LeftToDevice);
         bytes.extend(segment);
         match sums {
             Sums::Ipv4Wrong => bytes[IPV4_CHECKSUM_AT] ^= 0x01,
-            Sums::TcpWrong => bytes[TCP_CHECKSUM_AT] ^= 0x01,
-            Sums::Right | Sums::LeftToDevice => {}
+            Sums::TcpWrong => bytes[TCP_AT + TCP_CHECKSUM_OFFSET] ^= 0x01,
+            Sums::Right | Sums::Ipv4LeftToDevice | Sums::TcpLeftToDevice => {}
         }
         bytes
     }
@@ -82,14 +87,13 @@ impl ProbeFrame<'_> {
 pub(crate) fn send(nic: &mut impl Nic, bytes: &[u8], sums: Sums) -> bool {
     let Some(mut frame) = nic.tx_frame() else { return false };
     frame.space()[..bytes.len()].copy_from_slice(bytes);
-    let left = sums == Sums::LeftToDevice;
-    let checksum = if left { TxChecksum::Partial } else { TxChecksum::Full };
+    let left = |is_left| if is_left { TxChecksum::Partial } else { TxChecksum::Full };
     let meta = TxMeta {
         l2_len: LINK_LEN as u8,
         l3_len: IPV4_LEN as u8,
         l4_len: 20,
-        ipv4: checksum,
-        tcp: checksum,
+        ipv4: left(sums == Sums::Ipv4LeftToDevice),
+        tcp: left(sums == Sums::TcpLeftToDevice),
         stamp_token: 0,
     };
     frame.finish(bytes.len(), meta);

@@ -153,6 +153,20 @@ impl Control {
         Ok(())
     }
 
+    /// Makes a bridge that carries frames from each of `ports` to the others.
+    pub(crate) fn bridge(&self, bridge: &Name, ports: [&Name; 2]) -> Result<(), TapError> {
+        let request = InterfaceRequest::about(bridge.as_str());
+        self.set(Ask::AddBridge, request)
+            .map_err(|source| refused(bridge, "making the bridge", source))?;
+        for port in ports {
+            let failed = |source| refused(port, "joining to a bridge", source);
+            let index = self.get(Ask::Index, port).map_err(failed)?;
+            let request = InterfaceRequest::about(bridge.as_str()).with(&index[..4]);
+            self.set(Ask::AddBridgePort, request).map_err(failed)?;
+        }
+        self.bring_up(bridge)
+    }
+
     pub(crate) fn mtu(&self, name: &Name) -> Result<usize, TapError> {
         let value = self
             .get(Ask::Mtu, name)

@@ -44,6 +44,9 @@ use interface::Control;
 
 /// The TAP of the embedded default.
 pub const EMBEDDED_NAME: &str = "fixwire0";
+/// The other TAP of a pair, and the bridge between the two.
+const EMBEDDED_PEER_NAME: &str = "fixwire1";
+const EMBEDDED_BRIDGE_NAME: &str = "fixwirebr0";
 /// The kernel's address on a TAP that has none.
 pub const KERNEL_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 /// How many leading bits of [`KERNEL_ADDR`] name its network.
@@ -64,6 +67,7 @@ pub struct TapBackend {
     kernel: KernelSide,
     shown_as: String,
     frames: usize,
+    is_bridge_port: bool,
     listen: bool,
     counter: HostCounter,
 }
@@ -76,13 +80,33 @@ impl TapBackend {
     /// Whatever stands in the way, with its remedy. [`TapError::forbidden_by_machine`] tells
     /// whether to try something else.
     pub fn embedded() -> Result<TapBackend, TapError> {
-        // Tried before the old namespace is left, so that a machine without TAPs costs nothing. The
-        // file itself must be opened after: it belongs to the namespace that it was opened in.
-        drop(open_tun()?);
-        namespace::enter()?;
-        let control = Control::open()?;
-        control.bring_up(&Name::parse("lo")?)?;
-        TapBackend::open(control, Name::parse(EMBEDDED_NAME)?, "tap".into())
+        TapBackend::open(enter_namespace()?, Name::parse(EMBEDDED_NAME)?, "tap".into())
+    }
+
+    /// Two such TAPs, joined by a bridge of the kernel's and nothing else: what one sends the other
+    /// receives. What the sender left unfinished the bridge finishes for a receiver that did not say that
+    /// it takes it so.
+    ///
+    /// # Errors
+    /// As [`embedded`](TapBackend::embedded), and where the kernel has no bridge.
+    pub fn embedded_pair() -> Result<(TapBackend, TapBackend), TapError> {
+        let control = enter_namespace()?;
+        let open = |name| -> Result<TapBackend, TapError> {
+            let name = Name::parse(name)?;
+            let shown_as = format!("tap:{name}");
+            Ok(TapBackend::open(Control::open()?, name, shown_as)?.as_bridge_port())
+        };
+        let pair = (open(EMBEDDED_NAME)?, open(EMBEDDED_PEER_NAME)?);
+        let ports = [&pair.0.kernel.name, &pair.1.kernel.name];
+        control.bridge(&Name::parse(EMBEDDED_BRIDGE_NAME)?, ports)?;
+        Ok(pair)
+    }
+
+    /// The same without an address for the kernel's side: a port of a bridge has none.
+    #[must_use]
+    pub fn as_bridge_port(mut self) -> TapBackend {
+        self.is_bridge_port = true;
+        self
     }
 
     /// The TAP called `name` in the namespace that the process is in: the one that is there, or a
@@ -148,8 +172,20 @@ impl TapBackend {
             name,
         };
         let counter = HostCounter::best();
-        Ok(TapBackend { file, control, kernel, shown_as, frames: FRAMES, listen: false, counter })
+        let (frames, is_bridge_port, listen) = (FRAMES, false, false);
+        Ok(TapBackend { file, control, kernel, shown_as, frames, is_bridge_port, listen, counter })
     }
+}
+
+/// Enters a namespace of the process's own, where a machine has TAPs.
+fn enter_namespace() -> Result<Control, TapError> {
+    // Tried before the old namespace is left, so that a machine without TAPs costs nothing. The
+    // file itself must be opened after: it belongs to the namespace that it was opened in.
+    drop(open_tun()?);
+    namespace::enter()?;
+    let control = Control::open()?;
+    control.bring_up(&Name::parse("lo")?)?;
+    Ok(control)
 }
 
 fn open_tun() -> Result<File, TapError> {
@@ -226,7 +262,7 @@ impl Backend for TapBackend {
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, TapError> {
-        if !self.kernel.has_addr {
+        if !self.kernel.has_addr && !self.is_bridge_port {
             let KernelSide { name, addr, prefix_len, .. } = &self.kernel;
             self.control.set_address(name, *addr, *prefix_len)?;
         }

@@ -1,0 +1,156 @@
+//! `fixwire selftest`: every offload tried with frames made for it, on a line that carries nothing else.
+
+mod bench;
+
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use fixwire::offload::capability::Capability;
+use fixwire::offload::device::{Backend, Device};
+use fixwire::offload::nic::Nic;
+use fixwire::offload::observe::Observed;
+use fixwire::offload::profile::Profile;
+use fixwire::time;
+use fixwire_hw::sim::{self, Model};
+use fixwire_hw::tap::TapBackend;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::{device, profile, say, table};
+use bench::{Bench, Finding, Line};
+
+/// Try every offload that the plan leaves to the device, with frames made for it: wrong sums, sums left to
+/// the device, frames that a rule drops, frames that no rule names.
+///
+/// The line must be a loopback pair: the device, and a peer that does nothing by itself. `tap` makes two
+/// TAPs in a namespace of its own and a bridge between them; two TAPs that are there must have been joined
+/// by a bridge; a model has another behind its wire. Never run it on a venue's line. Exit code 1 when the
+/// device was found wrong.
+#[derive(Debug, Args)]
+pub(crate) struct SelftestArgs {
+    /// The device: `sim`, `sim:MODEL`, `tap` or `tap:IFNAME`.
+    #[arg(long, value_name = "SPEC", default_value = "sim")]
+    nic: NicSpec,
+    /// The other end of the pair: for a model another, by default one that does nothing for itself; for
+    /// `tap:IFNAME` the TAP that it is joined to.
+    #[arg(long, value_name = "SPEC")]
+    peer: Option<NicSpec>,
+    /// A built-in profile or a file; by default the one that fits the device.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Print rows for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long a frame is waited for on a line in real time.
+const REAL_LINE: Line = Line { waits: 20, wait: Duration::from_millis(1) };
+
+pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
+    let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
+    match (&args.nic, &args.peer) {
+        (NicSpec::Sim(name), None | Some(NicSpec::Sim(_))) => on_models(name, &profile, args),
+        (NicSpec::TapEmbedded, None) => {
+            let (near, far) =
+                TapBackend::embedded_pair().map_err(|error| device::tap_failure(&error))?;
+            on_taps(near, far, &profile, args)
+        }
+        (NicSpec::Tap(near), Some(NicSpec::Tap(far))) if near != far => {
+            let attach = |name| {
+                let attached = TapBackend::attach(name).map(TapBackend::as_bridge_port);
+                attached.map_err(|error| device::tap_failure(&error))
+            };
+            on_taps(attach(near)?, attach(far)?, &profile, args)
+        }
+        (NicSpec::Tap(_), None) => Err(Failure::Input(format!(
+            "{} is one end of a loopback pair; name the TAP that it is joined to by --peer tap:IFNAME, or use \
+             `tap` for a pair of our own",
+            args.nic
+        ))),
+        (nic, Some(peer)) => Err(Failure::Input(format!(
+            "{peer} cannot be joined to {nic}; a `sim:MODEL` is joined to another, a `tap:IFNAME` to another, \
+             and `tap` makes its own peer"
+        ))),
+    }
+}
+
+fn on_models(name: &str, profile: &Profile, args: &SelftestArgs) -> Result<(), Failure> {
+    let model = Model::named(name).unwrap_or_default();
+    let peer = match &args.peer {
+        Some(NicSpec::Sim(peer)) => Model::named(peer).unwrap_or_default(),
+        _ if model.capabilities.gives_none => Model::virtio(),
+        _ => Model::bare(),
+    };
+    let config = sim::Config { a: model, b: peer, ..sim::Config::default() };
+    let (near, far, wire) = sim::pair(config, 0);
+    let pass = move |_| wire.advance(time::Duration::from_ms(1));
+    probe(near, far, (Line::MODEL, pass), profile, args)
+}
+
+fn on_taps(
+    near: TapBackend,
+    far: TapBackend,
+    profile: &Profile,
+    args: &SelftestArgs,
+) -> Result<(), Failure> {
+    probe(near, far, (REAL_LINE, thread::sleep), profile, args)
+}
+
+fn probe<B: Backend>(
+    near: B,
+    far: B,
+    line: (Line, impl FnMut(Duration)),
+    profile: &Profile,
+    args: &SelftestArgs,
+) -> Result<(), Failure> {
+    let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
+    if !bench.is_joined() {
+        return Err(Failure::run(
+            format!("nothing arrives at {} that its peer sends", args.nic),
+            "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP, and see that both are up",
+        ));
+    }
+    let findings = findings(&mut bench);
+    tell(&findings, &bench.plan.nic, &profile.name, args.json);
+    match findings.iter().filter(|found| found.observed == Observed::Refuted).count() {
+        0 => Ok(()),
+        refuted => Err(Failure::run(
+            format!("{refuted} offloads are wrong"),
+            "write \"off\" for them in the profile, and tell who makes the NIC",
+        )),
+    }
+}
+
+fn findings<N: Nic, P: Nic>(bench: &mut Bench<N, P, impl FnMut(Duration)>) -> Vec<Finding> {
+    let used = |capability: &Capability| bench.plan.uses(*capability);
+    let used: Vec<Capability> = Capability::ALL.into_iter().filter(used).collect();
+    used.into_iter().filter_map(|capability| bench.probe(capability)).collect()
+}
+
+fn tell(findings: &[Finding], nic: &str, profile: &str, as_json: bool) {
+    if as_json {
+        let rows = findings.iter().map(|found| {
+            json!({
+                "capability": found.capability.name(),
+                "observed": found.observed.to_string(),
+                "seen": found.seen,
+            })
+        });
+        say(json!({ "nic": nic, "findings": rows.collect::<Vec<_>>() }));
+        return;
+    }
+    let rows = findings.iter().map(|found| {
+        vec![found.capability.to_string(), found.observed.to_string(), found.seen.clone()]
+    });
+    let of = |observed| findings.iter().filter(|found| found.observed == observed).count();
+    say(format_args!("active probes of {nic} by profile {profile}"));
+    say(table::texts(&["capability", "observed", "what was seen"], rows));
+    say(format_args!(
+        "{} proven, {} unproven, {} wrong",
+        of(Observed::Proven),
+        of(Observed::Unproven),
+        of(Observed::Refuted)
+    ));
+}
