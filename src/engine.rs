@@ -14,8 +14,9 @@ use crate::neighbor::{Neighbors, Network};
 use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
 use crate::offload::nic::{Burst, Frame, Nic};
-use crate::offload::observe::{DeviceEvent, Observations};
+use crate::offload::observe::{DeviceEvent, Observations, Observed};
 use crate::offload::plan::Plan;
+use crate::offload::profile::Policy;
 use crate::stamps::Stamps;
 use crate::steer::Steering;
 use crate::tcp::{Config, Stack};
@@ -282,6 +283,16 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// over, because the device was found wrong, no byte is lost, doubled or put out of order.
     pub fn next_device_event(&mut self) -> Option<DeviceEvent> {
         self.observations.next_event()
+    }
+
+    /// A capability that the profile requires, and of which the device was found wrong: before the first
+    /// session is up a reason not to begin, later the host's to make up for.
+    pub fn refuted_requirement(&self) -> Option<Capability> {
+        let refuted = |capability: &Capability| {
+            self.plan.row(*capability).policy == Policy::Require
+                && self.observations.of(*capability).observed() == Observed::Refuted
+        };
+        Capability::ALL.into_iter().find(refuted)
     }
 
     /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It

@@ -1,7 +1,7 @@
 //! Step 4 of the path: when did the frame come?
 //!
-//! The device's stamp, as long as it can be right: it must be there, and time must not go back. Otherwise the
-//! host's clock, read once the burst was there.
+//! The device's stamp, as long as it can be right: it must be there, time must not go back, and it must go on
+//! as the host's does. Otherwise the host's clock, read once the burst was there.
 
 use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
@@ -9,10 +9,16 @@ use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
 use crate::offload::stamp::{ClockId, ClockInfo, Domain};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
-/// Frames in a row without a stamp, after which a device that is to stamp does no longer.
-const MISSING_IN_A_ROW_MAX: u32 = 64;
+/// Frames without a stamp beyond those with one, after which a device that is to stamp does no longer.
+const MISSING_MORE_MAX: u32 = 64;
+/// How far a device's clock may be from its declared rate, as a part of the time that has passed: more than
+/// any crystal is.
+const RATE_OFF_MAX: i128 = 1_000;
+/// How much longer one frame may have waited for its reception than another, in nanoseconds. What runs
+/// further ahead is no delay that went away.
+const DELAY_NS_MAX: i128 = 1_000_000_000;
 
 /// What has come across, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,12 +46,28 @@ pub struct Stamps {
     /// The device stamps, and has not been found wrong.
     by_device: bool,
     last: Option<RxStamp>,
+    /// When the frame with the last stamp was received, by the host's clock.
+    last_at: Instant,
+    /// Its clock beside the host's, as they were looked at before.
+    looked: Option<Look>,
     /// The bits of its clock that count: past the last of them it is at zero again.
     mask: u64,
-    missing_in_a_row: u32,
+    /// Of its clock, in a second; 0 where that is not known.
+    ticks_per_s: u64,
+    missing_more: u32,
     /// How often the device was demoted: stamps from before and after do not compare.
     demotions: u16,
     counters: StampCounters,
+}
+
+/// A device's clock beside the host's.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    stamp: RxStamp,
+    at: Instant,
+    /// How much further the host's clock has gone since the frame that waited least for its reception, in
+    /// nanoseconds: what frames of now wait longer than that one.
+    delay_ns: i128,
 }
 
 impl Stamps {
@@ -55,8 +77,11 @@ impl Stamps {
         Stamps {
             by_device: plan.uses(Capability::RxTimestamp),
             last: None,
+            last_at: Instant::ZERO,
+            looked: None,
             mask: u64::MAX >> (u64::BITS - bits),
-            missing_in_a_row: 0,
+            ticks_per_s: clock.map_or(0, |clock| clock.ticks_per_s),
+            missing_more: 0,
             demotions: 0,
             counters: StampCounters::default(),
         }
@@ -81,14 +106,14 @@ impl Stamps {
     fn check(&mut self, now: Now, meta: &RxMeta, observations: &mut Observations) -> RxStamp {
         let Some(stamp) = meta.stamp else {
             self.counters.rx_stamp_missing += 1;
-            self.missing_in_a_row += 1;
-            if self.missing_in_a_row >= MISSING_IN_A_ROW_MAX {
+            self.missing_more += 1;
+            if self.missing_more >= MISSING_MORE_MAX {
                 self.demote(Drift::StampsVanished, observations);
             }
             return host_stamp(now);
         };
-        let evidence = observations.of_mut(Capability::RxTimestamp);
-        self.missing_in_a_row = 0;
+        self.missing_more = self.missing_more.saturating_sub(1);
+        self.last_at = now.mono;
         match self.last.replace(stamp) {
             Some(last) if last.compares_with(&stamp) => {
                 // Half the counter's period or more ahead is behind.
@@ -97,18 +122,46 @@ impl Stamps {
                     self.demote(Drift::StampWentBack, observations);
                     return host_stamp(now);
                 }
-                evidence.agreed += 1;
             }
-            _ => evidence.seen += 1,
+            _ => self.looked = Some(Look { stamp, at: now.mono, delay_ns: 0 }),
         }
+        observations.of_mut(Capability::RxTimestamp).seen += 1;
         RxStamp { generation: stamp.generation.wrapping_add(self.demotions), ..stamp }
+    }
+
+    /// Holds the device's clock against the host's, off the packet's path: by the frames received since the
+    /// look before, it went on, and not much further than the host's did. It may seem to lag: frames wait
+    /// until they are polled.
+    pub fn look(&mut self, observations: &mut Observations) {
+        let (true, Some(stamp), Some(before)) = (self.by_device, self.last, self.looked) else {
+            return;
+        };
+        if self.last_at == before.at {
+            return;
+        }
+        let ticks = i128::from(stamp.ticks.wrapping_sub(before.stamp.ticks) & self.mask);
+        if ticks == 0 {
+            return self.demote(Drift::StampStoodStill, observations);
+        }
+        if self.ticks_per_s == 0 {
+            return;
+        }
+        let device_ns = ticks * 1_000_000_000 / i128::from(self.ticks_per_s);
+        let host_ns = i128::from(self.last_at.ns_since(before.at));
+        let delay_ns = before.delay_ns + host_ns - device_ns;
+        if delay_ns < -(DELAY_NS_MAX + host_ns / RATE_OFF_MAX) {
+            return self.demote(Drift::StampRanAhead, observations);
+        }
+        observations.of_mut(Capability::RxTimestamp).agreed += 1;
+        self.looked = Some(Look { stamp, at: self.last_at, delay_ns: delay_ns.max(0) });
     }
 
     #[cold]
     fn demote(&mut self, drift: Drift, observations: &mut Observations) {
         self.by_device = false;
         self.last = None;
-        self.missing_in_a_row = 0;
+        self.looked = None;
+        self.missing_more = 0;
         self.demotions = self.demotions.wrapping_add(1);
         observations.demote(Capability::RxTimestamp, drift);
     }
@@ -131,7 +184,7 @@ mod tests {
     use crate::offload::observe::{Demotion, DeviceEvent, Observed};
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
-    use crate::time::{Instant, UtcTime};
+    use crate::time::{Duration, Instant, UtcTime};
 
     const NOW: Now = Now { mono: Instant::from_ns(77), utc: UtcTime::from_unix_ns(1_000) };
 
@@ -157,10 +210,10 @@ mod tests {
     }
 
     #[test]
-    fn stamps_are_proven_by_going_forward_and_refuted_by_going_back() {
+    fn stamps_that_go_forward_contradict_nothing_and_those_that_go_back_do() {
         for (stamps, expected, missing) in [
             (vec![Some((5, 0))], Observed::Passive, 0),
-            (vec![Some((5, 0)), Some((5, 0)), Some((9, 0))], Observed::Proven, 0),
+            (vec![Some((5, 0)), Some((5, 0)), Some((9, 0))], Observed::Passive, 0),
             (vec![Some((5, 0)), Some((4, 0))], Observed::Refuted, 0),
             // A clock that was reset begins anew.
             (vec![Some((5, 0)), Some((4, 1))], Observed::Passive, 0),
@@ -199,7 +252,9 @@ mod tests {
     fn a_frame_without_a_stamp_has_the_host_s_and_never_none_nor_zero() {
         let mut seen = Observations::default();
         let mut off = Stamps::new(&plan(Policy::Off), None);
-        assert_eq!(off.stamp(NOW, &meta(None), &mut seen), host_stamp(NOW));
+        let by_host =
+            RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::HostNs, ticks: 77 };
+        assert_eq!(off.stamp(NOW, &meta(None), &mut seen), by_host);
         // What the plan does not leave to the device is not taken from it.
         assert_eq!(off.stamp(NOW, &meta(Some((5, 0))), &mut seen), host_stamp(NOW));
         let by_driver = RxStamp { ticks: 70, ..host_stamp(NOW) };
@@ -225,20 +280,51 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_stamps_no_more_is_demoted_after_so_many_frames_in_a_row() {
-        let (mut stamps, mut seen) =
-            (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
-        for round in 0..2 {
-            for _ in 1..MISSING_IN_A_ROW_MAX {
-                stamps.stamp(NOW, &meta(None), &mut seen);
+    fn a_device_that_stamps_less_than_every_other_frame_is_demoted() {
+        for (stamped_of_10, demoted) in [(0, true), (1, true), (4, true), (5, false), (8, false)] {
+            let (mut stamps, mut seen) =
+                (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
+            for frame in 0..1_000 {
+                let stamp = (frame % 10 < stamped_of_10).then_some((frame, 0));
+                stamps.stamp(NOW, &meta(stamp), &mut seen);
             }
-            assert_eq!(seen.next_event(), None);
-            if round == 0 {
-                stamps.stamp(NOW, &meta(Some((5, 0))), &mut seen);
-            }
+            let expected = demoted.then_some(Drift::StampsVanished).and_then(self::demoted);
+            assert_eq!(seen.next_event(), expected, "{stamped_of_10} of 10");
         }
-        stamps.stamp(NOW, &meta(None), &mut seen);
-        assert_eq!(seen.next_event(), demoted(Drift::StampsVanished));
-        assert_eq!(stamps.counters().rx_stamp_missing, 2 * u64::from(MISSING_IN_A_ROW_MAX) - 1);
+    }
+
+    /// Frames received at so many milliseconds, stamped with so many, each looked at. The device's tick is
+    /// a nanosecond.
+    fn looked_at(frames: &[(u64, u64)]) -> (Observed, Option<DeviceEvent>) {
+        let (id, domain) = (ClockId(1), Domain::NicNs);
+        let clock = ClockInfo { id, domain, ticks_per_s: 1_000_000_000, bits: 63 };
+        let mut stamps = Stamps::new(&plan(Policy::Prefer), Some(clock));
+        let mut seen = Observations::default();
+        for (received_ms, stamp_ms) in frames {
+            let mono = Instant::ZERO + Duration::from_ms(*received_ms);
+            stamps.stamp(Now { mono, ..NOW }, &meta(Some((stamp_ms * 1_000_000, 0))), &mut seen);
+            stamps.look(&mut seen);
+        }
+        (seen.of(Capability::RxTimestamp).observed(), seen.next_event())
+    }
+
+    #[test]
+    fn a_clock_is_proven_by_the_host_s_and_refuted_where_it_stands_still_or_runs_ahead() {
+        assert_eq!(looked_at(&[(10, 5)]), (Observed::Passive, None));
+        assert_eq!(looked_at(&[(10, 5), (110, 105), (300, 295)]), (Observed::Proven, None));
+        // Two frames of one burst may have one stamp.
+        assert_eq!(looked_at(&[(10, 5), (10, 5)]), (Observed::Passive, None));
+        let refuted = |drift| (Observed::Refuted, demoted(drift));
+        assert_eq!(looked_at(&[(10, 5), (110, 5)]), refuted(Drift::StampStoodStill));
+        assert_eq!(looked_at(&[(10, 5), (110, 3_600_105)]), refuted(Drift::StampRanAhead));
+        assert_eq!(looked_at(&[(10, 5), (5_010, 6_050)]), refuted(Drift::StampRanAhead));
+        // Frames that waited, and others that waited less.
+        let waited = [(10, 5), (5_000, 200), (5_100, 5_095), (5_200, 5_195)];
+        assert_eq!(looked_at(&waited), (Observed::Proven, None));
+        let then_ahead = [(10, 5), (5_000, 200), (5_100, 5_095), (5_200, 6_396)];
+        assert_eq!(looked_at(&then_ahead), refuted(Drift::StampRanAhead));
+        // A thousandth fast, for a day.
+        let fast: Vec<_> = (1..24 * 60).map(|m| (m * 60_000, m * 60_060)).collect();
+        assert_eq!(looked_at(&fast), (Observed::Proven, None));
     }
 }

@@ -324,6 +324,10 @@ mod tests {
     }
 
     fn steering(by_device: bool, own: &[FlowRule], audit: Audit) -> (Steering, Observations) {
+        (Steering::new(&plan(by_device, own, audit)).unwrap(), Observations::default())
+    }
+
+    fn plan(by_device: bool, own: &[FlowRule], audit: Audit) -> Plan {
         let advert = Advert { by: Provider::Model, how: "for a test" };
         let device = Capability::ALL
             .into_iter()
@@ -335,7 +339,7 @@ mod tests {
         let limits = crate::offload::flow::FlowLimits::SOFTWARE;
         let plan = Plan::negotiate("test", &profile, &device).steered_by(set, &limits);
         assert_eq!(plan.uses(Capability::FlowSteering), by_device);
-        (Steering::new(&plan).unwrap(), Observations::default())
+        plan
     }
 
     fn own_rules() -> Vec<FlowRule> {
@@ -403,6 +407,23 @@ mod tests {
             assert_eq!(dropped, Err(Refusal::FlowDropped));
             assert_eq!(steering.contradicted(), 1);
         }
+    }
+
+    #[test]
+    fn a_device_that_is_given_back_the_steering_is_looked_at_as_at_first() {
+        let (mut steering, mut seen) = steering(true, &own_rules(), Audit::Off);
+        assert_eq!(
+            steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen),
+            Err(Refusal::FlowDropped)
+        );
+        steering.promote(&plan(true, &own_rules(), Audit::Off));
+        let mut seen = Observations::default();
+        for _ in 0..10 * PROOF_FRAMES {
+            assert_eq!(steering.admits(&RxMeta::UNKNOWN, &frame(9878), &mut seen), Ok(()));
+        }
+        // One at the end of the twin's turn, and then its proof.
+        let agreed = seen.of(Capability::FlowSteering).agreed;
+        assert_eq!(agreed, u64::from(PROOF_FRAMES) + 1);
     }
 
     #[test]

@@ -274,6 +274,10 @@ mod tests {
     const L2_LEN: usize = 14;
 
     fn verifier(policy: Policy, gives_none: bool, audit: Audit) -> Verifier {
+        Verifier::new(&plan(policy, gives_none, audit))
+    }
+
+    fn plan(policy: Policy, gives_none: bool, audit: Audit) -> Plan {
         let advert = Advert { by: Provider::Model, how: "for a test" };
         let mut device = Capabilities::NONE
             .with(Capability::RxIpv4Checksum, advert)
@@ -281,7 +285,7 @@ mod tests {
         device.gives_none = gives_none;
         let mut profile = Profile::all(policy);
         profile.rx_checksum_audit = audit;
-        Verifier::new(&Plan::negotiate("test", &profile, &device))
+        Plan::negotiate("test", &profile, &device)
     }
 
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -345,6 +349,7 @@ mod tests {
             (Policy::Prefer, false, Verdict::None, Partial, wrong),
             (Policy::Prefer, false, Verdict::None, Full, Ok(())),
             (Policy::Off, true, Verdict::None, Partial, wrong),
+            (Policy::Off, true, Verdict::None, Full, Ok(())),
             (Policy::Off, true, Verdict::Good, Wrong, wrong),
             (Policy::Off, true, Verdict::Good, Full, Ok(())),
         ] {
@@ -441,6 +446,22 @@ mod tests {
             assert_eq!(check(&mut verifier, Verdict::Good, Field::Wrong, 0), Ok(()));
         }
         assert_eq!(verifier.counters().rx_checksum_trusted, 100);
+        // Given back, the device proves itself anew.
+        verifier.promote(&plan(Policy::Prefer, false, Audit::Off), Capability::RxTcpChecksum);
+        let wrong = check(&mut verifier, Verdict::Good, Field::Wrong, 0);
+        assert_eq!(wrong, Err(Refusal::TcpChecksumWrong));
+        assert!(!verifier.trusts(Capability::RxTcpChecksum));
+    }
+
+    #[test]
+    fn a_demoted_device_s_unfinished_sums_are_taken_as_before() {
+        let mut verifier = verifier(Policy::Prefer, true, Audit::Always);
+        let found = check(&mut verifier, Verdict::Good, Field::Wrong, 0);
+        assert_eq!(found, Err(Refusal::TcpChecksumWrong));
+        assert!(!verifier.trusts(Capability::RxTcpChecksum));
+        assert_eq!(check(&mut verifier, Verdict::None, Field::Partial, 34), Ok(()));
+        let wrong = check(&mut verifier, Verdict::None, Field::Wrong, 34);
+        assert_eq!(wrong, Err(Refusal::TcpPartialSumWrong));
     }
 
     #[test]

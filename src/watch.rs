@@ -1,5 +1,5 @@
-//! Is the device still there, and does it still have its rules? Looked at ten times a second, between
-//! bursts and off the packet's path.
+//! Is the device still there, does its clock go on, and does it still have its rules? Looked at ten times a
+//! second, between bursts and off the packet's path.
 //!
 //! A device that is started anew by its driver may come back without its rules, and nobody is told. An
 //! isolated one is deaf from then on. Rules that are in doubt are installed anew, which costs a working
@@ -178,11 +178,13 @@ impl Counter {
 }
 
 impl<N: Nic, A: Application> Engine<N, A> {
-    /// One look at the device: its link, the counters of its rules, and whether anything comes at all.
+    /// One look at the device: its clock, its link, the counters of its rules, and whether anything comes at
+    /// all.
     /// [`poll`](Engine::poll) takes one ten times a second, when no frame has come.
     #[inline(never)]
     pub fn look_at_device(&mut self, now: Instant) {
         self.watch.due = now + LOOK_EVERY;
+        self.stamps.look(&mut self.observations);
         let mut doubt = self.watch_link();
         if self.watch.rules.rules().is_empty() {
             return;

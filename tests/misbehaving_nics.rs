@@ -12,13 +12,18 @@ use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire::tcp::Config;
 use fixwire::time::Duration;
-use fixwire_hw::sim::{self, Direction, End, Faults, Model, NicFaults};
+use fixwire_hw::sim::{self, Direction, End, Faults, Model, ModelClock, NicFaults};
 
 const ORDERS: u64 = 500;
 
 /// A pair on a catalogue's model, every offload on and every frame audited.
 fn pair(model: Model) -> Pair<Taker> {
-    let mut profile = Profile::all(Policy::Prefer);
+    pair_by(model, |profile| profile)
+}
+
+/// The same with another profile for both.
+fn pair_by(model: Model, changed: impl FnOnce(Profile) -> Profile) -> Pair<Taker> {
+    let mut profile = changed(Profile::all(Policy::Prefer));
     profile.rx_checksum_audit = Audit::Always;
     let terms = Terms {
         sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
@@ -115,6 +120,62 @@ fn goods_that_lie_are_found_out_and_nothing_altered_is_delivered() {
     trade_to_the_end(&mut pair, "lies");
     let evidence = pair.ours.observations().of(Capability::RxTcpChecksum);
     assert_eq!(evidence.observed(), Observed::Refuted);
+}
+
+#[test]
+fn a_liar_that_hands_over_unfinished_sums_is_demoted_and_they_are_taken_all_the_same() {
+    for name in ["virtio", "tap"] {
+        let mut pair = pair(Model::named(name).unwrap());
+        trade_until(&mut pair, 100);
+        for direction in [Direction::AToB, Direction::BToA] {
+            let faults = Faults { corrupt_ppm: 20_000, ..Faults::default() };
+            pair.wire.set_faults(direction, faults);
+        }
+        let lies = NicFaults { lies_ppm: 1_000_000, ..NicFaults::default() };
+        pair.wire.set_nic_faults(End::A, lies);
+        trade_to_the_end(&mut pair, name);
+        let evidence = pair.ours.observations().of(Capability::RxTcpChecksum);
+        assert_eq!(evidence.observed(), Observed::Refuted, "{name}");
+        assert!(counter(&pair, "rx_checksum_partial") > ORDERS / 2, "{name}");
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_or_stands_still_is_demoted_by_the_host_s() {
+    let stuck = ModelClock { ticks_per_s: 0, ..connectx5().clock };
+    let ahead = NicFaults { clock_jump_ns: 3_600_000_000_000, ..NicFaults::default() };
+    for (clock, faults, drift) in [
+        (connectx5().clock, ahead, Drift::StampRanAhead),
+        (stuck, NicFaults::default(), Drift::StampStoodStill),
+    ] {
+        let mut pair = pair(Model { clock, ..connectx5() });
+        trade_until(&mut pair, 100);
+        pair.run_for(Duration::from_ms(200));
+        pair.wire.set_nic_faults(End::A, faults);
+        trade_to_the_end(&mut pair, "clock");
+        // Heartbeats are frames as well.
+        pair.run_for(Duration::from_s(100));
+        let demotion = Demotion { capability: Capability::RxTimestamp, drift };
+        assert_eq!(events(&mut pair), [DeviceEvent::Demoted(demotion)]);
+    }
+}
+
+#[test]
+fn a_requirement_that_is_refuted_is_known_and_a_preference_is_not_one() {
+    for (policy, expected) in
+        [(Policy::Require, Some(Capability::RxTcpChecksum)), (Policy::Prefer, None)]
+    {
+        let mut pair =
+            pair_by(connectx5(), |profile| profile.with(Capability::RxTcpChecksum, policy));
+        trade_until(&mut pair, 10);
+        assert_eq!(pair.ours.refuted_requirement(), None, "{policy}");
+        let faults = Faults { corrupt_ppm: 200_000, ..Faults::default() };
+        pair.wire.set_faults(Direction::BToA, faults);
+        let lies = NicFaults { lies_ppm: 1_000_000, ..NicFaults::default() };
+        pair.wire.set_nic_faults(End::A, lies);
+        trade_to_the_end(&mut pair, "required");
+        assert_eq!(pair.ours.refuted_requirement(), expected, "{policy}");
+    }
 }
 
 #[test]

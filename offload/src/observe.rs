@@ -64,8 +64,12 @@ pub enum Drift {
     GoodOfWrongBytes,
     /// A stamp was earlier than the one before it.
     StampWentBack,
-    /// Many frames in a row came without a stamp.
+    /// Many more frames came without a stamp than with one.
     StampsVanished,
+    /// Its clock did not go on while the host's did.
+    StampStoodStill,
+    /// Its clock went further than the host's, by more than a frame can have waited.
+    StampRanAhead,
     /// A frame came that a rule sends elsewhere, or not as the rule says.
     SteeredWrongly,
     /// It lost its rules and did not take them again.
@@ -81,6 +85,8 @@ impl Drift {
             Drift::GoodOfWrongBytes => "good_of_wrong_bytes",
             Drift::StampWentBack => "stamp_went_back",
             Drift::StampsVanished => "stamps_vanished",
+            Drift::StampStoodStill => "stamp_stood_still",
+            Drift::StampRanAhead => "stamp_ran_ahead",
             Drift::SteeredWrongly => "steered_wrongly",
             Drift::RulesRefused => "rules_refused",
             Drift::CountStoodStill => "count_stood_still",
@@ -94,6 +100,8 @@ impl fmt::Display for Drift {
             Drift::GoodOfWrongBytes => "the device called a checksum good and the bytes were wrong",
             Drift::StampWentBack => "a stamp of the device's was earlier than the one before",
             Drift::StampsVanished => "frame after frame came without the device's stamp",
+            Drift::StampStoodStill => "the device's stamps stood still while time went on",
+            Drift::StampRanAhead => "the device's stamps ran ahead of the host's clock",
             Drift::SteeredWrongly => {
                 "a frame came that a rule sends elsewhere, or without its mark"
             }

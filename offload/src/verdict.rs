@@ -48,7 +48,8 @@ pub enum Treatment {
 pub struct Standing {
     /// The plan leaves this check to the device, and no observation has refuted it.
     pub trusted: bool,
-    /// The plan says that this device hands over unfinished checksums.
+    /// The plan says that this device hands over unfinished checksums. It goes on doing so when its `good`
+    /// has been refuted.
     pub gives_none: bool,
 }
 
@@ -57,7 +58,7 @@ pub struct Standing {
 pub struct PolicyRow {
     /// What the device said.
     pub verdict: Verdict,
-    /// What is done when the plan trusts the device here.
+    /// What is done when the plan trusts the device here: of `none`, when it says that this device gives it.
     pub trusted: Treatment,
     /// What is done when it does not.
     pub untrusted: Treatment,
@@ -89,8 +90,8 @@ pub const TABLE: [PolicyRow; 4] = [
         verdict: Verdict::None,
         trusted: Treatment::CheckPartial,
         untrusted: Treatment::Verify,
-        why: "the sender never finished the sum: accepted only where the plan says this device does \
-              so, and only at our TCP checksum field",
+        why: "the sender never finished the sum, so the bytes show nothing: accepted on the device's word \
+              alone, only where the plan says this device does so, and only at our TCP checksum field",
     },
 ];
 
@@ -99,7 +100,7 @@ pub const TABLE: [PolicyRow; 4] = [
 pub fn treatment(verdict: Verdict, standing: Standing) -> Treatment {
     let row = &TABLE[verdict as usize];
     let believed = match verdict {
-        Verdict::None => standing.trusted && standing.gives_none,
+        Verdict::None => standing.gives_none,
         _ => standing.trusted,
     };
     if believed { row.trusted } else { row.untrusted }
@@ -274,7 +275,7 @@ mod tests {
                 let found = treatment(verdict, Standing { trusted, gives_none });
                 let expected = match (verdict, trusted, gives_none) {
                     (Verdict::Good, true, _) => Treatment::TrustAudited,
-                    (Verdict::None, true, true) => Treatment::CheckPartial,
+                    (Verdict::None, _, true) => Treatment::CheckPartial,
                     _ => Treatment::Verify,
                 };
                 assert_eq!(found, expected, "{verdict} trusted={trusted} gives_none={gives_none}");

@@ -162,16 +162,19 @@ impl Job<'_> {
             teller,
             &voice,
         )?;
-        while !interrupted.load(Ordering::Relaxed) {
+        let mut refused = None;
+        while refused.is_none() && !interrupted.load(Ordering::Relaxed) {
             polling.rounds();
+            refused = polling.refused();
         }
         polling.log_out("the acceptor ends");
         let captured = capture.map(Capture::finish);
-        voice.finish(Line::Words(if self.args.json {
+        let told = voice.finish(Line::Words(if self.args.json {
             summary_json(&engine, core, captured.as_ref()).to_string()
         } else {
             summary_for_people(&engine, core, captured.as_ref())
-        }))
+        }));
+        refused.map_or(told, Err)
     }
 
     /// A namespace of our own is seen by nobody who does not enter it.

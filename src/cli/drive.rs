@@ -45,6 +45,9 @@ pub(crate) fn drive<N: Nic>(
     let mut progress = Progress::new(clock.now().mono, watch);
     let outcome = loop {
         polling.rounds();
+        if let Some(failure) = polling.refused() {
+            break Err(failure);
+        }
         let engine = &*polling.engine;
         if engine.app().is_done() {
             break Ok(());

@@ -64,6 +64,20 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         }
     }
 
+    /// Why trading is not to begin: a requirement of the profile was refuted before any session was up.
+    pub(crate) fn refused(&self) -> Option<Failure> {
+        let capability = self.engine.refuted_requirement()?;
+        let never_up = self.engine.desk().statuses().all(|status| status.logons == 0);
+        never_up.then(|| {
+            let plan = self.engine.plan();
+            Failure::Unmet(format!(
+                "the profile requires {capability}, and the first frames showed that {} does it wrongly; \
+                 write \"prefer\" or \"off\" for it in the profile, or choose another NIC",
+                plan.nic
+            ))
+        })
+    }
+
     /// Logs every session out, and gives up after a while.
     pub(crate) fn log_out(mut self, reason: &str) {
         self.engine.log_out(self.clock.now(), reason);
