@@ -2,6 +2,7 @@
 
 pub mod checksum;
 mod classify;
+mod clock;
 mod fix;
 mod frame_to_frame;
 mod tcp;
@@ -13,7 +14,7 @@ use crate::case::Case;
 pub type Bench = (&'static str, fn() -> Vec<Case>);
 
 /// Every bench.
-pub const ALL: [Bench; 7] = [
+pub const ALL: [Bench; 8] = [
     ("frame_to_frame", frame_to_frame::cases),
     ("tcp", tcp::cases),
     ("fix_decode", fix::decode_cases),
@@ -21,6 +22,7 @@ pub const ALL: [Bench; 7] = [
     ("wire", wire::cases),
     ("checksum", checksum::cases),
     ("classify", classify::cases),
+    ("clock", clock::cases),
 ];
 
 /// One bench's cases.
