@@ -182,6 +182,7 @@ fn a_hundred_thousand_orders_allocate_nothing() {
         reorder_ppm: 10_000,
         reorder_delay_ns: 50_000,
         corrupt_ppm: 10_000,
+        ..sim::Faults::default()
     };
     let (reports, caught) = caught_while_trading(&Profile::all(Policy::Prefer), 5_000, rough);
     assert_eq!((reports, caught), (5_000, 0), "on a rough wire");

@@ -104,6 +104,7 @@ fn bursts_over_a_rough_wire_arrive_once_and_in_order() {
             reorder_ppm: 50_000,
             reorder_delay_ns: 300_000,
             corrupt_ppm: 10_000,
+            ..Faults::default()
         };
         for direction in [Direction::AToB, Direction::BToA] {
             pair.wire.set_faults(direction, faults);

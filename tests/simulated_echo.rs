@@ -37,6 +37,7 @@ fn every_message_comes_back_once_in_order_and_a_repetition_never() {
         reorder_ppm: 20_000,
         reorder_delay_ns: 100_000,
         corrupt_ppm: 20_000,
+        ..Faults::default()
     };
     for (version, faults) in [
         (Version::Fix42, Faults::default()),

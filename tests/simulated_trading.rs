@@ -88,6 +88,7 @@ fn a_rough_wire_loses_doubles_and_alters_no_order() {
         reorder_ppm: 20_000,
         reorder_delay_ns: 100_000,
         corrupt_ppm: 20_000,
+        ..Faults::default()
     };
     for seed in seed..seed + rounds {
         // The device's verdicts, and the sums of the host alone.

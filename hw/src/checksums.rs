@@ -1,6 +1,8 @@
 //! What a NIC does to a checksum field on the way out and thinks of it on the way in, done in
 //! software by the twin: for the modelled NIC, and for the copies that a capture keeps.
 
+use std::ops::Range;
+
 use fixwire_offload::checksum::Sum;
 
 const ETHERNET_LEN: usize = 14;
@@ -91,16 +93,25 @@ pub(crate) fn ipv4_is_right(frame: &[u8]) -> Option<bool> {
 
 /// Whether a frame's TCP checksum is right; `None` for one that is not a whole TCP/IPv4 packet.
 pub(crate) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
-    let packet = Located::in_frame(frame)?;
+    let packet = Located::of_tcp(frame)?;
     let header = &frame[packet.l3..packet.l4];
     let segment = &frame[packet.l4..packet.end];
-    let fragment = u16::from_be_bytes([header[6], header[7]]) & FRAGMENT_BITS != 0;
-    if header[9] != PROTOCOL_TCP || fragment || segment.len() < TCP_HEADER_LEN_MIN {
-        return None;
-    }
     let [src, dst] = [12, 16].map(|at| [0, 1, 2, 3].map(|byte: usize| header[at + byte]));
     let pseudo = Sum::of_tcp_pseudo_header(src, dst, segment.len() as u16);
     Some(pseudo.plus(Sum::of(segment)).is_valid())
+}
+
+/// Where a frame's checksum fields lie; `None` for one that is not a whole TCP/IPv4 packet.
+pub(crate) fn fields(frame: &[u8]) -> Option<Fields> {
+    let Located { l3, l4, .. } = Located::of_tcp(frame)?;
+    let field = |at| at..at + 2;
+    let tcp = field(l4 + usize::from(TCP_CHECKSUM_OFFSET));
+    Some(Fields { ipv4: field(l3 + IPV4_CHECKSUM_OFFSET), tcp })
+}
+
+/// Where a frame's IPv4 packet ends, and its padding begins; `None` for a frame without one.
+pub(crate) fn packet_end(frame: &[u8]) -> Option<usize> {
+    Some(Located::in_frame(frame)?.end)
 }
 
 /// Whether a frame carries IPv4, well-formed or not.
@@ -111,6 +122,13 @@ pub(crate) fn carries_ipv4(frame: &[u8]) -> bool {
 /// Whether a frame carries ARP.
 pub(crate) fn carries_arp(frame: &[u8]) -> bool {
     payload_of(frame).is_some_and(|(ethertype, _)| ethertype == ETHERTYPE_ARP)
+}
+
+/// Where two checksums lie, from a frame's start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fields {
+    pub(crate) ipv4: Range<usize>,
+    pub(crate) tcp: Range<usize>,
 }
 
 /// Where a well-formed IPv4 packet lies in a frame.
@@ -132,6 +150,15 @@ impl Located {
             && total_len >= header_len
             && total_len <= header.len();
         well_formed.then_some(Located { l3, l4: l3 + header_len, end: l3 + total_len })
+    }
+
+    /// The same for a packet with a whole TCP header, and no fragment.
+    fn of_tcp(frame: &[u8]) -> Option<Located> {
+        let packet = Located::in_frame(frame)?;
+        let header = &frame[packet.l3..packet.l4];
+        let is_fragment = u16::from_be_bytes([header[6], header[7]]) & FRAGMENT_BITS != 0;
+        let is_whole = packet.end - packet.l4 >= TCP_HEADER_LEN_MIN;
+        (header[9] == PROTOCOL_TCP && !is_fragment && is_whole).then_some(packet)
     }
 }
 

@@ -16,6 +16,21 @@ pub struct Faults {
     /// other kinds are left alone: ARP has no checksum of its own and leans on Ethernet's, which
     /// would have caught the flip.
     pub corrupt_ppm: u32,
+    /// Where in them the bit lies.
+    pub corrupt_at: Aim,
+}
+
+/// Which bits of a frame a wire flips.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Aim {
+    /// Any of its IPv4 packet, or of its padding.
+    #[default]
+    Anywhere,
+    /// One of the IPv4 header's checksum: what the header says stays right.
+    Ipv4Checksum,
+    /// One of a whole TCP segment's checksum: what the segment carries stays right. Anywhere in a frame
+    /// without one.
+    TcpChecksum,
 }
 
 /// How a NIC misbehaves. All off by default. Rates are in parts per million of received frames.
@@ -84,12 +99,14 @@ impl Dice {
         }
     }
 
-    /// Flips one bit of `bytes`, if there is any.
-    pub(super) fn flip(&mut self, bytes: &mut [u8]) {
+    /// Flips one bit of `bytes`, if there is any, and says in which of them.
+    pub(super) fn flip(&mut self, bytes: &mut [u8]) -> usize {
         let bit = self.place.below(bytes.len() as u64 * 8);
-        if let Some(byte) = bytes.get_mut((bit / 8) as usize) {
+        let at = (bit / 8) as usize;
+        if let Some(byte) = bytes.get_mut(at) {
             *byte ^= 1 << (bit % 8);
         }
+        at
     }
 }
 
@@ -196,6 +213,7 @@ mod tests {
             reorder_ppm: ppm,
             reorder_delay_ns: 0,
             corrupt_ppm: ppm,
+            corrupt_at: Aim::Anywhere,
         }
     }
 
@@ -278,7 +296,8 @@ mod tests {
         let mut dice = Dice::new(3, 0);
         for _ in 0..1_000 {
             let mut bytes = [0u8; 61];
-            dice.flip(&mut bytes);
+            let at = dice.flip(&mut bytes);
+            assert_eq!(bytes[at].count_ones(), 1);
             assert_eq!(bytes.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
         }
         dice.flip(&mut []);

@@ -33,7 +33,7 @@ use fixwire_offload::plan::Capabilities;
 use fixwire_offload::time::UtcTime;
 
 pub use clock::ModelClock;
-pub use faults::{Faults, NicFaults};
+pub use faults::{Aim, Faults, NicFaults};
 pub use model::{Model, Parser, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
 pub use port::SimError;

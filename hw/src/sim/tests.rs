@@ -14,6 +14,7 @@ use crate::frames::{L4, left_to_device, pseudo_header, tcp_frame};
 use crate::pool::FRAMES_MIN;
 
 mod clock;
+mod corrupting;
 mod flow;
 mod life;
 mod looks;

@@ -10,7 +10,7 @@ use fixwire_offload::nic::Frame as _;
 use fixwire_offload::nic::RxMeta;
 use fixwire_offload::time::{Clock, Duration, Instant, Now, UtcTime};
 
-use super::faults::{Dice, Faults, NicFaults};
+use super::faults::{Aim, Dice, Faults, NicFaults};
 use super::port::{Port, SimError};
 use crate::checksums::{self, Unfinished};
 use crate::pool::{Frame, Pool};
@@ -72,6 +72,9 @@ pub struct WireCounters {
     pub reordered: u64,
     /// Corrupted.
     pub corrupted: u64,
+    /// Received wrong: the corrupted frames that have arrived, but for those hit in their padding, which no
+    /// checksum covers.
+    pub received_wrong: u64,
 }
 
 /// The wire, from outside: its clock is set here, and its faults and those of the NICs are changed.
@@ -192,6 +195,7 @@ impl Shared {
         while in_flight.front().is_some_and(|next| next.at <= self.now) {
             let Some(arrived) = in_flight.pop_front() else { break };
             if self.ports[at].is_started() {
+                counters.received_wrong += u64::from(arrived.is_wrong);
                 self.ports[at].receive(arrived);
             } else {
                 counters.unplugged += 1;
@@ -240,6 +244,8 @@ pub(super) struct InFlight {
     pub(super) at: Instant,
     pub(super) unfinished: Option<Unfinished>,
     pub(super) frame: Frame,
+    /// A bit of its packet was flipped on the way.
+    is_wrong: bool,
 }
 
 /// One direction of the wire.
@@ -300,7 +306,8 @@ impl Way {
                 *no_buffer += 1;
                 continue;
             };
-            self.deliver(at, InFlight { at, unfinished, frame }, bytes, corrupted);
+            let next = InFlight { at, unfinished, frame, is_wrong: false };
+            self.deliver(at, next, bytes, corrupted);
         }
     }
 
@@ -314,11 +321,24 @@ impl Way {
             if let Some(what) = next.unfinished.take() {
                 let _ = checksums::finish(copy, what);
             }
-            self.dice.flip(copy.get_mut(LINK_LEN..).unwrap_or_default());
+            next.is_wrong = self.damage(copy);
         }
         next.frame.received(len, RxMeta::UNKNOWN);
         // Behind every frame of the same time: without faults, order is kept.
         let place = self.in_flight.partition_point(|other| other.at <= at);
         self.in_flight.insert(place, next);
+    }
+    /// Flips a bit of a frame, and says whether of its packet: padding is nobody's.
+    fn damage(&mut self, frame: &mut [u8]) -> bool {
+        let end = checksums::packet_end(frame).unwrap_or(frame.len());
+        let fields = checksums::fields(frame);
+        let aim = match self.faults.corrupt_at {
+            Aim::Anywhere => None,
+            Aim::Ipv4Checksum => fields.map(|fields| fields.ipv4),
+            Aim::TcpChecksum => fields.map(|fields| fields.tcp),
+        };
+        let within = aim.unwrap_or(LINK_LEN..frame.len());
+        let start = within.start;
+        start + self.dice.flip(frame.get_mut(within).unwrap_or_default()) < end
     }
 }
