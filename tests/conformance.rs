@@ -26,14 +26,14 @@ fn passed(output: &Output) -> u32 {
 
 #[test]
 fn every_subset_of_a_connectx5_trades_the_same_whatever_it_says_and_whatever_the_line_does() {
-    // Eight capabilities of the data path, nine ways to speak, two lines.
-    assert_eq!(passed(&conformance(&["--nic", "sim:connectx5", "--all-subsets"])), 256 * 9 * 2);
+    // Eight capabilities of the data path, ten ways to speak, two lines.
+    assert_eq!(passed(&conformance(&["--nic", "sim:connectx5", "--all-subsets"])), 256 * 10 * 2);
 }
 
 #[test]
 fn every_model_trades_the_same_with_all_that_it_has() {
     for name in models::names() {
-        assert_eq!(passed(&conformance(&["--nic", &format!("sim:{name}")])), 18, "{name}");
+        assert_eq!(passed(&conformance(&["--nic", &format!("sim:{name}")])), 20, "{name}");
     }
 }
 
@@ -41,7 +41,7 @@ fn every_model_trades_the_same_with_all_that_it_has() {
 fn what_the_device_is_to_lack_it_lacks_in_every_case() {
     let without = "rx_timestamp,flow_steering,flow_drop,flow_mark";
     let output = conformance(&["--nic", "sim", "--without", without, "--all-subsets"]);
-    assert_eq!(passed(&output), 16 * 9 * 2);
+    assert_eq!(passed(&output), 16 * 10 * 2);
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn the_cases_are_written_as_junit_on_request() {
     passed(&conformance(&["--nic", "sim:virtio", "--junit", path.to_str().unwrap()]));
     let xml = std::fs::read_to_string(path).unwrap();
     assert!(xml.starts_with("<?xml"), "{xml}");
-    assert_eq!(xml.matches("<testcase ").count(), 18);
-    assert!(xml.contains("tests=\"18\"") && xml.contains("failures=\"0\""), "{xml}");
+    assert_eq!(xml.matches("<testcase ").count(), 20);
+    assert!(xml.contains("tests=\"20\"") && xml.contains("failures=\"0\""), "{xml}");
 }
 
 #[test]
@@ -65,7 +65,22 @@ fn a_profile_that_requires_what_a_subset_lacks_is_refused_there_and_trades_elsew
     let without = "rx_ipv4_checksum,tx_ipv4_checksum,flow_drop,flow_mark,flow_steering";
     let arguments =
         ["--nic", "sim:connectx5", "--profile", profile, "--without", without, "--all-subsets"];
-    assert_eq!(passed(&conformance(&arguments)), 8 * 9 * 2);
+    assert_eq!(passed(&conformance(&arguments)), 8 * 10 * 2);
+}
+
+#[test]
+fn a_liar_is_tried_under_the_profile_s_own_audit_unless_it_is_too_sparse_which_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    for (audit, cases, is_said) in
+        [("1/3", 20, false), ("1/500", 20, false), ("always", 18, false), ("1/100000", 18, true)]
+    {
+        std::fs::write(&path, format!("extends = \"e810\"\nrx_checksum_audit = \"{audit}\"\n"))
+            .unwrap();
+        let output = conformance(&["--nic", "sim:e810", "--profile", path.to_str().unwrap()]);
+        assert_eq!(passed(&output), cases, "{audit}");
+        assert_eq!(text(&output).contains("not tried"), is_said, "{audit}");
+    }
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use fixwire::offload::capability::Capability;
-use fixwire::offload::verdict::{Audit, PROOF_FRAMES};
+use fixwire::offload::plan::{Capabilities, Plan};
+use fixwire::offload::profile::Profile;
+use fixwire::offload::verdict::Audit;
 use fixwire_hw::sim::{Model, VerdictStyle};
 
-use super::trial::Course;
+use super::course::Course;
+use super::strays::OTHER_QUEUE;
 
 /// How a device speaks of the checksums that it verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,8 @@ pub(super) enum Speech {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Clean,
-    /// Of one frame in a hundred a bit is flipped, both ways.
+    /// Of one frame in a hundred a bit is flipped, both ways; where a liar is believed but for an audit now and
+    /// then, of every frame while it is.
     Corrupt,
 }
 
@@ -34,10 +38,15 @@ pub(super) struct Case {
     pub(super) subset: Vec<Capability>,
     pub(super) speech: Speech,
     pub(super) line: Line,
+    /// The layers in which the profile leaves checksums to the device.
+    believed: Vec<Capability>,
 }
 
 /// An audit that finds a liar soon enough for a short session.
 const SPARSE_AUDIT: Audit = Audit::OneIn(8);
+/// The sparsest audit of a profile's own that a liar is tried with: under it the longest session is some
+/// thousand orders long.
+const SPARSEST_TRIED: u32 = 1024;
 
 const SPEECHES: [Speech; 9] = [
     Speech::Truthful(VerdictStyle::GoodOrBad),
@@ -51,13 +60,27 @@ const SPEECHES: [Speech; 9] = [
     Speech::Lying(SPARSE_AUDIT),
 ];
 
+/// The same, and a liar under the profile's own audit where that is yet another.
+fn speeches(profile: &Profile) -> Vec<Speech> {
+    let own = match profile.rx_checksum_audit {
+        audit @ Audit::OneIn(n) if n <= SPARSEST_TRIED && audit != SPARSE_AUDIT => Some(audit),
+        _ => None,
+    };
+    SPEECHES.into_iter().chain(own.map(Speech::Lying)).collect()
+}
+
+/// The profile's own audit, where finding a liar out under it takes more frames than a test has.
+pub(super) fn too_sparse(profile: &Profile) -> Option<Audit> {
+    let audit = profile.rx_checksum_audit;
+    matches!(audit, Audit::OneIn(n) if n > SPARSEST_TRIED).then_some(audit)
+}
+
 /// Every case for a model: with all that it has, or with every part of it.
-pub(super) fn cases(model: &Model, without: &[Capability], all_subsets: bool) -> Vec<Case> {
+pub(super) fn cases(model: &Model, profile: &Profile, all_subsets: bool) -> Vec<Case> {
     let has: Vec<Capability> = Capability::ALL
         .into_iter()
         .filter(|capability| capability.is_on_the_data_path())
         .filter(|capability| model.capabilities.advert(*capability).is_some())
-        .filter(|capability| !without.contains(capability))
         .collect();
     let whole = (1u32 << has.len()) - 1;
     let subsets = if all_subsets { 0..=whole } else { whole..=whole };
@@ -68,24 +91,32 @@ pub(super) fn cases(model: &Model, without: &[Capability], all_subsets: bool) ->
             .filter(|(place, _)| bits >> place & 1 == 1)
             .map(|(_, capability)| *capability)
             .collect();
-        for speech in SPEECHES {
+        let plan = Plan::negotiate("", profile, &with_only(&subset, model));
+        let layers = [Capability::RxIpv4Checksum, Capability::RxTcpChecksum];
+        let believed: Vec<Capability> =
+            layers.into_iter().filter(|layer| plan.uses(*layer)).collect();
+        for speech in speeches(profile) {
             for line in [Line::Clean, Line::Corrupt] {
-                cases.push(Case { subset: subset.clone(), speech, line });
+                let (subset, believed) = (subset.clone(), believed.clone());
+                cases.push(Case { subset, speech, line, believed });
             }
         }
     }
     cases
 }
 
+/// What a model advertises, of the data path only `subset`.
+fn with_only(subset: &[Capability], model: &Model) -> Capabilities {
+    let lacks = |known: &Capability| known.is_on_the_data_path() && !subset.contains(known);
+    let lacking = Capability::ALL.into_iter().filter(lacks);
+    lacking.fold(model.capabilities.clone(), Capabilities::without)
+}
+
 impl Case {
-    /// The model as this case has it.
+    /// The model as this case has it, set up with a queue beside the one that is polled.
     pub(super) fn model(&self, model: &Model) -> Model {
-        let mut capabilities = model.capabilities.clone();
-        for capability in Capability::ALL.into_iter().filter(|known| known.is_on_the_data_path()) {
-            if !self.subset.contains(&capability) {
-                capabilities = capabilities.without(capability);
-            }
-        }
+        let mut capabilities = with_only(&self.subset, model);
+        capabilities.flow.queues = capabilities.flow.queues.max(OTHER_QUEUE + 1);
         capabilities.gives_none = self.speech == Speech::Unfinished;
         let verdicts = match self.speech {
             Speech::Truthful(style) => style,
@@ -95,30 +126,37 @@ impl Case {
         Model { capabilities, verdicts, ..model.clone() }
     }
 
+    /// The profile as this case has it.
+    pub(super) fn profile(&self, profile: &Profile) -> Profile {
+        let mut profile = profile.clone();
+        if let Speech::Lying(audit) = self.speech {
+            profile.rx_checksum_audit = audit;
+        }
+        profile
+    }
+
     /// The session's course. A liar that is seldom looked at is let through its proof, and then given enough to
     /// lie of.
     pub(super) fn course(&self) -> Course {
-        match self.line {
-            Line::Clean => Course::CLEAN,
-            Line::Corrupt if self.may_let_wrong_bytes_in() => Course {
-                orders: 400,
-                corrupt_ppm: 300_000,
-                corrupt_after: u64::from(PROOF_FRAMES) + 6,
-            },
-            Line::Corrupt => Course { corrupt_ppm: 10_000, ..Course::CLEAN },
+        match (self.line, self.wrong_frames_max()) {
+            (Line::Clean, _) => Course::CLEAN,
+            (Line::Corrupt, None | Some(0)) => Course::CORRUPT,
+            (Line::Corrupt, Some(bound)) => Course::of_lies(&self.believed, bound),
         }
     }
 
-    pub(super) fn has(&self, capability: Capability) -> bool {
-        self.subset.contains(&capability)
+    /// Of how many frames in each layer, at most, a liar is believed; `None` for one that does not lie, or
+    /// is not believed at all.
+    fn wrong_frames_max(&self) -> Option<u64> {
+        match self.speech {
+            Speech::Lying(audit) if !self.believed.is_empty() => audit.wrong_frames_max(),
+            _ => None,
+        }
     }
 
-    /// Whether wrong bytes may get in before the device is found out.
-    pub(super) fn may_let_wrong_bytes_in(&self) -> bool {
-        let is_believed = [Capability::RxIpv4Checksum, Capability::RxTcpChecksum];
-        self.line == Line::Corrupt
-            && self.speech == Speech::Lying(SPARSE_AUDIT)
-            && is_believed.iter().any(|capability| self.has(*capability))
+    /// Whether the profile leaves this layer's checksum to the device.
+    pub(super) fn believes(&self, layer: Capability) -> bool {
+        self.believed.contains(&layer)
     }
 }
 
@@ -139,7 +177,7 @@ impl fmt::Display for Case {
         };
         let line = match self.line {
             Line::Clean => "clean",
-            Line::Corrupt if self.may_let_wrong_bytes_in() => "30 % corrupt",
+            Line::Corrupt if self.wrong_frames_max() > Some(0) => "corrupt once it is believed",
             Line::Corrupt => "1 % corrupt",
         };
         write!(f, "device does: {subset}; says: {speech}; line: {line}")
@@ -148,20 +186,55 @@ impl fmt::Display for Case {
 
 #[cfg(test)]
 mod tests {
+    use fixwire::offload::profile::Policy;
+
+    use super::super::course::Harm;
     use super::*;
 
     #[test]
     fn a_model_is_tried_with_every_part_of_what_it_has_and_never_with_what_it_has_not() {
         let model = Model::named("virtio").unwrap();
-        let one = cases(&model, &[], false);
-        assert_eq!(one.len(), SPEECHES.len() * 2);
+        let profile = Profile::all(Policy::Prefer);
+        let one = cases(&model, &profile, false);
+        let speeches = SPEECHES.len() + 1;
+        assert_eq!(one.len(), speeches * 2);
         assert_eq!(one[0].subset, [Capability::RxTcpChecksum, Capability::TxTcpChecksum]);
-        let all = cases(&model, &[], true);
-        assert_eq!(all.len(), 4 * SPEECHES.len() * 2);
-        let without = cases(&model, &[Capability::RxTcpChecksum], true);
-        assert_eq!(without.len(), 2 * SPEECHES.len() * 2);
-        assert!(without.iter().all(|case| !case.has(Capability::RxTcpChecksum)));
+        let all = cases(&model, &profile, true);
+        assert_eq!(all.len(), 4 * speeches * 2);
         let names: std::collections::BTreeSet<String> = all.iter().map(Case::to_string).collect();
         assert_eq!(names.len(), all.len(), "each case has a name of its own");
+    }
+
+    #[test]
+    fn a_liar_is_tried_under_the_profile_s_own_audit_where_that_is_another_and_ends_in_time() {
+        let mut profile = Profile::all(Policy::Prefer);
+        for (audit, is_tried) in [
+            (Audit::OneIn(64), true),
+            (SPARSE_AUDIT, false),
+            (Audit::OneIn(SPARSEST_TRIED), true),
+            (Audit::OneIn(SPARSEST_TRIED + 1), false),
+            (Audit::Always, false),
+            (Audit::Off, false),
+        ] {
+            profile.rx_checksum_audit = audit;
+            let speeches = speeches(&profile);
+            assert_eq!(speeches.len(), SPEECHES.len() + usize::from(is_tried), "{audit}");
+            assert!(!is_tried || speeches.last() == Some(&Speech::Lying(audit)), "{audit}");
+            assert_eq!(too_sparse(&profile).is_some(), audit == Audit::OneIn(SPARSEST_TRIED + 1));
+        }
+    }
+
+    #[test]
+    fn only_a_liar_that_is_believed_in_a_layer_is_given_frames_to_lie_of() {
+        let model = Model::named("sim").unwrap();
+        let profile = Profile::all(Policy::Prefer).with(Capability::RxTcpChecksum, Policy::Off);
+        for case in cases(&model, &profile, true) {
+            let is_believed = case.subset.contains(&Capability::RxIpv4Checksum);
+            assert_eq!(case.believes(Capability::RxIpv4Checksum), is_believed);
+            assert!(!case.believes(Capability::RxTcpChecksum), "the profile has it off");
+            let lies = matches!(case.speech, Speech::Lying(Audit::OneIn(_)));
+            let expected = lies && is_believed && case.line == Line::Corrupt;
+            assert_eq!(matches!(case.course().harm, Harm::Lies { .. }), expected, "{case}");
+        }
     }
 }

@@ -1,98 +1,155 @@
 //! What a session must have come to.
 
 use fixwire::offload::capability::Capability;
-use fixwire::offload::profile::Profile;
-use fixwire::wire::Refusal;
+use fixwire::offload::flow::FlowRule;
 
-use super::case::{Case, Line, Speech};
-use super::trial::{DROPS, MARKS, Outcome, STRAY_FRAMES};
+use super::case::{Case, Speech};
+use super::compare::{self, equal};
+use super::course::{Course, Harm};
+use super::lies;
+use super::outcome::{Outcome, Side};
+use super::strays::{DROPS, ELSEWHERE, MARKS, OF_EACH_KIND, RULES, STRAYS};
 
-/// What the session on a device that does nothing came to, on a clean line.
-pub(super) struct Expected {
-    ours: Vec<u8>,
-    theirs: Vec<u8>,
-    marked: Option<u64>,
-}
-
-impl Expected {
-    /// `None` for a session that did not come to its end.
-    pub(super) fn of(outcome: &Outcome) -> Option<Expected> {
-        outcome.is_done.then(|| Expected {
-            ours: outcome.ours.clone(),
-            theirs: outcome.theirs.clone(),
-            marked: outcome.flow_hits[MARKS],
-        })
-    }
+/// What a case is held against: the session on a device that does nothing, where all is done in software.
+pub(super) struct Expected<'a> {
+    pub(super) rules: &'a [FlowRule; RULES],
+    /// On a clean line.
+    pub(super) clean: &'a Outcome,
+    /// On the line of the case, where nothing that comes from there depends on the device.
+    pub(super) same_line: Option<&'a Outcome>,
 }
 
 /// Says what is wrong, the gravest first.
-pub(super) fn judge(
-    case: &Case,
-    profile: &Profile,
-    outcome: &Outcome,
-    expected: &Expected,
-) -> Result<(), String> {
-    if case.may_let_wrong_bytes_in() {
-        return liar_is_found(case, profile, outcome);
-    }
-    same("our application", &outcome.ours, &expected.ours)?;
-    same("the peer's application", &outcome.theirs, &expected.theirs)?;
+pub(super) fn judge(case: &Case, outcome: &Outcome, expected: &Expected<'_>) -> Result<(), String> {
+    let Outcome { ours, theirs, .. } = outcome;
+    let clean = expected.clean;
+    same("our application", &ours.stream, &clean.ours.stream)?;
+    same("the peer's application", &theirs.stream, &clean.theirs.stream)?;
     if !outcome.is_done {
-        return Err("not every order was reported on in time".into());
+        return Err("the session did not come to its end in time".into());
     }
     if outcome.stamps_wrong > 0 {
         return Err(format!("{} stamps were missing or went back", outcome.stamps_wrong));
     }
-    let layers = [
-        (Capability::RxIpv4Checksum, "ipv4_checksum_wrong"),
-        (Capability::RxTcpChecksum, "tcp_checksum_wrong"),
-    ];
-    let was_wrong =
-        layers.into_iter().any(|(layer, refusal)| case.has(layer) && outcome.count(refusal) > 0);
-    let demoted = outcome.count("nic_demoted") > 0;
-    match (case.speech, demoted) {
-        (Speech::Lying(_), false) if was_wrong => {
-            return Err("the device called wrong bytes good and was not demoted".into());
-        }
-        (Speech::Truthful(_) | Speech::Unfinished, true) => {
-            return Err("a device that was right was demoted".into());
-        }
-        _ => {}
+    let Course { harm, .. } = case.course();
+    if let Harm::Lies { layers, wrong_frames_max } = &harm {
+        lies::are_found_out(layers, *wrong_frames_max, outcome)?;
     }
-    if case.line == Line::Clean { rules_were_kept(outcome, expected) } else { Ok(()) }
+    the_device_is_judged_by_what_it_says(case, outcome)?;
+    compare::sessions("our", &ours.counters, &clean.ours.counters)?;
+    compare::sessions("the peer's", &theirs.counters, &clean.theirs.counters)?;
+    if let Some(twin) = expected.same_line {
+        compare::everything("our", &ours.counters, &twin.ours.counters)?;
+        compare::everything("the peer's", &theirs.counters, &twin.theirs.counters)?;
+    }
+    // From here on what the twin would get wrong as well.
+    every_wrong_frame_was_refused(&harm, outcome)?;
+    every_segment_is_accounted_for("we", (theirs, ours), outcome.strays)?;
+    every_segment_is_accounted_for("the peer", (ours, theirs), 0)?;
+    every_message_is_accounted_for("our", (theirs, ours))?;
+    every_message_is_accounted_for("the peer's", (ours, theirs))?;
+    rules_were_kept(&harm, outcome, expected)
 }
 
-/// Wrong bytes may have got in, but no more than the audit's bound says, and then never again.
-fn liar_is_found(case: &Case, profile: &Profile, outcome: &Outcome) -> Result<(), String> {
-    let refused: u64 = Refusal::ALL.iter().map(|reason| outcome.count(reason.name())).sum();
-    let accepted = outcome.corrupted_to_us.saturating_sub(refused);
-    let bound = profile.rx_checksum_audit.wrong_frames_in_999_of_1000().unwrap_or(u64::MAX);
-    if accepted > bound {
-        return Err(format!("{accepted} wrong frames were accepted, and the bound is {bound}"));
-    }
-    // Most of a frame is its segment: the header's lies alone may be too few to be found.
-    let is_long = case.has(Capability::RxTcpChecksum) && outcome.corrupted_to_us > 2 * bound;
-    if is_long && outcome.count("nic_demoted") == 0 {
-        return Err(format!(
-            "the device lied of {} frames and was not demoted",
-            outcome.corrupted_to_us
-        ));
+/// Every frame that the line made wrong was refused by name, and so was every stray, and no other. What a
+/// liar got let in has been judged.
+fn every_wrong_frame_was_refused(harm: &Harm, outcome: &Outcome) -> Result<(), String> {
+    let Outcome { ours, theirs, strays, found_out, .. } = outcome;
+    let let_in = match harm {
+        Harm::Lies { .. } => found_out.last().map_or(0, |found| found.let_in),
+        Harm::None | Harm::Flips { .. } => 0,
+    };
+    for (whose, side, strays, let_in) in
+        [("our", ours, *strays, let_in), ("the peer's", theirs, 0, 0)]
+    {
+        let wrong = side.received_wrong;
+        let name = || {
+            format!("number of frames refused, {wrong} wrong ones and {strays} strays having come,")
+        };
+        equal(whose, name, side.counters.refused() + let_in, wrong + strays)?;
     }
     Ok(())
 }
 
-fn rules_were_kept(outcome: &Outcome, expected: &Expected) -> Result<(), String> {
-    let dropped = outcome.flow_hits[DROPS];
-    if dropped != Some(STRAY_FRAMES) {
-        return Err(format!("{STRAY_FRAMES} frames were to be dropped by rule, not {dropped:?}"));
+/// What one end sent, the other took in or refused by name: nothing was lost in silence.
+fn every_segment_is_accounted_for(
+    who: &str,
+    (from, to): (&Side, &Side),
+    strays: u64,
+) -> Result<(), String> {
+    let sent = from.counters.of("tcp_segment_out") + strays;
+    let (taken, refused) = (to.counters.of("tcp_segment_in"), to.counters.refused());
+    if sent == taken + refused {
+        return Ok(());
     }
-    let got_through = outcome.count("tcp_port_unreachable");
-    if got_through > 0 {
-        return Err(format!("{got_through} frames got through that a rule drops"));
+    Err(format!(
+        "{who} took in {taken} segments (tcp_segment_in) and refused {refused} frames by name, of {sent} that \
+         were sent (tcp_segment_out and {strays} strays)"
+    ))
+}
+
+/// What one end's session sent, the other's received, and its application was given what it counts.
+fn every_message_is_accounted_for(whose: &str, (from, to): (&Side, &Side)) -> Result<(), String> {
+    let sent = from.counters.of("message_sent");
+    equal(whose, || "message_received".into(), to.counters.of("message_received"), sent)?;
+    equal(whose, || "message_delivered".into(), to.counters.of("message_delivered"), to.messages)
+}
+
+/// What is never to be heard of a device that works and says what this one says.
+const NEVER: [&str; 5] = [
+    "nic_said_bad_but_good",
+    "nic_said_none_but_full",
+    "nic_steered_wrongly",
+    "rx_stamp_missing",
+    "rx_stamp_backwards",
+];
+
+/// A device that says what is true is never contradicted; one that lies is in each layer in which it was
+/// seen to, and loses it.
+fn the_device_is_judged_by_what_it_says(case: &Case, outcome: &Outcome) -> Result<(), String> {
+    let counters = &outcome.ours.counters;
+    for name in NEVER {
+        equal("our", || name.into(), counters.of(name), 0)?;
     }
-    let marked = outcome.flow_hits[MARKS];
-    if marked != expected.marked {
-        return Err(format!("{:?} frames were to be marked, not {marked:?}", expected.marked));
+    let contradicted = counters.of("nic_said_good_but_bad");
+    let is_lying = matches!(case.speech, Speech::Lying(_));
+    let lies =
+        |layer, refusal| if is_lying && case.believes(layer) { counters.of(refusal) } else { 0 };
+    let of_segments = lies(Capability::RxTcpChecksum, "tcp_checksum_wrong");
+    let of_headers = lies(Capability::RxIpv4Checksum, "ipv4_checksum_wrong");
+    // Of a header whose flipped bit leaves no segment to find, such a device says nothing.
+    let most = of_segments + of_headers;
+    if contradicted > most || contradicted < of_segments {
+        return Err(format!(
+            "our nic_said_good_but_bad is {contradicted} and should be {of_segments} to {most}, by \
+             tcp_checksum_wrong and ipv4_checksum_wrong"
+        ));
+    }
+    let layers = u64::from(of_segments > 0) + u64::from(contradicted > of_segments);
+    equal("our", || "nic_demoted".into(), counters.of("nic_demoted"), layers)
+}
+
+/// Whoever steers, the rules that count have counted every stray that they are for, and every frame of the
+/// session's own.
+fn rules_were_kept(harm: &Harm, outcome: &Outcome, expected: &Expected<'_>) -> Result<(), String> {
+    equal("our", || "number of strays".into(), outcome.strays, STRAYS)?;
+    let marked = match (harm, expected.same_line) {
+        (Harm::None, _) => Some(outcome.theirs.counters.of("tcp_segment_out")),
+        (_, twin) => twin.and_then(|twin| twin.flow_hits[MARKS]),
+    };
+    for (what, rule, due) in [
+        ("drops", DROPS, Some(OF_EACH_KIND)),
+        ("sends to another queue", ELSEWHERE, Some(OF_EACH_KIND)),
+        ("marks", MARKS, marked),
+    ] {
+        let hits = outcome.flow_hits[rule];
+        if let Some(due) = due
+            && expected.rules[rule].actions.count
+            && hits != Some(due)
+        {
+            let hits = hits.map_or("nothing".into(), |hits| hits.to_string());
+            return Err(format!("the rule that {what} counted {hits} and should have {due}"));
+        }
     }
     Ok(())
 }
