@@ -56,16 +56,14 @@ pub(super) fn judge(case: &Case, outcome: &Outcome, expected: &Expected<'_>) -> 
 fn every_wrong_frame_was_refused(harm: &Harm, outcome: &Outcome) -> Result<(), String> {
     let Outcome { ours, theirs, strays, found_out, .. } = outcome;
     let let_in = match harm {
-        Harm::Lies { .. } => found_out.last().map_or(0, |found| found.let_in),
+        Harm::Lies { .. } => found_out.iter().map(|found| found.let_in).max().unwrap_or(0),
         Harm::None | Harm::Flips { .. } => 0,
     };
     for (whose, side, strays, let_in) in
         [("our", ours, *strays, let_in), ("the peer's", theirs, 0, 0)]
     {
         let wrong = side.received_wrong;
-        let name = || {
-            format!("number of frames refused, {wrong} wrong ones and {strays} strays having come,")
-        };
+        let name = || format!("sum of refusals ({wrong} wrong frames and {strays} strays came)");
         equal(whose, name, side.counters.refused() + let_in, wrong + strays)?;
     }
     Ok(())

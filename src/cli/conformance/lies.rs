@@ -19,9 +19,9 @@ pub(super) fn are_found_out(
     let refused = outcome.ours.counters.refused().saturating_sub(outcome.strays);
     let let_in = received_wrong.saturating_sub(refused);
     let (mut wrong_before, mut let_in_before) = (0, 0);
-    for (place, layer) in layers.iter().enumerate() {
-        let found = outcome.found_out.get(place).filter(|found| found.capability == *layer);
-        let Some(found) = found else {
+    for layer in layers {
+        let mut found_out = outcome.found_out.iter();
+        let Some(found) = found_out.find(|found| found.capability == *layer) else {
             return Err(format!(
                 "the device was not demoted for {layer}, though {} wrong frames that it called good were let \
                  in; the bound is {wrong_frames_max}",

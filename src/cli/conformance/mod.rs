@@ -36,9 +36,21 @@ use case::Case;
 ///
 /// One trading session is run on a model of the NIC again and again: with each part of what the NIC has on
 /// the data path (--all-subsets), with each way in which a NIC speaks of checksums, lying included, on a clean
-/// line and on one that corrupts one frame in a hundred. Each time both applications must be given
-/// the same messages, byte for byte, the steering rules must count the same, and a device that lies must
-/// be found out. Ends with `N passed, N failed`; exit code 1 when a case failed.
+/// line and on one that corrupts one frame in a hundred. Meanwhile strangers' frames come: some that a rule
+/// drops, some that one sends to another queue, and some that no rule names.
+///
+/// Each time the session is held against the same one on a device that does nothing. Both applications must be
+/// given the same messages, byte for byte. Every counter must be the same at both ends, but for those that
+/// say who does the work: sessions', TCP's, neighbours', each reason for a refusal; of frames that a rule keeps
+/// away, the device's and the host's count together. Every frame that the line made wrong must have been refused
+/// by name, and no segment and no message may be lost without one. A device that says what is true must not
+/// be contradicted. One that lies must be found out: at once where every frame is audited, and within the bound of
+/// the audit (`fixwire plan --explain`) under 1/8 and under the profile's own 1/N; after that it must
+/// get nothing wrong let in. What it got let in is not sent again: such a case is held to its session's
+/// counters, not to TCP's.
+///
+/// A case that fails says which counter, what was found and what should have been. Ends with `N passed, N failed`;
+/// exit code 1 when a case failed.
 #[derive(Debug, Args)]
 pub(crate) struct ConformanceArgs {
     /// The model: `sim` or `sim:MODEL` (`fixwire profiles list` has their names).

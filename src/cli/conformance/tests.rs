@@ -110,8 +110,11 @@ fn what_is_wrong_besides_counters_fails_a_case_too() {
         (|bent| bent.theirs.stream.push(b'8'), "the peer's application was given other"),
         (|bent| bent.is_done = false, "did not come to its end"),
         (|bent| bent.stamps_wrong = 1, "1 stamps were missing"),
-        (|bent| bent.ours.received_wrong += 1, "1 wrong ones and 15 strays having come, is 15"),
-        (|bent| bent.theirs.received_wrong += 1, "the peer's number of frames refused"),
+        (
+            |bent| bent.ours.received_wrong += 1,
+            "our sum of refusals (1 wrong frames and 15 strays came) is 15 and should be 16",
+        ),
+        (|bent| bent.theirs.received_wrong += 1, "the peer's sum of refusals (1 wrong"),
         (|bent| bent.flow_hits[0] = Some(4), "the rule that drops counted 4 and should have 5"),
         (|bent| bent.flow_hits[1] = None, "sends to another queue counted nothing"),
     ];
