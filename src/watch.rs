@@ -25,7 +25,7 @@ const RULES_PER_LOOK: usize = 32;
 /// Between two attempts to give a device its rules, after one that failed.
 const RETRY_AFTER: Duration = Duration::from_s(1);
 /// Segments sent again, with not one frame in between, that make the rules doubtful.
-const SILENT_TIMEOUTS: u64 = 2;
+const SILENT_TIMEOUTS: u64 = 3;
 
 /// What the looks have come across, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -62,6 +62,9 @@ fn a_profile_that_requires_what_a_subset_lacks_is_refused_there_and_trades_elsew
     std::fs::write(&path, "extends = \"connectx5\"\n[offloads]\nrx_timestamp = \"require\"\n")
         .unwrap();
     let profile = path.to_str().unwrap();
+    let nothing = conformance(&["--nic", "sim:virtio", "--profile", profile]);
+    assert_eq!(nothing.status.code(), Some(3), "{}", text(&nothing));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("nothing was tried"));
     let without = "rx_ipv4_checksum,tx_ipv4_checksum,flow_drop,flow_mark,flow_steering";
     let arguments =
         ["--nic", "sim:connectx5", "--profile", profile, "--without", without, "--all-subsets"];
@@ -91,6 +94,7 @@ fn what_cannot_be_tried_is_said_in_a_sentence() {
         (&["--without", "rx_magic"], 2, "no capability"),
         (&["--profile", "nope"], 2, "cannot be read"),
         (&["--nic", "sim:virtio", "--junit", "/no/such/folder/x.xml"], 1, "cannot be written"),
+        (&["--nic", "sim:virtio", "--junit", "/dev/full"], 1, "cannot be written"),
     ] {
         let output = conformance(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);

@@ -1,9 +1,10 @@
-//! What a NIC does to a checksum field on the way out and thinks of it on the way in, done in
-//! software by the twin: for the modelled NIC, and for the copies that a capture keeps.
+//! What a NIC does to a checksum field on the way out and thinks of it on the way in: for the modelled
+//! NIC, and for the copies that a capture keeps.
+//!
+//! By sums of its own, word by word as RFC 1071 has it: what the engine's are held against does not rest on
+//! them.
 
 use std::ops::Range;
-
-use fixwire_offload::checksum::Sum;
 
 const ETHERNET_LEN: usize = 14;
 const ETHERTYPE_IPV4: u16 = 0x0800;
@@ -45,7 +46,7 @@ pub(crate) fn finish_ipv4(
     let header = frame.get_mut(l2_len..l2_len + l3_len).ok_or(OutsideFrame)?;
     let field = IPV4_CHECKSUM_OFFSET..IPV4_CHECKSUM_OFFSET + 2;
     header.get_mut(field.clone()).ok_or(OutsideFrame)?.fill(0);
-    let checksum = Sum::of(header).checksum();
+    let checksum = !ones_sum(header);
     header[field].copy_from_slice(&checksum.to_be_bytes());
     Ok(())
 }
@@ -60,7 +61,7 @@ pub(crate) fn finish(frame: &mut [u8], what: Unfinished) -> Result<(), OutsideFr
     if field + 2 > end {
         return Err(OutsideFrame);
     }
-    let checksum = match Sum::of(&frame[start..end]).checksum() {
+    let checksum = match !ones_sum(&frame[start..end]) {
         // RFC 768: to UDP a field of zero means that there is no checksum.
         0 if what.csum_offset == UDP_CHECKSUM_OFFSET => 0xffff,
         checksum => checksum,
@@ -88,7 +89,7 @@ pub(crate) fn shape(frame: &[u8]) -> Option<Shape> {
 /// Whether a frame's IPv4 header is right; `None` for a frame without one.
 pub(crate) fn ipv4_is_right(frame: &[u8]) -> Option<bool> {
     let packet = Located::in_frame(frame)?;
-    Some(Sum::of(&frame[packet.l3..packet.l4]).is_valid())
+    Some(ones_sum(&frame[packet.l3..packet.l4]) == RIGHT)
 }
 
 /// Whether a frame's TCP checksum is right; `None` for one that is not a whole TCP/IPv4 packet.
@@ -97,8 +98,24 @@ pub(crate) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
     let header = &frame[packet.l3..packet.l4];
     let segment = &frame[packet.l4..packet.end];
     let [src, dst] = [12, 16].map(|at| [0, 1, 2, 3].map(|byte: usize| header[at + byte]));
-    let pseudo = Sum::of_tcp_pseudo_header(src, dst, segment.len() as u16);
-    Some(pseudo.plus(Sum::of(segment)).is_valid())
+    let [high, low] = (segment.len() as u16).to_be_bytes();
+    let pseudo = ones_sum(&[src, dst, [0, PROTOCOL_TCP, high, low]].concat());
+    Some(plus(pseudo, ones_sum(segment)) == RIGHT)
+}
+
+/// What the words of data come to with its checksum among them (RFC 1071 1).
+const RIGHT: u16 = 0xffff;
+
+/// The ones' complement sum of 16-bit words. An odd last byte is the first of its word.
+fn ones_sum(bytes: &[u8]) -> u16 {
+    let word = |pair: &[u8]| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]);
+    bytes.chunks(2).fold(0, |sum, pair| plus(sum, word(pair)))
+}
+
+/// A carry comes in again at the other end.
+fn plus(a: u16, b: u16) -> u16 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum + u16::from(carry)
 }
 
 /// Where a frame's checksum fields lie; `None` for one that is not a whole TCP/IPv4 packet.
@@ -178,6 +195,8 @@ fn payload_of(frame: &[u8]) -> Option<(u16, usize)> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use fixwire_offload::checksum::Sum;
 
     use super::*;
     use crate::frames::{tcp_frame, tcp_frame_with};

@@ -52,14 +52,20 @@ impl Bench {
         Ok((bench, cases))
     }
 
-    /// Tries one case.
+    /// The profile that devices are used by.
+    pub(super) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Tries one case, and says whether there was a session: there is none where the profile requires what the
+    /// device lacks.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn tries(&self, case: &Case, seed: u64) -> Result<(), String> {
+    pub(super) fn tries(&self, case: &Case, seed: u64) -> Result<bool, String> {
         match self.trades(case, seed)? {
-            Some(outcome) => self.judges(case, seed, &outcome),
-            None => Ok(()),
+            Some(outcome) => self.judges(case, seed, &outcome).map(|()| true),
+            None => Ok(false),
         }
     }
 

@@ -79,6 +79,8 @@ fn capability(text: &str) -> Result<Capability, String> {
 struct Tried {
     case: Case,
     wrong: Option<String>,
+    /// There was no session: the profile requires what the device lacks.
+    is_refused: bool,
     took: Duration,
 }
 
@@ -109,8 +111,24 @@ pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
         report::write(path, &args.nic.to_string(), &tried)?;
     }
     let failed = tried.iter().filter(|tried| tried.wrong.is_some()).count();
+    let refused = tried.iter().filter(|tried| tried.is_refused).count();
+    if refused > 0 {
+        say(format_args!(
+            "{refused} of {} cases did not trade: the profile requires what the device lacks there",
+            tried.len()
+        ));
+    }
     say(format_args!("{} passed, {failed} failed", tried.len() - failed));
-    if failed > 0 { Err(Failure::Run(format!("{failed} cases failed"))) } else { Ok(()) }
+    match (failed, refused == tried.len()) {
+        (0, false) => Ok(()),
+        (0, true) => Err(Failure::Unmet(format!(
+            "nothing was tried: the profile {:?} requires what {} lacks in every case; write \"prefer\" for it \
+             in the profile, or choose another model",
+            bench.profile().name,
+            args.nic
+        ))),
+        _ => Err(Failure::Run(format!("{failed} cases failed"))),
+    }
 }
 
 /// Tries the cases on every core, and keeps their order.
@@ -130,8 +148,12 @@ fn try_all(bench: &Bench, cases: &[Case]) -> Vec<Tried> {
             cases.get(number).map(|case| (number, case))
         } {
             let began = Instant::now();
-            let wrong = bench.tries(case, number as u64).err();
-            tried.push((number, Tried { case: case.clone(), wrong, took: began.elapsed() }));
+            let (is_refused, wrong) = match bench.tries(case, number as u64) {
+                Ok(traded) => (!traded, None),
+                Err(why) => (false, Some(why)),
+            };
+            let took = began.elapsed();
+            tried.push((number, Tried { case: case.clone(), wrong, is_refused, took }));
             bar.inc(1);
         }
         tried

@@ -1,7 +1,7 @@
 //! The cases as JUnit XML.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -12,8 +12,13 @@ use crate::cli::failure::Failure;
 /// Writes one suite, named after the device.
 pub(super) fn write(path: &Path, nic: &str, tried: &[Tried]) -> Result<(), Failure> {
     let mut suite = TestSuite::new(format!("conformance of {nic}"));
-    for Tried { case, wrong, took } in tried {
+    for Tried { case, wrong, is_refused, took } in tried {
         let status = match wrong {
+            None if *is_refused => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_message("the profile requires what the device lacks");
+                status
+            }
             None => TestCaseStatus::success(),
             Some(why) => {
                 let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
@@ -34,6 +39,7 @@ pub(super) fn write(path: &Path, nic: &str, tried: &[Tried]) -> Result<(), Failu
             "name a file in a folder that is there and may be written to",
         )
     };
-    let file = File::create(path).map_err(|error| unwritable(&error))?;
-    report.serialize(BufWriter::new(file)).map_err(|error| unwritable(&error))
+    let mut file = BufWriter::new(File::create(path).map_err(|error| unwritable(&error))?);
+    report.serialize(&mut file).map_err(|error| unwritable(&error))?;
+    file.flush().map_err(|error| unwritable(&error))
 }

@@ -11,6 +11,7 @@ use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Device, DeviceError};
 use fixwire::offload::flow::FlowRule;
+use fixwire::offload::observe::DeviceEvent;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
@@ -117,7 +118,8 @@ impl Trial {
         self.rounds += 1;
         let clock = Frozen(&self.wire);
         let mut received = self.ours.poll(&clock);
-        while let Some(demotion) = self.ours.next_demotion() {
+        while let Some(event) = self.ours.next_device_event() {
+            let DeviceEvent::Demoted(demotion) = event else { continue };
             self.spoiler.found_out(demotion.capability);
             let received_wrong = self.spoiler.received_wrong();
             let refused = Counters::of_engine(&self.ours).refused();
