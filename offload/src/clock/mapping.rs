@@ -3,6 +3,7 @@
 use crate::stamp::{ClockInfo, Domain, RxStamp};
 use crate::time::UtcTime;
 
+use super::drift::Drift;
 use super::hot::Hot;
 use super::track::{Gauge, Lapse, TRACK_WORDS, Track};
 
@@ -61,6 +62,27 @@ pub enum Refusal {
     /// The wall clock has none.
     #[error("the wall clock: {0}")]
     Wall(Lapse),
+}
+
+/// What is known of a clock at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockState {
+    /// Why stamps by it get no time now, if so.
+    pub lapse: Option<Lapse>,
+    /// Which life of it this is.
+    pub generation: u16,
+    /// Why the life before this one ended; `None` in its first.
+    pub ended: Option<Lapse>,
+    /// How fast it runs, once enough pairs of this life agree.
+    pub drift: Option<Drift>,
+}
+
+impl ClockState {
+    fn of(track: &Track, gauge: &Gauge, host: u64) -> ClockState {
+        let Track { generation, ended, drift, .. } = *track;
+        let drift = (track.lapse != Some(Lapse::NotYet)).then_some(drift);
+        ClockState { lapse: track.lapse_at(gauge, host), generation, ended, drift }
+    }
 }
 
 /// What does not change while clocks are disciplined.
@@ -143,6 +165,33 @@ impl Mapping {
     /// The life of the wall clock.
     pub fn wall_generation(&self) -> u16 {
         self.wall.generation
+    }
+
+    /// What is known of the device's clock, the host's clock being at `host`: its drift is by the host's
+    /// clock. `None` where it has none of its own.
+    pub fn device(&self, host: u64) -> Option<ClockState> {
+        self.shape.device.map(|_| ClockState::of(&self.device, &self.shape.device_gauge, host))
+    }
+
+    /// What is known of the host's clock, at `host`, as the wall clock sees it: its drift is by that. It
+    /// has a new life whenever the wall clock has.
+    pub fn wall(&self, host: u64) -> ClockState {
+        ClockState::of(&self.wall, &self.shape.wall_gauge, host)
+    }
+
+    /// The bound that a stamp taken when the host's clock reads `host`, which is now, would be given: the
+    /// device's where it has a clock of its own, the host's where it has none.
+    ///
+    /// # Errors
+    /// [`Refusal`], when none could be.
+    pub fn error_bound_ns(&self, host: u64) -> Result<u64, Refusal> {
+        let Shape { device, device_gauge, wall_gauge, .. } = &self.shape;
+        let error = match device {
+            Some(_) => self.device.error_at(device_gauge, host, host).map_err(Refusal::Device)?,
+            None => 0,
+        };
+        let (_, error_ns) = self.wall.read(wall_gauge, host, host).map_err(Refusal::Wall)?;
+        Ok(error_ns.saturating_add(self.shape.error_ns(error)))
     }
 
     /// When `stamp` was taken, by the wall clock: provisionally. `received` is the host's clock

@@ -2,6 +2,7 @@
 
 use super::config::StageConfig;
 use super::counter::{Count, Width};
+use super::drift::Drift;
 use super::history::History;
 use super::scale::widest_shift;
 use super::track::{Gauge, Lapse, Line, Track};
@@ -85,6 +86,13 @@ impl Life {
         self.count.advance(pair.x);
         self.window.push(point);
     }
+
+    /// How fast the clock ran from the oldest pair that is remembered to the newest.
+    fn drift(&self, rates: &Rates) -> Drift {
+        let points = self.window.points();
+        let ends = points.first().zip(points.last());
+        ends.and_then(|(oldest, newest)| Drift::between(rates, oldest, newest)).unwrap_or_default()
+    }
 }
 
 /// The pairs of two clocks, the line through them, and what became of it so far.
@@ -161,6 +169,10 @@ impl Stage {
         self.half_tick
     }
 
+    fn drift(&self) -> Drift {
+        self.life.as_ref().map(|life| life.drift(&self.rates)).unwrap_or_default()
+    }
+
     /// The most that the other clock advances in `ticks`.
     pub(super) fn fastest(&self, ticks: u64) -> u64 {
         u64::try_from(self.rates.fastest(ticks.into(), 1)).unwrap_or(u64::MAX)
@@ -215,13 +227,16 @@ impl Stage {
 
     fn lock(&mut self, pair: &Pair, line: Line) {
         self.history.close(pair.host.0, Some(Lapse::NotYet), &self.track);
+        let Track { generation, ended, .. } = self.track;
         self.track = Track {
             lapse: None,
+            ended,
+            drift: self.drift(),
             knee: pair.x,
             newer: line,
             since: pair.host.0,
             refreshed: pair.host.1,
-            ..Track::not_yet(self.track.generation)
+            ..Track::not_yet(generation)
         };
     }
 
@@ -269,8 +284,9 @@ impl Stage {
         };
         let lapse = self.doubt.take().map(|_| Lapse::Doubtful);
         self.history.close(pair.host.0, lapse, &self.track);
-        let (older, refreshed) = (self.track.newer, pair.host.1);
-        self.track = Track { lapse: None, knee, back, newer: line, older, refreshed, ..self.track };
+        let (older, refreshed, drift) = (self.track.newer, pair.host.1, self.drift());
+        self.track =
+            Track { lapse: None, drift, knee, back, newer: line, older, refreshed, ..self.track };
         PairVerdict::Agreed
     }
 
@@ -293,7 +309,8 @@ impl Stage {
     /// Ends this life: no moment since its last pair has an answer.
     fn end(&mut self, lapse: Lapse, until: u64) {
         self.history.close(until, Some(lapse), &self.track);
-        self.track = Track::not_yet(self.track.generation.wrapping_add(1));
+        let generation = self.track.generation.wrapping_add(1);
+        self.track = Track { ended: Some(lapse), ..Track::not_yet(generation) };
         self.life = None;
         self.doubt = None;
     }

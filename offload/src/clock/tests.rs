@@ -527,3 +527,67 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_known_of_both_clocks_is_published_with_their_lines() {
+    let discipline = unlocked();
+    let not_yet =
+        ClockState { lapse: Some(Lapse::NotYet), generation: 0, ended: None, drift: None };
+    let known = |discipline: &Discipline, ns: u64| {
+        let words = discipline.mapping().to_words();
+        let mapping = Mapping::from_words(discipline.mapping().shape, &words);
+        (mapping.device(host(ns)), mapping.wall(host(ns)))
+    };
+    assert_eq!(known(&discipline, 0), (Some(not_yet), not_yet));
+    assert_eq!(discipline.mapping().error_bound_ns(0), Err(Refusal::Device(Lapse::NotYet)));
+
+    // A device that is 30 ppm fast, and a host that the wall clock finds right.
+    let mut discipline = unlocked();
+    for ms in [100, 200, 300, 400] {
+        let fast_ns = ms * MS + ms * 30;
+        discipline.on_device_pair(bracket(ms * MS, device(fast_ns)));
+        wall_pair(&mut discipline, ms * MS);
+    }
+    let (device_known, wall_known) = known(&discipline, 450 * MS);
+    let device_known = device_known.expect("it has a clock");
+    let drift = device_known.drift.expect("locked");
+    assert!((drift.ppb - 30_000).unsigned_abs() <= drift.error_ppb, "{drift:?}");
+    assert!(drift.error_ppb < 400, "100 ns of 300 ms, and a tick: {drift:?}");
+    assert_eq!(ClockState { drift: None, ..device_known }, ClockState { lapse: None, ..not_yet });
+    let drift = wall_known.drift.expect("locked");
+    assert!(drift.ppb.unsigned_abs() <= drift.error_ppb && drift.error_ppb < 400, "{drift:?}");
+    let (device_known, wall_known) = known(&discipline, 3_000 * MS);
+    assert_eq!(device_known.and_then(|known| known.lapse), Some(Lapse::Stale));
+    assert_eq!(wall_known.lapse, Some(Lapse::Stale));
+
+    discipline.on_device_reset(host(500 * MS));
+    let reset = ClockState { generation: 1, ended: Some(Lapse::Reset), ..not_yet };
+    assert_eq!(known(&discipline, 500 * MS).0, Some(reset));
+    for ms in [510, 520, 530] {
+        device_pair(&mut discipline, ms * MS);
+    }
+    let relocked = known(&discipline, 540 * MS).0.expect("it has a clock");
+    assert_eq!((relocked.lapse, relocked.ended), (None, Some(Lapse::Reset)), "still known");
+}
+
+#[test]
+fn the_bound_of_a_moment_is_what_a_stamp_of_that_moment_is_given() {
+    let mapping = locked().mapping();
+    for ms in [401, 402, 450, 500, 1_300] {
+        let told = mapping.convert(&stamp(0, ms * MS), host(ms * MS)).expect("locked");
+        let bound_ns = mapping.error_bound_ns(host(ms * MS)).expect("locked");
+        assert!(bound_ns.abs_diff(told.error_bound_ns) <= 1, "{bound_ns} {told:?} at {ms} ms");
+    }
+    assert_eq!(mapping.error_bound_ns(host(2_000 * MS)), Err(Refusal::Device(Lapse::Stale)));
+    // Of the host's own stamps, where there is no device: the wall's bound alone.
+    let mut alone =
+        Discipline::new(&ClockConfig::default(), &HOST, None).expect("figures in range");
+    for ms in [100, 200, 300, 400] {
+        wall_pair(&mut alone, ms * MS);
+    }
+    let mapping = alone.mapping();
+    let at = host(450 * MS);
+    let stamp = RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::Tsc, ticks: at };
+    let told = mapping.convert(&stamp, at).expect("locked").error_bound_ns;
+    assert_eq!((mapping.device(at), mapping.error_bound_ns(at)), (None, Ok(told)));
+}

@@ -1,6 +1,7 @@
 //! What is published of one stage: two straight lines that meet at a knee, each with its bound.
 
 use super::counter::Width;
+use super::drift::Drift;
 use super::scale::{scaled, scaled_exact};
 
 /// Why a stage has no answer for a moment.
@@ -95,6 +96,10 @@ pub(super) struct Track {
     pub(super) lapse: Option<Lapse>,
     /// Which life of the clock this is.
     pub(super) generation: u16,
+    /// Why the life before it ended.
+    pub(super) ended: Option<Lapse>,
+    /// How fast the clock that is read off runs, in a life that has a line.
+    pub(super) drift: Drift,
     /// The reading at which the newer line starts, and the older ends.
     pub(super) knee: u64,
     /// How many ticks before it the older line starts; 0 where there is none.
@@ -108,7 +113,11 @@ pub(super) struct Track {
 }
 
 /// How many words a [`Track`] is published in.
-pub(super) const TRACK_WORDS: usize = 15;
+pub(super) const TRACK_WORDS: usize = 16;
+
+/// How a life can have ended, by number in the words.
+const ENDS: [Option<Lapse>; 5] =
+    [None, Some(Lapse::Jumped), Some(Lapse::Reset), Some(Lapse::Stale), Some(Lapse::Wrapped)];
 
 impl Track {
     /// A life of which nothing is known yet.
@@ -117,6 +126,8 @@ impl Track {
         Track {
             lapse: Some(Lapse::NotYet),
             generation,
+            ended: None,
+            drift: Drift { ppb: 0, error_ppb: 0 },
             knee: 0,
             back: 0,
             newer: LINE,
@@ -126,14 +137,17 @@ impl Track {
         }
     }
 
+    /// Why there is no answer at `host`, if so.
+    #[inline]
+    pub(super) fn lapse_at(&self, gauge: &Gauge, host: u64) -> Option<Lapse> {
+        self.lapse.or_else(|| gauge.lapse_after(host.saturating_sub(self.refreshed)))
+    }
+
     /// The other clock at `reading`, and the bound on its error. `host` is the host's clock at some
     /// later moment.
     #[inline]
     pub(super) fn read(&self, gauge: &Gauge, reading: u64, host: u64) -> Result<(u64, u64), Lapse> {
-        if let Some(lapse) = self.lapse {
-            return Err(lapse);
-        }
-        if let Some(lapse) = gauge.lapse_after(host.saturating_sub(self.refreshed)) {
+        if let Some(lapse) = self.lapse_at(gauge, host) {
             return Err(lapse);
         }
         let delta = gauge.width.delta(reading, self.knee);
@@ -153,6 +167,19 @@ impl Track {
         }
     }
 
+    /// The bound on the error when the other clock reads `other`, about `host`.
+    pub(super) fn error_at(&self, gauge: &Gauge, other: u64, host: u64) -> Result<u64, Lapse> {
+        if let Some(lapse) = self.lapse_at(gauge, host) {
+            return Err(lapse);
+        }
+        let before_the_knee = other < self.newer.base && self.back > 0;
+        let line = if before_the_knee { &self.older } else { &self.newer };
+        let ahead = u128::from(other.saturating_sub(line.base)) << gauge.shift;
+        let delta = ahead / u128::from(line.mult.max(1));
+        let delta = u64::try_from(delta).unwrap_or(u64::MAX).min(gauge.reach);
+        Ok(line.at_exact(delta, gauge.shift).1)
+    }
+
     pub(super) fn to_words(self) -> [u64; TRACK_WORDS] {
         let lapse = match self.lapse {
             None => 0,
@@ -165,12 +192,31 @@ impl Track {
         let older = [base, fraction, mult, error_mult, error];
         let [a, b, c, d, e] = newer;
         let [f, g, h, i, j] = older;
-        let state = lapse | u64::from(self.generation) << 8;
-        [state, self.knee, self.back, self.since, self.refreshed, a, b, c, d, e, f, g, h, i, j]
+        let ended = ENDS.iter().position(|end| *end == self.ended).unwrap_or_default() as u64;
+        let state = lapse | u64::from(self.generation) << 8 | ended << 24;
+        let drift = self.drift.to_word();
+        [
+            state,
+            self.knee,
+            self.back,
+            self.since,
+            self.refreshed,
+            drift,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            h,
+            i,
+            j,
+        ]
     }
 
     pub(super) fn from_words(words: &[u64; TRACK_WORDS]) -> Track {
-        let [state, knee, back, since, refreshed, a, b, c, d, e, f, g, h, i, j] = *words;
+        let [state, knee, back, since, refreshed, drift, a, b, c, d, e, f, g, h, i, j] = *words;
         Track {
             lapse: match state & 0xff {
                 0 => None,
@@ -178,6 +224,8 @@ impl Track {
                 _ => Some(Lapse::NotYet),
             },
             generation: (state >> 8) as u16,
+            ended: ENDS.get((state >> 24) as usize).copied().flatten(),
+            drift: Drift::from_word(drift),
             knee,
             back,
             newer: Line { base: a, fraction: b, mult: c, error_mult: d, error: e },
@@ -208,9 +256,14 @@ mod tests {
             older in any_line(),
             lapse in prop::sample::select(vec![None, Some(Lapse::NotYet), Some(Lapse::Doubtful)]),
             generation: u16,
+            ended in prop::sample::select(&ENDS[..]),
+            ppb: i32,
+            error_ppb: u32,
             [knee, back, since, refreshed]: [u64; 4],
         ) {
-            let track = Track { lapse, generation, knee, back, newer, older, since, refreshed };
+            let drift = Drift { ppb, error_ppb };
+            let track =
+                Track { lapse, generation, ended, drift, knee, back, newer, older, since, refreshed };
             prop_assert_eq!(Track::from_words(&track.to_words()), track);
         }
     }

@@ -53,7 +53,7 @@ pub(super) struct File {
     /// how the NIC's clock is followed
     #[serde(default)]
     pub(super) clock: Clock,
-    /// what was measured of this device and is taken off its stamps
+    /// what was measured of this device: carried and shown, and taken off no stamp
     #[serde(default)]
     pub(super) calibration: Calibration,
     /// rules of one's own besides those for the sessions: which frames to drop, mark, count or send elsewhere

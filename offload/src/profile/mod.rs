@@ -124,11 +124,29 @@ pub struct ClockSettings {
     pub queue_delay_us_max: u32,
 }
 
+impl Default for ClockSettings {
+    /// What the default profile says.
+    fn default() -> Self {
+        ClockSettings {
+            refresh_ms: 100,
+            readings: 8,
+            drift_ppm_max: 200,
+            wander_ppb_per_s_max: 50,
+            slew_ppm_max: 50,
+            jump_ns_min: 2_000,
+            stale_after_ms: 1_000,
+            queue_delay_us_max: 10_000,
+        }
+    }
+}
+
 impl ClockSettings {
     /// What the discipline assumes of the NIC's clock by these settings. Of the wall clock it assumes what it
     /// always does.
     pub fn config(&self) -> ClockConfig {
         let usual = ClockConfig::default();
+        // Pairs that come as often as this are to be further apart than a line's lead.
+        let lead_ns_max = u64::from(self.refresh_ms.min(self.stale_after_ms)) * 250_000;
         let device = StageConfig {
             drift_ppb_max: self.drift_ppm_max * 1_000,
             wander_ppb_per_s_max: self.wander_ppb_per_s_max,
@@ -136,7 +154,7 @@ impl ClockSettings {
             slew_ppb_max: self.slew_ppm_max * 1_000,
             stale_after_ns: u64::from(self.stale_after_ms) * 1_000_000,
             catch_up_ns: usual.device.catch_up_ns.min(u64::from(self.stale_after_ms) * 250_000),
-            lead_ns: usual.device.lead_ns.min(u64::from(self.stale_after_ms) * 250_000),
+            lead_ns: usual.device.lead_ns.min(lead_ns_max),
             ..usual.device
         };
         ClockConfig {
@@ -147,7 +165,11 @@ impl ClockSettings {
     }
 }
 
-/// What was measured of a device once and holds for it, to be taken off its stamps.
+/// What was measured of a device once and holds for it.
+///
+/// Carried and shown. A stamp stays as the device gave it, and so does the time that it is converted to:
+/// who measures from the wire by stamps takes [`rx_stamp_ns`](Calibration::rx_stamp_ns) off them there, and
+/// adds [`rx_stamp_error_ns`](Calibration::rx_stamp_error_ns) to their bound. Nothing here does so yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
     /// From a frame's first bit on the wire to its receive stamp, in nanoseconds.
@@ -185,7 +207,7 @@ pub struct Profile {
     pub idle: Idle,
     /// How the NIC's clock is followed.
     pub clock: ClockSettings,
-    /// What is to be taken off its stamps.
+    /// What was measured of it.
     pub calibration: Calibration,
     /// Rules besides those that the sessions need.
     pub steering: Vec<FlowRule>,
@@ -207,16 +229,7 @@ impl Profile {
             core: Core::Auto,
             numa_node: NumaNode::Auto,
             idle: Idle::Yield,
-            clock: ClockSettings {
-                refresh_ms: 100,
-                readings: 8,
-                drift_ppm_max: 200,
-                wander_ppb_per_s_max: 50,
-                slew_ppm_max: 50,
-                jump_ns_min: 2_000,
-                stale_after_ms: 1_000,
-                queue_delay_us_max: 10_000,
-            },
+            clock: ClockSettings::default(),
             calibration: Calibration {
                 rx_stamp_ns: 0,
                 rx_stamp_error_ns: 0,

@@ -72,6 +72,15 @@ fn the_clock_settings_of_every_profile_are_ones_that_the_discipline_takes() {
 }
 
 #[test]
+fn pairs_that_come_as_often_as_the_settings_say_are_further_apart_than_a_line_s_lead() {
+    for (refresh_ms, lead_ns) in [(1, 250_000), (3, 750_000), (4, 1_000_000), (5_000, 1_000_000)] {
+        let settings =
+            ClockSettings { refresh_ms, stale_after_ms: 10_000, ..ClockSettings::default() };
+        assert_eq!(settings.config().device.lead_ns, lead_ns, "{refresh_ms} ms");
+    }
+}
+
+#[test]
 fn a_short_profile_changes_only_what_it_says() {
     let base = read("extends = \"tap\"").unwrap().profile;
     let mine = read("extends = \"tap\"\n[offloads]\nrx_timestamp = \"require\"\n").unwrap().profile;
