@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::clock_service::ClockService;
 use fixwire_hw::host_counter::HostCounter;
-use fixwire_offload::clock::ClockConfig;
+use fixwire_offload::profile::ClockSettings;
 
 const GOES: usize = 20;
 const READINGS_A_GO: u32 = 100_000;
@@ -44,7 +44,7 @@ fn cost_ns<T>(mut call: impl FnMut() -> T) -> f64 {
 
 /// Bounds and errors of times told while a clock service runs, second by second.
 fn tell_times(counter: HostCounter, seconds: u64) {
-    let service = match ClockService::start(counter, None, &ClockConfig::default()) {
+    let service = match ClockService::start(counter, None, &ClockSettings::default()) {
         Ok(service) => service,
         Err(error) => return println!("{error}"),
     };

@@ -1,7 +1,7 @@
 //! Which stamps can be shown as UTC, and how each direction's are described.
 
-use fixwire_offload::clock::ClockConfig;
 use fixwire_offload::nic::Nic;
+use fixwire_offload::profile::ClockSettings;
 use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
 use fixwire_offload::time::{Instant, UtcTime};
 
@@ -38,7 +38,7 @@ impl Stamps {
     /// The service that stamps by the processor's counter are shown by.
     pub(super) fn start_service(&self) -> Service {
         let counter = HostCounter::Tsc(self.tsc?);
-        Some(ClockService::start(counter, None, &ClockConfig::default()))
+        Some(ClockService::start(counter, None, &ClockSettings::default()))
     }
 
     #[inline]

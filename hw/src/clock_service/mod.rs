@@ -7,8 +7,9 @@
 //!  wall clock, device's clock --> brackets --> Discipline --> Publisher ~~> Reader::convert
 //! ```
 //!
-//! It locks with the third round, some 30 ms after the start, and then reads ten times a second. What
-//! becomes of each reading is counted by name: see [`ClockCounters`].
+//! It locks with the third round, some 30 ms after the start, and then reads the wall clock ten times a
+//! second and the device's as often as it is told to. What becomes of each reading is counted by name: see
+//! [`ClockCounters`]. A process needs one: whoever converts stamps has a [`Reader`] of it.
 
 mod counters;
 mod rounds;
@@ -22,7 +23,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, park_timeout, sleep};
 use std::time::{Duration, Instant};
 
-use fixwire_offload::clock::{ClockConfig, ConfigError, Discipline, Publisher, Reader};
+use fixwire_offload::clock::{ConfigError, Discipline, Publisher, Reader};
+use fixwire_offload::profile::ClockSettings;
 use fixwire_offload::stamp::ClockInfo;
 
 pub use counters::{ClockCounters, PairCounters};
@@ -30,7 +32,7 @@ pub use counters::{ClockCounters, PairCounters};
 use crate::core::BusyCore;
 use crate::host_counter::HostCounter;
 use counters::Counts;
-use rounds::{HostClocks, Rounds};
+use rounds::{Cadence, HostClocks, Rounds};
 
 /// How long the end of a service waits for its thread.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
@@ -72,6 +74,8 @@ pub enum ClockServiceError {
 /// A clock service that runs. Dropped, it ends as by [`stop`](ClockService::stop).
 pub struct ClockService {
     shared: Arc<Shared>,
+    counter: HostCounter,
+    device: Option<ClockInfo>,
     reader: Reader,
     thread: Option<JoinHandle<()>>,
 }
@@ -85,28 +89,44 @@ struct Shared {
 }
 
 impl ClockService {
-    /// Starts to discipline the wall clock by `counter`, and `device`'s where it has one. To be called
-    /// before the calling thread is pinned to a core, or the service is pinned to the same.
+    /// Starts to discipline the wall clock by `counter`, and `device`'s, where it has one, as `settings`
+    /// say. To be called before the calling thread is pinned to a core, or the service is pinned to the
+    /// same.
     ///
     /// # Errors
-    /// The clocks cannot be disciplined by `config`, or there is no thread to be had.
+    /// The clocks cannot be disciplined so, or there is no thread to be had.
     pub fn start(
         counter: HostCounter,
         device: Option<Box<dyn DeviceClock>>,
-        config: &ClockConfig,
+        settings: &ClockSettings,
     ) -> Result<ClockService, ClockServiceError> {
-        let device_info = device.as_ref().map(|device| device.info());
-        let discipline = Discipline::new(config, &counter.info(), device_info.as_ref())?;
+        let info = device.as_ref().map(|device| device.info());
+        let config = settings.config();
+        let discipline = Discipline::new(&config, &counter.info(), info.as_ref())?;
         let (publisher, reader) = Publisher::new(&discipline);
         let shared = Arc::new(Shared::default());
         let clocks = HostClocks { counter, device };
-        let rounds = Rounds::new(clocks, discipline, publisher, config, &counter.info());
+        let refresh = Duration::from_millis(settings.refresh_ms.into());
+        let of_device = Cadence::new(refresh, settings.readings.into());
+        let cadences = [Cadence::of_wall(&config), of_device];
+        let rounds = Rounds::new(clocks, discipline, publisher, &config, cadences, &counter.info());
         let thread = thread::Builder::new().name("clocks".into()).spawn({
             let shared = Arc::clone(&shared);
             move || run(rounds, &shared)
         });
         let thread = Some(thread.map_err(ClockServiceError::Thread)?);
-        Ok(ClockService { shared, reader, thread })
+        Ok(ClockService { shared, counter, device: info, reader, thread })
+    }
+
+    /// The counter that stands in the middle: stamps by it, and the moments at which others were in hand,
+    /// are its readings.
+    pub fn counter(&self) -> HostCounter {
+        self.counter
+    }
+
+    /// What the device says of its clock, where it has one.
+    pub fn device(&self) -> Option<ClockInfo> {
+        self.device
     }
 
     /// A reader of what is published, for a thread that converts. It stays good for as long as the

@@ -9,12 +9,12 @@ use super::DeviceClock;
 use super::counters::{Counts, count};
 use crate::host_counter::HostCounter;
 
-/// How often a clock is read in a row, for the narrowest bracket.
+/// How often the wall clock is read in a row, for the narrowest bracket.
 pub(super) const READINGS: usize = 8;
-/// How long the service waits between rounds.
+/// How long after that it is read again.
 const REFRESH: Duration = Duration::from_millis(100);
-/// How long it does at first, and again when a clock is to be locked anew; from there on twice as long
-/// each time. A pair far from those before says little of them, one close by says nothing.
+/// How long a clock is left alone at first, and again when it is to be locked anew; from there on twice as
+/// long each time. A pair far from those before says little of them, one close by says nothing.
 const REFRESH_AT_FIRST: Duration = Duration::from_millis(10);
 
 /// Whose clock is read.
@@ -82,51 +82,100 @@ fn since_1970(time: SystemTime) -> Option<u64> {
     u64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok()
 }
 
+/// How often a clock is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cadence {
+    /// From one handful of readings to the next, once it is locked.
+    refresh: Duration,
+    /// In a handful.
+    readings: usize,
+    /// From the next handful to the one after it.
+    pause: Duration,
+    /// To the next.
+    left: Duration,
+}
+
+impl Cadence {
+    pub(super) fn new(refresh: Duration, readings: usize) -> Cadence {
+        let pause = refresh.min(REFRESH_AT_FIRST);
+        Cadence { refresh, readings, pause, left: Duration::ZERO }
+    }
+
+    /// Of the wall clock, by `config`. A round may come late, or be of no use: there are to be more before
+    /// the last is stale.
+    pub(super) fn of_wall(config: &ClockConfig) -> Cadence {
+        let refresh = REFRESH.min(Duration::from_nanos(config.wall.stale_after_ns / 4));
+        Cadence::new(refresh, READINGS)
+    }
+
+    /// It was read just now.
+    fn rest(&mut self) {
+        self.left = self.pause;
+        self.pause = self.refresh.min(2 * self.pause);
+    }
+
+    /// It is to be locked anew.
+    fn hurry(&mut self) {
+        self.pause = self.refresh.min(REFRESH_AT_FIRST);
+    }
+}
+
 /// Clocks, and what is known of them and published.
 pub(super) struct Rounds<C> {
     pub(super) clocks: C,
     discipline: Discipline,
     publisher: Publisher,
-    refresh: Duration,
-    pause: Duration,
+    /// By [`Whose`].
+    cadences: [Cadence; 2],
     /// How long after a pair the line from it begins, in the host's ticks.
     lead: [u64; 2],
 }
 
+const BOTH: [Whose; 2] = [Whose::Wall, Whose::Device];
+
 impl<C: Clocks> Rounds<C> {
+    /// `cadences` are the wall clock's and the device's.
     pub(super) fn new(
         clocks: C,
         discipline: Discipline,
         publisher: Publisher,
         config: &ClockConfig,
+        cadences: [Cadence; 2],
         host: &ClockInfo,
     ) -> Rounds<C> {
         let lead = [config.wall, config.device].map(|stage| {
             let ticks = u128::from(stage.lead_ns) * u128::from(host.ticks_per_s) / 1_000_000_000;
             u64::try_from(ticks).unwrap_or(u64::MAX)
         });
-        // A round may come late, or be of no use: there are to be more before the last is stale.
-        let stale_after_ns = config.wall.stale_after_ns.min(config.device.stale_after_ns);
-        let refresh = REFRESH.min(Duration::from_nanos(stale_after_ns / 4));
-        let pause = refresh.min(REFRESH_AT_FIRST);
-        Rounds { clocks, discipline, publisher, refresh, pause, lead }
+        Rounds { clocks, discipline, publisher, cadences, lead }
     }
 
-    /// Reads each clock, publishes, and says how long to wait before the next round.
+    /// Reads each clock whose turn it is, publishes, and says how long to wait before the next round.
     pub(super) fn round(&mut self, counts: &Counts) -> Duration {
         if self.clocks.device_was_reset() {
             self.discipline.on_device_reset(self.clocks.host());
             self.publisher.publish(&self.discipline);
             count(&counts.device_reset);
-            self.pause = self.refresh.min(REFRESH_AT_FIRST);
+            let cadence = self.cadence(Whose::Device);
+            cadence.left = Duration::ZERO;
+            cadence.hurry();
         }
-        self.read(Whose::Wall, counts);
-        if self.clocks.has_device() {
-            self.read(Whose::Device, counts);
+        let there = if self.clocks.has_device() { &BOTH[..] } else { &BOTH[..1] };
+        for &whose in there {
+            if self.cadence(whose).left.is_zero() {
+                self.read(whose, counts);
+                self.cadence(whose).rest();
+            }
         }
-        let pause = self.pause;
-        self.pause = self.refresh.min(2 * pause);
-        pause
+        let next = there.iter().map(|whose| self.cadence(*whose).left).min().unwrap_or(REFRESH);
+        for &whose in there {
+            self.cadence(whose).left -= next;
+        }
+        next
+    }
+
+    fn cadence(&mut self, whose: Whose) -> &mut Cadence {
+        &mut self.cadences[whose as usize]
     }
 
     fn read(&mut self, whose: Whose, counts: &Counts) {
@@ -136,7 +185,7 @@ impl<C: Clocks> Rounds<C> {
             verdict = self.pair(whose, counts);
         }
         if matches!(verdict, Some(PairVerdict::Jumped | PairVerdict::Stale)) {
-            self.pause = self.refresh.min(REFRESH_AT_FIRST);
+            self.cadence(whose).hurry();
         }
     }
 
@@ -144,8 +193,9 @@ impl<C: Clocks> Rounds<C> {
     /// nothing to read.
     fn pair(&mut self, whose: Whose, counts: &Counts) -> Option<PairVerdict> {
         let mut heard = 0;
+        let readings = self.cadence(whose).readings;
         let clocks = &mut self.clocks;
-        let brackets = (0..READINGS).filter_map(|_| clocks.bracket(whose)).inspect(|_| heard += 1);
+        let brackets = (0..readings).filter_map(|_| clocks.bracket(whose)).inspect(|_| heard += 1);
         let verdict = match Bracket::narrowest(brackets) {
             Some(bracket) => self.take(whose, bracket, counts),
             None if heard > 0 => PairVerdict::Backwards,

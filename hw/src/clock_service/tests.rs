@@ -3,10 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc;
 
-use fixwire_offload::clock::{Bracket, Lapse, Refusal};
+use fixwire_offload::clock::{Bracket, ClockConfig, Lapse, Refusal};
 use fixwire_offload::stamp::{ClockId, Domain, RxStamp};
 
-use super::rounds::{Clocks, READINGS, Whose};
+use super::rounds::{Cadence, Clocks, READINGS, Whose};
 use super::*;
 
 const HOST: ClockInfo = ClockInfo {
@@ -110,10 +110,17 @@ impl Story {
     }
 
     fn with(has_device: bool, config: &ClockConfig) -> Story {
+        Story::at(has_device, config, (Duration::from_millis(100), READINGS))
+    }
+
+    /// The same with a device that is read so often.
+    fn at(has_device: bool, config: &ClockConfig, (refresh, readings): (Duration, usize)) -> Story {
         let device = has_device.then_some(&DEVICE);
         let discipline = Discipline::new(config, &HOST, device).unwrap();
         let (publisher, reader) = Publisher::new(&discipline);
-        let rounds = Rounds::new(Virtual::new(has_device), discipline, publisher, config, &HOST);
+        let cadences = [Cadence::of_wall(config), Cadence::new(refresh, readings)];
+        let clocks = Virtual::new(has_device);
+        let rounds = Rounds::new(clocks, discipline, publisher, config, cadences, &HOST);
         Story { rounds, reader, counts: Counts::default() }
     }
 
@@ -287,6 +294,38 @@ fn the_rounds_are_as_close_as_what_is_stale_asks_for() {
 }
 
 #[test]
+fn each_clock_is_read_as_often_as_it_is_to_be_and_by_so_many_readings() {
+    // A slow device: it starts as the wall clock does, and then is left alone for longer.
+    let config = ClockConfig::default();
+    let mut story = Story::at(true, &config, (Duration::from_millis(250), 3));
+    assert_eq!(story.rounds(9), [10, 20, 40, 80, 100, 60, 40, 100, 100]);
+    let (wall, device) = (story.counters().wall, story.counters().device);
+    assert_eq!((wall.agreed + 3, device.agreed + 3), (8, 6));
+    assert_eq!(story.clocks().taken, 8 * READINGS + 6 * 3);
+    // A fast one: the wall clock is not read for its sake.
+    let mut story = Story::at(true, &config, (Duration::from_millis(5), 1));
+    story.clocks().widths_ns = [60; READINGS];
+    story.rounds(100);
+    let (wall, device) = (story.counters().wall, story.counters().device);
+    assert_eq!((wall.agreed + 3, device.agreed + 3), (8, 100));
+    for domain in [Domain::Tsc, Domain::NicTicks] {
+        story.error_bound_ns(domain).unwrap();
+    }
+}
+
+#[test]
+fn a_device_that_jumps_is_read_sooner_again_and_the_wall_clock_when_its_turn_comes() {
+    let mut story = Story::new(true);
+    story.rounds(10);
+    let wall_read = story.counters().wall.agreed;
+    story.clocks().device_origin += 1 << 20;
+    assert_eq!(story.rounds(5), [10, 20, 40, 30, 50]);
+    assert_eq!((story.counters().device.jumped, story.counters().wall.agreed), (1, wall_read + 2));
+    let device = story.reader.mapping().device(u64::MAX).unwrap();
+    assert_eq!((device.generation, device.ended), (1, Some(Lapse::Jumped)));
+}
+
+#[test]
 fn every_counter_has_a_name_of_its_own() {
     let all: Vec<_> =
         ClockCounters::default().iter().map(|(whose, name, _)| (whose, name)).collect();
@@ -337,7 +376,8 @@ fn device(hangs: Option<mpsc::Receiver<()>>) -> (Box<dyn DeviceClock>, Arc<Atomi
 fn on_this_machine_stamps_become_times_by_either_counter_and_the_service_ends() {
     for counter in [HostCounter::best(), HostCounter::Mono(crate::clock::HostClock::new())] {
         let (device, readings) = device(None);
-        let service = ClockService::start(counter, Some(device), &ClockConfig::default()).unwrap();
+        let service =
+            ClockService::start(counter, Some(device), &ClockSettings::default()).unwrap();
         let mut reader = service.reader();
         let mut convert = |stamp: &RxStamp| reader.convert(stamp, counter.now());
         wait_until(|| convert(&counter.stamp()).is_ok());
@@ -370,7 +410,7 @@ fn utc_ns() -> u64 {
 #[test]
 fn a_service_that_is_dropped_ends_and_its_last_lines_stay_readable() {
     let counter = HostCounter::best();
-    let service = ClockService::start(counter, None, &ClockConfig::default()).unwrap();
+    let service = ClockService::start(counter, None, &ClockSettings::default()).unwrap();
     let mut reader = service.reader();
     wait_until(|| reader.convert(&counter.stamp(), counter.now()).is_ok());
     let stamp = counter.stamp();
@@ -386,7 +426,7 @@ fn a_device_that_hangs_is_left_behind_and_said() {
     let (let_go, hangs) = mpsc::channel();
     let (device, readings) = device(Some(hangs));
     let service =
-        ClockService::start(HostCounter::best(), Some(device), &ClockConfig::default()).unwrap();
+        ClockService::start(HostCounter::best(), Some(device), &ClockSettings::default()).unwrap();
     wait_until(|| readings.load(Ordering::Relaxed) > 0);
     let shared = Arc::downgrade(&service.shared);
     assert!(matches!(service.stop(), Err(ClockServiceError::TooSlow)));
@@ -396,7 +436,7 @@ fn a_device_that_hangs_is_left_behind_and_said() {
 
 #[test]
 fn clocks_that_cannot_be_disciplined_are_refused_at_the_start() {
-    let config = ClockConfig { queue_delay_ns_max: 0, ..ClockConfig::default() };
-    let refused = ClockService::start(HostCounter::best(), None, &config).unwrap_err();
+    let settings = ClockSettings { queue_delay_us_max: 0, ..ClockSettings::default() };
+    let refused = ClockService::start(HostCounter::best(), None, &settings).unwrap_err();
     assert!(refused.to_string().contains("queue_delay_ns_max"), "{refused}");
 }
