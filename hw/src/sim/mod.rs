@@ -12,6 +12,7 @@
 
 mod clock;
 mod faults;
+mod live_clock;
 mod model;
 pub mod models;
 mod nic;
@@ -34,6 +35,7 @@ use fixwire_offload::time::UtcTime;
 
 pub use clock::ModelClock;
 pub use faults::{Aim, Faults, NicFaults};
+pub use live_clock::LiveClock;
 pub use model::{Model, Parser, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
 pub use port::SimError;

@@ -10,6 +10,7 @@ use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxChecksum};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::{ClockId, ClockInfo};
 
+use super::live_clock::LiveClock;
 use super::port::Port;
 use super::wire::Shared;
 use crate::checksums::{self, TCP_CHECKSUM_OFFSET, Unfinished};
@@ -40,6 +41,12 @@ impl SimNic {
     /// `None` where it stamps nothing.
     pub fn read_clock(&mut self) -> Option<Bracket> {
         self.shared.borrow_mut().read_clock(self.end)
+    }
+
+    /// The clock that it stamps by, to be read on any thread where the wire's time is the host's; `None` where
+    /// it stamps nothing.
+    pub fn live_clock(&self) -> Option<LiveClock> {
+        self.shared.borrow().ports[self.end].live_clock()
     }
 
     /// Sends one frame or refuses it.

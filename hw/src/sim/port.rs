@@ -1,5 +1,8 @@
 //! A modelled device behind its driver, and the steps of its life.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::driver::{Driver, IsolationOrder, RuleOrder};
@@ -9,8 +12,10 @@ use fixwire_offload::time::{Instant, UtcTime};
 
 use super::clock::ModelClock;
 use super::faults::{NicDice, NicFaults};
+use super::live_clock::LiveClock;
 use super::model::Model;
 use super::receive::Ring;
+use crate::clock::HostClock;
 
 /// The one queue of ours that is polled.
 pub(super) const OUR_QUEUE: u16 = 0;
@@ -92,6 +97,8 @@ pub(super) struct Port {
     pub(super) table: Option<Classifier>,
     pub(super) ring: Ring,
     pub(super) faults: NicFaults,
+    /// How far its clock has jumped by them, for those who read it on other threads.
+    jump_ns: Arc<AtomicI64>,
     pub(super) dice: NicDice,
     /// How long its clock had wandered at the wire's origin.
     wandered_ns: u64,
@@ -108,6 +115,7 @@ impl Port {
     ) -> Port {
         Port {
             faults: model.faults,
+            jump_ns: Arc::new(AtomicI64::new(model.faults.clock_jump_ns)),
             wandered_ns: dice.wandered_ns(model.clock.wander_period_ms),
             dice,
             utc_origin,
@@ -218,6 +226,23 @@ impl Port {
     /// What its clock reads at a moment, as its faults stand now.
     pub(super) fn clock_at(&self, at: Instant) -> u64 {
         self.clock().reads(at, self.wandered_ns, self.faults.clock_jump_ns)
+    }
+
+    /// The same clock in the host's time; `None` where it stamps nothing.
+    pub(super) fn live_clock(&self) -> Option<LiveClock> {
+        self.uses.stamp.then(|| LiveClock {
+            clock: self.clock(),
+            wandered_ns: self.wandered_ns,
+            jump_ns: Arc::clone(&self.jump_ns),
+            host: HostClock::new(),
+            dice: self.dice.clone(),
+        })
+    }
+
+    /// Misbehaves like this from now on.
+    pub(super) fn set_faults(&mut self, faults: NicFaults) {
+        self.faults = faults;
+        self.jump_ns.store(faults.clock_jump_ns, Ordering::Relaxed);
     }
 
     pub(super) fn is_started(&self) -> bool {

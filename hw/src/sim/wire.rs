@@ -125,7 +125,7 @@ impl Wire {
     pub fn set_nic_faults(&self, end: End, faults: NicFaults) {
         let mut shared = self.shared.borrow_mut();
         shared.land(end as usize);
-        shared.ports[end as usize].faults = faults;
+        shared.ports[end as usize].set_faults(faults);
     }
 
     /// Stops a NIC and starts it again, as its driver does after a fatal error: what waits is lost, and the

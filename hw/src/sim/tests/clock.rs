@@ -1,9 +1,13 @@
 //! Stamps by modelled clocks, and clocks that are followed.
 
 use fixwire_offload::clock::{Bracket, ClockConfig, Discipline, PairVerdict};
+use fixwire_offload::profile::ClockSettings;
 use fixwire_offload::stamp::{ClockId, ClockInfo};
 
 use super::*;
+use crate::clock::HostClock;
+use crate::clock_service::{ClockService, DeviceClock};
+use crate::host_counter::HostCounter;
 
 const S: u64 = 1_000_000_000;
 
@@ -194,4 +198,80 @@ fn what_has_arrived_was_stamped_before_the_clock_jumped() {
     }
     let ticks: Vec<_> = receive(&mut b).iter().map(|(meta, _)| meta.stamp.unwrap().ticks).collect();
     assert_eq!(ticks, [1_000, 2_500]);
+}
+
+#[test]
+fn a_live_clock_is_the_one_that_stamps_and_jumps_with_it() {
+    for name in ["connectx5", "connectx6dx", "bnxt", "sim"] {
+        let (_, b, wire) = stamped_pair(named(name), 4);
+        let host = HostClock::new();
+        let mut live = b.live_clock().unwrap();
+        assert_eq!(Some(live.info()), b.clock(), "{name}");
+        for clock_jump_ns in [0, 70_000_000, -5_000_000, 0] {
+            let faults = NicFaults { clock_jump_ns, ..NicFaults::default() };
+            wire.set_nic_faults(End::B, faults);
+            let (before, reading, after) = (host.mono(), live.read().unwrap(), host.mono());
+            let [from, to] = [before, after].map(|at| wire.clock_at(End::B, at));
+            assert!((from..=to).contains(&reading), "{name}: {from} {reading} {to}");
+        }
+        let somewhere_else = std::thread::spawn(move || live.read().is_some());
+        assert!(somewhere_else.join().unwrap());
+    }
+    let (_, bare, _) = stamped_pair(Model::bare(), 0);
+    assert!(bare.live_clock().is_none());
+}
+
+#[test]
+fn a_live_clock_takes_the_bus_there_and_back() {
+    let mut model = named("connectx5");
+    model.clock.bus_ns_max = 2_000_000;
+    let (_, b, _) = stamped_pair(model, 1);
+    let (host, mut live) = (HostClock::new(), b.live_clock().unwrap());
+    let widths: Vec<u64> = (0..8)
+        .map(|_| {
+            let before = host.mono();
+            live.read();
+            host.mono().ns_since(before)
+        })
+        .collect();
+    // Eight readings of four milliseconds at most and two in the mean: not all of them in no time.
+    assert!(widths.iter().sum::<u64>() > 1_000_000, "{widths:?}");
+}
+
+#[test]
+fn a_service_follows_a_live_clock_and_finds_its_jump() {
+    let (_, b, wire) = stamped_pair(named("connectx5"), 2);
+    let clock = b.live_clock().unwrap();
+    let (host, id) = (HostClock::new(), clock.info().id);
+    let service = ClockService::start(
+        HostCounter::Mono(host),
+        Some(Box::new(clock)),
+        &ClockSettings::default(),
+    )
+    .unwrap();
+    let mut reader = service.reader();
+    let mut state = || reader.mapping().device(host.mono().as_ns()).unwrap();
+    let begun = std::time::Instant::now();
+    let wait_for = |what: &str, done: &mut dyn FnMut() -> bool| {
+        while !done() {
+            assert!(begun.elapsed().as_secs() < 60, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    wait_for("it does not lock", &mut || state().lapse.is_none());
+    let first = state();
+    wire.set_nic_faults(End::B, NicFaults { clock_jump_ns: 50_000_000, ..NicFaults::default() });
+    wait_for("it does not notice", &mut || {
+        state().generation > first.generation && state().lapse.is_none()
+    });
+    // A time is told again.
+    let mut reader = service.reader();
+    wait_for("it converts nothing", &mut || {
+        let now = host.mono();
+        let (generation, ticks) =
+            (reader.mapping().device_generation(), wire.clock_at(End::B, now));
+        let stamp = RxStamp { clock: id, generation, domain: Domain::NicTicks, ticks };
+        reader.convert(&stamp, now.as_ns()).is_ok()
+    });
+    service.stop().unwrap();
 }
