@@ -11,6 +11,7 @@ use crate::emit::Emitter;
 use crate::familiar::Familiar;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network};
+use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
 use crate::offload::nic::{Burst, Frame, Nic};
@@ -293,6 +294,17 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 && self.observations.of(*capability).observed() == Observed::Refuted
         };
         Capability::ALL.into_iter().find(refuted)
+    }
+
+    /// The device's clock is in its life `generation`, by who follows it: stamps of two lives do not
+    /// compare. To be called between rounds.
+    pub fn on_clock_generation(&mut self, generation: u16) {
+        self.stamps.on_clock_generation(generation);
+    }
+
+    /// The device's stamp on the last frame: see [`Stamps::newest`].
+    pub fn newest_stamp(&self) -> Option<RxStamp> {
+        self.stamps.newest()
     }
 
     /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It

@@ -8,6 +8,7 @@
 //! send, deadlines and events come out. The same code runs under the simulator, a TAP and a NIC.
 
 pub mod app;
+pub mod clock_watch;
 pub mod desk;
 pub mod emit;
 pub mod engine;

@@ -1,7 +1,9 @@
 //! Step 4 of the path: when did the frame come?
 //!
 //! The device's stamp, as long as it can be right: it must be there, time must not go back, and it must go on
-//! as the host's does. Otherwise the host's clock, read once the burst was there.
+//! as the host's does. Otherwise the host's clock, read once the burst was there. That the device's clock jumped
+//! ahead a little no stamp shows: who follows it by readings tells
+//! ([`on_clock_generation`](Stamps::on_clock_generation)).
 
 use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
@@ -27,6 +29,9 @@ pub struct StampCounters {
     pub rx_stamp_missing: u64,
     /// Stamps that went back in time.
     pub rx_stamp_backwards: u64,
+    /// Times that the device's clock was found to have begun a new life: it had jumped, been reset, or been
+    /// out of sight.
+    pub rx_clock_new_life: u64,
 }
 
 impl StampCounters {
@@ -35,6 +40,7 @@ impl StampCounters {
         [
             ("rx_stamp_missing", self.rx_stamp_missing),
             ("rx_stamp_backwards", self.rx_stamp_backwards),
+            ("rx_clock_new_life", self.rx_clock_new_life),
         ]
         .into_iter()
     }
@@ -55,8 +61,11 @@ pub struct Stamps {
     /// Of its clock, in a second; 0 where that is not known.
     ticks_per_s: u64,
     missing_more: u32,
-    /// How often the device was demoted: stamps from before and after do not compare.
-    demotions: u16,
+    /// How often the device was demoted or its clock began a new life: stamps from before and after do not
+    /// compare.
+    breaks: u16,
+    /// The life of its clock, as last heard.
+    clock_generation: u16,
     counters: StampCounters,
 }
 
@@ -82,7 +91,8 @@ impl Stamps {
             mask: u64::MAX >> (u64::BITS - bits),
             ticks_per_s: clock.map_or(0, |clock| clock.ticks_per_s),
             missing_more: 0,
-            demotions: 0,
+            breaks: 0,
+            clock_generation: 0,
             counters: StampCounters::default(),
         }
     }
@@ -126,7 +136,7 @@ impl Stamps {
             _ => self.looked = Some(Look { stamp, at: now.mono, delay_ns: 0 }),
         }
         observations.of_mut(Capability::RxTimestamp).seen += 1;
-        RxStamp { generation: stamp.generation.wrapping_add(self.demotions), ..stamp }
+        RxStamp { generation: stamp.generation.wrapping_add(self.breaks), ..stamp }
     }
 
     /// Holds the device's clock against the host's, off the packet's path: by the frames received since the
@@ -162,8 +172,27 @@ impl Stamps {
         self.last = None;
         self.looked = None;
         self.missing_more = 0;
-        self.demotions = self.demotions.wrapping_add(1);
+        self.breaks = self.breaks.wrapping_add(1);
         observations.demote(Capability::RxTimestamp, drift);
+    }
+
+    /// The device's clock is in its life `generation`, by who follows it. In a new one, stamps from here on
+    /// compare with none from before. To be called between rounds.
+    pub fn on_clock_generation(&mut self, generation: u16) {
+        let lives = generation.wrapping_sub(self.clock_generation);
+        if lives > 0 {
+            self.clock_generation = generation;
+            self.breaks = self.breaks.wrapping_add(lives);
+            self.last = None;
+            self.counters.rx_clock_new_life += 1;
+        }
+    }
+
+    /// The device's stamp on the last frame, if it bore one that is believed, labelled by the life of its
+    /// clock as last heard: as who follows it converts it.
+    pub fn newest(&self) -> Option<RxStamp> {
+        let newest = self.last.filter(|_| self.missing_more == 0);
+        newest.map(|stamp| RxStamp { generation: self.clock_generation, ..stamp })
     }
 
     /// The device's stamps are believed again, as far as the plan leaves them to it.
@@ -277,6 +306,53 @@ mod tests {
         let second = stamps.stamp(NOW, &meta(Some((70, 0))), &mut seen);
         assert_eq!((second.ticks, second.ticks_since(&first)), (70, None), "another generation");
         assert_eq!(seen.of(Capability::RxTimestamp).observed(), Observed::Passive);
+    }
+
+    #[test]
+    fn a_clock_that_jumped_ahead_begins_a_generation_that_compares_with_none_before() {
+        let plan = plan(Policy::Prefer);
+        let (mut stamps, mut seen) = (Stamps::new(&plan, None), Observations::default());
+        let mut stamp =
+            |stamps: &mut Stamps, ticks| stamps.stamp(NOW, &meta(Some((ticks, 0))), &mut seen);
+        let before = stamp(&mut stamps, 50);
+        stamps.on_clock_generation(0);
+        let same = stamp(&mut stamps, 60);
+        assert_eq!(same.ticks_since(&before), Some(10), "nothing new was heard");
+        stamps.on_clock_generation(1);
+        // Behind the one before, which is of another life: no step back.
+        let after = stamp(&mut stamps, 7);
+        assert_eq!(
+            (after.ticks, after.ticks_since(&same), same.ticks_since(&after)),
+            (7, None, None)
+        );
+        assert_eq!(stamp(&mut stamps, 9).ticks_since(&after), Some(2));
+        // A demotion is a break of its own, whichever comes first.
+        assert_eq!(stamp(&mut stamps, 8), host_stamp(NOW));
+        stamps.on_clock_generation(2);
+        stamps.promote(&plan);
+        let last = stamp(&mut stamps, 10);
+        assert!([before, same, after].iter().all(|earlier| !last.compares_with(earlier)));
+        let StampCounters { rx_clock_new_life, rx_stamp_backwards, .. } = *stamps.counters();
+        assert_eq!((rx_clock_new_life, rx_stamp_backwards), (2, 1));
+    }
+
+    #[test]
+    fn the_newest_stamp_is_the_last_frame_s_by_the_life_that_was_heard_of() {
+        let plan = plan(Policy::Prefer);
+        let (mut stamps, mut seen) = (Stamps::new(&plan, None), Observations::default());
+        let mut newest = |stamps: &mut Stamps, stamp| {
+            stamps.stamp(NOW, &meta(stamp), &mut seen);
+            stamps.newest().map(|stamp| (stamp.ticks, stamp.generation))
+        };
+        assert_eq!(stamps.newest(), None);
+        assert_eq!(newest(&mut stamps, Some((50, 0))), Some((50, 0)));
+        assert_eq!(newest(&mut stamps, None), None);
+        stamps.on_clock_generation(3);
+        assert_eq!(stamps.newest(), None, "from before");
+        assert_eq!(newest(&mut stamps, Some((60, 0))), Some((60, 3)));
+        assert_eq!(newest(&mut stamps, Some((40, 0))), None, "demoted");
+        stamps.promote(&plan);
+        assert_eq!(newest(&mut stamps, Some((70, 0))), Some((70, 3)), "no life of its clock's");
     }
 
     #[test]

@@ -162,6 +162,11 @@ impl Mapping {
         self.device.generation
     }
 
+    /// Why the life of the device's clock before this one ended; `None` in its first.
+    pub fn device_ended(&self) -> Option<Lapse> {
+        self.device.ended
+    }
+
     /// The life of the wall clock.
     pub fn wall_generation(&self) -> u16 {
         self.wall.generation

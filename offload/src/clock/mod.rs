@@ -50,6 +50,6 @@ pub use discipline::Discipline;
 pub use drift::Drift;
 pub use mapping::{ClockState, HostTime, Mapping, Refusal, StampTime, Validity};
 pub use publish::{Publisher, READ_TRIES, Reader};
-pub use refusals::RefusalCounters;
+pub use refusals::{Conversions, RefusalCounters};
 pub use stage::PairVerdict;
 pub use track::Lapse;

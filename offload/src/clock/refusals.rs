@@ -1,6 +1,6 @@
 //! Why stamps got no time, by name and counted.
 
-use super::mapping::Refusal;
+use super::mapping::{Refusal, StampTime};
 use super::track::Lapse;
 
 impl Lapse {
@@ -89,11 +89,54 @@ impl RefusalCounters {
     }
 }
 
+/// What became of stamps that were to become times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Conversions {
+    /// How many did.
+    pub converted: u64,
+    /// The greatest bound that one of them was given.
+    pub error_bound_ns_max: u64,
+    /// How many did not.
+    pub refused: RefusalCounters,
+}
+
+impl Conversions {
+    /// One more.
+    pub fn count(&mut self, converted: &Result<StampTime, Refusal>) {
+        match converted {
+            Ok(time) => {
+                self.converted += 1;
+                self.error_bound_ns_max = self.error_bound_ns_max.max(time.error_bound_ns);
+            }
+            Err(refusal) => self.refused.count(*refusal),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::clock::Validity;
+    use crate::time::UtcTime;
+
+    #[test]
+    fn what_was_converted_is_counted_with_the_greatest_bound_and_what_was_not_by_why() {
+        let mut conversions = Conversions::default();
+        for error_bound_ns in [7, 90, 8] {
+            conversions.count(&Ok(StampTime {
+                utc: UtcTime::from_unix_ns(1),
+                error_bound_ns,
+                validity: Validity::Provisional,
+                wall_generation: 0,
+            }));
+        }
+        conversions.count(&Err(Refusal::Implausible));
+        let mut refused = RefusalCounters::default();
+        refused.count(Refusal::Implausible);
+        assert_eq!(conversions, Conversions { converted: 3, error_bound_ns_max: 90, refused });
+    }
 
     #[test]
     fn each_refusal_has_a_name_and_a_counter_of_its_own() {
