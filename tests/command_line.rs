@@ -140,6 +140,78 @@ fn a_run_on_the_model_trades_and_reports_every_order() {
 }
 
 #[test]
+fn a_run_on_a_model_with_a_clock_of_its_own_follows_it_and_tells_of_it() {
+    // It takes some readings until the clock is known, and a run lasts as long as its orders.
+    for orders in ["5000", "20000", "80000", "320000"] {
+        let run = json(&fixwire(&["run", "--nic", "sim:connectx5", "--orders", orders, "--json"]));
+        let (clocks, number) = (&run["clocks"], |value: &Value| value.as_i64().unwrap());
+        let (device, conversions) = (&clocks["device"], &clocks["conversions"]);
+        assert_eq!(clocks["trouble"], Value::Null);
+        assert_eq!(
+            (&device["clock"], &device["is_model"]),
+            (&"NIC counter, ticks".into(), &true.into())
+        );
+        assert_eq!((number(&device["ticks_per_s"]), number(&device["bits"])), (78_125_000, 63));
+        assert_eq!(clocks["host"]["clock"], "host monotonic clock, ns");
+        assert_eq!(conversions["of"], device["clock"]);
+        let refused = conversions["refused"].as_object().unwrap().values().map(number).sum::<i64>();
+        assert!(number(&conversions["converted"]) + refused > 0, "{clocks}");
+        if number(&conversions["converted"]) == 0 || device["state"] != "locked" {
+            continue;
+        }
+        // What the model is made of: 12 ppm fast, and a wander of 40 ppb.
+        let off = (number(&device["drift_ppb"]) - 12_000).abs();
+        assert!(off <= number(&device["drift_error_ppb"]) + 40, "{device}");
+        let bound = number(&conversions["error_bound_ns_max"]);
+        assert!(bound > 0 && number(&clocks["error_bound_ns"]) > 0, "{clocks}");
+
+        let output = fixwire(&["run", "--nic", "sim:connectx5", "--orders", orders]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        for words in ["NIC counter (a model's)", "stamps of the NIC counter that were looked at: "]
+        {
+            assert!(text.contains(words), "no {words:?} in {text}");
+        }
+        let model =
+            "\nThe device's clock is a model's, made of this host's: nothing here is a NIC's.";
+        assert!(text.contains(model), "{text}");
+        return;
+    }
+    panic!("its clock was never known");
+}
+
+#[test]
+fn a_nic_without_a_clock_of_its_own_has_the_host_s_followed_alone() {
+    let run = json(&fixwire(&["run", "--nic", "sim:82599", "--orders", "500", "--json"]));
+    assert_eq!(run["clocks"]["device"], Value::Null);
+    assert_eq!(run["clocks"]["conversions"]["of"], run["clocks"]["host"]["clock"]);
+    assert_eq!(run["session"]["reports_received"], 500);
+}
+
+#[test]
+fn clock_settings_of_the_profile_are_what_the_clock_is_followed_by() {
+    let folder = tempfile::tempdir().unwrap();
+    // No reading is so exact that it could show a jump of a nanosecond: none ever agrees.
+    let text = "extends = \"connectx5\"\n[clock]\njump_ns_min = 1\nrefresh_ms = 1\nreadings = 1\n";
+    let profile = file(folder.path(), "p.toml", text);
+    let profile = profile.to_str().unwrap();
+    for orders in ["5000", "20000", "80000", "320000"] {
+        let arguments =
+            ["run", "--nic", "sim:connectx5", "--orders", orders, "--json", "--profile", profile];
+        let run = json(&fixwire(&arguments));
+        let readings =
+            |clock: &str, what: &str| run["clocks"][clock]["readings"][what].as_u64().unwrap();
+        assert_eq!((readings("device", "agreed"), readings("device", "locked")), (0, 0));
+        // A reading each millisecond, where the system's time is read each hundred.
+        if readings("host", "agreed") > 3 {
+            let read = readings("device", "warming_up") + readings("device", "too_soon");
+            assert!(read > 5 * readings("host", "agreed"), "{}", run["clocks"]);
+            return;
+        }
+    }
+    panic!("the host's clock was never known");
+}
+
+#[test]
 fn a_run_for_people_tells_the_session_s_life() {
     let output = fixwire(&["run", "--nic", "sim", "--orders", "50"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

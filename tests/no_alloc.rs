@@ -87,6 +87,7 @@ fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u
         clock: HostClock::new(),
         // The wire's stamps are not UTC then: every received frame gets a comment.
         wire_origin: None,
+        clocks: None,
         ring_len: capture::RING_LEN,
         say: |trouble| panic!("{trouble}"),
     };

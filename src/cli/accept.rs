@@ -17,10 +17,13 @@ use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use fixwire_hw::capture::{Capture, Summary};
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::tap::{TapBackend, namespace};
 use serde_json::{Value, json};
 
 use super::capture::CaptureArgs;
+use super::clock_report::ClockReport;
+use super::clocks::Clocks;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
@@ -93,11 +96,12 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let rules = bring_up::rules(&profile, network.addr, &sessions)?;
     let (nic, plan) = bring_up::start(Device::probed(backend), &profile, rules, args.json)?;
     let job = Job { args, profile: &profile, network, clock: HostClock::new() };
+    let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
     match capture {
-        None => job.answer(nic, None, plan, sessions),
+        None => job.answer(nic, clocks, None, plan, sessions),
         Some(asked) => {
-            let (nic, capture) = asked.start(nic, &plan.nic, job.clock, None);
-            job.answer(nic, Some(capture), plan, sessions)
+            let (nic, capture) = asked.start(nic, &plan.nic, job.clock, None, clocks.service());
+            job.answer(nic, clocks, Some(capture), plan, sessions)
         }
     }
 }
@@ -121,6 +125,7 @@ impl Job<'_> {
     fn answer<N: Nic>(
         &self,
         nic: N,
+        clocks: Clocks,
         capture: Option<Capture>,
         plan: Plan,
         sessions: Vec<SessionPlan>,
@@ -129,9 +134,9 @@ impl Job<'_> {
             App::Echo => {
                 let app = Echo::new(sessions.len());
                 let sessions = sessions.into_iter().map(with_room_for_echoes).collect();
-                self.serve(nic, capture, plan, sessions, app)
+                self.serve(nic, clocks, capture, plan, sessions, app)
             }
-            App::Exchange => self.serve(nic, capture, plan, sessions, Exchange::new()),
+            App::Exchange => self.serve(nic, clocks, capture, plan, sessions, Exchange::new()),
         }
     }
 
@@ -139,6 +144,7 @@ impl Job<'_> {
     fn serve<N: Nic, A: Answering>(
         &self,
         nic: N,
+        clocks: Clocks,
         capture: Option<Capture>,
         plan: Plan,
         sessions: Vec<SessionPlan>,
@@ -150,10 +156,14 @@ impl Job<'_> {
         let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let voice = teller.voice(&engine)?;
-        let core = polling::pin(self.profile, capture.as_ref())?;
+        let core = polling::pin(self.profile, |core| {
+            clocks.keep_off(core);
+            capture.iter().for_each(|capture| capture.keep_off(core));
+        })?;
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
         let mut nothing = || {};
+        let mut looks = clocks.looks();
         let mut polling = Polling::new(
             &mut engine,
             &self.clock,
@@ -161,6 +171,7 @@ impl Job<'_> {
             &mut nothing,
             teller,
             &voice,
+            &mut looks,
         )?;
         let mut refused = None;
         while refused.is_none() && !interrupted.load(Ordering::Relaxed) {
@@ -169,10 +180,12 @@ impl Job<'_> {
         }
         polling.log_out("the acceptor ends");
         let captured = capture.map(Capture::finish);
+        // What is captured is shown by them.
+        let clocks = clocks.finish(&looks);
         let told = voice.finish(Line::Words(if self.args.json {
-            summary_json(&engine, core, captured.as_ref()).to_string()
+            summary_json(&engine, core, &clocks, captured.as_ref()).to_string()
         } else {
-            summary_for_people(&engine, core, captured.as_ref())
+            summary_for_people(&engine, core, &clocks, captured.as_ref())
         }));
         refused.map_or(told, Err)
     }
@@ -223,6 +236,7 @@ impl Answering for Exchange {
 fn summary_json<N: Nic, A: Answering>(
     engine: &Engine<N, A>,
     core: Option<u16>,
+    clocks: &ClockReport,
     captured: Option<&Summary>,
 ) -> Value {
     let sessions: Vec<Value> =
@@ -244,6 +258,7 @@ fn summary_json<N: Nic, A: Answering>(
         "app": app,
         "sessions": sessions,
         "latency_ns": interval.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
+        "clocks": clocks.json(),
         "capture": captured.map(capture::summary_json),
         "counters": summary::counters_json(engine),
     })
@@ -252,6 +267,7 @@ fn summary_json<N: Nic, A: Answering>(
 fn summary_for_people<N: Nic, A: Answering>(
     engine: &Engine<N, A>,
     core: Option<u16>,
+    clocks: &ClockReport,
     captured: Option<&Summary>,
 ) -> String {
     let header = [
@@ -284,6 +300,6 @@ fn summary_for_people<N: Nic, A: Answering>(
         Intervals::FRAME_TO_ORDER_TO,
         summary::polled(core),
         engine.plan().nic,
-        summary::observed_and_counted(engine, captured),
+        summary::observed_and_counted(engine, clocks, captured),
     )
 }

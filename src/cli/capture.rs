@@ -10,6 +10,7 @@ use fixwire::offload::nic::Nic;
 use fixwire::time::UtcTime;
 use fixwire_hw::capture::{self, Capture, CaptureFile, Captured, Options, Summary};
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::clock_service::ClockService;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
@@ -69,20 +70,22 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Begins to capture what crosses `nic`, which is shown as `name`. To be called before the thread is
-    /// pinned. `wire_origin` is UTC at the origin of a simulated wire's clock.
+    /// Begins to capture what crosses `nic`, which is shown as `name`, by what disciplines its `clocks`. To be
+    /// called before the thread is pinned. `wire_origin` is UTC at the origin of a simulated wire's clock.
     pub(crate) fn start<N: Nic>(
         self,
         nic: N,
         name: &str,
         clock: HostClock,
         wire_origin: Option<UtcTime>,
+        clocks: Option<&ClockService>,
     ) -> (Captured<N>, Capture) {
         let options = Options {
             interface: name,
             application: concat!("fixwire ", env!("CARGO_PKG_VERSION")),
             clock,
             wire_origin,
+            clocks,
             ring_len: self.ring_len,
             say: |trouble| warn(format_args!("{trouble}. Sessions go on.")),
         };

@@ -4,6 +4,8 @@ use fixwire::offload::device::{Backend, Configured, Device, DeviceError, Probed}
 use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::{Capabilities, Plan};
 use fixwire::offload::profile::Profile;
+use fixwire::time::Instant;
+use fixwire_hw::clock::HostClock;
 use fixwire_hw::sim::{self, Model, SimBackend, Wire};
 use fixwire_hw::tap::{TapBackend, TapError};
 
@@ -44,7 +46,8 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
     })
 }
 
-/// A NIC model, another of its kind that it is joined to, and the wire between.
+/// A NIC model, another of its kind that it is joined to, and the wire between, whose time is the host's
+/// monotonic clock.
 pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
     let model = Model::named(model).unwrap_or_default();
     let config = sim::Config {
@@ -52,6 +55,7 @@ pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wi
         b: model,
         frames: profile.frames,
         rx_descriptors: profile.queues.rx_descriptors.into(),
+        utc_origin: HostClock::new().utc(Instant::ZERO),
         ..sim::Config::default()
     };
     sim::pair(config, 0)

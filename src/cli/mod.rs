@@ -3,6 +3,8 @@
 mod accept;
 mod bring_up;
 mod capture;
+mod clock_report;
+mod clocks;
 mod conformance;
 mod device;
 mod drive;

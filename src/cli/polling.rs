@@ -9,10 +9,10 @@ use fixwire::engine::Engine;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::time::Clock;
-use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
 
 use super::bring_up;
+use super::clocks::Looks;
 use super::failure::Failure;
 use super::telling::{Teller, Voice};
 
@@ -33,6 +33,7 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     beside: &'a mut dyn FnMut(),
     teller: Teller,
     voice: &'a Voice,
+    pub(crate) looks: &'a mut Looks,
     /// Set once the operator asks to give the device back what it lost.
     promotes: Arc<AtomicBool>,
 }
@@ -46,16 +47,20 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         beside: &'a mut dyn FnMut(),
         teller: Teller,
         voice: &'a Voice,
+        looks: &'a mut Looks,
     ) -> Result<Self, Failure> {
         let promotes = bring_up::asked_by(&[signal_hook::consts::SIGUSR1])?;
         teller.begin(engine, voice);
-        Ok(Polling { engine, clock, idle, empty: 0, beside, teller, voice, promotes })
+        Ok(Polling { engine, clock, idle, empty: 0, beside, teller, voice, looks, promotes })
     }
 
     /// Many rounds, and then what happened in them is told.
     pub(crate) fn rounds(&mut self) {
         for _ in 0..ROUNDS_PER_LOOK {
             self.round();
+        }
+        if let Some(life) = self.looks.look(self.engine) {
+            self.teller.new_life(life, self.voice);
         }
         self.teller.tell(self.engine, self.voice);
         if self.promotes.load(Ordering::Relaxed) {
@@ -96,6 +101,9 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     fn round(&mut self) {
         let received = self.engine.poll(self.clock);
         (self.beside)();
+        if received > 0 {
+            self.looks.after_frames(self.engine);
+        }
         self.empty = if received > 0 { 0 } else { self.empty.saturating_add(1) };
         if self.empty > IDLE_ROUNDS && self.idle == Idle::Yield {
             std::thread::yield_now();
@@ -103,9 +111,9 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     }
 }
 
-/// Puts the polling thread where the profile says, and says where that is. A capture that was started
-/// keeps off that core.
-pub(crate) fn pin(profile: &Profile, capture: Option<&Capture>) -> Result<Option<u16>, Failure> {
+/// Puts the polling thread where the profile says, and says where that is. Threads that were started before are
+/// told to keep off that core.
+pub(crate) fn pin(profile: &Profile, keep_off: impl Fn(u16)) -> Result<Option<u16>, Failure> {
     let allowed = fixwire_hw::core::allowed_cores();
     let core = match profile.core {
         Core::Any => None,
@@ -115,9 +123,7 @@ pub(crate) fn pin(profile: &Profile, capture: Option<&Capture>) -> Result<Option
     let Some(core) = core else { return Ok(None) };
     match fixwire_hw::core::pin(core) {
         Ok(()) => {
-            if let Some(capture) = capture {
-                capture.keep_off(core);
-            }
+            keep_off(core);
             Ok(Some(core))
         }
         Err(_) if profile.core == Core::Auto => Ok(None),

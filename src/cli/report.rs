@@ -11,6 +11,7 @@ use fixwire_hw::capture::Summary;
 use serde_json::{Value, json};
 
 use super::capture;
+use super::clock_report::ClockReport;
 use super::percentiles::Percentiles;
 use super::telling::{name, parties};
 use super::{summary, table};
@@ -20,6 +21,7 @@ pub(crate) struct Report<'a, N: Nic> {
     engine: &'a Engine<N, Taker>,
     core: Option<u16>,
     instead_of: Option<&'a str>,
+    clocks: &'a ClockReport,
     captured: Option<&'a Summary>,
     frame_to_order: Percentiles,
     round_trip: Percentiles,
@@ -27,17 +29,20 @@ pub(crate) struct Report<'a, N: Nic> {
 
 impl<'a, N: Nic> Report<'a, N> {
     /// Reads it out of the engine. `core` is where it was pinned; `instead_of` why it ran on the NIC
-    /// model though a TAP was wanted; `captured` what the capture came to that was asked for.
+    /// model though a TAP was wanted; `clocks` what became of them; `captured` what the capture came to that was
+    /// asked for.
     pub(crate) fn of(
         engine: &'a Engine<N, Taker>,
         core: Option<u16>,
         instead_of: Option<&'a str>,
+        clocks: &'a ClockReport,
         captured: Option<&'a Summary>,
     ) -> Self {
         Report {
             engine,
             core,
             instead_of,
+            clocks,
             captured,
             frame_to_order: Percentiles::of(&engine.intervals().frame_to_order()),
             round_trip: Percentiles::of(engine.app().round_trip()),
@@ -62,6 +67,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "sessions": sessions,
             "latency_ns": self.frame_to_order.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),
             "round_trip_ns": self.round_trip.json(Taker::ROUND_TRIP_FROM, Taker::ROUND_TRIP_TO),
+            "clocks": self.clocks.json(),
             "capture": self.captured.map(capture::summary_json),
             "counters": summary::counters_json(self.engine),
         })
@@ -81,7 +87,7 @@ impl<'a, N: Nic> Report<'a, N> {
             Taker::ROUND_TRIP_TO,
             summary::polled(self.core),
             self.engine.plan().nic,
-            summary::observed_and_counted(self.engine, self.captured),
+            summary::observed_and_counted(self.engine, self.clocks, self.captured),
         )
     }
 

@@ -18,10 +18,12 @@ use fixwire::time::{Clock, Instant};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::TapBackend;
 
 use super::capture::{Asked, CaptureArgs};
+use super::clocks::Clocks;
 use super::drive::{self, Watch};
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
@@ -102,6 +104,7 @@ struct Place<'a> {
     sessions: Vec<SessionPlan>,
     profile: &'a Profile,
     clock: HostClock,
+    clocks: Clocks,
     instead_of: Option<&'a str>,
 }
 
@@ -134,11 +137,13 @@ impl Job<'_> {
         if embedded {
             self.start_exchanges(far, clock)?;
         }
-        let place = Place { plan, network, sessions, profile, clock, instead_of: None };
+        let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
+        let place = Place { plan, network, sessions, profile, clock, clocks, instead_of: None };
         match capture {
             None => self.trade(nic, None, place, || Ok(|| {})),
             Some(asked) => {
-                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, None);
+                let service = place.clocks.service();
+                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, None, service);
                 self.trade(nic, Some(capture), place, || Ok(|| {}))
             }
         }
@@ -170,13 +175,18 @@ impl Job<'_> {
                 exchange.poll(&clock);
             })
         };
-        let place = Place { plan, network, sessions, profile, clock, instead_of };
+        // The wire's time is the monotonic clock. By another counter, the model's clock would change its rate
+        // whenever the system steers that one, as no crystal does.
+        let counter = HostCounter::Mono(clock);
+        let clocks = Clocks::of_model(counter, nic.live_clock(), &profile.clock);
+        let place = Place { plan, network, sessions, profile, clock, clocks, instead_of };
         match capture {
             None => self.trade(nic, None, place, beside),
             Some(asked) => {
                 // The wire's clock is set by the host's.
                 let wire_origin = Some(clock.utc(Instant::ZERO));
-                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, wire_origin);
+                let service = place.clocks.service();
+                let (nic, capture) = asked.start(nic, &place.plan.nic, clock, wire_origin, service);
                 self.trade(nic, Some(capture), place, beside)
             }
         }
@@ -217,17 +227,25 @@ impl Job<'_> {
         place: Place<'_>,
         beside: impl FnOnce() -> Result<F, Failure>,
     ) -> Result<(), Failure> {
-        let Place { plan, network, sessions, profile, clock, instead_of } = place;
+        let Place { plan, network, sessions, profile, clock, clocks, instead_of } = place;
         let mut engine = self.engine(nic, plan, network, sessions)?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let voice = teller.voice(&engine)?;
-        let core = polling::pin(profile, capture.as_ref())?;
+        let core = polling::pin(profile, |core| {
+            clocks.keep_off(core);
+            capture.iter().for_each(|capture| capture.keep_off(core));
+        })?;
         let watch = self.watch()?;
-        let polling = Polling::new(&mut engine, &clock, profile.idle, &mut beside, teller, &voice)?;
+        let mut looks = clocks.looks();
+        let idle = profile.idle;
+        let polling =
+            Polling::new(&mut engine, &clock, idle, &mut beside, teller, &voice, &mut looks)?;
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
-        let report = report::Report::of(&engine, core, instead_of, captured.as_ref());
+        // What is captured is shown by them.
+        let clocks = clocks.finish(&looks);
+        let report = report::Report::of(&engine, core, instead_of, &clocks, captured.as_ref());
         let words = if self.args.json { report.json().to_string() } else { report.for_people() };
         outcome.and(voice.finish(Line::Words(words)))
     }

@@ -9,6 +9,7 @@ use fixwire_hw::capture::Summary;
 use serde_json::{Map, Value, json};
 
 use super::capture;
+use super::clock_report::ClockReport;
 use super::table;
 use super::telling::identity;
 
@@ -54,9 +55,11 @@ pub(crate) fn counters_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Va
     Value::Object(counters.map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
-/// What live frames showed, the counters that counted, and what became of a capture that was asked for.
+/// What live frames showed, the counters that counted, and what became of the clocks and of a capture that was
+/// asked for.
 pub(crate) fn observed_and_counted<N: Nic, A: Application>(
     engine: &Engine<N, A>,
+    clocks: &ClockReport,
     captured: Option<&Summary>,
 ) -> String {
     let counted: Vec<String> = engine
@@ -65,9 +68,10 @@ pub(crate) fn observed_and_counted<N: Nic, A: Application>(
         .map(|(name, count)| format!("{name} {count}"))
         .collect();
     let mut text = format!(
-        "what live frames showed:\n{}\n\ncounters: {}",
+        "what live frames showed:\n{}\n\ncounters: {}\n\n{}",
         table::observed(engine.plan(), engine.observations()),
-        counted.join(", ")
+        counted.join(", "),
+        clocks.for_people(),
     );
     if let Some(captured) = captured {
         text += &format!("\n\n{}", capture::summary_for_people(captured));

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use fixwire::app::{Application, SessionId};
+use fixwire::clock_watch::NewLife;
 use fixwire::desk::{LineEvent, LineFailure, PeerRefusal, SessionStatus};
 use fixwire::engine::Engine;
 use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::capability::Capability;
+use fixwire::offload::clock::Lapse;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::observe::{Demotion, DeviceEvent};
 use fixwire::tcp::{Closed, Endpoint};
@@ -28,6 +30,7 @@ pub(crate) enum Line {
     Happened { event: LineEvent, session: Option<Snapshot> },
     Device(DeviceEvent),
     Promoted(Capability),
+    NewLife(NewLife),
 }
 
 /// How the session of an event stood when the event was told.
@@ -82,6 +85,8 @@ impl Teller {
             Line::Promoted(capability) => {
                 format!("{capability}: given back to the device, which proves itself anew")
             }
+            Line::NewLife(life) if self == Teller::Machines => new_life_object(life).to_string(),
+            Line::NewLife(life) => new_life_in_words(life).to_owned(),
             Line::Happened { event, session } if self == Teller::Machines => {
                 Value::Object(object(&event, session.as_ref(), &sessions)).to_string()
             }
@@ -158,6 +163,13 @@ impl Teller {
         }
     }
 
+    /// The device's clock is not what it was.
+    pub(crate) fn new_life(self, life: NewLife, voice: &Voice) {
+        if self != Teller::Nobody {
+            voice.say(Line::NewLife(life));
+        }
+    }
+
     /// Whose Logout is on its way.
     pub(crate) fn logging_out<N: Nic, A: Application>(self, engine: &Engine<N, A>, voice: &Voice) {
         if self == Teller::People {
@@ -198,6 +210,25 @@ fn device_object(event: DeviceEvent) -> Value {
             "reason": doubt.name(),
             "why": doubt.to_string(),
         }),
+    }
+}
+
+fn new_life_object(life: NewLife) -> Value {
+    json!({
+        "event": "clock_new_life",
+        "generation": life.generation,
+        "reason": life.why.name(),
+        "why": new_life_in_words(life),
+    })
+}
+
+fn new_life_in_words(life: NewLife) -> &'static str {
+    match life.why {
+        Lapse::Reset => "the device's clock was reset: stamps before and after do not compare",
+        Lapse::Stale | Lapse::Wrapped => {
+            "the device's clock had not been read for too long: stamps before and after do not compare"
+        }
+        _ => "the device's clock jumped: stamps before and after do not compare",
     }
 }
 
@@ -427,6 +458,21 @@ fn protocol_of(first: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_s_new_life_is_told_with_its_reason() {
+        for (why, name, words) in [
+            (Lapse::Jumped, "jumped", "the device's clock jumped: stamps before and after"),
+            (Lapse::Reset, "reset", "the device's clock was reset: stamps"),
+            (Lapse::Stale, "stale", "the device's clock had not been read for too long: stamps"),
+            (Lapse::Wrapped, "wrapped", "the device's clock had not been read for too long"),
+        ] {
+            let life = NewLife { generation: 3, why };
+            assert!(new_life_in_words(life).starts_with(words));
+            let object = new_life_object(life);
+            assert_eq!((&object["generation"], &object["reason"]), (&3.into(), &name.into()));
+        }
+    }
 
     #[test]
     fn protocols_that_stray_onto_a_fix_port_are_named() {

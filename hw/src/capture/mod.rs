@@ -16,6 +16,7 @@
 //! was lost (`epb_dropcount`) and at the end (`isb_ifdrop`). A file that fails it costs frames,
 //! counted, and nothing else: see [`Trouble`].
 
+mod anchor;
 mod copy;
 mod counters;
 mod nic;
@@ -48,7 +49,7 @@ use crate::clock_service::ClockService;
 use counters::Shared;
 use pcapng::{Interface, Section};
 use sink::Sink;
-use stamps::{Service, Stamps};
+use stamps::Stamps;
 use times::Times;
 use writer::{Terms, Writer};
 
@@ -91,9 +92,12 @@ pub struct Options<'a> {
     pub application: &'a str,
     /// The clock that sent frames are stamped by, and received ones that have no other stamp.
     pub clock: HostClock,
-    /// UTC when the simulated wire's clock was at its origin; stamps by that clock are not shown
-    /// without it.
+    /// UTC when the simulated wire's clock was at its origin, where the device is on one; stamps by that
+    /// clock are not shown without it.
     pub wire_origin: Option<UtcTime>,
+    /// What disciplines the clocks, where something does: frames are shown by it, and by the monotonic
+    /// clock's distance from UTC where it says nothing. It is to go on until the capture is finished.
+    pub clocks: Option<&'a ClockService>,
     /// The size of the ring between polling core and writer, in bytes. Held at room for one frame at
     /// least.
     pub ring_len: usize,
@@ -101,9 +105,8 @@ pub struct Options<'a> {
     pub say: fn(&Trouble),
 }
 
-/// Puts a copier around `nic` and starts the writer, and a clock service where the device stamps by the
-/// processor's counter. To be called before the calling thread is pinned to a core, or they are pinned
-/// to the same.
+/// Puts a copier around `nic` and starts the writer. To be called before the calling thread is pinned to a
+/// core, or both are pinned to the same.
 pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captured<N>, Capture) {
     let CaptureFile { sink, trouble } = file;
     let shared = Arc::new(Shared::default());
@@ -112,15 +115,12 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
         shared.report(trouble, |_| {});
     }
     let path = sink.path().to_owned();
-    let stamps = Stamps::new(options.clock, options.wire_origin, nic.clock());
-    let service = stamps.start_service();
+    let stamps = Stamps::new(options, nic.clock());
     let (recorder, reader) = ring::ring(options.ring_len, &shared);
-    let running = service.as_ref().and_then(|service| service.as_ref().ok());
-    let times_reader = running.map(ClockService::reader);
     let terms = Terms {
-        times: Times::new(&stamps, times_reader),
-        rx_clock: stamps.of_received(&nic),
-        head: head(&nic, &stamps, &service, options),
+        times: Times::new(&stamps, options.clocks.map(ClockService::reader)),
+        described: [stamps.of_received(&nic), stamps.of_host()],
+        head: head(&nic, &stamps, options),
         say: options.say,
     };
     let writer = Writer::new(reader, sink, Arc::clone(&shared), terms);
@@ -132,13 +132,12 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
             None
         }
     };
-    let clock_service = service.and_then(Result::ok);
-    (Captured::new(nic, recorder, stamps), Capture { path, shared, thread, clock_service })
+    (Captured::new(nic, recorder, stamps), Capture { path, shared, thread })
 }
 
 /// How the file begins: who wrote it, and the device twice, once for each direction, since each has
 /// stamps of its own.
-fn head(nic: &impl Nic, stamps: &Stamps, service: &Service, options: &Options<'_>) -> Vec<u8> {
+fn head(nic: &impl Nic, stamps: &Stamps, options: &Options<'_>) -> Vec<u8> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let os = format!("Linux {}", kernel.trim());
     let section = Section {
@@ -148,7 +147,7 @@ fn head(nic: &impl Nic, stamps: &Stamps, service: &Service, options: &Options<'_
     };
     let mut head = Vec::new();
     pcapng::section_header(&mut head, &section);
-    for description in [stamps.describe_received(nic, service), Stamps::describe_sent()] {
+    for description in [stamps.describe_received(nic), stamps.describe_sent()] {
         let interface = Interface {
             name: options.interface,
             description: &description,
@@ -166,30 +165,22 @@ pub struct Capture {
     path: PathBuf,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    /// Tells the writer what time it was, where the device stamps by the processor's counter.
-    clock_service: Option<ClockService>,
 }
 
 impl Capture {
-    /// Keeps the capture's threads off `core`, which another thread wants for itself, where they may
-    /// use another.
+    /// Keeps the writer off `core`, which another thread wants for itself, where it may use another.
     pub fn keep_off(&self, core: u16) {
         self.shared.busy_core.set(core);
-        if let Some(service) = &self.clock_service {
-            service.keep_off(core);
-        }
     }
 
     /// Ends the capture and waits until all of it is written; no longer than five seconds. To be called
     /// by the thread that polls the device; what crosses it afterwards is not captured.
     pub fn finish(self) -> Summary {
-        let Capture { path, shared, thread, clock_service } = self;
+        let Capture { path, shared, thread } = self;
         shared.end();
         if let Some(trouble) = thread.and_then(|thread| wait_for(thread, &path)) {
             shared.report(trouble, |_| {});
         }
-        // The writer has asked for its last time.
-        drop(clock_service);
         Summary { path, counters: shared.sum_up(), trouble: shared.trouble() }
     }
 }

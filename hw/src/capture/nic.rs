@@ -35,8 +35,8 @@ impl<N: Nic> Captured<N> {
     #[inline]
     fn record_received(&mut self, frames: &[N::Frame]) {
         let stamps = self.stamps;
-        // Read only where the device's stamps do not do, once for the burst.
-        let do_not = |meta: &RxMeta| !stamps.give_utc(meta.stamp.map(|stamp| stamp.domain));
+        // Read only where the device's stamps alone do not do, once for the burst.
+        let do_not = |meta: &RxMeta| !stamps.is_enough(meta.stamp.map(|stamp| stamp.domain));
         let host = frames.iter().any(|frame| do_not(frame.rx_meta())).then(|| stamps.host_now());
         let describe = |frame: &N::Frame| Record::received(frame.rx_meta(), host);
         self.recorder.stage(Way::Received, frames, describe).commit(frames.len());

@@ -3,7 +3,6 @@
 
 use fixwire_offload::nic::{RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::stamp::{Domain, RxStamp};
-use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
 
 use crate::checksums::{TCP_CHECKSUM_OFFSET, Unfinished};
@@ -30,8 +29,8 @@ pub(super) struct Record {
     pub(super) number: u64,
     /// The device's stamp.
     pub(super) stamp: Option<(Domain, u64)>,
-    /// The host's clock, where it was read for this frame.
-    pub(super) host: Option<Instant>,
+    /// The host's counter, where it was read for this frame, in its ticks.
+    pub(super) host: Option<u64>,
     /// The VLAN tag that the device stripped.
     pub(super) vlan: Option<u16>,
     /// Lengths of link and IPv4 header, where the IPv4 checksum was left to the device.
@@ -43,7 +42,7 @@ pub(super) struct Record {
 impl Record {
     /// A received frame, as the device describes it.
     #[inline]
-    pub(super) fn received(meta: &RxMeta, host: Option<Instant>) -> Record {
+    pub(super) fn received(meta: &RxMeta, host: Option<u64>) -> Record {
         let RxMeta { csum_start, csum_offset, .. } = *meta;
         let unfinished = meta.l4 == Verdict::None;
         Record {
@@ -57,7 +56,7 @@ impl Record {
 
     /// A frame to send, as the device was told of it.
     #[inline]
-    pub(super) fn sent(meta: &TxMeta, host: Instant) -> Record {
+    pub(super) fn sent(meta: &TxMeta, host: u64) -> Record {
         let partial = |field| field == TxChecksum::Partial;
         Record {
             host: Some(host),
@@ -104,7 +103,7 @@ impl Record {
         bytes[18..20].copy_from_slice(&csum_offset.to_ne_bytes());
         bytes[24..32].copy_from_slice(&self.number.to_ne_bytes());
         bytes[32..40].copy_from_slice(&ticks.to_ne_bytes());
-        bytes[40..48].copy_from_slice(&self.host.unwrap_or_default().as_ns().to_ne_bytes());
+        bytes[40..48].copy_from_slice(&self.host.unwrap_or_default().to_ne_bytes());
         bytes
     }
 
@@ -123,7 +122,7 @@ impl Record {
             original_len: word(4),
             number: long(24),
             stamp: DOMAINS.get(usize::from(domain)).map(|domain| (*domain, long(32))),
-            host: has(HAS_HOST).then(|| Instant::from_ns(long(40))),
+            host: has(HAS_HOST).then(|| long(40)),
             vlan: has(HAS_VLAN).then(|| half(14)),
             ipv4_unfinished: has(IPV4_UNFINISHED).then_some((l2_len, l3_len)),
             l4_unfinished: has(L4_UNFINISHED).then_some(unfinished),
@@ -180,7 +179,7 @@ mod tests {
                 original_len: lens.1,
                 number,
                 stamp,
-                host: host.map(Instant::from_ns),
+                host,
                 vlan,
                 ipv4_unfinished,
                 l4_unfinished: l4.map(|(csum_start, csum_offset)| Unfinished { csum_start, csum_offset }),
@@ -205,7 +204,7 @@ mod tests {
     #[test]
     fn only_what_is_partial_or_none_is_unfinished() {
         let meta = TxMeta { l2_len: 18, l3_len: 24, l4_len: 20, ..TxMeta::default() };
-        let sent = |ipv4, tcp| Record::sent(&TxMeta { ipv4, tcp, ..meta }, Instant::ZERO);
+        let sent = |ipv4, tcp| Record::sent(&TxMeta { ipv4, tcp, ..meta }, 0);
         let (full, partial) = (TxChecksum::Full, TxChecksum::Partial);
         assert_eq!(sent(full, full).ipv4_unfinished, None);
         assert_eq!(sent(full, full).l4_unfinished, None);

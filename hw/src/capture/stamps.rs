@@ -1,12 +1,11 @@
 //! Which stamps can be shown as UTC, and how each direction's are described.
 
 use fixwire_offload::nic::Nic;
-use fixwire_offload::profile::ClockSettings;
 use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
-use fixwire_offload::time::{Instant, UtcTime};
+use fixwire_offload::time::UtcTime;
 
+use super::Options;
 use crate::clock::HostClock;
-use crate::clock_service::{ClockService, ClockServiceError};
 use crate::host_counter::HostCounter;
 use crate::tsc::Tsc;
 
@@ -16,94 +15,127 @@ pub(super) struct Stamps {
     pub(super) host: HostClock,
     /// UTC when the simulated wire's clock was at its origin, where that is known.
     pub(super) wire_origin: Option<UtcTime>,
-    /// The processor's counter, where the device stamps by it.
-    pub(super) tsc: Option<Tsc>,
+    /// What the host's own stamps count, and the moments at which others were in hand.
+    pub(super) counter: HostCounter,
+    /// The device's clock, where a clock service follows it.
+    pub(super) device: Option<ClockInfo>,
+    /// There is a clock service.
+    pub(super) is_disciplined: bool,
 }
-
-/// What disciplines the clocks that stamps are shown by, where that is asked for.
-pub(super) type Service = Option<Result<ClockService, ClockServiceError>>;
 
 impl Stamps {
     /// Of a device that stamps by `clock`.
-    pub(super) fn new(
-        host: HostClock,
-        wire_origin: Option<UtcTime>,
-        clock: Option<ClockInfo>,
-    ) -> Stamps {
+    pub(super) fn new(options: &Options<'_>, clock: Option<ClockInfo>) -> Stamps {
+        let Options { clock: host, wire_origin, clocks, .. } = *options;
         let by_tsc =
             clock.is_some_and(|clock| (clock.id, clock.domain) == (ClockId::HOST, Domain::Tsc));
-        Stamps { host, wire_origin, tsc: by_tsc.then(Tsc::new).flatten() }
+        let found = || by_tsc.then(Tsc::new).flatten().map(HostCounter::Tsc);
+        Stamps {
+            host,
+            wire_origin,
+            counter: match clocks {
+                Some(service) => service.counter(),
+                None => found().unwrap_or(HostCounter::Mono(host)),
+            },
+            device: clocks.and_then(|service| service.device()).filter(|of| Some(*of) == clock),
+            is_disciplined: clocks.is_some(),
+        }
     }
 
-    /// The service that stamps by the processor's counter are shown by.
-    pub(super) fn start_service(&self) -> Service {
-        let counter = HostCounter::Tsc(self.tsc?);
-        Some(ClockService::start(counter, None, &ClockSettings::default()))
-    }
-
+    /// The host's counter now, in its ticks.
     #[inline]
-    pub(super) fn host_now(&self) -> Instant {
-        self.host.mono()
+    pub(super) fn host_now(&self) -> u64 {
+        self.counter.now()
     }
 
-    /// Whether a stamp of `domain` can be shown as UTC. A NIC's own clock cannot: nothing here knows
-    /// what it was set to, nor how far it has run away since.
+    /// Whether a frame with a stamp of `domain` is told by that alone. A NIC's own clock is not: when its stamp
+    /// was in hand says which life of it the stamp is of, and where nothing follows it, nobody knows what it
+    /// was set to, nor how far it has run away since.
     #[inline]
-    pub(super) fn give_utc(&self, domain: Option<Domain>) -> bool {
+    pub(super) fn is_enough(&self, domain: Option<Domain>) -> bool {
         match domain {
             Some(Domain::HostNs) => true,
+            Some(Domain::Tsc) => matches!(self.counter, HostCounter::Tsc(_)),
             Some(Domain::VirtualNs) => self.wire_origin.is_some(),
-            Some(Domain::Tsc) => self.tsc.is_some(),
             Some(Domain::NicTicks | Domain::NicNs) | None => false,
         }
+    }
+
+    /// The domain of a device's clock that a clock service follows, where stamps by it are shown by that.
+    pub(super) fn followed(&self) -> Option<ClockInfo> {
+        self.device.filter(|clock| !self.is_enough(Some(clock.domain)))
     }
 
     /// Which clock the frames that `nic` receives are shown by.
     pub(super) fn of_received(&self, nic: &impl Nic) -> Domain {
         let domain = nic.clock().map(|clock| clock.domain);
-        domain.filter(|_| self.give_utc(domain)).unwrap_or(Domain::HostNs)
+        let followed = self.followed().map(|clock| clock.domain);
+        domain.filter(|_| self.is_enough(domain) || followed == domain).unwrap_or(self.of_host())
+    }
+
+    /// Which clock the frames are shown by that the host stamps.
+    pub(super) fn of_host(&self) -> Domain {
+        self.counter.info().domain
     }
 
     /// Direction and source of the stamps of the frames that `nic` receives, in words.
-    pub(super) fn describe_received(&self, nic: &impl Nic, service: &Service) -> String {
-        let source = match (nic.clock().map(|clock| clock.domain), self.tsc) {
-            (Some(Domain::HostNs), _) => {
-                "host monotonic clock, read by the device after a burst".to_owned()
+    pub(super) fn describe_received(&self, nic: &impl Nic) -> String {
+        let (host, shown) = (self.host_in_words(), self.shown());
+        if let Some(ClockInfo { domain, ticks_per_s, .. }) = self.followed() {
+            let clock = match self.wire_origin {
+                Some(_) => "a NIC model's clock, no NIC's",
+                None => "the NIC's clock",
+            };
+            return format!(
+                "received; stamps: {clock} ({}; {ticks_per_s} a second declared); shown as UTC by readings \
+                 of it against the {host} and of the system's time against that, each time with a bound on \
+                 its error, the greatest of which is in this interface's statistics; where they say \
+                 nothing, by the {host}, read after rx_burst",
+                domain.in_words(),
+            );
+        }
+        match nic.clock().map(|clock| clock.domain) {
+            Some(Domain::VirtualNs) if self.wire_origin.is_some() => {
+                format!("received; stamps: simulated wire clock, no device's; {AT_THE_START}")
             }
-            (Some(Domain::VirtualNs), _) if self.wire_origin.is_some() => {
-                "simulated wire clock, no device's".to_owned()
+            Some(domain) if domain == self.of_host() => {
+                format!("received; stamps: {host}, read by the device after a burst; {shown}")
             }
-            (Some(Domain::Tsc), Some(tsc)) => {
-                let source = format!("host TSC ({}), read by the device after a burst", tsc.rate());
-                return format!("received; stamps: {source}; {}", shown_by(service));
-            }
-            (Some(other), _) => format!(
-                "host monotonic clock, read after rx_burst; the device's stamp ({}) is in each comment",
+            Some(other) => format!(
+                "received; stamps: {host}, read after rx_burst; the device's stamp ({}) is in each \
+                 comment; {shown}",
                 other.in_words()
             ),
-            (None, _) => {
-                "host monotonic clock, read after rx_burst: the device stamps nothing".to_owned()
-            }
-        };
-        format!("received; stamps: {source}; {SHOWN}")
+            None => format!(
+                "received; stamps: {host}, read after rx_burst: the device stamps nothing; {shown}"
+            ),
+        }
     }
 
     /// The same of the frames that it sends.
-    pub(super) fn describe_sent() -> String {
-        format!("sent; stamps: host monotonic clock, read before tx_burst; {SHOWN}")
+    pub(super) fn describe_sent(&self) -> String {
+        format!("sent; stamps: {}, read before tx_burst; {}", self.host_in_words(), self.shown())
+    }
+
+    fn host_in_words(&self) -> String {
+        match self.counter {
+            HostCounter::Tsc(tsc) => format!("host TSC ({})", tsc.rate()),
+            HostCounter::Mono(_) => "host monotonic clock".to_owned(),
+        }
+    }
+
+    /// How the host's counter becomes UTC, in words.
+    fn shown(&self) -> &'static str {
+        match self.counter {
+            _ if self.is_disciplined => {
+                "ns, shown as UTC by readings of the system's time against it, each time with a bound on \
+                 its error, the greatest of which is in this interface's statistics; where they say \
+                 nothing, by the host monotonic clock's distance from UTC at the start"
+            }
+            HostCounter::Tsc(_) => "ns, shown as UTC by the host monotonic clock alone",
+            HostCounter::Mono(_) => AT_THE_START,
+        }
     }
 }
 
-const SHOWN: &str = "ns, shown as UTC by their distance at the start";
-
-fn shown_by(service: &Service) -> String {
-    let by_mono = "by the host monotonic clock";
-    match service {
-        Some(Ok(_)) => format!(
-            "ns, shown as UTC by readings of the system's time against it, and where these say nothing \
-             {by_mono}"
-        ),
-        Some(Err(error)) => format!("ns, shown as UTC {by_mono} alone: {error}"),
-        None => format!("ns, shown as UTC {by_mono} alone"),
-    }
-}
+const AT_THE_START: &str = "ns, shown as UTC by their distance at the start";

@@ -10,12 +10,13 @@ use fixwire_offload::device::Device;
 use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::{Burst, Frame as _, Link, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::observe::NicCounters;
-use fixwire_offload::profile::Policy;
+use fixwire_offload::profile::{ClockSettings, Policy};
 use fixwire_offload::stamp::{ClockInfo, Domain, RxStamp};
 use fixwire_offload::time::{Clock, Instant as WireTime};
 
 use super::record::{Record, Way};
 use super::*;
+use crate::clock_service::DeviceClock;
 use crate::frames::{left_to_device, tcp_frame};
 use crate::host_counter::HostCounter;
 use crate::sim::{self, Model, SimBackend, SimNic, Wire};
@@ -29,6 +30,7 @@ fn options(ring_len: usize) -> Options<'static> {
         application: "a test",
         clock: HostClock::new(),
         wire_origin: Some(ORIGIN),
+        clocks: None,
         ring_len,
         say: |_| {},
     }
@@ -81,7 +83,7 @@ const FULL: TxMeta = TxMeta {
 const PARTIAL: TxMeta = TxMeta { ipv4: TxChecksum::Partial, tcp: TxChecksum::Partial, ..FULL };
 
 /// Gives the writer's thread time, and a hang an end.
-fn wait_until(condition: impl Fn() -> bool) {
+fn wait_until(mut condition: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < Duration::from_secs(60), "the writer does nothing");
@@ -331,55 +333,120 @@ impl Nic for ByCounter {
     }
 }
 
+/// A service over the host's counter, and over the clock that a model stamps by.
+fn service(counter: HostCounter, nic: Option<&SimNic>) -> ClockService {
+    let device = nic.map(|nic| Box::new(nic.live_clock().unwrap()) as Box<dyn DeviceClock>);
+    ClockService::start(counter, device, &ClockSettings::default()).unwrap()
+}
+
 #[test]
 fn stamps_by_either_of_the_host_s_counters_are_shown_as_utc_before_and_after_the_lock() {
     let folder = tempfile::tempdir().unwrap();
     for counter in [HostCounter::Mono(HostClock::new()), HostCounter::best()] {
         let path = folder.path().join("counter.pcapng");
         let (nic, mut far, _wire) = pair(Model::full(), Policy::Off);
-        let options = options(RING_LEN);
+        let service = service(counter, None);
+        let options = Options { clocks: Some(&service), ..options(RING_LEN) };
         let nic = ByCounter { nic, counter };
         let (mut near, capture) = start(CaptureFile::open(&path), nic, &options);
-        let words = match counter {
-            HostCounter::Mono(_) => {
-                assert!(capture.clock_service.is_none());
-                "received; stamps: host monotonic clock, read by the device after a burst; "
-                    .to_owned()
-            }
-            HostCounter::Tsc(tsc) => {
-                format!("received; stamps: host TSC ({}), read by the device after", tsc.rate())
-            }
+        let clock = match counter {
+            HostCounter::Mono(_) => "host monotonic clock".to_owned(),
+            HostCounter::Tsc(tsc) => format!("host TSC ({})", tsc.rate()),
         };
-        let wall = |service: &ClockService| service.counters().wall;
-        let mut sent = Vec::new();
+        let mut crossed = Vec::new();
         // The line begins with the third pair: what came before the second was counted, came before it.
         let mut before_the_lock = None;
         for _ in 0..2 {
             let before = options.clock.now().utc.as_unix_ns();
             send(&mut far, &tcp_frame(b"payload"), FULL);
             assert_eq!(receive(&mut near), 1);
-            sent.push((before, options.clock.now().utc.as_unix_ns()));
-            let service = capture.clock_service.as_ref();
-            before_the_lock =
-                before_the_lock.or(service.map(|service| wall(service).warming_up < 2));
-            wait_until(|| service.is_none_or(|service| wall(service).locked > 0));
+            send(&mut near, &tcp_frame(b"answer"), FULL);
+            crossed.push((before, options.clock.now().utc.as_unix_ns()));
+            before_the_lock = before_the_lock.or(Some(service.counters().wall.warming_up < 2));
+            wait_until(|| service.counters().wall.locked > 0);
         }
-        assert_eq!(capture.finish().counters.rx_written, 2);
+        let counters = capture.finish().counters;
+        assert_eq!((counters.rx_written, counters.tx_written), (2, 2));
         let blocks = read(&path);
-        assert!(blocks[1].text(3).starts_with(&words), "{}", blocks[1].text(3));
-        let packets = packets(&blocks);
-        assert_eq!(packets.len(), 2);
-        let shown = blocks.iter().find(|block| block.kind == 5).unwrap().text(1);
-        if before_the_lock.unwrap_or(false) {
-            assert!(shown.starts_with("shown by the host monotonic clock: "), "{shown}");
+        for (block, words) in [
+            (1, format!("received; stamps: {clock}, read by the device after a burst; ns, shown")),
+            (
+                2,
+                format!(
+                    "sent; stamps: {clock}, read before tx_burst; ns, shown as UTC by readings"
+                ),
+            ),
+        ] {
+            assert!(blocks[block].text(3).starts_with(&words), "{}", blocks[block].text(3));
         }
-        for (packet, (before, after)) in packets.into_iter().zip(sent) {
-            assert_eq!(packet.text(1), "", "nothing to be said");
-            // What two clocks make of one moment, on a machine that is busy with other things.
-            let allowed = before - 1_000_000..=after + 1_000_000;
-            assert!(allowed.contains(&packet.ns()), "{} in {allowed:?}", packet.ns());
+        let packets = packets(&blocks);
+        assert_eq!(packets.len(), 4);
+        for statistics in blocks.iter().filter(|block| block.kind == 5) {
+            let shown = statistics.text(1);
+            assert!(shown.contains(" ns of the system's time"), "{shown}");
+            if before_the_lock.unwrap_or(false) {
+                assert!(shown.contains("without a bound: wall_not_yet 1"), "{shown}");
+            }
+        }
+        for (packets, (before, after)) in packets.chunks(2).zip(crossed) {
+            for packet in packets {
+                assert_eq!(packet.text(1), "", "nothing to be said");
+                // What two clocks make of one moment, on a machine that is busy with other things.
+                let allowed = before - 1_000_000..=after + 1_000_000;
+                assert!(allowed.contains(&packet.ns()), "{} in {allowed:?}", packet.ns());
+            }
         }
     }
+}
+
+#[test]
+fn frames_are_shown_by_the_stamps_of_a_nic_whose_clock_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nic.pcapng");
+    let (near, mut far, wire) = pair(Model::named("connectx5").unwrap(), Policy::Prefer);
+    let host = HostClock::new();
+    let service = service(HostCounter::Mono(host), Some(&near));
+    let options = Options { clocks: Some(&service), clock: host, ..options(RING_LEN) };
+    let (mut near, capture) = start(CaptureFile::open(&path), near, &options);
+    let mut reader = service.reader();
+    // A frame that waits for 2 ms, again and again until the service can tell when it came.
+    let mut came = Vec::new();
+    wait_until(|| {
+        let before = host.now();
+        wire.set_now(before.mono);
+        send(&mut far, &tcp_frame(b"payload"), FULL);
+        sleep(Duration::from_millis(2));
+        let mut burst = Burst::new();
+        assert_eq!(near.rx_burst(&mut burst), 1);
+        came.push(before.utc.as_unix_ns());
+        let generation = reader.mapping().device_generation();
+        let stamp = RxStamp { generation, ..burst[0].rx_meta().stamp.unwrap() };
+        reader.convert(&stamp, host.mono().as_ns()).is_ok()
+    });
+    capture.finish();
+
+    let blocks = read(&path);
+    let words = "received; stamps: a NIC model's clock, no NIC's (NIC counter, ticks; 78125000 a second \
+                 declared); shown as UTC by readings of it";
+    assert!(blocks[1].text(3).starts_with(words), "{}", blocks[1].text(3));
+    let packets = packets(&blocks);
+    let by_nic = packets.iter().filter(|packet| packet.text(1).is_empty()).count();
+    assert!(by_nic >= 1, "the last at least");
+    for (packet, came) in packets.into_iter().zip(came) {
+        // By the NIC when it came, by the host 2 ms later.
+        let (late_ns, words) = (packet.ns().wrapping_sub(came).cast_signed(), packet.text(1));
+        if words.is_empty() {
+            assert!(late_ns.abs() < 1_000_000, "{late_ns} ns");
+        } else {
+            assert!(late_ns > 1_500_000, "{late_ns} ns: {words}");
+            assert!(
+                words.starts_with("stamped by the host monotonic clock, ns; the device's stamp: ")
+            );
+        }
+    }
+    let shown = blocks.iter().find(|block| block.kind == 5).unwrap().text(1);
+    assert!(shown.starts_with(&format!("{by_nic} frames shown within ")), "{shown}");
+    assert!(shown.contains("; without a bound: "), "{shown}");
 }
 
 /// A reader of a clock service that reads so much of the wall clock that it has locked, again after
@@ -405,7 +472,8 @@ fn a_frame_before_which_the_system_s_time_was_set_says_so_once() {
     let path = folder.path().join("set.pcapng");
     let (mut nic, mut far, _wire) = pair(Model::full(), Policy::Off);
     let clock = HostClock::off_by(-9_000_000_000);
-    let stamps = Stamps::new(clock, None, Some(tsc.info()));
+    let options = Options { clock, wire_origin: None, ..options(0) };
+    let stamps = Stamps::new(&options, Some(tsc.info()));
     let (reader, ticks) = service_that_found_a_step(tsc);
     let shared = Arc::new(Shared::default());
     let (mut recorder, ring) = ring::ring(0, &shared);
@@ -421,8 +489,8 @@ fn a_frame_before_which_the_system_s_time_was_set_says_so_once() {
     let times = Times::new(&stamps, Some(reader));
     let terms = Terms {
         times,
-        rx_clock: Domain::Tsc,
-        head: head(&nic, &stamps, &None, &options(0)),
+        described: [Domain::Tsc; 2],
+        head: head(&nic, &stamps, &options),
         say: |_| {},
     };
     Writer::new(ring, CaptureFile::open(&path).sink, Arc::clone(&shared), terms).run();

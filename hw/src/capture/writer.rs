@@ -36,8 +36,8 @@ const WAYS: [Way; 2] = [Way::Received, Way::Sent];
 /// What the writer is to know beside its frames.
 pub(super) struct Terms {
     pub(super) times: Times,
-    /// The clock that the description of received frames names.
-    pub(super) rx_clock: Domain,
+    /// The clock that the description of each direction names.
+    pub(super) described: [Domain; 2],
     /// Section header and interface descriptions: how the file begins.
     pub(super) head: Vec<u8>,
     /// Is told the first thing that goes wrong.
@@ -127,9 +127,10 @@ impl Writer {
 
     fn put_packet(&mut self, record: &Record) {
         let at = self.terms.times.at(record);
-        let (flow, described) = match record.way {
-            Way::Received => (Flow::Inbound, self.terms.rx_clock),
-            Way::Sent => (Flow::Outbound, Domain::HostNs),
+        let described = self.terms.described[record.way as usize];
+        let flow = match record.way {
+            Way::Received => Flow::Inbound,
+            Way::Sent => Flow::Outbound,
         };
         let (bytes, comment) = self.copy.complete(record);
         copy::remark_clock(comment, record, at.by, described);
@@ -201,10 +202,7 @@ impl Writer {
                     "{ring_full} frames lost to a full ring, {write_failed} that could not be written"
                 ),
             };
-            let times = match way {
-                Way::Received => self.terms.times.remark(),
-                Way::Sent => String::new(),
-            };
+            let times = self.terms.times.remark(way);
             let between = if lost.is_empty() || times.is_empty() { "" } else { "; " };
             let comment = format!("{lost}{between}{times}");
             let statistics = Statistics {
