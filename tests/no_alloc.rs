@@ -17,11 +17,13 @@ use fixwire::app::exchange::Exchange;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::profile::{Policy, Profile};
+use fixwire::offload::profile::{ClockSettings, Policy, Profile};
 use fixwire::tcp::Config;
 use fixwire_hw::capture::{self, CaptureFile};
 use fixwire_hw::clock::HostClock;
-use fixwire_hw::sim;
+use fixwire_hw::clock_service::{ClockService, DeviceClock};
+use fixwire_hw::host_counter::HostCounter;
+use fixwire_hw::sim::{self, SimNic};
 
 /// Counts what is asked of the heap while armed.
 struct Trap;
@@ -79,38 +81,44 @@ fn caught_while_trading(profile: &Profile, orders: u64, faults: sim::Faults) -> 
     caught_while_reported_on(&mut pair, orders, faults)
 }
 
-/// The same with everything captured into `file`, whose writer's thread is caught too.
+/// The same with everything captured into `file`, and the clocks followed. The threads that write and read
+/// are caught too.
 fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u64) {
-    let options = capture::Options {
-        interface: "sim",
-        application: "no_alloc",
-        clock: HostClock::new(),
-        // The wire's stamps are not UTC then: every received frame gets a comment.
-        wire_origin: None,
-        clocks: None,
-        ring_len: capture::RING_LEN,
-        say: |trouble| panic!("{trouble}"),
-    };
-    let mut capture = None;
-    let wrap = |nic| {
-        let (nic, running) = capture::start(CaptureFile::open(file), nic, &options);
-        capture = Some(running);
+    let mut started = None;
+    let wrap = |nic: SimNic| {
+        let clock = nic.live_clock().map(|clock| Box::new(clock) as Box<dyn DeviceClock>);
+        let counter = HostCounter::Mono(HostClock::new());
+        let service = ClockService::start(counter, clock, &ClockSettings::default()).unwrap();
+        let options = capture::Options {
+            interface: "sim",
+            application: "no_alloc",
+            clock: HostClock::new(),
+            // The wire's time is not the host's: every stamp of the device's is refused, and gets a comment.
+            wire_origin: None,
+            clocks: Some(&service),
+            ring_len: capture::RING_LEN,
+            say: |trouble| panic!("{trouble}"),
+        };
+        let (nic, capture) = capture::start(CaptureFile::open(file), nic, &options);
+        started = Some((service, capture));
         nic
     };
     let mut pair = Pair::wrapped(terms(profile), Taker::new(orders, 1), Exchange::new(), wrap);
-    // Until then the writer's thread is being set up.
-    await_begun(file);
+    let (service, capture) = started.expect("they were");
+    // Until then the threads are being set up.
+    await_begun("the writer", || std::fs::metadata(file).is_ok_and(|file| file.len() > 0));
+    await_begun("the service", || service.counters().wall.locked > 0);
     let found = caught_while_reported_on(&mut pair, orders, sim::Faults::default());
-    let summary = capture.expect("it was started").finish();
+    let summary = capture.finish();
     assert!(summary.counters.written() > 2 * orders, "{summary:?}");
     found
 }
 
-/// Waits until the file has a beginning.
-fn await_begun(file: &Path) {
+/// Waits until somebody has begun.
+fn await_begun(who: &str, has_begun: impl Fn() -> bool) {
     let asked = Instant::now();
-    while std::fs::metadata(file).is_ok_and(|file| file.len() == 0) {
-        assert!(asked.elapsed() < PATIENCE, "the writer does not begin");
+    while !has_begun() {
+        assert!(asked.elapsed() < PATIENCE, "{who} does not begin");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
