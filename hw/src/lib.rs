@@ -14,7 +14,7 @@
 //!
 //! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
 //! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
-//! they were taken, and [`mod@core`] which processor core polls.
+//! they and a device's were taken, and [`mod@core`] which processor core polls.
 //! All unsafe code of this crate is in one private module, `sys`.
 //!
 //! Linux only.

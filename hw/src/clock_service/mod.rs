@@ -7,8 +7,9 @@
 //!  wall clock, device's clock --> brackets --> Discipline --> Publisher ~~> Reader::convert
 //! ```
 //!
-//! It locks with the third round, some 30 ms after the start, and then reads the wall clock ten times a
-//! second and the device's as often as it is told to. What becomes of each reading is counted by name: see
+//! It locks with the third round, some 30 ms after the start, or some rounds later where readings are too
+//! wide to show a jump so soon, as a device's behind a bus may be. Then it reads the wall clock ten times a
+//! second, and the device's as often as it is told to. What becomes of each reading is counted by name: see
 //! [`ClockCounters`]. A process needs one: whoever converts stamps has a [`Reader`] of it.
 
 mod counters;
