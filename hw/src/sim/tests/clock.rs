@@ -203,7 +203,10 @@ fn what_has_arrived_was_stamped_before_the_clock_jumped() {
 #[test]
 fn a_live_clock_is_the_one_that_stamps_and_jumps_with_it() {
     for name in ["connectx5", "connectx6dx", "bnxt", "sim"] {
-        let (_, b, wire) = stamped_pair(named(name), 4);
+        let mut model = named(name);
+        // So that where its wander began shows.
+        (model.clock.wander_ppb, model.clock.wander_period_ms) = (100_000_000, 40);
+        let (_, b, wire) = stamped_pair(model, 4);
         let host = HostClock::new();
         let mut live = b.live_clock().unwrap();
         assert_eq!(Some(live.info()), b.clock(), "{name}");
