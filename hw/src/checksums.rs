@@ -99,7 +99,7 @@ pub(crate) fn tcp_is_right(frame: &[u8]) -> Option<bool> {
     let segment = &frame[packet.l4..packet.end];
     let [src, dst] = [12, 16].map(|at| [0, 1, 2, 3].map(|byte: usize| header[at + byte]));
     let [high, low] = (segment.len() as u16).to_be_bytes();
-    let pseudo = ones_sum(&[src, dst, [0, PROTOCOL_TCP, high, low]].concat());
+    let pseudo = ones_sum([src, dst, [0, PROTOCOL_TCP, high, low]].as_flattened());
     Some(plus(pseudo, ones_sum(segment)) == RIGHT)
 }
 
