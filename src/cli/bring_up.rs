@@ -11,7 +11,7 @@ use fixwire::desk::SessionPlan;
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
-use fixwire::offload::flow::RuleSet;
+use fixwire::offload::flow::{FlowLimits, RuleSet};
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
@@ -137,15 +137,19 @@ fn beside((kernel, prefix_len): (Ipv4Addr, u8)) -> Option<Ipv4Addr> {
     usable.take(2).map(|host| Ipv4Addr::from(network + host)).find(|addr| *addr != kernel)
 }
 
-/// The rules that a device is steered by: the profile's, and those that the sessions need.
+/// The rules that a device is steered by: the profile's, and those that the sessions need. Whoever steers,
+/// the software twin must be able to: it proves the device, and takes over from it.
 pub(crate) fn rules(
     profile: &Profile,
     ours: Ipv4Addr,
     sessions: &[SessionPlan],
 ) -> Result<RuleSet, Failure> {
-    steer::rules(ours, sessions, &profile.steering).map_err(|error| {
+    let refused = |error: &dyn std::fmt::Display| {
         Failure::Input(format!("the steering of profile {:?}: {error}", profile.name))
-    })
+    };
+    let rules = steer::rules(ours, sessions, &profile.steering).map_err(|error| refused(&error))?;
+    FlowLimits::SOFTWARE.check(&rules).map_err(|error| refused(&error))?;
+    Ok(rules)
 }
 
 /// Those that the sessions need alone.

@@ -6,13 +6,14 @@ mod explain;
 use std::net::Ipv4Addr;
 
 use clap::Args;
+use fixwire::offload::capability::Capability;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use serde_json::{Value, json};
 
-use super::device;
+use super::device::{self, Refused};
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::session_file::{Purpose, SessionFile};
@@ -65,14 +66,13 @@ fn show<B: Backend>(
     profile: &Profile,
     args: &PlanArgs,
 ) -> Result<(), Failure> {
-    let rules = usual_rules(profile)?;
-    let (plan, outcome) = match device::configure(device, profile, rules) {
-        Ok(configured) => (configured.plan().clone(), Ok(())),
-        Err(device::Refused::Unmet(plan)) => {
+    let (plan, outcome) = match bring_up(device, profile) {
+        Ok(plan) => (plan, Ok(())),
+        Err(Refused::Unmet(plan)) => {
             let unmet = device::unmet(&plan);
             (*plan, Err(unmet))
         }
-        Err(device::Refused::Failed(failure)) => return Err(failure),
+        Err(Refused::Failed(failure)) => return Err(failure),
     };
     match (args.json, args.explain) {
         (true, true) => {
@@ -88,6 +88,18 @@ fn show<B: Backend>(
         }
     }
     outcome
+}
+
+/// Brings a device up as far as it can refuse something: to its rules where it is to steer by some, which a
+/// driver takes of a port that has started.
+fn bring_up<B: Backend>(device: Device<B, Probed>, profile: &Profile) -> Result<Plan, Refused> {
+    let rules = usual_rules(profile).map_err(Refused::Failed)?;
+    let configured = device::configure(device, profile, rules)?;
+    if !configured.plan().uses(Capability::FlowSteering) {
+        return Ok(configured.plan().clone());
+    }
+    let (_, plan) = configured.start()?.steer()?;
+    Ok(plan)
 }
 
 /// The rules of a run without a session file.
@@ -114,4 +126,31 @@ fn for_machines(plan: &Plan) -> Value {
         "plan": table::plan_json(plan, None),
         "steering": rules,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use fixwire::offload::plan::Outcome;
+    use fixwire::offload::profile::Policy;
+    use fixwire_hw::sim::{self, Model, NicFaults};
+
+    use super::*;
+
+    fn planned(profile: &Profile) -> Result<Plan, Refused> {
+        let faults = NicFaults { refuses_rules: true, ..NicFaults::default() };
+        let model = Model { faults, ..Model::named("connectx5").unwrap() };
+        let config = sim::Config { a: model, ..sim::Config::default() };
+        bring_up(Device::probed(sim::pair(config, 0).0), profile)
+    }
+
+    #[test]
+    fn rules_that_the_device_refuses_when_they_are_installed_show_in_the_plan() {
+        let profile = Profile::all(Policy::Prefer);
+        let Ok(plan) = planned(&profile) else { panic!("the host steers") };
+        let row = plan.row(Capability::FlowSteering);
+        assert_eq!(row.outcome, Outcome::Host);
+        assert!(row.reason.contains("no room for it (ENOSPC)"), "{}", row.reason);
+        let requires = profile.with(Capability::FlowSteering, Policy::Require);
+        assert!(matches!(planned(&requires), Err(Refused::Unmet(_))));
+    }
 }
