@@ -95,20 +95,27 @@ fn a_required_stamp_ends_with_3_where_there_is_none() {
 }
 
 #[test]
-fn a_profile_for_another_driver_warns_and_in_strict_is_refused() {
-    let (_folder, path) = file("extends = \"connectx5\"\n");
-    let output = fixwire(&["plan", "--nic", "sim:e810", "--profile", &path]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(errors(&output).contains("is for mlx5_pci"), "{}", errors(&output));
-    assert!(errors(&output).contains("net_ice"), "{}", errors(&output));
+fn a_profile_for_another_driver_warns_and_in_strict_is_refused_whatever_the_command() {
+    let on_e810 = |command: &str, path: &str| match command {
+        "plan --diff" => fixwire(&["plan", "--nic", "sim:e810", "--diff", "e810", path]),
+        _ => fixwire(&[command, "--nic", "sim:e810", "--profile", path]),
+    };
+    let (_folder, warned) = file("extends = \"connectx5\"\n");
+    let (_folder, refused) = file("extends = \"connectx5\"\nstrict = true\n");
+    for command in ["plan", "plan --diff", "run", "selftest", "conformance"] {
+        let output = on_e810(command, &warned);
+        assert_eq!(output.status.code(), Some(0), "{command}: {}", errors(&output));
+        let warnings = errors(&output);
+        assert!(
+            warnings.contains("is for mlx5_pci") && warnings.contains("net_ice"),
+            "{command}: {warnings}"
+        );
 
-    let (_folder, path) = file("extends = \"connectx5\"\nstrict = true\n");
-    for command in ["plan", "run"] {
-        let output = fixwire(&[command, "--nic", "sim:e810", "--profile", &path]);
+        let output = on_e810(command, &refused);
         assert_eq!(output.status.code(), Some(2), "{command}: {}", errors(&output));
-        assert!(errors(&output).contains("strict = false"), "{}", errors(&output));
+        assert!(errors(&output).contains("strict = false"), "{command}: {}", errors(&output));
     }
-    let output = fixwire(&["plan", "--nic", "sim:connectx5", "--profile", &path]);
+    let output = fixwire(&["plan", "--nic", "sim:connectx5", "--profile", &refused]);
     assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
 }
 

@@ -29,6 +29,15 @@ impl<E: std::error::Error + 'static> From<DeviceError<E>> for Refused {
     }
 }
 
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Failure {
+        match refused {
+            Refused::Unmet(plan) => unmet(&plan),
+            Refused::Failed(failure) => failure,
+        }
+    }
+}
+
 pub(crate) fn embedded_tap() -> Result<Device<TapBackend, Probed>, Failure> {
     TapBackend::embedded().map(Device::probed).map_err(|error| tap_failure(&error))
 }
@@ -61,27 +70,34 @@ pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wi
     sim::pair(config, 0)
 }
 
+/// Whether a profile is for a device. One for another driver is warned of, and in strict refused.
+pub(crate) fn check_driver(profile: &Profile, device: &Capabilities) -> Result<(), Failure> {
+    let driver = device.driver.name;
+    if profile.is_for(driver) {
+        return Ok(());
+    }
+    let stranger = format!(
+        "the profile {:?} is for {}, and this device's driver is {driver}",
+        profile.name,
+        profile.drivers.join(", ")
+    );
+    if profile.strict {
+        return Err(Failure::Input(format!(
+            "{stranger}; choose a profile that is for it (`fixwire profiles list`), or write strict = false"
+        )));
+    }
+    warn(format_args!(
+        "{stranger}: what it switches may not be there, and its devargs are not used"
+    ));
+    Ok(())
+}
+
 pub(crate) fn configure<B: Backend>(
     device: Device<B, Probed>,
     profile: &Profile,
     rules: RuleSet,
 ) -> Result<Device<B, Configured>, Refused> {
-    let driver = device.capabilities().driver.name;
-    if !profile.is_for(driver) {
-        let stranger = format!(
-            "the profile {:?} is for {}, and this device's driver is {driver}",
-            profile.name,
-            profile.drivers.join(", ")
-        );
-        if profile.strict {
-            return Err(Refused::Failed(Failure::Input(format!(
-                "{stranger}; choose a profile that is for it (`fixwire profiles list`), or write strict = false"
-            ))));
-        }
-        warn(format_args!(
-            "{stranger}: what it switches may not be there, and its devargs are not used"
-        ));
-    }
+    check_driver(profile, &device.capabilities()).map_err(Refused::Failed)?;
     device.plan(profile, rules).configure().map_err(Refused::from)
 }
 

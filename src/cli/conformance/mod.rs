@@ -28,7 +28,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
-use super::{profile, say};
+use super::{device, profile, say};
 use bench::Bench;
 use case::Case;
 
@@ -94,6 +94,7 @@ pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
     };
     let model = Model::named(name).unwrap_or_default();
     let profile = profile::load(args.profile.as_deref().unwrap_or(name))?;
+    device::check_driver(&profile, &model.capabilities)?;
     if let Some(audit) = case::too_sparse(&profile) {
         say(format_args!(
             "not tried: a liar under the profile's own audit, {audit}; finding it out takes too many frames"

@@ -13,6 +13,9 @@ pub(super) fn command(nic: &NicSpec, names: [&String; 2], json: bool) -> Result<
     let [a, b] = names;
     let (a, b) = (profile::merged(a)?, profile::merged(b)?);
     let advertised = device::capabilities(nic)?;
+    for merged in [&a, &b] {
+        device::check_driver(&merged.profile, &advertised)?;
+    }
     let settings = settings_that_differ(&a, &b);
     let (plan_a, plan_b) = (planned(nic, &a, &advertised)?, planned(nic, &b, &advertised)?);
     let rows = Capability::ALL.into_iter().filter(|capability| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fixwire::offload::capability::Capability;
 use fixwire::offload::checksum::Sum;
-use fixwire::offload::device::{Backend, Device, DeviceError, Probed};
+use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, OnMiss, Pattern, RuleSet};
 use fixwire::offload::nic::{Burst, Frame, Nic, RxMeta};
 use fixwire::offload::observe::Observed;
@@ -16,7 +16,7 @@ use fixwire::wire::ethernet::Mac;
 use fixwire::wire::tcp::{self, Flags};
 use fixwire::wire::{ethernet, ipv4};
 
-use crate::cli::device;
+use crate::cli::device::{self, Refused};
 use crate::cli::failure::Failure;
 use crate::cli::probe_frame::{self, ProbeFrame, Sums, TCP_AT, TCP_CHECKSUM_OFFSET};
 
@@ -315,11 +315,9 @@ fn start<B: Backend>(
     profile: &Profile,
     rules: RuleSet,
 ) -> Result<(B::Nic, Plan), Failure> {
-    let started = found.plan(profile, rules).configure().and_then(Device::start);
-    started.and_then(Device::steer).map_err(|error: DeviceError<_>| match error {
-        DeviceError::Unmet(plan) => device::unmet(&plan),
-        DeviceError::Failed(error) => Failure::Run(error.to_string()),
-    })
+    let configured = device::configure(found, profile, rules)?;
+    let started = configured.start().and_then(Device::steer);
+    started.map_err(|error| Refused::from(error).into())
 }
 
 /// One rule for what is ours, and one for what is dropped, with as much beside as the device has and the
