@@ -1,7 +1,5 @@
 //! Profiles and plans as a user meets them: `fixwire profiles`, `fixwire plan`.
 
-mod common;
-
 use std::fs;
 use std::process::{Command, Output};
 
@@ -196,22 +194,4 @@ fn the_schema_is_printed_as_it_is_committed() {
     let printed: Value = serde_json::from_str(&text(&fixwire(&["profiles", "schema"]))).unwrap();
     let committed = include_str!("../offload/profiles/profile.schema.json");
     assert_eq!(printed, serde_json::from_str::<Value>(committed).unwrap());
-}
-
-#[test]
-fn rules_that_the_software_twin_does_not_take_are_refused_by_plan_and_run_alike() {
-    // The device takes them; the twin proves it, and takes over from it.
-    let rule = |len| format!("[[steering]]\nsrc = \"{len}.0.0.0/{len}\"\naction = \"drop\"\n");
-    let many: String = (8..28).map(rule).collect();
-    let (_folder, path) = file(&format!("extends = \"connectx5\"\n{many}"));
-    let commands = ["plan", "run"].map(|command| vec![command, "--nic", "sim:connectx5"]);
-    let accept = common::no_namespace().is_none().then(|| vec!["accept", "--nic", "tap"]);
-    for command in commands.into_iter().chain(accept) {
-        let output = fixwire(&[&command[..], &["--profile", &path]].concat());
-        assert_eq!(output.status.code(), Some(2), "{command:?}: {}", errors(&output));
-        let sentence = errors(&output);
-        for part in ["mine.toml", "steering rule #16 (flow create", "takes 16", "prefix lengths"] {
-            assert!(sentence.contains(part), "{command:?}: {sentence}");
-        }
-    }
 }

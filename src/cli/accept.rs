@@ -30,7 +30,7 @@ use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
 use super::telling::{Line, Teller, parties};
-use super::{bring_up, capture, profile, say, summary, table};
+use super::{bring_up, capture, profile, say, steering, summary, table};
 
 /// Accept FIX connections over our own TCP until Ctrl-C, and report.
 ///
@@ -255,6 +255,7 @@ fn summary_json<N: Nic, A: Answering>(
         "profile": engine.plan().profile,
         "core": core,
         "plan": table::plan_json(engine.plan(), Some(engine.observations())),
+        "steering": steering::json(engine),
         "app": app,
         "sessions": sessions,
         "latency_ns": interval.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),

@@ -22,6 +22,7 @@ mod run;
 mod selftest;
 mod session_file;
 mod speaker;
+mod steering;
 mod summary;
 mod table;
 mod telling;

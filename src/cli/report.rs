@@ -14,7 +14,7 @@ use super::capture;
 use super::clock_report::ClockReport;
 use super::percentiles::Percentiles;
 use super::telling::{name, parties};
-use super::{summary, table};
+use super::{steering, summary, table};
 
 /// A finished run.
 pub(crate) struct Report<'a, N: Nic> {
@@ -63,6 +63,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "instead_of_tap_because": self.instead_of,
             "core": self.core,
             "plan": table::plan_json(self.engine.plan(), Some(self.engine.observations())),
+            "steering": steering::json(self.engine),
             "session": session,
             "sessions": sessions,
             "latency_ns": self.frame_to_order.json(Intervals::FRAME_TO_ORDER_FROM, Intervals::FRAME_TO_ORDER_TO),

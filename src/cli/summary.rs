@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::capture;
 use super::clock_report::ClockReport;
+use super::steering;
 use super::table;
 use super::telling::identity;
 
@@ -55,8 +56,8 @@ pub(crate) fn counters_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Va
     Value::Object(counters.map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
-/// What live frames showed, the counters that counted, and what became of the clocks and of a capture that was
-/// asked for.
+/// What live frames showed, the counters and the steering rules that counted, and what became of the clocks and
+/// of a capture that was asked for.
 pub(crate) fn observed_and_counted<N: Nic, A: Application>(
     engine: &Engine<N, A>,
     clocks: &ClockReport,
@@ -73,6 +74,9 @@ pub(crate) fn observed_and_counted<N: Nic, A: Application>(
         counted.join(", "),
         clocks.for_people(),
     );
+    if let Some(steered) = steering::for_people(engine) {
+        text += &format!("\n\n{steered}");
+    }
     if let Some(captured) = captured {
         text += &format!("\n\n{}", capture::summary_for_people(captured));
     }

@@ -47,7 +47,8 @@ pub struct TcpMatch {
 pub struct Actions {
     /// Where it goes.
     pub fate: Fate,
-    /// The number that it arrives with, in [`RxMeta::mark`](crate::nic::RxMeta::mark).
+    /// The number that it arrives with, in [`RxMeta::mark`](crate::nic::RxMeta::mark). The engine holds it against
+    /// the rules, which proves that the device steers by them, and hands it to no application.
     pub mark: Option<u32>,
     /// Whether it is counted, with its bytes.
     pub count: bool,
