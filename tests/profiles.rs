@@ -185,7 +185,10 @@ fn explained_a_plan_says_what_each_verdict_is_worth_and_which_bound_the_audit_gi
         let explained =
             json(&fixwire(&["plan", "--nic", "sim", "--profile", &path, "--explain", "--json"]));
         assert_eq!(explained["explain"]["wrong_frames_max"], worst);
-        assert_eq!(explained["explain"]["policy"].as_array().map(Vec::len), Some(4));
+        let policy = explained["explain"]["policy"].as_array().unwrap();
+        assert_eq!(policy.len(), 4);
+        let of_none = policy.iter().find(|row| row["verdict"] == "none").unwrap();
+        assert!(of_none["why"].as_str().unwrap().contains("never audited"), "{of_none}");
     }
 }
 

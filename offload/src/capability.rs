@@ -28,7 +28,7 @@ macro_rules! capabilities {
                 match self { $(Capability::$variant => $doc,)* }
             }
 
-            /// DPDK's name for it.
+            /// DPDK's name for it; what DPDK does not switch, by its name where it is switched.
             pub const fn dpdk_name(self) -> &'static str {
                 match self { $(Capability::$variant => $dpdk,)* }
             }
@@ -41,8 +41,8 @@ capabilities! {
     1 RxTcpChecksum "rx_tcp_checksum" "RTE_ETH_RX_OFFLOAD_TCP_CKSUM" "Verifies the TCP checksum of received frames, or vouches for data whose field is not finished."
     2 TxIpv4Checksum "tx_ipv4_checksum" "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM" "Fills in the IPv4 header checksum of sent frames."
     3 TxTcpChecksum "tx_tcp_checksum" "RTE_ETH_TX_OFFLOAD_TCP_CKSUM" "Finishes the TCP checksum of sent frames from the pseudo-header sum."
-    4 RxTimestamp "rx_timestamp" "RTE_ETH_RX_OFFLOAD_TIMESTAMP" "Stamps received frames by the NIC's clock (ticks, or ns where the clock is real time)."
-    5 RxTimestampRealTime "rx_timestamp_real_time" "RTE_MBUF_DYNFIELD_TIMESTAMP_NAME" "Stamps by a clock that tells the time of day (ns since 1970), not by a free-running counter (ticks)."
+    4 RxTimestamp "rx_timestamp" "RTE_ETH_RX_OFFLOAD_TIMESTAMP, RTE_MBUF_DYNFIELD_TIMESTAMP_NAME" "Stamps received frames by the NIC's clock (ticks, or ns where the clock is real time)."
+    5 RxTimestampRealTime "rx_timestamp_real_time" "REAL_TIME_CLOCK_ENABLE (mlx5 firmware)" "Stamps by a clock that tells the time of day (ns since 1970), not by a free-running counter (ticks)."
     6 FlowSteering "flow_steering" "RTE_FLOW_ACTION_TYPE_QUEUE" "Sends frames to a queue by exact address and port."
     7 FlowMasked "flow_masked" "rte_flow_item.mask" "Takes rules that leave addresses or ports open, as a listener's do."
     8 FlowDrop "flow_drop" "RTE_FLOW_ACTION_TYPE_DROP" "Drops frames by rule."

@@ -82,7 +82,7 @@ const ENTRIES: &[Entry] = &[
         "bnxt",
         "net_bnxt",
         VerdictStyle::GoodOrBad,
-        &[CHECKSUMS, RULES, BUFFERS, &[RxTimestamp, RxTimestampRealTime, Lro]],
+        &[CHECKSUMS, RULES, BUFFERS, &[RxTimestamp, Lro]],
     ),
     Entry {
         gives_none: true,
@@ -259,6 +259,7 @@ fn how(entry: &Entry, capability: Capability) -> &'static str {
 #[cfg(test)]
 mod tests {
     use fixwire_offload::profile::{BUILT_IN, Policy, Profile, built_in};
+    use fixwire_offload::time::{Instant, UtcTime};
 
     use super::*;
 
@@ -273,6 +274,18 @@ mod tests {
         }
         assert_eq!(names().count(), BUILT_IN.len() - 1);
         assert!(Model::named("connectx9").is_none());
+    }
+
+    #[test]
+    fn every_model_that_tells_the_time_of_day_has_a_clock_wide_enough_for_it() {
+        let in_2100 = UtcTime::from_unix_ns(4_102_444_800 * 1_000_000_000);
+        for name in names() {
+            let model = Model::named(name).unwrap();
+            if model.capabilities.advert(RxTimestampRealTime).is_some() {
+                let read = model.clock.in_real_time(in_2100).reads(Instant::from_ns(0), 0, 0);
+                assert_eq!(read, in_2100.as_unix_ns(), "{name}");
+            }
+        }
     }
 
     /// A policy of "off" in a profile is either a choice or what the NIC cannot do; "prefer" of what it

@@ -40,7 +40,7 @@ fn each_model_stamps_by_the_clock_that_its_driver_shows() {
         ("connectx6dx", Domain::NicNs, ghz, 63),
         ("connectx7", Domain::NicNs, ghz, 63),
         ("e810", Domain::NicTicks, ghz, 64),
-        ("bnxt", Domain::NicNs, ghz, 48),
+        ("bnxt", Domain::NicTicks, ghz, 48),
         ("sim", Domain::VirtualNs, ghz, 64),
         ("rtl", Domain::NicNs, ghz, 64),
     ] {
