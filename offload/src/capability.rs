@@ -114,4 +114,34 @@ mod tests {
         }
         assert_eq!(Capability::named("rx_magic"), None);
     }
+
+    #[test]
+    fn each_capability_keeps_its_number_and_its_names() {
+        // Written out once more: registers, profiles and DPDK have them from here.
+        let fixed = [
+            (0, "rx_ipv4_checksum", "RTE_ETH_RX_OFFLOAD_IPV4_CKSUM"),
+            (1, "rx_tcp_checksum", "RTE_ETH_RX_OFFLOAD_TCP_CKSUM"),
+            (2, "tx_ipv4_checksum", "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM"),
+            (3, "tx_tcp_checksum", "RTE_ETH_TX_OFFLOAD_TCP_CKSUM"),
+            (4, "rx_timestamp", "RTE_ETH_RX_OFFLOAD_TIMESTAMP, RTE_MBUF_DYNFIELD_TIMESTAMP_NAME"),
+            (5, "rx_timestamp_real_time", "REAL_TIME_CLOCK_ENABLE (mlx5 firmware)"),
+            (6, "flow_steering", "RTE_FLOW_ACTION_TYPE_QUEUE"),
+            (7, "flow_masked", "rte_flow_item.mask"),
+            (8, "flow_drop", "RTE_FLOW_ACTION_TYPE_DROP"),
+            (9, "flow_mark", "RTE_FLOW_ACTION_TYPE_MARK"),
+            (10, "flow_count", "RTE_FLOW_ACTION_TYPE_COUNT"),
+            (11, "flow_isolation", "rte_flow_isolate"),
+            (12, "rss", "RTE_ETH_MQ_RX_RSS"),
+            (13, "fast_free", "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE"),
+            (14, "scatter", "RTE_ETH_RX_OFFLOAD_SCATTER"),
+            (15, "inlining", "txq_inline_max"),
+            (16, "cqe_compression", "rxq_cqe_comp_en"),
+            (17, "mprq", "mprq_en"),
+            (18, "rx_vector", "rte_eth_rx_burst_mode_get"),
+            (19, "lro", "RTE_ETH_RX_OFFLOAD_TCP_LRO"),
+            (20, "tso", "RTE_ETH_TX_OFFLOAD_TCP_TSO"),
+        ];
+        let now = Capability::ALL.map(|known| (known.number(), known.name(), known.dpdk_name()));
+        assert_eq!(now, fixed);
+    }
 }

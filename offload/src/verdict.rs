@@ -291,6 +291,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_verdict_keeps_its_number_and_its_name() {
+        let fixed = [
+            (Verdict::Unknown, 0, "unknown"),
+            (Verdict::Bad, 1, "bad"),
+            (Verdict::Good, 2, "good"),
+            (Verdict::None, 3, "none"),
+        ];
+        for (verdict, number, name) in fixed {
+            assert_eq!((verdict as u8, verdict.to_string().as_str()), (number, name));
+        }
+    }
+
     fn due(audit: Audit, frames: usize) -> Vec<bool> {
         let mut auditor = Auditor::new(audit);
         let next = |_| {

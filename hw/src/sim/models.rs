@@ -288,6 +288,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn each_model_s_flow_table_takes_what_its_driver_s_does() {
+        let all = u32::MAX;
+        // Largest priority, masks, VLAN, addresses alone, rules, drop, largest mark, count, isolation.
+        let bits = |priority_max, rules_max| (priority_max, Masks::Bits, true, true, rules_max);
+        let mlx5 = (bits(2, 4096), (true, Some(0x00ff_ffef), true, true));
+        for (name, (table, actions)) in [
+            ("connectx5", mlx5),
+            ("connectx6dx", mlx5),
+            ("connectx7", mlx5),
+            ("e810", ((all, Masks::Bits, true, false, 4096), (true, Some(all), true, false))),
+            ("x710", ((0, Masks::Exact, true, false, 4096), (true, Some(all), false, false))),
+            ("82599", ((6, Masks::Fields, false, false, 128), (true, Some(all), false, false))),
+            ("82576", ((6, Masks::Fields, false, false, 8), (false, None, false, false))),
+            ("sfc-x2", (bits(all, 4096), (true, None, false, true))),
+            ("bnxt", (bits(all, 4096), (true, Some(all), true, false))),
+            ("sim", (bits(all, 4096), (true, Some(all), true, true))),
+            ("rtl", (bits(all, 4096), (true, Some(all), true, true))),
+            ("virtio", ((0, Masks::Exact, false, false, 0), (false, None, false, false))),
+        ] {
+            let flow = Model::named(name).unwrap().capabilities.flow;
+            let FlowLimits { priority_max, masks, vlan, without_tcp, rules_max, .. } = flow;
+            assert_eq!((priority_max, masks, vlan, without_tcp, rules_max), table, "{name}");
+            let FlowLimits { drop, mark_max, count, isolation, .. } = flow;
+            assert_eq!((drop, mark_max, count, isolation), actions, "{name}");
+        }
+    }
+
     /// A policy of "off" in a profile is either a choice or what the NIC cannot do; "prefer" of what it
     /// never does would mislead whoever reads the profile.
     #[test]

@@ -431,6 +431,28 @@ mod tests {
     }
 
     #[test]
+    fn a_connectx5_takes_three_priorities_and_marks_of_24_bits_less_16() {
+        let limits = FlowLimits { queues: 2, ..FlowLimits::MLX5 };
+        let connection = FlowRule::connection(PEER, LOCAL, 0);
+        let dropping = FlowRule::new(connection.pattern, Fate::Drop);
+        let device = "mlx5";
+        for (rule, refused) in [
+            (connection.at_priority(2), None),
+            (connection.at_priority(3), Some(Limit::Priority { device, priority: 3, max: 2 })),
+            (connection.marked(0xff_ffef), None),
+            (
+                connection.marked(0xff_fff0),
+                Some(Limit::MarkMax { device, mark: 0xff_fff0, max: 0xff_ffef }),
+            ),
+            (dropping.counted(), None),
+            (dropping.marked(1), Some(Limit::MarkDropped { device })),
+        ] {
+            let found = refusal(limits, &[rule], OnMiss::NotOurs).map(|refused| refused.limit);
+            assert_eq!(found, refused, "{rule}");
+        }
+    }
+
+    #[test]
     fn without_a_table_no_rule_is_taken_and_no_rules_are() {
         let connection = FlowRule::connection(PEER, LOCAL, 0);
         assert_eq!(refusal(FlowLimits::NONE, &[], OnMiss::Queue(0)), None);

@@ -107,6 +107,17 @@ fn what_is_required_outlives_what_is_preferred() {
 }
 
 #[test]
+fn a_connectx5_that_receives_into_strides_frees_none_fast() {
+    let device = device(Driver::named("mlx5_pci"), u32::MAX);
+    let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
+    assert!(plan.uses(Capability::Mprq) && !plan.uses(FastFree));
+    let reason = &plan.row(FastFree).reason;
+    assert!(reason.starts_with("off because mprq is on, a strided buffer"), "{reason}");
+    let without = Profile::all(Policy::Prefer).with(Capability::Mprq, Policy::Off);
+    assert!(Plan::negotiate("test", &without, &device).uses(FastFree));
+}
+
+#[test]
 fn two_requirements_that_preclude_each_other_leave_one_unmet() {
     let profile = Profile::all(Policy::Prefer)
         .with(RxTimestamp, Policy::Require)
