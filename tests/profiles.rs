@@ -93,6 +93,24 @@ fn a_required_stamp_ends_with_3_where_there_is_none() {
 }
 
 #[test]
+fn each_requirement_that_is_not_met_is_named_with_a_reason_of_its_own() {
+    let (_folder, path) = file(
+        "extends = \"virtio\"\n[offloads]\nrx_timestamp = \"require\"\nflow_drop = \"require\"\n",
+    );
+    let output = fixwire(&["plan", "--nic", "sim:virtio", "--profile", &path]);
+    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert!(
+        errors(&output).contains(
+            "the profile requires rx_timestamp (not advertised: host's clock, read after rx_burst) and flow_drop \
+             (not advertised: the software classifier drops by rule), which sim:virtio does not do; write \
+             \"prefer\" for them in the profile"
+        ),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
 fn a_profile_for_another_driver_warns_and_in_strict_is_refused_whatever_the_command() {
     let on_e810 = |command: &str, path: &str| match command {
         "plan --diff" => fixwire(&["plan", "--nic", "sim:e810", "--diff", "e810", path]),

@@ -109,3 +109,29 @@ fn an_acceptor_s_summary_has_the_rules_and_their_counts() {
         );
     });
 }
+
+#[test]
+fn a_rule_s_queue_is_there_once_it_is_set_up() {
+    let rule = "[[steering]]\nsrc = \"10.66.0.0/16\"\naction = \"queue 5\"\n";
+    for (queues, refused) in [(1, Some("has 1 queue,")), (5, Some("has 5 queues,")), (6, None)] {
+        let (_folder, path) = file(&format!("extends = \"sim\"\n{rule}[queues]\nrx = {queues}\n"));
+        let plan = json(&fixwire(&["plan", "--nic", "sim", "--profile", &path, "--json"]));
+        let rows = plan["plan"].as_array().unwrap();
+        let steering = rows.iter().find(|row| row["capability"] == "flow_steering").unwrap();
+        let reason = steering["reason"].as_str().unwrap();
+        assert_eq!(steering["outcome"] == "host", refused.is_some(), "{reason}");
+        assert!(reason.contains(refused.unwrap_or("exact tuples to a queue")), "{reason}");
+        assert!(
+            refused.is_none() || reason.contains("by `rx` under [queues]: the 4-tuple"),
+            "{reason}"
+        );
+
+        let diff = json(&fixwire(&["plan", "--nic", "sim", "--diff", "sim", &path, "--json"]));
+        let rows = diff["plan"].as_array().unwrap();
+        assert_eq!(
+            rows.iter().any(|row| row["capability"] == "flow_steering"),
+            refused.is_some(),
+            "{diff}"
+        );
+    }
+}

@@ -81,19 +81,17 @@ pub struct Device<B: Backend, Step> {
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError<E: core::error::Error + 'static> {
     /// The profile requires what the device does not do. The plan says which row.
-    #[error("the profile requires {}, which {} does not do ({})", unmet_names(.0), .0.nic, unmet_reason(.0))]
+    #[error("the profile requires {}, which {} does not do", unmet_rows(.0), .0.nic)]
     Unmet(Box<Plan>),
     /// The device failed.
     #[error(transparent)]
     Failed(#[from] E),
 }
 
-fn unmet_names(plan: &Plan) -> String {
-    plan.unmet().map(|row| row.capability.name()).collect::<Vec<_>>().join(", ")
-}
-
-fn unmet_reason(plan: &Plan) -> String {
-    plan.unmet().next().map(|row| row.reason.to_string()).unwrap_or_default()
+/// The rows that are not met, each with its own reason.
+fn unmet_rows(plan: &Plan) -> String {
+    let rows = plan.unmet().map(|row| format!("{} ({})", row.capability, row.reason));
+    rows.collect::<Vec<_>>().join(" and ")
 }
 
 impl<B: Backend> Device<B, Probed> {

@@ -55,10 +55,17 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
     })
 }
 
+/// What a device advertises that has the receive queues that a profile sets up.
+pub(crate) fn with_queues(mut capabilities: Capabilities, profile: &Profile) -> Capabilities {
+    capabilities.flow.queues = profile.queues.rx;
+    capabilities
+}
+
 /// A NIC model, another of its kind that it is joined to, and the wire between, whose time is the host's
 /// monotonic clock.
 pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
     let model = Model::named(model).unwrap_or_default();
+    let model = Model { capabilities: with_queues(model.capabilities, profile), ..model };
     let config = sim::Config {
         a: model.clone(),
         b: model,
@@ -104,8 +111,9 @@ pub(crate) fn configure<B: Backend>(
 /// The failure that a plan with an unmet requirement is.
 pub(crate) fn unmet(plan: &Plan) -> Failure {
     let error: DeviceError<std::convert::Infallible> = DeviceError::Unmet(Box::new(plan.clone()));
+    let them = if plan.unmet().count() == 1 { "it" } else { "them" };
     Failure::Unmet(format!(
-        "{error}; write \"prefer\" for it in the profile, or choose another NIC"
+        "{error}; write \"prefer\" for {them} in the profile, or choose another NIC"
     ))
 }
 

@@ -187,7 +187,8 @@ fn parser(driver: &str) -> Parser {
     }
 }
 
-/// What a model's flow table takes: what it advertises, within its driver's limits.
+/// What a model's flow table takes: what it advertises, within its driver's limits. It has one queue, as a device
+/// has that was set up with no more.
 fn flow_limits(entry: &Entry, capabilities: &Capabilities) -> FlowLimits {
     let does = |capability| capabilities.advert(capability).is_some();
     if !does(FlowSteering) {

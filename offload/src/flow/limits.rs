@@ -74,7 +74,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say what each number is")]
 pub enum Limit {
-    #[error("{device} takes {max} rules; let one rule with a mask stand for several")]
+    #[error("{device} takes {}; let one rule with a mask stand for several", counted(*.max, "rule"))]
     Rules { device: &'static str, max: usize },
     #[error("{device} knows no priority {priority}; number the priorities from 0 to {max}")]
     Priority { device: &'static str, priority: u32, max: u32 },
@@ -92,7 +92,8 @@ pub enum Limit {
     #[error("{device} matches no TCP segments by addresses alone; name the protocol TCP")]
     WithoutTcp { device: &'static str },
     #[error(
-        "{device} has {queues} queues, from 0, and no queue {queue}; name one it has, or set up more"
+        "{device} has {}, numbered from 0, and no queue {queue}; name one that it has, or set up more by `rx` \
+         under [queues]", counted((*.queues).into(), "queue")
     )]
     Queue { device: &'static str, queue: u16, queues: u16 },
     #[error("{device} does not drop by rule; delete the rule, and leave such frames to the host")]
@@ -107,6 +108,11 @@ pub enum Limit {
     Count { device: &'static str },
     #[error("{device} cannot be isolated; let what no rule matches go to a queue")]
     Isolation { device: &'static str },
+}
+
+/// A number of things, in words.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
 impl FlowLimits {
@@ -407,8 +413,8 @@ mod tests {
         assert_eq!(refusal(limits, &[], OnMiss::Queue(3)), None);
         assert_eq!(
             refusal(limits, &[], OnMiss::Queue(4)).unwrap().to_string(),
-            "frames that no steering rule matches: x has 4 queues, from 0, and no queue 4; name one it has, \
-             or set up more"
+            "frames that no steering rule matches: x has 4 queues, numbered from 0, and no queue 4; name one that \
+             it has, or set up more by `rx` under [queues]"
         );
         assert_eq!(
             refusal(limits, &[], OnMiss::NotOurs).unwrap().to_string(),
@@ -450,6 +456,17 @@ mod tests {
             let found = refusal(limits, &[rule], OnMiss::NotOurs).map(|refused| refused.limit);
             assert_eq!(found, refused, "{rule}");
         }
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        let limits = FlowLimits { rules_max: 1, queues: 1, ..FlowLimits::SOFTWARE };
+        let sentence =
+            |rules: &[FlowRule]| refusal(limits, rules, OnMiss::Queue(0)).unwrap().to_string();
+        let two = [FlowRule::connection(PEER, LOCAL, 0), FlowRule::connection(LOCAL, PEER, 0)];
+        assert!(sentence(&two).contains("takes 1 rule; "), "{}", sentence(&two));
+        let queue_5 = [FlowRule::connection(PEER, LOCAL, 5)];
+        assert!(sentence(&queue_5).contains("has 1 queue, numbered"), "{}", sentence(&queue_5));
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub(super) fn of(capability: Capability) -> Fallback {
         Capability::RxTimestampRealTime => {
             host("stamps are converted to the time of day off the path")
         }
-        Capability::FlowSteering => host("connections are told apart by the 4-tuple table"),
+        Capability::FlowSteering => {
+            host("the 4-tuple table steers, the classifier does what rules add")
+        }
         Capability::FlowMasked => host("the software classifier masks addresses and ports"),
         Capability::FlowDrop => host("the software classifier drops by rule"),
         Capability::FlowMark => host("the software classifier marks by rule"),

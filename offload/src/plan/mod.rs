@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use crate::capability::Capability;
 use crate::driver::Driver;
-use crate::flow::{Fate, FlowLimits, FlowRule, Masks, OnMiss, RuleSet};
+use crate::flow::{Fate, FlowLimits, FlowRule, Masks, OnMiss, Place, RuleSet};
 use crate::profile::{Policy, Profile};
 use crate::verdict::Audit;
 
@@ -226,10 +226,9 @@ impl Plan {
         }
         let refused = if self.rules.rules().is_empty() {
             Some("there is no rule to steer by".to_owned())
-        } else if let Some(lacked) = lacked(&self) {
-            Some(format!("a rule needs {lacked}, which the device does not do"))
         } else {
-            limits.check(&self.rules).err().map(|refused| refused.to_string())
+            let limited = || limits.check(&self.rules).err().map(|refused| refused.to_string());
+            lacked(&self).or_else(limited)
         };
         if let Some(reason) = refused {
             return self.demoted(Capability::FlowSteering, &reason);
@@ -280,18 +279,32 @@ impl Plan {
     }
 }
 
-/// What rules need and the plan does not leave to the device.
-fn lacked(plan: &Plan) -> Option<Capability> {
+/// The first rule that needs what the plan does not leave to the device, and what to do about it.
+fn lacked(plan: &Plan) -> Option<String> {
     let needs = |rule: &FlowRule| {
+        let leaves_open = Masks::needed(&rule.pattern) != Masks::Exact;
         [
-            (Masks::needed(&rule.pattern) != Masks::Exact, Capability::FlowMasked),
-            (rule.actions.fate == Fate::Drop, Capability::FlowDrop),
-            (rule.actions.mark.is_some(), Capability::FlowMark),
-            (rule.actions.count, Capability::FlowCount),
+            (leaves_open, Capability::FlowMasked, "name both addresses and both ports"),
+            (rule.actions.fate == Fate::Drop, Capability::FlowDrop, "delete the rule"),
+            (rule.actions.mark.is_some(), Capability::FlowMark, "delete the mark"),
+            (rule.actions.count, Capability::FlowCount, "delete the count"),
         ]
     };
-    let needed = plan.rules.rules().iter().flat_map(needs).filter(|(is_needed, _)| *is_needed);
-    needed.map(|(_, capability)| capability).find(|capability| !plan.uses(*capability))
+    plan.rules.rules().iter().enumerate().find_map(|(number, rule)| {
+        let lacks = |(is_needed, capability, _): &(bool, Capability, &str)| {
+            *is_needed && !plan.uses(*capability)
+        };
+        let (_, capability, remedy) = needs(rule).into_iter().find(lacks)?;
+        let place = Place::Rule(number, *rule);
+        Some(match plan.row(capability).policy {
+            Policy::Off => format!(
+                "{place} needs {capability}, which is off in the profile; write \"prefer\" for it, or {remedy}"
+            ),
+            _ => format!(
+                "{place} needs {capability}, which the device does not do; {remedy}, or leave it to the host"
+            ),
+        })
+    })
 }
 
 #[cfg(test)]
@@ -345,6 +358,8 @@ mod tests {
     {
         use core::net::{Ipv4Addr, SocketAddrV4};
 
+        use crate::flow::Pattern;
+
         let local = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 9878);
         let listener = FlowRule::listener(local, 0);
         let device = |all: &[Capability]| {
@@ -355,15 +370,40 @@ mod tests {
         for (device, rules, reason) in [
             (device(&masked), vec![listener], None),
             (device(&masked), vec![], Some("no rule to steer by")),
-            (device(&exact), vec![listener], Some("needs flow_masked")),
+            (
+                device(&exact),
+                vec![listener],
+                Some(
+                    "steering rule #0 (flow create 0 ingress priority 1 pattern eth / ipv4 dst is 10.0.0.2 / tcp \
+                     dst is 9878 / end actions queue index 0 / end) needs flow_masked, which the device does not \
+                     do; name both addresses and both ports, or leave it to the host: ",
+                ),
+            ),
             (device(&exact), vec![FlowRule::connection(local, local, 0)], None),
-            (device(&masked), vec![listener.counted()], Some("needs flow_count")),
+            (
+                device(&masked),
+                vec![listener, FlowRule::new(Pattern::IPV4, Fate::Drop).at_priority(2)],
+                Some(
+                    "/ end) needs flow_drop, which the device does not do; delete the rule, or leave",
+                ),
+            ),
+            (
+                device(&masked),
+                vec![listener.counted()],
+                Some("flow_count, which the device does not"),
+            ),
+            (
+                device(&masked),
+                vec![listener.marked(1)],
+                Some("needs flow_mark, which is off in the"),
+            ),
             (device(&masked), vec![listener.at_priority(9)], Some("priority 9")),
             (device(&masked), vec![FlowRule::listener(local, 1)], Some("no queue 1")),
         ] {
             let set = RuleSet::new(rules, OnMiss::Queue(0)).unwrap();
             let limits = FlowLimits { priority_max: 2, queues: 1, ..FlowLimits::SOFTWARE };
-            let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
+            let profile = Profile::all(Policy::Prefer).with(Capability::FlowMark, Policy::Off);
+            let plan = Plan::negotiate("test", &profile, &device);
             let plan = plan.steered_by(set, &limits);
             let row = plan.row(Capability::FlowSteering);
             assert_eq!(row.configured, reason.is_none(), "{}", row.reason);
