@@ -164,6 +164,54 @@ fn a_shown_profile_says_where_each_value_comes_from_and_reads_back_the_same() {
 }
 
 #[test]
+fn what_a_profile_extends_is_looked_for_from_its_own_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let mine = write("desks/mine.toml", "extends = \"../nics/ours.toml\"\n");
+    write("nics/ours.toml", "extends = \"base.toml\"\n");
+    write("nics/base.toml", "extends = \"sim\"\n[buffers]\nframes = 4096\n");
+    let shown = text(&fixwire(&["profiles", "show", &mine]));
+    let line = shown.lines().find(|line| line.starts_with("frames =")).expect("its line");
+    assert!(line.contains("4096") && line.ends_with("nics/base.toml:3"), "{line}");
+
+    // Round and round through two folders it is the same file by other paths.
+    write("nics/base.toml", "\nextends = \"../desks/mine.toml\"\n");
+    let output = fixwire(&["plan", "--nic", "sim", "--profile", &mine]);
+    assert_eq!(output.status.code(), Some(2));
+    let circle = "base.toml:2: `extends = \"../desks/mine.toml\"` closes a circle";
+    assert!(errors(&output).contains(circle), "{}", errors(&output));
+}
+
+#[test]
+fn a_file_that_has_no_end_is_not_read_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("long.toml");
+    fs::write(&long, "# x".repeat(400_000)).unwrap();
+    let long = long.to_str().unwrap();
+    for endless in ["/dev/zero", long] {
+        for command in [
+            &["profiles", "show", endless][..],
+            &["run", "--nic", "sim", "--session", endless],
+            &["plan", "--nic", "sim", "--profile", endless],
+        ] {
+            let output = fixwire(command);
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {}", errors(&output));
+            assert!(errors(&output).contains("it is longer than 1 MiB"), "{}", errors(&output));
+        }
+    }
+    let just = folder.path().join("just.toml");
+    let comment = "#".repeat(1024 * 1024 - 17);
+    fs::write(&just, format!("{comment}\nextends = \"sim\"\n")).unwrap();
+    let output = fixwire(&["plan", "--nic", "sim", "--profile", just.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+}
+
+#[test]
 fn two_profiles_are_compared_by_value_and_by_what_comes_of_them() {
     let (_folder, path) = file("extends = \"connectx5\"\n[offloads]\nrx_tcp_checksum = \"off\"\n");
     let arguments = ["plan", "--nic", "sim:connectx5", "--diff", "connectx5", &path];

@@ -26,6 +26,7 @@ mod steering;
 mod summary;
 mod table;
 mod telling;
+mod text_file;
 
 use std::io::{ErrorKind, Write};
 

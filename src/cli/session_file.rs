@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::failure::Failure;
+use super::text_file::{self, Unreadable};
 
 /// What `--session` reads: settings for every session, then a `[[session]]` each for what differs.
 #[derive(Debug)]
@@ -179,12 +180,11 @@ impl SessionFile {
     }
 
     fn open(path: &Path, purpose: Purpose) -> Result<SessionFile, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text_file::read(path).map_err(|Unreadable { why, remedy }| {
             Failure::Input(format!(
-                "the session file {} cannot be read: {error}; {}, or leave --session out for the \
+                "the session file {} cannot be read: {why}; {remedy}, or leave --session out for the \
                  built-in session",
                 path.display(),
-                readable_remedy(&error),
             ))
         })?;
         let shown = path.display().to_string();
@@ -342,15 +342,6 @@ impl Entry {
             max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
                 .unwrap_or(base.max_latency_s),
         })
-    }
-}
-
-/// What to do about a file that cannot be read.
-pub(crate) fn readable_remedy(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        std::io::ErrorKind::InvalidData => "save it as UTF-8",
-        std::io::ErrorKind::PermissionDenied => "make it readable for this user",
-        _ => "check the path",
     }
 }
 

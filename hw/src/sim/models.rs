@@ -268,7 +268,7 @@ mod tests {
     fn every_profile_of_a_nic_has_its_model_with_a_driver_that_the_profile_is_for() {
         for (name, _) in BUILT_IN.iter().filter(|(name, _)| *name != "default") {
             let model = Model::named(name).unwrap_or_else(|| panic!("no model {name}"));
-            let profile = Profile::read(&built_in(name).unwrap(), &mut |_| Err("none".into()))
+            let profile = Profile::read(&built_in(name).unwrap(), &mut |_, _| Err("none".into()))
                 .unwrap()
                 .profile;
             assert!(profile.is_for(model.capabilities.driver.name), "{name}");
@@ -323,7 +323,7 @@ mod tests {
     fn a_profile_does_not_switch_off_data_path_offloads_that_its_nic_has() {
         for name in names() {
             let model = Model::named(name).unwrap();
-            let profile = Profile::read(&built_in(name).unwrap(), &mut |_| Err("none".into()))
+            let profile = Profile::read(&built_in(name).unwrap(), &mut |_, _| Err("none".into()))
                 .unwrap()
                 .profile;
             for capability in

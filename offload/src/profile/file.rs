@@ -20,7 +20,7 @@ use crate::verdict::Audit;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", schemars(title = "fixwire profile"))]
 pub(super) struct File {
-    /// the profile that this one changes: a built-in one, or a file beside it
+    /// the profile that this one changes: a built-in one, or a file, looked for from this one's folder
     pub(super) extends: Option<String>,
     /// what it is for, in a line
     pub(super) about: Option<String>,

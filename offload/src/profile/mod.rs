@@ -22,6 +22,8 @@ pub mod schema;
 pub use built_in::{BUILT_IN, built_in};
 #[cfg(feature = "toml")]
 pub use merge::{Merged, Setting};
+#[cfg(feature = "toml")]
+pub use read::Find;
 
 /// What the user wants of one capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

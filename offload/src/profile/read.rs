@@ -10,21 +10,21 @@ use crate::plan::contradictions;
 use crate::toml_file::{TomlError, TomlFile, nearest};
 
 const WHERE_KEYS_ARE: &str = "every key is explained by `fixwire profiles show default`";
-/// More profiles in a row than anyone means: it is a circle, or nearly one.
+/// The most files in a row, each of which extends the next.
 const EXTENDS_DEPTH_MAX: usize = 16;
 /// What every profile extends in the end.
 const ROOT: &str = "default";
 
+/// Finds what a file extends, by the name that it gives it.
+pub type Find<'a> = dyn FnMut(&TomlFile, &str) -> Result<TomlFile, String> + 'a;
+
 impl Profile {
-    /// Reads a profile and what it extends. `find` yields the source that `extends` names; the
-    /// built-in ones are found without it.
+    /// Reads a profile and what it extends. `find` is given a file and what that file extends, and yields the
+    /// source, by the same path each time; the built-in ones are found without it.
     ///
     /// # Errors
     /// Anything that is not a profile: the sentence names the file, the line and the remedy.
-    pub fn read(
-        source: &TomlFile,
-        find: &mut dyn FnMut(&str) -> Result<TomlFile, String>,
-    ) -> Result<Merged, TomlError> {
+    pub fn read(source: &TomlFile, find: &mut Find<'_>) -> Result<Merged, TomlError> {
         let mut layers = Layers::default();
         let mut rules = Vec::new();
         for file in chain(source, find)?.iter().rev() {
@@ -54,10 +54,7 @@ impl Profile {
 }
 
 /// A profile and all that it extends, the last of which is the default.
-fn chain(
-    source: &TomlFile,
-    find: &mut dyn FnMut(&str) -> Result<TomlFile, String>,
-) -> Result<Vec<TomlFile>, TomlError> {
+fn chain(source: &TomlFile, find: &mut Find<'_>) -> Result<Vec<TomlFile>, TomlError> {
     let mut chain = vec![source.clone()];
     loop {
         let source = &chain[chain.len() - 1];
@@ -67,17 +64,19 @@ fn chain(
             }
             return Ok(chain);
         };
-        if chain.len() >= EXTENDS_DEPTH_MAX || chain.iter().any(|seen| seen.name == name) {
-            return Err(at_key(
-                source,
-                "extends",
-                format!("`extends = {name:?}` closes a circle"),
-                "let one profile of the circle extend a built-in one, such as \"default\"",
-            ));
-        }
         let base = match built_in(&name) {
             Some(found) => found,
-            None => find(&name).map_err(|why| {
+            None if chain.len() >= EXTENDS_DEPTH_MAX => {
+                return Err(at_key(
+                    source,
+                    "extends",
+                    format!(
+                        "`extends = {name:?}` is one too many: {EXTENDS_DEPTH_MAX} files stand in a row already"
+                    ),
+                    "put two of them into one, or let one extend a built-in profile",
+                ));
+            }
+            None => find(source, &name).map_err(|why| {
                 let known = BUILT_IN.iter().map(|(name, _)| *name);
                 at_key(
                     source,
@@ -87,6 +86,14 @@ fn chain(
                 )
             })?,
         };
+        if chain.iter().any(|seen| seen.path == base.path) {
+            return Err(at_key(
+                source,
+                "extends",
+                format!("`extends = {name:?}` closes a circle"),
+                "let one profile of the circle extend a built-in one, such as \"default\"",
+            ));
+        }
         chain.push(base);
     }
 }

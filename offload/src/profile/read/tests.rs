@@ -9,8 +9,9 @@ fn source(name: &str, text: &str) -> TomlFile {
 }
 
 fn read(text: &str) -> Result<Merged, TomlError> {
-    Profile::read(&source("mine.toml", text), &mut |name| match name {
+    Profile::read(&source("mine.toml", text), &mut |_, name| match name {
         "loop.toml" => Ok(source("loop.toml", "extends = \"mine.toml\"")),
+        "mine.toml" => Ok(source("mine.toml", text)),
         "desk.toml" => {
             Ok(source("desk.toml", "extends = \"connectx5\"\n[buffers]\nframes = 4096\n"))
         }
@@ -19,7 +20,7 @@ fn read(text: &str) -> Result<Merged, TomlError> {
 }
 
 fn built_in_merged(name: &str) -> Merged {
-    Profile::read(&built_in(name).unwrap(), &mut |_| Err("none".into())).unwrap()
+    Profile::read(&built_in(name).unwrap(), &mut |_, _| Err("none".into())).unwrap()
 }
 
 #[test]
@@ -209,6 +210,34 @@ fn a_circle_of_extends_is_refused() {
     for text in ["extends = \"loop.toml\"", "extends = \"mine.toml\""] {
         let error = read(text).unwrap_err();
         assert!(error.what.contains("circle"), "{error}");
+    }
+}
+
+#[test]
+fn profiles_in_a_row_are_so_many_and_no_circle() {
+    // Each of them extends the one with the next number, the last of them a built-in one.
+    let chain = |files: usize| {
+        let text = |number: usize| match number {
+            last if last == files => "extends = \"tap\"".to_owned(),
+            number => format!("\nextends = \"{}.toml\"", number + 1),
+        };
+        let mut find = |from: &TomlFile, name: &str| {
+            let number: usize = name.trim_end_matches(".toml").parse().unwrap();
+            assert_eq!(from.path, format!("{}.toml", number - 1), "who extends it");
+            Ok(source(name, &text(number)))
+        };
+        Profile::read(&source("1.toml", &text(1)), &mut find)
+    };
+    assert!(chain(EXTENDS_DEPTH_MAX).is_ok());
+    for files in [EXTENDS_DEPTH_MAX + 1, EXTENDS_DEPTH_MAX + 9] {
+        let error = chain(files).unwrap_err();
+        let sentence = error.to_string();
+        assert!(
+            sentence.starts_with(
+                "16.toml:2: `extends = \"17.toml\"` is one too many: 16 files stand in a row already; put"
+            ),
+            "{sentence}"
+        );
     }
 }
 

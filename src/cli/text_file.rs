@@ -1,0 +1,36 @@
+//! Files that people write: profiles, and settings of sessions.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+/// The longest file that is read, in bytes: many times what a thousand sessions take.
+const LEN_MAX: u64 = 1024 * 1024;
+
+/// Why a file cannot be read.
+pub(crate) struct Unreadable {
+    pub(crate) why: String,
+    /// What to do about it.
+    pub(crate) remedy: &'static str,
+}
+
+/// Reads a file whole.
+pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(LEN_MAX + 1).read_to_end(&mut bytes))?;
+    if bytes.len() as u64 > LEN_MAX {
+        return Err(Unreadable { why: "it is longer than 1 MiB".into(), remedy: "shorten it" });
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Unreadable { why: "it is not UTF-8".into(), remedy: "save it as UTF-8" })
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Unreadable {
+        let remedy = match error.kind() {
+            ErrorKind::PermissionDenied => "make it readable for this user",
+            _ => "check the path",
+        };
+        Unreadable { why: error.to_string(), remedy }
+    }
+}
