@@ -19,6 +19,7 @@ pub mod device;
 pub mod driver;
 pub mod flow;
 pub mod nic;
+mod number;
 pub mod observe;
 pub mod plan;
 pub mod profile;

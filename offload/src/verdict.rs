@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use crate::number::decimal;
+
 /// What a device says of one layer's checksum, for one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -112,23 +114,26 @@ pub fn treatment(verdict: Verdict, standing: Standing) -> Treatment {
 pub enum Audit {
     /// Every frame: a false `good` is found at once.
     Always,
-    /// One frame of each N, at a place in them that nothing which recurs can stay clear of. N is at
-    /// least 2.
+    /// One frame of each N, at a place in them that nothing which recurs can stay clear of. N is from 2 to
+    /// [`Audit::ONE_IN_MAX`].
     OneIn(u32),
     /// Never: a false `good` is not found.
     Off,
 }
 
 impl Audit {
+    /// The largest N of [`Audit::OneIn`]: nine digits.
+    pub const ONE_IN_MAX: u32 = 999_999_999;
+
     /// Reads `always`, `1/N` or `off`.
     pub fn parse(text: &str) -> Option<Audit> {
         match text {
             "always" => Some(Audit::Always),
             "off" => Some(Audit::Off),
-            _ => match text.strip_prefix("1/")?.parse().ok()? {
-                0 => None,
+            _ => match decimal(text.strip_prefix("1/")?)? {
                 1 => Some(Audit::Always),
-                n => Some(Audit::OneIn(n)),
+                n @ 2..=Audit::ONE_IN_MAX => Some(Audit::OneIn(n)),
+                _ => None,
             },
         }
     }
@@ -354,7 +359,8 @@ mod tests {
         for text in ["always", "off", "1/64"] {
             assert_eq!(Audit::parse(text).map(|audit| audit.to_string()).as_deref(), Some(text));
         }
-        for text in ["1/0", "2/3", "", "1/", "1/-1", "sometimes"] {
+        assert_eq!(Audit::parse("1/999999999"), Some(Audit::OneIn(Audit::ONE_IN_MAX)));
+        for text in ["1/0", "2/3", "", "1/", "1/-1", "1/+8", "1/08", "1/1000000000", "sometimes"] {
             assert_eq!(Audit::parse(text), None, "{text}");
         }
     }

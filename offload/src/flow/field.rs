@@ -5,6 +5,8 @@ use core::fmt;
 use core::net::Ipv4Addr;
 use core::str::FromStr;
 
+use crate::number::decimal;
+
 /// Which IPv4 addresses match: those that have the bits of `spec` wherever `mask` has a one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddrMatch {
@@ -147,8 +149,8 @@ impl FromStr for AddrMatch {
         };
         let (addr, mask) = text.split_once('/').unwrap_or((text, "32"));
         let addr: Ipv4Addr = addr.parse().map_err(|_| unreadable())?;
-        let mask = match mask.parse::<u8>() {
-            Ok(bits) if bits <= 32 => prefix_mask(bits),
+        let mask = match decimal::<u8>(mask) {
+            Some(bits) if bits <= 32 => prefix_mask(bits),
             _ => mask.parse::<Ipv4Addr>().map_err(|_| unreadable())?.to_bits(),
         };
         let found = AddrMatch::masked(addr, Ipv4Addr::from_bits(mask));
@@ -185,8 +187,11 @@ impl FromStr for PortMatch {
 
 fn number(text: &str) -> Option<u16> {
     match text.strip_prefix("0x") {
-        Some(digits) => u16::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
+        Some(digits) => {
+            let is_plain = digits.len() <= 4 && digits.bytes().all(|sign| sign.is_ascii_hexdigit());
+            if is_plain { u16::from_str_radix(digits, 16).ok() } else { None }
+        }
+        None => decimal(text),
     }
 }
 
@@ -264,16 +269,24 @@ mod tests {
 
     #[test]
     fn what_is_no_field_is_refused_with_a_remedy() {
-        for text in
-            ["", "10.0.0", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/", "::1", "venue.example"]
-        {
+        for text in [
+            "",
+            "10.0.0",
+            "10.0.0.1/33",
+            "10.0.0.1/-1",
+            "10.0.0.0/+8",
+            "10.0.0.1/",
+            "::1",
+            "venue.example",
+        ] {
             let error = text.parse::<AddrMatch>().unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("{text:?} is no IPv4 address or set of them; {ADDR_REMEDY}")
             );
         }
-        for text in ["", "65536", "-1", "fix", "1/", "0x", "1/0x10000"] {
+        for text in ["", "65536", "-1", "+8", "08", "fix", "1/", "1/+8", "0x", "0x+8", "1/0x10000"]
+        {
             let error = text.parse::<PortMatch>().unwrap_err();
             assert_eq!(
                 error.to_string(),

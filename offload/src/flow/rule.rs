@@ -8,6 +8,7 @@ use core::str::FromStr;
 
 use super::field::{AddrMatch, FieldError, PortMatch, VlanId};
 use super::key::FlowKey;
+use crate::number::decimal;
 
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +155,7 @@ impl FromStr for Fate {
     type Err = FieldError;
 
     fn from_str(text: &str) -> Result<Fate, FieldError> {
-        let queue = || text.strip_prefix("queue ")?.trim().parse().ok();
+        let queue = || decimal(text.strip_prefix("queue ")?);
         match text {
             "drop" => Ok(Fate::Drop),
             _ => queue().map(Fate::Queue).ok_or_else(|| FieldError {
@@ -306,7 +307,17 @@ mod tests {
         for text in ["drop", "queue 0", "queue 65535"] {
             assert_eq!(text.parse::<Fate>().unwrap().to_string(), text);
         }
-        for text in ["", "queue", "queue -1", "queue 65536", "queue0", "Drop", "mark 7"] {
+        for text in [
+            "",
+            "queue",
+            "queue -1",
+            "queue +1",
+            "queue  1",
+            "queue 65536",
+            "queue0",
+            "Drop",
+            "mark 7",
+        ] {
             let error = text.parse::<Fate>().unwrap_err();
             assert_eq!(error.what, format!("{text:?} is no place for a frame to go to"));
         }

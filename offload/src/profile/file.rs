@@ -31,7 +31,7 @@ pub(super) struct File {
     /// how often a frame called good is verified all the same: "always", "1/N", "off"
     #[cfg_attr(
         feature = "schema",
-        schemars(with = "Option<String>", regex(pattern = r"^(always|off|1/[1-9][0-9]*)$"))
+        schemars(with = "Option<String>", regex(pattern = r"^(always|off|1/[1-9][0-9]{0,8})$"))
     )]
     pub(super) rx_checksum_audit: Option<Audit>,
     /// who does what: "off", "prefer" or "require" for each capability
@@ -201,7 +201,7 @@ impl<'de> Deserialize<'de> for Policy {
 
 impl<'de> Deserialize<'de> for Audit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let remedy = "write \"always\", \"off\" or \"1/N\" with N of at least 1";
+        let remedy = "write \"always\", \"off\" or \"1/N\" with N from 1 to 999999999";
         word(deserializer, Audit::parse, remedy)
     }
 }

@@ -60,15 +60,26 @@ pub(super) fn idle(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["spin", "yield"] })
 }
 
-/// A rule as `flow::RuleEntry` reads it. A test holds the two together.
+/// 1 to 65535 in decimal digits.
+const PORT: &str =
+    "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]";
+/// 0 to 255.
+const OCTET: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+
+/// A rule as `flow::RuleEntry` reads it. A test holds the two together, but for what no pattern can say: bits
+/// outside a mask, and a port that is zero by a mask or in hexadecimal digits.
 pub(super) fn steering(_: &mut SchemaGenerator) -> Schema {
-    let address = r"^(any|[0-9]+(\.[0-9]+){3}(/[0-9]+(\.[0-9]+){0,3})?)$";
+    let address = format!(r"{OCTET}(\.{OCTET}){{3}}");
+    let address = format!("^(any|{address}(/(3[0-2]|[12]?[0-9]|{address}))?)$");
+    let hexadecimal = "0x[0-9a-fA-F]{1,4}";
+    let bits = format!("(0|{PORT}|{hexadecimal})");
     let port = json!({
         "anyOf": [
-            { "type": "integer", "minimum": 0, "maximum": u16::MAX },
-            { "type": "string" },
+            { "type": "integer", "minimum": 1, "maximum": u16::MAX },
+            { "type": "string", "pattern": format!("^(any|{PORT}|{hexadecimal}|{bits}/{bits})$") },
         ]
     });
+    let action = format!("^(drop|queue (0|{PORT}))$");
     let with = |mut what: Value, description: &str| {
         what["description"] = description.into();
         what
@@ -88,7 +99,7 @@ pub(super) fn steering(_: &mut SchemaGenerator) -> Schema {
                     "\"tcp\", which it is if left out, or \"any\": whatever IPv4 carries, fragments too"),
                 "src_port": with(port.clone(), "the sender's port, or \"value/mask\"; left out: any"),
                 "dst_port": with(port, "the receiver's, likewise"),
-                "action": with(json!({ "type": "string", "pattern": "^(drop|queue [0-9]+)$" }),
+                "action": with(json!({ "type": "string", "pattern": action }),
                     "\"drop\" or \"queue N\"; the engine polls queue 0"),
                 "priority": with(number(u32::MAX), "0, the highest, if left out; sessions have 1 and 2"),
                 "mark": with(number(u32::MAX), "a number that the frame arrives with, by which the engine proves the device; no application sees it"),
@@ -99,3 +110,6 @@ pub(super) fn steering(_: &mut SchemaGenerator) -> Schema {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

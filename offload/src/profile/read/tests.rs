@@ -328,6 +328,7 @@ mod against_the_schema {
             "[[steering]]\naction = \"keep\"",
             "[[steering]]\naction = \"drop\"\nport = 1",
             "[[steering]]\naction = \"drop\"\nvlan = 4095",
+            "[[steering]]\naction = \"drop\"\nsrc_port = 0",
             "[[steering]]\naction = \"drop\"\nprotocol = \"udp\"",
             "[[steering]]\naction = \"drop\"\nsrc = \"here\"",
         ] {
