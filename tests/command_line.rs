@@ -65,6 +65,11 @@ fn bad_input_is_one_sentence_with_place_and_remedy_and_exit_code_2() {
         (vec!["run", "--nic", "tap:a-name-that-is-far-too-long"], "tap:a-name", "interface"),
         (vec!["run", "--orders", "0"], "0", "1.."),
         (vec!["run", "--colour"], "--colour", "--help"),
+        (
+            vec!["plan", "--diff", "tap", "sim", "--explain"],
+            "--diff",
+            "cannot be used with '--explain'",
+        ),
         (vec!["exchange", "--listen", "nowhere"], "nowhere", "--listen"),
     ] {
         let output = fixwire(&arguments);
@@ -311,6 +316,21 @@ fn a_report_that_cannot_be_written_is_a_failure_and_no_panic() {
     assert_eq!(status.code(), Some(1));
     let bad = ["plan", "--nic", "sim", "--profile", "nope"];
     assert_eq!(command(&bad).stderr(full()).status().unwrap().code(), Some(2));
+}
+
+#[test]
+fn what_a_device_and_a_profile_can_be_and_what_signals_do_is_in_the_help() {
+    let help = |arguments: &[&str]| {
+        let text = String::from_utf8_lossy(&fixwire(arguments).stdout).into_owned();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    for command in ["run", "accept"] {
+        let text = help(&[command, "--help"]);
+        for word in ["SIGUSR1", "sim:MODEL", "fixwire profiles list"] {
+            assert!(text.contains(word), "{command}: {word}: {text}");
+        }
+    }
+    assert!(help(&["profiles", "--help"]).contains("schema Print the JSON Schema"));
 }
 
 #[test]

@@ -37,14 +37,16 @@ use super::{bring_up, capture, profile, say, steering, summary, table};
 /// Every session of the file is an acceptor; several may share a port, told apart by BeginString and
 /// CompIDs. With `--nic tap:IFNAME` any program on the kernel's sockets in that namespace connects to
 /// it; with `--nic tap` it has a namespace of its own and says how to enter. Who is refused is told
-/// with the reason. Ctrl-C or SIGTERM logs everybody out, prints a summary, and ends with 0.
+/// with the reason. Ctrl-C or SIGTERM logs everybody out, prints a summary, and ends with 0. SIGUSR1 gives
+/// back to the device what was taken from it because it was found wrong, to prove itself anew.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// The device: `tap:IFNAME` (attached to or created here, needs CAP_NET_ADMIN; kernel side
-    /// 10.9.0.1/24 unless it has an address), `tap` (one of our own, no root).
+    /// 10.9.0.1/24 unless it has an address), `tap` (one of our own, no root). Nobody can connect to a
+    /// NIC model (`sim:MODEL`), whose wire ends in this process.
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,
-    /// A built-in profile (tap, default) or a file; by default the one that fits the device.
+    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session

@@ -38,7 +38,7 @@ pub(crate) struct PlanArgs {
     profile: Option<String>,
     /// Compare two profiles, each a built-in one or a file: the values that differ, and what comes of
     /// them on the device.
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "profile")]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["profile", "explain"])]
     diff: Option<Vec<String>>,
     /// Say besides what each verdict of the device is worth, which bound the audit gives, and against
     /// which faults.

@@ -12,6 +12,7 @@ use super::{profile, say, table};
 pub(crate) enum ProfilesCommand {
     List(ListArgs),
     Show(ShowArgs),
+    /// Print the JSON Schema of a profile, by which editors complete and check one.
     Schema,
 }
 

@@ -37,14 +37,16 @@ use super::{bring_up, device, exchange, profile, report, warn};
 /// With no argument: a TAP in a namespace of our own, the profile `tap`, a built-in exchange on the
 /// kernel's sockets on the far side, and 1,000 orders, each sent on the ExecutionReport of the one
 /// before. Where this machine forbids a TAP or a namespace, the bare command says so and trades on the
-/// NIC model instead; a device asked for by --nic is never replaced.
+/// NIC model instead; a device asked for by --nic is never replaced. SIGUSR1 gives back to the device what
+/// was taken from it because it was found wrong, to prove itself anew.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The device: `tap` (one of our own, no root), `tap:IFNAME` (attached to or created here, needs
-    /// CAP_NET_ADMIN; kernel side 10.9.0.1/24 unless it has an address), `sim` (the NIC model).
+    /// CAP_NET_ADMIN; kernel side 10.9.0.1/24 unless it has an address), `sim` or `sim:MODEL` (a NIC
+    /// model; `fixwire profiles list` has their names).
     #[arg(long, value_name = "SPEC")]
     nic: Option<NicSpec>,
-    /// A built-in profile (tap, sim, default) or a file; by default the one that fits the device.
+    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session
