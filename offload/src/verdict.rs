@@ -92,8 +92,8 @@ pub const TABLE: [PolicyRow; 4] = [
         verdict: Verdict::None,
         trusted: Treatment::CheckPartial,
         untrusted: Treatment::Verify,
-        why: "the sender never finished the sum, so the bytes show nothing and nothing is audited: accepted on \
-              the device's word, only where the plan says this device does so, and only at our TCP checksum \
+        why: "the sender never finished the sum, so the bytes show nothing: accepted on the device's word, never \
+              audited, only where the plan says this device does so, and only at our TCP checksum \
               field",
     },
 ];

@@ -122,7 +122,7 @@ fn frames_for_another_queue_do_not_reach_ours() {
     assert_eq!(b.counters().rx_flow_other_queue, 1);
     let (_, _, _, plan) = steered_pair(named("sim"), &[to_other]);
     let reason = &plan.row(Capability::FlowSteering).reason;
-    assert!(reason.contains("sim has 1 queues"), "{reason}");
+    assert!(reason.contains("sim has 1 queue,"), "{reason}");
 }
 
 #[test]
