@@ -129,7 +129,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if A::WANTS_POLL || self.tcp.has_turns() || !self.outbound.is_empty() {
             self.send(now, clock);
         }
-        if received == 0 && self.watch.due() <= now.mono {
+        if self.watch.due() <= now.mono && (received == 0 || self.watch.is_overdue(now.mono)) {
             self.look_at_device(now.mono);
         }
         received
@@ -315,6 +315,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .into_iter()
             .filter(|capability| self.plan.uses(*capability) && demoted(capability))
             .collect();
+        if !self.steering.device_counts()
+            && wrong.iter().any(|of| [Capability::FlowSteering, Capability::FlowCount].contains(of))
+        {
+            let (nic, steering) = (&self.nic, &self.steering);
+            self.watch.hand_to_device(|rule| [nic.flow_count(rule), steering.count(rule)]);
+        }
         for capability in &wrong {
             self.observations.forget(*capability);
             self.verifier.promote(&self.plan, *capability);
@@ -332,13 +338,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// What a steering rule has matched, by its number in the plan, if it counts: as counted by whoever
     /// does. A device that lost its rules loses what they counted since the last look.
     pub fn flow_count(&self, rule: usize) -> Option<Count> {
-        let device = self.nic.flow_count(rule).filter(|_| self.plan.uses(Capability::FlowCount));
-        let host = self.steering.count(rule);
-        if self.steering.device_counts() {
-            device.map(|count| self.watch.counted(rule, count))
-        } else {
-            host.map(|count| self.watch.counted(rule, Count::default()).plus(count))
-        }
+        let device = self.nic.flow_count(rule).filter(|_| self.steering.device_counts());
+        let device = device.filter(|_| self.plan.uses(Capability::FlowCount));
+        let twin = self.steering.count(rule);
+        let is_counted = device.is_some() || twin.is_some() || self.watch.counts_all();
+        is_counted.then(|| self.watch.counted(rule, device, twin))
     }
 
     /// What was measured.

@@ -11,16 +11,21 @@ use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
 use crate::offload::stamp::{ClockId, ClockInfo, Domain};
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
-/// Frames without a stamp beyond those with one, after which a device that is to stamp does no longer.
-const MISSING_MORE_MAX: u32 = 64;
-/// How far a device's clock may be from its declared rate, as a part of the time that has passed: more than
-/// any crystal is.
+/// What a frame without a stamp weighs, one with a stamp weighing one the other way: more than one missing of
+/// four, and the scales tip in the end.
+const MISSING_WEIGHS: u32 = 3;
+/// Where they tip, and a device that is to stamp does no longer.
+const MISSING_MAX: u32 = 64 * MISSING_WEIGHS;
+/// How far a device's clock may be from its declared rate: a thousandth of the time that has passed, more
+/// than any crystal is.
 const RATE_OFF_MAX: i128 = 1_000;
-/// How much longer one frame may have waited for its reception than another, in nanoseconds. What runs
-/// further ahead is no delay that went away.
+/// How much longer one frame may have waited for its reception than another, in nanoseconds. What is further
+/// off is no delay.
 const DELAY_NS_MAX: i128 = 1_000_000_000;
+/// For how long every frame is to have been late, for the clock to be slow and not the host.
+const LATE_FOR: Duration = Duration::from_s(10);
 
 /// What has come across, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +65,9 @@ pub struct Stamps {
     mask: u64,
     /// Of its clock, in a second; 0 where that is not known.
     ticks_per_s: u64,
-    missing_more: u32,
+    missing: u32,
+    /// The last frame had none.
+    newest_is_missing: bool,
     /// How often the device was demoted or its clock began a new life: stamps from before and after do not
     /// compare.
     breaks: u16,
@@ -69,14 +76,25 @@ pub struct Stamps {
     counters: StampCounters,
 }
 
-/// A device's clock beside the host's.
+/// A device's clock beside the host's, since both were first looked at.
 #[derive(Clone, Copy, Debug)]
 struct Look {
+    began: Instant,
+    /// The last stamp that was looked at, and when its frame was received.
     stamp: RxStamp,
     at: Instant,
-    /// How much further the host's clock has gone since the frame that waited least for its reception, in
-    /// nanoseconds: what frames of now wait longer than that one.
-    delay_ns: i128,
+    /// How far the device's clock has gone, in nanoseconds by its declared rate.
+    device_ns: i128,
+    /// Since when frames are late, and by how much the one that was least.
+    late_since: Instant,
+    least_late_ns: i128,
+}
+
+impl Look {
+    fn first(stamp: RxStamp, at: Instant) -> Look {
+        let (device_ns, least_late_ns) = (0, i128::MAX);
+        Look { began: at, stamp, at, device_ns, late_since: at, least_late_ns }
+    }
 }
 
 impl Stamps {
@@ -90,7 +108,8 @@ impl Stamps {
             looked: None,
             mask: u64::MAX >> (u64::BITS - bits),
             ticks_per_s: clock.map_or(0, |clock| clock.ticks_per_s),
-            missing_more: 0,
+            missing: 0,
+            newest_is_missing: false,
             breaks: 0,
             clock_generation: 0,
             counters: StampCounters::default(),
@@ -116,14 +135,16 @@ impl Stamps {
     fn check(&mut self, now: Now, meta: &RxMeta, observations: &mut Observations) -> RxStamp {
         let Some(stamp) = meta.stamp else {
             self.counters.rx_stamp_missing += 1;
-            self.missing_more += 1;
-            if self.missing_more >= MISSING_MORE_MAX {
+            self.missing += MISSING_WEIGHS;
+            self.newest_is_missing = true;
+            if self.missing >= MISSING_MAX {
                 self.demote(Drift::StampsVanished, observations);
             }
             return host_stamp(now);
         };
-        self.missing_more = self.missing_more.saturating_sub(1);
+        self.missing = self.missing.saturating_sub(1);
         self.last_at = now.mono;
+        self.newest_is_missing = false;
         match self.last.replace(stamp) {
             Some(last) if last.compares_with(&stamp) => {
                 // Half the counter's period or more ahead is behind.
@@ -133,37 +154,45 @@ impl Stamps {
                     return host_stamp(now);
                 }
             }
-            _ => self.looked = Some(Look { stamp, at: now.mono, delay_ns: 0 }),
+            _ => self.looked = Some(Look::first(stamp, now.mono)),
         }
         observations.of_mut(Capability::RxTimestamp).seen += 1;
         RxStamp { generation: stamp.generation.wrapping_add(self.breaks), ..stamp }
     }
 
     /// Holds the device's clock against the host's, off the packet's path: by the frames received since the
-    /// look before, it went on, and not much further than the host's did. It may seem to lag: frames wait
-    /// until they are polled.
+    /// look before it went on, and since the first look neither further than the host's nor, for long, less
+    /// far. It may seem to lag for a while: frames wait until they are polled.
     pub fn look(&mut self, observations: &mut Observations) {
-        let (true, Some(stamp), Some(before)) = (self.by_device, self.last, self.looked) else {
+        let (true, Some(stamp), Some(mut look)) = (self.by_device, self.last, self.looked) else {
             return;
         };
-        if self.last_at == before.at {
+        if self.last_at == look.at {
             return;
         }
-        let ticks = i128::from(stamp.ticks.wrapping_sub(before.stamp.ticks) & self.mask);
+        let ticks = i128::from(stamp.ticks.wrapping_sub(look.stamp.ticks) & self.mask);
         if ticks == 0 {
             return self.demote(Drift::StampStoodStill, observations);
         }
         if self.ticks_per_s == 0 {
             return;
         }
-        let device_ns = ticks * 1_000_000_000 / i128::from(self.ticks_per_s);
-        let host_ns = i128::from(self.last_at.ns_since(before.at));
-        let delay_ns = before.delay_ns + host_ns - device_ns;
-        if delay_ns < -(DELAY_NS_MAX + host_ns / RATE_OFF_MAX) {
+        (look.stamp, look.at) = (stamp, self.last_at);
+        look.device_ns += ticks * 1_000_000_000 / i128::from(self.ticks_per_s);
+        let host_ns = i128::from(look.at.ns_since(look.began));
+        let (late_ns, most) = (host_ns - look.device_ns, DELAY_NS_MAX + host_ns / RATE_OFF_MAX);
+        if late_ns < -most {
             return self.demote(Drift::StampRanAhead, observations);
         }
+        look.least_late_ns = look.least_late_ns.min(late_ns);
+        if look.late_since + LATE_FOR <= look.at {
+            if look.least_late_ns > most {
+                return self.demote(Drift::StampFellBehind, observations);
+            }
+            (look.late_since, look.least_late_ns) = (look.at, i128::MAX);
+        }
         observations.of_mut(Capability::RxTimestamp).agreed += 1;
-        self.looked = Some(Look { stamp, at: self.last_at, delay_ns: delay_ns.max(0) });
+        self.looked = Some(look);
     }
 
     #[cold]
@@ -171,7 +200,7 @@ impl Stamps {
         self.by_device = false;
         self.last = None;
         self.looked = None;
-        self.missing_more = 0;
+        self.missing = 0;
         self.breaks = self.breaks.wrapping_add(1);
         observations.demote(Capability::RxTimestamp, drift);
     }
@@ -191,7 +220,7 @@ impl Stamps {
     /// The device's stamp on the last frame, if it bore one that is believed, labelled by the life of its
     /// clock as last heard: as who follows it converts it.
     pub fn newest(&self) -> Option<RxStamp> {
-        let newest = self.last.filter(|_| self.missing_more == 0);
+        let newest = self.last.filter(|_| !self.newest_is_missing);
         newest.map(|stamp| RxStamp { generation: self.clock_generation, ..stamp })
     }
 
@@ -213,7 +242,7 @@ mod tests {
     use crate::offload::observe::{Demotion, DeviceEvent, Observed};
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
-    use crate::time::{Duration, Instant, UtcTime};
+    use crate::time::UtcTime;
 
     const NOW: Now = Now { mono: Instant::from_ns(77), utc: UtcTime::from_unix_ns(1_000) };
 
@@ -356,8 +385,8 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_stamps_less_than_every_other_frame_is_demoted() {
-        for (stamped_of_10, demoted) in [(0, true), (1, true), (4, true), (5, false), (8, false)] {
+    fn a_device_that_stamps_less_than_three_frames_of_four_is_demoted() {
+        for (stamped_of_10, demoted) in [(0, true), (1, true), (7, true), (8, false), (9, false)] {
             let (mut stamps, mut seen) =
                 (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
             for frame in 0..1_000 {
@@ -399,8 +428,19 @@ mod tests {
         assert_eq!(looked_at(&waited), (Observed::Proven, None));
         let then_ahead = [(10, 5), (5_000, 200), (5_100, 5_095), (5_200, 6_396)];
         assert_eq!(looked_at(&then_ahead), refuted(Drift::StampRanAhead));
-        // A thousandth fast, for a day.
-        let fast: Vec<_> = (1..24 * 60).map(|m| (m * 60_000, m * 60_060)).collect();
-        assert_eq!(looked_at(&fast), (Observed::Proven, None));
+        // A rate that is off, for an hour: by 5 in 10,000 as no crystal is, and by more.
+        for (per_10_000, drift) in [
+            (9_995, None),
+            (10_005, None),
+            (10_100, Some(Drift::StampRanAhead)),
+            (15_000, Some(Drift::StampRanAhead)),
+            (9_900, Some(Drift::StampFellBehind)),
+            (5_000, Some(Drift::StampFellBehind)),
+            (10, Some(Drift::StampFellBehind)),
+        ] {
+            let frames: Vec<_> = (1..3_600).map(|s| (s * 1_000, s * per_10_000 / 10)).collect();
+            let (_, event) = looked_at(&frames);
+            assert_eq!(event, drift.and_then(demoted), "{per_10_000}");
+        }
     }
 }

@@ -68,11 +68,26 @@ pub(crate) struct Steering {
     auditor: Auditor,
     twin: Option<Classifier>,
     contradicted: u64,
+    /// How far the device is doubted after its first frame that was steered wrongly.
+    doubt: Suspicion,
     /// By rule, where the device steers.
     rules: Box<[Steered]>,
     is_isolated: bool,
     /// The device was found to count wrongly: every frame is looked at, and the twin counts.
     counts: bool,
+}
+
+/// What is thought of a device that steered wrongly. It may have lost its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Suspicion {
+    /// It has not.
+    No,
+    /// It did once: the twin decides until the rules were installed anew.
+    Suspected,
+    /// They were: the twin decides until what had come before is gone.
+    Installed,
+    /// It is believed once more, for the last time.
+    LastChance,
 }
 
 /// What is known of a rule that the device steers by.
@@ -110,6 +125,7 @@ impl Steering {
             auditor,
             twin,
             contradicted: 0,
+            doubt: Suspicion::No,
             rules: rules.collect(),
             is_isolated: plan.uses(Capability::FlowIsolation),
             counts: !by_device,
@@ -156,10 +172,17 @@ impl Steering {
                 return Ok(());
             }
             self.contradicted += 1;
-            self.take_over(Drift::SteeredWrongly, observations);
+            match self.doubt {
+                Suspicion::No => self.doubt = Suspicion::Suspected,
+                Suspicion::Suspected | Suspicion::Installed => {}
+                Suspicion::LastChance => self.take_over(Drift::SteeredWrongly, observations),
+            }
+            self.until_look = 1;
         }
         let Some(twin) = &mut self.twin else { return Ok(()) };
-        twin.record(&outcome, bytes.len());
+        if self.counts {
+            twin.record(&outcome, bytes.len());
+        }
         match outcome {
             Outcome::Matched(Matched { actions, .. }) => match actions.fate {
                 Fate::Drop => Err(Refusal::FlowDropped),
@@ -205,6 +228,33 @@ impl Steering {
         self.until_look = 1;
     }
 
+    /// Whether the device steered wrongly, and its rules have not been installed anew since.
+    pub(crate) fn is_suspected(&self) -> bool {
+        self.doubt == Suspicion::Suspected
+    }
+
+    /// Its rules were installed anew.
+    pub(crate) fn on_installed(&mut self) {
+        if self.doubt == Suspicion::Suspected {
+            self.doubt = Suspicion::Installed;
+        }
+    }
+
+    /// The device was looked at, a while after whatever it did before.
+    pub(crate) fn on_look(&mut self) {
+        if self.doubt == Suspicion::Installed {
+            self.doubt = Suspicion::LastChance;
+            self.proof_left = PROOF_FRAMES;
+        }
+    }
+
+    /// The device was away: what it does wrong from here on is not what it did wrong before.
+    pub(crate) fn on_link_up(&mut self) {
+        if self.doubt == Suspicion::LastChance {
+            self.doubt = Suspicion::No;
+        }
+    }
+
     /// Whether the device steers and is believed.
     pub(crate) fn is_by_device(&self) -> bool {
         self.by_device
@@ -223,7 +273,7 @@ impl Steering {
 
     /// How many frames pass until one is looked at again.
     fn next_look(&mut self) -> u64 {
-        if self.counts {
+        if self.counts || matches!(self.doubt, Suspicion::Suspected | Suspicion::Installed) {
             return 1;
         }
         if self.proof_left > 0 {
@@ -237,6 +287,7 @@ impl Steering {
     pub(crate) fn promote(&mut self, plan: &Plan) {
         self.by_device = plan.uses(Capability::FlowSteering);
         self.counts = !self.by_device;
+        self.doubt = Suspicion::No;
         self.proof_left = PROOF_FRAMES;
     }
 
@@ -401,17 +452,49 @@ mod tests {
             assert_eq!(steering.contradicted(), 0);
             assert_eq!(steering.admits(&meta, &frame(port), &mut seen), outcome, "{port}");
             assert_eq!(steering.contradicted(), 1, "{port}");
+            // It may have lost its rules. Until they are back every frame is looked up.
+            assert!(steering.is_suspected() && steering.is_by_device());
+            assert_eq!(seen.of(Capability::FlowSteering).observed(), Observed::Proven);
+            for _ in 0..2 {
+                let dropped = steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen);
+                assert_eq!(dropped, Err(Refusal::FlowDropped));
+                assert_eq!(steering.admits(&marked, &frame(6668), &mut seen), Ok(()));
+            }
+            steering.on_installed();
+            // What had arrived before.
+            assert_eq!(steering.admits(&meta, &frame(port), &mut seen), outcome, "{port}");
+            steering.on_look();
+            assert!(!steering.is_suspected() && steering.is_by_device());
+            // Again, and it is not believed any more.
+            assert_eq!(steering.admits(&meta, &frame(port), &mut seen), outcome, "{port}");
             assert_eq!(seen.of(Capability::FlowSteering).observed(), Observed::Refuted);
-            // From here on every frame is looked up.
             let dropped = steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen);
             assert_eq!(dropped, Err(Refusal::FlowDropped));
-            assert_eq!(steering.contradicted(), 1);
+            assert!(!steering.is_by_device() && !steering.is_suspected());
         }
+    }
+
+    #[test]
+    fn a_device_that_was_away_has_its_chance_again() {
+        let (mut steering, mut seen) = steering(true, &own_rules(), Audit::Off);
+        let mut wrong = |steering: &mut Steering| {
+            let dropped = steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen);
+            assert_eq!(dropped, Err(Refusal::FlowDropped));
+        };
+        for _ in 0..3 {
+            wrong(&mut steering);
+            assert!(steering.is_suspected());
+            steering.on_installed();
+            steering.on_look();
+            steering.on_link_up();
+        }
+        assert!(steering.is_by_device());
     }
 
     #[test]
     fn a_device_that_is_given_back_the_steering_is_looked_at_as_at_first() {
         let (mut steering, mut seen) = steering(true, &own_rules(), Audit::Off);
+        steering.take_over(Drift::SteeredWrongly, &mut seen);
         assert_eq!(
             steering.admits(&RxMeta::UNKNOWN, &frame(6666), &mut seen),
             Err(Refusal::FlowDropped)

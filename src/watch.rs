@@ -26,6 +26,10 @@ const RULES_PER_LOOK: usize = 32;
 const RETRY_AFTER: Duration = Duration::from_s(1);
 /// Segments sent again, with not one frame in between, that make the rules doubtful.
 const SILENT_TIMEOUTS: u64 = 3;
+/// For how long not one frame comes to an isolated port, that nothing else would show the loss of its rules
+/// on, before they are doubted. Each time it is twice as long, up to the most.
+const QUIET_FOR: Duration = Duration::from_s(5);
+const QUIET_FOR_MAX: Duration = Duration::from_s(320);
 
 /// What the looks have come across, by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,14 +60,22 @@ pub(crate) struct Watch {
     link: Link,
     /// The rules that the device is to have; none where it does not steer.
     rules: RuleSet,
-    /// What the counter of each rule read. Empty where not every rule counts.
+    /// What the counter of each rule read.
     counted: Box<[Counter]>,
+    /// Every rule counts in the device, and a counter that is gone is a rule that is.
+    counts_all: bool,
     /// The next rule to look at.
     next_rule: usize,
     /// The device did not take its rules, and is asked again at this moment.
     owed: Option<Instant>,
     rx_frames: u64,
     timeouts: u64,
+    /// Only the rules bring frames in.
+    is_isolated: bool,
+    /// When rules are doubted if no frame comes until then, and how long that was from the last one or the
+    /// last doubt.
+    quiet_until: Instant,
+    quiet_for: Duration,
     counters: WatchCounters,
 }
 
@@ -71,7 +83,11 @@ pub(crate) struct Watch {
 #[derive(Clone, Copy, Debug, Default)]
 struct Counter {
     newest: Count,
-    /// Counted before the rules were installed anew.
+    /// What it read when the device was last given back the counting.
+    base: Count,
+    /// What the twin had counted then.
+    twin_base: Count,
+    /// Counted before, by whoever did.
     before: Count,
     /// Frames that it is to count have been seen since then, and it stood still.
     still_since: Option<Instant>,
@@ -83,17 +99,21 @@ impl Watch {
     pub(crate) fn new(plan: &Plan) -> Watch {
         let by_device = plan.uses(Capability::FlowSteering);
         let rules = if by_device { plan.device_rules() } else { RuleSet::EMPTY };
-        let counted = if plan.counts_all() { rules.rules().len() } else { 0 };
+        let counted = rules.rules().len();
         Watch {
             due: Instant::ZERO,
             // A device that runs is to be up: down at the first look is an event.
             link: Link::Up,
             rules,
             counted: vec![Counter::default(); counted].into_boxed_slice(),
+            counts_all: plan.counts_all(),
             next_rule: 0,
             owed: None,
             rx_frames: 0,
             timeouts: 0,
+            is_isolated: plan.uses(Capability::FlowIsolation),
+            quiet_until: Instant::ZERO + QUIET_FOR,
+            quiet_for: QUIET_FOR,
             counters: WatchCounters::default(),
         }
     }
@@ -103,35 +123,67 @@ impl Watch {
         self.due
     }
 
+    /// Whether frames have come in every round since a look was due.
+    #[inline]
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.due + LOOK_EVERY <= now
+    }
+
     pub(crate) fn counters(&self) -> &WatchCounters {
         &self.counters
     }
 
-    /// What a rule has counted in all, `reading` since it was installed anew: no less than at the last look.
-    pub(crate) fn counted(&self, rule: usize, reading: Count) -> Count {
-        let Some(counter) = self.counted.get(rule) else { return reading };
-        let newest = if reading.hits < counter.newest.hits { counter.newest } else { reading };
-        counter.before.plus(newest)
+    /// What a rule has counted in all: the device until now, or until the last look before it was found wrong,
+    /// and the twin in its turns.
+    pub(crate) fn counted(&self, rule: usize, device: Option<Count>, twin: Option<Count>) -> Count {
+        let counter = self.counted.get(rule).copied().unwrap_or_default();
+        let newest = device.filter(|reading| reading.hits >= counter.newest.hits);
+        let by_device = newest.unwrap_or(counter.newest).minus(counter.base);
+        counter.before.plus(by_device).plus(twin.unwrap_or_default().minus(counter.twin_base))
     }
 
-    /// Whether segments go out again and again and nothing at all comes in.
-    fn is_silent(&mut self, rx_frames: u64, timeouts: u64) -> bool {
+    /// Whether the device is to count every rule, though its counter may be gone just now.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.counts_all
+    }
+
+    /// The twin's turn to count ends, and the device's begins: what both have counted of a rule until now.
+    pub(crate) fn hand_to_device(&mut self, counts: impl Fn(usize) -> [Option<Count>; 2]) {
+        for rule in 0..self.counted.len() {
+            let [device, twin] = counts(rule);
+            let before = self.counted(rule, None, twin);
+            let (device, twin_base) = (device.unwrap_or_default(), twin.unwrap_or_default());
+            self.counted[rule] =
+                Counter { newest: device, base: device, twin_base, before, ..Counter::default() };
+        }
+    }
+
+    /// Whether nothing at all comes in, though segments go out again and again, or for so long that it may be
+    /// for want of rules.
+    fn is_silent(&mut self, now: Instant, rx_frames: u64, timeouts: u64) -> bool {
         if rx_frames != self.rx_frames {
             (self.rx_frames, self.timeouts) = (rx_frames, timeouts);
+            (self.quiet_for, self.quiet_until) = (QUIET_FOR, now + QUIET_FOR);
             return false;
         }
-        let is_silent = timeouts >= self.timeouts + SILENT_TIMEOUTS;
-        if is_silent {
+        if timeouts >= self.timeouts + SILENT_TIMEOUTS {
             self.timeouts = timeouts;
+            return true;
         }
-        is_silent
+        let is_quiet = self.is_isolated && !self.counts_all && self.quiet_until <= now;
+        if is_quiet {
+            self.quiet_for = Duration::from_ns(2 * self.quiet_for.as_ns()).min(QUIET_FOR_MAX);
+            self.quiet_until = now + self.quiet_for;
+        }
+        is_quiet
     }
 
     /// The rules were installed: their counters begin at zero.
     fn begin_anew(&mut self) {
         for counter in &mut self.counted {
-            let Counter { newest, before, was_doubted, .. } = *counter;
-            *counter = Counter { before: before.plus(newest), was_doubted, ..Counter::default() };
+            let Counter { newest, base, before, was_doubted, twin_base, .. } = *counter;
+            let before = before.plus(newest.minus(base));
+            *counter = Counter { before, was_doubted, twin_base, ..Counter::default() };
         }
     }
 }
@@ -157,7 +209,8 @@ impl Counter {
         }
         if reading.hits > self.newest.hits {
             let is_checked = seen > 0 || self.still_since.is_some();
-            *self = Counter { newest: reading, before: self.before, ..Counter::default() };
+            let Counter { before, base, twin_base, .. } = *self;
+            *self = Counter { newest: reading, before, base, twin_base, ..Counter::default() };
             return Shown::Counts { is_checked };
         }
         if seen > 0 && self.still_since.is_none() {
@@ -191,9 +244,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
         let timeouts = [tcp::Count::RetransmitTimeout, tcp::Count::SynRetransmission];
         let timeouts = timeouts.into_iter().map(|what| self.tcp.counters().of(what)).sum();
-        if self.watch.is_silent(self.nic.counters().rx_frames, timeouts) {
+        if self.watch.is_silent(now, self.nic.counters().rx_frames, timeouts) {
             doubt = doubt.or(Some(Doubt::Silence));
         }
+        if self.steering.is_suspected() {
+            doubt = Some(Doubt::SteeredWrongly);
+        }
+        self.steering.on_look();
         let doubt = self.watch_counters(now).or(doubt);
         match (doubt, self.watch.owed) {
             (_, Some(at)) if at > now => {}
@@ -214,13 +271,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
             return None;
         }
         self.observations.happened(DeviceEvent::LinkUp);
+        self.steering.on_link_up();
         Some(Doubt::LinkCameUp)
     }
 
     /// The counters of some rules, and of the others in their turn.
     fn watch_counters(&mut self, now: Instant) -> Option<Doubt> {
         let rules = self.watch.counted.len();
-        if !self.steering.device_counts() {
+        if !self.steering.device_counts() || !self.watch.counts_all {
             return None;
         }
         let mut doubt = None;
@@ -254,6 +312,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.watch.owed = None;
             self.watch.counters.nic_rules_installed_anew += 1;
             self.watch.begin_anew();
+            self.steering.on_installed();
             self.observations.happened(DeviceEvent::RulesInstalled(doubt));
             return;
         }

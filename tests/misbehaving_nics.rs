@@ -7,6 +7,7 @@ use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
+use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
 use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift, Observed};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
@@ -309,4 +310,109 @@ fn rules_that_move_their_counters_are_proven_and_a_counter_that_stands_still_is_
     assert_eq!(events(&mut pair), [installed, DeviceEvent::Demoted(demotion)]);
     assert!(pair.ours.plan().uses(Capability::FlowSteering));
     assert_eq!(observed(&pair, Capability::FlowSteering), Observed::Proven);
+}
+
+#[test]
+fn an_isolated_acceptor_that_hears_nothing_gets_its_rules_again_though_no_counter_shows_their_loss()
+{
+    for counts in [true, false] {
+        let mut model = connectx5();
+        model.faults.loses_rules = true;
+        if !counts {
+            model.capabilities = model.capabilities.without(Capability::FlowCount);
+        }
+        let mut pair = pair(model);
+        // Before anybody has called.
+        pair.wire.restart(End::B);
+        trade_to_the_end(&mut pair, "acceptor");
+        let told = std::iter::from_fn(|| pair.theirs.next_device_event()).collect::<Vec<_>>();
+        let doubt = if counts { Doubt::CounterLost } else { Doubt::Silence };
+        assert_eq!(told, [DeviceEvent::RulesInstalled(doubt)], "counts: {counts}");
+    }
+}
+
+/// A profile with a rule of its own: what the peer sends is marked and counted.
+fn marking(mut profile: Profile) -> Profile {
+    let tcp = TcpMatch { src_port: PortMatch::exact(common::PORT), ..TcpMatch::ANY };
+    let peer = Pattern { src: AddrMatch::exact(common::THEIRS), tcp: Some(tcp), ..Pattern::TCP };
+    let rule = FlowRule::new(peer, Fate::Queue(0)).marked(7).counted();
+    profile.steering = vec![rule];
+    profile
+}
+
+#[test]
+fn a_device_that_marks_no_more_after_a_restart_gets_its_rules_again_and_steers_on() {
+    for name in ["connectx5", "bnxt", "sim"] {
+        let mut model = Model::named(name).unwrap();
+        model.faults.loses_rules = true;
+        // What no rule names comes in, unmarked.
+        model.capabilities = model.capabilities.without(Capability::FlowIsolation);
+        let mut pair = pair_by(model, marking);
+        assert!(pair.ours.plan().uses(Capability::FlowSteering), "{name}");
+        trade_until(&mut pair, 100);
+        pair.wire.restart(End::A);
+        trade_to_the_end(&mut pair, name);
+        pair.run_for(Duration::from_s(100));
+        let told = events(&mut pair);
+        assert!(matches!(told[..], [DeviceEvent::RulesInstalled(_)]), "{name}: {told:?}");
+        let evidence = pair.ours.observations().of(Capability::FlowSteering);
+        assert_eq!(evidence.observed(), Observed::Proven, "{name}");
+    }
+}
+
+#[test]
+fn what_a_rule_has_counted_never_goes_back_and_is_never_counted_twice_whoever_counts() {
+    let mut pair = pair_by(connectx5(), marking);
+    let mut last = 0;
+    let mut check = |pair: &Pair<Taker>, when: &str| {
+        let hits = pair.ours.flow_count(0).expect("it is counted").hits;
+        let segments = counter(pair, "tcp_segment_in");
+        assert!(last <= hits && hits <= segments, "{when}: {last}, {hits} of {segments}");
+        last = hits;
+    };
+    trade_until(&mut pair, 100);
+    pair.run_for(Duration::from_s(1));
+    check(&pair, "the device counts");
+    let zero = NicFaults { counts_read_zero: true, ..NicFaults::default() };
+    for turn in 0..3 {
+        pair.wire.set_nic_faults(End::A, zero);
+        pair.run_for(Duration::from_s(200));
+        check(&pair, "the device's counter is dead");
+        assert!(!events(&mut pair).is_empty(), "turn {turn}");
+        pair.run_for(Duration::from_s(100));
+        check(&pair, "the twin counts");
+        pair.wire.set_nic_faults(End::A, NicFaults::default());
+        assert_eq!(pair.ours.promote().as_slice(), [Capability::FlowCount], "turn {turn}");
+        check(&pair, "given back");
+        pair.run_for(Duration::from_s(100));
+        check(&pair, "the device counts again");
+    }
+    pair.wire.restart(End::A);
+    check(&pair, "the rules are gone");
+    pair.run_for(Duration::from_s(100));
+    check(&pair, "the rules are back");
+    assert!(last > 100 + 3 * 10, "heartbeats are counted too: {last}");
+}
+
+#[test]
+fn a_device_that_never_falls_silent_is_looked_at_all_the_same() {
+    let stuck = ModelClock { ticks_per_s: 0, ..connectx5().clock };
+    let mut pair = pair(Model { clock: stuck, ..connectx5() });
+    trade_until(&mut pair, 1);
+    let line = sim::Line { latency_ns: 1_000_000, bandwidth_bits_per_s: None };
+    pair.wire.set_line(Direction::AToB, line);
+    pair.wire.set_line(Direction::BToA, line);
+    let mut empty = 0;
+    while !pair.ours.app().is_done() {
+        pair.theirs.poll(&pair.wire);
+        let Some(next) = pair.wire.next_delivery() else { break };
+        pair.wire.set_now(next);
+        // The peer's frames are the peer's to poll.
+        if pair.theirs.poll(&pair.wire) == 0 {
+            empty += u64::from(pair.ours.poll(&pair.wire) == 0);
+        }
+    }
+    assert!(empty < 10, "{empty}");
+    let demotion = Demotion { capability: Capability::RxTimestamp, drift: Drift::StampStoodStill };
+    assert!(events(&mut pair).contains(&DeviceEvent::Demoted(demotion)));
 }

@@ -70,6 +70,8 @@ pub enum Drift {
     StampStoodStill,
     /// Its clock went further than the host's, by more than a frame can have waited.
     StampRanAhead,
+    /// Its clock fell behind the host's, frame after frame, by more than a frame can have waited.
+    StampFellBehind,
     /// A frame came that a rule sends elsewhere, or not as the rule says.
     SteeredWrongly,
     /// It lost its rules and did not take them again.
@@ -87,6 +89,7 @@ impl Drift {
             Drift::StampsVanished => "stamps_vanished",
             Drift::StampStoodStill => "stamp_stood_still",
             Drift::StampRanAhead => "stamp_ran_ahead",
+            Drift::StampFellBehind => "stamp_fell_behind",
             Drift::SteeredWrongly => "steered_wrongly",
             Drift::RulesRefused => "rules_refused",
             Drift::CountStoodStill => "count_stood_still",
@@ -102,6 +105,7 @@ impl fmt::Display for Drift {
             Drift::StampsVanished => "frame after frame came without the device's stamp",
             Drift::StampStoodStill => "the device's stamps stood still while time went on",
             Drift::StampRanAhead => "the device's stamps ran ahead of the host's clock",
+            Drift::StampFellBehind => "the device's stamps fell behind the host's clock",
             Drift::SteeredWrongly => {
                 "a frame came that a rule sends elsewhere, or without its mark"
             }
@@ -131,8 +135,10 @@ pub enum Doubt {
     CounterLost,
     /// Frames that a rule matches came, and its counter stood still.
     CounterStoodStill,
-    /// TCP sent again and again, and no frame of any kind came.
+    /// Nothing came, and TCP sent again and again, or nothing else would show that rules are gone.
     Silence,
+    /// A frame came that a rule sends elsewhere, or without its mark.
+    SteeredWrongly,
 }
 
 impl Doubt {
@@ -143,6 +149,7 @@ impl Doubt {
             Doubt::CounterLost => "counter_lost",
             Doubt::CounterStoodStill => "counter_stood_still",
             Doubt::Silence => "silence",
+            Doubt::SteeredWrongly => "steered_wrongly",
         }
     }
 }
@@ -155,7 +162,10 @@ impl fmt::Display for Doubt {
             Doubt::CounterStoodStill => {
                 "frames came that a rule counts, and its counter stood still"
             }
-            Doubt::Silence => "segments were sent again and again, and not one frame came",
+            Doubt::Silence => "not one frame came, and nothing else would show that they are gone",
+            Doubt::SteeredWrongly => {
+                "a frame came that a rule sends elsewhere, or without its mark"
+            }
         })
     }
 }

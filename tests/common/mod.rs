@@ -159,7 +159,8 @@ fn engine<A: Application, N: Nic>(
         reconnect_interval: Duration::from_s(1),
     };
     let mac = Mac(backend.mac());
-    let rules = steer::rules(addr, std::slice::from_ref(&session), &[]).expect("rules that agree");
+    let rules = steer::rules(addr, std::slice::from_ref(&session), &profile.steering)
+        .expect("rules that agree");
     let device =
         Device::probed(backend).plan(profile, rules).configure().expect("the model configures");
     let (nic, plan) = device.start().and_then(|device| device.steer()).expect("the model starts");

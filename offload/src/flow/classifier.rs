@@ -42,6 +42,15 @@ impl Count {
     pub const fn plus(self, other: Count) -> Count {
         Count { hits: self.hits + other.hits, bytes: self.bytes + other.bytes }
     }
+
+    /// What has come since `earlier`; nothing where that is more.
+    #[must_use]
+    pub const fn minus(self, earlier: Count) -> Count {
+        Count {
+            hits: self.hits.saturating_sub(earlier.hits),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+        }
+    }
 }
 
 impl Classifier {
