@@ -1,5 +1,5 @@
 //! Is the device still there, does its clock go on, and does it still have its rules? Looked at ten times a
-//! second, between bursts and off the packet's path.
+//! second, in rounds that bring no frame, and on a line that is never silent five times.
 //!
 //! A device that is started anew by its driver may come back without its rules, and nobody is told. An
 //! isolated one is deaf from then on. Rules that are in doubt are installed anew, which costs a working
