@@ -15,6 +15,7 @@
 //! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
 //! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
 //! they and a device's were taken, and [`mod@core`] which processor core polls.
+//! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
 //! All unsafe code of this crate is in one private module, `sys`.
 //!
 //! Linux only.
@@ -27,6 +28,7 @@ pub mod core;
 #[cfg(test)]
 mod frames;
 pub mod host_counter;
+pub mod mlx5;
 pub mod pool;
 pub mod sim;
 mod sys;

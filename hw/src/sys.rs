@@ -5,9 +5,13 @@
 use std::fs::File;
 use std::io;
 use std::mem::size_of;
+use std::ops::Deref;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr::{self, NonNull};
 
 use libc::{c_int, c_uint};
+
+use crate::mlx5::Registers;
 
 /// The longest interface name, with its terminating zero (`IFNAMSIZ`).
 pub(crate) const INTERFACE_NAME_ROOM: usize = libc::IFNAMSIZ;
@@ -222,6 +226,53 @@ pub(crate) fn set_affinity(mask: &[u64]) -> io::Result<()> {
     // SAFETY: the kernel reads `size_of_val(mask)` bytes, which is what `mask` points at.
     done(unsafe { libc::sched_setaffinity(0, size_of_val(mask), mask.as_ptr().cast()) })
 }
+
+/// A ConnectX's registers, mapped to be read for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct MappedRegisters {
+    at: NonNull<Registers>,
+}
+
+/// Maps the front of BAR 0, which `bar` is sysfs's file of (`resource0`).
+pub(crate) fn map_registers(bar: &File) -> io::Result<MappedRegisters> {
+    let len = size_of::<Registers>();
+    // Touching a page past a file's end kills the process.
+    if bar.metadata()?.len() < len as u64 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    // SAFETY: without a fixed address the kernel finds `len` bytes that nobody uses, and the file is open.
+    let at = unsafe {
+        let any = ptr::null_mut();
+        libc::mmap(any, len, libc::PROT_READ, libc::MAP_SHARED, bar.as_raw_fd(), 0)
+    };
+    if at == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // A mapping begins with a page, so that it is aligned for any word.
+    let at = NonNull::new(at.cast()).filter(|at: &NonNull<Registers>| at.is_aligned());
+    at.map(|at| MappedRegisters { at }).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+impl Deref for MappedRegisters {
+    type Target = Registers;
+
+    fn deref(&self) -> &Registers {
+        // SAFETY: `size_of::<Registers>()` bytes are mapped readable at `at`, which was seen to be aligned,
+        // until `self` is dropped. `Registers` is made of read-only cells of u32 alone, so that every bit
+        // pattern is one, nothing is written, and that the device changes them is what a cell allows for.
+        unsafe { self.at.as_ref() }
+    }
+}
+
+impl Drop for MappedRegisters {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours and this long, and with `self` the last reference into it is gone.
+        unsafe { libc::munmap(self.at.as_ptr().cast(), size_of::<Registers>()) };
+    }
+}
+
+// SAFETY: a mapping belongs to the process; whichever thread has it may read it and give it back.
+unsafe impl Send for MappedRegisters {}
 
 /// What the processor says of itself in a leaf of CPUID: EAX, EBX, ECX, EDX.
 #[cfg(target_arch = "x86_64")]

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, park_timeout, sleep};
 use std::time::{Duration, Instant};
 
-use fixwire_offload::clock::{ConfigError, Discipline, Publisher, Reader};
+use fixwire_offload::clock::{Bracket, ConfigError, Discipline, Publisher, Reader};
 use fixwire_offload::profile::ClockSettings;
 use fixwire_offload::stamp::ClockInfo;
 
@@ -46,6 +46,17 @@ pub trait DeviceClock: Send {
     /// Its counter now, or `None` where the device does not answer. Nothing but this reading: whatever
     /// else it does widens the bracket.
     fn read(&mut self) -> Option<u64>;
+
+    /// The same between two readings of the host's counter. A clock that reads more than the one word that
+    /// says when brackets that word alone.
+    fn bracket(&mut self, host: &HostCounter) -> Option<Bracket> {
+        let mut said = None;
+        let bracket = host.bracket(|| {
+            said = self.read();
+            said.unwrap_or_default()
+        });
+        said.map(|_| bracket)
+    }
 
     /// Whether it was reset or set since the last call. Asked before each round.
     fn was_reset(&mut self) -> bool {

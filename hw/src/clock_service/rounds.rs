@@ -48,25 +48,16 @@ impl Clocks for HostClocks {
     }
 
     fn bracket(&mut self, whose: Whose) -> Option<Bracket> {
-        let mut answered = true;
-        let mut heard = |reading: Option<u64>| {
-            answered = reading.is_some();
-            reading.unwrap_or_default()
-        };
-        let bracket = match (whose, &mut self.device) {
-            (Whose::Wall, _) => {
-                // What the system says is worked out once it has been said.
-                let mut now = UNIX_EPOCH;
-                let bracket = self.counter.bracket(|| {
-                    now = SystemTime::now();
-                    0
-                });
-                Bracket { reading: heard(since_1970(now)), ..bracket }
-            }
-            (Whose::Device, Some(device)) => self.counter.bracket(|| heard(device.read())),
-            (Whose::Device, None) => return None,
-        };
-        answered.then_some(bracket)
+        if whose == Whose::Device {
+            return self.device.as_mut()?.bracket(&self.counter);
+        }
+        // What the system says is worked out once it has been said.
+        let mut now = UNIX_EPOCH;
+        let bracket = self.counter.bracket(|| {
+            now = SystemTime::now();
+            0
+        });
+        Some(Bracket { reading: since_1970(now)?, ..bracket })
     }
 
     fn has_device(&self) -> bool {

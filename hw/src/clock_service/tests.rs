@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use fixwire_offload::clock::{Bracket, ClockConfig, Lapse, Refusal};
 use fixwire_offload::stamp::{ClockId, Domain, RxStamp};
 
-use super::rounds::{Cadence, Clocks, READINGS, Whose};
+use super::rounds::{Cadence, Clocks, HostClocks, READINGS, Whose};
 use super::*;
 
 const HOST: ClockInfo = ClockInfo {
@@ -323,6 +323,32 @@ fn a_device_that_jumps_is_read_sooner_again_and_the_wall_clock_when_its_turn_com
     assert_eq!((story.counters().device.jumped, story.counters().wall.agreed), (1, wall_read + 2));
     let device = story.reader.mapping().device(u64::MAX).unwrap();
     assert_eq!((device.generation, device.ended), (1, Some(Lapse::Jumped)));
+}
+
+/// A device whose reading and bracket differ, where it has one of its own.
+struct OwnBracket(Option<Bracket>);
+
+impl DeviceClock for OwnBracket {
+    fn info(&self) -> ClockInfo {
+        DEVICE
+    }
+
+    fn read(&mut self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn bracket(&mut self, _host: &HostCounter) -> Option<Bracket> {
+        self.0
+    }
+}
+
+#[test]
+fn a_device_that_brackets_its_own_reading_is_taken_at_that() {
+    let counter = HostCounter::best();
+    for own in [Some(Bracket { before: 10, reading: 7, after: 12 }), None] {
+        let device: Option<Box<dyn DeviceClock>> = Some(Box::new(OwnBracket(own)));
+        assert_eq!(HostClocks { counter, device }.bracket(Whose::Device), own);
+    }
 }
 
 #[test]
