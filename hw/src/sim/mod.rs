@@ -8,9 +8,11 @@
 //!
 //! A model does what its plan tells it to, no more: it finishes or verifies a checksum, or steers, by
 //! the software twin, only when configured to. It takes the steps of its life in the order in which
-//! its driver takes them, and refuses the others as the driver does.
+//! its driver takes them, and refuses the others as the driver does. What a modelled ConnectX says of a
+//! frame goes through the bytes of a completion entry ([`mlx5`](crate::mlx5)).
 
 mod clock;
+mod completion;
 mod faults;
 mod live_clock;
 mod model;

@@ -9,6 +9,7 @@ use fixwire_offload::stamp::{ClockInfo, RxStamp};
 use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
 
+use super::completion::through_entry;
 use super::model::Found;
 use super::port::{OUR_QUEUE, Port};
 use super::wire::InFlight;
@@ -76,7 +77,11 @@ impl Port {
         }
         let meta = self.judge(&mut arrived);
         let InFlight { at, mut frame, .. } = arrived;
-        frame.received(len, RxMeta { queue: steered.queue, mark: steered.mark, ..meta });
+        let mut meta = RxMeta { queue: steered.queue, mark: steered.mark, ..meta };
+        if self.model.writes_entries() {
+            meta = through_entry(meta, len, self.judged);
+        }
+        frame.received(len, meta);
         self.ring.waiting.push_back((at, frame));
     }
 

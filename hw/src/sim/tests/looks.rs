@@ -61,6 +61,20 @@ fn each_model_speaks_of_right_and_wrong_checksums_as_its_driver_does() {
     }
 }
 
+/// Whatever its model is made to say, it says it by a completion entry, which has no bit for bad.
+#[test]
+fn a_connectx_has_no_way_to_say_bad() {
+    for (name, expected) in [("connectx5", Unknown), ("e810", Bad)] {
+        let b = Model { verdicts: VerdictStyle::GoodOrBad, ..named(name) };
+        let (mut a, mut b, wire) =
+            running_pair(Config { a: Model::bare(), b, ..Config::default() }, 0);
+        send(&mut a, &wrong_l4(), FULL);
+        wire.advance(Duration::from_us(1));
+        let (meta, _) = &receive(&mut b)[0];
+        assert_eq!((meta.l3, meta.l4), (Good, expected), "{name}");
+    }
+}
+
 #[test]
 fn connectx5_says_good_or_nothing_whatever_arrives() {
     let mut odd = vec![wrong_l3(), wrong_l4(), arp(), as_fragment(wrong_l4())];
