@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use fixwire::offload::capability::Capability;
 use fixwire::offload::flow::FlowRule;
+use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire_hw::sim::Model;
 
@@ -75,10 +76,7 @@ impl Bench {
     /// It traded all the same, or was refused for another reason.
     pub(super) fn trades(&self, case: &Case, seed: u64) -> Result<Option<Outcome>, String> {
         let (model, profile) = (case.model(&self.model), case.profile(&self.profile));
-        let lacks = Capability::ALL.into_iter().find(|capability| {
-            let is_required = profile.policy(*capability) == Policy::Require;
-            is_required && model.capabilities.advert(*capability).is_none()
-        });
+        let lacks = self.unmet(&model, &profile)?;
         match (trial::trade(&model, &profile, &self.rules, &case.course(), seed), lacks) {
             (Ok(outcome), None) => Ok(Some(outcome)),
             (Err(Refused(_)), Some(_)) => Ok(None),
@@ -87,6 +85,15 @@ impl Bench {
                 Err(format!("the profile requires {lacking}, the device lacks it, and it traded"))
             }
         }
+    }
+
+    /// What the profile requires and the device does not do under these rules. The planner says: what needs
+    /// another capability goes with it, and all of steering with a rule that the device would not take.
+    fn unmet(&self, model: &Model, profile: &Profile) -> Result<Option<Capability>, String> {
+        let rules = trial::rules(&self.rules).map_err(|Refused(why)| why)?;
+        let capabilities = &model.capabilities;
+        let plan = Plan::negotiate("", profile, capabilities).steered_by(rules, &capabilities.flow);
+        Ok(plan.unmet().next().map(|row| row.capability))
     }
 
     /// Holds what a case came to against what it should have.

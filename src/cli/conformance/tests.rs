@@ -218,3 +218,31 @@ fn models_with_a_flow_table_that_takes_such_rules_do_the_steering_and_the_others
         assert_eq!(found, expected(isolated), "{name}: isolation");
     }
 }
+
+#[test]
+fn whatever_a_profile_requires_a_device_that_does_it_trades_and_one_that_does_not_is_refused() {
+    let (mut refused, mut traded) = (0, 0);
+    let required = Capability::ALL.into_iter().filter(|capability| {
+        let is_flow = capability.name().starts_with("flow_");
+        is_flow || capability.is_on_the_data_path()
+    });
+    for capability in required {
+        for name in ["connectx5", "x710"] {
+            let model = Model::named(name).unwrap();
+            let profile = Profile::all(Policy::Prefer).with(capability, Policy::Require);
+            let (bench, mut cases) = Bench::new(model, profile, &[], true).unwrap();
+            // One way to speak: what the device has is what differs.
+            cases.retain(|case| {
+                case.speech == Speech::Truthful(VerdictStyle::GoodOrBad) && case.line == Line::Clean
+            });
+            for case in cases {
+                match bench.tries(&case, SEED) {
+                    Ok(true) => traded += 1,
+                    Ok(false) => refused += 1,
+                    Err(why) => panic!("{name} requiring {capability}: {case}: {why}"),
+                }
+            }
+        }
+    }
+    assert!(traded > 0 && refused > 0, "{traded} traded, {refused} were refused");
+}

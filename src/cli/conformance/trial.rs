@@ -10,7 +10,7 @@ use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Device, DeviceError};
-use fixwire::offload::flow::FlowRule;
+use fixwire::offload::flow::{FlowRule, RuleSet};
 use fixwire::offload::observe::DeviceEvent;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
@@ -159,6 +159,25 @@ impl Trial {
     }
 }
 
+/// The rules that our device is to steer by: `own`, and the session's.
+pub(super) fn rules(own: &[FlowRule]) -> Result<RuleSet, Refused> {
+    let sessions = [session(Role::Initiator)?];
+    steer::rules(OURS, &sessions, own).map_err(|error| Refused(error.to_string()))
+}
+
+fn session(role: Role) -> Result<SessionPlan, Refused> {
+    let id = |text| CompId::new(text).ok_or_else(|| Refused(format!("{text} is no CompID")));
+    let (sender, target) = match role {
+        Role::Initiator => (id("DESK")?, id("VENUE")?),
+        Role::Acceptor => (id("VENUE")?, id("DESK")?),
+    };
+    Ok(SessionPlan {
+        config: SessionConfig::new(Version::Fix44, role, sender, target),
+        peer: Endpoint { addr: THEIRS, port: PORT },
+        reconnect_interval: Duration::from_s(1),
+    })
+}
+
 fn engine<A: Application>(
     backend: SimBackend,
     profile: &Profile,
@@ -168,16 +187,7 @@ fn engine<A: Application>(
 ) -> Result<Engine<SimNic, A>, Refused> {
     let mac = Mac(backend.mac());
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
-    let id = |text| CompId::new(text).ok_or_else(|| Refused(format!("{text} is no CompID")));
-    let (sender, target) = match role {
-        Role::Initiator => (id("DESK")?, id("VENUE")?),
-        Role::Acceptor => (id("VENUE")?, id("DESK")?),
-    };
-    let session = SessionPlan {
-        config: SessionConfig::new(Version::Fix44, role, sender, target),
-        peer: Endpoint { addr: THEIRS, port: PORT },
-        reconnect_interval: Duration::from_s(1),
-    };
+    let session = session(role)?;
     let in_words = |error: &dyn std::fmt::Display| Refused(error.to_string());
     let rules = steer::rules(addr, std::slice::from_ref(&session), own)
         .map_err(|error| in_words(&error))?;
