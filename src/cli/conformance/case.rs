@@ -69,10 +69,15 @@ fn speeches(profile: &Profile) -> Vec<Speech> {
     SPEECHES.into_iter().chain(own.map(Speech::Lying)).collect()
 }
 
-/// The profile's own audit, where finding a liar out under it takes more frames than a test has.
-pub(super) fn too_sparse(profile: &Profile) -> Option<Audit> {
-    let audit = profile.rx_checksum_audit;
-    matches!(audit, Audit::OneIn(n) if n > SPARSEST_TRIED).then_some(audit)
+/// The profile's own audit, where no liar is tried under it, and why not.
+pub(super) fn audit_not_tried(profile: &Profile) -> Option<(Audit, &'static str)> {
+    match profile.rx_checksum_audit {
+        audit @ Audit::OneIn(n) if n > SPARSEST_TRIED => {
+            Some((audit, "finding it out takes too many frames"))
+        }
+        Audit::Off => Some((Audit::Off, "nothing finds it out")),
+        Audit::OneIn(_) | Audit::Always => None,
+    }
 }
 
 /// Every case for a model: with all that it has, or with every part of it.
@@ -220,7 +225,8 @@ mod tests {
             let speeches = speeches(&profile);
             assert_eq!(speeches.len(), SPEECHES.len() + usize::from(is_tried), "{audit}");
             assert!(!is_tried || speeches.last() == Some(&Speech::Lying(audit)), "{audit}");
-            assert_eq!(too_sparse(&profile).is_some(), audit == Audit::OneIn(SPARSEST_TRIED + 1));
+            let is_tried_at_all = is_tried || audit == SPARSE_AUDIT || audit == Audit::Always;
+            assert_eq!(audit_not_tried(&profile).is_none(), is_tried_at_all, "{audit}");
         }
     }
 
