@@ -1,14 +1,14 @@
 //! What a session must have come to.
 
 use fixwire::offload::capability::Capability;
-use fixwire::offload::flow::FlowRule;
+use fixwire::offload::flow::{Count, FlowRule};
 
 use super::case::{Case, Speech};
 use super::compare::{self, equal};
 use super::course::{Course, Harm};
 use super::lies;
 use super::outcome::{Outcome, Side};
-use super::strays::{DROPS, ELSEWHERE, MARKS, OF_EACH_KIND, RULES, STRAYS};
+use super::strays::{DROPS, ELSEWHERE, MARKS, OF_EACH_KIND, OUTRANKED, RULES, STRAY_LEN, STRAYS};
 
 /// What a case is held against: the session on a device that does nothing, where all is done in software.
 pub(super) struct Expected<'a> {
@@ -29,7 +29,7 @@ pub(super) fn judge(case: &Case, outcome: &Outcome, expected: &Expected<'_>) -> 
         return Err("the session did not come to its end in time".into());
     }
     if outcome.stamps_wrong > 0 {
-        return Err(format!("{} stamps were missing or went back", outcome.stamps_wrong));
+        return Err(format!("{} stamps were missing or not of the moment", outcome.stamps_wrong));
     }
     let Course { harm, .. } = case.course();
     if let Harm::Lies { layers, wrong_frames_max } = &harm {
@@ -127,29 +127,42 @@ fn the_device_is_judged_by_what_it_says(case: &Case, outcome: &Outcome) -> Resul
     equal("our", || "nic_demoted".into(), counters.of("nic_demoted"), layers)
 }
 
-/// Whoever steers, the rules that count have counted every stray that they are for, and every frame of the
-/// session's own.
+/// Whoever steers, each stray went where the rule of the highest priority sends it, and the rules that count
+/// have counted every stray that they are for, and every frame of the session's own.
 fn rules_were_kept(harm: &Harm, outcome: &Outcome, expected: &Expected<'_>) -> Result<(), String> {
     equal("our", || "number of strays".into(), outcome.strays, STRAYS)?;
-    let marked = match (harm, expected.same_line) {
-        (Harm::None, _) => Some(outcome.theirs.counters.of("tcp_segment_out")),
-        (_, twin) => twin.and_then(|twin| twin.flow_hits[MARKS]),
-    };
+    let counters = &outcome.ours.counters;
+    for names in [["flow_dropped", "rx_flow_dropped"], ["flow_other_queue", "rx_flow_other_queue"]]
+    {
+        equal("our", || names.join(" + "), counters.sum(&names), OF_EACH_KIND)?;
+    }
+    let of_strays = |frames| Count { hits: frames, bytes: frames * STRAY_LEN };
+    let marked = expected.same_line.and_then(|twin| twin.flow_counts[MARKS]);
     for (what, rule, due) in [
-        ("drops", DROPS, Some(OF_EACH_KIND)),
-        ("sends to another queue", ELSEWHERE, Some(OF_EACH_KIND)),
+        ("is outranked", OUTRANKED, Some(of_strays(0))),
+        ("drops", DROPS, Some(of_strays(OF_EACH_KIND))),
+        ("sends to another queue", ELSEWHERE, Some(of_strays(OF_EACH_KIND))),
         ("marks", MARKS, marked),
     ] {
-        let hits = outcome.flow_hits[rule];
+        let found = outcome.flow_counts[rule];
         if let Some(due) = due
             && expected.rules[rule].actions.count
-            && hits != Some(due)
+            && found != Some(due)
         {
-            let hits = hits.map_or("nothing".into(), |hits| hits.to_string());
-            return Err(format!("the rule that {what} counted {hits} and should have {due}"));
+            let in_words = |Count { hits, bytes }| format!("{hits} ({bytes} bytes)");
+            let found = found.map_or("nothing".into(), in_words);
+            let due = in_words(due);
+            return Err(format!("the rule that {what} counted {found} and should have {due}"));
         }
     }
-    Ok(())
+    // What the twin's classifier would get wrong as well.
+    let sent = outcome.theirs.counters.of("tcp_segment_out");
+    match outcome.flow_counts[MARKS] {
+        Some(Count { hits, .. }) if *harm == Harm::None && hits != sent => {
+            Err(format!("the rule that marks counted {hits} and should have {sent}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Compares two streams, and shows the first message that differs.

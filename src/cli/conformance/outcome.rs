@@ -3,6 +3,7 @@
 use fixwire::app::Application;
 use fixwire::engine::Engine;
 use fixwire::offload::capability::Capability;
+use fixwire::offload::flow::Count;
 use fixwire::wire::Refusal;
 use fixwire_hw::sim::SimNic;
 
@@ -16,10 +17,10 @@ pub(super) struct Outcome {
     pub(super) theirs: Side,
     /// Whether every order was reported on in time, and the session logged out.
     pub(super) is_done: bool,
-    /// Messages that came without a stamp, or with one earlier than the last by the same clock.
+    /// Messages, at either end, that came without a stamp, or with another than the clock's reading then.
     pub(super) stamps_wrong: u64,
     /// What the rules counted, where they count.
-    pub(super) flow_hits: [Option<u64>; RULES],
+    pub(super) flow_counts: [Option<Count>; RULES],
     /// Strangers' frames that were sent.
     pub(super) strays: u64,
     /// Demotions, in their order.

@@ -3,8 +3,9 @@
 use fixwire::app::{Application, SessionId};
 use fixwire::fix::{CloseReason, Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
+use fixwire::offload::stamp::ClockId;
 use fixwire::time::{Clock, Now, UtcTime};
-use fixwire_hw::sim::Wire;
+use fixwire_hw::sim::{End, Wire};
 
 /// What every message says: whatever a line does to frames, messages are the same.
 const UTC: UtcTime = UtcTime::from_unix_ns(1_767_225_600_000_000_000);
@@ -24,14 +25,28 @@ pub(super) struct Recorded<A> {
     pub(super) stream: Vec<u8>,
     /// How many messages it was given.
     pub(super) messages: u64,
-    /// Messages that came without a stamp, or with one earlier than the last by the same clock.
+    /// Messages that came without a stamp, or with another than the clock's reading at that moment.
     pub(super) stamps_wrong: u64,
-    last_stamp: Option<RxStamp>,
+    wire: Wire,
+    end: End,
 }
 
 impl<A> Recorded<A> {
-    pub(super) fn new(app: A) -> Recorded<A> {
-        Recorded { app, stream: Vec::new(), messages: 0, last_stamp: None, stamps_wrong: 0 }
+    /// At this end of the wire.
+    pub(super) fn new(app: A, wire: &Wire, end: End) -> Recorded<A> {
+        let wire = wire.clone();
+        Recorded { app, stream: Vec::new(), messages: 0, stamps_wrong: 0, wire, end }
+    }
+
+    /// Whether a stamp is of now. The wire's clock moves on only once all that has arrived is taken in: a
+    /// message is given to its application at the moment at which its last frame arrived.
+    fn is_of_now(&self, stamp: &RxStamp) -> bool {
+        let now = self.wire.now().mono;
+        stamp.ticks
+            == match stamp.clock {
+                ClockId::HOST => now.as_ns(),
+                _ => self.wire.clock_at(self.end, now),
+            }
     }
 }
 
@@ -56,13 +71,8 @@ impl<A: Application> Application for Recorded<A> {
         self.stream.extend_from_slice(message.bytes());
         self.stream.push(b'\n');
         self.messages += 1;
-        let goes_on = match (stamp, self.last_stamp) {
-            (None, _) => false,
-            (Some(stamp), Some(last)) if stamp.compares_with(&last) => stamp.ticks >= last.ticks,
-            _ => true,
-        };
-        self.stamps_wrong += u64::from(!goes_on);
-        self.last_stamp = stamp;
+        let is_right = stamp.is_some_and(|stamp| self.is_of_now(&stamp));
+        self.stamps_wrong += u64::from(!is_right);
         self.app.on_message(session, message, stamp, orders);
     }
 

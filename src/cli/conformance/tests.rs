@@ -1,5 +1,6 @@
 //! That the judge judges: sessions as they are, and as they would be if something were wrong.
 
+use fixwire::offload::flow::Count;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire_hw::sim::VerdictStyle;
@@ -8,6 +9,7 @@ use super::case::{Line, Speech};
 use super::compare::{INCOMPARABLE, OF_THE_LINE, SUMS};
 use super::course::Harm;
 use super::outcome::{Counters, Outcome};
+use super::strays::{DROPS, ELSEWHERE, MARKS, OUTRANKED};
 use super::*;
 
 const SEED: u64 = 5;
@@ -105,18 +107,29 @@ fn what_is_wrong_besides_counters_fails_a_case_too() {
     let (bench, tried) = tried();
     let (case, right) = &tried[0];
     type Bend = fn(&mut Outcome);
-    let bends: [(Bend, &str); 8] = [
+    let bends: [(Bend, &str); 10] = [
         (|bent| bent.ours.stream.truncate(100), "our application was given other messages"),
         (|bent| bent.theirs.stream.push(b'8'), "the peer's application was given other"),
         (|bent| bent.is_done = false, "did not come to its end"),
-        (|bent| bent.stamps_wrong = 1, "1 stamps were missing"),
+        (|bent| bent.stamps_wrong = 1, "1 stamps were missing or not of the moment"),
         (
             |bent| bent.ours.received_wrong += 1,
             "our sum of refusals (1 wrong frames and 15 strays came) is 15 and should be 16",
         ),
         (|bent| bent.theirs.received_wrong += 1, "the peer's sum of refusals (1 wrong"),
-        (|bent| bent.flow_hits[0] = Some(4), "the rule that drops counted 4 and should have 5"),
-        (|bent| bent.flow_hits[1] = None, "sends to another queue counted nothing"),
+        (
+            |bent| bent.flow_counts[DROPS] = Some(Count { hits: 4, bytes: 240 }),
+            "the rule that drops counted 4 (240 bytes) and should have 5 (300 bytes)",
+        ),
+        (
+            |bent| bent.flow_counts[DROPS] = Some(Count { hits: 5, bytes: 0 }),
+            "the rule that drops counted 5 (0 bytes) and should have 5 (300 bytes)",
+        ),
+        (
+            |bent| bent.flow_counts[OUTRANKED] = Some(Count { hits: 1, bytes: 60 }),
+            "the rule that is outranked counted 1 (60 bytes) and should have 0 (0 bytes)",
+        ),
+        (|bent| bent.flow_counts[ELSEWHERE] = None, "sends to another queue counted nothing"),
     ];
     for (bend, words) in bends {
         let mut bent = right.clone();
@@ -126,7 +139,8 @@ fn what_is_wrong_besides_counters_fails_a_case_too() {
     }
     for (case, right) in tried.iter().filter(|(case, _)| case.believes(LAYERS[0])) {
         let mut bent = right.clone();
-        bent.flow_hits[2] = bent.flow_hits[2].map(|hits| hits - 1);
+        let bytes_less = |count: Count| Count { bytes: count.bytes - 1, ..count };
+        bent.flow_counts[MARKS] = bent.flow_counts[MARKS].map(bytes_less);
         let is_on_a_line_of_its_own = matches!(case.course().harm, Harm::Lies { .. });
         assert_eq!(bench.judges(case, SEED, &bent).is_ok(), is_on_a_line_of_its_own, "{case}");
     }

@@ -17,12 +17,12 @@ use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Instant};
 use fixwire::wire::ethernet::Mac;
-use fixwire_hw::sim::{self, Direction, Model, SimBackend, SimNic, Wire};
+use fixwire_hw::sim::{self, Direction, End, Model, SimBackend, SimNic, Wire};
 
 use super::course::{Course, Spoiler};
 use super::outcome::{Counters, FoundOut, Outcome, Side};
 use super::recorded::{Frozen, Recorded};
-use super::strays::{self, DROPS, ELSEWHERE, MARKS};
+use super::strays;
 
 /// The wire's time that a session may take: many retransmissions.
 const TIME_MAX: Duration = Duration::from_s(600);
@@ -49,10 +49,10 @@ pub(super) fn trade(
     let (near, far, wire) = sim::pair(config, seed);
     let our_mac = Mac(near.mac());
     let their_mac = Mac(far.mac());
-    let recorded = Recorded::new(Taker::new(course.orders, 1));
+    let recorded = Recorded::new(Taker::new(course.orders, 1), &wire, End::A);
     let ours = engine(near, profile, rules, (OURS, Role::Initiator), recorded)?;
     let software = Profile::all(Policy::Prefer);
-    let theirs = Recorded::new(Exchange::new());
+    let theirs = Recorded::new(Exchange::new(), &wire, End::B);
     let theirs = engine(far, &software, &[], (THEIRS, Role::Acceptor), theirs)?;
     let spoiler = Spoiler::new(wire.clone(), course.harm.clone());
     let (strays, found_out) = (0, Vec::new());
@@ -143,16 +143,15 @@ impl Trial {
 
     fn outcome(self, is_done: bool) -> Outcome {
         let wrong = |direction| self.wire.counters(direction).received_wrong;
-        let hits = |rule| self.ours.flow_count(rule).map(|count| count.hits);
-        let flow_hits = [DROPS, ELSEWHERE, MARKS].map(hits);
-        let stamps_wrong = self.ours.app().stamps_wrong;
+        let flow_counts = std::array::from_fn(|rule| self.ours.flow_count(rule));
+        let stamps_wrong = self.ours.app().stamps_wrong + self.theirs.app().stamps_wrong;
         let (to_us, to_them) = (wrong(Direction::BToA), wrong(Direction::AToB));
         Outcome {
             ours: Side::of(self.ours, to_us),
             theirs: Side::of(self.theirs, to_them),
             is_done,
             stamps_wrong,
-            flow_hits,
+            flow_counts,
             strays: self.strays,
             found_out: self.found_out,
         }
