@@ -86,8 +86,8 @@ fn cores_of(mask: &[u64]) -> Vec<u16> {
     (0..=u16::MAX).filter(set).collect()
 }
 
-/// Cores as people write them: `0-3,8`.
-fn ranges(cores: &[u16]) -> String {
+/// Cores in order as people and the kernel write them: `0-3,8`.
+pub fn ranges(cores: &[u16]) -> String {
     let mut words = String::new();
     let mut rest = cores;
     while let Some((first, after)) = rest.split_first() {

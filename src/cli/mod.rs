@@ -7,6 +7,7 @@ mod clock_report;
 mod clocks;
 mod conformance;
 mod device;
+mod doctor;
 mod drive;
 mod exchange;
 mod failure;
@@ -58,6 +59,7 @@ enum Command {
     Profiles(profiles::ProfilesCommand),
     Conformance(conformance::ConformanceArgs),
     Selftest(selftest::SelftestArgs),
+    Doctor(doctor::DoctorArgs),
     Exchange(exchange::ExchangeArgs),
 }
 
@@ -69,6 +71,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Profiles(command) => profiles::command(command),
         Command::Conformance(args) => conformance::command(args),
         Command::Selftest(args) => selftest::command(args),
+        Command::Doctor(args) => doctor::command(args),
         Command::Exchange(args) => exchange::command(args),
     }
 }

@@ -72,8 +72,10 @@ pub fn is_local_address(addr: Ipv4Addr) -> bool {
     std::fs::read_to_string("/proc/net/fib_trie").is_ok_and(|trie| lists_as_local(&trie, addr))
 }
 
+/// Whether `trie`, the text of `/proc/net/fib_trie`, has `addr` among the addresses of its namespace.
+///
 /// The kernel's table has an address and, on the next line, what it is.
-fn lists_as_local(trie: &str, addr: Ipv4Addr) -> bool {
+pub fn lists_as_local(trie: &str, addr: Ipv4Addr) -> bool {
     let entry = format!("|-- {addr}");
     let mut lines = trie.lines();
     while let Some(line) = lines.next() {

@@ -35,7 +35,7 @@ use fixwire_offload::flow::RuleSet;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
 pub use error::TapError;
-pub use interface::{KernelSide, NAME_LEN_MAX, Name, is_local_address};
+pub use interface::{KernelSide, NAME_LEN_MAX, Name, is_local_address, lists_as_local};
 pub use nic::TapNic;
 
 use crate::host_counter::HostCounter;

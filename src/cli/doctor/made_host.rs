@@ -1,0 +1,91 @@
+//! A host made of files, for tests.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use fixwire::offload::profile::Profile;
+
+use super::Asked;
+use super::check::{Check, State};
+use super::host::Host;
+use super::program::Answer;
+use crate::cli::profile;
+
+/// A folder that is a host's root, and what its programs say.
+pub(crate) struct MadeHost {
+    root: tempfile::TempDir,
+    answers: HashMap<String, Answer>,
+}
+
+impl MadeHost {
+    pub(crate) fn new() -> MadeHost {
+        MadeHost { root: tempfile::tempdir().unwrap(), answers: HashMap::new() }
+    }
+
+    pub(crate) fn file(self, path: &str, text: &str) -> MadeHost {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub(crate) fn folder(self, path: &str) -> MadeHost {
+        fs::create_dir_all(self.root.path().join(path)).unwrap();
+        self
+    }
+
+    pub(crate) fn link(self, path: &str, target: &str) -> MadeHost {
+        let path = self.root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        symlink(target, path).unwrap();
+        self
+    }
+
+    /// What a program says, whatever it is asked.
+    pub(crate) fn program(mut self, name: &str, answer: Answer) -> MadeHost {
+        self.answers.insert(name.to_owned(), answer);
+        self
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        let answers = self.answers.clone();
+        let ask = move |program: &str, _: &[&str]| {
+            answers.get(program).cloned().unwrap_or(Answer::NotInstalled)
+        };
+        Host::at(self.root.path(), Box::new(ask))
+    }
+}
+
+/// What is asked by most tests: core 3 of four, without a NIC.
+pub(crate) fn asked() -> Asked {
+    Asked {
+        profile: named("sim"),
+        core: Some(3),
+        allowed: vec![0, 1, 2, 3],
+        nic: None,
+        engine: None,
+    }
+}
+
+pub(crate) fn named(name: &str) -> Profile {
+    profile::load(name).unwrap()
+}
+
+/// The one check of that name.
+pub(crate) fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    let mut found = checks.iter().filter(|check| check.subject.name == name);
+    let check = found.next().unwrap_or_else(|| panic!("no check {name}: {checks:?}"));
+    assert!(found.next().is_none(), "{name} twice");
+    check
+}
+
+/// A check stands so, and says this among what it found or what mends it.
+#[track_caller]
+pub(crate) fn assert_state(check: &Check, state: State, says: &str) {
+    assert_eq!(check.state, state, "{check:?}");
+    let all = format!("{} | {}", check.found, check.remedy);
+    assert!(all.contains(says), "{says:?} in {all:?}");
+    assert_eq!(check.remedy.is_empty(), state == State::Ok, "{check:?}");
+}

@@ -1,0 +1,139 @@
+//! `fixwire doctor`: the host, looked at as a latency engineer would, and how to mend what is found.
+
+mod check;
+mod clocks;
+mod core_list;
+mod cores;
+mod firmware;
+mod host;
+mod irqs;
+#[cfg(test)]
+mod made_host;
+mod memory;
+mod nic;
+mod pci;
+mod program;
+mod report;
+mod rst_guard;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::Args;
+use fixwire::offload::profile::{Core, Profile};
+use fixwire_hw::core::{allowed_cores, ranges};
+
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::session_file::{Purpose, SessionFile};
+use super::{profile, say};
+use check::Check;
+use host::Host;
+use nic::Kind;
+use pci::PciAddress;
+
+/// Look at the host as a latency engineer would, and say how to mend each thing that is found.
+///
+/// Memory (hugepages, hugetlbfs, transparent hugepages, swap), the polling core (isolcpus, nohz_full,
+/// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, RT throttling), clocks, and whether the
+/// kernel would answer the engine's peers with RST. With --nic that NIC too: driver binding, IOMMU, NUMA
+/// distance, PCIe link, ring sizes, IRQ affinity and mlx5 firmware settings. Nothing is changed or set;
+/// `mlxconfig`, `nft` and `ethtool` are asked where they are installed. As root more can be told.
+///
+/// Start it as a run would be started, by the same `taskset`: which core polls follows from the profile and the
+/// cores that the process may use.
+///
+/// Each check is ok, warn, fail or unknown (it cannot be told here; the row says why). Required, so that exit code
+/// 1 follows when it fails: a core that the profile names can be used; and of a NIC that was asked for that it is
+/// there, bound to a driver that works with ours, with verbs for mlx5 or an IOMMU for others, that there are
+/// hugepages, and that the kernel does not answer for the engine beside mlx5. Everything else is advised: it costs
+/// time, not the run, and is warned of.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The NIC to look at besides, by its PCI address: 0000:3b:00.0, or short, 3b:00.0.
+    #[arg(long, value_name = "PCI")]
+    nic: Option<PciAddress>,
+    /// A built-in profile or a file, which says which core polls; by default `tap`, as for `run`, with --nic
+    /// `connectx5` for a Mellanox NIC and `default` for another.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Session settings, for the engine's address (docs/sessions.md).
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// Print rows for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the host is looked at for.
+struct Asked {
+    profile: Profile,
+    /// The core that would poll, if one is settled.
+    core: Option<u16>,
+    /// The cores that this process may use.
+    allowed: Vec<u16>,
+    nic: Option<PciAddress>,
+    engine: Option<Ipv4Addr>,
+}
+
+impl Asked {
+    /// Those that may be used besides, as a list.
+    fn others(&self, core: u16) -> String {
+        let mut others = self.allowed.clone();
+        others.retain(|other| *other != core);
+        if others.is_empty() { "0".into() } else { ranges(&others) }
+    }
+
+    /// One for all that does not poll.
+    fn other_core(&self, core: u16) -> u16 {
+        self.allowed.iter().copied().find(|other| *other != core).unwrap_or(0)
+    }
+}
+
+pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
+    let host = Host::this();
+    let profile =
+        profile::load(args.profile.as_deref().unwrap_or(default_profile(&host, args.nic)))?;
+    let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
+    let allowed = allowed_cores();
+    let asked = Asked {
+        core: polling_core(&profile, &allowed),
+        profile,
+        allowed,
+        nic: args.nic,
+        engine: settings.network.addr.map(|(addr, _)| addr),
+    };
+    let checks = examine(&host, &asked);
+    if args.json {
+        say(report::for_machines(&checks, &asked));
+    } else {
+        say(report::for_people(&checks, &asked));
+    }
+    report::outcome(&checks)
+}
+
+fn default_profile(host: &Host, nic: Option<PciAddress>) -> &'static str {
+    match nic.map(|nic| nic::kind(host, nic)) {
+        None => NicSpec::TapEmbedded.default_profile(),
+        Some(Some(Kind::Bifurcated)) => "connectx5",
+        Some(_) => "default",
+    }
+}
+
+/// As a run would choose it.
+fn polling_core(profile: &Profile, allowed: &[u16]) -> Option<u16> {
+    match profile.core {
+        Core::Any => None,
+        Core::Number(core) => Some(core),
+        Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
+    }
+}
+
+fn examine(host: &Host, asked: &Asked) -> Vec<Check> {
+    let mut checks = memory::checks(host, asked);
+    checks.extend(cores::checks(host, asked));
+    checks.extend(clocks::checks(host, asked));
+    checks.extend(nic::checks(host, asked));
+    checks.push(rst_guard::check(host, asked));
+    checks
+}
