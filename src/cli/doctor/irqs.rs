@@ -52,7 +52,7 @@ fn named(irqs: &[u32]) -> String {
 }
 
 pub(crate) fn of_host(host: &Host, core: u16, asked: &Asked) -> Check {
-    let others = asked.others(core);
+    let others = asked.others(host, core);
     let found = host.names("proc/irq").and_then(|names| on(host, core, &numbers(&names)));
     match found {
         Ok((there, all)) if there.is_empty() => {
@@ -95,7 +95,7 @@ pub(crate) fn of_nic(host: &Host, nic: PciAddress, asked: &Asked) -> Check {
                 "`systemctl disable --now irqbalance`; `for i in {}; do echo {} > \
                  /proc/irq/$i/smp_affinity_list; done`",
                 there.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-                asked.others(core)
+                asked.others(host, core)
             ),
         ),
         Err(untold) => NIC_AFFINITY.unknown(untold, look),
@@ -141,6 +141,9 @@ mod tests {
         let check = of_host(&made(&irqs).host(), 3, &asked());
         assert_state(&check, Warn, "31 and 12 more");
         assert!(check.remedy.contains("irqaffinity=0-2;"), "{}", check.remedy);
+        let online = made(&irqs).file("sys/devices/system/cpu/online", "0-7\n");
+        let check = of_host(&online.host(), 3, &asked());
+        assert!(check.remedy.contains("irqaffinity=0-2,4-7;"), "{}", check.remedy);
     }
 
     #[test]

@@ -49,10 +49,17 @@ impl MadeHost {
         self
     }
 
+    /// The same, unless that word is among its arguments: then it fails.
+    pub(crate) fn program_but(self, name: &str, answer: Answer, word: &str) -> MadeHost {
+        let made = self.program(&format!("{name} {word}"), Answer::Failed(format!("no {word}")));
+        made.program(name, answer)
+    }
+
     pub(crate) fn host(&self) -> Host {
         let answers = self.answers.clone();
-        let ask = move |program: &str, _: &[&str]| {
-            answers.get(program).cloned().unwrap_or(Answer::NotInstalled)
+        let ask = move |program: &str, words: &[&str]| {
+            let asked = words.iter().find_map(|word| answers.get(&format!("{program} {word}")));
+            asked.or_else(|| answers.get(program)).cloned().unwrap_or(Answer::NotInstalled)
         };
         Host::at(self.root.path(), Box::new(ask))
     }

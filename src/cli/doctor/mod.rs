@@ -28,6 +28,7 @@ use super::nic_spec::NicSpec;
 use super::session_file::{Purpose, SessionFile};
 use super::{profile, say};
 use check::Check;
+use core_list::CoreList;
 use host::Host;
 use nic::Kind;
 use pci::PciAddress;
@@ -77,9 +78,11 @@ struct Asked {
 }
 
 impl Asked {
-    /// Those that may be used besides, as a list.
-    fn others(&self, core: u16) -> String {
-        let mut others = self.allowed.clone();
+    /// The host's other cores, as a list; where it does not say which are online, those that may be used.
+    fn others(&self, host: &Host, core: u16) -> String {
+        let online = host.text("sys/devices/system/cpu/online").ok();
+        let online = online.and_then(|list| CoreList::parse(&list)).map(|list| list.cores());
+        let mut others = online.unwrap_or_else(|| self.allowed.clone());
         others.retain(|other| *other != core);
         if others.is_empty() { "0".into() } else { ranges(&others) }
     }

@@ -82,9 +82,12 @@ fn run(program: &Path, arguments: &[&str], within: Duration) -> Answer {
     if ended.success() {
         return Answer::Said(text(said));
     }
-    let complaint = text(complained);
-    match complaint.lines().find(|line| !line.trim().is_empty()) {
-        Some(line) => Answer::Failed(line.trim().to_owned()),
+    // Some tools complain where others answer, and at the end.
+    let (complaint, answer) = (text(complained), text(said));
+    let is_said = |line: &&str| !line.is_empty();
+    let first = complaint.lines().map(str::trim).find(is_said);
+    match first.or_else(|| answer.lines().map(str::trim).rev().find(is_said)) {
+        Some(line) => Answer::Failed(line.to_owned()),
         None => Answer::Failed(format!("it ended with {ended}")),
     }
 }
@@ -114,6 +117,8 @@ mod tests {
         assert_eq!(shell("echo yes", WITHIN), Answer::Said("yes\n".into()));
         let refused = shell("echo; echo 'not permitted' >&2; exit 1", WITHIN);
         assert_eq!(refused, Answer::Failed("not permitted".into()));
+        let refused = shell("echo 'Device #1:'; echo '-E- Failed to open'; echo; exit 3", WITHIN);
+        assert_eq!(refused, Answer::Failed("-E- Failed to open".into()));
         assert!(matches!(shell("exit 3", WITHIN), Answer::Failed(why) if why.contains('3')));
         assert_eq!(ask("fixwire-no-such-program", &[]), Answer::NotInstalled);
     }
