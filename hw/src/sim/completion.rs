@@ -5,7 +5,7 @@ use fixwire_offload::nic::{Parsed, RxMeta};
 use fixwire_offload::stamp::{Domain, RxStamp};
 use fixwire_offload::verdict::Verdict;
 
-use super::model::Model;
+use super::model::{Model, VerdictStyle};
 use crate::mlx5::{
     Completion, FlowTag, L3Header, L4Header, Received, StampFormat, StampSource, software_owner,
 };
@@ -15,9 +15,15 @@ const ENTRIES_LOG2: u32 = 8;
 const NS_PER_S: u64 = 1_000_000_000;
 
 impl Model {
-    /// Whether it writes completion entries that are known here.
+    /// Whether it writes completion entries that are known here, and says no more than fits into one. A model
+    /// that was changed to say bad, or to hand over unfinished sums, is no ConnectX any more.
     pub(super) fn writes_entries(&self) -> bool {
-        self.capabilities.driver.name == "mlx5_pci"
+        let may_say_bad = matches!(
+            self.verdicts,
+            VerdictStyle::GoodOrBad | VerdictStyle::GoodUnlessBad | VerdictStyle::BadOrSilent
+        );
+        let fits = !may_say_bad && !self.capabilities.gives_none;
+        fits && self.capabilities.driver.name == "mlx5_pci"
     }
 }
 

@@ -65,13 +65,14 @@ fn each_model_speaks_of_right_and_wrong_checksums_as_its_driver_does() {
 #[test]
 fn a_connectx_has_no_way_to_say_bad() {
     for (name, expected) in [("connectx5", Unknown), ("e810", Bad)] {
-        let b = Model { verdicts: VerdictStyle::GoodOrBad, ..named(name) };
+        let faults = NicFaults { alarms_ppm: 1_000_000, ..NicFaults::default() };
+        let b = Model { faults, ..named(name) };
         let (mut a, mut b, wire) =
             running_pair(Config { a: Model::bare(), b, ..Config::default() }, 0);
-        send(&mut a, &wrong_l4(), FULL);
+        send(&mut a, &tcp_frame_with(0, PAYLOAD), FULL);
         wire.advance(Duration::from_us(1));
         let (meta, _) = &receive(&mut b)[0];
-        assert_eq!((meta.l3, meta.l4), (Good, expected), "{name}");
+        assert_eq!((meta.l3, meta.l4), (expected, expected), "{name}");
     }
 }
 
