@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use super::devargs::pairs;
 use super::{Core, Idle, NumaNode, Policy};
 use crate::capability::Capability;
 use crate::flow::RuleEntry;
@@ -67,6 +68,8 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Device {
     /// arguments to its driver, as DPDK writes them: "key=value,key=value"
+    #[serde(default, deserialize_with = "devargs")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::devargs"))]
     pub(super) devargs: Option<String>,
 }
 
@@ -163,8 +166,12 @@ pub(super) struct Clock {
 #[serde(deny_unknown_fields)]
 pub(super) struct Calibration {
     /// from a frame's first bit on the wire to its receive stamp, in nanoseconds
+    #[serde(default, deserialize_with = "number::<-2147483648, 2147483647, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = i32::MIN, max = i32::MAX)))]
     pub(super) rx_stamp_ns: Option<i32>,
     /// how far off that may be, in nanoseconds
+    #[serde(default, deserialize_with = "number::<0, 4294967295, _, _>")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = u32::MAX)))]
     pub(super) rx_stamp_error_ns: Option<u32>,
     /// who measured it, when and how; empty where nobody has
     pub(super) source: Option<String>,
@@ -182,6 +189,11 @@ where
         Some(number) => Ok(Some(number)),
         None => Err(D::Error::custom(format!("is {value}; write a number from {MIN} to {MAX}"))),
     }
+}
+
+fn devargs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let read = |text: &str| pairs(text).map(|_| text.to_owned());
+    word(deserializer, read, "write \"key=value,key=value\" without blanks").map(Some)
 }
 
 impl<'de> Deserialize<'de> for Capability {

@@ -32,37 +32,45 @@ pub struct Merged {
 
 /// Values by key, the later laid over the earlier.
 #[derive(Default)]
-pub(super) struct Layers(Vec<Setting>);
+pub(super) struct Layers {
+    settings: Vec<Setting>,
+    /// The paths of the files, in the order in which they were laid.
+    files: Vec<String>,
+}
 
 impl Layers {
     /// Lays the values of a file over those that are there.
     pub(super) fn lay(&mut self, file: &TomlFile) -> Result<(), TomlError> {
         for setting in settings_of(file)? {
-            match self.0.iter_mut().find(|known| known.key == setting.key) {
+            match self.settings.iter_mut().find(|known| known.key == setting.key) {
                 Some(known) => *known = setting,
-                None => self.0.push(setting),
+                None => self.settings.push(setting),
             }
         }
+        self.files.push(file.path.clone());
         Ok(())
     }
 
-    /// Where the value of `key` was written.
-    pub(super) fn setting(&self, key: &str) -> Option<&Setting> {
-        self.0.iter().find(|setting| setting.key == key)
+    /// Which of the values of `keys` was written in the file that was laid last; of two of one file, the
+    /// one that is named first.
+    pub(super) fn last_written(&self, keys: &[&str]) -> Option<&Setting> {
+        let layer = |setting: &&Setting| self.files.iter().position(|file| *file == setting.from);
+        let of = |key: &&str| self.settings.iter().find(|setting| setting.key == **key);
+        keys.iter().rev().filter_map(of).max_by_key(layer)
     }
 
     /// All of it as one text's table, but for the rules, which are read where they are written.
     pub(super) fn table(&self) -> Table {
         let mut whole = Table::new();
-        for Setting { key, value, .. } in self.0.iter().filter(|setting| setting.key != "steering")
-        {
+        let plain = self.settings.iter().filter(|setting| setting.key != "steering");
+        for Setting { key, value, .. } in plain {
             insert(&mut whole, key, value);
         }
         whole
     }
 
     pub(super) fn into_settings(self) -> Vec<Setting> {
-        self.0
+        self.settings
     }
 }
 

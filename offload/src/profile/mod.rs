@@ -10,6 +10,8 @@ use crate::verdict::Audit;
 #[cfg(feature = "toml")]
 mod built_in;
 #[cfg(feature = "toml")]
+mod devargs;
+#[cfg(feature = "toml")]
 mod file;
 #[cfg(feature = "toml")]
 mod merge;

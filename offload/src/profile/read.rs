@@ -2,6 +2,7 @@
 
 use toml::Value;
 
+use super::devargs::{self, Clash};
 use super::file::File;
 use super::merge::{Layers, Merged};
 use super::{BUILT_IN, Calibration, ClockSettings, Policy, Profile, Queues, built_in};
@@ -33,8 +34,8 @@ impl Profile {
                 rules = RuleSet::read(&entries, OnMiss::Queue(0), file)?.rules().to_vec();
             }
         }
-        let place = |key: &str, what: String, remedy: &str| {
-            let setting = layers.setting(key);
+        let place = |keys: &[&str], what: String, remedy: &str| {
+            let setting = layers.last_written(keys);
             TomlError {
                 path: setting.map_or_else(|| source.path.clone(), |setting| setting.from.clone()),
                 line: setting.map_or(1, |setting| setting.line),
@@ -45,7 +46,7 @@ impl Profile {
         // Each file has been read by itself: whatever the table holds is right by itself.
         let file: File =
             Value::Table(layers.table()).try_into().map_err(|error: toml::de::Error| {
-                place("", error.message().to_owned(), WHERE_KEYS_ARE)
+                place(&[], error.message().to_owned(), WHERE_KEYS_ARE)
             })?;
         let profile = Profile { steering: rules, ..whole(source, file) };
         check(&profile, &place)?;
@@ -173,15 +174,16 @@ fn whole(source: &TomlFile, file: File) -> Profile {
     profile
 }
 
-/// What no file says wrong by itself, and all of them together do.
+/// What no file says wrong by itself, and all of them together do. `place` is told the keys that do not go
+/// together: the mistake stands where the last of them was written.
 fn check(
     profile: &Profile,
-    place: &impl Fn(&str, String, &str) -> TomlError,
+    place: &impl Fn(&[&str], String, &str) -> TomlError,
 ) -> Result<(), TomlError> {
     if let Some(contradiction) = contradictions(profile).next() {
         let (one, other) = (contradiction.one, contradiction.other);
         return Err(place(
-            &format!("offloads.{one}"),
+            &[&format!("offloads.{one}"), &format!("offloads.{other}")],
             format!(
                 "`{one} = \"{}\"` contradicts `{other} = \"{}\"`: {}",
                 profile.policy(one),
@@ -194,15 +196,23 @@ fn check(
             ),
         ));
     }
+    if let Some(Clash { capability, arg, does }) = devargs::clash(profile) {
+        let policy = profile.policy(capability);
+        return Err(place(
+            &["device.devargs", &format!("offloads.{capability}")],
+            format!("`{capability} = \"{policy}\"` contradicts `{arg}` in `devargs`, {does}"),
+            &format!("write `{capability} = \"prefer\"`, or take `{arg}` out of `devargs`"),
+        ));
+    }
     let clock = &profile.clock;
     if clock.stale_after_ms <= clock.refresh_ms {
         return Err(place(
-            "clock.stale_after_ms",
+            &["clock.stale_after_ms", "clock.refresh_ms"],
             format!(
                 "`stale_after_ms` is {}, and the clock is read every {} ms",
                 clock.stale_after_ms, clock.refresh_ms
             ),
-            "write a number that is larger than `refresh_ms`, several times if a reading may fail",
+            "write a `stale_after_ms` that is larger than `refresh_ms`, several times if a reading may fail",
         ));
     }
     Ok(())

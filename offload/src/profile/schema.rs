@@ -60,6 +60,15 @@ pub(super) fn idle(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["spin", "yield"] })
 }
 
+/// Arguments as `devargs::pairs` takes them apart.
+pub(super) fn devargs(_: &mut SchemaGenerator) -> Schema {
+    // What is seen of ASCII, but for `,`, `=` and brackets; and with the comma, in a list.
+    let (sign, listed) = (r"[!-+\--<>-Z\\^-~]", r"[!-<>-Z\\^-~]");
+    let list = format!(r"\[{listed}*\]");
+    let pair = format!("{sign}+=({sign}+({list})?|{list})");
+    json_schema!({ "type": "string", "pattern": format!("^({pair}(,{pair})*)?$") })
+}
+
 /// 1 to 65535 in decimal digits.
 const PORT: &str =
     "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]";

@@ -140,6 +140,13 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("[engine]\nidle = \"sleep\"\n", 2, "`idle` is \"sleep\"", "yield"),
         ("[clock]\nslew = 3\n", 2, "unknown key `slew`", "slew_ppm_max"),
         ("[clock]\nstale_after_ms = 50\n", 2, "every 100 ms", "refresh_ms"),
+        ("[device]\ndevargs = \"a=1,,b\"\n", 2, "`devargs` is \"a=1,,b\"", "key=value"),
+        (
+            "[device]\ndevargs = \"mprq_en=1\"\n",
+            2,
+            "`mprq = \"off\"` contradicts `mprq_en=1` in `devargs`, which switches it on",
+            "write `mprq = \"prefer\"`, or take `mprq_en=1` out",
+        ),
         ("extends = \"nosuch\"\n", 1, "\"nosuch\" cannot be read", "built-in"),
         ("extends = \"conectx5\"\n", 1, "\"conectx5\" cannot be read", "`connectx5`?"),
         ("strict = \"yes\"\n", 1, "`strict`", "correct the line"),
@@ -203,6 +210,28 @@ fn a_contradiction_is_named_where_the_last_of_the_two_was_written() {
     let error = read(text).unwrap_err();
     assert_eq!((error.path.as_str(), error.line), ("mine.toml", 3), "{error}");
     assert!(error.what.contains("contradicts `rx_timestamp = \"off\"`"), "{error}");
+}
+
+#[test]
+fn what_does_not_go_together_is_named_where_the_most_derived_profile_wrote_it() {
+    for (text, line, what) in [
+        ("extends = \"connectx5\"\n[clock]\nrefresh_ms = 5000\n", 3, "`stale_after_ms` is 1000"),
+        ("extends = \"connectx5\"\n[clock]\nstale_after_ms = 100\n", 3, "every 100 ms"),
+        (
+            "extends = \"connectx5\"\n\n[offloads]\nmprq = \"require\"\n",
+            4,
+            "`mprq = \"require\"` contradicts `mprq_en=0` in `devargs`, which switches it off",
+        ),
+        (
+            "extends = \"default\"\n[offloads]\n\nflow_steering = \"off\"\nflow_drop = \"require\"\n",
+            5,
+            "contradicts",
+        ),
+    ] {
+        let error = read(text).unwrap_err();
+        assert_eq!((error.path.as_str(), error.line), ("mine.toml", line), "{error}");
+        assert!(error.what.contains(what), "{error}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use jsonschema::Validator;
 
 use super::*;
 use crate::flow::{AddrMatch, Fate, FieldError, PortMatch};
+use crate::profile::devargs::pairs;
 use crate::verdict::Audit;
 
 /// Every text of up to `len` of these signs.
@@ -89,5 +90,36 @@ fn an_audit_is_one_by_the_schema_if_it_is_read_as_one() {
     for audit in &audits {
         let by_schema = validator.is_valid(&json!({ "rx_checksum_audit": audit }));
         assert_eq!(by_schema, Audit::parse(audit).is_some(), "{audit:?}");
+    }
+}
+
+#[test]
+fn arguments_to_a_driver_are_some_by_the_schema_if_they_are_read_as_some() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let mut arguments = texts("a=,[]", 6);
+    arguments.extend(
+        ["mprq_en=1", "a=1,,b", "a=1, b=2", "a=\u{e9}", "a=\\^~", "a=b\n"].map(str::to_owned),
+    );
+    for devargs in &arguments {
+        let by_schema = validator.is_valid(&json!({ "device": { "devargs": devargs } }));
+        assert_eq!(by_schema, pairs(devargs).is_some(), "{devargs:?}");
+    }
+}
+
+#[test]
+fn what_was_measured_has_the_bounds_of_what_holds_it() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for (key, number, is_valid) in [
+        ("rx_stamp_ns", i64::from(i32::MIN), true),
+        ("rx_stamp_ns", i64::from(i32::MIN) - 1, false),
+        ("rx_stamp_ns", i64::from(i32::MAX) + 1, false),
+        ("rx_stamp_error_ns", i64::from(u32::MAX), true),
+        ("rx_stamp_error_ns", i64::from(u32::MAX) + 1, false),
+        ("rx_stamp_error_ns", -1, false),
+    ] {
+        let measured = json!({ "calibration": { key: number } });
+        assert_eq!(validator.is_valid(&measured), is_valid, "{key} = {number}");
+        let read = toml::from_str::<File>(&format!("[calibration]\n{key} = {number}\n"));
+        assert_eq!(read.is_ok(), is_valid, "{key} = {number}");
     }
 }
