@@ -246,11 +246,21 @@ fn explained_a_plan_says_what_each_verdict_is_worth_and_which_bound_the_audit_gi
         }
         let line = shown.lines().find(|line| line.contains("gives the bound")).expect("a bound");
         assert!(line.contains(bound), "{line}");
-        assert!(shown.contains("fault model: errors that the TCP checksum can detect"), "{shown}");
+        assert!(
+            shown.contains("fault model: errors, in what is received, that the TCP"),
+            "{shown}"
+        );
+        let sending = "fault model of sending: none: what is sent is the peer's to judge";
+        assert!(shown.contains(sending), "{shown}");
 
         let explained =
             json(&fixwire(&["plan", "--nic", "sim", "--profile", &path, "--explain", "--json"]));
         assert_eq!(explained["explain"]["wrong_frames_max"], worst);
+        let sending = explained["explain"]["fault_model_of_sending"].as_str().unwrap();
+        for part in ["passive", "`fixwire selftest` alone", "tcp_retransmission", "\"off\" for tx_"]
+        {
+            assert!(sending.contains(part), "{part}: {sending}");
+        }
         let policy = explained["explain"]["policy"].as_array().unwrap();
         assert_eq!(policy.len(), 4);
         let of_none = policy.iter().find(|row| row["verdict"] == "none").unwrap();

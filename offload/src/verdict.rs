@@ -182,8 +182,15 @@ impl Audit {
 pub const PROOF_FRAMES: u32 = 64;
 
 /// What all of this is proof against, and what not.
-pub const FAULT_MODEL: &str = "errors that the TCP checksum can detect: not two that cancel out in its sum, \
-    such as swapped 16-bit words, nor a device that finishes the sum over what it has damaged itself";
+pub const FAULT_MODEL: &str = "errors, in what is received, that the TCP checksum can detect: not two that \
+    cancel out in its sum, such as swapped 16-bit words, nor a device that finishes the sum over what it has \
+    damaged itself";
+
+/// What is known of frames that are sent, which nothing of the above is about.
+pub const FAULT_MODEL_OF_SENDING: &str = "none: what is sent is the peer's to judge. An offload of sending is \
+    \"passive\" at most while it runs, and proven by `fixwire selftest` alone. A device that leaves undone what it \
+    was to finish shows by tcp_retransmission growing while the peer is silent; then run `fixwire selftest`, and \
+    write \"off\" for tx_ipv4_checksum and tx_tcp_checksum";
 
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,9 @@
 //! `fixwire plan --explain`: what a device's word is worth, which bound follows, against which faults.
 
 use fixwire::offload::profile::Profile;
-use fixwire::offload::verdict::{Audit, FAULT_MODEL, PROOF_FRAMES, TABLE, Treatment};
+use fixwire::offload::verdict::{
+    Audit, FAULT_MODEL, FAULT_MODEL_OF_SENDING, PROOF_FRAMES, TABLE, Treatment,
+};
 use serde_json::{Value, json};
 
 use crate::cli::table;
@@ -31,7 +33,8 @@ pub(super) fn for_people(profile: &Profile) -> String {
          A frame is dropped only when its bytes are wrong. The first {PROOF_FRAMES} frames called good are \
          verified whatever the audit.\n\
          rx_checksum_audit = \"{audit}\" gives the bound: {}{others}\n\
-         fault model: {FAULT_MODEL}",
+         fault model: {FAULT_MODEL}\n\
+         fault model of sending: {FAULT_MODEL_OF_SENDING}",
         audit.bound()
     )
 }
@@ -53,6 +56,7 @@ pub(super) fn for_machines(profile: &Profile) -> Value {
         "wrong_frames_max": profile.rx_checksum_audit.wrong_frames_max(),
         "bound": profile.rx_checksum_audit.bound(),
         "fault_model": FAULT_MODEL,
+        "fault_model_of_sending": FAULT_MODEL_OF_SENDING,
     })
 }
 
