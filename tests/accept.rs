@@ -68,8 +68,9 @@ fn several_sessions_share_a_port_and_each_gets_its_own() {
             client
         })
         .collect();
-        // Nothing was demoted: to ask for it back changes nothing, and ends nobody.
+        // Nothing was demoted: to ask for it back changes nothing, ends nobody, and is answered.
         acceptor.signal("USR1");
+        acceptor.event_of("nothing_demoted");
         // Bursts of two, so that answers to one lie between those to others.
         for order in (0..ORDERS).step_by(2) {
             for (number, client) in clients.iter_mut().enumerate() {

@@ -30,6 +30,7 @@ pub(crate) enum Line {
     Happened { event: LineEvent, session: Option<Snapshot> },
     Device(DeviceEvent),
     Promoted(Capability),
+    NothingDemoted,
     NewLife(NewLife),
 }
 
@@ -82,6 +83,10 @@ impl Teller {
             Line::Promoted(capability) if self == Teller::Machines => {
                 json!({ "event": "promoted", "capability": capability.name() }).to_string()
             }
+            Line::NothingDemoted if self == Teller::Machines => {
+                json!({ "event": "nothing_demoted" }).to_string()
+            }
+            Line::NothingDemoted => "nothing was demoted".to_owned(),
             Line::Promoted(capability) => {
                 format!("{capability}: given back to the device, which proves itself anew")
             }
@@ -154,9 +159,12 @@ impl Teller {
         }
     }
 
-    /// Which capabilities the device has been given back.
+    /// Which capabilities the device has been given back, as somebody asked.
     pub(crate) fn promoted(self, capabilities: &[Capability], voice: &Voice) {
         if self != Teller::Nobody {
+            if capabilities.is_empty() {
+                voice.say(Line::NothingDemoted);
+            }
             for capability in capabilities {
                 voice.say(Line::Promoted(*capability));
             }
