@@ -13,6 +13,7 @@ use fixwire::offload::profile::{Policy, Profile};
 use fixwire::time::{self, Clock, UtcTime};
 use fixwire::wire::ethernet::Mac;
 use fixwire::wire::tcp::Flags;
+use fixwire_hw::clock::HostClock;
 use fixwire_hw::sim::Wire;
 
 use crate::cli::device::{self, Refused};
@@ -38,18 +39,31 @@ pub(super) trait Line {
     /// Gives the line time to carry a frame.
     fn wait(&mut self);
 
+    /// The time that its stamps are held against, from an origin of its own.
+    fn now(&self) -> time::Instant;
+
     /// The time of day that a NIC's stamps are to tell, where it is known.
     fn utc(&self) -> Option<UtcTime>;
 }
 
 /// A line in real time, of which nobody here knows how the NIC's clock is set.
-pub(super) struct RealLine;
+pub(super) struct RealLine(HostClock);
+
+impl RealLine {
+    pub(super) fn new() -> RealLine {
+        RealLine(HostClock::new())
+    }
+}
 
 impl Line for RealLine {
     const WAITS_MAX: u32 = 20;
 
     fn wait(&mut self) {
         thread::sleep(Duration::from_millis(1));
+    }
+
+    fn now(&self) -> time::Instant {
+        self.0.mono()
     }
 
     fn utc(&self) -> Option<UtcTime> {
@@ -65,8 +79,12 @@ impl Line for Wire {
         self.advance(time::Duration::from_ms(1));
     }
 
+    fn now(&self) -> time::Instant {
+        Clock::now(self).mono
+    }
+
     fn utc(&self) -> Option<UtcTime> {
-        Some(self.now().utc)
+        Some(Clock::now(self).utc)
     }
 }
 
@@ -123,15 +141,20 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
         to: SocketAddrV4,
         sums: Sums,
     ) -> Vec<Received> {
-        let (from_mac, to) = (Mac(self.peer.mac()), (Mac(self.nic.mac()), to));
-        let mut received = Vec::new();
-        for number in 0..TRIES {
-            let from = (from_mac, from(number));
-            let bytes = ProbeFrame { from, to, flags: Flags::ACK, payload: PAYLOAD }.bytes(sums);
-            probe_frame::send(&mut self.peer, &bytes, sums);
-            received.extend(take(&mut self.nic, &bytes, &mut self.line));
-        }
-        received
+        (0..TRIES).flat_map(|number| self.receive_one(from(number), to, sums)).collect()
+    }
+
+    /// What comes of one frame of the peer's.
+    pub(super) fn receive_one(
+        &mut self,
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        sums: Sums,
+    ) -> Vec<Received> {
+        let (from, to) = ((Mac(self.peer.mac()), from), (Mac(self.nic.mac()), to));
+        let bytes = ProbeFrame { from, to, flags: Flags::ACK, payload: PAYLOAD }.bytes(sums);
+        probe_frame::send(&mut self.peer, &bytes, sums);
+        take(&mut self.nic, &bytes, &mut self.line)
     }
 
     /// What the peer gets of frames that leave a sum to the device.

@@ -92,7 +92,7 @@ fn on_taps(
     profile: &Profile,
     args: &SelftestArgs,
 ) -> Result<(), Failure> {
-    probe(near, far, RealLine, profile, args)
+    probe(near, far, RealLine::new(), profile, args)
 }
 
 fn probe<B: Backend>(

@@ -1,7 +1,8 @@
 //! What is found of models that do what they say, and of others.
 
 use fixwire::offload::profile::Policy;
-use fixwire_hw::sim::{NicFaults, VerdictStyle};
+use fixwire::time::{self, UtcTime};
+use fixwire_hw::sim::{End, NicFaults, VerdictStyle, Wire};
 
 use super::*;
 
@@ -51,6 +52,79 @@ fn a_device_that_calls_everything_good_is_refuted_and_a_silent_one_unproven() {
             let model = Model { verdicts, ..Model::full() };
             assert_eq!(observed(model, capability), expected, "{verdicts:?}");
         }
+    }
+}
+
+#[test]
+fn a_device_that_calls_right_sums_bad_is_refuted() {
+    let faults = NicFaults { alarms_ppm: 1_000_000, ..NicFaults::default() };
+    for capability in [Capability::RxIpv4Checksum, Capability::RxTcpChecksum] {
+        let finding = found(Model { faults, ..Model::full() }, capability);
+        assert_eq!(finding.observed, Observed::Refuted, "{}", finding.seen);
+    }
+}
+
+#[test]
+fn a_clock_that_is_stuck_or_counts_at_another_rate_than_it_declares_is_refuted() {
+    let ppb = 1_000_000_000;
+    for (drift_ppb, expected) in [
+        (0, Observed::Proven),
+        (ppb / 1_000, Observed::Proven),
+        (ppb / 20, Observed::Refuted),
+        (-ppb / 20, Observed::Refuted),
+        // A thousandth of its rate, and none at all.
+        (-ppb / 1_000 * 999, Observed::Refuted),
+        (-ppb, Observed::Refuted),
+    ] {
+        let mut model = Model::named("connectx5").unwrap();
+        model.clock.drift_ppb = drift_ppb;
+        let finding = found(model, Capability::RxTimestamp);
+        assert_eq!(finding.observed, expected, "{drift_ppb}: {}", finding.seen);
+    }
+    let mut model = Model::named("connectx5").unwrap();
+    model.clock.ticks_per_s = 0;
+    assert_eq!(observed(model, Capability::RxTimestamp), Observed::Refuted, "no rate at all");
+}
+
+/// A wire on which the device's clock jumps after so many waits.
+struct Jumping {
+    wire: Wire,
+    waits_left: u32,
+}
+
+impl Line for Jumping {
+    const WAITS_MAX: u32 = Wire::WAITS_MAX;
+
+    fn wait(&mut self) {
+        self.waits_left = self.waits_left.saturating_sub(1);
+        if self.waits_left == 0 {
+            let hour_ns = 3_600_000_000_000;
+            let faults = NicFaults { clock_jump_ns: hour_ns, ..NicFaults::default() };
+            self.wire.set_nic_faults(End::A, faults);
+        }
+        self.wire.wait();
+    }
+
+    fn now(&self) -> time::Instant {
+        Line::now(&self.wire)
+    }
+
+    fn utc(&self) -> Option<UtcTime> {
+        self.wire.utc()
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_is_refuted() {
+    for (waits_left, expected) in [(100, Observed::Refuted), (100_000, Observed::Proven)] {
+        let a = Model::named("connectx5").unwrap();
+        let config = sim::Config { a, b: Model::bare(), ..sim::Config::default() };
+        let (near, far, wire) = sim::pair(config, 0);
+        let (near, far) = (Device::probed(near), Device::probed(far));
+        let line = Jumping { wire, waits_left };
+        let mut bench = Bench::new(near, far, line, &Profile::all(Policy::Prefer)).unwrap();
+        let finding = bench.probe(Capability::RxTimestamp);
+        assert_eq!(finding.observed, expected, "{}", finding.seen);
     }
 }
 
