@@ -95,7 +95,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let network = bring_up::tap_network(&backend, &settings.network)?;
     let far = backend.kernel_side().addr;
     let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
-    let rules = bring_up::rules(&profile, network.addr, &sessions)?;
+    let rules = bring_up::rules(&profile, network.addr, network.vlan, &sessions)?;
     let (nic, plan) = bring_up::start(Device::probed(backend), &profile, rules, args.json)?;
     let job = Job { args, profile: &profile, network, clock: HostClock::new() };
     let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);

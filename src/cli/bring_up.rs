@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,7 +11,7 @@ use fixwire::desk::SessionPlan;
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
-use fixwire::offload::flow::{FlowLimits, RuleSet};
+use fixwire::offload::flow::{Fate, FlowKey, FlowLimits, Matched, Outcome, RuleSet, VlanId};
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
@@ -23,10 +23,12 @@ use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 use super::device::{self, Refused};
 use super::failure::Failure;
 use super::session_file::{NetworkSettings, SessionSettings, Side};
-use super::{plan, say, table};
+use super::{plan, say, table, telling};
 
 /// IPv4 and TCP headers without options, in bytes.
 const IP_AND_TCP_HEADERS_LEN: u16 = 40;
+/// The queue that the engine polls.
+const POLLED: u16 = 0;
 
 /// A TAP that was opened, with the profile's buffers.
 pub(crate) fn tap(
@@ -138,10 +140,12 @@ fn beside((kernel, prefix_len): (Ipv4Addr, u8)) -> Option<Ipv4Addr> {
 }
 
 /// The rules that a device is steered by: the profile's, and those that the sessions need. Whoever steers,
-/// the software twin must be able to: it proves the device, and takes over from it.
+/// the software twin must be able to: it proves the device, and takes over from it. Rules that keep a
+/// session's own frames away are refused.
 pub(crate) fn rules(
     profile: &Profile,
     ours: Ipv4Addr,
+    vlan: Option<u16>,
     sessions: &[SessionPlan],
 ) -> Result<RuleSet, Failure> {
     let refused = |error: &dyn std::fmt::Display| {
@@ -149,7 +153,59 @@ pub(crate) fn rules(
     };
     let rules = steer::rules(ours, sessions, &profile.steering).map_err(|error| refused(&error))?;
     FlowLimits::SOFTWARE.check(&rules).map_err(|error| refused(&error))?;
+    for session in sessions {
+        if let Some(Matched { rule, actions }) = kept_away(&rules, ours, vlan, session) {
+            let number = usize::from(rule);
+            let text = rules.rules().get(number).map(ToString::to_string).unwrap_or_default();
+            let done = match actions.fate {
+                Fate::Drop => "drops what comes".to_owned(),
+                Fate::Queue(queue) => {
+                    format!("sends to queue {queue}, which nobody polls, what comes")
+                }
+            };
+            return Err(refused(&format_args!(
+                "rule #{number} ({text}) {done} for {}; match less by it, or write `priority = 3` for it, \
+                 so that the session's own rule wins",
+                telling::name(&session.config)
+            )));
+        }
+    }
     Ok(rules)
+}
+
+/// What is done with the frames of a session, if none of them gets to the queue that is polled.
+fn kept_away(
+    rules: &RuleSet,
+    ours: Ipv4Addr,
+    vlan: Option<u16>,
+    session: &SessionPlan,
+) -> Option<Matched> {
+    // Two ports without a bit in common, but for the two highest, which every port that we pick has: a rule
+    // that takes some of them takes one of these alone.
+    let (from, to): (Vec<_>, Vec<_>) = match session.config.role {
+        Role::Initiator => {
+            let peer = SocketAddrV4::new(session.peer.addr, session.peer.port);
+            (vec![peer], [0xd555, 0xeaaa].map(|port| SocketAddrV4::new(ours, port)).into())
+        }
+        Role::Acceptor => {
+            // Who will come is not known: one of our own network, and one of another (RFC 5737).
+            let beside = Ipv4Addr::from(u32::from(ours) ^ 1);
+            let peers = [(beside, 0x5555), (Ipv4Addr::new(192, 0, 2, 1), 0xaaaa)];
+            let peers = peers.map(|(addr, port)| SocketAddrV4::new(addr, port));
+            (peers.into(), vec![SocketAddrV4::new(ours, session.peer.port)])
+        }
+    };
+    let vlan = vlan.and_then(VlanId::new);
+    let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
+    let mut outcomes =
+        pairs.map(|(from, to)| match rules.classify(&FlowKey::tcp(from, to).in_vlan(vlan)) {
+            Outcome::Matched(matched) if matched.actions.fate != Fate::Queue(POLLED) => {
+                Some(matched)
+            }
+            _ => None,
+        });
+    let first = outcomes.next()??;
+    outcomes.all(|outcome| outcome.is_some()).then_some(first)
 }
 
 /// Those that the sessions need alone.
@@ -157,7 +213,7 @@ pub(crate) fn rules_of_sessions(
     ours: Ipv4Addr,
     sessions: &[SessionPlan],
 ) -> Result<RuleSet, Failure> {
-    rules(&Profile::all(Policy::Prefer), ours, sessions)
+    rules(&Profile::all(Policy::Prefer), ours, None, sessions)
 }
 
 /// Every session, with its peer on `far` unless the settings say where, or behind a port of `ours`.
@@ -256,7 +312,48 @@ pub(crate) fn asked_by(signals: &[i32]) -> Result<Arc<AtomicBool>, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use fixwire::offload::toml_file::TomlFile;
+
     use super::*;
+
+    /// What comes of rules for one session with the exchange's port.
+    fn ruled(side: Side, vlan: Option<u16>, steering: &str) -> Result<RuleSet, Failure> {
+        let (ours, far) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let text = format!("[[steering]]\n{}\n", steering.replace("; ", "\n"));
+        let file = TomlFile { name: "mine".into(), path: "mine.toml".into(), text };
+        let merged = Profile::read(&file, &mut |_, _| Err("none".into())).unwrap();
+        let settings = SessionSettings { side, ..SessionSettings::default() };
+        rules(&merged.profile, ours, vlan, &session_plans(&[settings], ours, far).unwrap())
+    }
+
+    #[test]
+    fn a_rule_that_keeps_all_of_a_session_s_frames_away_is_refused_by_name() {
+        let (connects, listens) = (Side::Initiator, Side::Acceptor);
+        for (side, vlan, steering, refused) in [
+            (connects, None, "src_port = 9878; action = \"drop\"", Some("drops what comes")),
+            (connects, None, "action = \"queue 3\"", Some("sends to queue 3")),
+            (connects, Some(7), "vlan = 7; action = \"drop\"", Some("drops")),
+            (connects, None, "vlan = 7; action = \"drop\"", None),
+            (connects, None, "dst_port = 9878; action = \"drop\"", None),
+            (connects, None, "dst_port = \"0/1\"; action = \"drop\"", None),
+            (connects, None, "dst_port = \"1/1\"; action = \"drop\"", None),
+            (connects, None, "src_port = 9878; action = \"queue 0\"", None),
+            (connects, None, "src_port = 9878; action = \"drop\"; priority = 3", None),
+            (listens, None, "dst_port = 9878; action = \"drop\"", Some("drops what comes")),
+            (listens, None, "src = \"10.9.0.0/24\"; action = \"drop\"", None),
+            (listens, None, "src_port = 21845; action = \"drop\"", None),
+        ] {
+            match (ruled(side, vlan, steering), refused) {
+                (Ok(_), None) => {}
+                (Err(Failure::Input(said)), Some(words)) => {
+                    assert!(said.contains("rule #0 (flow create 0 ingress"), "{said}");
+                    assert!(said.contains(words) && said.contains("for session "), "{said}");
+                }
+                (Ok(_), Some(_)) => panic!("{steering} is taken"),
+                (Err(_), _) => panic!("{steering} is refused"),
+            }
+        }
+    }
 
     #[test]
     fn the_engine_s_address_is_on_the_kernel_s_network_and_not_the_kernel_s() {

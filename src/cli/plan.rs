@@ -106,7 +106,7 @@ fn bring_up<B: Backend>(device: Device<B, Probed>, profile: &Profile) -> Result<
 pub(crate) fn usual_rules(profile: &Profile) -> Result<RuleSet, Failure> {
     let settings = SessionFile::open_or_built_in(None, Purpose::Trade)?;
     let sessions = bring_up::session_plans(&settings.sessions, EXAMPLE_ADDR, EXAMPLE_PEER)?;
-    bring_up::rules(profile, EXAMPLE_ADDR, &sessions)
+    bring_up::rules(profile, EXAMPLE_ADDR, None, &sessions)
 }
 
 /// The plan alone.

@@ -133,7 +133,7 @@ impl Job<'_> {
         let network = bring_up::tap_network(&backend, &self.settings.network)?;
         let far = backend.kernel_side().addr;
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, far)?;
-        let rules = bring_up::rules(profile, network.addr, &sessions)?;
+        let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
         let clock = HostClock::new();
         if embedded {
@@ -167,7 +167,7 @@ impl Job<'_> {
         let network = bring_up::network(&self.settings.network, mac, 1500, far_addr)?;
         let sessions =
             bring_up::session_plans(&self.settings.sessions, network.addr, SIM_FAR_ADDR)?;
-        let rules = bring_up::rules(profile, network.addr, &sessions)?;
+        let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (nic, plan) = bring_up::start(Device::probed(near), profile, rules, self.args.json)?;
 
         let beside = || {
