@@ -98,7 +98,7 @@ pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
     let model = Model::named(name).unwrap_or_default();
     let profile = profile::load(args.profile.as_deref().unwrap_or(name))?;
     device::check_driver(&profile, &model.capabilities)?;
-    bring_up::rules(&profile, trial::OURS, &[])?;
+    bring_up::rules(&profile, trial::OURS, None, &[])?;
     if let Some((audit, why)) = case::audit_not_tried(&profile) {
         say(format_args!("not tried: a liar under the profile's own audit, {audit}; {why}"));
     }
