@@ -1,0 +1,207 @@
+//! Binds the DPDK that pkg-config finds: types and constants from its headers, and a C shim for the
+//! functions that its headers define themselves.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+
+use bindgen::Formatter;
+
+/// The oldest DPDK with the API that is bound here.
+const OLDEST: &str = "22.11";
+
+/// What is bound, header by header. A name that ends in a dot and a star is a family of names.
+const FUNCTIONS: &[&str] = &[
+    // rte_eal.h, rte_errno.h, rte_dev.h, rte_bus_vdev.h, rte_lcore.h, rte_version.h, rte_log.h
+    "rte_eal_init",
+    "rte_eal_cleanup",
+    "rte_strerror",
+    "rte_eal_hotplug_add",
+    "rte_eal_hotplug_remove",
+    "rte_socket_id",
+    "rte_version",
+    "rte_version_year",
+    "rte_version_month",
+    "rte_log_set_global_level",
+    "rte_log_register",
+    "rte_openlog_stream",
+    "fixwire_dpdk_.*",
+    // rte_ethdev.h
+    "rte_eth_add_rx_callback",
+    "rte_eth_remove_rx_callback",
+    "rte_eth_dev_adjust_nb_rx_tx_desc",
+    "rte_eth_dev_close",
+    "rte_eth_dev_configure",
+    "rte_eth_dev_count_avail",
+    "rte_eth_dev_get_mtu",
+    "rte_eth_dev_get_name_by_port",
+    "rte_eth_dev_get_port_by_name",
+    "rte_eth_dev_info_get",
+    "rte_eth_dev_is_valid_port",
+    "rte_eth_dev_rx_offload_name",
+    "rte_eth_dev_set_mtu",
+    "rte_eth_dev_set_ptypes",
+    "rte_eth_dev_socket_id",
+    "rte_eth_dev_start",
+    "rte_eth_dev_stop",
+    "rte_eth_dev_tx_offload_name",
+    "rte_eth_find_next",
+    "rte_eth_macaddr_get",
+    "rte_eth_promiscuous_enable",
+    "rte_eth_promiscuous_get",
+    "rte_eth_read_clock",
+    "rte_eth_rx_burst",
+    "rte_eth_rx_queue_info_get",
+    "rte_eth_rx_queue_setup",
+    "rte_eth_stats_get",
+    "rte_eth_timesync_enable",
+    "rte_eth_timesync_disable",
+    "rte_eth_timesync_read_time",
+    "rte_eth_tx_burst",
+    "rte_eth_tx_done_cleanup",
+    "rte_eth_tx_prepare",
+    "rte_eth_tx_queue_info_get",
+    "rte_eth_tx_queue_setup",
+    "rte_eth_xstats_get",
+    "rte_eth_xstats_get_names",
+    // rte_flow.h
+    "rte_flow_create",
+    "rte_flow_destroy",
+    "rte_flow_flush",
+    "rte_flow_isolate",
+    "rte_flow_query",
+    "rte_flow_validate",
+    // rte_mempool.h, rte_mbuf.h, rte_mbuf_dyn.h
+    "rte_mempool_avail_count",
+    "rte_mempool_free",
+    "rte_mempool_in_use_count",
+    "rte_mempool_lookup",
+    "rte_pktmbuf_alloc",
+    "rte_pktmbuf_alloc_bulk",
+    "rte_pktmbuf_free",
+    "rte_pktmbuf_free_bulk",
+    "rte_pktmbuf_pool_create",
+    "rte_mbuf_dyn_rx_timestamp_register",
+    "rte_mbuf_dynfield_lookup",
+    "rte_mbuf_dynflag_lookup",
+    // rte_ring.h and rte_eth_ring.h, for ports that are rings
+    "rte_ring_create",
+    "rte_ring_free",
+    "rte_eth_from_rings",
+    // rte_cycles.h
+    "rte_get_tsc_hz",
+];
+
+/// What no function's signature names: what rules are made of.
+const TYPES: &[&str] = &[
+    "rte_flow_action_count",
+    "rte_flow_action_mark",
+    "rte_flow_action_queue",
+    "rte_flow_action_type",
+    "rte_flow_error_type",
+    "rte_flow_item_eth",
+    "rte_flow_item_ipv4",
+    "rte_flow_item_tcp",
+    "rte_flow_item_type",
+    "rte_flow_item_vlan",
+    "rte_flow_query_count",
+    "rte_mbuf_dynfield",
+];
+
+/// Constants, flags above all: never written by hand.
+const CONSTANTS: &[&str] = &[
+    "RTE_ETHDEV_.*",
+    "RTE_ETH_.*",
+    "RTE_ETHER_.*",
+    "RTE_FLOW_.*",
+    "RTE_LOG_.*",
+    "RTE_MAX_ETHPORTS",
+    "RTE_MAX_QUEUES_PER_PORT",
+    "RTE_MBUF_.*",
+    "RTE_PKTMBUF_HEADROOM",
+    "RTE_PTYPE_.*",
+    "RTE_VER_.*",
+    "rte_eth_fp_ops",
+    "SOCKET_ID_ANY",
+];
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/shim.h");
+    println!("cargo:rerun-if-changed=src/shim.c");
+    let dpdk = match pkg_config::Config::new().atleast_version(OLDEST).probe("libdpdk") {
+        Ok(dpdk) => dpdk,
+        Err(error) => stop(&error),
+    };
+    let flags = compiler_flags(&dpdk);
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let inline = out.join("inline");
+    let mut builder = bindgen::Builder::default()
+        .header("src/shim.h")
+        .clang_args(&flags)
+        .clang_macro_fallback()
+        .clang_macro_fallback_build_dir(&out)
+        .wrap_static_fns(true)
+        .wrap_static_fns_path(&inline)
+        .prepend_enum_name(false)
+        .default_enum_style(bindgen::EnumVariation::ModuleConsts)
+        .derive_default(true)
+        .derive_debug(false)
+        .generate_comments(false)
+        .formatter(Formatter::Prettyplease)
+        .use_core();
+    for name in FUNCTIONS {
+        builder = builder.allowlist_function(name);
+    }
+    for name in TYPES {
+        builder = builder.allowlist_type(name);
+    }
+    for name in CONSTANTS {
+        builder = builder.allowlist_var(name);
+    }
+    let bindings = builder.generate().unwrap_or_else(|error| {
+        fail(&format!(
+            "bindgen cannot read DPDK's headers: {error}\n  install clang: apt-get install libclang-dev"
+        ))
+    });
+    bindings
+        .write_to_file(out.join("bindings.rs"))
+        .unwrap_or_else(|error| fail(&error.to_string()));
+    compile_shim(&inline.with_extension("c"), &flags);
+}
+
+/// The functions that DPDK's headers define themselves, and ours, as functions that can be called.
+fn compile_shim(inline: &Path, flags: &[String]) {
+    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let mut build = cc::Build::new();
+    build.file(inline).file("src/shim.c").include(&here).opt_level(3).warnings(false);
+    for flag in flags {
+        build.flag(flag);
+    }
+    build.compile("fixwire_dpdk_shim");
+}
+
+/// As DPDK wants its headers compiled: its include folders and the processor that it was built for.
+fn compiler_flags(dpdk: &pkg_config::Library) -> Vec<String> {
+    let mut flags: Vec<String> =
+        dpdk.include_paths.iter().map(|path| format!("-I{}", path.display())).collect();
+    // pkg-config's crate drops what is neither a folder nor a definition.
+    let asked = Command::new("pkg-config").args(["--cflags-only-other", "libdpdk"]).output();
+    if let Ok(asked) = asked {
+        let others = String::from_utf8_lossy(&asked.stdout).into_owned();
+        flags.extend(others.split_whitespace().map(str::to_owned));
+    }
+    flags
+}
+
+fn stop(error: &pkg_config::Error) -> ! {
+    fail(&format!(
+        "DPDK {OLDEST} or later is needed for the feature `dpdk`:\n  apt-get install libdpdk-dev \
+         libclang-dev pkg-config   (Debian 12, Ubuntu 24.04 or later)\nor build it and point \
+         PKG_CONFIG_PATH at its libdpdk.pc\n\n{error}"
+    ))
+}
+
+fn fail(words: &str) -> ! {
+    eprintln!("\n{words}\n");
+    exit(1)
+}
