@@ -1,22 +1,26 @@
 //! Devices behind [`fixwire_offload::nic::Nic`], and the few things that the host itself is asked
 //! for. Everything that touches a device is here, so that the engine and its vocabulary do not.
 //!
-//! Two devices so far:
+//! The devices:
 //!
 //! - [`tap`]: a Linux TAP with a virtio-net header. The kernel's own TCP is the peer, and the
 //!   kernel plays the NIC's checksum engines. In a namespace of its own it needs no root.
 //! - [`sim`]: a pair of NIC models on a wire in memory, with virtual time and faults by seed. For
 //!   tests, and for a machine that forbids a TAP.
 //!
-//! Both keep their frames in a [`pool`]: set up at the start, never allocated after.
+//! - `dpdk`, with the feature of that name: any poll-mode driver of the DPDK that is installed.
 //!
-//! [`capture`] puts a copier around either, and writes what crosses it to a file.
+//! The first two keep their frames in a [`pool`], the last in DPDK's own: set up at the start, never allocated
+//! after.
+//!
+//! [`capture`] puts a copier around any of them, and writes what crosses it to a file.
 //!
 //! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
 //! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
 //! they and a device's were taken, and [`mod@core`] which processor core polls.
 //! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
-//! All unsafe code of this crate is in one private module, `sys`.
+//! All unsafe code of this crate is in one private module, `sys`, and in those of `dpdk` that are named after a
+//! noun of DPDK's.
 //!
 //! Linux only.
 
@@ -25,6 +29,8 @@ mod checksums;
 pub mod clock;
 pub mod clock_service;
 pub mod core;
+#[cfg(feature = "dpdk")]
+pub mod dpdk;
 #[cfg(test)]
 mod frames;
 pub mod host_counter;

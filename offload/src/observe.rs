@@ -283,6 +283,8 @@ counters! {
     rx_flow_not_ours
     /// Frames that the device refused to send.
     tx_errors
+    /// Frames whose checksums the driver refused to finish: finished in software.
+    tx_offload_refused
     /// Times that the device took less than it was given.
     tx_busy
     /// Times that no transmit buffer was free.

@@ -188,6 +188,24 @@ fn enter_namespace() -> Result<Control, TapError> {
     Ok(control)
 }
 
+/// The kernel's end of a TAP that another driver has made, brought up, and given [`KERNEL_ADDR`] if it has no
+/// address.
+///
+/// # Errors
+/// There is no such interface, or it may not be changed.
+pub fn adopt(name: &str) -> Result<KernelSide, TapError> {
+    let name = Name::parse(name)?;
+    let control = Control::open()?;
+    let found = control.address(&name)?;
+    let (addr, prefix_len) = found.unwrap_or((KERNEL_ADDR, KERNEL_PREFIX_LEN));
+    if found.is_none() {
+        control.set_address(&name, addr, prefix_len)?;
+    }
+    control.bring_up(&name)?;
+    let (mtu, mac) = (control.mtu(&name)?, control.mac(&name)?);
+    Ok(KernelSide { addr, prefix_len, has_addr: true, mtu, mac, existed: true, name })
+}
+
 fn open_tun() -> Result<File, TapError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
@@ -236,7 +254,7 @@ fn prepare(file: &File) -> io::Result<()> {
 
 /// A hardware address of our own beside the kernel's, the same for the same TAP: locally
 /// administered (IEEE 802, 8.4), never the kernel's.
-fn mac_beside(kernel: [u8; 6]) -> [u8; 6] {
+pub(crate) fn mac_beside(kernel: [u8; 6]) -> [u8; 6] {
     let [_, _, _, x, y, z] = kernel;
     let ours = [0x02, b'f', b'x', x, y, z];
     if ours == kernel { [0x02, b'f', b'x', x, y, z ^ 1] } else { ours }

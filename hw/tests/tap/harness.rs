@@ -14,8 +14,13 @@ const SKIPPED: i32 = 77;
 
 /// Ends the test's process: it cannot be run here, and this is why. The reason is printed, and
 /// written into the file that `FIXWIRE_SKIPS` names, where the test script collects them.
+#[allow(dead_code, reason = "not every suite can be skipped")]
 pub(crate) fn skip(reason: &str) -> ! {
-    let line = format!("hw/tests/tap: {}: {reason}", env::args().nth(2).unwrap_or_default());
+    let line = format!(
+        "{}: {}: {reason}",
+        env!("CARGO_CRATE_NAME"),
+        env::args().nth(2).unwrap_or_default()
+    );
     eprintln!("SKIPPED {line}");
     if let Some(path) = env::var_os("FIXWIRE_SKIPS")
         && let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path)

@@ -1,0 +1,311 @@
+//! A port from probe to run, in its driver's order.
+
+use std::rc::Rc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fixwire_offload::Plan;
+use fixwire_offload::capability::Capability;
+use fixwire_offload::device::Backend;
+use fixwire_offload::driver::IsolationOrder;
+use fixwire_offload::flow::{FlowLimits, RuleSet};
+use fixwire_offload::nic::BURST_MAX;
+use fixwire_offload::observe::NicCounters;
+use fixwire_offload::plan::{Advert, Capabilities, Provider};
+use fixwire_offload::profile::{NumaNode, Profile, Queues};
+use fixwire_offload::stamp::{ClockInfo, Domain};
+
+use super::clock;
+use super::eal::{Eal, Memory};
+use super::error::DpdkError;
+use super::flow::{self, Rules};
+use super::mempool::Mempool;
+use super::nic::DpdkNic;
+use super::offloads::{self, CLOCK, Listen};
+use super::port::{Config, Info, Port};
+use super::spec::DeviceSpec;
+use crate::pool::LINK_LEN_MAX;
+
+/// How long the start waits for the link.
+const LINK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// For how long a counter is watched whose rate nobody tells.
+const RATE_MEASURED_FOR: Duration = Duration::from_millis(50);
+
+/// A port that was found and does not run yet.
+#[derive(Debug)]
+pub struct DpdkBackend {
+    // Before the pools, and all before the environment that they lie in.
+    rules: Rules,
+    port: Port,
+    pools: Option<Pools>,
+    spec: DeviceSpec,
+    info: Info,
+    has_rules: bool,
+    queues: Queues,
+    frames: usize,
+    node: Option<u16>,
+    isolated: bool,
+    listen: Listen,
+    leaves_sums: bool,
+}
+
+#[derive(Debug)]
+struct Pools {
+    rx: Mempool,
+    tx: Mempool,
+}
+
+impl DpdkBackend {
+    /// Starts DPDK for one device, and finds its port. What frames and queues it is to have, and what its driver is
+    /// told, stands in `profile`.
+    ///
+    /// # Errors
+    /// DPDK does not start, or has no such port.
+    pub fn open(
+        spec: DeviceSpec,
+        memory: Memory,
+        profile: &Profile,
+    ) -> Result<DpdkBackend, DpdkError> {
+        let spec = spec.with_args(&profile.devargs);
+        let eal = Eal::start(&spec, memory)?;
+        let port = Port::named(&eal, spec.name()).ok_or_else(|| no_port(&spec))?;
+        let info = port.info()?;
+        let node = match profile.numa_node {
+            NumaNode::Auto => info.node,
+            NumaNode::Any => None,
+            NumaNode::Number(node) => Some(node),
+        };
+        Ok(DpdkBackend {
+            rules: Rules::none(port.id()),
+            has_rules: flow::has_rules(port.id()),
+            port,
+            pools: None,
+            spec,
+            info,
+            queues: profile.queues,
+            frames: profile.frames,
+            node,
+            isolated: false,
+            listen: Listen::default(),
+            leaves_sums: false,
+        })
+    }
+
+    /// The device, as DPDK was told of it.
+    pub fn spec(&self) -> &DeviceSpec {
+        &self.spec
+    }
+
+    /// Its driver, as DPDK names it.
+    pub fn driver(&self) -> &str {
+        &self.info.driver
+    }
+
+    /// Which memory frames lie in.
+    pub fn memory(&self) -> Memory {
+        self.port.eal().memory()
+    }
+
+    /// The hardware address that our frames come from: the port's, or one beside it where the kernel's end of the
+    /// line has the port's own.
+    pub fn mac(&self) -> [u8; 6] {
+        let mac = self.port.mac();
+        if self.info.driver == "net_tap" { crate::tap::mac_beside(mac) } else { mac }
+    }
+
+    /// The largest IP packet, in bytes.
+    pub fn mtu(&self) -> usize {
+        self.port.mtu() as usize
+    }
+
+    /// The pools of both directions. A ring holds its descriptors' worth of them, and neither can starve the other.
+    fn pools(&mut self) -> Result<&Pools, DpdkError> {
+        if self.pools.is_none() {
+            let room = self.mtu() + LINK_LEN_MAX;
+            let room = u16::try_from(room.next_multiple_of(64).max(2048)).unwrap_or(u16::MAX);
+            let half = self.frames / 2;
+            let of = |descriptors: u16, queues: u16| {
+                let in_rings = usize::from(descriptors) * usize::from(queues);
+                u32::try_from(half.max(in_rings + 4 * BURST_MAX)).unwrap_or(u32::MAX)
+            };
+            let Queues { rx, tx, rx_descriptors, tx_descriptors } = self.queues;
+            let eal = Rc::clone(self.port.eal());
+            let pool = |way: &str, frames| {
+                Mempool::new(
+                    &eal,
+                    &format!("fixwire-{way}-{}", self.port.id()),
+                    frames,
+                    room,
+                    self.node,
+                )
+            };
+            let rx = pool("rx", of(rx_descriptors, rx))?;
+            let tx = pool("tx", of(tx_descriptors, tx))?;
+            self.pools = Some(Pools { rx, tx });
+        }
+        self.pools.as_ref().ok_or_else(|| no_port(&self.spec))
+    }
+
+    fn refuse_too_many_queues(&self) -> Result<(), DpdkError> {
+        let Info { rx_queues_max, tx_queues_max, .. } = self.info;
+        let sides = [
+            ("receive", rx_queues_max, self.queues.rx),
+            ("transmit", tx_queues_max, self.queues.tx),
+        ];
+        for (what, max, asked) in sides {
+            if asked > max {
+                return Err(DpdkError::Queues {
+                    port: self.port.name().to_owned(),
+                    what,
+                    max,
+                    asked,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the port is configured, for drivers that isolate; says what is refused.
+    fn isolate(&mut self, plan: &Plan) -> Option<(Capability, String)> {
+        let isolated = plan.uses(Capability::FlowIsolation);
+        if !isolated && !self.isolated {
+            return None;
+        }
+        match flow::isolate(self.port.id(), isolated) {
+            Ok(()) => {
+                self.isolated = isolated;
+                None
+            }
+            Err(why) => Some((Capability::FlowIsolation, why)),
+        }
+    }
+}
+
+fn no_port(spec: &DeviceSpec) -> DpdkError {
+    let remedy = if spec.is_pci() {
+        "bind it to vfio-pci (`dpdk-devbind.py -b vfio-pci ADDRESS`), or for mlx5 install rdma-core and leave \
+         it with the kernel"
+    } else {
+        "look whether DPDK has that driver (librte_net_*.so), and what it said above"
+    };
+    DpdkError::NoPort { device: spec.name().to_owned(), remedy: remedy.to_owned() }
+}
+
+impl Backend for DpdkBackend {
+    type Nic = DpdkNic;
+    type Error = DpdkError;
+
+    fn name(&self) -> String {
+        format!("dpdk:{}", self.spec.name())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = offloads::capabilities(&self.info);
+        if self.has_rules {
+            let by = Provider::Nic;
+            let taken = "rte_flow: the driver has the last word on each rule";
+            for capability in [
+                Capability::FlowSteering,
+                Capability::FlowMasked,
+                Capability::FlowDrop,
+                Capability::FlowMark,
+                Capability::FlowCount,
+            ] {
+                capabilities = capabilities.with(capability, Advert { by, how: taken });
+            }
+            capabilities.flow =
+                FlowLimits { device: "this port", queues: self.queues.rx, ..FlowLimits::SOFTWARE };
+            if capabilities.driver.isolation == IsolationOrder::Never {
+                capabilities.flow.isolation = false;
+            } else {
+                let how = "rte_flow_isolate";
+                capabilities = capabilities.with(Capability::FlowIsolation, Advert { by, how });
+            }
+        }
+        capabilities
+    }
+
+    fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
+        self.refuse_too_many_queues()?;
+        let mut refused = Vec::from_iter(self.isolate(plan));
+        let (mut rx_offloads, tx_offloads) = offloads::asked(plan);
+        let mut stamp = None;
+        if plan.uses(Capability::RxTimestamp) {
+            match clock::register_stamps(Domain::NicTicks) {
+                Ok(stamping) => stamp = Some(stamping),
+                Err(errno) => {
+                    rx_offloads &= !offloads::bits_of(Capability::RxTimestamp).0;
+                    refused.push((Capability::RxTimestamp, format!("no room in mbufs: {errno}")));
+                }
+            }
+        }
+        let Queues { rx, tx, rx_descriptors, tx_descriptors } = self.queues;
+        let config = Config {
+            rx_queues: rx,
+            tx_queues: tx,
+            rx_descriptors,
+            tx_descriptors,
+            // A port that is asked for what it has not refuses all.
+            rx_offloads: rx_offloads & self.info.rx_offloads,
+            tx_offloads: tx_offloads & self.info.tx_offloads,
+        };
+        self.pools()?;
+        let Some(pools) = &self.pools else { return Err(no_port(&self.spec)) };
+        self.port.configure(&config, &pools.rx)?;
+        self.listen = Listen {
+            ipv4: plan.uses(Capability::RxIpv4Checksum),
+            tcp: plan.uses(Capability::RxTcpChecksum),
+            mark: plan.uses(Capability::FlowMark),
+            stamp,
+        };
+        self.leaves_sums =
+            plan.uses(Capability::TxIpv4Checksum) || plan.uses(Capability::TxTcpChecksum);
+        Ok(refused)
+    }
+
+    fn start(&mut self) -> Result<(), DpdkError> {
+        self.port.start()?;
+        if self.mac() != self.port.mac() {
+            self.port.listen_to_all()?;
+        }
+        let waited = Instant::now();
+        while !self.port.is_up() && waited.elapsed() < LINK_WAIT_MAX {
+            sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), DpdkError> {
+        // Without RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP rules are to go before the port stops.
+        self.rules.withdraw();
+        self.port.stop()
+    }
+
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
+        self.rules.install(rules)
+    }
+
+    fn run(self) -> DpdkNic {
+        let clock = self.listen.stamp.map(|stamp| ClockInfo {
+            id: CLOCK,
+            domain: stamp.domain,
+            ticks_per_s: rate(self.port.id()),
+            bits: u64::BITS,
+        });
+        let (mac, mtu) = (self.mac(), self.mtu());
+        let DpdkBackend { rules, port, pools, listen, leaves_sums, .. } = self;
+        let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
+        let counters = NicCounters::default();
+        DpdkNic { rules, port, rx, tx, listen, leaves_sums, clock, mac, mtu, counters }
+    }
+}
+
+/// Ticks per second of a port's counter; 0 where its driver does not read it.
+fn rate(port: u16) -> u64 {
+    let begun = Instant::now();
+    let Some(first) = clock::read(port) else { return 0 };
+    sleep(RATE_MEASURED_FOR);
+    let ticks = clock::read(port).map_or(0, |last| last.wrapping_sub(first));
+    let ns = begun.elapsed().as_nanos().max(1);
+    u64::try_from(u128::from(ticks) * 1_000_000_000 / ns).unwrap_or(0)
+}

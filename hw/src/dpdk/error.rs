@@ -1,0 +1,96 @@
+//! What can go wrong with a DPDK port, and what to do about it, a sentence each.
+
+use std::fmt;
+
+/// An error number of DPDK's, in its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub(super) i32);
+
+impl Errno {
+    /// Of what a call returned: DPDK gives the number itself or its negative.
+    pub(super) const fn of(answer: i32) -> Errno {
+        Errno(answer.abs())
+    }
+
+    /// The number, positive.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::io::Error::from_raw_os_error(self.0).fmt(f)
+    }
+}
+
+/// Why there is no port, or it does not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum DpdkError {
+    /// What was named is no device.
+    #[error(
+        "`{text}` names no DPDK device: {why}; write a PCI address (0000:3b:00.0) or a virtual device \
+         (net_tap0,iface=dtap0)"
+    )]
+    NotADevice {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// DPDK is started once in a process.
+    #[error("DPDK was started in this process before, and starts once; start another process")]
+    StartedBefore,
+    /// DPDK did not start.
+    #[error("DPDK did not start ({errno}); {remedy}")]
+    NotStarted {
+        /// Its reason.
+        errno: Errno,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// DPDK started, and the device is not there.
+    #[error("DPDK has no port for `{device}`; {remedy}")]
+    NoPort {
+        /// What was asked for.
+        device: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// More queues than the device has.
+    #[error(
+        "{port} has {max} {what} queues, and the profile asks for {asked}; write {max} or fewer"
+    )]
+    Queues {
+        /// The port.
+        port: String,
+        /// Which.
+        what: &'static str,
+        /// How many it has.
+        max: u16,
+        /// How many were asked for.
+        asked: u16,
+    },
+    /// No memory for frames.
+    #[error("no memory for {frames} frames of {room} bytes ({errno}); {remedy}")]
+    NoMemory {
+        /// How many.
+        frames: u32,
+        /// Of how many bytes each.
+        room: u16,
+        /// DPDK's reason.
+        errno: Errno,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A step that the driver did not take.
+    #[error("{port}: {what}: {errno}")]
+    Failed {
+        /// The port.
+        port: String,
+        /// What was tried.
+        what: &'static str,
+        /// Its reason.
+        errno: Errno,
+    },
+}

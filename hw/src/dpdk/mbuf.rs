@@ -1,0 +1,178 @@
+//! A buffer of a pool's, with what a driver says of the frame in it (rte_mbuf.h).
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem;
+use std::ptr::NonNull;
+use std::slice;
+
+use dpdk_sys as ffi;
+
+/// A buffer, or a chain of them, that goes back to its pool when dropped.
+pub(super) struct Mbuf(NonNull<ffi::rte_mbuf>);
+
+/// Lengths and flags of a frame to send, as a driver wants them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TxFlags {
+    pub(super) ol_flags: u64,
+    pub(super) l2_len: u8,
+    pub(super) l3_len: u8,
+    pub(super) l4_len: u8,
+}
+
+/// The word of an mbuf that holds the lengths of headers: 7 bits of the link's, 9 of the network's, 8 of the
+/// transport's (`tx_offload`).
+const L2_LEN_BITS: u32 = 7;
+const L3_LEN_BITS: u32 = 9;
+
+impl Mbuf {
+    /// Takes over a buffer.
+    ///
+    /// # Safety
+    /// It is an mbuf of a pool that lives or was left, and nobody else's.
+    pub(super) unsafe fn own(raw: NonNull<ffi::rte_mbuf>) -> Mbuf {
+        Mbuf(raw)
+    }
+
+    /// A driver has it.
+    #[inline]
+    pub(super) fn give_away(self) {
+        mem::forget(self);
+    }
+
+    #[inline]
+    pub(super) fn as_ptr(&self) -> *mut ffi::rte_mbuf {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    fn head(&self) -> &ffi::rte_mbuf {
+        // SAFETY: an owned mbuf is valid, and nobody else changes it.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    fn head_mut(&mut self) -> &mut ffi::rte_mbuf {
+        // SAFETY: an owned mbuf is valid, and nobody else looks at it.
+        unsafe { self.0.as_mut() }
+    }
+
+    /// What the driver says of it (`RTE_MBUF_F_*`).
+    #[inline]
+    pub(super) fn ol_flags(&self) -> u64 {
+        self.head().ol_flags
+    }
+
+    /// What the driver takes it for (`RTE_PTYPE_*`).
+    #[inline]
+    pub(super) fn packet_type(&self) -> u32 {
+        // SAFETY: every bit pattern of the union's first word is a number.
+        unsafe { self.head().__bindgen_anon_1.packet_type }
+    }
+
+    /// The VLAN tag that was stripped, where the flags say so.
+    #[inline]
+    pub(super) fn vlan_tci(&self) -> u16 {
+        self.head().vlan_tci
+    }
+
+    /// The mark of a rule, where the flags say so.
+    #[inline]
+    pub(super) fn mark(&self) -> u32 {
+        // SAFETY: every bit pattern of the union is a hash.
+        let hash = unsafe { self.head().__bindgen_anon_2.hash };
+        // SAFETY: every bit pattern of a hash is a director's.
+        unsafe { hash.fdir.hi }
+    }
+
+    /// A number of 64 bits that was put at `offset`, as `rte_mbuf_dynfield_lookup` gives it.
+    #[inline]
+    pub(super) fn dynamic_u64(&self, offset: DynamicField) -> u64 {
+        let at = self.0.as_ptr().cast::<u8>().wrapping_add(offset.0);
+        // SAFETY: a `DynamicField` lies within an mbuf, with eight bytes behind it; aligned or not.
+        unsafe { at.cast::<u64>().read_unaligned() }
+    }
+
+    /// How many buffers the frame lies in.
+    #[inline]
+    pub(super) fn segments(&self) -> usize {
+        usize::from(self.head().nb_segs)
+    }
+
+    /// The whole frame's length in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.head().pkt_len as usize
+    }
+
+    /// The bytes of buffer `index` of the chain; empty past the last.
+    #[inline]
+    pub(super) fn segment(&self, index: usize) -> &[u8] {
+        let mut at = self.head();
+        for _ in 0..index {
+            // SAFETY: the next of a chain is null or an mbuf that belongs to the same owner.
+            let Some(next) = (unsafe { at.next.as_ref() }) else { return &[] };
+            at = next;
+        }
+        let data = at.buf_addr.cast::<u8>().wrapping_add(usize::from(at.data_off));
+        // SAFETY: so many bytes from the data's offset on are the buffer's, and written.
+        unsafe { slice::from_raw_parts(data, usize::from(at.data_len)) }
+    }
+
+    /// The first buffer's room, from the data's offset to its end.
+    #[inline]
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        let head = self.head();
+        let data = head.buf_addr.cast::<u8>().wrapping_add(usize::from(head.data_off));
+        let len = usize::from(head.buf_len - head.data_off);
+        // SAFETY: from the data's offset to the buffer's end is the buffer's own memory, which DPDK zeroed
+        // when it was mapped and which only ever held bytes.
+        unsafe { slice::from_raw_parts_mut(data, len) }
+    }
+
+    /// Makes the first `len` bytes of a single buffer the frame.
+    #[inline]
+    pub(super) fn set_len(&mut self, len: u16) {
+        let head = self.head_mut();
+        head.data_len = len.min(head.buf_len - head.data_off);
+        head.pkt_len = u32::from(head.data_len);
+    }
+
+    /// What the driver is to do with it.
+    #[inline]
+    pub(super) fn set_tx(&mut self, flags: TxFlags) {
+        let TxFlags { ol_flags, l2_len, l3_len, l4_len } = flags;
+        let lens = u64::from(l2_len)
+            | u64::from(l3_len) << L2_LEN_BITS
+            | u64::from(l4_len) << (L2_LEN_BITS + L3_LEN_BITS);
+        let head = self.head_mut();
+        head.ol_flags = ol_flags;
+        head.__bindgen_anon_3 = ffi::rte_mbuf__bindgen_ty_3 { tx_offload: lens };
+    }
+}
+
+impl Drop for Mbuf {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: it is owned, and never used again.
+        unsafe { ffi::rte_pktmbuf_free(self.0.as_ptr()) };
+    }
+}
+
+impl fmt::Debug for Mbuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mbuf({} bytes in {})", self.len(), self.segments())
+    }
+}
+
+/// Where in every mbuf a field of eight bytes lies that was registered while DPDK ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DynamicField(usize);
+
+impl DynamicField {
+    /// Of what DPDK registered, if eight bytes of an mbuf are there.
+    pub(super) fn at(offset: i32) -> Option<DynamicField> {
+        let offset = usize::try_from(offset).ok()?;
+        (offset + 8 <= mem::size_of::<ffi::rte_mbuf>()).then_some(DynamicField(offset))
+    }
+}

@@ -1,0 +1,90 @@
+//! A pool of frames' buffers, in memory that devices reach (rte_mempool.h, rte_mbuf.h).
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::fmt;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use dpdk_sys as ffi;
+
+use super::eal::{self, Eal, Memory};
+use super::error::DpdkError;
+use super::mbuf::Mbuf;
+
+/// Buffers that a core keeps at hand, so as not to ask the pool for each.
+const CACHE: u32 = 64;
+/// The most nodes of memory; beyond is "any".
+const ANY_NODE: i32 = -1;
+
+/// A pool. Its buffers may outlive it: then its memory stays to the end of the process.
+pub(super) struct Mempool {
+    raw: NonNull<ffi::rte_mempool>,
+    // After the pool, by the order of fields: it is in its memory.
+    _eal: Rc<Eal>,
+}
+
+impl Mempool {
+    /// `frames` buffers of `room` bytes behind the headroom, near memory node `node`.
+    pub(super) fn new(
+        eal: &Rc<Eal>,
+        name: &str,
+        frames: u32,
+        room: u16,
+        node: Option<u16>,
+    ) -> Result<Mempool, DpdkError> {
+        let c_name = CString::new(name).unwrap_or_default();
+        let whole = room.saturating_add(ffi::RTE_PKTMBUF_HEADROOM as u16);
+        let node = node.map_or(ANY_NODE, i32::from);
+        // SAFETY: the name is a C string; DPDK runs for as long as `eal` is held.
+        let raw =
+            unsafe { ffi::rte_pktmbuf_pool_create(c_name.as_ptr(), frames, CACHE, 0, whole, node) };
+        let raw = NonNull::new(raw).ok_or_else(|| DpdkError::NoMemory {
+            frames,
+            room: whole,
+            errno: eal::errno(),
+            remedy: match eal.memory() {
+                Memory::Huge { .. } => "reserve more huge pages: `sysctl vm.nr_hugepages=256`",
+                Memory::Ordinary { .. } => "write fewer `frames` under [buffers] in the profile",
+            },
+        })?;
+        Ok(Mempool { raw, _eal: Rc::clone(eal) })
+    }
+
+    /// An empty buffer, or `None` when every one is in use.
+    #[inline]
+    pub(super) fn take(&self) -> Option<Mbuf> {
+        // SAFETY: the pool lives.
+        let raw = unsafe { ffi::rte_pktmbuf_alloc(self.raw.as_ptr()) };
+        // SAFETY: what `rte_pktmbuf_alloc` gives is the caller's.
+        NonNull::new(raw).map(|raw| unsafe { Mbuf::own(raw) })
+    }
+
+    /// How many buffers are in use: by the device, by frames, or lost.
+    pub(super) fn in_use(&self) -> u32 {
+        // SAFETY: the pool lives.
+        unsafe { ffi::rte_mempool_in_use_count(self.raw.as_ptr()) }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ffi::rte_mempool {
+        self.raw.as_ptr()
+    }
+}
+
+impl Drop for Mempool {
+    fn drop(&mut self) {
+        if self.in_use() > 0 {
+            // Frames that outlive their device still point into it.
+            Eal::leave_pool();
+            return;
+        }
+        // SAFETY: none of its buffers is in use, and nobody else has the pool.
+        unsafe { ffi::rte_mempool_free(self.raw.as_ptr()) };
+    }
+}
+
+impl fmt::Debug for Mempool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mempool({} in use)", self.in_use())
+    }
+}

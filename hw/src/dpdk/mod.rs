@@ -1,0 +1,26 @@
+//! Any poll-mode driver of DPDK's as a NIC: one file for each of its nouns, safe types over its calls.
+//!
+//! ```text
+//!  DeviceSpec --> Eal --> Port + Mempool --> DpdkBackend: configure, start, steer --> DpdkNic
+//! ```
+//!
+//! DPDK is started once in a process and belongs to the thread that polls. Frames lie in its memory: an mbuf goes
+//! back to its pool when it is dropped, and is the driver's once it was sent.
+
+mod backend;
+mod clock;
+mod eal;
+mod error;
+mod flow;
+mod mbuf;
+mod mempool;
+mod nic;
+mod offloads;
+mod port;
+mod spec;
+
+pub use backend::DpdkBackend;
+pub use eal::{Eal, Memory, version};
+pub use error::{DpdkError, Errno};
+pub use nic::{DpdkFrame, DpdkNic};
+pub use spec::DeviceSpec;

@@ -1,0 +1,235 @@
+//! Offloads: DPDK's bits and our names for them, both ways, and what a driver says of a received frame.
+
+use dpdk_sys as ffi;
+use fixwire_offload::Plan;
+use fixwire_offload::capability::Capability;
+use fixwire_offload::driver::Driver;
+use fixwire_offload::nic::{Parsed, RxMeta, TxChecksum, TxMeta};
+use fixwire_offload::plan::{Advert, Capabilities, Provider};
+use fixwire_offload::stamp::{ClockId, Domain, RxStamp};
+use fixwire_offload::verdict::Verdict;
+
+use super::mbuf::{DynamicField, Mbuf, TxFlags};
+use super::port::Info;
+use crate::checksums::TCP_CHECKSUM_OFFSET;
+
+/// A port's own clock: there is one.
+pub(super) const CLOCK: ClockId = ClockId(1);
+
+/// An offload that a port says it has by a bit.
+struct Bit {
+    capability: Capability,
+    rx: u64,
+    tx: u64,
+    how: &'static str,
+}
+
+const fn rx(capability: Capability, bit: u32, how: &'static str) -> Bit {
+    Bit { capability, rx: bit as u64, tx: 0, how }
+}
+
+const fn tx(capability: Capability, bit: u32, how: &'static str) -> Bit {
+    Bit { capability, rx: 0, tx: bit as u64, how }
+}
+
+const BITS: [Bit; 9] = [
+    rx(
+        Capability::RxIpv4Checksum,
+        ffi::RTE_ETH_RX_OFFLOAD_IPV4_CKSUM,
+        "RTE_ETH_RX_OFFLOAD_IPV4_CKSUM",
+    ),
+    rx(
+        Capability::RxTcpChecksum,
+        ffi::RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
+        "RTE_ETH_RX_OFFLOAD_TCP_CKSUM",
+    ),
+    tx(
+        Capability::TxIpv4Checksum,
+        ffi::RTE_ETH_TX_OFFLOAD_IPV4_CKSUM,
+        "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM",
+    ),
+    tx(
+        Capability::TxTcpChecksum,
+        ffi::RTE_ETH_TX_OFFLOAD_TCP_CKSUM,
+        "RTE_ETH_TX_OFFLOAD_TCP_CKSUM",
+    ),
+    rx(Capability::RxTimestamp, ffi::RTE_ETH_RX_OFFLOAD_TIMESTAMP, "RTE_ETH_RX_OFFLOAD_TIMESTAMP"),
+    tx(
+        Capability::FastFree,
+        ffi::RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE,
+        "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE",
+    ),
+    rx(Capability::Scatter, ffi::RTE_ETH_RX_OFFLOAD_SCATTER, "RTE_ETH_RX_OFFLOAD_SCATTER"),
+    rx(Capability::Lro, ffi::RTE_ETH_RX_OFFLOAD_TCP_LRO, "RTE_ETH_RX_OFFLOAD_TCP_LRO"),
+    tx(Capability::Tso, ffi::RTE_ETH_TX_OFFLOAD_TCP_TSO, "RTE_ETH_TX_OFFLOAD_TCP_TSO"),
+];
+
+/// Drivers of no hardware: what they do of a NIC's work they do in software.
+const IN_SOFTWARE: [&str; 9] = [
+    "net_af_packet",
+    "net_af_xdp",
+    "net_memif",
+    "net_null",
+    "net_pcap",
+    "net_ring",
+    "net_tap",
+    "net_vhost",
+    "net_virtio_user",
+];
+/// Drivers that hand over sums which the sender never finished, as such.
+const GIVES_NONE: [&str; 3] = ["net_vhost", "net_virtio", "net_virtio_user"];
+
+/// What a port advertises, its flow table apart.
+pub(super) fn capabilities(info: &Info) -> Capabilities {
+    let driver = Driver::named(&info.driver);
+    let by = IN_SOFTWARE
+        .into_iter()
+        .find(|known| *known == info.driver)
+        .map_or(Provider::Nic, Provider::Driver);
+    let mut capabilities = Capabilities::of(driver);
+    for Bit { capability, rx, tx, how } in &BITS {
+        let has = (info.rx_offloads & rx) | (info.tx_offloads & tx) != 0;
+        if has {
+            capabilities = capabilities.with(*capability, Advert { by, how });
+        }
+    }
+    capabilities.gives_none = GIVES_NONE.contains(&info.driver.as_str());
+    capabilities
+}
+
+/// The bits of one capability: receive and transmit.
+pub(super) fn bits_of(capability: Capability) -> (u64, u64) {
+    let found = BITS.iter().find(|bit| bit.capability == capability);
+    found.map_or((0, 0), |bit| (bit.rx, bit.tx))
+}
+
+/// The bits of what the plan leaves to the device: receive and transmit.
+pub(super) fn asked(plan: &Plan) -> (u64, u64) {
+    let used = BITS.iter().filter(|bit| plan.uses(bit.capability));
+    used.fold((0, 0), |(rx, tx), bit| (rx | bit.rx, tx | bit.tx))
+}
+
+/// What is listened to of what a driver says of received frames.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Listen {
+    pub(super) ipv4: bool,
+    pub(super) tcp: bool,
+    pub(super) mark: bool,
+    pub(super) stamp: Option<Stamping>,
+}
+
+/// Where in an mbuf the stamp is, and what says that it is there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamping {
+    pub(super) field: DynamicField,
+    pub(super) flag: u64,
+    pub(super) domain: Domain,
+}
+
+impl Listen {
+    /// What a received frame comes with.
+    #[inline]
+    pub(super) fn meta(&self, mbuf: &Mbuf, queue: u16) -> RxMeta {
+        let flags = mbuf.ol_flags();
+        let mut meta = RxMeta { queue, parsed: parsed(mbuf.packet_type()), ..RxMeta::UNKNOWN };
+        if self.ipv4 {
+            meta.l3 = ipv4_verdict(flags);
+        }
+        if self.tcp {
+            meta.l4 = tcp_verdict(flags);
+            if meta.l4 == Verdict::None {
+                (meta.csum_start, meta.csum_offset) =
+                    (tcp_at(mbuf.segment(0)), TCP_CHECKSUM_OFFSET);
+            }
+        }
+        if flags & u64::from(ffi::RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 {
+            meta.vlan = Some(mbuf.vlan_tci());
+        }
+        if self.mark && flags & u64::from(ffi::RTE_MBUF_F_RX_FDIR_ID) != 0 {
+            meta.mark = Some(mbuf.mark());
+        }
+        if let Some(Stamping { field, flag, domain }) = self.stamp
+            && flags & flag != 0
+        {
+            let ticks = mbuf.dynamic_u64(field);
+            meta.stamp = Some(RxStamp { clock: CLOCK, generation: 0, domain, ticks });
+        }
+        meta
+    }
+}
+
+/// Two bits each, four states (rte_mbuf_core.h).
+#[inline]
+fn ipv4_verdict(flags: u64) -> Verdict {
+    match flags as u32 & ffi::RTE_MBUF_F_RX_IP_CKSUM_MASK {
+        ffi::RTE_MBUF_F_RX_IP_CKSUM_GOOD => Verdict::Good,
+        ffi::RTE_MBUF_F_RX_IP_CKSUM_BAD => Verdict::Bad,
+        // Nobody leaves an IPv4 header unfinished for us: of "none", too, the bytes decide.
+        _ => Verdict::Unknown,
+    }
+}
+
+#[inline]
+fn tcp_verdict(flags: u64) -> Verdict {
+    match flags as u32 & ffi::RTE_MBUF_F_RX_L4_CKSUM_MASK {
+        ffi::RTE_MBUF_F_RX_L4_CKSUM_GOOD => Verdict::Good,
+        ffi::RTE_MBUF_F_RX_L4_CKSUM_BAD => Verdict::Bad,
+        ffi::RTE_MBUF_F_RX_L4_CKSUM_NONE => Verdict::None,
+        _ => Verdict::Unknown,
+    }
+}
+
+#[inline]
+fn parsed(packet_type: u32) -> Parsed {
+    let l3 = packet_type & ffi::RTE_PTYPE_L3_MASK;
+    let l4 = packet_type & ffi::RTE_PTYPE_L4_MASK;
+    if packet_type & (ffi::RTE_PTYPE_L3_MASK | ffi::RTE_PTYPE_L4_MASK) == 0 {
+        return Parsed::Unknown;
+    }
+    let is_ipv4 =
+        [ffi::RTE_PTYPE_L3_IPV4, ffi::RTE_PTYPE_L3_IPV4_EXT, ffi::RTE_PTYPE_L3_IPV4_EXT_UNKNOWN]
+            .contains(&l3);
+    match l4 {
+        ffi::RTE_PTYPE_L4_TCP if is_ipv4 => Parsed::Ipv4Tcp,
+        // It looked no further than the network's header.
+        0 if is_ipv4 => Parsed::Unknown,
+        _ => Parsed::Other,
+    }
+}
+
+/// Where TCP begins in an Ethernet frame with IPv4, whatever tags it has.
+#[inline]
+fn tcp_at(frame: &[u8]) -> u16 {
+    const VLAN: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
+    let mut l3 = 14;
+    while frame.get(l3 - 2..l3).is_some_and(|ethertype| VLAN.iter().any(|tag| ethertype == tag)) {
+        l3 += 4;
+    }
+    let header_len = frame.get(l3).map_or(0, |byte| usize::from(byte & 0x0f) * 4);
+    u16::try_from(l3 + header_len).unwrap_or(u16::MAX)
+}
+
+/// Flags of frames to send, 64 bits each whatever type the headers' numbers come out as.
+#[allow(clippy::unnecessary_cast, reason = "of bits below the 32nd the number is a u32")]
+const TX_IPV4: u64 = ffi::RTE_MBUF_F_TX_IPV4 as u64;
+#[allow(clippy::unnecessary_cast, reason = "the same")]
+const TX_IP_CKSUM: u64 = ffi::RTE_MBUF_F_TX_IP_CKSUM as u64;
+#[allow(clippy::unnecessary_cast, reason = "the same")]
+const TX_TCP_CKSUM: u64 = ffi::RTE_MBUF_F_TX_TCP_CKSUM as u64;
+
+/// What a driver is told of a frame to send.
+#[inline]
+pub(super) fn tx_flags(meta: &TxMeta) -> TxFlags {
+    let (ipv4, tcp) = (meta.ipv4 == TxChecksum::Partial, meta.tcp == TxChecksum::Partial);
+    if !(ipv4 || tcp) {
+        return TxFlags::default();
+    }
+    let mut ol_flags = TX_IPV4;
+    if ipv4 {
+        ol_flags |= TX_IP_CKSUM;
+    }
+    if tcp {
+        ol_flags |= TX_TCP_CKSUM;
+    }
+    TxFlags { ol_flags, l2_len: meta.l2_len, l3_len: meta.l3_len, l4_len: meta.l4_len }
+}

@@ -1,0 +1,145 @@
+//! A device as DPDK names it.
+
+use std::fmt;
+
+use super::error::DpdkError;
+
+/// A device on the command line of DPDK: a PCI address or a virtual device, with arguments to its driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceSpec {
+    kind: Kind,
+    /// Up to the first comma: what DPDK calls the port.
+    name: String,
+    /// After it.
+    args: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pci,
+    Virtual,
+}
+
+impl DeviceSpec {
+    /// Reads `0000:3b:00.0`, `3b:00.0` or `net_tap0`, each with or without `,key=value,...`.
+    ///
+    /// # Errors
+    /// [`DpdkError::NotADevice`], with what is wrong with it.
+    pub fn parse(text: &str) -> Result<DeviceSpec, DpdkError> {
+        let refuse = |why| Err(DpdkError::NotADevice { text: text.to_owned(), why });
+        let (name, args) = text.split_once(',').unwrap_or((text, ""));
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return refuse("it contains white space");
+        }
+        if let Some(name) = pci_address(name) {
+            return Ok(DeviceSpec { kind: Kind::Pci, name, args: args.to_owned() });
+        }
+        let is_virtual = ["net_", "eth_", "crypto_"].iter().any(|kind| name.starts_with(kind));
+        match name {
+            "" => refuse("it is empty"),
+            _ if !is_virtual => {
+                refuse("it is no PCI address, and no driver of virtual devices begins so")
+            }
+            _ if !name.ends_with(|c: char| c.is_ascii_digit()) => {
+                refuse("a virtual device ends with its number, as net_tap0 does")
+            }
+            _ => {
+                Ok(DeviceSpec { kind: Kind::Virtual, name: name.to_owned(), args: args.to_owned() })
+            }
+        }
+    }
+
+    /// The same with the arguments of a profile behind its own.
+    #[must_use]
+    pub fn with_args(mut self, args: &str) -> DeviceSpec {
+        if !args.is_empty() {
+            let comma = if self.args.is_empty() { "" } else { "," };
+            self.args = format!("{}{comma}{args}", self.args);
+        }
+        self
+    }
+
+    /// What DPDK calls the port.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is a device of the bus, which its driver must be bound to.
+    pub fn is_pci(&self) -> bool {
+        self.kind == Kind::Pci
+    }
+
+    /// What its arguments say of `key`.
+    pub fn arg(&self, key: &str) -> Option<&str> {
+        let mut args = self.args.split(',').filter_map(|arg| arg.split_once('='));
+        args.find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// What tells DPDK of it.
+    pub(super) fn eal_args(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Pci => vec!["-a".to_owned(), self.to_string()],
+            Kind::Virtual => vec![format!("--vdev={self}")],
+        }
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let comma = if self.args.is_empty() { "" } else { "," };
+        write!(f, "{}{comma}{}", self.name, self.args)
+    }
+}
+
+/// A PCI address with its domain, if `text` is one: `dddd:bb:dd.f` or `bb:dd.f`.
+fn pci_address(text: &str) -> Option<String> {
+    let whole =
+        if text.matches(':').count() == 1 { format!("0000:{text}") } else { text.to_owned() };
+    let (domain, rest) = whole.split_once(':')?;
+    let (bus, rest) = rest.split_once(':')?;
+    let (device, function) = rest.split_once('.')?;
+    let is_hex = |text: &str, len| text.len() == len && text.chars().all(|c| c.is_ascii_hexdigit());
+    let is_address = is_hex(domain, 4) && is_hex(bus, 2) && is_hex(device, 2);
+    (is_address && matches!(function.as_bytes(), [b'0'..=b'7'])).then(|| whole.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_as_dpdk_reads_them() {
+        for (text, name, args) in [
+            ("0000:3b:00.0", "0000:3b:00.0", &["-a", "0000:3b:00.0"][..]),
+            ("3B:00.1", "0000:3b:00.1", &["-a", "0000:3b:00.1"]),
+            ("net_tap0,iface=dtap0", "net_tap0", &["--vdev=net_tap0,iface=dtap0"]),
+            ("net_ring0", "net_ring0", &["--vdev=net_ring0"]),
+        ] {
+            let spec = DeviceSpec::parse(text).unwrap();
+            assert_eq!((spec.name(), spec.is_pci()), (name, args[0] == "-a"), "{text}");
+            assert_eq!(spec.eal_args(), args, "{text}");
+        }
+        let tap = DeviceSpec::parse("net_tap0,iface=dtap0").unwrap();
+        assert_eq!((tap.arg("iface"), tap.arg("mac")), (Some("dtap0"), None));
+        let mlx5 = DeviceSpec::parse("3b:00.0").unwrap().with_args("mprq_en=0,txqs_min_inline=0");
+        assert_eq!(mlx5.eal_args()[1], "0000:3b:00.0,mprq_en=0,txqs_min_inline=0");
+    }
+
+    #[test]
+    fn what_is_no_device_is_refused_with_the_reason() {
+        for (text, why) in [
+            ("", "empty"),
+            ("eth0", "no PCI address"),
+            ("net_tap", "ends with its number"),
+            ("0000:3b:00.9", "no PCI address"),
+            ("0000:3b:0.0", "no PCI address"),
+            ("net_tap0, iface=x", "white space"),
+        ] {
+            let error = DeviceSpec::parse(text).unwrap_err().to_string();
+            assert!(
+                error.contains(why) && error.contains("net_tap0,iface=dtap0"),
+                "{text}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! DPDK's own virtual devices behind the `Nic` trait. Each test is a process: DPDK starts once in one.
+
+mod connectx5;
+#[path = "../tap/harness.rs"]
+mod harness;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use fixwire_hw::dpdk::{DeviceSpec, DpdkBackend, DpdkError, DpdkNic, Memory};
+use fixwire_offload::capability::Capability;
+use fixwire_offload::device::Device;
+use fixwire_offload::flow::{FlowRule, OnMiss, RuleSet};
+use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, Parsed, TxChecksum, TxMeta};
+use fixwire_offload::profile::{Policy, Profile};
+use fixwire_offload::stamp::Domain;
+use fixwire_offload::{Plan, Verdict};
+
+use connectx5::{AsConnectx5, Say};
+use harness::Test;
+
+const TESTS: &[Test] = &[
+    (
+        "what_mbufs_say_becomes_verdicts_marks_and_stamps",
+        what_mbufs_say_becomes_verdicts_marks_and_stamps,
+    ),
+    (
+        "a_ring_gives_back_what_was_sent_in_order_and_loses_no_buffer",
+        a_ring_gives_back_what_was_sent_in_order_and_loses_no_buffer,
+    ),
+    ("buffers_run_out_by_name_and_come_back", buffers_run_out_by_name_and_come_back),
+    ("frames_outlive_their_port", frames_outlive_their_port),
+    (
+        "a_ring_has_no_offload_and_the_plan_says_who_does_it",
+        a_ring_has_no_offload_and_the_plan_says_who_does_it,
+    ),
+    ("what_is_not_there_is_named_with_its_remedy", what_is_not_there_is_named_with_its_remedy),
+    ("dpdk_starts_once", dpdk_starts_once),
+    (
+        "queues_that_a_port_has_not_are_refused_by_number",
+        queues_that_a_port_has_not_are_refused_by_number,
+    ),
+];
+
+fn main() -> ExitCode {
+    harness::run(TESTS)
+}
+
+const LITTLE: Memory = Memory::Ordinary { mib: 128 };
+
+fn open(device: &str, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
+    DpdkBackend::open(DeviceSpec::parse(device)?, LITTLE, profile)
+}
+
+fn up(device: &str, profile: &Profile) -> (DpdkNic, Plan) {
+    let rule = FlowRule::listener("10.9.0.2:9878".parse().unwrap(), 0);
+    let rules = RuleSet::new(vec![rule], OnMiss::Queue(0)).unwrap();
+    let backend = open(device, profile).unwrap();
+    let device = Device::probed(backend).plan(profile, rules).configure().unwrap();
+    device.start().unwrap().steer().unwrap()
+}
+
+fn ring() -> (DpdkNic, Plan) {
+    up("net_ring0", &Profile::all(Policy::Prefer))
+}
+
+fn send(nic: &mut DpdkNic, bytes: &[u8]) {
+    let mut frame = nic.tx_frame().expect("a transmit buffer");
+    frame.space()[..bytes.len()].copy_from_slice(bytes);
+    frame.finish(bytes.len(), TxMeta::default());
+    let mut burst = Burst::new();
+    burst.push(frame);
+    assert_eq!((nic.tx_burst(&mut burst), burst.len()), (1, 0));
+}
+
+fn a_ring_gives_back_what_was_sent_in_order_and_loses_no_buffer() {
+    let (mut nic, _) = ring();
+    assert_eq!((nic.link(), nic.mtu()), (Link::Up, 1500));
+    let before = nic.buffers_in_use();
+    let mut next = 0u32;
+    for number in 0..100_000u32 {
+        let len = 60 + number as usize % 1_455;
+        let bytes: Vec<u8> = (0..len).map(|at| (number as usize + at) as u8).collect();
+        send(&mut nic, &bytes);
+        if number % 7 != 6 {
+            continue;
+        }
+        let mut burst = Burst::new();
+        assert_eq!(nic.rx_burst(&mut burst), 7);
+        for frame in &burst {
+            let len = 60 + next as usize % 1_455;
+            assert_eq!((frame.segments(), frame.bytes().len()), (1, len), "{next}");
+            let is_right = |(at, byte): (usize, &u8)| *byte == (next as usize + at) as u8;
+            assert!(frame.bytes().iter().enumerate().all(is_right), "{next}");
+            assert_eq!(
+                (frame.rx_meta().l3, frame.rx_meta().l4),
+                (Verdict::Unknown, Verdict::Unknown)
+            );
+            next += 1;
+        }
+    }
+    let mut rest = Burst::new();
+    nic.rx_burst(&mut rest);
+    drop(rest);
+    let counters = nic.counters();
+    assert_eq!((counters.rx_frames, counters.tx_frames), (100_000, 100_000));
+    assert_eq!(counters.rx_bytes, counters.tx_bytes);
+    assert_eq!(nic.buffers_in_use(), before);
+    assert_eq!(nic.close(), 0);
+}
+
+fn buffers_run_out_by_name_and_come_back() {
+    let (mut nic, _) = ring();
+    let mut frames = Vec::new();
+    while let Some(frame) = nic.tx_frame() {
+        frames.push(frame);
+    }
+    assert!(frames.len() >= 128, "{}", frames.len());
+    assert_eq!(nic.counters().tx_no_buffer, 1);
+    let had = frames.len();
+    frames.clear();
+    frames.extend(std::iter::from_fn(|| nic.tx_frame()));
+    assert_eq!(frames.len(), had);
+    drop(frames);
+    assert_eq!(nic.close(), 0);
+}
+
+fn frames_outlive_their_port() {
+    let (mut nic, _) = ring();
+    send(&mut nic, &[0x5a; 100]);
+    let mut burst = Burst::new();
+    assert_eq!(nic.rx_burst(&mut burst), 1);
+    assert_eq!(nic.close(), 1, "one is about");
+    assert_eq!(burst[0].bytes(), [0x5a; 100]);
+    drop(burst);
+}
+
+fn a_ring_has_no_offload_and_the_plan_says_who_does_it() {
+    let (nic, plan) = ring();
+    let on_the_path = Capability::ALL.into_iter().filter(|of| of.is_on_the_data_path());
+    let used: BTreeSet<_> = on_the_path.filter(|of| plan.uses(*of)).collect();
+    assert_eq!(used, BTreeSet::new(), "{plan:?}");
+    assert_eq!((plan.nic.as_str(), nic.clock()), ("dpdk:net_ring0", None));
+    let mut frame = { nic }.tx_frame().unwrap();
+    frame.finish(60, TxMeta { tcp: TxChecksum::Full, ..TxMeta::default() });
+    assert_eq!(frame.bytes().len(), 60);
+}
+
+fn what_is_not_there_is_named_with_its_remedy() {
+    let profile = Profile::all(Policy::Prefer);
+    let error = open("0000:7f:1f.7", &profile).unwrap_err();
+    let words = error.to_string();
+    assert!(matches!(error, DpdkError::NoPort { .. } | DpdkError::NotStarted { .. }), "{error:?}");
+    assert!(words.contains("0000:7f:1f.7") || words.contains("DPDK did not start"), "{words}");
+}
+
+fn dpdk_starts_once() {
+    let (nic, _) = ring();
+    drop(nic);
+    let error = open("net_ring1", &Profile::all(Policy::Prefer)).unwrap_err();
+    assert!(matches!(error, DpdkError::StartedBefore), "{error:?}");
+}
+
+fn queues_that_a_port_has_not_are_refused_by_number() {
+    let mut profile = Profile::all(Policy::Prefer);
+    profile.queues.rx = 64;
+    let backend = open("net_ring0", &profile).unwrap();
+    let device = Device::probed(backend).plan(&profile, RuleSet::EMPTY);
+    let words = device.configure().unwrap_err().to_string();
+    assert!(words.contains("receive queues") && words.contains("asks for 64"), "{words}");
+}
+
+fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {
+    let profile = Profile::all(Policy::Prefer);
+    let device = Device::probed(AsConnectx5(open("net_ring0", &profile).unwrap()));
+    let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
+    let (mut nic, plan) = configured.start().unwrap().steer().unwrap();
+    assert!(plan.uses(Capability::RxTimestamp));
+    let all = [
+        (Say::Nothing, Verdict::Unknown, Verdict::Unknown, Parsed::Ipv4Tcp),
+        (Say::Good, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
+        (Say::Bad, Verdict::Bad, Verdict::Bad, Parsed::Ipv4Tcp),
+        // Nobody leaves an IPv4 header unfinished for us.
+        (Say::None, Verdict::Unknown, Verdict::None, Parsed::Ipv4Tcp),
+        (Say::Marked, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
+        (Say::GoodOfOther, Verdict::Good, Verdict::Good, Parsed::Other),
+        (Say::Unstamped, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
+    ];
+    for (number, (say, l3, l4, parsed)) in (0u8..).zip(all) {
+        let mut bytes = [0; 80];
+        (bytes[12], bytes[13]) = (0x08, 0x00);
+        // Read as IPv4, too: a header of 20 bytes or more.
+        (bytes[connectx5::AT], bytes[connectx5::AT + 1]) = (say as u8, number);
+        send(&mut nic, &bytes);
+        let mut burst = Burst::new();
+        assert_eq!(nic.rx_burst(&mut burst), 1);
+        let meta = *burst[0].rx_meta();
+        assert_eq!((meta.l3, meta.l4, meta.parsed), (l3, l4, parsed), "{say:?}");
+        // A mark is heeded where the plan leaves marking to the device, which it does not here.
+        assert_eq!(meta.mark, None, "{say:?}");
+        let stamp = meta.stamp.map(|stamp| (stamp.ticks, stamp.domain));
+        let expected = (say != Say::Unstamped)
+            .then_some((connectx5::FIRST_STAMP + u64::from(number), Domain::NicTicks));
+        assert_eq!(stamp, expected, "{say:?}");
+        if say == Say::None {
+            // The header's length is what the frame's own bytes say.
+            let header_len = u16::from(say as u8 & 0x0f) * 4;
+            assert_eq!((meta.csum_start, meta.csum_offset), (14 + header_len, 16));
+        }
+    }
+    assert_eq!(nic.close(), 0);
+}
