@@ -1,5 +1,6 @@
 //! `fixwire accept`: the engine as the side that others connect to, over its own TCP.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -11,7 +12,7 @@ use fixwire::desk::SessionPlan;
 use fixwire::engine::{Engine, Setup};
 use fixwire::measure::Intervals;
 use fixwire::neighbor::Network;
-use fixwire::offload::device::Device;
+use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
@@ -21,9 +22,11 @@ use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::tap::{TapBackend, namespace};
 use serde_json::{Value, json};
 
-use super::capture::CaptureArgs;
+use super::capture::{Asked, CaptureArgs};
 use super::clock_report::ClockReport;
 use super::clocks::Clocks;
+#[cfg(feature = "dpdk")]
+use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
@@ -75,39 +78,70 @@ enum App {
 pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Accept)?;
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
-    let name = match &args.nic {
-        NicSpec::Tap(name) => Some(name),
-        NicSpec::TapEmbedded => None,
-        NicSpec::Sim(_) => {
-            return Err(Failure::Input(
+    if let NicSpec::Sim(_) = args.nic {
+        return Err(Failure::Input(
                 "nobody can connect to the NIC model, whose wire ends in this process; use `--nic \
                  tap:IFNAME` or `--nic tap`, or trade with an acceptor on the model by `fixwire run \
                  --nic sim`"
                     .into(),
             ));
-        }
-    };
+    }
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
-    let backend = name.map_or_else(TapBackend::embedded, |name| TapBackend::attach(name));
-    let backend = bring_up::tap(backend, &profile)?;
-    let network = bring_up::tap_network(&backend, &settings.network)?;
-    let far = backend.kernel_side().addr;
-    let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
-    let rules = bring_up::rules(&profile, network.addr, network.vlan, &sessions)?;
-    let (nic, plan) = bring_up::start(Device::probed(backend), &profile, rules, args.json)?;
-    let job = Job { args, profile: &profile, network, clock: HostClock::new() };
-    let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
-    match capture {
-        None => job.answer(nic, clocks, None, plan, sessions),
-        Some(asked) => {
-            let (nic, capture) = asked.start(nic, &plan.nic, job.clock, None, clocks.service());
-            job.answer(nic, clocks, Some(capture), plan, sessions)
+    let asked = Wanted { args, profile: &profile, settings: &settings, capture };
+    match &args.nic {
+        #[cfg(feature = "dpdk")]
+        NicSpec::Dpdk(port) => {
+            let opened = dpdk::open(port, &profile, args.json)?;
+            let network = opened.network(&settings.network, &settings.sessions)?;
+            let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            asked.serve_on(Device::probed(opened.backend), network, far)
+        }
+        nic => {
+            let backend = match nic {
+                NicSpec::Tap(name) => TapBackend::attach(name),
+                _ => TapBackend::embedded(),
+            };
+            let backend = bring_up::tap(backend, &profile)?;
+            let network = bring_up::tap_network(&backend, &settings.network)?;
+            let far = backend.kernel_side().addr;
+            asked.serve_on(Device::probed(backend), network, far)
         }
     }
 }
 
+/// What was asked for, before there is a device.
+struct Wanted<'a> {
+    args: &'a AcceptArgs,
+    profile: &'a Profile,
+    settings: &'a SessionFile,
+    capture: Option<Asked>,
+}
+
+impl Wanted<'_> {
+    /// Brings a device up, its engine on `network` and its far side at `far`, and serves.
+    fn serve_on<B: Backend>(
+        self,
+        device: Device<B, Probed>,
+        network: Network,
+        far: Ipv4Addr,
+    ) -> Result<(), Failure> {
+        let Wanted { args, profile, settings, capture } = self;
+        let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
+        let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
+        let (nic, plan) = bring_up::start(device, profile, rules, args.json)?;
+        let job = Job { args, profile, network, clock: HostClock::new() };
+        let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
+        match capture {
+            None => job.answer(nic, clocks, None, plan, sessions),
+            Some(asked) => {
+                let (nic, capture) = asked.start(nic, &plan.nic, job.clock, None, clocks.service());
+                job.answer(nic, clocks, Some(capture), plan, sessions)
+            }
+        }
+    }
+}
 /// Whatever is taken in can be sent back.
 fn with_room_for_echoes(mut session: SessionPlan) -> SessionPlan {
     session.config.send_bytes_max = Echo::SEND_BYTES_MAX;

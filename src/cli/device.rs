@@ -3,12 +3,16 @@
 use fixwire::offload::device::{Backend, Configured, Device, DeviceError, Probed};
 use fixwire::offload::flow::RuleSet;
 use fixwire::offload::plan::{Capabilities, Plan};
+#[cfg(feature = "dpdk")]
+use fixwire::offload::profile::Policy;
 use fixwire::offload::profile::Profile;
 use fixwire::time::Instant;
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::sim::{self, Model, SimBackend, Wire};
 use fixwire_hw::tap::{TapBackend, TapError};
 
+#[cfg(feature = "dpdk")]
+use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::warn;
@@ -52,6 +56,10 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
         NicSpec::TapEmbedded => embedded_tap()?.capabilities(),
         NicSpec::Tap(name) => attached_tap(name)?.capabilities(),
         NicSpec::Sim(model) => Model::named(model).unwrap_or_default().capabilities,
+        #[cfg(feature = "dpdk")]
+        NicSpec::Dpdk(device) => {
+            dpdk::open(device, &Profile::all(Policy::Prefer), true)?.backend.capabilities()
+        }
     })
 }
 

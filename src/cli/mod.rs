@@ -8,6 +8,8 @@ mod clocks;
 mod conformance;
 mod device;
 mod doctor;
+#[cfg(feature = "dpdk")]
+mod dpdk;
 mod drive;
 mod exchange;
 mod failure;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use fixwire::offload::toml_file::nearest;
+#[cfg(feature = "dpdk")]
+use fixwire_hw::dpdk::DeviceSpec;
 use fixwire_hw::sim::models;
 
 /// The model that does everything, and the word before any other's name.
@@ -18,6 +20,9 @@ pub(crate) enum NicSpec {
     Tap(String),
     /// A NIC model on a wire in memory.
     Sim(&'static str),
+    /// A port of DPDK's.
+    #[cfg(feature = "dpdk")]
+    Dpdk(DeviceSpec),
 }
 
 impl NicSpec {
@@ -31,6 +36,8 @@ impl NicSpec {
         match self {
             NicSpec::TapEmbedded | NicSpec::Tap(_) => "tap",
             NicSpec::Sim(model) => model,
+            #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) => profile_of(device),
         }
     }
 }
@@ -42,6 +49,8 @@ impl fmt::Display for NicSpec {
             NicSpec::Tap(name) => write!(f, "tap:{name}"),
             NicSpec::Sim(SIM) => f.write_str(SIM),
             NicSpec::Sim(model) => write!(f, "{SIM}:{model}"),
+            #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) => write!(f, "dpdk:{device}"),
         }
     }
 }
@@ -63,10 +72,30 @@ impl FromStr for NicSpec {
                 Some(known) => Ok(NicSpec::Sim(known)),
                 None => Err(format!("there is no NIC model `{model}`; {}", nearest(model, models::names()))),
             },
-            ("dpdk" | "pcap" | "rtl", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
+            #[cfg(feature = "dpdk")]
+            ("dpdk", Some(device)) => {
+                DeviceSpec::parse(device).map(NicSpec::Dpdk).map_err(|error| error.to_string())
+            }
+            #[cfg(not(feature = "dpdk"))]
+            ("dpdk", Some(_)) => Err("this fixwire was built without DPDK; build it by `cargo build --release --features dpdk`, or use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`".into()),
+            ("dpdk", None) => Err("a device must follow `dpdk:`, such as dpdk:0000:3b:00.0 or dpdk:net_tap0,iface=dtap0".into()),
+            ("pcap" | "rtl", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
             _ => Err(format!("`{text}` names no device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
         }
     }
+}
+
+/// The built-in profile for a virtual device's driver. Of a NIC the driver shows once DPDK runs.
+#[cfg(feature = "dpdk")]
+fn profile_of(device: &DeviceSpec) -> &'static str {
+    let known = [
+        ("net_tap", "tap"),
+        ("net_af_packet", "af_packet"),
+        ("net_af_xdp", "af_xdp"),
+        ("net_virtio_user", "virtio"),
+    ];
+    let found = known.into_iter().find(|(driver, _)| device.name().starts_with(driver));
+    found.map_or("default", |(_, profile)| profile)
 }
 
 #[cfg(test)]

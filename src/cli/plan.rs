@@ -14,6 +14,8 @@ use fixwire::offload::profile::Profile;
 use serde_json::{Value, json};
 
 use super::device::{self, Refused};
+#[cfg(feature = "dpdk")]
+use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::session_file::{Purpose, SessionFile};
@@ -57,6 +59,10 @@ pub(crate) fn command(args: &PlanArgs) -> Result<(), Failure> {
     match &args.nic {
         NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, args),
         NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, args),
+        #[cfg(feature = "dpdk")]
+        NicSpec::Dpdk(port) => {
+            show(Device::probed(dpdk::open(port, &profile, args.json)?.backend), &profile, args)
+        }
         NicSpec::Sim(model) => show(Device::probed(device::sim(model, &profile).0), &profile, args),
     }
 }

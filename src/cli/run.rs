@@ -18,12 +18,16 @@ use fixwire::time::{Clock, Instant};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::capture::Capture;
 use fixwire_hw::clock::HostClock;
+#[cfg(feature = "dpdk")]
+use fixwire_hw::dpdk::DeviceSpec;
 use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::TapBackend;
 
 use super::capture::{Asked, CaptureArgs};
 use super::clocks::Clocks;
+#[cfg(feature = "dpdk")]
+use super::dpdk;
 use super::drive::{self, Watch};
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
@@ -85,6 +89,8 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
         NicSpec::Sim(model) => return job.on_sim(model, &profile, None, capture),
+        #[cfg(feature = "dpdk")]
+        NicSpec::Dpdk(port) => return job.on_dpdk(port, &profile, capture),
     };
     match backend {
         Err(error) if error.forbidden_by_machine() && args.nic.is_none() => {
@@ -108,6 +114,14 @@ struct Place<'a> {
     clock: HostClock,
     clocks: Clocks,
     instead_of: Option<&'a str>,
+}
+
+/// A device that runs, and what is to be traded on it.
+struct Running<N> {
+    nic: N,
+    plan: Plan,
+    network: Network,
+    sessions: Vec<SessionPlan>,
 }
 
 /// What was asked for.
@@ -135,8 +149,43 @@ impl Job<'_> {
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
+        let running = Running { nic, plan, network, sessions };
+        self.on_host(running, profile, embedded.then_some(far), capture)
+    }
+
+    /// On a port of DPDK's: with the built-in exchange on the kernel's side where that is its line, with
+    /// whoever is there where it is not.
+    #[cfg(feature = "dpdk")]
+    fn on_dpdk(
+        &self,
+        port: &DeviceSpec,
+        profile: &Profile,
+        capture: Option<Asked>,
+    ) -> Result<(), Failure> {
+        let opened = dpdk::open(port, profile, self.args.json)?;
+        let network = opened.network(&self.settings.network, &self.settings.sessions)?;
+        let far = opened.far();
+        let at = far.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, at)?;
+        let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
+        let device = Device::probed(opened.backend);
+        let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
+        let running = Running { nic, plan, network, sessions };
+        self.on_host(running, profile, far, capture)
+    }
+
+    /// On a device that runs: with the built-in exchange at `kernel`, its far side in a namespace of our own,
+    /// or with whoever is there.
+    fn on_host<N: Nic>(
+        &self,
+        running: Running<N>,
+        profile: &Profile,
+        kernel: Option<Ipv4Addr>,
+        capture: Option<Asked>,
+    ) -> Result<(), Failure> {
+        let Running { nic, plan, network, sessions } = running;
         let clock = HostClock::new();
-        if embedded {
+        if let Some(far) = kernel {
             self.start_exchanges(far, clock)?;
         }
         let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);

@@ -67,6 +67,11 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
              `tap` for a pair of our own",
             args.nic
         ))),
+        #[cfg(feature = "dpdk")]
+        (NicSpec::Dpdk(_), None) => Err(Failure::Input(format!(
+            "{} has no peer that is probed from here; use `sim:MODEL` or `tap`",
+            args.nic
+        ))),
         (nic, Some(peer)) => Err(Failure::Input(format!(
             "{peer} cannot be joined to {nic}; a `sim:MODEL` is joined to another, a `tap:IFNAME` to another, \
              and `tap` makes its own peer"

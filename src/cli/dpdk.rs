@@ -1,0 +1,101 @@
+//! `dpdk:...`: any poll-mode driver of DPDK's, with the kernel behind it where that is its line.
+
+use std::net::Ipv4Addr;
+
+use fixwire::neighbor::Network;
+use fixwire::offload::profile::Profile;
+use fixwire::wire::ethernet::Mac;
+use fixwire_hw::dpdk::{self, DeviceSpec, DpdkBackend, DpdkError, Memory};
+use fixwire_hw::tap::{self, KernelSide, namespace};
+
+use super::bring_up;
+use super::device;
+use super::failure::Failure;
+use super::say;
+use super::session_file::{NetworkSettings, SessionSettings, Side};
+
+/// A port that was found.
+pub(crate) struct Opened {
+    pub(crate) backend: DpdkBackend,
+    /// The kernel's end of its line, in a namespace of ours.
+    pub(crate) kernel: Option<KernelSide>,
+}
+
+/// Starts DPDK. A TAP of its is made in a namespace of our own, as fixwire's own TAP is: no root is needed.
+pub(crate) fn open(device: &DeviceSpec, profile: &Profile, json: bool) -> Result<Opened, Failure> {
+    let iface = kernel_interface(device);
+    if iface.is_some() {
+        namespace::enter().map_err(|error| device::tap_failure(&error))?;
+    }
+    let backend = DpdkBackend::open(device.clone(), Memory::best(), profile).map_err(failure)?;
+    if !json {
+        say(format_args!(
+            "{}: driver {}, DPDK {}; frames lie in {}",
+            device.name(),
+            backend.driver(),
+            dpdk::version(),
+            backend.memory()
+        ));
+    }
+    let kernel = iface
+        .map(|name| tap::adopt(&name))
+        .transpose()
+        .map_err(|error| device::tap_failure(&error))?;
+    Ok(Opened { backend, kernel })
+}
+
+/// The interface that a driver makes in the kernel, by name.
+fn kernel_interface(device: &DeviceSpec) -> Option<String> {
+    let number = device.name().strip_prefix("net_tap")?;
+    Some(device.arg("iface").map_or_else(|| format!("dtap{number}"), str::to_owned))
+}
+
+impl Opened {
+    /// The far side's address, where it is the kernel's.
+    pub(crate) fn far(&self) -> Option<Ipv4Addr> {
+        self.kernel.as_ref().map(|kernel| kernel.addr)
+    }
+
+    /// The engine's place on the network: beside the kernel, or where the settings say.
+    pub(crate) fn network(
+        &self,
+        settings: &NetworkSettings,
+        sessions: &[SessionSettings],
+    ) -> Result<Network, Failure> {
+        let mac = Mac(self.backend.mac());
+        let mtu = u16::try_from(self.backend.mtu()).unwrap_or(u16::MAX);
+        if let Some(kernel) = &self.kernel {
+            return bring_up::network(settings, mac, mtu, (kernel.addr, kernel.prefix_len));
+        }
+        let device = self.backend.spec().name();
+        let Some((addr, prefix_len)) = settings.addr else {
+            return Err(Failure::Input(format!(
+                "{device} has no kernel behind it to take an address beside; write `address = \
+                 \"10.1.2.3/24\"` under [network] in the session file"
+            )));
+        };
+        let lost = |session: &&SessionSettings| {
+            session.side == Side::Initiator && session.connect_host.is_none()
+        };
+        if let Some(session) = sessions.iter().find(lost) {
+            return Err(Failure::Input(format!(
+                "the session of {:?} does not say where to connect to, and {device} has no kernel behind it; \
+                 write socket_connect_host",
+                session.sender_comp_id
+            )));
+        }
+        let (gateway, vlan) = (settings.gateway, settings.vlan);
+        Ok(Network { mac, addr, prefix_len, gateway, vlan, mtu })
+    }
+}
+
+/// Whose turn it is.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failure(error: DpdkError) -> Failure {
+    match error {
+        DpdkError::NotADevice { .. } | DpdkError::Queues { .. } => {
+            Failure::Input(error.to_string())
+        }
+        _ => Failure::Run(error.to_string()),
+    }
+}
