@@ -13,6 +13,7 @@ mod dpdk;
 mod drive;
 mod exchange;
 mod failure;
+mod flow;
 mod nic_spec;
 mod percentiles;
 mod plan;
@@ -60,6 +61,7 @@ enum Command {
     #[command(subcommand)]
     Profiles(profiles::ProfilesCommand),
     Conformance(conformance::ConformanceArgs),
+    Flow(flow::FlowArgs),
     Selftest(selftest::SelftestArgs),
     Doctor(doctor::DoctorArgs),
     Exchange(exchange::ExchangeArgs),
@@ -72,6 +74,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::command(args),
         Command::Profiles(command) => profiles::command(command),
         Command::Conformance(args) => conformance::command(args),
+        Command::Flow(args) => flow::command(args),
         Command::Selftest(args) => selftest::command(args),
         Command::Doctor(args) => doctor::command(args),
         Command::Exchange(args) => exchange::command(args),

@@ -22,8 +22,8 @@ use super::session_file::{Purpose, SessionFile};
 use super::{bring_up, profile, say, table};
 
 /// Where the engine and its peer would be.
-const EXAMPLE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
-const EXAMPLE_PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub(crate) const EXAMPLE_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+pub(crate) const EXAMPLE_PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
 /// Show the plan alone: each capability, what the profile asks, what the device offers, who does it.
 ///

@@ -1,0 +1,149 @@
+//! `fixwire flow`: the steering rules of a device, whoever keeps them, and what each has matched.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use fixwire::offload::capability::Capability;
+use fixwire::offload::device::{Backend, Device, Probed};
+use fixwire::offload::flow::{Count, OnMiss, RuleSet};
+use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
+use fixwire::offload::profile::Profile;
+use serde_json::{Value, json};
+
+use super::device::{self, Refused};
+#[cfg(feature = "dpdk")]
+use super::dpdk;
+use super::failure::Failure;
+use super::nic_spec::NicSpec;
+use super::plan::{EXAMPLE_ADDR, EXAMPLE_PEER};
+use super::session_file::{Purpose, SessionFile};
+use super::{bring_up, profile, say};
+
+/// Show the steering rules that a run would have: each as testpmd would be told of it, who keeps it, and what
+/// it has matched.
+///
+/// The device is brought up and the rules are installed, so that what it refuses shows with the driver's
+/// reason; they are taken away again at the end. With --dry-run nothing is touched. Exit code 3 when the
+/// profile requires what the device does not do.
+#[derive(Debug, Args)]
+pub(crate) struct FlowArgs {
+    /// The device, as for `run`.
+    #[arg(long, value_name = "SPEC", default_value = "sim")]
+    nic: NicSpec,
+    /// A built-in profile or a file; by default the one that fits the device.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// Session settings: a rule for each peer and port of theirs; by default those of a run without.
+    #[arg(long, value_name = "FILE")]
+    session: Option<PathBuf>,
+    /// Plan alone: what the device advertises decides, and it is left as it is.
+    #[arg(long)]
+    dry_run: bool,
+    /// Leave the rules in for this long before their counters are read.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, conflicts_with = "dry_run", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    watch: u64,
+    /// Print one JSON object for machines.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn command(args: &FlowArgs) -> Result<(), Failure> {
+    let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
+    let rules = rules(args, &profile)?;
+    match &args.nic {
+        NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, rules, args),
+        NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, rules, args),
+        NicSpec::Sim(model) => {
+            show(Device::probed(device::sim(model, &profile).0), &profile, rules, args)
+        }
+        #[cfg(feature = "dpdk")]
+        NicSpec::Dpdk(port) => {
+            let opened = dpdk::open(port, &profile, args.json)?;
+            show(Device::probed(opened.backend), &profile, rules, args)
+        }
+    }
+}
+
+/// Those of the profile, and those that the sessions need.
+fn rules(args: &FlowArgs, profile: &Profile) -> Result<RuleSet, Failure> {
+    let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
+    let ours: Ipv4Addr = settings.network.addr.map_or(EXAMPLE_ADDR, |(addr, _)| addr);
+    let sessions = bring_up::session_plans(&settings.sessions, ours, EXAMPLE_PEER)?;
+    bring_up::rules(profile, ours, settings.network.vlan, &sessions)
+}
+
+fn show<B: Backend>(
+    device: Device<B, Probed>,
+    profile: &Profile,
+    rules: RuleSet,
+    args: &FlowArgs,
+) -> Result<(), Failure> {
+    if args.dry_run {
+        let planned = device.plan(profile, rules);
+        tell(planned.plan(), |_| None, args.json);
+        return Ok(());
+    }
+    let started = device::configure(device, profile, rules)
+        .and_then(|device| Ok(device.start()?.steer()?))
+        .map_err(|refused| match refused {
+            Refused::Failed(failure) => failure,
+            Refused::Unmet(plan) => {
+                tell(&plan, |_| None, args.json);
+                device::unmet(&plan)
+            }
+        });
+    let (nic, plan) = started?;
+    thread::sleep(Duration::from_secs(args.watch));
+    tell(&plan, |rule| nic.flow_count(rule), args.json);
+    Ok(())
+}
+
+fn tell(plan: &Plan, count: impl Fn(usize) -> Option<Count>, as_json: bool) {
+    if as_json { say(for_machines(plan, count)) } else { say(for_people(plan, count)) }
+}
+
+fn for_machines(plan: &Plan, count: impl Fn(usize) -> Option<Count>) -> Value {
+    let row = plan.row(Capability::FlowSteering);
+    let rules = plan.device_rules();
+    let rules = rules.rules().iter().enumerate().map(|(number, rule)| {
+        let (hits, bytes) = count(number).map(|Count { hits, bytes }| (hits, bytes)).unzip();
+        json!({ "number": number, "rule": rule.to_string(), "hits": hits, "bytes": bytes })
+    });
+    json!({
+        "nic": plan.nic,
+        "profile": plan.profile,
+        "outcome": row.outcome.to_string(),
+        "by": row.by.to_string(),
+        "reason": row.reason,
+        "isolated": plan.rules().on_miss() == OnMiss::NotOurs,
+        "rules": rules.collect::<Vec<_>>(),
+    })
+}
+
+fn for_people(plan: &Plan, count: impl Fn(usize) -> Option<Count>) -> String {
+    let row = plan.row(Capability::FlowSteering);
+    let rules = plan.device_rules();
+    let lines: String = rules
+        .rules()
+        .iter()
+        .enumerate()
+        .map(|(number, rule)| match count(number) {
+            Some(Count { hits, bytes }) => {
+                format!("\n  {number}: {rule}\n     frames {hits}, bytes {bytes}")
+            }
+            None => format!("\n  {number}: {rule}"),
+        })
+        .collect();
+    let missed = match plan.rules().on_miss() {
+        OnMiss::NotOurs => "do not come to us".to_owned(),
+        OnMiss::Queue(queue) => format!("go to queue {queue}"),
+    };
+    format!(
+        "rules of profile {} on {}, by the {}: {} ({}){lines}\nframes that no rule matches {missed}",
+        plan.profile, plan.nic, row.outcome, row.by, row.reason
+    )
+}

@@ -1,0 +1,51 @@
+//! `fixwire flow`: which rules there are, and who keeps them.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
+
+fn flow(arguments: &[&str]) -> Output {
+    Command::new(BIN).arg("flow").args(arguments).output().expect("fixwire runs")
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = flow(arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let rule = "[[steering]]\nsrc = \"10.66.0.0/16\"\naction = \"drop\"\n";
+    std::fs::write(&path, format!("extends = \"default\"\n{rule}")).unwrap();
+    let profile = path.to_str().unwrap();
+    for (nic, by, outcome, counts) in [
+        ("sim:connectx5", "NIC model", "device", true),
+        ("sim:virtio", "fixwire", "host", false),
+        // It takes no rule that leaves addresses open.
+        ("sim:x710", "fixwire", "host", false),
+    ] {
+        let shown = json(&["--nic", nic, "--profile", profile, "--json"]);
+        assert_eq!((&shown["by"], &shown["outcome"]), (&by.into(), &outcome.into()), "{shown}");
+        let rules = shown["rules"].as_array().unwrap();
+        assert_eq!(rules.len(), 2, "{shown}");
+        assert!(rules[0]["rule"].as_str().unwrap().contains("10.66.0.0"), "{shown}");
+        assert!(rules[1]["rule"].as_str().unwrap().contains("tcp src is 9878"), "{shown}");
+        assert_eq!(rules[0]["hits"].is_u64(), counts, "{shown}");
+        assert_eq!(shown["isolated"], counts, "{nic}");
+    }
+}
+
+#[test]
+fn a_dry_run_plans_alone_and_people_are_told_the_same() {
+    let shown = json(&["--nic", "sim:connectx5", "--dry-run", "--json"]);
+    assert_eq!((&shown["outcome"], &shown["rules"][0]["hits"]), (&"device".into(), &Value::Null));
+    let output = flow(&["--nic", "sim:connectx5"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("frames 0, bytes 0"), "{text}");
+    assert!(text.trim_end().ends_with("frames that no rule matches do not come to us"), "{text}");
+}
