@@ -66,8 +66,8 @@ pub(crate) struct Watch {
     counts_all: bool,
     /// The next rule to look at.
     next_rule: usize,
-    /// The device did not take its rules, and is asked again at this moment.
-    owed: Option<Instant>,
+    /// The device did not take its rules, and is asked again at this moment, for the first doubt's sake.
+    owed: Option<(Instant, Doubt)>,
     rx_frames: u64,
     timeouts: u64,
     /// Only the rules bring frames in.
@@ -253,9 +253,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.steering.on_look();
         let doubt = self.watch_counters(now).or(doubt);
         match (doubt, self.watch.owed) {
-            (_, Some(at)) if at > now => {}
-            (Some(doubt), _) => self.install_rules_anew(now, doubt),
-            (None, Some(_)) => self.install_rules_anew(now, Doubt::CounterLost),
+            (_, Some((at, _))) if at > now => {}
+            (_, Some((_, doubt))) | (Some(doubt), None) => self.install_rules_anew(now, doubt),
             (None, None) => {}
         }
     }
@@ -316,7 +315,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.observations.happened(DeviceEvent::RulesInstalled(doubt));
             return;
         }
-        self.watch.owed = Some(now + RETRY_AFTER);
+        self.watch.owed = Some((now + RETRY_AFTER, doubt));
         self.watch.counters.nic_rules_refused += 1;
         if self.steering.is_by_device() {
             self.steering.take_over(Drift::RulesRefused, &mut self.observations);

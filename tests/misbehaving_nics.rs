@@ -9,6 +9,7 @@ use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
 use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift, Observed};
+use fixwire::offload::plan::Capabilities;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire::tcp::Config;
@@ -279,6 +280,26 @@ fn a_device_that_does_not_take_its_rules_again_is_asked_until_it_does_and_steere
     trade_to_the_end(&mut pair, "refused");
     assert_eq!(events(&mut pair), [DeviceEvent::RulesInstalled(Doubt::CounterLost)]);
     assert_eq!(pair.ours.promote().as_slice(), [Capability::FlowSteering]);
+}
+
+#[test]
+fn rules_that_are_taken_at_last_are_told_of_by_what_brought_them_into_doubt() {
+    let mut pair = pair(Model { capabilities: without_counters(), ..connectx5() });
+    trade_until(&mut pair, 100);
+    let refuses = NicFaults { refuses_rules: true, ..NicFaults::default() };
+    pair.wire.set_nic_faults(End::A, refuses);
+    pair.wire.set_plugged(false);
+    pair.run_for(Duration::from_ms(300));
+    pair.wire.set_plugged(true);
+    pair.run_for(Duration::from_ms(300));
+    pair.wire.set_nic_faults(End::A, NicFaults::default());
+    pair.run_for(Duration::from_s(2));
+    let told = events(&mut pair);
+    assert_eq!(told.last(), Some(&DeviceEvent::RulesInstalled(Doubt::LinkCameUp)), "{told:?}");
+}
+
+fn without_counters() -> Capabilities {
+    connectx5().capabilities.without(Capability::FlowCount)
 }
 
 #[test]
