@@ -249,6 +249,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.desk.into_app()
     }
 
+    /// The device, everything else let go: no frame of its is about any more.
+    pub fn into_nic(self) -> N {
+        self.nic
+    }
+
     /// The sessions and their lines.
     pub fn desk(&self) -> &Desk<A> {
         &self.desk

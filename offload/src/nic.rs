@@ -186,4 +186,13 @@ pub trait Nic {
 
     /// What the device has counted since it started.
     fn counters(&self) -> NicCounters;
+
+    /// Stops the device for good, and says how many of its buffers have not come back: 0 unless frames are
+    /// still about or some were lost. `None` where nobody counts.
+    fn close(self) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }

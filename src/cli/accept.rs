@@ -93,7 +93,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
-            let opened = dpdk::open(port, &profile, args.json)?;
+            let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
             let network = opened.network(&settings.network, &settings.sessions)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
             asked.serve_on(Device::probed(opened.backend), network, far)
@@ -219,9 +219,12 @@ impl Job<'_> {
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let told = voice.finish(Line::Words(if self.args.json {
-            summary_json(&engine, core, &clocks, captured.as_ref()).to_string()
+            let mut summary = summary_json(&engine, core, &clocks, captured.as_ref());
+            summary["buffers_not_returned"] = summary::close(engine).into();
+            summary.to_string()
         } else {
-            summary_for_people(&engine, core, &clocks, captured.as_ref())
+            let summary = summary_for_people(&engine, core, &clocks, captured.as_ref());
+            summary + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
         }));
         refused.map_or(told, Err)
     }

@@ -58,7 +58,9 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
         NicSpec::Sim(model) => Model::named(model).unwrap_or_default().capabilities,
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(device) => {
-            dpdk::open(device, &Profile::all(Policy::Prefer), true)?.backend.capabilities()
+            dpdk::open(device, &Profile::all(Policy::Prefer), true, dpdk::Where::OfOurOwn)?
+                .backend
+                .capabilities()
         }
     })
 }

@@ -21,20 +21,37 @@ pub(crate) struct Opened {
     pub(crate) kernel: Option<KernelSide>,
 }
 
-/// Starts DPDK. A TAP of its is made in a namespace of our own, as fixwire's own TAP is: no root is needed.
-pub(crate) fn open(device: &DeviceSpec, profile: &Profile, json: bool) -> Result<Opened, Failure> {
+/// Where an interface is made that DPDK's driver has in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// In a namespace of our own, as fixwire's own TAP is: no root is needed.
+    OfOurOwn,
+    /// In the namespace that we were started in, with whoever is there. Needs CAP_NET_ADMIN.
+    Here,
+}
+
+/// Starts DPDK.
+pub(crate) fn open(
+    device: &DeviceSpec,
+    profile: &Profile,
+    json: bool,
+    place: Where,
+) -> Result<Opened, Failure> {
     let iface = kernel_interface(device);
-    if iface.is_some() {
+    if iface.is_some() && place == Where::OfOurOwn {
         namespace::enter().map_err(|error| device::tap_failure(&error))?;
     }
-    let backend = DpdkBackend::open(device.clone(), Memory::best(), profile).map_err(failure)?;
+    let memory = Memory::best();
+    let shortage = memory.shortage();
+    let backend = DpdkBackend::open(device.clone(), memory, profile).map_err(failure)?;
     if !json {
         say(format_args!(
-            "{}: driver {}, DPDK {}; frames lie in {}",
+            "{}: driver {}, DPDK {}; frames lie in {}{}",
             device.name(),
             backend.driver(),
             dpdk::version(),
-            backend.memory()
+            backend.memory(),
+            shortage.map(|why| format!(" ({why})")).unwrap_or_default()
         ));
     }
     let kernel = iface
@@ -93,9 +110,9 @@ impl Opened {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failure(error: DpdkError) -> Failure {
     match error {
-        DpdkError::NotADevice { .. } | DpdkError::Queues { .. } => {
-            Failure::Input(error.to_string())
-        }
+        DpdkError::NotADevice { .. }
+        | DpdkError::UnknownArgument { .. }
+        | DpdkError::Queues { .. } => Failure::Input(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }
 }

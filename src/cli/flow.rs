@@ -62,7 +62,7 @@ pub(crate) fn command(args: &FlowArgs) -> Result<(), Failure> {
         }
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
-            let opened = dpdk::open(port, &profile, args.json)?;
+            let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
             show(Device::probed(opened.backend), &profile, rules, args)
         }
     }

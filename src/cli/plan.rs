@@ -60,9 +60,11 @@ pub(crate) fn command(args: &PlanArgs) -> Result<(), Failure> {
         NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, args),
         NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, args),
         #[cfg(feature = "dpdk")]
-        NicSpec::Dpdk(port) => {
-            show(Device::probed(dpdk::open(port, &profile, args.json)?.backend), &profile, args)
-        }
+        NicSpec::Dpdk(port) => show(
+            Device::probed(dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?.backend),
+            &profile,
+            args,
+        ),
         NicSpec::Sim(model) => show(Device::probed(device::sim(model, &profile).0), &profile, args),
     }
 }

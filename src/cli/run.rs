@@ -34,7 +34,7 @@ use super::nic_spec::NicSpec;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
 use super::telling::{Line, Teller};
-use super::{bring_up, device, exchange, profile, report, warn};
+use super::{bring_up, device, exchange, profile, report, summary, warn};
 
 /// Trade: bring the device up, connect, log on, send orders, log out, report.
 ///
@@ -153,8 +153,8 @@ impl Job<'_> {
         self.on_host(running, profile, embedded.then_some(far), capture)
     }
 
-    /// On a port of DPDK's: with the built-in exchange on the kernel's side where that is its line, with
-    /// whoever is there where it is not.
+    /// On a port of DPDK's: with the built-in exchange on the kernel's side where that is its line and no session
+    /// says whom to connect to, with whoever is there otherwise.
     #[cfg(feature = "dpdk")]
     fn on_dpdk(
         &self,
@@ -162,7 +162,9 @@ impl Job<'_> {
         profile: &Profile,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
-        let opened = dpdk::open(port, profile, self.args.json)?;
+        let has_peers = self.settings.sessions.iter().any(|session| session.connect_host.is_some());
+        let place = if has_peers { dpdk::Where::Here } else { dpdk::Where::OfOurOwn };
+        let opened = dpdk::open(port, profile, self.args.json, place)?;
         let network = opened.network(&self.settings.network, &self.settings.sessions)?;
         let far = opened.far();
         let at = far.unwrap_or(Ipv4Addr::UNSPECIFIED);
@@ -171,7 +173,7 @@ impl Job<'_> {
         let device = Device::probed(opened.backend);
         let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
         let running = Running { nic, plan, network, sessions };
-        self.on_host(running, profile, far, capture)
+        self.on_host(running, profile, far.filter(|_| !has_peers), capture)
     }
 
     /// On a device that runs: with the built-in exchange at `kernel`, its far side in a namespace of our own,
@@ -297,7 +299,14 @@ impl Job<'_> {
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let report = report::Report::of(&engine, core, instead_of, &clocks, captured.as_ref());
-        let words = if self.args.json { report.json().to_string() } else { report.for_people() };
+        let words = if self.args.json {
+            let mut report = report.json();
+            report["buffers_not_returned"] = summary::close(engine).into();
+            report.to_string()
+        } else {
+            let report = report.for_people();
+            report + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
+        };
         outcome.and(voice.finish(Line::Words(words)))
     }
 

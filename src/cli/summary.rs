@@ -83,6 +83,20 @@ pub(crate) fn observed_and_counted<N: Nic, A: Application>(
     text
 }
 
+/// Ends the device, and says how many of its buffers have not come back; `None` where nobody counts.
+pub(crate) fn close<N: Nic, A: Application>(engine: Engine<N, A>) -> Option<u32> {
+    engine.into_nic().close()
+}
+
+/// The warning that buffers have not come back, if it is one.
+pub(crate) fn lost_buffers(not_returned: Option<u32>) -> Option<String> {
+    let lost = not_returned.filter(|lost| *lost > 0)?;
+    Some(format!(
+        "\n\nwarning: {lost} of the device's buffers had not come back when it was closed, and would be \
+         missing in a longer run; please report it with the plan above"
+    ))
+}
+
 /// Where the engine was polled, in words.
 pub(crate) fn polled(core: Option<u16>) -> String {
     core.map_or("not pinned".to_owned(), |core| format!("pinned to core {core}"))

@@ -1,6 +1,7 @@
 //! Tests as root of a namespace of their own, and the program run there.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -17,14 +18,41 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs `body` as root of user, network and PID namespaces of its own: this same test, started once
 /// more by `unshare`. Whatever it leaves running ends with it.
 pub fn inside(test: &str, body: impl FnOnce()) {
-    if std::env::var_os(INSIDE).is_some() {
+    within(test, "-Urnpf", no_namespace(), body);
+}
+
+/// The same as the machine's own root, with network, PID and mount namespaces alone: for what no other root may.
+pub fn inside_as_root(test: &str, body: impl FnOnce()) {
+    within(test, "-npfm", no_root(), body);
+}
+
+/// Why this is not the machine's own root, if it is not.
+pub fn no_root() -> Option<String> {
+    let whose = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_whole = whose.split_whitespace().eq(["0", "0", "4294967295"]);
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !(is_root && is_whole) {
+        return Some("it takes root, outside of any user namespace".into());
+    }
+    let unshared = Command::new("unshare").args(["-npfm", "true"]).output();
+    let may = unshared.is_ok_and(|output| output.status.success());
+    (!may).then(|| "root may not make namespaces here (unshare -npfm)".into())
+}
+
+/// Whether this process is one that was started inside.
+pub fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+fn within(test: &str, namespaces: &str, why_not: Option<String>, body: impl FnOnce()) {
+    if is_inside() {
         return body();
     }
-    if let Some(why) = no_namespace() {
+    if let Some(why) = why_not {
         return skip(test, &why);
     }
     let output = Command::new("unshare")
-        .args(["-Urnpf", "--kill-child"])
+        .args([namespaces, "--kill-child"])
         .arg(std::env::current_exe().expect("the test knows its own file"))
         .args([test, "--exact", "--nocapture"])
         .env(INSIDE, "1")
@@ -34,6 +62,8 @@ pub fn inside(test: &str, body: impl FnOnce()) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}{words}");
+    // Shown with --nocapture.
+    print!("{said}");
 }
 
 /// A program that runs, and the lines that it prints as they come.

@@ -106,6 +106,10 @@ impl<N: Nic> Nic for Captured<N> {
     fn counters(&self) -> NicCounters {
         self.nic.counters()
     }
+
+    fn close(self) -> Option<u32> {
+        self.nic.close()
+    }
 }
 
 impl<N: Nic + fmt::Debug> fmt::Debug for Captured<N> {

@@ -22,6 +22,7 @@ use super::flow::{self, Rules};
 use super::mempool::Mempool;
 use super::nic::DpdkNic;
 use super::offloads::{self, CLOCK, Listen};
+use super::pci;
 use super::port::{Config, Info, Port};
 use super::spec::DeviceSpec;
 use crate::pool::LINK_LEN_MAX;
@@ -67,6 +68,7 @@ impl DpdkBackend {
         profile: &Profile,
     ) -> Result<DpdkBackend, DpdkError> {
         let spec = spec.with_args(&profile.devargs);
+        spec.check_arguments()?;
         let eal = Eal::start(&spec, memory)?;
         let port = Port::named(&eal, spec.name()).ok_or_else(|| no_port(&spec))?;
         let info = port.info()?;
@@ -183,12 +185,13 @@ impl DpdkBackend {
 
 fn no_port(spec: &DeviceSpec) -> DpdkError {
     let remedy = if spec.is_pci() {
-        "bind it to vfio-pci (`dpdk-devbind.py -b vfio-pci ADDRESS`), or for mlx5 install rdma-core and leave \
-         it with the kernel"
+        pci::why_no_port(spec.name())
     } else {
-        "look whether DPDK has that driver (librte_net_*.so), and what it said above"
+        "what DPDK said of it stands above; if it said nothing, look whether it has that driver \
+         (librte_net_*.so)"
+            .to_owned()
     };
-    DpdkError::NoPort { device: spec.name().to_owned(), remedy: remedy.to_owned() }
+    DpdkError::NoPort { device: spec.name().to_owned(), remedy }
 }
 
 impl Backend for DpdkBackend {
@@ -251,7 +254,12 @@ impl Backend for DpdkBackend {
         };
         self.pools()?;
         let Some(pools) = &self.pools else { return Err(no_port(&self.spec)) };
-        self.port.configure(&config, &pools.rx)?;
+        self.port.configure(&config, &pools.rx).map_err(|error| match error {
+            DpdkError::Failed { port, errno, .. } if rx != tx => {
+                DpdkError::QueuesUnpaired { port, rx, tx, errno }
+            }
+            error => error,
+        })?;
         self.listen = Listen {
             ipv4: plan.uses(Capability::RxIpv4Checksum),
             tcp: plan.uses(Capability::RxTcpChecksum),
@@ -293,10 +301,11 @@ impl Backend for DpdkBackend {
             bits: u64::BITS,
         });
         let (mac, mtu) = (self.mac(), self.mtu());
-        let DpdkBackend { rules, port, pools, listen, leaves_sums, .. } = self;
+        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
+        let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
         let counters = NicCounters::default();
-        DpdkNic { rules, port, rx, tx, listen, leaves_sums, clock, mac, mtu, counters }
+        DpdkNic { rules, port, rx, tx, listen, leaves_sums, clock, mac, mtu, counters, kept }
     }
 }
 

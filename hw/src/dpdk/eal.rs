@@ -45,6 +45,15 @@ impl Memory {
             Memory::Ordinary { mib: ORDINARY_MIB }
         }
     }
+
+    /// Why it is not huge pages, and what to do about it.
+    pub fn shortage(self) -> Option<String> {
+        let Memory::Ordinary { .. } = self else { return None };
+        Some(format!(
+            "{} MiB of huge pages are free, and it takes {HUGE_MIB_MIN}: `sysctl vm.nr_hugepages=256`",
+            free_huge_mib()
+        ))
+    }
 }
 
 impl fmt::Display for Memory {

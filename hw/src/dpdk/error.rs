@@ -18,6 +18,16 @@ impl Errno {
     }
 }
 
+impl Errno {
+    /// In words, of a driver's call: many answer a bare minus one, which would read as a missing permission.
+    fn of_a_driver(self) -> String {
+        match self.0 {
+            1 => "the driver gives no reason, or said it above".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         std::io::Error::from_raw_os_error(self.0).fmt(f)
@@ -81,10 +91,35 @@ pub enum DpdkError {
         /// DPDK's reason.
         errno: Errno,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
+    },
+    /// An argument that the driver does not have. Some then do without all of them and say nothing.
+    #[error("{device}: its driver has no argument `{argument}`; write one of {}", known.join(", "))]
+    UnknownArgument {
+        /// The device, with its arguments.
+        device: String,
+        /// What it has not.
+        argument: String,
+        /// What it has.
+        known: &'static [&'static str],
+    },
+    /// Queues that the driver does not take together.
+    #[error(
+        "{port} does not take {rx} receive and {tx} transmit queues ({}); some drivers want as many of the one as \
+         of the other: write the same for `rx` and `tx` under [queues] in the profile", errno.of_a_driver()
+    )]
+    QueuesUnpaired {
+        /// The port.
+        port: String,
+        /// Receive queues that were asked for.
+        rx: u16,
+        /// Transmit queues.
+        tx: u16,
+        /// The driver's reason.
+        errno: Errno,
     },
     /// A step that the driver did not take.
-    #[error("{port}: {what}: {errno}")]
+    #[error("{port}: {what}: {}", errno.of_a_driver())]
     Failed {
         /// The port.
         port: String,

@@ -43,10 +43,7 @@ impl Mempool {
             frames,
             room: whole,
             errno: eal::errno(),
-            remedy: match eal.memory() {
-                Memory::Huge { .. } => "reserve more huge pages: `sysctl vm.nr_hugepages=256`",
-                Memory::Ordinary { .. } => "write fewer `frames` under [buffers] in the profile",
-            },
+            remedy: remedy(eal.memory(), frames, whole),
         })?;
         Ok(Mempool { raw, _eal: Rc::clone(eal) })
     }
@@ -68,6 +65,27 @@ impl Mempool {
 
     pub(super) fn as_ptr(&self) -> *mut ffi::rte_mempool {
         self.raw.as_ptr()
+    }
+}
+
+/// What to do where there is no memory for a pool.
+fn remedy(memory: Memory, frames: u32, room: u16) -> String {
+    const MIB: u64 = 1 << 20;
+    // Both directions have a pool, and each buffer its mbuf and the pool's own words.
+    let each = u64::from(room) + size_of::<ffi::rte_mbuf>() as u64 + 128;
+    let mib = (2 * u64::from(frames) * each).div_ceil(MIB) + 64;
+    let fewer = "write fewer `frames` under [buffers] in the profile";
+    match memory {
+        Memory::Huge { free_mib } => format!(
+            "{free_mib} MiB of huge pages were free, and both directions take some {mib}: {fewer}, or reserve more \
+             of 2 MiB (`sysctl vm.nr_hugepages={}`)",
+            mib.div_ceil(2)
+        ),
+        Memory::Ordinary { mib: taken } => {
+            format!(
+                "{taken} MiB of ordinary pages were taken, and both directions take some {mib}: {fewer}"
+            )
+        }
     }
 }
 

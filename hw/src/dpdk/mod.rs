@@ -16,6 +16,7 @@ mod mbuf;
 mod mempool;
 mod nic;
 mod offloads;
+mod pci;
 mod port;
 mod spec;
 

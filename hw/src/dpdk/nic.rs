@@ -1,6 +1,8 @@
 //! The running port.
 
 use std::fmt;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use fixwire_offload::flow::{Count, RuleSet};
 use fixwire_offload::nic::{self, Burst, Link, Nic, RxMeta, TxChecksum, TxMeta};
@@ -34,7 +36,12 @@ pub struct DpdkNic {
     pub(super) mac: [u8; 6],
     pub(super) mtu: usize,
     pub(super) counters: NicCounters,
+    /// Buffers that the driver never gives back.
+    pub(super) kept: u32,
 }
+
+/// How long the end waits for buffers of frames that were just sent, where the driver has to be asked for them.
+const REAP_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// A frame in a buffer of DPDK's.
 pub struct DpdkFrame {
@@ -111,15 +118,6 @@ impl DpdkNic {
     /// Buffers of both pools that are in use: by the driver's rings, and by frames that are about.
     pub fn buffers_in_use(&self) -> u32 {
         self.rx.in_use() + self.tx.in_use()
-    }
-
-    /// Stops and closes the port, and says how many buffers have not come back: none, unless frames are still
-    /// about or some were lost.
-    pub fn close(self) -> u32 {
-        let DpdkNic { mut rules, port, rx, tx, .. } = self;
-        rules.withdraw();
-        drop(port);
-        rx.in_use() + tx.in_use()
     }
 
     /// Has the driver look at frames whose sums are left to it. What it refuses is finished in software.
@@ -229,5 +227,18 @@ impl Nic for DpdkNic {
             tx_errors: stats.tx_errors,
             ..self.counters
         }
+    }
+
+    fn close(self) -> Option<u32> {
+        let DpdkNic { mut rules, port, rx, tx, kept, .. } = self;
+        let in_use = || rx.in_use() + tx.in_use();
+        rules.withdraw();
+        let waited = Instant::now();
+        while kept > 0 && in_use() > kept && waited.elapsed() < REAP_WAIT_MAX {
+            port.reap(QUEUE);
+            sleep(Duration::from_millis(1));
+        }
+        drop(port);
+        Some(in_use().saturating_sub(kept))
     }
 }

@@ -79,6 +79,15 @@ const IN_SOFTWARE: [&str; 9] = [
 /// Drivers that hand over sums which the sender never finished, as such.
 const GIVES_NONE: [&str; 3] = ["net_vhost", "net_virtio", "net_virtio_user"];
 
+/// Drivers that never give back the buffers that they fill their ring with at the start, not even when their port
+/// is closed (rte_eth_af_xdp.c, `xsk_configure` and `eth_dev_close`).
+const KEEPS_BUFFERS: [&str; 1] = ["net_af_xdp"];
+
+/// Whether a driver gives every buffer back when its port is closed.
+pub(super) fn gives_buffers_back(driver: &str) -> bool {
+    !KEEPS_BUFFERS.contains(&driver)
+}
+
 /// What a port advertises, its flow table apart.
 pub(super) fn capabilities(info: &Info) -> Capabilities {
     let driver = Driver::named(&info.driver);

@@ -297,6 +297,15 @@ impl Port {
         usize::from(unsafe { ffi::rte_eth_tx_prepare(self.id, queue, raw.as_mut_ptr(), len) })
     }
 
+    /// Has a driver give back buffers of frames that were sent, for one that does so only when it is told to send.
+    pub(super) fn reap(&self, queue: u16) {
+        if self.is_started && queue < self.queues.1 {
+            let mut nothing = [ptr::null_mut(); BURST_MAX];
+            // SAFETY: the port has started with this queue; of no frames none is looked at.
+            unsafe { burst::send(self.id, queue, nothing.as_mut_ptr(), 0) };
+        }
+    }
+
     /// Hands frames to a transmit queue from the front of `frames`, as many as it takes, and says how many
     /// those were and their bytes.
     #[inline]

@@ -20,6 +20,93 @@ enum Kind {
     Virtual,
 }
 
+/// Drivers of virtual devices, and the arguments that they have (DPDK 22.11 to 25.11).
+const ARGUMENTS: [(&str, &[&str]); 8] = [
+    ("net_tap", &["iface", "mac", "persist", "remote"]),
+    (
+        "net_af_packet",
+        &["iface", "qpairs", "blocksz", "framesz", "framecnt", "qdisc_bypass", "fanout_mode"],
+    ),
+    (
+        "net_af_xdp",
+        &[
+            "iface",
+            "start_queue",
+            "queue_count",
+            "shared_umem",
+            "xdp_prog",
+            "busy_budget",
+            "force_copy",
+            "use_cni",
+            "use_pinned_map",
+            "dp_path",
+            "mode",
+        ],
+    ),
+    (
+        "net_memif",
+        &[
+            "role",
+            "id",
+            "socket",
+            "socket-abstract",
+            "owner-uid",
+            "owner-gid",
+            "bsize",
+            "rsize",
+            "mac",
+            "secret",
+            "zero-copy",
+        ],
+    ),
+    (
+        "net_vhost",
+        &[
+            "iface",
+            "queues",
+            "client",
+            "iommu-support",
+            "postcopy-support",
+            "tso",
+            "linear-buffer",
+            "ext-buffer",
+            "legacy-ol-flags",
+        ],
+    ),
+    (
+        "net_virtio_user",
+        &[
+            "path",
+            "mac",
+            "cq",
+            "queues",
+            "queue_size",
+            "iface",
+            "server",
+            "mrg_rxbuf",
+            "in_order",
+            "packed_vq",
+            "speed",
+            "vectorized",
+        ],
+    ),
+    (
+        "net_pcap",
+        &[
+            "iface",
+            "rx_pcap",
+            "tx_pcap",
+            "rx_iface",
+            "rx_iface_in",
+            "tx_iface",
+            "phy_mac",
+            "infinite_rx",
+            "eof",
+        ],
+    ),
+    ("net_ring", &["nodeaction", "internal"]),
+];
+
 impl DeviceSpec {
     /// Reads `0000:3b:00.0`, `3b:00.0` or `net_tap0`, each with or without `,key=value,...`.
     ///
@@ -75,6 +162,28 @@ impl DeviceSpec {
         args.find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
+    /// Refuses an argument that a virtual device's driver has not. Drivers that come across one either have no port
+    /// or, as net_tap, net_memif and net_ring, do without every other argument too, and say neither.
+    ///
+    /// # Errors
+    /// [`DpdkError::UnknownArgument`].
+    pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
+        let driver = self.name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let Some((_, known)) = ARGUMENTS.iter().find(|(name, _)| *name == driver) else {
+            return Ok(());
+        };
+        let keys = self.args.split(',').filter(|arg| !arg.is_empty());
+        let mut keys = keys.map(|arg| arg.split_once('=').map_or(arg, |(key, _)| key));
+        match keys.find(|key| !known.contains(key)) {
+            Some(argument) if self.kind == Kind::Virtual => Err(DpdkError::UnknownArgument {
+                device: self.to_string(),
+                argument: argument.to_owned(),
+                known,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// What tells DPDK of it.
     pub(super) fn eal_args(&self) -> Vec<String> {
         match self.kind {
@@ -123,6 +232,23 @@ mod tests {
         assert_eq!((tap.arg("iface"), tap.arg("mac")), (Some("dtap0"), None));
         let mlx5 = DeviceSpec::parse("3b:00.0").unwrap().with_args("mprq_en=0,txqs_min_inline=0");
         assert_eq!(mlx5.eal_args()[1], "0000:3b:00.0,mprq_en=0,txqs_min_inline=0");
+    }
+
+    #[test]
+    fn an_argument_that_a_driver_has_not_is_refused_with_those_that_it_has() {
+        for (text, refused) in [
+            ("net_tap0,iface=dtap0,ifcae=x", Some("`ifcae`; write one of iface, mac, ")),
+            ("net_memif0,role=client,socket-abstract", None),
+            ("net_memif12,master", Some("`master`")),
+            ("net_ring0", None),
+            ("net_strange0,whatever=1", None),
+            ("0000:3b:00.0,whatever=1", None),
+        ] {
+            let spec = DeviceSpec::parse(text).unwrap();
+            let words = spec.check_arguments().err().map(|error| error.to_string());
+            assert_eq!(words.is_some(), refused.is_some(), "{text}: {words:?}");
+            assert!(words.unwrap_or_default().contains(refused.unwrap_or_default()), "{text}");
+        }
     }
 
     #[test]

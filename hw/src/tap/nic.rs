@@ -227,4 +227,9 @@ impl Nic for TapNic {
     fn counters(&self) -> NicCounters {
         self.counters
     }
+
+    fn close(self) -> Option<u32> {
+        let lost = [&self.rx, &self.tx].map(|pool| pool.frames() - pool.spare());
+        Some(u32::try_from(lost.into_iter().sum::<usize>()).unwrap_or(u32::MAX))
+    }
 }

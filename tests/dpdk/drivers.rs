@@ -1,0 +1,91 @@
+//! What each driver does of the plan.
+
+use crate::common::inside::{inside, inside_as_root};
+use crate::common::{self, skip};
+use crate::line::{
+    INITIATOR, ORDERS, between_two, by, count, exchange, memif, run, veth, vhost, write,
+};
+use crate::same::assert_same;
+
+#[test]
+fn net_tap_trades_with_the_kernel_and_sums_in_its_driver() {
+    if let Some(why) = common::no_namespace() {
+        return skip("net_tap", &why);
+    }
+    // In a namespace of its own, which the program makes.
+    let report = run("dpdk:net_tap0,iface=dtap0", &[]);
+    assert_same(&report);
+    for capability in ["rx_ipv4_checksum", "rx_tcp_checksum"] {
+        assert_eq!(by(&report, capability), ("net_tap in software", "proven"), "{capability}");
+    }
+    for capability in ["tx_ipv4_checksum", "tx_tcp_checksum"] {
+        assert_eq!(by(&report, capability), ("net_tap in software", "passive"), "{capability}");
+    }
+    assert_eq!(count(&report, "nic_demoted"), 0);
+    assert!(count(&report, "rx_checksum_trusted") > ORDERS);
+    // Without an offload it is the same session.
+    let folder = tempfile::tempdir().unwrap();
+    let off = common::captured::all_off(folder.path(), "tap");
+    let report = run("dpdk:net_tap0,iface=dtap0", &["--profile", &off]);
+    assert_same(&report);
+    assert_eq!(count(&report, "rx_checksum_trusted"), 0);
+}
+
+/// Trades with the kernel through a driver that has no offload at all, on one end of a veth pair.
+fn over_a_veth(nic: &str) {
+    veth();
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    let _exchange = exchange();
+    let report = run(nic, &["--session", &session]);
+    assert_same(&report);
+    for capability in ["rx_tcp_checksum", "tx_tcp_checksum", "flow_steering"] {
+        assert_eq!(by(&report, capability).0, "fixwire", "{capability}");
+    }
+    assert_eq!(count(&report, "rx_checksum_trusted"), 0);
+    assert!(count(&report, "rx_checksum_verified") >= 2 * ORDERS);
+}
+
+#[test]
+fn net_af_packet_leaves_everything_to_the_host() {
+    inside("drivers::net_af_packet_leaves_everything_to_the_host", || {
+        over_a_veth("dpdk:net_af_packet0,iface=v0");
+    });
+}
+
+#[test]
+fn net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone() {
+    let test = "drivers::net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone";
+    let has_xdp =
+        std::fs::read_to_string("/proc/net/protocols").is_ok_and(|all| all.contains("XDP"));
+    if !has_xdp {
+        return skip(test, "this kernel has no AF_XDP (/proc/net/protocols)");
+    }
+    inside_as_root(test, || over_a_veth("dpdk:net_af_xdp0,iface=v0"));
+}
+
+#[test]
+fn net_memif_carries_a_session_from_one_process_of_ours_to_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, _] = between_two(folder.path(), memif(folder.path(), ""));
+    assert_same(&report);
+    assert_eq!(by(&report, "rx_tcp_checksum").0, "fixwire");
+}
+
+#[test]
+fn net_virtio_user_and_net_vhost_hand_over_the_sums_that_the_other_left_unfinished() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, summary] = between_two(folder.path(), vhost(folder.path()));
+    assert_same(&report);
+    // Every segment came as "none": its field holds the pseudo-header's sum.
+    for (report, driver) in [(&report, "net_virtio_user"), (&summary, "net_vhost")] {
+        assert_eq!(
+            count(report, "rx_checksum_partial"),
+            count(report, "tcp_segment_in"),
+            "{driver}"
+        );
+        let passive = (&*format!("{driver} in software"), "passive");
+        assert_eq!(by(report, "rx_tcp_checksum"), passive);
+        assert_eq!(by(report, "tx_tcp_checksum"), passive);
+    }
+}

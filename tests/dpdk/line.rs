@@ -1,0 +1,172 @@
+//! Lines between two ends: sessions to run on them, programs at both ends, and what their reports say.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::common::inside::{Ended, Program};
+
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
+pub(crate) const ORDERS: u64 = 500;
+
+pub(crate) const INITIATOR: &str = r#"
+[network]
+address = "10.9.0.2/24"
+[[session]]
+connection_type = "initiator"
+begin_string = "FIX.4.4"
+sender_comp_id = "FIXWIRE"
+target_comp_id = "EXCHANGE"
+socket_connect_host = "10.9.0.1"
+socket_connect_port = 9878
+"#;
+
+pub(crate) const ACCEPTOR: &str = r#"
+[network]
+address = "10.9.0.1/24"
+[[session]]
+connection_type = "acceptor"
+begin_string = "FIX.4.4"
+sender_comp_id = "EXCHANGE"
+target_comp_id = "FIXWIRE"
+socket_accept_port = 9878
+"#;
+
+pub(crate) fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A finished run's report. The plan that its driver got goes to the test's output.
+pub(crate) fn report(output: &Output) -> Value {
+    assert_eq!(output.status.code(), Some(0), "{}", errors(output));
+    let report = serde_json::from_slice(&output.stdout).expect("JSON");
+    show_plan(&report);
+    assert_no_buffer_lost(&report);
+    report
+}
+
+/// The summary of an acceptor that was interrupted.
+pub(crate) fn summary(ended: &Ended) -> Value {
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let summary = ended.summary();
+    show_plan(&summary);
+    assert_no_buffer_lost(&summary);
+    summary
+}
+
+fn show_plan(report: &Value) {
+    println!("plan for {} by profile {}", report["nic"], report["profile"]);
+    for row in report["plan"].as_array().expect("rows") {
+        let [capability, by, observed, reason] =
+            ["capability", "by", "observed", "reason"].map(|key| row[key].as_str().unwrap_or("-"));
+        println!("  {capability}: {by}, {observed}: {reason}");
+    }
+}
+
+fn assert_no_buffer_lost(report: &Value) {
+    let is_counted = !report["nic"].as_str().unwrap_or_default().starts_with("sim");
+    let lost = if is_counted { Value::from(0) } else { Value::Null };
+    assert_eq!(report["buffers_not_returned"], lost, "{}", report["nic"]);
+}
+
+/// Of a report for people.
+pub(crate) fn assert_no_warning_of_buffers(text: &str) {
+    assert!(
+        text.contains("what live frames showed") && !text.contains("buffers had not come back"),
+        "{text}"
+    );
+}
+
+pub(crate) fn run(nic: &str, more: &[&str]) -> Value {
+    let orders = ORDERS.to_string();
+    let fixed = ["run", "--nic", nic, "--orders", &orders, "--json"];
+    report(&Command::new(BIN).args(fixed).args(more).output().expect("fixwire runs"))
+}
+
+pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+pub(crate) fn count(report: &Value, name: &str) -> u64 {
+    report["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}"))
+}
+
+/// What a report for people says that a counter came to.
+pub(crate) fn count_in_words(text: &str, name: &str) -> u64 {
+    let counters = text.lines().find_map(|line| line.strip_prefix("counters: ")).expect("counters");
+    let counted =
+        counters.split(", ").find_map(|counter| counter.strip_prefix(name)?.strip_prefix(' '));
+    counted.map_or(0, |number| number.parse().expect("a number"))
+}
+
+/// A row of the plan.
+pub(crate) fn row<'a>(report: &'a Value, capability: &str) -> &'a Value {
+    let rows = report["plan"].as_array().expect("rows");
+    rows.iter().find(|row| row["capability"] == capability).expect("the row")
+}
+
+/// Who does a row of the plan, and what live frames showed of it.
+pub(crate) fn by<'a>(report: &'a Value, capability: &str) -> (&'a str, &'a str) {
+    let row = row(report, capability);
+    (row["by"].as_str().unwrap_or_default(), row["observed"].as_str().unwrap_or("-"))
+}
+
+pub(crate) fn shell(lines: &str) {
+    let status = Command::new("sh").args(["-ec", lines]).status().unwrap();
+    assert!(status.success(), "{lines}");
+}
+
+/// A pair of interfaces in the test's namespace, the kernel's at `v1` with an address, ours at `v0` without.
+pub(crate) fn veth() {
+    shell(
+        "ip link add v0 type veth peer name v1; ip addr add 10.9.0.1/24 dev v1; ethtool -K v1 tx off >/dev/null
+         ip link set lo up; ip link set v0 up; ip link set v1 up",
+    );
+}
+
+/// The demo exchange on the kernel's sockets, once it listens.
+pub(crate) fn exchange() -> Program {
+    let listen = ["exchange", "--listen", "10.9.0.1:9878"];
+    let mut exchange = Program::start(Command::new(BIN).args(listen));
+    exchange.line_where(|line| line.contains("listening"));
+    exchange
+}
+
+/// Our acceptor on `nic`, once it listens.
+pub(crate) fn acceptor(folder: &Path, nic: &str, more: &[&str]) -> Program {
+    let session = write(folder, "acceptor.toml", ACCEPTOR);
+    let fixed = ["accept", "--app", "exchange", "--json", "--nic", nic, "--session", &session];
+    let mut acceptor = Program::start(Command::new(BIN).args(fixed).args(more));
+    acceptor.event_of("listening");
+    acceptor
+}
+
+/// Both ends of a line of memif's, the server's first.
+pub(crate) fn memif(folder: &Path, more: &str) -> [String; 2] {
+    let socket = folder.join("memif.sock");
+    ["server", "client"].map(|role| {
+        format!("dpdk:net_memif0,role={role},socket={},socket-abstract=no{more}", socket.display())
+    })
+}
+
+/// Both ends of a line of vhost-user's, the back end's first.
+pub(crate) fn vhost(folder: &Path) -> [String; 2] {
+    let socket = folder.join("vhost.sock");
+    let socket = socket.display();
+    [
+        format!("dpdk:net_vhost0,iface={socket},queues=1"),
+        format!("dpdk:net_virtio_user0,path={socket},queues=1"),
+    ]
+}
+
+/// Trades between two processes of ours, each on its end: what both report.
+pub(crate) fn between_two(folder: &Path, [far, near]: [String; 2]) -> [Value; 2] {
+    let accepting = acceptor(folder, &far, &[]);
+    let session = write(folder, "session.toml", INITIATOR);
+    let report = run(&near, &["--session", &session]);
+    [report, summary(&accepting.interrupt())]
+}

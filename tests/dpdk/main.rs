@@ -1,0 +1,9 @@
+//! The program on DPDK's own drivers, with the kernel, QuickFIX or ourselves on the far side: the same session on each,
+//! and whatever may go wrong with a port. Every report says that no buffer was lost.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod drivers;
+mod line;
+mod same;

@@ -1,0 +1,137 @@
+//! The same session, the same code, the same counters, whatever the device.
+
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use crate::common::inside::{PATIENCE, Program, inside, inside_as_root, is_inside, no_root};
+use crate::common::skip;
+use crate::line::{
+    BIN, INITIATOR, ORDERS, acceptor, between_two, count, exchange, memif, run, summary, veth,
+    vhost, write,
+};
+
+/// Counters of one session that may differ from device to device, and why. What is not named here is compared.
+const MAY_DIFFER: [(&str, &[&str]); 5] = [
+    // Frames that are not ours, and how ours are acknowledged: one at a time, or two by one.
+    (
+        "what else is on the line, and how often its far side acknowledges",
+        &[
+            "rx_frames",
+            "rx_bytes",
+            "tx_frames",
+            "tx_bytes",
+            "ethertype_unknown",
+            "ethernet_not_for_us",
+            "ipv4_not_for_us",
+            "ipv4_protocol_unknown",
+            "arp_not_for_us",
+            "arp_replies_sent",
+            "arp_requests_sent",
+            "tcp_segment_in",
+            "tcp_segment_out",
+            "tcp_segment_predicted",
+        ],
+    ),
+    (
+        "who sums: the plan says, and its own test",
+        &["rx_checksum_partial", "rx_checksum_trusted", "rx_checksum_verified"],
+    ),
+    ("how deep the device's queue is", &["tx_busy"]),
+    ("whose link comes up when its far side does, and goes with it", &["nic_link_down"]),
+    // On a host with more to do than cores, what arrived may be looked at later than its sender has patience for.
+    (
+        "how late the host was",
+        &[
+            "tcp_retransmission",
+            "tcp_retransmit_timeout",
+            "tcp_syn_retransmission",
+            "tcp_syn_duplicate",
+            "tcp_duplicate_ack",
+            "tcp_duplicate_data",
+            "send_refused",
+        ],
+    ),
+];
+
+/// Of a session's report, what is measured or is of its device.
+const OF_THE_DEVICE: [&str; 2] = ["round_trip_ns", "remote"];
+
+/// Everything that the same session comes to on any device.
+fn of_the_session(report: &Value) -> Map<String, Value> {
+    let may_differ = |name: &str| MAY_DIFFER.iter().any(|(_, names)| names.contains(&name));
+    let counters = report["counters"].as_object().expect("counters");
+    let known = |name: &&str| counters.contains_key(*name);
+    assert!(
+        MAY_DIFFER.iter().flat_map(|(_, names)| *names).all(known),
+        "a counter has another name"
+    );
+    let mut all = counters.clone();
+    all.retain(|name, _| !may_differ(name));
+    let mut session = report["session"].as_object().expect("a session").clone();
+    session.retain(|name, _| !OF_THE_DEVICE.contains(&name.as_str()));
+    all.insert("session".into(), session.into());
+    all
+}
+
+/// Holds a run on a device of DPDK's against the same on a modelled NIC.
+pub(crate) fn assert_same(report: &Value) {
+    assert_eq!(report["session"]["reports_received"], ORDERS, "{report}");
+    assert_eq!(count(report, "message_sent"), ORDERS + 2);
+    // No frame that was ours was refused, lost or wrong.
+    assert_eq!(of_the_session(report), of_the_session(&run("sim", &[])), "{}", report["nic"]);
+}
+
+#[test]
+fn a_session_is_the_same_on_a_model_a_tap_and_six_drivers() {
+    let test = "same::a_session_is_the_same_on_a_model_a_tap_and_six_drivers";
+    match no_root() {
+        None => inside_as_root(test, || trade_on(&["net_af_packet0", "net_af_xdp0"])),
+        Some(why) => {
+            if !is_inside() {
+                skip(&format!("{test} on net_af_xdp"), &why);
+            }
+            inside(test, || trade_on(&["net_af_packet0"]));
+        }
+    }
+}
+
+/// On a TAP of ours, on drivers that make their own line, and on `devices`, which take an interface. net_ring is not
+/// among them: it hands everything back to who sent it, and is tried without a session.
+fn trade_on(devices: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut reports = vec![run("tap", &[]), run("dpdk:net_tap0,iface=dtap0", &[])];
+    let [memif, _] = between_two(folder.path(), memif(folder.path(), ""));
+    let [virtio_user, _] = between_two(folder.path(), vhost(folder.path()));
+    reports.extend([memif, virtio_user, on_vhost(folder.path())]);
+    veth();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    reports.extend(devices.iter().map(|device| {
+        // It keeps its numbers: one for each.
+        let _exchange = exchange();
+        run(&format!("dpdk:{device},iface=v0"), &["--session", &session])
+    }));
+    reports.iter().for_each(assert_same);
+}
+
+/// With net_vhost on our side: it is there first, and the acceptor on net_virtio_user comes to it.
+fn on_vhost(folder: &Path) -> Value {
+    let folder = tempfile::tempdir_in(folder).unwrap();
+    let [near, far] = vhost(folder.path());
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    let orders = ORDERS.to_string();
+    let fixed = ["run", "--nic", &near, "--orders", &orders, "--json", "--session", &session];
+    let running = Program::start(Command::new(BIN).args(fixed).args(["--connect-timeout", "30"]));
+    let deadline = Instant::now() + PATIENCE;
+    while !folder.path().join("vhost.sock").exists() {
+        assert!(Instant::now() < deadline, "net_vhost makes no socket");
+        sleep(Duration::from_millis(5));
+    }
+    let accepting = acceptor(folder.path(), &far, &[]);
+    let report = summary(&running.wait());
+    summary(&accepting.interrupt());
+    report
+}
