@@ -162,12 +162,14 @@ impl Stamps {
 
     /// Holds the device's clock against the host's, off the packet's path: by the frames received since the
     /// look before it went on, and since the first look neither further than the host's nor, for long, less
-    /// far. It may seem to lag for a while: frames wait until they are polled.
+    /// far. It may seem to lag for a while: frames wait until they are polled. Times of capture are held
+    /// against nothing but each other.
     pub fn look(&mut self, observations: &mut Observations) {
         let (true, Some(stamp), Some(mut look)) = (self.by_device, self.last, self.looked) else {
             return;
         };
-        if self.last_at == look.at {
+        // What is played back keeps no pace.
+        if self.last_at == look.at || stamp.domain == Domain::Captured {
             return;
         }
         let ticks = i128::from(stamp.ticks.wrapping_sub(look.stamp.ticks) & self.mask);
@@ -401,16 +403,30 @@ mod tests {
     /// Frames received at so many milliseconds, stamped with so many, each looked at. The device's tick is
     /// a nanosecond.
     fn looked_at(frames: &[(u64, u64)]) -> (Observed, Option<DeviceEvent>) {
-        let (id, domain) = (ClockId(1), Domain::NicNs);
-        let clock = ClockInfo { id, domain, ticks_per_s: 1_000_000_000, bits: 63 };
+        looked_at_in(Domain::NicNs, frames)
+    }
+
+    fn looked_at_in(domain: Domain, frames: &[(u64, u64)]) -> (Observed, Option<DeviceEvent>) {
+        let clock = ClockInfo { id: ClockId(1), domain, ticks_per_s: 1_000_000_000, bits: 63 };
         let mut stamps = Stamps::new(&plan(Policy::Prefer), Some(clock));
         let mut seen = Observations::default();
         for (received_ms, stamp_ms) in frames {
             let mono = Instant::ZERO + Duration::from_ms(*received_ms);
-            stamps.stamp(Now { mono, ..NOW }, &meta(Some((stamp_ms * 1_000_000, 0))), &mut seen);
+            let mut meta = meta(Some((stamp_ms * 1_000_000, 0)));
+            meta.stamp = meta.stamp.map(|stamp| RxStamp { domain, ..stamp });
+            stamps.stamp(Now { mono, ..NOW }, &meta, &mut seen);
             stamps.look(&mut seen);
         }
         (seen.of(Capability::RxTimestamp).observed(), seen.next_event())
+    }
+
+    #[test]
+    fn times_of_capture_keep_no_pace_and_are_wrong_where_they_go_back() {
+        for frames in [[(10, 5), (110, 5)], [(10, 5), (110, 3_600_105)]] {
+            assert_eq!(looked_at_in(Domain::Captured, &frames), (Observed::Passive, None));
+        }
+        let back = looked_at_in(Domain::Captured, &[(10, 5), (20, 4)]);
+        assert_eq!(back, (Observed::Refuted, demoted(Drift::StampWentBack)));
     }
 
     #[test]

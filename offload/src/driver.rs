@@ -86,6 +86,7 @@ pub const DRIVERS: &[Driver] = &[
     driver("net_tap", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
     driver("net_af_packet", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("net_af_xdp", &[], IsolationOrder::Never, RuleOrder::Never),
+    driver("net_pcap", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("tap", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("sim", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
     driver("rtl", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),

@@ -22,6 +22,9 @@ pub enum Domain {
     HostNs,
     /// A simulated wire's clock, in nanoseconds. Never shown as a measurement of a device.
     VirtualNs,
+    /// When a frame was captured, since 1970, in ticks of [`ClockInfo::ticks_per_s`]: of a file that is played
+    /// back, whatever clock its writer had. Nothing goes on behind it, and nothing can be read.
+    Captured,
 }
 
 impl Domain {
@@ -33,6 +36,7 @@ impl Domain {
             Domain::Tsc => "host TSC, ticks",
             Domain::HostNs => "host monotonic clock, ns",
             Domain::VirtualNs => "simulated wire clock, ns",
+            Domain::Captured => "time of capture, ticks since 1970",
         }
     }
 }

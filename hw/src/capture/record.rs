@@ -141,8 +141,14 @@ fn flag(flag: u8, set: bool) -> u8 {
 }
 
 /// By number in the ring.
-const DOMAINS: [Domain; 5] =
-    [Domain::NicTicks, Domain::NicNs, Domain::Tsc, Domain::HostNs, Domain::VirtualNs];
+const DOMAINS: [Domain; 6] = [
+    Domain::NicTicks,
+    Domain::NicNs,
+    Domain::Tsc,
+    Domain::HostNs,
+    Domain::VirtualNs,
+    Domain::Captured,
+];
 const NO_DOMAIN: u8 = u8::MAX;
 
 #[inline]
@@ -153,6 +159,7 @@ fn number(domain: Domain) -> u8 {
         Domain::Tsc => 2,
         Domain::HostNs => 3,
         Domain::VirtualNs => 4,
+        Domain::Captured => 5,
     }
 }
 

@@ -57,7 +57,7 @@ impl Stamps {
             Some(Domain::HostNs) => true,
             Some(Domain::Tsc) => matches!(self.counter, HostCounter::Tsc(_)),
             Some(Domain::VirtualNs) => self.wire_origin.is_some(),
-            Some(Domain::NicTicks | Domain::NicNs) | None => false,
+            Some(Domain::NicTicks | Domain::NicNs | Domain::Captured) | None => false,
         }
     }
 
