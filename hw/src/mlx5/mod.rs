@@ -4,6 +4,7 @@
 //! - [`Completion`] is an entry decoded, with what it says of a frame in this project's words.
 //! - [`InitSegment`] is the segment, mapped to be read; [`SegmentClock`] one of its two clocks, for a
 //!   [`ClockService`](crate::clock_service::ClockService).
+//! - [`KernelClock`] is the arithmetic of the clock that the kernel keeps over the same counter.
 //!
 //! Nothing here has run on a NIC. The layouts are those of Linux's `include/linux/mlx5/device.h`, DPDK's
 //! `mlx5_prm.h` and VPP's native driver, which agree; the tests hold the code against bytes written out by
@@ -14,6 +15,7 @@ mod clock;
 mod cqe;
 mod flow_tag;
 mod init_segment;
+mod kernel_clock;
 mod map_error;
 mod received;
 #[cfg(test)]
@@ -25,6 +27,7 @@ pub use cqe::{CQE_LEN, Completion, CqeError, CqeRefusal, Side, is_ours, software
 pub use flow_tag::FlowTag;
 pub(crate) use init_segment::Registers;
 pub use init_segment::{FirmwareRevision, InitSegment};
+pub use kernel_clock::KernelClock;
 pub use map_error::MapError;
 pub use received::{Received, StampFormat, StampSource};
 pub use words::{L3Header, L4Header};
