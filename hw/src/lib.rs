@@ -17,16 +17,17 @@
 //!
 //! Beside them [`clock`] reads the host's clocks, [`tsc`] the processor's counter, which software
 //! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
-//! they and a device's were taken, and [`mod@core`] which processor core polls.
+//! they and a device's were taken, [`clock_route`] by which way a device's is read, and [`mod@core`] which processor core polls.
 //! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
-//! All unsafe code of this crate is in one private module, `sys`, and in those of `dpdk` that are named after a
-//! noun of DPDK's.
+//! All unsafe code of this crate is in one private module, `sys`, in those of `dpdk` that are named after a
+//! noun of DPDK's, and, with the feature `mlx5dv`, in `mlx5dv::verbs`.
 //!
 //! Linux only.
 
 pub mod capture;
 mod checksums;
 pub mod clock;
+pub mod clock_route;
 pub mod clock_service;
 pub mod core;
 #[cfg(feature = "dpdk")]
@@ -35,6 +36,8 @@ pub mod dpdk;
 mod frames;
 pub mod host_counter;
 pub mod mlx5;
+#[cfg(feature = "mlx5dv")]
+mod mlx5dv;
 pub mod pool;
 pub mod sim;
 mod sys;

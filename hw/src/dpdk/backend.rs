@@ -13,7 +13,6 @@ use fixwire_offload::nic::BURST_MAX;
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
-use fixwire_offload::stamp::{ClockInfo, Domain};
 
 use super::clock;
 use super::eal::{Eal, Memory};
@@ -21,16 +20,16 @@ use super::error::DpdkError;
 use super::flow::{self, Rules};
 use super::mempool::Mempool;
 use super::nic::DpdkNic;
-use super::offloads::{self, CLOCK, Listen};
+use super::offloads::{self, Listen};
 use super::pci;
 use super::port::{Config, Info, Port};
+use super::routes;
 use super::spec::DeviceSpec;
+use crate::host_counter::HostCounter;
 use crate::pool::LINK_LEN_MAX;
 
 /// How long the start waits for the link.
 const LINK_WAIT_MAX: Duration = Duration::from_secs(2);
-/// For how long a counter is watched whose rate nobody tells.
-const RATE_MEASURED_FOR: Duration = Duration::from_millis(50);
 
 /// A port that was found and does not run yet.
 #[derive(Debug)]
@@ -234,7 +233,7 @@ impl Backend for DpdkBackend {
         let (mut rx_offloads, tx_offloads) = offloads::asked(plan);
         let mut stamp = None;
         if plan.uses(Capability::RxTimestamp) {
-            match clock::register_stamps(Domain::NicTicks) {
+            match clock::register_stamps(offloads::stamps_in(&self.info.driver, plan)) {
                 Ok(stamping) => stamp = Some(stamping),
                 Err(errno) => {
                     rx_offloads &= !offloads::bits_of(Capability::RxTimestamp).0;
@@ -294,27 +293,32 @@ impl Backend for DpdkBackend {
     }
 
     fn run(self) -> DpdkNic {
-        let clock = self.listen.stamp.map(|stamp| ClockInfo {
-            id: CLOCK,
-            domain: stamp.domain,
-            ticks_per_s: rate(self.port.id()),
-            bits: u64::BITS,
+        let stamped_by = self.listen.stamp.map(|stamp| {
+            routes::described(stamp.domain, offloads::captured_per_s(self.info.rx_offloads))
         });
+        let clocks = stamped_by.map(|clock| {
+            routes::find(&self.port, &self.spec, &self.info.driver, clock, &HostCounter::best())
+        });
+        let clocks = clocks.unwrap_or_default();
+        let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamped_by);
         let (mac, mtu) = (self.mac(), self.mtu());
         let DpdkBackend { rules, port, pools, info, listen, leaves_sums, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
         let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
         let counters = NicCounters::default();
-        DpdkNic { rules, port, rx, tx, listen, leaves_sums, clock, mac, mtu, counters, kept }
+        DpdkNic {
+            rules,
+            port,
+            rx,
+            tx,
+            listen,
+            leaves_sums,
+            clock,
+            clocks,
+            mac,
+            mtu,
+            counters,
+            kept,
+        }
     }
-}
-
-/// Ticks per second of a port's counter; 0 where its driver does not read it.
-fn rate(port: u16) -> u64 {
-    let begun = Instant::now();
-    let Some(first) = clock::read(port) else { return 0 };
-    sleep(RATE_MEASURED_FOR);
-    let ticks = clock::read(port).map_or(0, |last| last.wrapping_sub(first));
-    let ns = begun.elapsed().as_nanos().max(1);
-    u64::try_from(u128::from(ticks) * 1_000_000_000 / ns).unwrap_or(0)
 }

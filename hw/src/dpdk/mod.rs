@@ -18,6 +18,7 @@ mod nic;
 mod offloads;
 mod pci;
 mod port;
+mod routes;
 mod spec;
 
 pub use backend::DpdkBackend;

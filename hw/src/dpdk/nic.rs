@@ -15,6 +15,7 @@ use super::mempool::Mempool;
 use super::offloads::{self, Listen};
 use super::port::Port;
 use crate::checksums;
+use crate::clock_route::ClockRoutes;
 
 /// The queue that is polled, and the one that is sent by.
 const QUEUE: u16 = 0;
@@ -33,6 +34,7 @@ pub struct DpdkNic {
     /// The driver wants frames prepared whose sums are left to it.
     pub(super) leaves_sums: bool,
     pub(super) clock: Option<ClockInfo>,
+    pub(super) clocks: ClockRoutes,
     pub(super) mac: [u8; 6],
     pub(super) mtu: usize,
     pub(super) counters: NicCounters,
@@ -113,6 +115,12 @@ impl DpdkNic {
     /// Every counter of the driver's by its own name (xstats).
     pub fn driver_counters(&self) -> Vec<(String, u64)> {
         self.port.xstats()
+    }
+
+    /// What came of looking for the clock that its stamps are by, and that clock, to be read on another thread;
+    /// nothing the second time, and where it stamps nothing. Once the port is closed the clock is silent.
+    pub fn take_clocks(&mut self) -> ClockRoutes {
+        std::mem::take(&mut self.clocks)
     }
 
     /// Buffers of both pools that are in use: by the driver's rings, and by frames that are about.

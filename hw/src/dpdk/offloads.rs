@@ -11,6 +11,7 @@ use fixwire_offload::verdict::Verdict;
 
 use super::mbuf::{DynamicField, Mbuf, TxFlags};
 use super::port::Info;
+use super::routes::MLX5;
 use crate::checksums::TCP_CHECKSUM_OFFSET;
 
 /// A port's own clock: there is one.
@@ -76,6 +77,8 @@ const IN_SOFTWARE: [&str; 9] = [
     "net_vhost",
     "net_virtio_user",
 ];
+/// The one that gives times of capture for stamps.
+const PCAP: &str = "net_pcap";
 /// Drivers that hand over sums which the sender never finished, as such.
 const GIVES_NONE: [&str; 3] = ["net_vhost", "net_virtio", "net_virtio_user"];
 
@@ -102,8 +105,34 @@ pub(super) fn capabilities(info: &Info) -> Capabilities {
             capabilities = capabilities.with(*capability, Advert { by, how });
         }
     }
+    if info.driver == PCAP && capabilities.advert(Capability::RxTimestamp).is_none() {
+        let how = "each frame's time of capture in µs, though net_pcap does not advertise it";
+        capabilities = capabilities.with(Capability::RxTimestamp, Advert { by, how });
+    }
+    if info.driver == MLX5 && capabilities.advert(Capability::RxTimestamp).is_some() {
+        let how = "if REAL_TIME_CLOCK_ENABLE is set in the firmware, which mlx5 does not tell";
+        capabilities = capabilities.with(Capability::RxTimestampRealTime, Advert { by, how });
+    }
     capabilities.gives_none = GIVES_NONE.contains(&info.driver.as_str());
     capabilities
+}
+
+/// What a driver's stamps count, as far as that is known before the first frame.
+pub(super) fn stamps_in(driver: &str, plan: &Plan) -> Domain {
+    match driver {
+        PCAP => Domain::Captured,
+        // It gives nanoseconds of its clock, whatever that was set to.
+        "net_ice" => Domain::NicNs,
+        _ if plan.uses(Capability::RxTimestampRealTime) => Domain::NicNs,
+        _ => Domain::NicTicks,
+    }
+}
+
+/// In how many parts of a second net_pcap gives times of capture: since it advertises to (26.07), in
+/// nanoseconds, and before in microseconds.
+pub(super) fn captured_per_s(rx_offloads: u64) -> u64 {
+    let (advertises, _) = bits_of(Capability::RxTimestamp);
+    if rx_offloads & advertises != 0 { 1_000_000_000 } else { 1_000_000 }
 }
 
 /// The bits of one capability: receive and transmit.

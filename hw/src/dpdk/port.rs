@@ -9,7 +9,9 @@ use std::rc::Rc;
 
 use dpdk_sys as ffi;
 use fixwire_offload::nic::{BURST_MAX, Burst};
+use fixwire_offload::stamp::ClockInfo;
 
+use super::clock::{Gate, PortClock};
 use super::eal::Eal;
 use super::error::{DpdkError, Errno};
 use super::mbuf::Mbuf;
@@ -22,6 +24,8 @@ pub(super) struct Port {
     is_started: bool,
     /// Queues that are set up, receive and transmit.
     queues: (u16, u16),
+    /// What reads its clock on another thread passes here.
+    gate: Gate,
     eal: Rc<Eal>,
 }
 
@@ -79,6 +83,7 @@ impl Port {
             name: name.to_owned(),
             is_started: false,
             queues: (0, 0),
+            gate: Gate::default(),
             eal: Rc::clone(eal),
         })
     }
@@ -196,6 +201,7 @@ impl Port {
         let answer = unsafe { ffi::rte_eth_dev_start(self.id) };
         self.done("starting it", answer)?;
         self.is_started = true;
+        self.gate.open();
         Ok(())
     }
 
@@ -203,7 +209,8 @@ impl Port {
         if !core::mem::take(&mut self.is_started) {
             return Ok(());
         }
-        // SAFETY: the id is a port's.
+        self.gate.shut();
+        // SAFETY: the id is a port's, whose clock nobody reads any more.
         let answer = unsafe { ffi::rte_eth_dev_stop(self.id) };
         self.done("stopping it", answer)
     }
@@ -227,6 +234,11 @@ impl Port {
         // SAFETY: `mtu` is a number to write to.
         let answer = unsafe { ffi::rte_eth_dev_get_mtu(self.id, &raw mut mtu) };
         if answer == 0 && mtu > 0 { u32::from(mtu) } else { ffi::RTE_ETHER_MTU }
+    }
+
+    /// Its clock, for any thread, for as long as it runs.
+    pub(super) fn clock(&self, info: ClockInfo) -> PortClock {
+        PortClock::new(self.id, self.gate.clone(), info)
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -344,7 +356,7 @@ fn pointers<T: AsRef<Mbuf>>(frames: &[T]) -> ([*mut ffi::rte_mbuf; BURST_MAX], u
 impl Drop for Port {
     fn drop(&mut self) {
         let _ = self.stop();
-        // SAFETY: the id is a port's, which is stopped; nobody else has it.
+        // SAFETY: the id is a port's, which is stopped; nobody else has it, and its clock is read no more.
         unsafe { ffi::rte_eth_dev_close(self.id) };
     }
 }

@@ -26,6 +26,12 @@ impl SegmentClock {
         SegmentClock { segment, timer: Timer::Internal, info }
     }
 
+    /// The same, of which is known how fast it counts.
+    #[must_use]
+    pub fn at_rate(self, ticks_per_s: u64) -> SegmentClock {
+        SegmentClock { info: ClockInfo { ticks_per_s, ..self.info }, ..self }
+    }
+
     /// The real-time clock, of a device that stamps by it.
     pub fn real_time(segment: InitSegment, id: ClockId) -> SegmentClock {
         let ticks_per_s = 1_000_000_000;

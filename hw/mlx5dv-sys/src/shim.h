@@ -1,0 +1,3 @@
+/* What is bound. */
+#include <infiniband/verbs.h>
+#include <infiniband/mlx5dv.h>

@@ -1,0 +1,155 @@
+//! The ways to a port's clock: DPDK's call, and for a ConnectX, where its driver refuses that, those around it.
+
+use fixwire_offload::stamp::{ClockInfo, Domain};
+
+use super::offloads::CLOCK;
+use super::port::Port;
+use super::spec::DeviceSpec;
+use crate::clock_route::{ClockRoute, ClockRoutes, RateBy, agreed, measured};
+use crate::clock_service::DeviceClock;
+use crate::host_counter::HostCounter;
+use crate::mlx5::{InitSegment, SegmentClock};
+
+/// mlx5's name at DPDK.
+pub(super) const MLX5: &str = "mlx5_pci";
+
+/// A clock that tells the time of day is past this, in nanoseconds since 1970: it is of 2001. A counter that began
+/// at 0 when its device did is not for thirty years.
+const EPOCH_NS_MIN: u64 = 1_000_000_000_000_000_000;
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// What came of one way.
+type Looked = Result<(RateBy, Box<dyn DeviceClock>), String>;
+
+/// Drivers that answer `rte_eth_read_clock` by a clock that they do not stamp by.
+const ANSWERS_BY_ANOTHER: [(&str, &str); 1] =
+    [("net_ice", "net_ice answers with the host's monotonic clock, and stamps by the NIC's")];
+
+/// The clock as it is described before its rate is known.
+pub(super) fn described(domain: Domain, captured_per_s: u64) -> ClockInfo {
+    let ticks_per_s = match domain {
+        Domain::NicNs => NS_PER_S,
+        Domain::Captured => captured_per_s,
+        _ => 0,
+    };
+    ClockInfo { id: CLOCK, domain, ticks_per_s, bits: u64::BITS }
+}
+
+/// Looks for the clock that a running port's stamps are by, as `info` describes it.
+pub(super) fn find(
+    port: &Port,
+    spec: &DeviceSpec,
+    driver: &str,
+    info: ClockInfo,
+    counter: &HostCounter,
+) -> ClockRoutes {
+    let mut routes = ClockRoutes::default();
+    routes.try_route(ClockRoute::ReadClock, || by_read_clock(port, driver, info, counter));
+    if driver == MLX5 {
+        let address = spec.name();
+        routes.try_route(ClockRoute::Mlx5dv, || by_verbs(address, info, counter));
+        match info.domain {
+            Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(address)),
+            _ => {
+                routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter))
+            }
+        }
+    }
+    routes
+}
+
+fn by_read_clock(port: &Port, driver: &str, info: ClockInfo, counter: &HostCounter) -> Looked {
+    if info.domain == Domain::Captured {
+        return Err(format!(
+            "{driver}'s stamps are times of capture: no clock goes on behind them"
+        ));
+    }
+    if let Some((_, why)) = ANSWERS_BY_ANOTHER.iter().find(|(known, _)| *known == driver) {
+        return Err((*why).to_owned());
+    }
+    let mut clock = port.clock(info);
+    match clock.ask() {
+        None => return Err("the port does not run".to_owned()),
+        Some(Err(errno)) if errno.number() == libc::ENOTSUP && driver == MLX5 => {
+            return Err(format!(
+                "mlx5 does not read it ({errno}), as it does not in isolated mode; \
+                 flow_isolation = \"off\" in the profile allows it"
+            ));
+        }
+        Some(Err(errno)) => return Err(format!("{driver} does not read it ({errno})")),
+        Some(Ok(reading)) => is_of(info.domain, reading)?,
+    }
+    if info.domain == Domain::NicNs {
+        return Ok((RateBy::Unit, Box::new(clock)));
+    }
+    let rate = measured(&counter.info(), info.bits, || clock.bracket(counter));
+    let (ticks_per_s, by) = rate.map_err(|error| error.to_string())?;
+    Ok((by, Box::new(clock.at_rate(ticks_per_s))))
+}
+
+/// A reading is to be of the clock that stamps are by, as far as its size tells.
+fn is_of(domain: Domain, reading: u64) -> Result<(), String> {
+    match (domain == Domain::NicNs, reading >= EPOCH_NS_MIN) {
+        (true, false) => Err(format!(
+            "it reads {reading}, a counter of ticks, and by the profile stamps are in real time"
+        )),
+        (false, true) => Err(format!(
+            "it reads {reading}, the time of day, and by the profile stamps are ticks; \
+             rx_timestamp_real_time = \"prefer\" takes them for what they are"
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(feature = "mlx5dv"))]
+fn by_verbs(_: &str, _: ClockInfo, _: &HostCounter) -> Looked {
+    Err("this fixwire was built without the feature `mlx5dv`".to_owned())
+}
+
+#[cfg(feature = "mlx5dv")]
+fn by_verbs(address: &str, info: ClockInfo, counter: &HostCounter) -> Looked {
+    crate::mlx5dv::find(address, info, counter)
+}
+
+/// The counter's rate as the device declares it, in ticks per second.
+#[cfg(not(feature = "mlx5dv"))]
+fn declared(_: &str) -> Option<u64> {
+    None
+}
+
+#[cfg(feature = "mlx5dv")]
+fn declared(address: &str) -> Option<u64> {
+    crate::mlx5dv::declared_ticks_per_s(address)
+}
+
+fn by_internal_timer(address: &str, counter: &HostCounter) -> Looked {
+    let segment = InitSegment::open(address).map_err(|error| error.to_string())?;
+    let mut clock = SegmentClock::internal_timer(segment, CLOCK, 0);
+    let bits = clock.info().bits;
+    let rate = measured(&counter.info(), bits, || clock.bracket(counter));
+    let (ticks_per_s, by) = agreed(declared(address), rate.map_err(|error| error.to_string())?);
+    Ok((by, Box::new(clock.at_rate(ticks_per_s))))
+}
+
+fn by_real_time(address: &str) -> Looked {
+    let segment = InitSegment::open(address).map_err(|error| error.to_string())?;
+    let mut clock = SegmentClock::real_time(segment, CLOCK);
+    let reading = clock.read().ok_or("the device does not answer")?;
+    is_of(Domain::NicNs, reading)?;
+    Ok((RateBy::Unit, Box::new(clock)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_tells_ticks_from_the_time_of_day() {
+        // A counter of 1 GHz after a year, and the time of day in 2026.
+        let (ticks, time) = (31_536_000 * NS_PER_S, 1_795_000_000 * NS_PER_S);
+        assert_eq!(is_of(Domain::NicTicks, ticks), Ok(()));
+        assert_eq!(is_of(Domain::NicNs, time), Ok(()));
+        assert!(is_of(Domain::NicTicks, time).unwrap_err().contains("rx_timestamp_real_time"));
+        assert!(is_of(Domain::NicNs, ticks).unwrap_err().contains("a counter of ticks"));
+    }
+}
