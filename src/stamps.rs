@@ -176,10 +176,11 @@ impl Stamps {
         if ticks == 0 {
             return self.demote(Drift::StampStoodStill, observations);
         }
+        (look.stamp, look.at) = (stamp, self.last_at);
         if self.ticks_per_s == 0 {
+            self.looked = Some(look);
             return;
         }
-        (look.stamp, look.at) = (stamp, self.last_at);
         look.device_ns += ticks * 1_000_000_000 / i128::from(self.ticks_per_s);
         let host_ns = i128::from(look.at.ns_since(look.began));
         let (late_ns, most) = (host_ns - look.device_ns, DELAY_NS_MAX + host_ns / RATE_OFF_MAX);
@@ -418,6 +419,20 @@ mod tests {
             stamps.look(&mut seen);
         }
         (seen.of(Capability::RxTimestamp).observed(), seen.next_event())
+    }
+
+    #[test]
+    fn a_clock_of_no_known_rate_is_found_when_it_stops_after_a_while() {
+        let (mut stamps, mut seen) =
+            (Stamps::new(&plan(Policy::Prefer), None), Observations::default());
+        for (received_ms, ticks, expected) in
+            [(10, 5, None), (110, 700, None), (210, 700, demoted(Drift::StampStoodStill))]
+        {
+            let mono = Instant::ZERO + Duration::from_ms(received_ms);
+            stamps.stamp(Now { mono, ..NOW }, &meta(Some((ticks, 0))), &mut seen);
+            stamps.look(&mut seen);
+            assert_eq!(seen.next_event(), expected, "{received_ms} ms");
+        }
     }
 
     #[test]
