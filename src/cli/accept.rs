@@ -96,7 +96,8 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
             let network = opened.network(&settings.network, &settings.sessions)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
-            asked.serve_on(Device::probed(opened.backend), network, far)
+            let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
+            asked.serve_on(Device::probed(opened.backend), network, far, clocks)
         }
         nic => {
             let backend = match nic {
@@ -106,7 +107,8 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             let backend = bring_up::tap(backend, &profile)?;
             let network = bring_up::tap_network(&backend, &settings.network)?;
             let far = backend.kernel_side().addr;
-            asked.serve_on(Device::probed(backend), network, far)
+            let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
+            asked.serve_on(Device::probed(backend), network, far, clocks)
         }
     }
 }
@@ -120,19 +122,20 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Brings a device up, its engine on `network` and its far side at `far`, and serves.
+    /// Brings a device up and its `clocks`, its engine on `network` and its far side at `far`, and serves.
     fn serve_on<B: Backend>(
         self,
         device: Device<B, Probed>,
         network: Network,
         far: Ipv4Addr,
+        clocks: impl FnOnce(&mut B::Nic) -> Clocks,
     ) -> Result<(), Failure> {
         let Wanted { args, profile, settings, capture } = self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
-        let (nic, plan) = bring_up::start(device, profile, rules, args.json)?;
+        let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
         let job = Job { args, profile, network, clock: HostClock::new() };
-        let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
+        let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
             Some(asked) => {

@@ -6,6 +6,9 @@ use fixwire::engine::Engine;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::ClockSettings;
 use fixwire::offload::stamp::ClockInfo;
+#[cfg(feature = "dpdk")]
+use fixwire_hw::clock_route::ClockRoutes;
+use fixwire_hw::clock_route::{ClockRoute, RateBy, RouteRefusal};
 use fixwire_hw::clock_service::{ClockCounters, ClockService, DeviceClock};
 use fixwire_hw::host_counter::HostCounter;
 
@@ -15,16 +18,45 @@ use super::warn;
 /// The clocks that stamps are by.
 pub(crate) struct Clocks {
     counter: HostCounter,
-    device: Option<ClockInfo>,
-    /// The device's is a model's.
-    is_model: bool,
+    device: Device,
     service: Result<ClockService, String>,
+}
+
+/// What a device stamps by, where that is a clock of its own.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    /// The clock, followed or not.
+    pub(super) stamps: Option<ClockInfo>,
+    /// It is a model's.
+    pub(super) is_model: bool,
+    /// By which way it is read, and whose word its rate is.
+    pub(super) way: Option<(ClockRoute, RateBy)>,
+    /// The ways before that one, or all of them.
+    pub(super) refused: Vec<RouteRefusal>,
 }
 
 impl Clocks {
     /// Those of a device that stamps by the host's `counter`: the system's time is followed by it.
     pub(crate) fn of_host(counter: HostCounter, settings: &ClockSettings) -> Clocks {
-        Clocks::start(counter, None, false, settings)
+        Clocks::start(counter, None, Device::default(), settings)
+    }
+
+    /// Those of a device that stamps by `stamps`, a clock of its own that was looked for by `routes`. Where it was not
+    /// found, that is said, stamps become no times, and sessions go on.
+    #[cfg(feature = "dpdk")]
+    pub(crate) fn of_device(
+        counter: HostCounter,
+        stamps: Option<ClockInfo>,
+        routes: ClockRoutes,
+        settings: &ClockSettings,
+    ) -> Clocks {
+        let ClockRoutes { found, refused } = routes;
+        let way = found.as_ref().map(|found| (found.route, found.rate));
+        let device = Device { stamps, is_model: false, way, refused };
+        if let Some(unread) = device.unread() {
+            warn(format_args!("{unread} No stamp is converted; sessions go on."));
+        }
+        Clocks::start(counter, found.map(|found| found.clock), device, settings)
     }
 
     /// Those of a NIC model whose wire's time is `counter`.
@@ -33,9 +65,10 @@ impl Clocks {
         device: Option<impl DeviceClock + 'static>,
         settings: &ClockSettings,
     ) -> Clocks {
-        let device = device.map(|device| Box::new(device) as Box<dyn DeviceClock>);
-        let is_model = device.is_some();
-        Clocks::start(counter, device, is_model, settings)
+        let clock = device.map(|device| Box::new(device) as Box<dyn DeviceClock>);
+        let stamps = clock.as_ref().map(|clock| clock.info());
+        let device = Device { stamps, is_model: stamps.is_some(), ..Device::default() };
+        Clocks::start(counter, clock, device, settings)
     }
 
     /// To be called before the thread is pinned. Where they cannot be followed, that is said, and sessions
@@ -43,17 +76,16 @@ impl Clocks {
     fn start(
         counter: HostCounter,
         clock: Option<Box<dyn DeviceClock>>,
-        is_model: bool,
+        device: Device,
         settings: &ClockSettings,
     ) -> Clocks {
-        let device = clock.as_ref().map(|clock| clock.info());
         let service = ClockService::start(counter, clock, settings).map_err(|error| {
             warn(format_args!(
                 "{error}. Stamps become no times, and a clock that jumps goes unnoticed; sessions go on."
             ));
             error.to_string()
         });
-        Clocks { counter, device, is_model, service }
+        Clocks { counter, device, service }
     }
 
     /// What disciplines them.
@@ -73,19 +105,19 @@ impl Clocks {
         Looks {
             watch: self.service().map(|service| ClockWatch::new(service.reader())),
             counter: self.counter,
-            by_device: self.device.is_some(),
+            by_device: self.device.stamps.is_some(),
             is_due: false,
         }
     }
 
     /// Ends their service, and says what became of it and of the stamps that were looked at.
     pub(crate) fn finish(self, looks: &Looks) -> ClockReport {
-        let Clocks { counter, device, is_model, service } = self;
+        let Clocks { counter, device, service } = self;
         let conversions = looks.watch.as_ref().map(|watch| *watch.conversions());
         let mut report = ClockReport {
             host: counter.info(),
             device,
-            is_model,
+            followed: service.as_ref().ok().and_then(ClockService::device),
             known: None,
             counters: ClockCounters::default(),
             conversions: conversions.unwrap_or_default(),

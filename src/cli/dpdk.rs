@@ -3,12 +3,15 @@
 use std::net::Ipv4Addr;
 
 use fixwire::neighbor::Network;
-use fixwire::offload::profile::Profile;
+use fixwire::offload::nic::Nic;
+use fixwire::offload::profile::{ClockSettings, Profile};
 use fixwire::wire::ethernet::Mac;
-use fixwire_hw::dpdk::{self, DeviceSpec, DpdkBackend, DpdkError, Memory};
+use fixwire_hw::dpdk::{self, DeviceSpec, DpdkBackend, DpdkError, DpdkNic, Memory};
+use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::tap::{self, KernelSide, namespace};
 
 use super::bring_up;
+use super::clocks::Clocks;
 use super::device;
 use super::failure::Failure;
 use super::say;
@@ -59,6 +62,12 @@ pub(crate) fn open(
         .transpose()
         .map_err(|error| device::tap_failure(&error))?;
     Ok(Opened { backend, kernel })
+}
+
+/// The clocks that a port's stamps are by.
+pub(crate) fn clocks(nic: &mut DpdkNic, settings: &ClockSettings) -> Clocks {
+    let stamps = nic.clock();
+    Clocks::of_device(HostCounter::best(), stamps, nic.take_clocks(), settings)
 }
 
 /// The interface that a driver makes in the kernel, by name.

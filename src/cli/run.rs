@@ -150,7 +150,8 @@ impl Job<'_> {
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
         let running = Running { nic, plan, network, sessions };
-        self.on_host(running, profile, embedded.then_some(far), capture)
+        let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
+        self.on_host(running, profile, embedded.then_some(far), clocks, capture)
     }
 
     /// On a port of DPDK's: with the built-in exchange on the kernel's side where that is its line and no session
@@ -173,24 +174,26 @@ impl Job<'_> {
         let device = Device::probed(opened.backend);
         let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
         let running = Running { nic, plan, network, sessions };
-        self.on_host(running, profile, far.filter(|_| !has_peers), capture)
+        let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
+        self.on_host(running, profile, far.filter(|_| !has_peers), clocks, capture)
     }
 
-    /// On a device that runs: with the built-in exchange at `kernel`, its far side in a namespace of our own,
-    /// or with whoever is there.
+    /// On a device that runs, and its `clocks`: with the built-in exchange at `kernel`, its far side in a
+    /// namespace of our own, or with whoever is there.
     fn on_host<N: Nic>(
         &self,
         running: Running<N>,
         profile: &Profile,
         kernel: Option<Ipv4Addr>,
+        clocks: impl FnOnce(&mut N) -> Clocks,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
-        let Running { nic, plan, network, sessions } = running;
+        let Running { mut nic, plan, network, sessions } = running;
         let clock = HostClock::new();
         if let Some(far) = kernel {
             self.start_exchanges(far, clock)?;
         }
-        let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
+        let clocks = clocks(&mut nic);
         let place = Place { plan, network, sessions, profile, clock, clocks, instead_of: None };
         match capture {
             None => self.trade(nic, None, place, || Ok(|| {})),

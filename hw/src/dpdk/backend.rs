@@ -13,6 +13,7 @@ use fixwire_offload::nic::BURST_MAX;
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
+use fixwire_offload::stamp::ClockInfo;
 
 use super::clock;
 use super::eal::{Eal, Memory};
@@ -46,6 +47,8 @@ pub struct DpdkBackend {
     node: Option<u16>,
     isolated: bool,
     listen: Listen,
+    /// The clock that it stamps by, if it does.
+    stamps: Option<ClockInfo>,
     leaves_sums: bool,
 }
 
@@ -88,6 +91,7 @@ impl DpdkBackend {
             node,
             isolated: false,
             listen: Listen::default(),
+            stamps: None,
             leaves_sums: false,
         })
     }
@@ -233,7 +237,9 @@ impl Backend for DpdkBackend {
         let (mut rx_offloads, tx_offloads) = offloads::asked(plan);
         let mut stamp = None;
         if plan.uses(Capability::RxTimestamp) {
-            match clock::register_stamps(offloads::stamps_in(&self.info.driver, plan)) {
+            let stamps = offloads::stamped_by(&self.info, plan);
+            self.stamps = Some(stamps);
+            match clock::register_stamps(stamps.domain) {
                 Ok(stamping) => stamp = Some(stamping),
                 Err(errno) => {
                     rx_offloads &= !offloads::bits_of(Capability::RxTimestamp).0;
@@ -293,14 +299,13 @@ impl Backend for DpdkBackend {
     }
 
     fn run(self) -> DpdkNic {
-        let stamped_by = self.listen.stamp.map(|stamp| {
-            routes::described(stamp.domain, offloads::captured_per_s(self.info.rx_offloads))
-        });
-        let clocks = stamped_by.map(|clock| {
-            routes::find(&self.port, &self.spec, &self.info.driver, clock, &HostCounter::best())
-        });
-        let clocks = clocks.unwrap_or_default();
-        let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamped_by);
+        let stamps = self.stamps.filter(|_| self.listen.stamp.is_some());
+        let look = |clock| {
+            let counter = HostCounter::best();
+            routes::find(&self.port, &self.spec, &self.info.driver, clock, &counter)
+        };
+        let clocks = stamps.map(look).unwrap_or_default();
+        let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamps);
         let (mac, mtu) = (self.mac(), self.mtu());
         let DpdkBackend { rules, port, pools, info, listen, leaves_sums, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };

@@ -6,7 +6,7 @@ use fixwire_offload::capability::Capability;
 use fixwire_offload::driver::Driver;
 use fixwire_offload::nic::{Parsed, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
-use fixwire_offload::stamp::{ClockId, Domain, RxStamp};
+use fixwire_offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
 use fixwire_offload::verdict::Verdict;
 
 use super::mbuf::{DynamicField, Mbuf, TxFlags};
@@ -16,6 +16,7 @@ use crate::checksums::TCP_CHECKSUM_OFFSET;
 
 /// A port's own clock: there is one.
 pub(super) const CLOCK: ClockId = ClockId(1);
+const NS_PER_S: u64 = 1_000_000_000;
 
 /// An offload that a port says it has by a bit.
 struct Bit {
@@ -117,22 +118,20 @@ pub(super) fn capabilities(info: &Info) -> Capabilities {
     capabilities
 }
 
-/// What a driver's stamps count, as far as that is known before the first frame.
-pub(super) fn stamps_in(driver: &str, plan: &Plan) -> Domain {
-    match driver {
-        PCAP => Domain::Captured,
-        // It gives nanoseconds of its clock, whatever that was set to.
-        "net_ice" => Domain::NicNs,
-        _ if plan.uses(Capability::RxTimestampRealTime) => Domain::NicNs,
-        _ => Domain::NicTicks,
-    }
-}
-
-/// In how many parts of a second net_pcap gives times of capture: since it advertises to (26.07), in
-/// nanoseconds, and before in microseconds.
-pub(super) fn captured_per_s(rx_offloads: u64) -> u64 {
+/// The clock that a port's stamps are by, as far as it is known before that has been looked for: its rate is 0 where
+/// neither its driver nor the domain says it.
+pub(super) fn stamped_by(info: &Info, plan: &Plan) -> ClockInfo {
     let (advertises, _) = bits_of(Capability::RxTimestamp);
-    if rx_offloads & advertises != 0 { 1_000_000_000 } else { 1_000_000 }
+    let (domain, ticks_per_s) = match info.driver.as_str() {
+        // Since it advertises to (26.07), in nanoseconds, and before in microseconds.
+        PCAP if info.rx_offloads & advertises != 0 => (Domain::Captured, NS_PER_S),
+        PCAP => (Domain::Captured, 1_000_000),
+        // Nanoseconds of a clock that nobody need have set.
+        "net_ice" => (Domain::NicTicks, NS_PER_S),
+        _ if plan.uses(Capability::RxTimestampRealTime) => (Domain::NicNs, NS_PER_S),
+        _ => (Domain::NicTicks, 0),
+    };
+    ClockInfo { id: CLOCK, domain, ticks_per_s, bits: u64::BITS }
 }
 
 /// The bits of one capability: receive and transmit.
