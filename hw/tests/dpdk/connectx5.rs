@@ -14,6 +14,8 @@ use fixwire_offload::device::Backend;
 use fixwire_offload::flow::RuleSet;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 
+use crate::its_clock;
+
 /// What a frame asks the hook to say of it, by its first byte behind the Ethernet header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -28,11 +30,22 @@ pub(crate) enum Say {
     GoodOfOther,
     /// Good, and its stamp is missing.
     Unstamped,
+    /// Nothing, and its stamp is of a second ago.
+    StampedBack,
+    /// Nothing, and its stamp is the one before it.
+    StampedAgain,
+    /// Nothing, and its stamp is of ten seconds on.
+    StampedAhead,
+}
+
+impl Say {
+    const OF_STAMPS_ALONE: [Say; 4] =
+        [Say::Nothing, Say::StampedBack, Say::StampedAgain, Say::StampedAhead];
 }
 
 pub(crate) const AT: usize = 14;
 pub(crate) const MARK: u32 = 0x00ab_cdef;
-/// The stamp of the first frame; each after it is one later.
+/// The stamp of the first frame; each after it is one later, unless stamps are by the test's clock.
 pub(crate) const FIRST_STAMP: u64 = 1 << 40;
 
 /// A ring that says that it has what the hook makes up.
@@ -103,7 +116,7 @@ unsafe extern "C" fn say(
         mbuf.__bindgen_anon_1.packet_type = ipv4 | ffi::RTE_PTYPE_L4_TCP;
         let both_good = ffi::RTE_MBUF_F_RX_IP_CKSUM_GOOD | ffi::RTE_MBUF_F_RX_L4_CKSUM_GOOD;
         let mut flags = u64::from(match asked {
-            asked if asked == Say::Nothing as u8 => 0,
+            asked if Say::OF_STAMPS_ALONE.iter().any(|say| asked == *say as u8) => 0,
             asked if asked == Say::Bad as u8 => {
                 ffi::RTE_MBUF_F_RX_IP_CKSUM_BAD | ffi::RTE_MBUF_F_RX_L4_CKSUM_BAD
             }
@@ -123,9 +136,24 @@ unsafe extern "C" fn say(
             flags |= flag;
             let field = ptr::from_mut(mbuf).cast::<u8>().wrapping_add(offset as usize);
             // SAFETY: eight bytes of every mbuf are the registered field's.
-            unsafe { field.cast::<u64>().write_unaligned(FIRST_STAMP + number) };
+            unsafe { field.cast::<u64>().write_unaligned(stamp(asked, number)) };
         }
         mbuf.ol_flags = flags;
     }
     len
+}
+
+/// What a frame is stamped with that asked for that, and has this number.
+fn stamp(asked: u8, number: u64) -> u64 {
+    let say = [Say::StampedBack, Say::StampedAgain, Say::StampedAhead];
+    let say = say.into_iter().find(|say| *say as u8 == asked);
+    if !its_clock::stamps() {
+        return FIRST_STAMP + number;
+    }
+    match say {
+        Some(Say::StampedBack) => its_clock::stamp_off_by(-1),
+        Some(Say::StampedAhead) => its_clock::stamp_off_by(10),
+        Some(_) => its_clock::last_stamp(),
+        None => its_clock::stamp_off_by(0),
+    }
 }

@@ -3,6 +3,9 @@
 mod connectx5;
 #[path = "../tap/harness.rs"]
 mod harness;
+mod its_clock;
+mod pcap;
+mod stamps;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -39,6 +42,38 @@ const TESTS: &[Test] = &[
     (
         "queues_that_a_port_has_not_are_refused_by_number",
         queues_that_a_port_has_not_are_refused_by_number,
+    ),
+    (
+        "good_stamps_become_times_and_a_jump_of_the_clock_a_new_life",
+        stamps::good_stamps_become_times_and_a_jump_of_the_clock_a_new_life,
+    ),
+    (
+        "a_stamp_that_the_clock_did_not_give_becomes_no_time",
+        stamps::a_stamp_that_the_clock_did_not_give_becomes_no_time,
+    ),
+    (
+        "stamps_that_go_wrong_are_not_believed_from_there_on",
+        stamps::stamps_that_go_wrong_are_not_believed_from_there_on,
+    ),
+    (
+        "stamps_that_run_ahead_of_the_clock_that_was_read_are_not_believed",
+        stamps::stamps_that_run_ahead_of_the_clock_that_was_read_are_not_believed,
+    ),
+    (
+        "a_port_that_is_closed_is_silent_to_who_reads_its_clock",
+        stamps::a_port_that_is_closed_is_silent_to_who_reads_its_clock,
+    ),
+    (
+        "a_clock_that_its_driver_does_not_read_is_named",
+        stamps::a_clock_that_its_driver_does_not_read_is_named,
+    ),
+    (
+        "each_frame_of_a_file_is_stamped_with_its_time_there",
+        pcap::each_frame_of_a_file_is_stamped_with_its_time_there,
+    ),
+    (
+        "tshark_reads_the_same_times_out_of_the_file",
+        pcap::tshark_reads_the_same_times_out_of_the_file,
     ),
 ];
 
