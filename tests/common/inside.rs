@@ -66,6 +66,21 @@ fn within(test: &str, namespaces: &str, why_not: Option<String>, body: impl FnOn
     print!("{said}");
 }
 
+/// The number under which `/proc` has a process of this PID namespace: it is still the one from outside.
+pub fn number_in_proc(id: u32) -> Option<u32> {
+    let namespace = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let ours = namespace("self");
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut numbers = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    let found = numbers.find(|number| {
+        let status = std::fs::read_to_string(format!("/proc/{number}/status")).unwrap_or_default();
+        let known = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        let inmost = known.and_then(|numbers| numbers.split_whitespace().last());
+        inmost == Some(&id.to_string()) && number != "self" && namespace(number) == ours
+    });
+    found?.parse().ok()
+}
+
 /// A program that runs, and the lines that it prints as they come.
 pub struct Program {
     child: Child,

@@ -1,5 +1,6 @@
 //! QuickFIX as a counterparty: Debian's libquickfix behind the programs of `tests/quickfix`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -79,16 +80,35 @@ impl Stage {
     /// QuickFIX with one session of this stage's version, and further settings in its own form. Our
     /// initiator is FIXWIRE, our acceptor EXCHANGE: QuickFIX is the other one.
     pub fn quickfix(&self, side: Side, settings: &str) -> QuickFix {
-        let (us, them) = match side {
-            Side::Acceptor => ("EXCHANGE", "FIXWIRE"),
-            Side::Initiator => ("FIXWIRE", "EXCHANGE"),
-        };
-        self.quickfix_of(side, settings, &[(self.version, us, them)])
+        self.start("", side, settings, &[self.session(side)])
+    }
+
+    /// The same behind a command that enters another namespace.
+    pub fn quickfix_entering(&self, enter: &str, side: Side) -> QuickFix {
+        self.start(enter, side, "", &[self.session(side)])
+    }
+
+    /// The one session, as QuickFIX has it on its side.
+    fn session(&self, side: Side) -> (Version, &'static str, &'static str) {
+        match side {
+            Side::Acceptor => (self.version, "EXCHANGE", "FIXWIRE"),
+            Side::Initiator => (self.version, "FIXWIRE", "EXCHANGE"),
+        }
     }
 
     /// The same with several sessions.
     pub fn quickfix_of(
         &self,
+        side: Side,
+        settings: &str,
+        sessions: &[(Version, &str, &str)],
+    ) -> QuickFix {
+        self.start("", side, settings, sessions)
+    }
+
+    fn start(
+        &self,
+        enter: &str,
         side: Side,
         settings: &str,
         sessions: &[(Version, &str, &str)],
@@ -114,8 +134,10 @@ impl Stage {
             );
         }
         let settings = self.file("quickfix.cfg", &text);
-        let mut command = Command::new(self.programs.join(program));
-        let program = Program::start_obedient(command.arg(settings));
+        let program = self.programs.join(program);
+        let mut words = enter.split_whitespace().map(OsStr::new).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        let program = Program::start_obedient(command.args(words).arg(settings));
         let mut quickfix = QuickFix { program, seen: Vec::new(), next: 0 };
         quickfix.wait("ready", |line| line == "ready");
         // An initiator may be logged on before it is ready: its first lines are still to be waited for.

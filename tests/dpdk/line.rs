@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::common::inside::{Ended, Program};
+use crate::huge_pages;
 
-pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
 pub(crate) const ORDERS: u64 = 500;
 
 pub(crate) const INITIATOR: &str = r#"
@@ -33,6 +33,12 @@ sender_comp_id = "EXCHANGE"
 target_comp_id = "FIXWIRE"
 socket_accept_port = 9878
 "#;
+
+/// The program, which takes huge pages where enough are free: until the test is done, none goes away.
+pub(crate) fn fixwire() -> Command {
+    huge_pages::stay();
+    Command::new(env!("CARGO_BIN_EXE_fixwire"))
+}
 
 pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -82,7 +88,7 @@ pub(crate) fn assert_no_warning_of_buffers(text: &str) {
 pub(crate) fn run(nic: &str, more: &[&str]) -> Value {
     let orders = ORDERS.to_string();
     let fixed = ["run", "--nic", nic, "--orders", &orders, "--json"];
-    report(&Command::new(BIN).args(fixed).args(more).output().expect("fixwire runs"))
+    report(&fixwire().args(fixed).args(more).output().expect("fixwire runs"))
 }
 
 pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
@@ -131,7 +137,7 @@ pub(crate) fn veth() {
 /// The demo exchange on the kernel's sockets, once it listens.
 pub(crate) fn exchange() -> Program {
     let listen = ["exchange", "--listen", "10.9.0.1:9878"];
-    let mut exchange = Program::start(Command::new(BIN).args(listen));
+    let mut exchange = Program::start(fixwire().args(listen));
     exchange.line_where(|line| line.contains("listening"));
     exchange
 }
@@ -140,7 +146,7 @@ pub(crate) fn exchange() -> Program {
 pub(crate) fn acceptor(folder: &Path, nic: &str, more: &[&str]) -> Program {
     let session = write(folder, "acceptor.toml", ACCEPTOR);
     let fixed = ["accept", "--app", "exchange", "--json", "--nic", nic, "--session", &session];
-    let mut acceptor = Program::start(Command::new(BIN).args(fixed).args(more));
+    let mut acceptor = Program::start(fixwire().args(fixed).args(more));
     acceptor.event_of("listening");
     acceptor
 }

@@ -5,5 +5,12 @@
 mod common;
 
 mod drivers;
+mod exhausted;
+#[path = "../../hw/tests/dpdk/huge_pages.rs"]
+mod huge_pages;
+mod interop;
 mod line;
+mod lost;
+mod memory;
+mod refused;
 mod same;

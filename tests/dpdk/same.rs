@@ -1,7 +1,6 @@
 //! The same session, the same code, the same counters, whatever the device.
 
 use std::path::Path;
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::common::inside::{PATIENCE, Program, inside, inside_as_root, is_inside, no_root};
 use crate::common::skip;
 use crate::line::{
-    BIN, INITIATOR, ORDERS, acceptor, between_two, count, exchange, memif, run, summary, veth,
+    INITIATOR, ORDERS, acceptor, between_two, count, exchange, fixwire, memif, run, summary, veth,
     vhost, write,
 };
 
@@ -124,7 +123,7 @@ fn on_vhost(folder: &Path) -> Value {
     let session = write(folder.path(), "session.toml", INITIATOR);
     let orders = ORDERS.to_string();
     let fixed = ["run", "--nic", &near, "--orders", &orders, "--json", "--session", &session];
-    let running = Program::start(Command::new(BIN).args(fixed).args(["--connect-timeout", "30"]));
+    let running = Program::start(fixwire().args(fixed).args(["--connect-timeout", "30"]));
     let deadline = Instant::now() + PATIENCE;
     while !folder.path().join("vhost.sock").exists() {
         assert!(Instant::now() < deadline, "net_vhost makes no socket");

@@ -144,6 +144,10 @@ impl Eal {
 
 fn remedy(errno: Errno, memory: Memory) -> &'static str {
     match (errno.number(), memory) {
+        (libc::EACCES, Memory::Huge { .. }) => {
+            "what it says above may be of huge pages, which were free a moment ago, or of the device: run it as root, \
+             or give this user the device (`chown` its /dev/vfio group)"
+        }
         (libc::EACCES | libc::EPERM, _) => {
             "run it as root, or give this user the device (`chown` its /dev/vfio group)"
         }

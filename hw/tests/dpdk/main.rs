@@ -3,6 +3,7 @@
 mod connectx5;
 #[path = "../tap/harness.rs"]
 mod harness;
+mod huge_pages;
 mod its_clock;
 mod pcap;
 mod stamps;
@@ -21,6 +22,7 @@ use fixwire_offload::{Plan, Verdict};
 
 use connectx5::{AsConnectx5, Say};
 use harness::Test;
+use huge_pages::Reserved;
 
 const TESTS: &[Test] = &[
     (
@@ -32,6 +34,15 @@ const TESTS: &[Test] = &[
         a_ring_gives_back_what_was_sent_in_order_and_loses_no_buffer,
     ),
     ("buffers_run_out_by_name_and_come_back", buffers_run_out_by_name_and_come_back),
+    (
+        "a_ring_that_is_full_is_told_and_what_found_no_room_is_sent_later",
+        a_ring_that_is_full_is_told_and_what_found_no_room_is_sent_later,
+    ),
+    ("frames_lie_in_the_pages_that_were_asked_for", frames_lie_in_the_pages_that_were_asked_for),
+    (
+        "frames_lie_in_huge_pages_where_there_are_some",
+        frames_lie_in_huge_pages_where_there_are_some,
+    ),
     ("frames_outlive_their_port", frames_outlive_their_port),
     (
         "a_ring_has_no_offload_and_the_plan_says_who_does_it",
@@ -157,6 +168,81 @@ fn buffers_run_out_by_name_and_come_back() {
     frames.extend(std::iter::from_fn(|| nic.tx_frame()));
     assert_eq!(frames.len(), had);
     drop(frames);
+    assert_eq!(nic.close(), Some(0));
+}
+
+fn a_ring_that_is_full_is_told_and_what_found_no_room_is_sent_later() {
+    let mut profile = Profile::all(Policy::Prefer);
+    profile.frames = 8_192;
+    let (mut nic, _) = up("net_ring0", &profile);
+    let mut waiting = Burst::new();
+    let mut sent = 0u32;
+    loop {
+        let mut frame = nic.tx_frame().expect("the ring is shorter than the pool");
+        frame.space()[..60].fill(0);
+        frame.space()[..4].copy_from_slice(&sent.to_be_bytes());
+        frame.finish(60, TxMeta::default());
+        waiting.push(frame);
+        if nic.tx_burst(&mut waiting) == 0 {
+            break;
+        }
+        sent += 1;
+    }
+    let counters = nic.counters();
+    assert_eq!((counters.tx_busy, counters.tx_frames), (1, u64::from(sent)));
+    assert_eq!((waiting.len(), counters.tx_no_buffer, counters.tx_errors), (1, 0, 0));
+    let mut next = 0u32;
+    let mut take_all = |nic: &mut DpdkNic| {
+        let mut burst = Burst::new();
+        while nic.rx_burst(&mut burst) > 0 {
+            for frame in burst.drain(..) {
+                assert_eq!(frame.bytes()[..4], next.to_be_bytes());
+                next += 1;
+            }
+        }
+        next
+    };
+    assert_eq!(take_all(&mut nic), sent);
+    assert_eq!(nic.tx_burst(&mut waiting), 1);
+    assert_eq!(take_all(&mut nic), sent + 1);
+    assert_eq!(nic.close(), Some(0));
+}
+
+/// The size of the pages that a frame's bytes lie in, as the kernel says, in KiB.
+fn page_kib(nic: &mut DpdkNic) -> u64 {
+    let mut frame = nic.tx_frame().unwrap();
+    let at = frame.space().as_ptr() as u64;
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let range = |line: &str| {
+        let (from, to) = line.split_whitespace().next()?.split_once('-')?;
+        Some(u64::from_str_radix(from, 16).ok()?..u64::from_str_radix(to, 16).ok()?)
+    };
+    let mut lines =
+        maps.lines().skip_while(|line| !range(line).is_some_and(|at_| at_.contains(&at)));
+    let size = lines.find_map(|line| line.strip_prefix("KernelPageSize:")).expect("a mapping");
+    size.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn frames_lie_in_the_pages_that_were_asked_for() {
+    let (mut nic, _) = ring();
+    assert_eq!(page_kib(&mut nic), 4);
+    assert_eq!(nic.close(), Some(0));
+}
+
+fn frames_lie_in_huge_pages_where_there_are_some() {
+    let mut reserved = Reserved::begin().unwrap_or_else(|why| harness::skip(&why));
+    if let Err(why) = reserved.set(256) {
+        drop(reserved);
+        harness::skip(&why);
+    }
+    let memory = Memory::best();
+    assert!(matches!(memory, Memory::Huge { .. }) && memory.shortage().is_none(), "{memory}");
+    let profile = Profile::all(Policy::Prefer);
+    let backend = DpdkBackend::open(DeviceSpec::parse("net_ring0").unwrap(), memory, &profile);
+    let device = Device::probed(backend.unwrap()).plan(&profile, RuleSet::EMPTY);
+    let (mut nic, _) = device.configure().unwrap().start().unwrap().steer().unwrap();
+    let kib = page_kib(&mut nic);
+    assert!(kib >= 2_048, "{kib}");
     assert_eq!(nic.close(), Some(0));
 }
 

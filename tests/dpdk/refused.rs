@@ -1,0 +1,199 @@
+//! What cannot be had: named, with what to do about it, before anything is sent.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Output;
+
+use crate::common::inside::inside;
+use crate::common::{no_namespace, skip};
+use crate::line::{INITIATOR, count, errors, fixwire, row, run, veth, write};
+use crate::same::assert_same;
+
+fn assert_refused(nic: &str, output: &Output, code: i32, words: &str) {
+    assert_eq!(output.status.code(), Some(code), "{nic}: {}", errors(output));
+    assert!(errors(output).contains(words), "{nic}: {}", errors(output));
+}
+
+fn try_run(nic: &str, more: &[&str]) -> Output {
+    let fixed = ["run", "--json", "--orders", "5", "--nic", nic];
+    fixwire().args(fixed).args(more).output().unwrap()
+}
+
+#[test]
+fn what_is_no_device_and_what_is_not_there_are_told_apart_with_a_remedy() {
+    for (nic, code, words) in [
+        ("dpdk:", 2, "net_tap0,iface=dtap0"),
+        ("dpdk", 2, "dpdk:net_tap0"),
+        ("dpdk:eth0", 2, "no PCI address"),
+        ("dpdk:net_nonsense0", 1, "its driver is installed"),
+        ("dpdk:net_memif0", 2, "write `address"),
+        (
+            "dpdk:net_af_packet0,iface=missing0",
+            1,
+            "no port for `net_af_packet0`; what DPDK said of it stands above",
+        ),
+        ("dpdk:net_af_packet0,iface=missing0", 1, "SIOCGIFINDEX"),
+        (
+            "dpdk:net_virtio_user0,path=/nonexistent/s",
+            1,
+            "connect error, No such file or directory",
+        ),
+    ] {
+        assert_refused(nic, &try_run(nic, &[]), code, words);
+    }
+}
+
+#[test]
+fn an_argument_that_a_driver_has_not_is_named_with_those_that_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    // Of these, the first three go on without any of their arguments when there is one that they do not know.
+    for (nic, words) in [
+        ("dpdk:net_tap0,iface=dtap0,speed=1", "no argument `speed`; write one of iface, mac, "),
+        (
+            "dpdk:net_memif0,role=client,sockets=/run/s",
+            "no argument `sockets`; write one of role, ",
+        ),
+        ("dpdk:net_ring0,size=12", "no argument `size`; write one of nodeaction"),
+        (
+            "dpdk:net_af_packet0,iface=lo,queues=2",
+            "no argument `queues`; write one of iface, qpairs",
+        ),
+        ("dpdk:net_vhost0,path=/run/s", "no argument `path`; write one of iface, queues"),
+    ] {
+        assert_refused(nic, &try_run(nic, &["--session", &session]), 2, words);
+    }
+    // And what a profile adds is held to the same.
+    let profile = "extends = \"tap\"\n[device]\ndevargs = \"colour=blue\"\n";
+    let profile = write(folder.path(), "profile.toml", profile);
+    let output = try_run("dpdk:net_tap0", &["--profile", &profile]);
+    assert_refused("net_tap0", &output, 2, "no argument `colour`");
+}
+
+/// A PCI device as the kernel shows one, with `driver` behind it. It is DPDK itself that looks there.
+fn made_device(sys: &Path, driver: Option<&str>) {
+    let device = sys.join("devices/0000:3b:00.0");
+    fs::create_dir_all(&device).unwrap();
+    let bars = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n".repeat(6);
+    for (name, text) in [
+        ("vendor", "0x8086\n"),
+        ("device", "0x10fb\n"),
+        ("subsystem_vendor", "0x8086\n"),
+        ("subsystem_device", "0x0000\n"),
+        ("class", "0x020000\n"),
+        ("max_vfs", "0\n"),
+        ("numa_node", "0\n"),
+        ("resource", &bars),
+    ] {
+        fs::write(device.join(name), text).unwrap();
+    }
+    if let Some(driver) = driver {
+        fs::create_dir_all(sys.join("drivers").join(driver)).unwrap();
+        symlink(Path::new("../../drivers").join(driver), device.join("driver")).unwrap();
+    }
+}
+
+#[test]
+fn a_pci_device_that_is_not_there_or_not_bound_is_told_apart() {
+    for (driver, address, words) in [
+        (
+            None,
+            "3b:00.1",
+            "there is no PCI device 0000:3b:00.1: look for its address by `dpdk-devbind.py --status`",
+        ),
+        (
+            None,
+            "3b:00.0",
+            "it is bound to no driver: bind it to vfio-pci (`dpdk-devbind.py --bind=vfio-pci 0000:3b:00.0`)",
+        ),
+        (
+            Some("ixgbe"),
+            "3b:00.0",
+            "it is bound to the kernel's ixgbe, which has it as an interface of its own: bind it",
+        ),
+        (
+            Some("vfio-pci"),
+            "3b:00.0",
+            "it is bound to vfio-pci, as it is to be: look whether DPDK has a driver for it",
+        ),
+    ] {
+        let sys = tempfile::tempdir().unwrap();
+        made_device(sys.path(), driver);
+        let session = write(sys.path(), "session.toml", INITIATOR);
+        let nic = format!("dpdk:{address}");
+        let mut command = fixwire();
+        command.args(["run", "--json", "--nic", &nic, "--session", &session]);
+        command.env("SYSFS_PCI_DEVICES", sys.path().join("devices"));
+        assert_refused(&nic, &command.output().unwrap(), 1, words);
+    }
+}
+
+#[test]
+fn queues_that_a_driver_cannot_give_are_refused_by_number() {
+    if let Some(why) = no_namespace() {
+        return skip("refused::queues_that_a_driver_cannot_give_are_refused_by_number", &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (queues, words) in [
+        (
+            "rx = 17\ntx = 17",
+            "net_tap0 has 16 receive queues, and the profile asks for 17; write 16 or fewer",
+        ),
+        ("tx = 64", "net_tap0 has 16 transmit queues, and the profile asks for 64"),
+        ("rx = 2", "does not take 2 receive and 1 transmit queues (the driver gives no reason"),
+        ("rx = 2", "number of rx queues 2 must be equal to number of tx queues 1"),
+    ] {
+        let profile = format!("extends = \"tap\"\n[queues]\n{queues}\n");
+        let profile = write(folder.path(), "profile.toml", &profile);
+        let output = try_run("dpdk:net_tap0,iface=dtap0", &["--profile", &profile]);
+        assert_refused(queues, &output, 1, words);
+    }
+    inside("refused::queues_that_a_driver_cannot_give_are_refused_by_number", || {
+        veth();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let profile = "extends = \"af_packet\"\n[queues]\nrx = 2\n";
+        let profile = write(folder.path(), "profile.toml", profile);
+        let nic = "dpdk:net_af_packet0,iface=v0";
+        let output = try_run(nic, &["--session", &session, "--profile", &profile]);
+        assert_refused(
+            nic,
+            &output,
+            1,
+            "net_af_packet0 has 1 receive queues, and the profile asks for 2",
+        );
+    });
+}
+
+#[test]
+fn what_net_tap_advertises_and_then_refuses_is_done_by_the_host_and_nothing_else_changes() {
+    let test = "refused::what_net_tap_advertises_and_then_refuses_is_done_by_the_host_and_nothing_else_changes";
+    if let Some(why) = no_namespace() {
+        return skip(test, &why);
+    }
+    let nic = "dpdk:net_tap0,iface=dtap0";
+    let report = run(nic, &[]);
+    let steering = row(&report, "flow_steering");
+    if steering["outcome"] == "device" {
+        return skip(test, "this kernel takes net_tap's rules (it has cls_flower and multiq)");
+    }
+    // At configure and when a rule is installed, each with the driver's own words.
+    for (capability, words) in [
+        ("flow_steering", "a rule was refused: rule 0 ("),
+        ("flow_isolation", "advertised, but refused: "),
+    ] {
+        let row = row(&report, capability);
+        assert_eq!((&row["advertised"], &row["by"]), (&true.into(), &"fixwire".into()), "{row}");
+        let reason = row["reason"].as_str().unwrap();
+        assert!(reason.starts_with(words) && reason.contains("(os error "), "{row}");
+    }
+    assert_same(&report);
+    assert_eq!(count(&report, "nic_demoted"), 0, "it was planned anew before the first frame");
+    let folder = tempfile::tempdir().unwrap();
+    for capability in ["flow_steering", "flow_isolation"] {
+        let profile = format!("extends = \"tap\"\n[offloads]\n{capability} = \"require\"\n");
+        let profile = write(folder.path(), "profile.toml", &profile);
+        let output = try_run(nic, &["--profile", &profile]);
+        assert_refused(capability, &output, 3, &format!("requires {capability} ("));
+    }
+}
