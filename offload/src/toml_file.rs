@@ -51,7 +51,9 @@ impl TomlFile {
                     let key = self.key_at(span.start).map(|key| format!("`{key}`"));
                     match (key, message.split_once("; ")) {
                         // Said by a type of ours: what is there, and what to write.
-                        (Some(key), Some((what, remedy))) if what.starts_with("is ") => {
+                        (Some(key), Some((what, remedy)))
+                            if ["is ", "has "].iter().any(|verb| what.starts_with(verb)) =>
+                        {
                             self.error(span, format!("{key} {what}"), remedy)
                         }
                         (key, _) => {

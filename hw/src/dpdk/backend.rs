@@ -10,7 +10,6 @@ use fixwire_offload::device::Backend;
 use fixwire_offload::driver::IsolationOrder;
 use fixwire_offload::flow::{FlowLimits, RuleSet};
 use fixwire_offload::nic::BURST_MAX;
-use fixwire_offload::observe::NicCounters;
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
 use fixwire_offload::stamp::ClockInfo;
@@ -20,10 +19,11 @@ use super::eal::{Eal, Memory};
 use super::error::DpdkError;
 use super::flow::{self, Rules};
 use super::mempool::Mempool;
-use super::nic::DpdkNic;
+use super::nic::{DpdkNic, How};
 use super::offloads::{self, Listen};
 use super::pci;
 use super::port::{Config, Info, Port};
+use super::queue::{Queue, Running};
 use super::routes;
 use super::spec::DeviceSpec;
 use crate::host_counter::HostCounter;
@@ -59,8 +59,8 @@ struct Pools {
 }
 
 impl DpdkBackend {
-    /// Starts DPDK for one device, and finds its port. What frames and queues it is to have, and what its driver is
-    /// told, stands in `profile`.
+    /// Starts DPDK for a first device, and finds its port. What frames and queues it is to have, and what DPDK and its
+    /// driver are told, stands in `profile`.
     ///
     /// # Errors
     /// DPDK does not start, or has no such port.
@@ -71,8 +71,27 @@ impl DpdkBackend {
     ) -> Result<DpdkBackend, DpdkError> {
         let spec = spec.with_args(&profile.devargs);
         spec.check_arguments()?;
-        let eal = Eal::start(&spec, memory)?;
-        let port = Port::named(&eal, spec.name()).ok_or_else(|| no_port(&spec))?;
+        let eal = Eal::start(&spec, memory, &profile.eal)?;
+        DpdkBackend::found(&eal, spec, profile)
+    }
+
+    /// One more port of the DPDK that runs, polled by the same thread. Its frames lie in the same memory.
+    ///
+    /// # Errors
+    /// DPDK does not take the device, or has no such port.
+    pub fn beside(
+        eal: &Rc<Eal>,
+        spec: DeviceSpec,
+        profile: &Profile,
+    ) -> Result<DpdkBackend, DpdkError> {
+        let spec = spec.with_args(&profile.devargs);
+        spec.check_arguments()?;
+        eal.add(&spec, &profile.eal)?;
+        DpdkBackend::found(eal, spec, profile)
+    }
+
+    fn found(eal: &Rc<Eal>, spec: DeviceSpec, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
+        let port = Port::of(eal, &spec).ok_or_else(|| no_port(&spec))?;
         let info = port.info()?;
         let node = match profile.numa_node {
             NumaNode::Auto => info.node,
@@ -104,6 +123,11 @@ impl DpdkBackend {
     /// Its driver, as DPDK names it.
     pub fn driver(&self) -> &str {
         &self.info.driver
+    }
+
+    /// The DPDK that it was found by.
+    pub fn eal(&self) -> &Rc<Eal> {
+        self.port.eal()
     }
 
     /// Which memory frames lie in.
@@ -253,9 +277,8 @@ impl Backend for DpdkBackend {
             tx_queues: tx,
             rx_descriptors,
             tx_descriptors,
-            // A port that is asked for what it has not refuses all.
-            rx_offloads: rx_offloads & self.info.rx_offloads,
-            tx_offloads: tx_offloads & self.info.tx_offloads,
+            rx: self.info.rx.of(rx_offloads),
+            tx: self.info.tx.of(tx_offloads),
         };
         self.pools()?;
         let Some(pools) = &self.pools else { return Err(no_port(&self.spec)) };
@@ -265,6 +288,8 @@ impl Backend for DpdkBackend {
             }
             error => error,
         })?;
+        let switched_on = self.port.switched_on(&config)?;
+        refused.extend(offloads::left_off(plan, switched_on));
         self.listen = Listen {
             ipv4: plan.uses(Capability::RxIpv4Checksum),
             tcp: plan.uses(Capability::RxTcpChecksum),
@@ -310,20 +335,8 @@ impl Backend for DpdkBackend {
         let DpdkBackend { rules, port, pools, info, listen, leaves_sums, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
         let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
-        let counters = NicCounters::default();
-        DpdkNic {
-            rules,
-            port,
-            rx,
-            tx,
-            listen,
-            leaves_sums,
-            clock,
-            clocks,
-            mac,
-            mtu,
-            counters,
-            kept,
-        }
+        let running = Running::new(rules, port, rx, tx, kept);
+        let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
+        DpdkNic::new(queue, How { listen, leaves_sums, clock, mac, mtu }).with_clocks(clocks)
     }
 }

@@ -79,6 +79,10 @@ fn free_huge_mib() -> u32 {
 /// DPDK, started. Of one thread: the one that polls. It ends with the last port.
 pub struct Eal {
     memory: Memory,
+    /// What the profile has it told besides what we tell it.
+    args: Vec<String>,
+    /// Whether it looks for devices of the bus: it does where the first was one.
+    has_pci: bool,
     of_one_thread: PhantomData<*const ()>,
 }
 
@@ -88,47 +92,73 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 static POOLS_LEFT: AtomicU32 = AtomicU32::new(0);
 
 impl Eal {
-    /// Starts DPDK for one device. What the calling thread may run on is as before afterwards.
+    /// Starts DPDK for a first device, with `args` of the profile's behind ours. What the calling thread may run on is
+    /// as before afterwards.
     ///
     /// # Errors
     /// [`DpdkError::StartedBefore`]; [`DpdkError::NotStarted`] with DPDK's reason.
-    pub fn start(device: &DeviceSpec, memory: Memory) -> Result<Rc<Eal>, DpdkError> {
+    pub fn start(
+        device: &DeviceSpec,
+        memory: Memory,
+        args: &[String],
+    ) -> Result<Rc<Eal>, DpdkError> {
         if STARTED.swap(true, Ordering::AcqRel) {
             return Err(DpdkError::StartedBefore);
         }
-        let core = allowed_cores().first().copied().unwrap_or(0);
-        let mut args = vec!["fixwire".to_owned(), "-l".to_owned(), core.to_string()];
-        args.extend(["--no-telemetry", "--log-level=*:error"].map(str::to_owned));
-        // Nothing of it is shared with another process, nor left in the file system.
-        args.extend(match memory {
-            Memory::Huge { .. } => vec!["--in-memory".to_owned()],
-            Memory::Ordinary { mib } => {
-                ["--no-shconf", "--no-huge", "-m", &mib.to_string()].map(str::to_owned).to_vec()
-            }
-        });
-        if !device.is_pci() {
-            args.push("--no-pci".to_owned());
-        }
-        args.extend(device.eal_args());
         // DPDK keeps pointers into its arguments: they live as long as the process.
-        let args: Vec<*mut c_char> = args
+        let raw: Vec<*mut c_char> = arguments(device, memory, args)
             .into_iter()
             .filter_map(|arg| CString::new(arg).ok())
             .map(CString::into_raw)
             .collect();
-        let args: &'static mut [*mut c_char] = args.leak();
+        let raw: &'static mut [*mut c_char] = raw.leak();
         let cores = sys::affinity();
-        // SAFETY: `args` are so many C strings that live for ever; DPDK was not started before.
-        let answer = unsafe { ffi::rte_eal_init(args.len() as c_int, args.as_mut_ptr()) };
+        // SAFETY: `raw` are so many C strings that live for ever; DPDK was not started before.
+        let answer = unsafe { ffi::rte_eal_init(raw.len() as c_int, raw.as_mut_ptr()) };
         let errno = errno();
         // It has pinned this thread to its own core; which core polls the profile says.
         if let Ok(cores) = cores {
             let _ = sys::set_affinity(&cores);
         }
         if answer < 0 {
-            return Err(DpdkError::NotStarted { errno, remedy: remedy(errno, memory) });
+            return Err(DpdkError::NotStarted { errno, remedy: remedy(errno, memory, args) });
         }
-        Ok(Rc::new(Eal { memory, of_one_thread: PhantomData }))
+        let (args, has_pci) = (args.to_vec(), device.is_pci());
+        Ok(Rc::new(Eal { memory, args, has_pci, of_one_thread: PhantomData }))
+    }
+
+    /// Has DPDK, which runs, look for one more device.
+    ///
+    /// # Errors
+    /// [`DpdkError::NoBus`], [`DpdkError::OtherArgs`]; [`DpdkError::NotAdded`] with DPDK's reason.
+    pub(super) fn add(&self, device: &DeviceSpec, args: &[String]) -> Result<(), DpdkError> {
+        if device.is_pci() && !self.has_pci {
+            return Err(DpdkError::NoBus { device: device.name().to_owned() });
+        }
+        if !args.is_empty() && args != self.args {
+            return Err(DpdkError::OtherArgs {
+                device: device.name().to_owned(),
+                args: self.args.join(" "),
+            });
+        }
+        let bus = if device.is_pci() { c"pci" } else { c"vdev" };
+        let name = CString::new(device.name()).unwrap_or_default();
+        let driver_args = CString::new(device.args()).unwrap_or_default();
+        // SAFETY: they are C strings, of which DPDK makes copies of its own.
+        let answer =
+            unsafe { ffi::rte_eal_hotplug_add(bus.as_ptr(), name.as_ptr(), driver_args.as_ptr()) };
+        if answer == 0 {
+            return Ok(());
+        }
+        let errno = Errno::of(answer);
+        Err(DpdkError::NotAdded { device: device.name().to_owned(), errno })
+    }
+
+    /// Takes a virtual device away whose port is closed, so that its name can be used again.
+    pub(super) fn remove(&self, name: &str) {
+        let Ok(name) = CString::new(name) else { return };
+        // SAFETY: they are C strings. What is on no such bus, or is gone, is refused, and that is all.
+        unsafe { ffi::rte_eal_hotplug_remove(c"vdev".as_ptr(), name.as_ptr()) };
     }
 
     /// Which memory frames lie in.
@@ -142,8 +172,31 @@ impl Eal {
     }
 }
 
-fn remedy(errno: Errno, memory: Memory) -> &'static str {
+/// The command line that DPDK is started by.
+fn arguments(device: &DeviceSpec, memory: Memory, args: &[String]) -> Vec<String> {
+    let core = allowed_cores().first().copied().unwrap_or(0);
+    let mut all = vec!["fixwire".to_owned(), "-l".to_owned(), core.to_string()];
+    all.extend(["--no-telemetry", "--log-level=*:error"].map(str::to_owned));
+    // Nothing of it is shared with another process, nor left in the file system.
+    all.extend(match memory {
+        Memory::Huge { .. } => vec!["--in-memory".to_owned()],
+        Memory::Ordinary { mib } => {
+            ["--no-shconf", "--no-huge", "-m", &mib.to_string()].map(str::to_owned).to_vec()
+        }
+    });
+    if !device.is_pci() {
+        all.push("--no-pci".to_owned());
+    }
+    all.extend(device.eal_args());
+    all.extend_from_slice(args);
+    all
+}
+
+fn remedy(errno: Errno, memory: Memory, args: &[String]) -> &'static str {
     match (errno.number(), memory) {
+        (libc::EINVAL, _) if !args.is_empty() => {
+            "look whether this DPDK takes what `eal` under [device] says"
+        }
         (libc::EACCES, Memory::Huge { .. }) => {
             "what it says above may be of huge pages, which were free a moment ago, or of the device: run it as root, \
              or give this user the device (`chown` its /dev/vfio group)"

@@ -59,6 +59,34 @@ pub enum DpdkError {
         /// What to do.
         remedy: &'static str,
     },
+    /// A device of the bus, and DPDK was started without one.
+    #[error(
+        "{device} is on the PCI bus, which DPDK looks at where the first device that it is started for is on it; open \
+         {device} before the virtual devices"
+    )]
+    NoBus {
+        /// The device.
+        device: String,
+    },
+    /// Its profile has other arguments for DPDK than the one that it was started by.
+    #[error(
+        "the profile of {device} has other `eal` arguments than DPDK was started with, which were `{args}`; write the \
+         same under [device] in both profiles, or none in the later"
+    )]
+    OtherArgs {
+        /// The device.
+        device: String,
+        /// What it was started with.
+        args: String,
+    },
+    /// DPDK runs, and did not take one more device.
+    #[error("DPDK did not add {device} ({errno}); what it said of it stands above")]
+    NotAdded {
+        /// The device.
+        device: String,
+        /// Its reason.
+        errno: Errno,
+    },
     /// DPDK started, and the device is not there.
     #[error("DPDK has no port for `{device}`; {remedy}")]
     NoPort {

@@ -11,7 +11,7 @@ use fixwire_offload::flow::{AddrMatch, Count, Fate, FlowRule, RuleSet, TcpMatch}
 
 use super::error::Errno;
 
-/// The rules that a port has, of ours. They are to be [withdrawn](Rules::withdraw) before it stops.
+/// The rules that a port has, of ours. They are to be [withdrawn](Rules::withdraw) before it stops, and go with this.
 #[derive(Debug)]
 pub(super) struct Rules {
     port: u16,
@@ -100,12 +100,20 @@ impl Rules {
         Ok(())
     }
 
-    /// Takes every rule away again.
+    /// Takes every rule away again, the last one first; one that does not go takes all of the port's with it.
     pub(super) fn withdraw(&mut self) {
+        let mut stays = false;
         for Installed { handle, .. } in self.installed.drain(..).rev() {
             let mut error = no_error();
             // SAFETY: the handle is of this port's driver, and is not used again.
-            let _ = unsafe { ffi::rte_flow_destroy(self.port, handle.as_ptr(), &raw mut error) };
+            let answer =
+                unsafe { ffi::rte_flow_destroy(self.port, handle.as_ptr(), &raw mut error) };
+            stays |= answer != 0;
+        }
+        if stays {
+            let mut error = no_error();
+            // SAFETY: nobody else has rules on this port, and no handle of ours is left.
+            let _ = unsafe { ffi::rte_flow_flush(self.port, &raw mut error) };
         }
     }
 
@@ -131,6 +139,12 @@ impl Rules {
             )
         };
         (answer == 0).then_some(Count { hits: query.hits, bytes: query.bytes })
+    }
+}
+
+impl Drop for Rules {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }
 

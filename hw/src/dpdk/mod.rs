@@ -1,11 +1,15 @@
 //! Any poll-mode driver of DPDK's as a NIC: one file for each of its nouns, safe types over its calls.
 //!
 //! ```text
-//!  DeviceSpec --> Eal --> Port + Mempool --> DpdkBackend: configure, start, steer --> DpdkNic
+//!  DeviceSpec --> Eal --> Port + Mempool --> DpdkBackend: configure, start, steer --> DpdkNic: a Queue
 //! ```
 //!
 //! DPDK is started once in a process and belongs to the thread that polls. Frames lie in its memory: an mbuf goes
 //! back to its pool when it is dropped, and is the driver's once it was sent.
+//!
+//! A process may have several ports ([`DpdkBackend::beside`]), each with several queues ([`DpdkNic::queue`]): every one is
+//! a [`Nic`](fixwire_offload::nic::Nic) of its own, and all are polled by the thread that started DPDK. Another thread
+//! is another process. Which frames come to which queue, rules say.
 
 mod backend;
 mod clock;
@@ -18,6 +22,7 @@ mod nic;
 mod offloads;
 mod pci;
 mod port;
+mod queue;
 mod routes;
 mod spec;
 

@@ -1,49 +1,43 @@
-//! The running port.
+//! The running port, a queue at a time.
 
 use std::fmt;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
 
 use fixwire_offload::flow::{Count, RuleSet};
 use fixwire_offload::nic::{self, Burst, Link, Nic, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
 
-use super::flow::Rules;
+use super::eal::Eal;
 use super::mbuf::Mbuf;
-use super::mempool::Mempool;
 use super::offloads::{self, Listen};
-use super::port::Port;
+use super::queue::Queue;
 use crate::checksums;
 use crate::clock_route::ClockRoutes;
 
-/// The queue that is polled, and the one that is sent by.
-const QUEUE: u16 = 0;
-
-/// A port that runs, polled by one thread.
+/// A queue of a port that runs, the first unless another was [asked for](DpdkNic::queue), polled by the thread that
+/// started DPDK.
 ///
 /// Frames may outlive it. Then their pool's memory stays until the process ends.
 #[derive(Debug)]
 pub struct DpdkNic {
-    pub(super) rules: Rules,
-    // Before the pools: a port that is closed has given their buffers back.
-    pub(super) port: Port,
-    pub(super) rx: Mempool,
-    pub(super) tx: Mempool,
+    queue: Queue,
+    how: How,
+    clocks: ClockRoutes,
+    /// This queue's; the port's are asked of it.
+    counters: NicCounters,
+}
+
+/// How a port was set up, and what it is: the same for each of its queues.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
     pub(super) listen: Listen,
     /// The driver wants frames prepared whose sums are left to it.
     pub(super) leaves_sums: bool,
     pub(super) clock: Option<ClockInfo>,
-    pub(super) clocks: ClockRoutes,
     pub(super) mac: [u8; 6],
     pub(super) mtu: usize,
-    pub(super) counters: NicCounters,
-    /// Buffers that the driver never gives back.
-    pub(super) kept: u32,
 }
-
-/// How long the end waits for buffers of frames that were just sent, where the driver has to be asked for them.
-const REAP_WAIT_MAX: Duration = Duration::from_millis(100);
 
 /// A frame in a buffer of DPDK's.
 pub struct DpdkFrame {
@@ -112,9 +106,31 @@ impl fmt::Debug for DpdkFrame {
 }
 
 impl DpdkNic {
+    pub(super) fn new(queue: Queue, how: How) -> DpdkNic {
+        DpdkNic { queue, how, clocks: ClockRoutes::default(), counters: NicCounters::default() }
+    }
+
+    pub(super) fn with_clocks(self, clocks: ClockRoutes) -> DpdkNic {
+        DpdkNic { clocks, ..self }
+    }
+
+    /// Another queue of the same port, by its number from 0, to be polled by the same thread: a device of its own, with
+    /// the port's rules, link and clock, and counters of what it moved itself. `None` where the port was not set up
+    /// with so many receive queues, or where somebody has it already.
+    ///
+    /// It sends by the transmit queue of its number; where there are fewer of those, several queues share one.
+    pub fn queue(&self, number: u16) -> Option<DpdkNic> {
+        Queue::take(self.queue.running(), number).map(|queue| DpdkNic::new(queue, self.how))
+    }
+
+    /// The DPDK that it runs by, for [another port](super::DpdkBackend::beside).
+    pub fn eal(&self) -> &Rc<Eal> {
+        self.queue.running().port.eal()
+    }
+
     /// Every counter of the driver's by its own name (xstats).
     pub fn driver_counters(&self) -> Vec<(String, u64)> {
-        self.port.xstats()
+        self.queue.running().port.xstats()
     }
 
     /// What came of looking for the clock that its stamps are by, and that clock, to be read on another thread;
@@ -125,7 +141,8 @@ impl DpdkNic {
 
     /// Buffers of both pools that are in use: by the driver's rings, and by frames that are about.
     pub fn buffers_in_use(&self) -> u32 {
-        self.rx.in_use() + self.tx.in_use()
+        let running = self.queue.running();
+        running.rx.in_use() + running.tx.in_use()
     }
 
     /// Has the driver look at frames whose sums are left to it. What it refuses is finished in software.
@@ -133,7 +150,7 @@ impl DpdkNic {
     fn prepare(&mut self, burst: &mut Burst<DpdkFrame>) {
         let mut ready = 0;
         while ready < burst.len() {
-            ready += self.port.tx_prepare(QUEUE, &mut burst[ready..]);
+            ready += self.queue.tx_prepare(&mut burst[ready..]);
             if let Some(refused) = burst.get_mut(ready) {
                 self.counters.tx_offload_refused += 1;
                 finish_in_software(refused);
@@ -168,10 +185,11 @@ impl Nic for DpdkNic {
     #[inline]
     fn rx_burst(&mut self, burst: &mut Burst<DpdkFrame>) -> usize {
         let room = burst.remaining_capacity();
-        let (listen, bytes) = (&self.listen, &mut self.counters.rx_bytes);
-        let received = self.port.rx_burst(QUEUE, room, |mbuf| {
+        let (listen, number) = (&self.how.listen, self.queue.number());
+        let bytes = &mut self.counters.rx_bytes;
+        let received = self.queue.rx_burst(room, |mbuf| {
             *bytes += mbuf.len() as u64;
-            let meta = listen.meta(&mbuf, QUEUE);
+            let meta = listen.meta(&mbuf, number);
             burst.push(DpdkFrame::new(mbuf, meta));
         });
         self.counters.rx_frames += received as u64;
@@ -180,7 +198,7 @@ impl Nic for DpdkNic {
 
     #[inline]
     fn tx_frame(&mut self) -> Option<DpdkFrame> {
-        let mbuf = self.tx.take();
+        let mbuf = self.queue.running().tx.take();
         if mbuf.is_none() {
             self.counters.tx_no_buffer += 1;
         }
@@ -189,13 +207,13 @@ impl Nic for DpdkNic {
 
     #[inline]
     fn tx_burst(&mut self, burst: &mut Burst<DpdkFrame>) -> usize {
-        if self.leaves_sums {
+        if self.how.leaves_sums {
             for frame in burst.iter_mut() {
                 frame.mbuf.set_tx(offloads::tx_flags(&frame.tx));
             }
             self.prepare(burst);
         }
-        let (sent, bytes) = self.port.tx_burst(QUEUE, burst);
+        let (sent, bytes) = self.queue.tx_burst(burst);
         self.counters.tx_frames += sent as u64;
         self.counters.tx_bytes += bytes;
         self.counters.tx_busy += u64::from(!burst.is_empty());
@@ -203,31 +221,31 @@ impl Nic for DpdkNic {
     }
 
     fn link(&mut self) -> Link {
-        if self.port.is_up() { Link::Up } else { Link::Down }
+        if self.queue.running().port.is_up() { Link::Up } else { Link::Down }
     }
 
     fn clock(&self) -> Option<ClockInfo> {
-        self.clock
+        self.how.clock
     }
 
     fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
-        self.rules.install(rules)
+        self.queue.running().rules.borrow_mut().install(rules)
     }
 
     fn flow_count(&self, rule: usize) -> Option<Count> {
-        self.rules.count(rule)
+        self.queue.running().rules.borrow().count(rule)
     }
 
     fn mac(&self) -> [u8; 6] {
-        self.mac
+        self.how.mac
     }
 
     fn mtu(&self) -> usize {
-        self.mtu
+        self.how.mtu
     }
 
     fn counters(&self) -> NicCounters {
-        let stats = self.port.stats();
+        let stats = self.queue.running().port.stats();
         NicCounters {
             rx_no_buffer: stats.no_buffer,
             rx_ring_full: stats.missed,
@@ -237,16 +255,8 @@ impl Nic for DpdkNic {
         }
     }
 
+    /// Gives the queue back. The last one of a port stops and closes the port; any other says that nothing is missing.
     fn close(self) -> Option<u32> {
-        let DpdkNic { mut rules, port, rx, tx, kept, .. } = self;
-        let in_use = || rx.in_use() + tx.in_use();
-        rules.withdraw();
-        let waited = Instant::now();
-        while kept > 0 && in_use() > kept && waited.elapsed() < REAP_WAIT_MAX {
-            port.reap(QUEUE);
-            sleep(Duration::from_millis(1));
-        }
-        drop(port);
-        Some(in_use().saturating_sub(kept))
+        Some(self.queue.close())
     }
 }

@@ -23,47 +23,40 @@ struct Bit {
     capability: Capability,
     rx: u64,
     tx: u64,
+    /// DPDK's name for it.
     how: &'static str,
+    /// The same where each queue has it.
+    how_by_queue: &'static str,
 }
 
-const fn rx(capability: Capability, bit: u32, how: &'static str) -> Bit {
-    Bit { capability, rx: bit as u64, tx: 0, how }
-}
-
-const fn tx(capability: Capability, bit: u32, how: &'static str) -> Bit {
-    Bit { capability, rx: 0, tx: bit as u64, how }
+macro_rules! bit {
+    ($capability:ident, rx $name:ident) => {
+        bit!($capability, ffi::$name as u64, 0, $name)
+    };
+    ($capability:ident, tx $name:ident) => {
+        bit!($capability, 0, ffi::$name as u64, $name)
+    };
+    ($capability:ident, $rx:expr, $tx:expr, $name:ident) => {
+        Bit {
+            capability: Capability::$capability,
+            rx: $rx,
+            tx: $tx,
+            how: concat!(stringify!($name), ", by port"),
+            how_by_queue: concat!(stringify!($name), ", by queue"),
+        }
+    };
 }
 
 const BITS: [Bit; 9] = [
-    rx(
-        Capability::RxIpv4Checksum,
-        ffi::RTE_ETH_RX_OFFLOAD_IPV4_CKSUM,
-        "RTE_ETH_RX_OFFLOAD_IPV4_CKSUM",
-    ),
-    rx(
-        Capability::RxTcpChecksum,
-        ffi::RTE_ETH_RX_OFFLOAD_TCP_CKSUM,
-        "RTE_ETH_RX_OFFLOAD_TCP_CKSUM",
-    ),
-    tx(
-        Capability::TxIpv4Checksum,
-        ffi::RTE_ETH_TX_OFFLOAD_IPV4_CKSUM,
-        "RTE_ETH_TX_OFFLOAD_IPV4_CKSUM",
-    ),
-    tx(
-        Capability::TxTcpChecksum,
-        ffi::RTE_ETH_TX_OFFLOAD_TCP_CKSUM,
-        "RTE_ETH_TX_OFFLOAD_TCP_CKSUM",
-    ),
-    rx(Capability::RxTimestamp, ffi::RTE_ETH_RX_OFFLOAD_TIMESTAMP, "RTE_ETH_RX_OFFLOAD_TIMESTAMP"),
-    tx(
-        Capability::FastFree,
-        ffi::RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE,
-        "RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE",
-    ),
-    rx(Capability::Scatter, ffi::RTE_ETH_RX_OFFLOAD_SCATTER, "RTE_ETH_RX_OFFLOAD_SCATTER"),
-    rx(Capability::Lro, ffi::RTE_ETH_RX_OFFLOAD_TCP_LRO, "RTE_ETH_RX_OFFLOAD_TCP_LRO"),
-    tx(Capability::Tso, ffi::RTE_ETH_TX_OFFLOAD_TCP_TSO, "RTE_ETH_TX_OFFLOAD_TCP_TSO"),
+    bit!(RxIpv4Checksum, rx RTE_ETH_RX_OFFLOAD_IPV4_CKSUM),
+    bit!(RxTcpChecksum, rx RTE_ETH_RX_OFFLOAD_TCP_CKSUM),
+    bit!(TxIpv4Checksum, tx RTE_ETH_TX_OFFLOAD_IPV4_CKSUM),
+    bit!(TxTcpChecksum, tx RTE_ETH_TX_OFFLOAD_TCP_CKSUM),
+    bit!(RxTimestamp, rx RTE_ETH_RX_OFFLOAD_TIMESTAMP),
+    bit!(FastFree, tx RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE),
+    bit!(Scatter, rx RTE_ETH_RX_OFFLOAD_SCATTER),
+    bit!(Lro, rx RTE_ETH_RX_OFFLOAD_TCP_LRO),
+    bit!(Tso, tx RTE_ETH_TX_OFFLOAD_TCP_TSO),
 ];
 
 /// Drivers of no hardware: what they do of a NIC's work they do in software.
@@ -100,9 +93,11 @@ pub(super) fn capabilities(info: &Info) -> Capabilities {
         .find(|known| *known == info.driver)
         .map_or(Provider::Nic, Provider::Driver);
     let mut capabilities = Capabilities::of(driver);
-    for Bit { capability, rx, tx, how } in &BITS {
-        let has = (info.rx_offloads & rx) | (info.tx_offloads & tx) != 0;
-        if has {
+    for Bit { capability, rx, tx, how, how_by_queue } in &BITS {
+        let is_in = |offloads: [u64; 2]| offloads[0] & rx | offloads[1] & tx != 0;
+        if is_in([info.rx.any(), info.tx.any()]) {
+            let by_queue = is_in([info.rx.queue, info.tx.queue]);
+            let how = if by_queue { how_by_queue } else { how };
             capabilities = capabilities.with(*capability, Advert { by, how });
         }
     }
@@ -124,7 +119,7 @@ pub(super) fn stamped_by(info: &Info, plan: &Plan) -> ClockInfo {
     let (advertises, _) = bits_of(Capability::RxTimestamp);
     let (domain, ticks_per_s) = match info.driver.as_str() {
         // Since it advertises to (26.07), in nanoseconds, and before in microseconds.
-        PCAP if info.rx_offloads & advertises != 0 => (Domain::Captured, NS_PER_S),
+        PCAP if info.rx.any() & advertises != 0 => (Domain::Captured, NS_PER_S),
         PCAP => (Domain::Captured, 1_000_000),
         // Nanoseconds of a clock that nobody need have set.
         "net_ice" => (Domain::NicTicks, NS_PER_S),
@@ -144,6 +139,15 @@ pub(super) fn bits_of(capability: Capability) -> (u64, u64) {
 pub(super) fn asked(plan: &Plan) -> (u64, u64) {
     let used = BITS.iter().filter(|bit| plan.uses(bit.capability));
     used.fold((0, 0), |(rx, tx), bit| (rx | bit.rx, tx | bit.tx))
+}
+
+/// What the plan leaves to a device that has not switched it on, though it was asked to: receive and transmit as read
+/// back from it.
+pub(super) fn left_off(plan: &Plan, on: (u64, u64)) -> impl Iterator<Item = (Capability, String)> {
+    let asked = BITS.iter().filter(|bit| plan.uses(bit.capability));
+    asked
+        .filter(move |bit| (bit.rx & !on.0) | (bit.tx & !on.1) != 0)
+        .map(|bit| (bit.capability, "read back after it was asked for, it is off".to_owned()))
 }
 
 /// What is listened to of what a driver says of received frames.

@@ -1,26 +1,26 @@
-//! A port: what it says of itself, its set-up and its bursts (rte_ethdev.h).
+//! A port: what it says of itself, its set-up and its life (rte_ethdev.h).
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char};
 use std::fmt;
 use std::mem::zeroed;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::rc::Rc;
 
 use dpdk_sys as ffi;
-use fixwire_offload::nic::{BURST_MAX, Burst};
 use fixwire_offload::stamp::ClockInfo;
 
 use super::clock::{Gate, PortClock};
 use super::eal::Eal;
 use super::error::{DpdkError, Errno};
-use super::mbuf::Mbuf;
 use super::mempool::Mempool;
+use super::spec::DeviceSpec;
 
 /// A port of the running DPDK. Closed when dropped.
 pub(super) struct Port {
     id: u16,
     name: String,
+    is_virtual: bool,
     is_started: bool,
     /// Queues that are set up, receive and transmit.
     queues: (u16, u16),
@@ -34,14 +34,35 @@ pub(super) struct Port {
 pub(super) struct Info {
     /// As DPDK names it.
     pub(super) driver: String,
-    /// `RTE_ETH_RX_OFFLOAD_*`, of the port and of its queues.
-    pub(super) rx_offloads: u64,
+    /// `RTE_ETH_RX_OFFLOAD_*`.
+    pub(super) rx: Offloads,
     /// `RTE_ETH_TX_OFFLOAD_*`.
-    pub(super) tx_offloads: u64,
+    pub(super) tx: Offloads,
     pub(super) rx_queues_max: u16,
     pub(super) tx_queues_max: u16,
     /// The memory node that it is at.
     pub(super) node: Option<u16>,
+}
+
+/// Offloads of one direction: those of the whole port, and those that each queue can have for itself. A driver lists most
+/// of the second among the first too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offloads {
+    pub(super) port: u64,
+    pub(super) queue: u64,
+}
+
+impl Offloads {
+    /// On either level.
+    pub(super) fn any(self) -> u64 {
+        self.port | self.queue
+    }
+
+    /// Of `asked` what there is, at each level that has it: a port that is asked for what it has not refuses all. What
+    /// both levels have is asked for at both, since some drivers look at the port's alone.
+    pub(super) fn of(self, asked: u64) -> Offloads {
+        Offloads { port: asked & self.port, queue: asked & self.queue }
+    }
 }
 
 /// How a port is to be set up.
@@ -52,9 +73,9 @@ pub(super) struct Config {
     pub(super) rx_descriptors: u16,
     pub(super) tx_descriptors: u16,
     /// `RTE_ETH_RX_OFFLOAD_*`.
-    pub(super) rx_offloads: u64,
+    pub(super) rx: Offloads,
     /// `RTE_ETH_TX_OFFLOAD_*`.
-    pub(super) tx_offloads: u64,
+    pub(super) tx: Offloads,
 }
 
 /// What a port has counted (`rte_eth_stats`).
@@ -70,9 +91,9 @@ pub(super) struct Stats {
 }
 
 impl Port {
-    /// The port that DPDK calls `name`.
-    pub(super) fn named(eal: &Rc<Eal>, name: &str) -> Option<Port> {
-        let c_name = CString::new(name).ok()?;
+    /// The port of a device that DPDK was told of.
+    pub(super) fn of(eal: &Rc<Eal>, device: &DeviceSpec) -> Option<Port> {
+        let c_name = CString::new(device.name()).ok()?;
         let mut id = 0;
         // SAFETY: the name is a C string, and `id` is a number to write to.
         let answer = unsafe { ffi::rte_eth_dev_get_port_by_name(c_name.as_ptr(), &raw mut id) };
@@ -80,7 +101,8 @@ impl Port {
         let is_there = answer == 0 && u32::from(id) < ffi::RTE_MAX_ETHPORTS;
         is_there.then(|| Port {
             id,
-            name: name.to_owned(),
+            name: device.name().to_owned(),
+            is_virtual: !device.is_pci(),
             is_started: false,
             queues: (0, 0),
             gate: Gate::default(),
@@ -122,8 +144,8 @@ impl Port {
         let node = unsafe { ffi::rte_eth_dev_socket_id(self.id) };
         Ok(Info {
             driver: text(info.driver_name),
-            rx_offloads: info.rx_offload_capa,
-            tx_offloads: info.tx_offload_capa,
+            rx: Offloads { port: info.rx_offload_capa, queue: info.rx_queue_offload_capa },
+            tx: Offloads { port: info.tx_offload_capa, queue: info.tx_queue_offload_capa },
             rx_queues_max: info.max_rx_queues,
             tx_queues_max: info.max_tx_queues,
             node: u16::try_from(node).ok(),
@@ -135,9 +157,9 @@ impl Port {
         let info = self.raw_info()?;
         // SAFETY: it is made of numbers, for which zero is a value.
         let mut conf: ffi::rte_eth_conf = unsafe { zeroed() };
-        conf.rxmode.offloads = config.rx_offloads;
+        conf.rxmode.offloads = config.rx.port;
         conf.rxmode.mtu = self.mtu();
-        conf.txmode.offloads = config.tx_offloads;
+        conf.txmode.offloads = config.tx.port;
         let (rx_queues, tx_queues) = (config.rx_queues, config.tx_queues);
         // SAFETY: `conf` is whole and read during the call.
         let answer =
@@ -156,7 +178,7 @@ impl Port {
         self.done("fitting the rings to it", answer)?;
         let node = self.node_of_port();
         let mut rx_conf = info.default_rxconf;
-        rx_conf.offloads = config.rx_offloads & info.rx_queue_offload_capa;
+        rx_conf.offloads = config.rx.queue;
         for queue in 0..rx_queues {
             // SAFETY: the configuration is whole, and the pool outlives the port: whoever holds both
             // drops the port first.
@@ -173,7 +195,7 @@ impl Port {
             self.done("setting up a receive queue", answer)?;
         }
         let mut tx_conf = info.default_txconf;
-        tx_conf.offloads = config.tx_offloads & info.tx_queue_offload_capa;
+        tx_conf.offloads = config.tx.queue;
         for queue in 0..tx_queues {
             // SAFETY: the configuration is whole.
             let answer = unsafe {
@@ -188,7 +210,63 @@ impl Port {
             self.done("setting up a transmit queue", answer)?;
         }
         self.queues = (rx_queues, tx_queues);
+        self.ask_for_types();
         Ok(())
+    }
+
+    /// Has the driver tell of each frame what network and transport it takes it for, and no more.
+    fn ask_for_types(&self) {
+        let layers = ffi::RTE_PTYPE_L3_MASK | ffi::RTE_PTYPE_L4_MASK;
+        // SAFETY: with no room, it says how many types of these layers it can tell.
+        let told =
+            unsafe { ffi::rte_eth_dev_get_supported_ptypes(self.id, layers, ptr::null_mut(), 0) };
+        if told > 0 {
+            // SAFETY: the same. A driver that cannot tell fewer goes on telling all.
+            let _ = unsafe { ffi::rte_eth_dev_set_ptypes(self.id, layers, ptr::null_mut(), 0) };
+        }
+    }
+
+    /// The offloads that are on, receive and transmit, as the port says after its set-up: those of the port and, where
+    /// the driver tells, those that every queue has besides. `asked` is believed of queues whose driver does not tell.
+    pub(super) fn switched_on(&self, asked: &Config) -> Result<(u64, u64), DpdkError> {
+        // SAFETY: it is made of numbers, for which zero is a value.
+        let mut conf: ffi::rte_eth_conf = unsafe { zeroed() };
+        // SAFETY: `conf` is a whole one to write to.
+        let answer = unsafe { ffi::rte_eth_dev_conf_get(self.id, &raw mut conf) };
+        self.done("asking how it is set up", answer)?;
+        let of_all = |queues, asked, of: fn(&Port, u16) -> Option<u64>| {
+            (0..queues).filter_map(|queue| of(self, queue)).fold(asked, |all, on| all & on)
+        };
+        let rx = of_all(self.queues.0, asked.rx.queue, Port::rx_queue_offloads);
+        let tx = of_all(self.queues.1, asked.tx.queue, Port::tx_queue_offloads);
+        Ok((conf.rxmode.offloads | rx, conf.txmode.offloads | tx))
+    }
+
+    /// What a receive queue has of its own; `None` where the driver does not tell.
+    fn rx_queue_offloads(&self, queue: u16) -> Option<u64> {
+        // SAFETY: it is made of numbers and pointers, for which zero is a value.
+        let mut info: ffi::rte_eth_rxq_info = unsafe { zeroed() };
+        // SAFETY: `info` is a whole one to write to.
+        let answer = unsafe { ffi::rte_eth_rx_queue_info_get(self.id, queue, &raw mut info) };
+        (answer == 0).then_some(info.conf.offloads)
+    }
+
+    /// What a transmit queue has of its own; `None` where the driver does not tell.
+    fn tx_queue_offloads(&self, queue: u16) -> Option<u64> {
+        // SAFETY: it is made of numbers and pointers, for which zero is a value.
+        let mut info: ffi::rte_eth_txq_info = unsafe { zeroed() };
+        // SAFETY: `info` is a whole one to write to.
+        let answer = unsafe { ffi::rte_eth_tx_queue_info_get(self.id, queue, &raw mut info) };
+        (answer == 0).then_some(info.conf.offloads)
+    }
+
+    /// How many queues are set up, receive and transmit.
+    pub(super) fn queues(&self) -> (u16, u16) {
+        self.queues
+    }
+
+    pub(super) fn is_started(&self) -> bool {
+        self.is_started
     }
 
     fn node_of_port(&self) -> u32 {
@@ -277,80 +355,6 @@ impl Port {
         }
         all
     }
-
-    /// Takes up to `room` frames out of a receive queue, hands each over, and says how many.
-    #[inline]
-    pub(super) fn rx_burst(&self, queue: u16, room: usize, mut take: impl FnMut(Mbuf)) -> usize {
-        if !self.is_started || queue >= self.queues.0 {
-            return 0;
-        }
-        let mut raw = [ptr::null_mut(); BURST_MAX];
-        let room = room.min(BURST_MAX) as u16;
-        // SAFETY: the port has started with this queue, and so many fit.
-        let received =
-            usize::from(unsafe { burst::receive(self.id, queue, raw.as_mut_ptr(), room) });
-        for raw in raw.into_iter().take(received).filter_map(NonNull::new) {
-            // SAFETY: what a driver gives is whoever's who asked, and of the pool that it was set up with.
-            take(unsafe { Mbuf::own(raw) });
-        }
-        received
-    }
-
-    /// Has a driver check frames to send and put into them what it wants in them. Says how many it would
-    /// take: the one behind those is refused.
-    #[inline]
-    pub(super) fn tx_prepare<T: AsRef<Mbuf>>(&self, queue: u16, frames: &mut [T]) -> usize {
-        let (mut raw, len) = pointers(frames);
-        if !self.is_started || queue >= self.queues.1 {
-            return usize::from(len);
-        }
-        // SAFETY: the port has started with this queue; the frames are owned by whoever lends them to be
-        // changed.
-        usize::from(unsafe { ffi::rte_eth_tx_prepare(self.id, queue, raw.as_mut_ptr(), len) })
-    }
-
-    /// Has a driver give back buffers of frames that were sent, for one that does so only when it is told to send.
-    pub(super) fn reap(&self, queue: u16) {
-        if self.is_started && queue < self.queues.1 {
-            let mut nothing = [ptr::null_mut(); BURST_MAX];
-            // SAFETY: the port has started with this queue; of no frames none is looked at.
-            unsafe { burst::send(self.id, queue, nothing.as_mut_ptr(), 0) };
-        }
-    }
-
-    /// Hands frames to a transmit queue from the front of `frames`, as many as it takes, and says how many
-    /// those were and their bytes.
-    #[inline]
-    pub(super) fn tx_burst<T: AsRef<Mbuf> + Into<Mbuf>>(
-        &self,
-        queue: u16,
-        frames: &mut Burst<T>,
-    ) -> (usize, u64) {
-        if !self.is_started || queue >= self.queues.1 || frames.is_empty() {
-            return (0, 0);
-        }
-        let (mut raw, len) = pointers(frames);
-        let bytes_of = |frames: &[T]| frames.iter().map(|frame| frame.as_ref().len() as u64).sum();
-        let bytes: u64 = bytes_of(frames);
-        // SAFETY: the port has started with this queue; the frames are owned, and of those that are taken
-        // nobody uses one any more.
-        let sent = usize::from(unsafe { burst::send(self.id, queue, raw.as_mut_ptr(), len) });
-        for frame in frames.drain(..sent.min(usize::from(len))) {
-            frame.into().give_away();
-        }
-        let left: u64 = bytes_of(frames);
-        (sent, bytes - left)
-    }
-}
-
-/// What a driver is handed frames by.
-#[inline]
-fn pointers<T: AsRef<Mbuf>>(frames: &[T]) -> ([*mut ffi::rte_mbuf; BURST_MAX], u16) {
-    let mut raw = [ptr::null_mut(); BURST_MAX];
-    for (raw, frame) in raw.iter_mut().zip(frames) {
-        *raw = frame.as_ref().as_ptr();
-    }
-    (raw, frames.len().min(BURST_MAX) as u16)
 }
 
 impl Drop for Port {
@@ -358,6 +362,9 @@ impl Drop for Port {
         let _ = self.stop();
         // SAFETY: the id is a port's, which is stopped; nobody else has it, and its clock is read no more.
         unsafe { ffi::rte_eth_dev_close(self.id) };
+        if self.is_virtual {
+            self.eal.remove(&self.name);
+        }
     }
 }
 
@@ -380,76 +387,4 @@ fn text_of(name: &[c_char; 64]) -> String {
     let bytes: Vec<u8> =
         name.iter().map(|c| c.cast_unsigned()).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The two calls of each poll, by the table that DPDK's own inline functions look in: one call instead of two.
-mod burst {
-    use std::ffi::c_void;
-
-    use dpdk_sys as ffi;
-
-    /// # Safety
-    /// The port has started and has this queue; `room` frames fit at `first`.
-    #[inline]
-    pub(super) unsafe fn receive(
-        port: u16,
-        queue: u16,
-        first: *mut *mut ffi::rte_mbuf,
-        room: u16,
-    ) -> u16 {
-        // SAFETY: the caller vouches for the port.
-        let ops = unsafe { of(port) };
-        // SAFETY: a port that runs has a place for each of its queues.
-        let hook = unsafe { at(ops.rxq.clbk, queue) };
-        // SAFETY: the same.
-        let data = unsafe { at(ops.rxq.data, queue) };
-        match ops.rx_pkt_burst {
-            // SAFETY: it is the driver's own call for this queue, as the caller vouches.
-            Some(call) if hook.is_null() => unsafe { call(data, first, room) },
-            // SAFETY: the same with the hooks of this queue.
-            _ => unsafe { ffi::rte_eth_rx_burst(port, queue, first, room) },
-        }
-    }
-
-    /// # Safety
-    /// The port has started and has this queue; the frames are whole and owned by the caller.
-    #[inline]
-    pub(super) unsafe fn send(
-        port: u16,
-        queue: u16,
-        first: *mut *mut ffi::rte_mbuf,
-        frames: u16,
-    ) -> u16 {
-        // SAFETY: the caller vouches for the port.
-        let ops = unsafe { of(port) };
-        // SAFETY: a port that runs has a place for each of its queues.
-        let hook = unsafe { at(ops.txq.clbk, queue) };
-        // SAFETY: the same.
-        let data = unsafe { at(ops.txq.data, queue) };
-        match ops.tx_pkt_burst {
-            // SAFETY: it is the driver's own call for this queue, as the caller vouches.
-            Some(call) if hook.is_null() => unsafe { call(data, first, frames) },
-            // SAFETY: the same with the hooks of this queue.
-            _ => unsafe { ffi::rte_eth_tx_burst(port, queue, first, frames) },
-        }
-    }
-
-    /// # Safety
-    /// The port is one of the table's, and runs: its entry does not change.
-    #[inline]
-    unsafe fn of(port: u16) -> &'static ffi::rte_eth_fp_ops {
-        let table = (&raw const ffi::rte_eth_fp_ops).cast::<ffi::rte_eth_fp_ops>();
-        let entry = table.wrapping_add(port.into());
-        // SAFETY: the table has a place for each port.
-        unsafe { &*entry }
-    }
-
-    /// # Safety
-    /// There is a place for `queue`.
-    #[inline]
-    unsafe fn at(places: *mut *mut c_void, queue: u16) -> *mut c_void {
-        let place = places.wrapping_add(queue.into());
-        // SAFETY: the caller vouches for it.
-        unsafe { place.read() }
-    }
 }

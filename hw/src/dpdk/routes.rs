@@ -40,7 +40,7 @@ pub(super) fn find(
         match info.domain {
             Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(address)),
             _ => {
-                routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter))
+                routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter));
             }
         }
     }

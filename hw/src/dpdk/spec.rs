@@ -151,6 +151,11 @@ impl DeviceSpec {
         &self.name
     }
 
+    /// The arguments to its driver, as they are written.
+    pub(super) fn args(&self) -> &str {
+        &self.args
+    }
+
     /// Whether it is a device of the bus, which its driver must be bound to.
     pub fn is_pci(&self) -> bool {
         self.kind == Kind::Pci

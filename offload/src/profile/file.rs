@@ -71,6 +71,10 @@ pub(super) struct Device {
     #[serde(default, deserialize_with = "devargs")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::devargs"))]
     pub(super) devargs: Option<String>,
+    /// arguments to DPDK itself, one each, such as "--iova-mode=va"; cores, devices and kind of memory are not among them
+    #[serde(default, deserialize_with = "eal")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::eal_args"))]
+    pub(super) eal: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, Debug, Default)]
@@ -194,6 +198,12 @@ where
 fn devargs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let read = |text: &str| pairs(text).map(|_| text.to_owned());
     word(deserializer, read, "write \"key=value,key=value\" without blanks").map(Some)
+}
+
+fn eal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    let args = Vec::<String>::deserialize(deserializer)?;
+    super::eal::check(&args).map_err(D::Error::custom)?;
+    Ok(Some(args))
 }
 
 impl<'de> Deserialize<'de> for Capability {

@@ -12,6 +12,8 @@ mod built_in;
 #[cfg(feature = "toml")]
 mod devargs;
 #[cfg(feature = "toml")]
+mod eal;
+#[cfg(feature = "toml")]
 mod file;
 #[cfg(feature = "toml")]
 mod merge;
@@ -199,6 +201,8 @@ pub struct Profile {
     pub rx_checksum_audit: Audit,
     /// Arguments to the device's driver, as DPDK writes them: `key=value,key=value`.
     pub devargs: String,
+    /// Arguments to DPDK itself, as its command line has them, one each: `--key=value`.
+    pub eal: Vec<String>,
     /// Queues and rings.
     pub queues: Queues,
     /// Frame buffers set up at start, for both directions together.
@@ -228,6 +232,7 @@ impl Profile {
             strict: false,
             rx_checksum_audit: Audit::OneIn(64),
             devargs: String::new(),
+            eal: Vec::new(),
             queues: Queues { rx: 1, tx: 1, rx_descriptors: 512, tx_descriptors: 512 },
             frames: 1024,
             core: Core::Auto,

@@ -134,6 +134,7 @@ fn whole(source: &TomlFile, file: File) -> Profile {
         strict: file.strict.unwrap_or(otherwise.strict),
         rx_checksum_audit: file.rx_checksum_audit.unwrap_or(otherwise.rx_checksum_audit),
         devargs: file.device.devargs.unwrap_or(otherwise.devargs),
+        eal: file.device.eal.unwrap_or(otherwise.eal),
         queues: Queues {
             rx: queues.rx.unwrap_or(otherwise.queues.rx),
             tx: queues.tx.unwrap_or(otherwise.queues.tx),

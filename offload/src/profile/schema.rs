@@ -4,6 +4,7 @@ use schemars::{Schema, SchemaGenerator, json_schema, schema_for};
 use serde_json::{Map, Value, json};
 
 use super::Policy;
+use super::eal;
 use super::file::File;
 use crate::capability::Capability;
 
@@ -67,6 +68,15 @@ pub(super) fn devargs(_: &mut SchemaGenerator) -> Schema {
     let list = format!(r"\[{listed}*\]");
     let pair = format!("{sign}+=({sign}+({list})?|{list})");
     json_schema!({ "type": "string", "pattern": format!("^({pair}(,{pair})*)?$") })
+}
+
+/// Arguments as `eal::check` takes them.
+pub(super) fn eal_args(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": eal::ARGS_MAX,
+        "items": { "type": "string", "maxLength": eal::ARG_LEN_MAX, "pattern": eal::pattern() },
+    })
 }
 
 /// 1 to 65535 in decimal digits.

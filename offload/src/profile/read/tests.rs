@@ -142,6 +142,13 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("[clock]\nstale_after_ms = 50\n", 2, "every 100 ms", "refresh_ms"),
         ("[device]\ndevargs = \"a=1,,b\"\n", 2, "`devargs` is \"a=1,,b\"", "key=value"),
         (
+            "[device]\neal = [\n\"--no-hpet\",\n\"--vdev=net_tap0\"]\n",
+            2,
+            "`eal` has `--vdev`",
+            "--nic names",
+        ),
+        ("[device]\neal = \"--no-hpet\"\n", 2, "`eal`", "correct the line"),
+        (
             "[device]\ndevargs = \"mprq_en=1\"\n",
             2,
             "`mprq = \"off\"` contradicts `mprq_en=1` in `devargs`, which switches it on",

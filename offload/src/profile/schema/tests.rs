@@ -5,6 +5,7 @@ use jsonschema::Validator;
 use super::*;
 use crate::flow::{AddrMatch, Fate, FieldError, PortMatch};
 use crate::profile::devargs::pairs;
+use crate::profile::eal;
 use crate::verdict::Audit;
 
 /// Every text of up to `len` of these signs.
@@ -103,6 +104,39 @@ fn arguments_to_a_driver_are_some_by_the_schema_if_they_are_read_as_some() {
     for devargs in &arguments {
         let by_schema = validator.is_valid(&json!({ "device": { "devargs": devargs } }));
         assert_eq!(by_schema, pairs(devargs).is_some(), "{devargs:?}");
+    }
+}
+
+#[test]
+fn arguments_to_dpdk_are_some_by_the_schema_if_they_are_read_as_some() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let long = format!("--log-level={}", "x".repeat(eal::ARG_LEN_MAX));
+    let mut lists: Vec<Vec<&str>> = [
+        "--iova-mode=va",
+        "--iova-mode=",
+        "--iova-mode",
+        "--iova-mod=va",
+        "--legacy-mem",
+        "--legacy-mem=1",
+        "-l",
+        "-l0",
+        "--vdev=net_tap0",
+        "--no-huge",
+        "--log-level=a b",
+        "--log-level=\u{e9}",
+        "--log-level=x\n",
+        "",
+        &long,
+        &long[1..],
+    ]
+    .into_iter()
+    .map(|arg| vec![arg])
+    .collect();
+    lists.extend([vec![], vec!["--no-hpet"; eal::ARGS_MAX], vec!["--no-hpet"; eal::ARGS_MAX + 1]]);
+    for list in lists {
+        let by_schema = validator.is_valid(&json!({ "device": { "eal": list } }));
+        let args: Vec<String> = list.iter().map(ToString::to_string).collect();
+        assert_eq!(by_schema, eal::check(&args).is_ok(), "{list:?}");
     }
 }
 
