@@ -1,6 +1,7 @@
 //! DPDK's environment: memory, devices and threads, set up once in a process (rte_eal.h).
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::fmt;
 use std::fs;
@@ -83,6 +84,8 @@ pub struct Eal {
     args: Vec<String>,
     /// Whether it looks for devices of the bus: it does where the first was one.
     has_pci: bool,
+    /// The devices whose ports somebody has: DPDK would give each out twice.
+    in_use: RefCell<Vec<String>>,
     of_one_thread: PhantomData<*const ()>,
 }
 
@@ -124,7 +127,8 @@ impl Eal {
             return Err(DpdkError::NotStarted { errno, remedy: remedy(errno, memory, args) });
         }
         let (args, has_pci) = (args.to_vec(), device.is_pci());
-        Ok(Rc::new(Eal { memory, args, has_pci, of_one_thread: PhantomData }))
+        let in_use = RefCell::default();
+        Ok(Rc::new(Eal { memory, args, has_pci, in_use, of_one_thread: PhantomData }))
     }
 
     /// Has DPDK, which runs, look for one more device.
@@ -141,21 +145,35 @@ impl Eal {
                 args: self.args.join(" "),
             });
         }
+        let not_added = |errno| DpdkError::NotAdded { device: device.name().to_owned(), errno };
+        if self.in_use.borrow().iter().any(|known| known == device.name()) {
+            return Err(not_added(Errno::of(libc::EEXIST)));
+        }
         let bus = if device.is_pci() { c"pci" } else { c"vdev" };
         let name = CString::new(device.name()).unwrap_or_default();
         let driver_args = CString::new(device.args()).unwrap_or_default();
         // SAFETY: they are C strings, of which DPDK makes copies of its own.
         let answer =
             unsafe { ffi::rte_eal_hotplug_add(bus.as_ptr(), name.as_ptr(), driver_args.as_ptr()) };
-        if answer == 0 {
-            return Ok(());
-        }
-        let errno = Errno::of(answer);
-        Err(DpdkError::NotAdded { device: device.name().to_owned(), errno })
+        if answer == 0 { Ok(()) } else { Err(not_added(Errno::of(answer))) }
     }
 
-    /// Takes a virtual device away whose port is closed, so that its name can be used again.
-    pub(super) fn remove(&self, name: &str) {
+    /// A device's port is somebody's from here on; false if it is already.
+    pub(super) fn take(&self, name: &str) -> bool {
+        let mut in_use = self.in_use.borrow_mut();
+        let is_free = !in_use.iter().any(|known| known == name);
+        if is_free {
+            in_use.push(name.to_owned());
+        }
+        is_free
+    }
+
+    /// A device's port is closed, and nobody's any more. A virtual device goes with it, so that its name can be used again.
+    pub(super) fn give_back(&self, name: &str, is_virtual: bool) {
+        self.in_use.borrow_mut().retain(|known| known != name);
+        if !is_virtual {
+            return;
+        }
         let Ok(name) = CString::new(name) else { return };
         // SAFETY: they are C strings. What is on no such bus, or is gone, is refused, and that is all.
         unsafe { ffi::rte_eal_hotplug_remove(c"vdev".as_ptr(), name.as_ptr()) };

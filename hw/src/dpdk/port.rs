@@ -99,7 +99,8 @@ impl Port {
         let answer = unsafe { ffi::rte_eth_dev_get_port_by_name(c_name.as_ptr(), &raw mut id) };
         // The table of burst functions is looked up by it.
         let is_there = answer == 0 && u32::from(id) < ffi::RTE_MAX_ETHPORTS;
-        is_there.then(|| Port {
+        let is_ours = is_there && eal.take(device.name());
+        is_ours.then(|| Port {
             id,
             name: device.name().to_owned(),
             is_virtual: !device.is_pci(),
@@ -362,9 +363,7 @@ impl Drop for Port {
         let _ = self.stop();
         // SAFETY: the id is a port's, which is stopped; nobody else has it, and its clock is read no more.
         unsafe { ffi::rte_eth_dev_close(self.id) };
-        if self.is_virtual {
-            self.eal.remove(&self.name);
-        }
+        self.eal.give_back(&self.name, self.is_virtual);
     }
 }
 

@@ -48,48 +48,65 @@ pub(crate) const MARK: u32 = 0x00ab_cdef;
 /// The stamp of the first frame; each after it is one later, unless stamps are by the test's clock.
 pub(crate) const FIRST_STAMP: u64 = 1 << 40;
 
-/// A ring that says that it has what the hook makes up.
-pub(crate) struct AsConnectx5(pub(crate) DpdkBackend);
+/// What the hook makes up.
+pub(crate) const MADE_UP: [Capability; 3] =
+    [Capability::RxIpv4Checksum, Capability::RxTcpChecksum, Capability::RxTimestamp];
 
-impl Backend for AsConnectx5 {
+/// A port that says that it has what it has not.
+pub(crate) struct Claiming<'a> {
+    pub(crate) backend: DpdkBackend,
+    pub(crate) claims: &'a [Capability],
+    /// It goes on saying so when it is read back, because somebody makes up for it.
+    pub(crate) stands_by_them: bool,
+}
+
+impl Claiming<'_> {
+    pub(crate) fn these(backend: DpdkBackend, claims: &[Capability]) -> Claiming<'_> {
+        Claiming { backend, claims, stands_by_them: true }
+    }
+}
+
+impl Backend for Claiming<'_> {
     type Nic = DpdkNic;
     type Error = DpdkError;
 
     fn name(&self) -> String {
-        self.0.name()
+        self.backend.name()
     }
 
     fn capabilities(&self) -> Capabilities {
-        let advert = Advert { by: Provider::Model, how: "made up by a hook" };
-        let made_up =
-            [Capability::RxIpv4Checksum, Capability::RxTcpChecksum, Capability::RxTimestamp];
-        made_up.into_iter().fold(self.0.capabilities(), |all, of| all.with(of, advert))
+        let advert = Advert { by: Provider::Model, how: "made up" };
+        self.claims.iter().fold(self.backend.capabilities(), |all, of| all.with(*of, advert))
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
-        self.0.configure(plan)
+        let mut refused = self.backend.configure(plan)?;
+        refused.retain(|(of, _)| !(self.stands_by_them && self.claims.contains(of)));
+        Ok(refused)
     }
 
     fn start(&mut self) -> Result<(), DpdkError> {
-        self.0.start()?;
-        let (port, nobody) = (0, ptr::null_mut());
-        // SAFETY: the port runs; the hook touches the frames that it is given and nothing else.
-        let hook = unsafe { ffi::rte_eth_add_rx_callback(port, 0, Some(say), nobody) };
-        assert!(!hook.is_null(), "this DPDK was built without hooks");
-        Ok(())
+        self.backend.start()
     }
 
     fn stop(&mut self) -> Result<(), DpdkError> {
-        self.0.stop()
+        self.backend.stop()
     }
 
     fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
-        self.0.steer(rules)
+        self.backend.steer(rules)
     }
 
     fn run(self) -> DpdkNic {
-        self.0.run()
+        self.backend.run()
     }
+}
+
+/// Has port 0, which runs, say of frames what they ask for.
+pub(crate) fn hook() {
+    // SAFETY: the port runs; the hook touches the frames that it is given and nothing else.
+    let hook = unsafe { ffi::rte_eth_add_rx_callback(0, 0, Some(say), ptr::null_mut()) };
+    assert!(!hook.is_null(), "this DPDK was built without hooks");
 }
 
 unsafe extern "C" fn say(

@@ -1,11 +1,15 @@
 //! DPDK's own virtual devices behind the `Nic` trait. Each test is a process: DPDK starts once in one.
 
+mod chains;
 mod connectx5;
 #[path = "../tap/harness.rs"]
 mod harness;
 mod huge_pages;
 mod its_clock;
+mod net_tap;
 mod pcap;
+mod prepare;
+mod several;
 mod stamps;
 
 use std::collections::BTreeSet;
@@ -20,7 +24,7 @@ use fixwire_offload::profile::{Policy, Profile};
 use fixwire_offload::stamp::Domain;
 use fixwire_offload::{Plan, Verdict};
 
-use connectx5::{AsConnectx5, Say};
+use connectx5::{Claiming, MADE_UP, Say};
 use harness::Test;
 use huge_pages::Reserved;
 
@@ -86,6 +90,44 @@ const TESTS: &[Test] = &[
         "tshark_reads_the_same_times_out_of_the_file",
         pcap::tshark_reads_the_same_times_out_of_the_file,
     ),
+    (
+        "two_ports_of_one_process_carry_frames_on_every_queue",
+        several::two_ports_of_one_process_carry_frames_on_every_queue,
+    ),
+    (
+        "a_queue_is_one_s_until_it_is_given_back_and_the_last_closes_the_port",
+        net_tap::a_queue_is_one_s_until_it_is_given_back_and_the_last_closes_the_port,
+    ),
+    (
+        "queues_share_a_transmit_queue_where_there_are_fewer",
+        several::queues_share_a_transmit_queue_where_there_are_fewer,
+    ),
+    (
+        "a_port_that_was_closed_can_be_opened_again_beside_another",
+        several::a_port_that_was_closed_can_be_opened_again_beside_another,
+    ),
+    ("what_a_profile_tells_dpdk_reaches_it", several::what_a_profile_tells_dpdk_reaches_it),
+    ("what_a_profile_tells_dpdk_is_taken", several::what_a_profile_tells_dpdk_is_taken),
+    (
+        "a_chain_arrives_piece_by_piece_and_goes_back_whole",
+        chains::a_chain_arrives_piece_by_piece_and_goes_back_whole,
+    ),
+    (
+        "a_driver_puts_a_frame_that_is_longer_than_a_buffer_into_several",
+        chains::a_driver_puts_a_frame_that_is_longer_than_a_buffer_into_several,
+    ),
+    (
+        "what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order",
+        prepare::what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order,
+    ),
+    (
+        "an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason",
+        prepare::an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason,
+    ),
+    (
+        "its_offloads_are_by_queue_and_its_frames_come_with_their_types",
+        net_tap::its_offloads_are_by_queue_and_its_frames_come_with_their_types,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -117,6 +159,18 @@ fn send(nic: &mut DpdkNic, bytes: &[u8]) {
     let mut burst = Burst::new();
     burst.push(frame);
     assert_eq!((nic.tx_burst(&mut burst), burst.len()), (1, 0));
+}
+
+/// Waits for what must come.
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    const LOOKS_MAX: u32 = 5_000;
+    for _ in 0..LOOKS_MAX {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    panic!("{what} did not come")
 }
 
 fn a_ring_gives_back_what_was_sent_in_order_and_loses_no_buffer() {
@@ -293,9 +347,10 @@ fn queues_that_a_port_has_not_are_refused_by_number() {
 
 fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {
     let profile = Profile::all(Policy::Prefer);
-    let device = Device::probed(AsConnectx5(open("net_ring0", &profile).unwrap()));
+    let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &MADE_UP));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
     let (mut nic, plan) = configured.start().unwrap().steer().unwrap();
+    connectx5::hook();
     assert!(plan.uses(Capability::RxTimestamp));
     let all = [
         (Say::Nothing, Verdict::Unknown, Verdict::Unknown, Parsed::Ipv4Tcp),

@@ -105,7 +105,7 @@ pub(super) fn each_frame_of_a_file_is_stamped_with_its_time_there() {
     assert_eq!(stamps_ns(&mut nic, ticks_per_s), expected);
     // What is sent goes into the other file.
     send(&mut nic, &frame(7));
-    assert_eq!(nic.close(), 0);
+    assert_eq!(nic.close(), Some(0));
     let sent = fs::read(folder.path().join("out.pcap")).unwrap();
     assert!(sent.ends_with(&frame(7)), "{sent:?}");
 }

@@ -23,7 +23,7 @@ use fixwire_offload::observe::{Demotion, DeviceEvent, Drift, Observed};
 use fixwire_offload::profile::{ClockSettings, Policy, Profile};
 use fixwire_offload::stamp::Domain;
 
-use super::connectx5::{self, AsConnectx5, Say};
+use super::connectx5::{self, Claiming, MADE_UP, Say};
 use super::{its_clock, open, send};
 
 /// How long anything may take that comes sooner or later.
@@ -33,7 +33,7 @@ type Engined = Engine<DpdkNic, Taker>;
 
 fn up() -> (DpdkNic, Plan) {
     let profile = Profile::all(Policy::Prefer);
-    let device = Device::probed(AsConnectx5(open("net_ring0", &profile).unwrap()));
+    let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &MADE_UP));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
     configured.start().unwrap().steer().unwrap()
 }
@@ -240,7 +240,7 @@ pub(super) fn a_port_that_is_closed_is_silent_to_who_reads_its_clock() {
         }
     };
     wait_for("it does not lock", &|| service.counters().device.locked > 0);
-    assert_eq!(nic.close(), 0);
+    assert_eq!(nic.close(), Some(0));
     let readings = its_clock::readings();
     wait_for("nobody notices", &|| service.counters().device_silent > 1);
     assert_eq!(its_clock::readings(), readings, "DPDK was asked of a port that is gone");
