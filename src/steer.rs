@@ -10,8 +10,8 @@ use crate::desk::SessionPlan;
 use crate::fix::Role;
 use crate::offload::capability::Capability;
 use crate::offload::flow::{
-    Actions, AddrMatch, Classifier, Count, Fate, FlowKey, FlowRule, Masks, Matched, OnMiss,
-    Outcome, Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
+    Actions, AddrMatch, Carries, Classifier, Count, Fate, FlowKey, FlowRule, Masks, Matched,
+    OnMiss, Outcome, Pattern, PortMatch, RuleSet, RuleSetError, TcpMatch, VlanId,
 };
 use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
@@ -43,7 +43,7 @@ pub fn rules(
                 let peer = session.peer;
                 let tcp = TcpMatch { src_port: PortMatch::exact(peer.port), ..TcpMatch::ANY };
                 let (src, dst) = (AddrMatch::exact(peer.addr), AddrMatch::exact(local));
-                let pattern = Pattern { src, dst, tcp: Some(tcp), ..Pattern::TCP };
+                let pattern = Pattern { src, dst, carries: Carries::Tcp(tcp), ..Pattern::TCP };
                 FlowRule::new(pattern, Fate::Queue(OUR_QUEUE)).at_priority(INITIATOR_PRIORITY)
             }
             Role::Acceptor => {
@@ -164,6 +164,10 @@ impl Steering {
             None => key,
         };
         let outcome = twin.classify(&key);
+        if key.is_arp() && matches!(outcome, Outcome::Missed(_)) {
+            // Whoever keeps neighbours, they are heard: no set of rules keeps them away.
+            return Ok(());
+        }
         if self.by_device {
             if agrees(&outcome, meta) {
                 observations.of_mut(Capability::FlowSteering).agreed += 1;
@@ -395,7 +399,7 @@ mod tests {
 
     fn own_rules() -> Vec<FlowRule> {
         let from = |port| Pattern {
-            tcp: Some(TcpMatch { src_port: PortMatch::exact(port), ..TcpMatch::ANY }),
+            carries: Carries::Tcp(TcpMatch { src_port: PortMatch::exact(port), ..TcpMatch::ANY }),
             ..Pattern::TCP
         };
         vec![

@@ -7,7 +7,7 @@ use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
 use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
-use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
+use fixwire::offload::flow::{AddrMatch, Carries, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
 use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift, Observed};
 use fixwire::offload::plan::Capabilities;
 use fixwire::offload::profile::{Policy, Profile};
@@ -355,7 +355,11 @@ fn an_isolated_acceptor_that_hears_nothing_gets_its_rules_again_though_no_counte
 /// A profile with a rule of its own: what the peer sends is marked and counted.
 fn marking(mut profile: Profile) -> Profile {
     let tcp = TcpMatch { src_port: PortMatch::exact(common::PORT), ..TcpMatch::ANY };
-    let peer = Pattern { src: AddrMatch::exact(common::THEIRS), tcp: Some(tcp), ..Pattern::TCP };
+    let peer = Pattern {
+        src: AddrMatch::exact(common::THEIRS),
+        carries: Carries::Tcp(tcp),
+        ..Pattern::TCP
+    };
     let rule = FlowRule::new(peer, Fate::Queue(0)).marked(7).counted();
     profile.steering = vec![rule];
     profile

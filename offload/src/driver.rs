@@ -51,6 +51,9 @@ pub struct Driver {
     pub isolation: IsolationOrder,
     /// When it takes rules.
     pub rules: RuleOrder,
+    /// Beside it the kernel's own driver has the same port, and gets what no rule takes of an isolated one: it answers
+    /// ARP and hears ICMP. Any other port that is isolated needs rules for both.
+    pub is_bifurcated: bool,
 }
 
 const MLX5: &[Exclusion] = &[Exclusion {
@@ -67,7 +70,10 @@ const ICE: &[Exclusion] = &[Exclusion {
 
 /// Every driver that something is known of.
 pub const DRIVERS: &[Driver] = &[
-    driver("mlx5_pci", MLX5, IsolationOrder::BeforeConfigure, RuleOrder::AfterStart),
+    Driver {
+        is_bifurcated: true,
+        ..driver("mlx5_pci", MLX5, IsolationOrder::BeforeConfigure, RuleOrder::AfterStart)
+    },
     driver("net_ice", ICE, IsolationOrder::Never, RuleOrder::AfterStart),
     driver("net_i40e", &[], IsolationOrder::Never, RuleOrder::AfterStart),
     driver("net_ixgbe", &[], IsolationOrder::Never, RuleOrder::AfterStart),
@@ -98,7 +104,7 @@ const fn driver(
     isolation: IsolationOrder,
     rules: RuleOrder,
 ) -> Driver {
-    Driver { name, exclusions, isolation, rules }
+    Driver { name, exclusions, isolation, rules, is_bifurcated: false }
 }
 
 impl Driver {

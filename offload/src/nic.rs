@@ -195,4 +195,9 @@ pub trait Nic {
     {
         None
     }
+
+    /// Every counter of its driver's by the driver's own name, where it has some. Not for the packet's path.
+    fn driver_counters(&self) -> Vec<(String, u64)> {
+        Vec::new()
+    }
 }

@@ -304,6 +304,7 @@ fn summary_json<N: Nic, A: Answering>(
         "clocks": clocks.json(),
         "capture": captured.map(capture::summary_json),
         "counters": summary::counters_json(engine),
+        "driver_counters": summary::driver_counters_json(engine.nic()),
     })
 }
 

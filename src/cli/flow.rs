@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::plan::{EXAMPLE_ADDR, EXAMPLE_PEER};
 use super::session_file::{Purpose, SessionFile};
-use super::{bring_up, profile, say};
+use super::{bring_up, profile, say, summary};
 
 /// Show the steering rules that a run would have: each as testpmd would be told of it, who keeps it, and what
 /// it has matched.
@@ -84,7 +84,7 @@ fn show<B: Backend>(
 ) -> Result<(), Failure> {
     if args.dry_run {
         let planned = device.plan(profile, rules);
-        tell(planned.plan(), |_| None, args.json);
+        tell(planned.plan(), |_| None, None, args.json);
         return Ok(());
     }
     let started = device::configure(device, profile, rules)
@@ -92,21 +92,32 @@ fn show<B: Backend>(
         .map_err(|refused| match refused {
             Refused::Failed(failure) => failure,
             Refused::Unmet(plan) => {
-                tell(&plan, |_| None, args.json);
+                tell(&plan, |_| None, None, args.json);
                 device::unmet(&plan)
             }
         });
     let (nic, plan) = started?;
     thread::sleep(Duration::from_secs(args.watch));
-    tell(&plan, |rule| nic.flow_count(rule), args.json);
+    let by_driver = summary::driver_counters_json(&nic);
+    tell(&plan, |rule| nic.flow_count(rule), Some(&by_driver), args.json);
     Ok(())
 }
 
-fn tell(plan: &Plan, count: impl Fn(usize) -> Option<Count>, as_json: bool) {
-    if as_json { say(for_machines(plan, count)) } else { say(for_people(plan, count)) }
+/// The driver's own counters, of a device that runs, are for machines alone.
+fn tell(
+    plan: &Plan,
+    count: impl Fn(usize) -> Option<Count>,
+    by_driver: Option<&Value>,
+    as_json: bool,
+) {
+    if as_json { say(for_machines(plan, count, by_driver)) } else { say(for_people(plan, count)) }
 }
 
-fn for_machines(plan: &Plan, count: impl Fn(usize) -> Option<Count>) -> Value {
+fn for_machines(
+    plan: &Plan,
+    count: impl Fn(usize) -> Option<Count>,
+    by_driver: Option<&Value>,
+) -> Value {
     let row = plan.row(Capability::FlowSteering);
     let rules = plan.device_rules();
     let rules = rules.rules().iter().enumerate().map(|(number, rule)| {
@@ -121,6 +132,7 @@ fn for_machines(plan: &Plan, count: impl Fn(usize) -> Option<Count>) -> Value {
         "reason": row.reason,
         "isolated": plan.rules().on_miss() == OnMiss::NotOurs,
         "rules": rules.collect::<Vec<_>>(),
+        "driver_counters": by_driver,
     })
 }
 

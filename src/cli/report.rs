@@ -71,6 +71,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "clocks": self.clocks.json(),
             "capture": self.captured.map(capture::summary_json),
             "counters": summary::counters_json(self.engine),
+            "driver_counters": summary::driver_counters_json(self.engine.nic()),
         })
     }
 

@@ -56,6 +56,12 @@ pub(crate) fn counters_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Va
     Value::Object(counters.map(|(name, count)| (name.to_owned(), json!(count))).collect())
 }
 
+/// The driver's own counters that are not zero, by its own names.
+pub(crate) fn driver_counters_json(nic: &impl Nic) -> Value {
+    let counted = nic.driver_counters().into_iter().filter(|(_, count)| *count > 0);
+    Value::Object(counted.map(|(name, count)| (name, json!(count))).collect())
+}
+
 /// What live frames showed, the counters and the steering rules that counted, and what became of the clocks and
 /// of a capture that was asked for.
 pub(crate) fn observed_and_counted<N: Nic, A: Application>(
@@ -74,6 +80,11 @@ pub(crate) fn observed_and_counted<N: Nic, A: Application>(
         counted.join(", "),
         clocks.for_people(),
     );
+    let by_driver = engine.nic().driver_counters().into_iter().filter(|(_, count)| *count > 0);
+    let by_driver: Vec<String> = by_driver.map(|(name, count)| format!("{name} {count}")).collect();
+    if !by_driver.is_empty() {
+        text += &format!("\n\nthe driver's own counters: {}", by_driver.join(", "));
+    }
     if let Some(steered) = steering::for_people(engine) {
         text += &format!("\n\n{steered}");
     }

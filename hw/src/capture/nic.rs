@@ -74,6 +74,10 @@ impl<N: Nic> Nic for Captured<N> {
         taken
     }
 
+    fn driver_counters(&self) -> Vec<(String, u64)> {
+        self.nic.driver_counters()
+    }
+
     #[inline]
     fn reclaim(&mut self) {
         self.nic.reclaim();

@@ -290,6 +290,7 @@ impl Backend for DpdkBackend {
         })?;
         let switched_on = self.port.switched_on(&config)?;
         refused.extend(offloads::left_off(plan, switched_on));
+        refused.extend(flow::refused(self.port.id(), plan));
         self.listen = Listen {
             ipv4: plan.uses(Capability::RxIpv4Checksum),
             tcp: plan.uses(Capability::RxTcpChecksum),

@@ -3,11 +3,16 @@
 
 use std::ffi::{CStr, c_void};
 use std::mem::zeroed;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ptr::{self, NonNull};
 
 use dpdk_sys as ffi;
 use dpdk_sys::{rte_flow_action_type as action_type, rte_flow_item_type as item_type};
-use fixwire_offload::flow::{AddrMatch, Count, Fate, FlowRule, RuleSet, TcpMatch};
+use fixwire_offload::Plan;
+use fixwire_offload::capability::Capability;
+use fixwire_offload::flow::{
+    AddrMatch, Carries, Count, Fate, FlowRule, Pattern, RuleSet, TcpMatch,
+};
 
 use super::error::Errno;
 
@@ -24,8 +29,9 @@ struct Installed {
     counts: bool,
 }
 
-/// What a driver says when it refuses: of which part, in its words.
-fn in_words(answer: i32, error: &ffi::rte_flow_error) -> String {
+/// What a driver says when it refuses: of which part, in its words. `cause` names what it points at, where that is
+/// ours.
+fn in_words(answer: i32, error: &ffi::rte_flow_error, cause: Option<&str>) -> String {
     let errno = Errno::of(answer);
     let message = if error.message.is_null() {
         String::new()
@@ -33,7 +39,8 @@ fn in_words(answer: i32, error: &ffi::rte_flow_error) -> String {
         // SAFETY: a driver's message is a C string that lives as long as the driver.
         format!("{}, ", unsafe { CStr::from_ptr(error.message) }.to_string_lossy())
     };
-    format!("{message}{errno}, about {}", part(error.type_))
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{message}{errno}, about {}{cause}", part(error.type_))
 }
 
 /// The part of a rule that an error is about (`rte_flow_error_type`).
@@ -65,16 +72,61 @@ fn no_error() -> ffi::rte_flow_error {
 
 /// Whether a port's driver has rules at all: it says ENOSYS otherwise.
 pub(super) fn has_rules(port: u16) -> bool {
-    let pattern = Lowered::of(&FlowRule::new(fixwire_offload::flow::Pattern::TCP, Fate::Queue(0)));
-    pattern.validate(port) != -libc::ENOSYS
+    let all = Lowered::of(&FlowRule::new(Pattern::TCP, Fate::Queue(0)));
+    !matches!(all.validate(port), Err(Refused { errno, .. }) if errno.number() == libc::ENOSYS)
 }
+
+/// What the driver of a port that is configured would refuse of a plan: each kind of rule that the plan leaves to it,
+/// by one rule, and then the plan's own. Whatever a driver does not say before the port has started shows when the
+/// rules are created.
+pub(super) fn refused(port: u16, plan: &Plan) -> Vec<(Capability, String)> {
+    if !plan.uses(Capability::FlowSteering) {
+        return Vec::new();
+    }
+    let says = |rule: &FlowRule| match Lowered::of(rule).validate(port) {
+        Err(Refused { errno, .. }) if TOO_EARLY.contains(&errno.number()) => None,
+        answer => answer.err().map(|refused| refused.words),
+    };
+    let connection = FlowRule::connection(EXAMPLE_PEER, EXAMPLE, 0);
+    if let Some(why) = says(&connection) {
+        return vec![(Capability::FlowSteering, why)];
+    }
+    let kinds = [
+        (Capability::FlowMasked, FlowRule::listener(EXAMPLE, 0).at_priority(0)),
+        (Capability::FlowDrop, FlowRule::new(connection.pattern, Fate::Drop)),
+        (Capability::FlowMark, connection.marked(1)),
+        (Capability::FlowCount, connection.counted()),
+    ];
+    let refused: Vec<_> = kinds
+        .into_iter()
+        .filter(|(kind, _)| plan.uses(*kind))
+        .filter_map(|(kind, rule)| Some((kind, says(&rule)?)))
+        .collect();
+    if !refused.is_empty() {
+        return refused;
+    }
+    let rules = plan.device_rules();
+    let first = rules.rules().iter().enumerate().find_map(|(number, rule)| {
+        let serves_isolation = matches!(rule.pattern.carries, Carries::Arp | Carries::Icmp);
+        let needed_for =
+            if serves_isolation { Capability::FlowIsolation } else { Capability::FlowSteering };
+        Some((needed_for, format!("rule {number} ({rule}): {}", says(rule)?)))
+    });
+    Vec::from_iter(first)
+}
+
+/// Addresses that nobody has (RFC 5737 3), for a rule that is only asked about.
+const EXAMPLE_PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9878);
+const EXAMPLE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 40_000);
+/// What a driver answers that says nothing of rules before the port has started.
+const TOO_EARLY: [i32; 3] = [libc::ENODEV, libc::EBUSY, libc::EAGAIN];
 
 /// Keeps frames that no rule matches away from a port's queues, or lets them in.
 pub(super) fn isolate(port: u16, isolated: bool) -> Result<(), String> {
     let mut error = no_error();
     // SAFETY: `error` is a whole one to write to.
     let answer = unsafe { ffi::rte_flow_isolate(port, i32::from(isolated), &raw mut error) };
-    if answer == 0 { Ok(()) } else { Err(in_words(answer, &error)) }
+    if answer == 0 { Ok(()) } else { Err(in_words(answer, &error, None)) }
 }
 
 impl Rules {
@@ -162,8 +214,11 @@ fn item(type_: item_type::Type, spec: *const c_void, mask: *const c_void) -> ffi
 /// A rule in DPDK's words: what its patterns and actions point at.
 struct Lowered {
     priority: u32,
+    /// Where the link's header says alone what the frame carries: ARP.
+    eth: Option<[ffi::rte_flow_item_eth; 2]>,
     vlan: Option<[ffi::rte_flow_item_vlan; 2]>,
-    ipv4: Option<[ffi::rte_flow_item_ipv4; 2]>,
+    /// Not there in a rule for ARP; without a field, IPv4 is named alone.
+    ipv4: Option<Option<[ffi::rte_flow_item_ipv4; 2]>>,
     /// Without a port, TCP is named alone.
     tcp: Option<Option<[ffi::rte_flow_item_tcp; 2]>>,
     mark: Option<ffi::rte_flow_action_mark>,
@@ -174,11 +229,16 @@ struct Lowered {
 impl Lowered {
     fn of(rule: &FlowRule) -> Lowered {
         let FlowRule { priority, pattern, actions } = rule;
+        let is_arp = pattern.carries == Carries::Arp;
         Lowered {
             priority: *priority,
-            vlan: pattern.vlan.map(|vlan| vlan_spec_and_mask(vlan.number())),
-            ipv4: ipv4_spec_and_mask(pattern.src, pattern.dst),
-            tcp: pattern.tcp.map(tcp_spec_and_mask),
+            eth: (is_arp && pattern.vlan.is_none()).then(eth_spec_and_mask),
+            vlan: pattern.vlan.map(|vlan| vlan_spec_and_mask(vlan.number(), is_arp)),
+            ipv4: (!is_arp).then(|| ipv4_spec_and_mask(pattern)),
+            tcp: match pattern.carries {
+                Carries::Tcp(tcp) => Some(tcp_spec_and_mask(tcp)),
+                Carries::Any | Carries::Icmp | Carries::Arp => None,
+            },
             mark: actions.mark.map(|id| ffi::rte_flow_action_mark { id }),
             count: actions.count.then(ffi::rte_flow_action_count::default),
             queue: match actions.fate {
@@ -202,16 +262,11 @@ impl Lowered {
             item_type::RTE_FLOW_ITEM_TYPE_TCP,
             item_type::RTE_FLOW_ITEM_TYPE_END,
         ];
-        let bare = |kind| item(kind, ptr::null(), ptr::null());
-        let mut items = vec![bare(eth)];
+        let mut items = vec![maybe_with(eth, self.eth.as_ref())];
         items.extend(self.vlan.as_ref().map(|both| with(vlan, both)));
-        items.push(self.ipv4.as_ref().map_or_else(|| bare(ipv4), |both| with(ipv4, both)));
-        items.extend(
-            self.tcp
-                .as_ref()
-                .map(|ports| ports.as_ref().map_or_else(|| bare(tcp), |both| with(tcp, both))),
-        );
-        items.push(bare(end));
+        items.extend(self.ipv4.as_ref().map(|fields| maybe_with(ipv4, fields.as_ref())));
+        items.extend(self.tcp.as_ref().map(|ports| maybe_with(tcp, ports.as_ref())));
+        items.push(item(end, ptr::null(), ptr::null()));
         items
     }
 
@@ -235,12 +290,12 @@ impl Lowered {
         actions
     }
 
-    /// What the driver answers to whether it would take it.
-    fn validate(&self, port: u16) -> i32 {
+    /// Whether the driver would take it.
+    fn validate(&self, port: u16) -> Result<(), Refused> {
         let (attributes, items, actions) = (self.attributes(), self.items(), self.actions());
         let mut error = no_error();
         // SAFETY: pattern and actions end as they must, and what they point at is `self`'s.
-        unsafe {
+        let answer = unsafe {
             ffi::rte_flow_validate(
                 port,
                 &raw const attributes,
@@ -248,7 +303,12 @@ impl Lowered {
                 actions.as_ptr(),
                 &raw mut error,
             )
+        };
+        if answer == 0 {
+            return Ok(());
         }
+        let words = in_words(answer, &error, named(error.cause, &items, &actions));
+        Err(Refused { errno: Errno::of(answer), words })
     }
 
     fn create(&self, port: u16) -> Result<NonNull<ffi::rte_flow>, String> {
@@ -264,9 +324,54 @@ impl Lowered {
                 &raw mut error,
             )
         };
-        NonNull::new(handle).ok_or_else(|| in_words(super::eal::errno().number(), &error))
+        NonNull::new(handle).ok_or_else(|| {
+            let errno = super::eal::errno().number();
+            in_words(errno, &error, named(error.cause, &items, &actions))
+        })
     }
 }
+
+/// Why a driver would not take a rule.
+struct Refused {
+    errno: Errno,
+    words: String,
+}
+
+/// What of a rule a driver's pointer is at: an item or an action, or what one of them is given.
+fn named(
+    cause: *const c_void,
+    items: &[ffi::rte_flow_item],
+    actions: &[ffi::rte_flow_action],
+) -> Option<&'static str> {
+    let is_cause = |at: *const c_void| !cause.is_null() && at == cause;
+    let item = items
+        .iter()
+        .find(|item| is_cause(pointer(*item)) || is_cause(item.spec) || is_cause(item.mask));
+    let action =
+        || actions.iter().find(|action| is_cause(pointer(*action)) || is_cause(action.conf));
+    match item {
+        Some(item) => ITEMS.iter().find(|(kind, _)| *kind == item.type_).map(|(_, name)| *name),
+        None => {
+            let kind = action()?.type_;
+            ACTIONS.iter().find(|(known, _)| *known == kind).map(|(_, name)| *name)
+        }
+    }
+}
+
+const ITEMS: [(item_type::Type, &str); 5] = [
+    (item_type::RTE_FLOW_ITEM_TYPE_ETH, "item eth"),
+    (item_type::RTE_FLOW_ITEM_TYPE_VLAN, "item vlan"),
+    (item_type::RTE_FLOW_ITEM_TYPE_IPV4, "item ipv4"),
+    (item_type::RTE_FLOW_ITEM_TYPE_TCP, "item tcp"),
+    (item_type::RTE_FLOW_ITEM_TYPE_END, "the pattern's end"),
+];
+const ACTIONS: [(action_type::Type, &str); 5] = [
+    (action_type::RTE_FLOW_ACTION_TYPE_MARK, "action mark"),
+    (action_type::RTE_FLOW_ACTION_TYPE_COUNT, "action count"),
+    (action_type::RTE_FLOW_ACTION_TYPE_QUEUE, "action queue"),
+    (action_type::RTE_FLOW_ACTION_TYPE_DROP, "action drop"),
+    (action_type::RTE_FLOW_ACTION_TYPE_END, "the actions' end"),
+];
 
 fn pointer<T>(to: &T) -> *const c_void {
     ptr::from_ref(to).cast()
@@ -276,30 +381,55 @@ fn with<T>(kind: item_type::Type, [spec, mask]: &[T; 2]) -> ffi::rte_flow_item {
     item(kind, pointer(spec), pointer(mask))
 }
 
-/// Fields are in the order of the network.
-fn vlan_spec_and_mask(vlan: u16) -> [ffi::rte_flow_item_vlan; 2] {
-    const VLAN_BITS: u16 = 0x0fff;
-    [vlan, VLAN_BITS].map(|tci| {
+/// Without a spec where none is given.
+fn maybe_with<T>(kind: item_type::Type, both: Option<&[T; 2]>) -> ffi::rte_flow_item {
+    both.map_or_else(|| item(kind, ptr::null(), ptr::null()), |both| with(kind, both))
+}
+
+const ETHERTYPE_ARP: u16 = 0x0806;
+const PROTOCOL_ICMP: u8 = 1;
+
+/// ARP, by the type in the link's header. Fields are in the order of the network.
+fn eth_spec_and_mask() -> [ffi::rte_flow_item_eth; 2] {
+    [ETHERTYPE_ARP, u16::MAX].map(|ether_type| {
         // SAFETY: it is made of numbers, for which zero is a value.
-        let mut item: ffi::rte_flow_item_vlan = unsafe { zeroed() };
-        item.__bindgen_anon_1.hdr = ffi::rte_vlan_hdr { vlan_tci: tci.to_be(), eth_proto: 0 };
+        let mut item: ffi::rte_flow_item_eth = unsafe { zeroed() };
+        let none = ffi::rte_ether_addr::default();
+        let ether_type = ether_type.to_be();
+        item.__bindgen_anon_1.hdr =
+            ffi::rte_ether_hdr { dst_addr: none, src_addr: none, ether_type };
         item
     })
 }
 
-/// `None` for any source and destination.
-fn ipv4_spec_and_mask(src: AddrMatch, dst: AddrMatch) -> Option<[ffi::rte_flow_item_ipv4; 2]> {
-    if (src, dst) == (AddrMatch::ANY, AddrMatch::ANY) {
+/// A VLAN, and ARP by the type in its tag.
+fn vlan_spec_and_mask(vlan: u16, is_arp: bool) -> [ffi::rte_flow_item_vlan; 2] {
+    const VLAN_BITS: u16 = 0x0fff;
+    [(vlan, ETHERTYPE_ARP), (VLAN_BITS, u16::MAX)].map(|(tci, ether_type)| {
+        // SAFETY: it is made of numbers, for which zero is a value.
+        let mut item: ffi::rte_flow_item_vlan = unsafe { zeroed() };
+        let eth_proto = if is_arp { ether_type.to_be() } else { 0 };
+        item.__bindgen_anon_1.hdr = ffi::rte_vlan_hdr { vlan_tci: tci.to_be(), eth_proto };
+        item
+    })
+}
+
+/// `None` for any source, destination and protocol. TCP is an item of its own.
+fn ipv4_spec_and_mask(pattern: &Pattern) -> Option<[ffi::rte_flow_item_ipv4; 2]> {
+    let (src, dst) = (pattern.src, pattern.dst);
+    let is_icmp = pattern.carries == Carries::Icmp;
+    if (src, dst) == (AddrMatch::ANY, AddrMatch::ANY) && !is_icmp {
         return None;
     }
-    let item = |src: std::net::Ipv4Addr, dst: std::net::Ipv4Addr| {
+    let item = |src: std::net::Ipv4Addr, dst: std::net::Ipv4Addr, protocol: u8| {
         // SAFETY: it is made of numbers, for which zero is a value.
         let mut item: ffi::rte_flow_item_ipv4 = unsafe { zeroed() };
         item.hdr.src_addr = src.to_bits().to_be();
         item.hdr.dst_addr = dst.to_bits().to_be();
+        item.hdr.next_proto_id = if is_icmp { protocol } else { 0 };
         item
     };
-    Some([item(src.spec(), dst.spec()), item(src.mask(), dst.mask())])
+    Some([item(src.spec(), dst.spec(), PROTOCOL_ICMP), item(src.mask(), dst.mask(), u8::MAX)])
 }
 
 /// `None` for any ports.
@@ -337,7 +467,7 @@ mod tests {
             vlan: VlanId::new(42),
             src: AddrMatch::exact([10, 9, 0, 1].into()),
             dst: AddrMatch::prefix([10, 9, 0, 0].into(), 24),
-            tcp: Some(tcp),
+            carries: Carries::Tcp(tcp),
         };
         let rule = FlowRule::new(pattern, Fate::Queue(3)).at_priority(2).marked(7).counted();
         let lowered = Lowered::of(&rule);
@@ -354,7 +484,7 @@ mod tests {
         );
         let [vlan, vlan_mask] = lowered.vlan.as_ref().unwrap();
         assert_eq!((&bytes(vlan)[..2], &bytes(vlan_mask)[..2]), (&[0, 42][..], &[0x0f, 0xff][..]));
-        let [ipv4, ipv4_mask] = lowered.ipv4.as_ref().unwrap();
+        let [ipv4, ipv4_mask] = lowered.ipv4.as_ref().unwrap().as_ref().unwrap();
         assert_eq!(bytes(ipv4)[12..20], [10, 9, 0, 1, 10, 9, 0, 0]);
         assert_eq!(bytes(ipv4_mask)[12..20], [255, 255, 255, 255, 255, 255, 255, 0]);
         assert!(bytes(ipv4_mask)[..12].iter().all(|byte| *byte == 0), "no other field");
@@ -374,6 +504,65 @@ mod tests {
         assert_eq!((lowered.mark.unwrap().id, lowered.queue.unwrap().index), (7, 3));
         let attributes = lowered.attributes();
         assert_eq!((attributes.priority, attributes.ingress(), attributes.egress()), (2, 1, 0));
+    }
+
+    #[test]
+    fn a_refusal_says_of_which_part_it_is_where_the_driver_points_at_one() {
+        let tcp = TcpMatch { src_port: PortMatch::exact(9878), dst_port: PortMatch::ANY };
+        let pattern = Pattern { carries: Carries::Tcp(tcp), ..Pattern::IPV4 };
+        let lowered = Lowered::of(&FlowRule::new(pattern, Fate::Queue(3)).marked(7));
+        let (items, actions) = (lowered.items(), lowered.actions());
+        let other = 0u8;
+        for (cause, name) in [
+            (pointer(&items[0]), Some("item eth")),
+            (items[2].spec, Some("item tcp")),
+            (items[2].mask, Some("item tcp")),
+            (pointer(&actions[0]), Some("action mark")),
+            (actions[1].conf, Some("action queue")),
+            (ptr::null(), None),
+            (pointer(&other), None),
+        ] {
+            assert_eq!(named(cause, &items, &actions), name);
+        }
+        let mut error = no_error();
+        error.type_ = ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_ITEM_MASK;
+        error.message = c"no masks here".as_ptr();
+        assert_eq!(
+            in_words(-libc::ENOTSUP, &error, Some("item tcp")),
+            "no masks here, Operation not supported (os error 95), about a mask in its pattern: item tcp"
+        );
+    }
+
+    #[test]
+    fn arp_is_named_by_the_link_and_icmp_by_ipv4() {
+        let kinds = |lowered: &Lowered| -> Vec<_> {
+            lowered.items().iter().map(|item| item.type_).collect()
+        };
+        let arp = FlowRule::new(Pattern::ARP, Fate::Queue(0));
+        let lowered = Lowered::of(&arp);
+        let (eth, vlan, ipv4, end) = (
+            item_type::RTE_FLOW_ITEM_TYPE_ETH,
+            item_type::RTE_FLOW_ITEM_TYPE_VLAN,
+            item_type::RTE_FLOW_ITEM_TYPE_IPV4,
+            item_type::RTE_FLOW_ITEM_TYPE_END,
+        );
+        assert_eq!(kinds(&lowered), [eth, end]);
+        let [spec, mask] = lowered.eth.as_ref().unwrap();
+        assert_eq!((&bytes(spec)[..12], &bytes(spec)[12..14]), (&[0; 12][..], &[8, 6][..]));
+        assert_eq!((&bytes(mask)[..12], &bytes(mask)[12..14]), (&[0; 12][..], &[255; 2][..]));
+        let lowered = Lowered::of(&arp.in_vlan(VlanId::new(42).unwrap()));
+        assert_eq!(kinds(&lowered), [eth, vlan, end]);
+        assert!(lowered.eth.is_none());
+        let [spec, mask] = lowered.vlan.as_ref().unwrap();
+        assert_eq!(
+            (&bytes(spec)[..4], &bytes(mask)[..4]),
+            (&[0, 42, 8, 6][..], &[15, 255, 255, 255][..])
+        );
+        let lowered = Lowered::of(&FlowRule::new(Pattern::ICMP, Fate::Queue(0)));
+        assert_eq!(kinds(&lowered), [eth, ipv4, end]);
+        let [spec, mask] = lowered.ipv4.as_ref().unwrap().as_ref().unwrap();
+        assert_eq!((bytes(spec)[9], bytes(mask)[9]), (1, 255));
+        assert!(bytes(mask)[10..20].iter().chain(&bytes(mask)[..9]).all(|byte| *byte == 0));
     }
 
     #[test]

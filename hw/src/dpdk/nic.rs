@@ -128,11 +128,6 @@ impl DpdkNic {
         self.queue.running().port.eal()
     }
 
-    /// Every counter of the driver's by its own name (xstats).
-    pub fn driver_counters(&self) -> Vec<(String, u64)> {
-        self.queue.running().port.xstats()
-    }
-
     /// What came of looking for the clock that its stamps are by, and that clock, to be read on another thread;
     /// nothing the second time, and where it stamps nothing. Once the port is closed the clock is silent.
     pub fn take_clocks(&mut self) -> ClockRoutes {
@@ -242,6 +237,10 @@ impl Nic for DpdkNic {
 
     fn mtu(&self) -> usize {
         self.how.mtu
+    }
+
+    fn driver_counters(&self) -> Vec<(String, u64)> {
+        self.queue.running().port.xstats()
     }
 
     fn counters(&self) -> NicCounters {

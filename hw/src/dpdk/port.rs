@@ -16,6 +16,9 @@ use super::error::{DpdkError, Errno};
 use super::mempool::Mempool;
 use super::spec::DeviceSpec;
 
+/// How many of a driver's own counters are told: some have several for each queue that they could have.
+const XSTATS_MAX: usize = 1_024;
+
 /// A port of the running DPDK. Closed when dropped.
 pub(super) struct Port {
     id: u16,
@@ -336,7 +339,7 @@ impl Port {
         Stats { missed: imissed, rx_errors: ierrors, no_buffer: rx_nombuf, tx_errors: oerrors }
     }
 
-    /// Every counter of the driver's by its name (xstats).
+    /// Counters of the driver's by its own names (xstats), the first [`XSTATS_MAX`] of them.
     pub(super) fn xstats(&self) -> Vec<(String, u64)> {
         // SAFETY: with no room, it says how many there are.
         let len = unsafe { ffi::rte_eth_xstats_get(self.id, std::ptr::null_mut(), 0) };
@@ -351,7 +354,7 @@ impl Port {
         let len = usize::try_from(got.min(named)).unwrap_or(0).min(len);
         let name = |id: u64| names.get(id as usize).map(|name| text_of(&name.name));
         let mut all = Vec::with_capacity(len);
-        for value in &values[..len] {
+        for value in values[..len].iter().take(XSTATS_MAX) {
             all.extend(name(value.id).map(|name| (name, value.value)));
         }
         all

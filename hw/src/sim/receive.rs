@@ -96,9 +96,12 @@ impl Port {
         let (fate, mark) = match outcome {
             Outcome::Matched(Matched { actions, .. }) => (actions.fate, actions.mark),
             Outcome::Missed(OnMiss::Queue(queue)) => (Fate::Queue(queue), None),
-            // Of an isolated NIC the kernel answers ARP, or a rule for it brings it in. No kernel stands
-            // behind the model: without ARP here, nobody would answer it.
-            Outcome::Missed(OnMiss::NotOurs) if checksums::carries_arp(frame) => {
+            // Where the kernel has the port as well, it answers ARP. No kernel stands behind the model: without
+            // ARP here, nobody would answer it. Any other driver's isolated port hears it by a rule alone.
+            Outcome::Missed(OnMiss::NotOurs)
+                if self.model.capabilities.driver.is_bifurcated
+                    && checksums::carries_arp(frame) =>
+            {
                 (Fate::Queue(OUR_QUEUE), None)
             }
             Outcome::Missed(OnMiss::NotOurs) => {

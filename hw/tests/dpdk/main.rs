@@ -125,6 +125,10 @@ const TESTS: &[Test] = &[
         prepare::an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason,
     ),
     (
+        "what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words",
+        net_tap::what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words,
+    ),
+    (
         "its_offloads_are_by_queue_and_its_frames_come_with_their_types",
         net_tap::its_offloads_are_by_queue_and_its_frames_come_with_their_types,
     ),

@@ -8,7 +8,7 @@ use fixwire_hw::tap::namespace;
 use fixwire_offload::Verdict;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::device::{Backend as _, Device};
-use fixwire_offload::flow::RuleSet;
+use fixwire_offload::flow::{FlowRule, OnMiss, RuleSet};
 use fixwire_offload::nic::{Burst, Frame as _, Nic, Parsed};
 use fixwire_offload::profile::{Policy, Profile};
 
@@ -39,6 +39,40 @@ pub(crate) fn a_queue_is_one_s_until_it_is_given_back_and_the_last_closes_the_po
     assert_eq!((second.counters().tx_frames, second.counters().tx_errors), (1, 0));
     assert_eq!(second.close(), Some(0));
     assert!(!is_there("dtap0"), "closed");
+}
+
+/// Its validation knows what it can put into the kernel's words; this kernel may still not take it.
+pub(crate) fn what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words() {
+    if let Err(error) = namespace::enter() {
+        harness::skip(&error.to_string());
+    }
+    let rule = FlowRule::connection(
+        "10.9.0.1:9878".parse().unwrap(),
+        "10.9.0.2:40000".parse().unwrap(),
+        0,
+    );
+    let profile = Profile::all(Policy::Prefer);
+    let backend = open("net_tap0,iface=dtap0", &profile).unwrap();
+    let set = RuleSet::new(vec![rule], OnMiss::Queue(0)).unwrap();
+    let configured = Device::probed(backend).plan(&profile, set).configure().unwrap();
+    let plan = configured.plan();
+    for capability in [Capability::FlowMark, Capability::FlowCount] {
+        let row = plan.row(capability);
+        assert!(row.advertised && !plan.uses(capability), "{row:?}");
+        assert!(row.reason.starts_with("advertised, but refused: "), "{row:?}");
+        assert!(row.reason.contains("about one of its actions: action "), "{row:?}");
+    }
+    assert!(plan.uses(Capability::FlowSteering), "{:?}", plan.row(Capability::FlowSteering));
+    assert!(plan.uses(Capability::FlowIsolation) && !plan.counts_all());
+    assert_eq!(plan.rules().rules().len(), 3, "one asked for, and ARP and ICMP");
+    // Whether the kernel takes them or not, all of them are somebody's.
+    let (nic, plan) = configured.start().unwrap().steer().unwrap();
+    let row = plan.row(Capability::FlowSteering);
+    let by_device = plan.uses(Capability::FlowSteering);
+    println!("{row:?}");
+    assert!(by_device || row.reason.contains("a rule was refused: rule 0 (flow create"), "{row:?}");
+    assert_eq!(plan.rules().rules().len(), if by_device { 3 } else { 1 });
+    assert_eq!(nic.close(), 0);
 }
 
 pub(crate) fn its_offloads_are_by_queue_and_its_frames_come_with_their_types() {
@@ -73,5 +107,11 @@ pub(crate) fn its_offloads_are_by_queue_and_its_frames_come_with_their_types() {
     });
     assert_eq!((meta.parsed, meta.l3, meta.l4), (Parsed::Ipv4Tcp, Verdict::Good, Verdict::Good));
     println!("{others} other frames");
+    // The driver's own counters, by its own names.
+    let by_driver = nic.driver_counters();
+    let of =
+        |name: &str| by_driver.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
+    assert_eq!(of("rx_good_packets"), Some(nic.counters().rx_frames), "{by_driver:?}");
+    assert_eq!((of("rx_q0_packets"), of("tx_good_packets")), (of("rx_good_packets"), Some(0)));
     assert_eq!(nic.close(), Some(0));
 }

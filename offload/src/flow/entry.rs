@@ -18,7 +18,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::field::{AddrMatch, FieldError, PortMatch, VlanId};
-use super::rule::{Actions, Fate, FlowRule, Pattern, TcpMatch};
+use super::rule::{Actions, Carries, Fate, FlowRule, Pattern, TcpMatch};
 use super::set::{OnMiss, RuleSet, RuleSetError};
 use crate::toml_file::{TomlError, TomlFile};
 
@@ -62,18 +62,18 @@ impl RuleEntry {
             vlan: self.vlan.as_ref().map(|vlan| vlan_id(vlan, place)).transpose()?,
             src: addr(self.src.as_ref(), "src", place)?,
             dst: addr(self.dst.as_ref(), "dst", place)?,
-            tcp: self.tcp(place)?,
+            carries: self.carries(place)?,
         };
         Ok(FlowRule { priority, pattern, actions: Actions { fate, mark, count: self.count } })
     }
 
-    fn tcp(&self, place: &TomlFile) -> Result<Option<TcpMatch>, TomlError> {
+    fn carries(&self, place: &TomlFile) -> Result<Carries, TomlError> {
         let named = [("src_port", &self.src_port), ("dst_port", &self.dst_port)];
         let [src_port, dst_port] = named.map(|(key, value)| port(value.as_ref(), key, place));
         let tcp = TcpMatch { src_port: src_port?, dst_port: dst_port? };
         match self.protocol.as_ref().map(|protocol| (protocol, protocol.get_ref().as_str())) {
-            None | Some((_, "tcp")) => Ok(Some(tcp)),
-            Some((_, "any")) if tcp == TcpMatch::ANY => Ok(None),
+            None | Some((_, "tcp")) => Ok(Carries::Tcp(tcp)),
+            Some((_, "any")) if tcp == TcpMatch::ANY => Ok(Carries::Any),
             Some((protocol, "any")) => Err(place.error(
                 protocol.span(),
                 "`protocol` is \"any\", and a port is named".into(),
@@ -186,7 +186,7 @@ mod tests {
             vlan: VlanId::new(5),
             src: "10.0.0.0/8".parse().unwrap(),
             dst: "10.0.0.5/255.0.0.255".parse().unwrap(),
-            tcp: Some(TcpMatch {
+            carries: Carries::Tcp(TcpMatch {
                 src_port: PortMatch::masked(0x2600, 0xff00),
                 dst_port: PortMatch::exact(9878),
             }),

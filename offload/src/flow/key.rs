@@ -2,16 +2,16 @@
 //!
 //! A pattern then is two such words, the bits that count and their values, and to match is to compare
 //! under a mask. From the top: source and destination address, source and destination port as they lie
-//! on the wire; three bits that are always zero; the VLAN (12 bits, zero for none); whether it is a TCP
-//! segment with ports; 16 bits that are always zero, where a table keeps the number of a rule.
+//! on the wire; a bit that is always zero; whether it is ARP, and then nothing else but the VLAN; whether it is
+//! ICMP; the VLAN (12 bits, zero for none); whether it is a TCP segment with ports; 16 bits that are always zero, where a table keeps the number of a rule.
 
 use core::fmt;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use super::field::VlanId;
-use super::rule::{Pattern, TcpMatch};
+use super::rule::{Carries, Pattern, TcpMatch};
 
-/// What a rule can ask of a frame that holds an IPv4 packet.
+/// What a rule can ask of a frame that holds an IPv4 packet or ARP.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowKey(u128);
 
@@ -19,6 +19,8 @@ const SRC_SHIFT: u32 = 96;
 const DST_SHIFT: u32 = 64;
 const SRC_PORT_SHIFT: u32 = 48;
 const DST_PORT_SHIFT: u32 = 32;
+const ARP_SHIFT: u32 = 30;
+const ICMP_SHIFT: u32 = 29;
 const VLAN_SHIFT: u32 = 17;
 const TCP_SHIFT: u32 = 16;
 
@@ -29,12 +31,14 @@ pub(super) const SPARE_MASK: u128 = 0xffff;
 
 const ETHERTYPE_OFFSET: usize = 12;
 const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_ARP: u16 = 0x0806;
 /// IEEE 802.1Q table 9-1: the customer's tag and the provider's.
 const ETHERTYPE_C_TAG: u16 = 0x8100;
 const ETHERTYPE_S_TAG: u16 = 0x88a8;
 const TAGS_MAX: usize = 2;
 const VLAN_ID_MASK: u16 = 0x0fff;
 const IPV4_HEADER_LEN: usize = 20;
+const PROTOCOL_ICMP: u8 = 1;
 const PROTOCOL_TCP: u8 = 6;
 /// The flag More Fragments and the fragment offset (RFC 791 3.1).
 const FRAGMENT_MASK: u16 = 0x3fff;
@@ -42,12 +46,16 @@ const FRAGMENT_MASK: u16 = 0x3fff;
 const TCP_HEADER_LEN: usize = 20;
 
 impl FlowKey {
-    /// Reads a frame; `None` where there is nothing that a rule could match: what is not IPv4, or is
+    /// Reads a frame; `None` where there is nothing that a rule could match: what is neither IPv4 nor ARP, or is
     /// malformed as far as this has to read it. That is: lengths of IPv4, and that a whole TCP header
     /// follows. Checksums and the TCP header itself are not looked at.
     #[inline]
     pub fn of_frame(frame: &[u8]) -> Option<FlowKey> {
-        let (vlan, packet) = read_link(frame)?;
+        let (ethertype, vlan, packet) = read_link(frame)?;
+        if ethertype != ETHERTYPE_IPV4 {
+            let key = 1 << ARP_SHIFT | u128::from(vlan) << VLAN_SHIFT;
+            return (ethertype == ETHERTYPE_ARP).then_some(FlowKey(key));
+        }
         let header = packet.first_chunk::<IPV4_HEADER_LEN>()?;
         let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
         let header_len = usize::from(header[0] & 0x0f) * 4;
@@ -60,7 +68,8 @@ impl FlowKey {
         let key = u128::from(addresses) << DST_SHIFT | u128::from(vlan) << VLAN_SHIFT;
         let fragment = u16::from_be_bytes([header[6], header[7]]) & FRAGMENT_MASK != 0;
         if header[9] != PROTOCOL_TCP || fragment {
-            return Some(FlowKey(key));
+            let icmp = u128::from(header[9] == PROTOCOL_ICMP) << ICMP_SHIFT;
+            return Some(FlowKey(key | icmp));
         }
         let [p0, p1, p2, p3, ..] = *payload.first_chunk::<TCP_HEADER_LEN>()?;
         let ports = u32::from_be_bytes([p0, p1, p2, p3]);
@@ -80,6 +89,14 @@ impl FlowKey {
         FlowKey(u128::from(src.to_bits()) << SRC_SHIFT | u128::from(dst.to_bits()) << DST_SHIFT)
     }
 
+    /// An untagged ICMP message.
+    pub fn icmp(src: Ipv4Addr, dst: Ipv4Addr) -> FlowKey {
+        FlowKey(FlowKey::ipv4(src, dst).0 | 1 << ICMP_SHIFT)
+    }
+
+    /// Untagged ARP.
+    pub const ARP: FlowKey = FlowKey(1 << ARP_SHIFT);
+
     /// The same in a VLAN, or in none: for a frame whose tag the device has stripped.
     #[must_use]
     pub fn in_vlan(self, vlan: Option<VlanId>) -> FlowKey {
@@ -91,6 +108,16 @@ impl FlowKey {
     /// The VLAN of the outermost tag.
     pub const fn vlan(&self) -> Option<VlanId> {
         VlanId::new((self.0 >> VLAN_SHIFT) as u16 & VLAN_ID_MASK)
+    }
+
+    /// Whether it is no IPv4 packet but ARP.
+    pub const fn is_arp(&self) -> bool {
+        self.0 >> ARP_SHIFT & 1 == 1
+    }
+
+    /// Whether it is ICMP, or a fragment of it.
+    pub const fn is_icmp(&self) -> bool {
+        self.0 >> ICMP_SHIFT & 1 == 1
     }
 
     /// Whom the packet is from.
@@ -118,12 +145,12 @@ impl FlowKey {
     }
 }
 
-/// The number of the outermost tag's VLAN, zero for none, and what follows the tags if it is IPv4.
+/// What follows the tags, as its type says; the number of the outermost tag's VLAN, zero for none; and it.
 #[inline]
-fn read_link(frame: &[u8]) -> Option<(u16, &[u8])> {
+fn read_link(frame: &[u8]) -> Option<(u16, u16, &[u8])> {
     let (ethertype, mut rest) = split_u16(frame.get(ETHERTYPE_OFFSET..)?)?;
     if ethertype == ETHERTYPE_IPV4 {
-        return Some((0, rest));
+        return Some((ethertype, 0, rest));
     }
     let mut ethertype = ethertype;
     let mut outermost = None;
@@ -137,7 +164,7 @@ fn read_link(frame: &[u8]) -> Option<(u16, &[u8])> {
     }
     // The reserved number is none that a rule could name.
     let vlan = outermost.and_then(VlanId::new).map_or(0, VlanId::number);
-    (ethertype == ETHERTYPE_IPV4).then_some((vlan, rest))
+    Some((ethertype, vlan, rest))
 }
 
 #[inline]
@@ -158,21 +185,34 @@ pub(super) struct MaskedKey {
 impl MaskedKey {
     /// The keys that `pattern` matches.
     pub(super) fn of(pattern: &Pattern) -> MaskedKey {
-        let Pattern { vlan, src, dst, tcp } = pattern;
+        let Pattern { vlan, src, dst, carries } = pattern;
         let mut found = MaskedKey { value: 0, mask: 0 };
         let mut add = |value: u32, mask: u32, shift: u32| {
             found.value |= u128::from(value) << shift;
             found.mask |= u128::from(mask) << shift;
         };
-        add(src.spec().to_bits(), src.mask().to_bits(), SRC_SHIFT);
-        add(dst.spec().to_bits(), dst.mask().to_bits(), DST_SHIFT);
         if let Some(vlan) = vlan {
             add(vlan.number().into(), VLAN_ID_MASK.into(), VLAN_SHIFT);
         }
-        if let Some(TcpMatch { src_port, dst_port }) = tcp {
-            add(1, 1, TCP_SHIFT);
-            add(src_port.spec().into(), src_port.mask().into(), SRC_PORT_SHIFT);
-            add(dst_port.spec().into(), dst_port.mask().into(), DST_PORT_SHIFT);
+        if *carries == Carries::Arp {
+            add(1, 1, ARP_SHIFT);
+            return found;
+        }
+        add(0, 1, ARP_SHIFT);
+        add(src.spec().to_bits(), src.mask().to_bits(), SRC_SHIFT);
+        add(dst.spec().to_bits(), dst.mask().to_bits(), DST_SHIFT);
+        match carries {
+            Carries::Any | Carries::Arp => {}
+            Carries::Icmp => {
+                add(1, 1, ICMP_SHIFT);
+                // Never TCP as well, so that the two do not seem to meet.
+                add(0, 1, TCP_SHIFT);
+            }
+            Carries::Tcp(TcpMatch { src_port, dst_port }) => {
+                add(1, 1, TCP_SHIFT);
+                add(src_port.spec().into(), src_port.mask().into(), SRC_PORT_SHIFT);
+                add(dst_port.spec().into(), dst_port.mask().into(), DST_PORT_SHIFT);
+            }
         }
         found
     }
@@ -188,6 +228,8 @@ impl fmt::Debug for FlowKey {
         let (src, dst) = (self.src(), self.dst());
         match self.ports() {
             Some((src_port, dst_port)) => write!(f, "{src}:{src_port} to {dst}:{dst_port}")?,
+            None if self.is_arp() => f.write_str("ARP")?,
+            None if self.is_icmp() => write!(f, "ICMP from {src} to {dst}")?,
             None => write!(f, "{src} to {dst}")?,
         }
         match self.vlan() {
@@ -293,9 +335,31 @@ mod tests {
             ("the last, far behind", Parts { fragment: 0x1000, ..PLAIN }),
             ("a short fragment", Parts { fragment: 0x2000, tcp_len: 8, ..PLAIN }),
             ("UDP", Parts { protocol: 17, ..PLAIN }),
-            ("ICMP, empty", Parts { protocol: 1, tcp_len: 0, ..PLAIN }),
         ] {
             assert_eq!(FlowKey::of_frame(&parts.frame()), Some(key), "{what}");
+        }
+        let icmp = FlowKey::icmp(*SRC.ip(), *DST.ip());
+        for (what, parts) in [
+            ("ICMP, empty", Parts { protocol: 1, tcp_len: 0, ..PLAIN }),
+            ("the last fragment of ICMP", Parts { protocol: 1, fragment: 0x0001, ..PLAIN }),
+        ] {
+            assert_eq!(FlowKey::of_frame(&parts.frame()), Some(icmp), "{what}");
+        }
+    }
+
+    #[test]
+    fn arp_is_that_and_its_vlan_whatever_follows() {
+        let arp = |parts: Parts| {
+            let mut frame = parts.frame();
+            let at = ETHERTYPE_OFFSET + 4 * parts.tags.len();
+            frame[at..at + 2].copy_from_slice(&ETHERTYPE_ARP.to_be_bytes());
+            FlowKey::of_frame(&frame)
+        };
+        assert_eq!(arp(PLAIN), Some(FlowKey::ARP));
+        assert_eq!(arp(tagged(&[(0x8100, 42)])), Some(FlowKey::ARP.in_vlan(VlanId::new(42))));
+        assert_eq!(arp(tagged(&[(0x88a8, 7), (0x8100, 1), (0x8100, 42)])), None);
+        for carries in [Pattern::IPV4, Pattern::TCP, Pattern::ICMP] {
+            assert!(!carries.matches(&FlowKey::ARP), "{carries}");
         }
     }
 
@@ -316,9 +380,9 @@ mod tests {
         let mut short_header = PLAIN.frame();
         short_header[14] = 0x44;
         assert_eq!(FlowKey::of_frame(&short_header), None);
-        let mut arp = PLAIN.frame();
-        arp[13] = 0x06;
-        assert_eq!(FlowKey::of_frame(&arp), None);
+        let mut ipv6 = PLAIN.frame();
+        ipv6[12..14].copy_from_slice(&[0x86, 0xdd]);
+        assert_eq!(FlowKey::of_frame(&ipv6), None);
     }
 
     #[test]

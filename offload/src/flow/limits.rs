@@ -5,7 +5,7 @@
 use core::fmt;
 
 use super::key::MaskedKey;
-use super::rule::{Actions, Fate, FlowRule, Pattern, TcpMatch};
+use super::rule::{Actions, Carries, Fate, FlowRule, Pattern, TcpMatch};
 use super::set::{OnMiss, RULES_MAX, RuleSet};
 
 /// What a flow table takes.
@@ -198,7 +198,7 @@ impl FlowLimits {
         if pattern.vlan.is_some() && !self.vlan {
             return Err(Limit::Vlan { device });
         }
-        if pattern.tcp.is_none() && !self.without_tcp {
+        if pattern.carries == Carries::Any && !self.without_tcp {
             return Err(Limit::WithoutTcp { device });
         }
         if Masks::needed(pattern) > self.masks {
@@ -242,9 +242,13 @@ impl FlowLimits {
 }
 
 impl Masks {
-    /// What a pattern needs.
+    /// What a pattern needs. One that names neither address nor port, but what is carried, leaves none of them open.
     pub fn needed(pattern: &Pattern) -> Masks {
-        let TcpMatch { src_port, dst_port } = pattern.tcp.unwrap_or(TcpMatch::ANY);
+        let TcpMatch { src_port, dst_port } = match pattern.carries {
+            Carries::Tcp(tcp) => tcp,
+            Carries::Any => TcpMatch::ANY,
+            Carries::Icmp | Carries::Arp => return Masks::Exact,
+        };
         // A port's mask at the width of an address's.
         let widened = |mask: u16| u32::from(mask) << 16 | u32::from(mask);
         let masks = [

@@ -43,5 +43,5 @@ pub use entry::RuleEntry;
 pub use field::{AddrMatch, FieldError, PortMatch, VlanId};
 pub use key::FlowKey;
 pub use limits::{FlowLimits, Limit, Masks, Place, RuleRefused};
-pub use rule::{Actions, Fate, FlowRule, Pattern, TcpMatch, Testpmd};
+pub use rule::{Actions, Carries, Fate, FlowRule, Pattern, TcpMatch, Testpmd};
 pub use set::{Matched, OnMiss, Outcome, RULES_MAX, RuleSet, RuleSetError};

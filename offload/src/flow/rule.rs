@@ -30,8 +30,21 @@ pub struct Pattern {
     pub src: AddrMatch,
     /// Whom it is for.
     pub dst: AddrMatch,
-    /// The ports of an unfragmented TCP segment; `None` matches whatever an IPv4 packet carries.
-    pub tcp: Option<TcpMatch>,
+    /// What is in it.
+    pub carries: Carries,
+}
+
+/// What is in a frame that a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carries {
+    /// Whatever an IPv4 packet carries, fragments too.
+    Any,
+    /// An unfragmented TCP segment with these ports.
+    Tcp(TcpMatch),
+    /// ICMP, fragments too.
+    Icmp,
+    /// No IPv4 packet but ARP. Addresses do not count.
+    Arp,
 }
 
 /// Which TCP segments a rule matches.
@@ -72,15 +85,21 @@ impl FlowRule {
             dst_port: PortMatch::exact(local.port()),
         };
         let (src, dst) = (AddrMatch::exact(*peer.ip()), AddrMatch::exact(*local.ip()));
-        FlowRule::new(Pattern { src, dst, tcp: Some(tcp), ..Pattern::TCP }, Fate::Queue(queue))
+        FlowRule::new(
+            Pattern { src, dst, carries: Carries::Tcp(tcp), ..Pattern::IPV4 },
+            Fate::Queue(queue),
+        )
     }
 
     /// The frames of whoever calls at `local`, sent to a queue. Priority 1, so that connections which
     /// have rules of their own come first.
     pub fn listener(local: SocketAddrV4, queue: u16) -> FlowRule {
         let tcp = TcpMatch { src_port: PortMatch::ANY, dst_port: PortMatch::exact(local.port()) };
-        let pattern =
-            Pattern { dst: AddrMatch::exact(*local.ip()), tcp: Some(tcp), ..Pattern::TCP };
+        let pattern = Pattern {
+            dst: AddrMatch::exact(*local.ip()),
+            carries: Carries::Tcp(tcp),
+            ..Pattern::IPV4
+        };
         FlowRule::new(pattern, Fate::Queue(queue)).at_priority(1)
     }
 
@@ -126,17 +145,28 @@ impl FlowRule {
 impl Pattern {
     /// Every IPv4 packet.
     pub const IPV4: Pattern =
-        Pattern { vlan: None, src: AddrMatch::ANY, dst: AddrMatch::ANY, tcp: None };
+        Pattern { vlan: None, src: AddrMatch::ANY, dst: AddrMatch::ANY, carries: Carries::Any };
 
     /// Every TCP segment over IPv4.
-    pub const TCP: Pattern = Pattern { tcp: Some(TcpMatch::ANY), ..Pattern::IPV4 };
+    pub const TCP: Pattern = Pattern { carries: Carries::Tcp(TcpMatch::ANY), ..Pattern::IPV4 };
+
+    /// Every ICMP message.
+    pub const ICMP: Pattern = Pattern { carries: Carries::Icmp, ..Pattern::IPV4 };
+
+    /// Every ARP packet.
+    pub const ARP: Pattern = Pattern { carries: Carries::Arp, ..Pattern::IPV4 };
 
     /// Whether it matches a frame.
     pub fn matches(&self, key: &FlowKey) -> bool {
         let vlan = self.vlan.is_none_or(|vlan| key.vlan() == Some(vlan));
         let addresses = self.src.matches(key.src()) && self.dst.matches(key.dst());
-        let tcp = self.tcp.is_none_or(|tcp| key.ports().is_some_and(|ports| tcp.matches(ports)));
-        vlan && addresses && tcp
+        let is_carried = match self.carries {
+            Carries::Arp => return vlan && key.is_arp(),
+            Carries::Any => true,
+            Carries::Icmp => key.is_icmp(),
+            Carries::Tcp(tcp) => key.ports().is_some_and(|ports| tcp.matches(ports)),
+        };
+        vlan && !key.is_arp() && addresses && is_carried
     }
 }
 
@@ -202,18 +232,28 @@ impl fmt::Display for Testpmd {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("eth")?;
-        if let Some(vlan) = self.vlan {
-            write!(f, " / vlan vid is {vlan}")?;
+        let is_arp = self.carries == Carries::Arp;
+        match self.vlan {
+            Some(vlan) if is_arp => write!(f, " / vlan vid is {vlan} inner_type is 0x0806")?,
+            Some(vlan) => write!(f, " / vlan vid is {vlan}")?,
+            None if is_arp => f.write_str(" type is 0x0806")?,
+            None => {}
+        }
+        if is_arp {
+            return Ok(());
         }
         f.write_str(" / ipv4")?;
         show_addr(f, "src", self.src)?;
         show_addr(f, "dst", self.dst)?;
-        if let Some(tcp) = self.tcp {
-            f.write_str(" / tcp")?;
-            show_port(f, "src", tcp.src_port)?;
-            show_port(f, "dst", tcp.dst_port)?;
+        match self.carries {
+            Carries::Any | Carries::Arp => Ok(()),
+            Carries::Icmp => f.write_str(" proto is 1"),
+            Carries::Tcp(tcp) => {
+                f.write_str(" / tcp")?;
+                show_port(f, "src", tcp.src_port)?;
+                show_port(f, "dst", tcp.dst_port)
+            }
         }
-        Ok(())
     }
 }
 
@@ -266,7 +306,10 @@ mod tests {
             vlan: None,
             src: AddrMatch::prefix(Ipv4Addr::new(10, 9, 9, 9), 8),
             dst: AddrMatch::masked(Ipv4Addr::new(10, 0, 0, 5), Ipv4Addr::new(255, 0, 0, 255)),
-            tcp: Some(TcpMatch { src_port: PortMatch::masked(0x2696, 0xff00), ..TcpMatch::ANY }),
+            carries: Carries::Tcp(TcpMatch {
+                src_port: PortMatch::masked(0x2696, 0xff00),
+                ..TcpMatch::ANY
+            }),
         };
         let vlan = VlanId::new(42).unwrap();
         for (rule, shown) in [
@@ -293,6 +336,19 @@ mod tests {
             (
                 FlowRule::new(Pattern::TCP, Fate::Drop),
                 "flow create 0 ingress priority 0 pattern eth / ipv4 / tcp / end actions drop / end",
+            ),
+            (
+                FlowRule::new(Pattern::ICMP, Fate::Queue(0)),
+                "flow create 0 ingress priority 0 pattern eth / ipv4 proto is 1 / end actions queue index 0 / end",
+            ),
+            (
+                FlowRule::new(Pattern::ARP, Fate::Queue(0)),
+                "flow create 0 ingress priority 0 pattern eth type is 0x0806 / end actions queue index 0 / end",
+            ),
+            (
+                FlowRule::new(Pattern::ARP, Fate::Queue(0)).in_vlan(vlan),
+                "flow create 0 ingress priority 0 pattern eth / vlan vid is 42 inner_type is 0x0806 / end actions \
+                 queue index 0 / end",
             ),
         ] {
             assert_eq!(rule.to_string(), shown);

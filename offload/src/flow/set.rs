@@ -2,7 +2,7 @@
 
 use super::field::FieldError;
 use super::key::{FlowKey, MaskedKey};
-use super::rule::{Actions, FlowRule};
+use super::rule::{Actions, Fate, FlowRule, Pattern};
 
 /// The most rules in a set: more than one host has connections to trade on.
 pub const RULES_MAX: usize = 4096;
@@ -102,6 +102,30 @@ impl RuleSet {
             *rule = rule.counted();
         }
         self
+    }
+
+    /// The same, and behind them the rules that bring ARP and ICMP to the first queue, below whatever of these matches
+    /// ICMP too.
+    ///
+    /// # Errors
+    /// [`RuleSetError::TooMany`].
+    pub(crate) fn with_housekeeping(self) -> Result<RuleSet, RuleSetError> {
+        let icmp = MaskedKey::of(&Pattern::ICMP);
+        let meets = |rule: &&FlowRule| MaskedKey::of(&rule.pattern).overlaps(&icmp);
+        let below =
+            self.rules.iter().filter(meets).map(|rule| rule.priority.saturating_add(1)).max();
+        let [arp, icmp] = [Pattern::ARP, Pattern::ICMP]
+            .map(|pattern| FlowRule::new(pattern, Fate::Queue(0)))
+            .map(|rule| {
+                if rule.pattern == Pattern::ICMP {
+                    rule.at_priority(below.unwrap_or(0))
+                } else {
+                    rule
+                }
+            });
+        let mut rules = self.rules;
+        rules.extend([arp, icmp]);
+        RuleSet::new(rules, self.on_miss)
     }
 
     /// The rules, in the order in which they were given; their numbers are their places.

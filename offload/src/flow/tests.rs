@@ -37,8 +37,18 @@ fn port_match() -> impl Strategy<Value = PortMatch> {
 fn pattern() -> impl Strategy<Value = Pattern> {
     let tcp = (port_match(), port_match())
         .prop_map(|(src_port, dst_port)| TcpMatch { src_port, dst_port });
-    (vlan(), addr_match(), addr_match(), proptest::option::weighted(0.8, tcp))
-        .prop_map(|(vlan, src, dst, tcp)| Pattern { vlan, src, dst, tcp })
+    let carries = prop_oneof![
+        8 => tcp.prop_map(Carries::Tcp),
+        2 => Just(Carries::Any),
+        1 => Just(Carries::Icmp),
+        1 => Just(Carries::Arp),
+    ];
+    (vlan(), addr_match(), addr_match(), carries).prop_map(|(vlan, src, dst, carries)| Pattern {
+        vlan,
+        src,
+        dst,
+        carries,
+    })
 }
 
 fn rule() -> impl Strategy<Value = FlowRule> {
@@ -70,11 +80,18 @@ fn set() -> impl Strategy<Value = RuleSet> {
 }
 
 fn key() -> impl Strategy<Value = FlowKey> {
-    (addr(), addr(), port(), port(), vlan(), 0u8..8).prop_map(|(src, dst, from, to, vlan, kind)| {
-        let segment = FlowKey::tcp(SocketAddrV4::new(src, from), SocketAddrV4::new(dst, to));
-        let key = if kind == 0 { FlowKey::ipv4(src, dst) } else { segment };
-        key.in_vlan(vlan)
-    })
+    (addr(), addr(), port(), port(), vlan(), 0u8..12).prop_map(
+        |(src, dst, from, to, vlan, kind)| {
+            let segment = FlowKey::tcp(SocketAddrV4::new(src, from), SocketAddrV4::new(dst, to));
+            let key = match kind {
+                0 => FlowKey::ipv4(src, dst),
+                1 => FlowKey::icmp(src, dst),
+                2 => FlowKey::ARP,
+                _ => segment,
+            };
+            key.in_vlan(vlan)
+        },
+    )
 }
 
 /// What a frame may be that a rule matches: the rule's bits, and the frame's where it asks for none.
@@ -85,16 +102,18 @@ fn hitting(pattern: &Pattern, key: &FlowKey) -> FlowKey {
     let fill_port = |from: u16, rule: PortMatch| from & !rule.mask() | rule.spec();
     let (src, dst) = (fill(key.src(), pattern.src), fill(key.dst(), pattern.dst));
     let vlan = pattern.vlan.or(key.vlan());
-    let ports = match pattern.tcp {
-        Some(TcpMatch { src_port, dst_port }) => {
-            let (from, to) = key.ports().unwrap_or((1, 2));
-            Some((fill_port(from, src_port), fill_port(to, dst_port)))
+    let segment =
+        |(from, to)| FlowKey::tcp(SocketAddrV4::new(src, from), SocketAddrV4::new(dst, to));
+    let key = match (pattern.carries, key.ports()) {
+        (Carries::Tcp(TcpMatch { src_port, dst_port }), ports) => {
+            let (from, to) = ports.unwrap_or((1, 2));
+            segment((fill_port(from, src_port), fill_port(to, dst_port)))
         }
-        None => key.ports(),
-    };
-    let key = match ports {
-        Some((from, to)) => FlowKey::tcp(SocketAddrV4::new(src, from), SocketAddrV4::new(dst, to)),
-        None => FlowKey::ipv4(src, dst),
+        (Carries::Any, Some(ports)) => segment(ports),
+        (Carries::Any, None) if key.is_icmp() => FlowKey::icmp(src, dst),
+        (Carries::Any, None) => FlowKey::ipv4(src, dst),
+        (Carries::Icmp, _) => FlowKey::icmp(src, dst),
+        (Carries::Arp, _) => FlowKey::ARP,
     };
     key.in_vlan(vlan)
 }

@@ -170,7 +170,12 @@ pub struct Plan {
     /// The device hands over unfinished TCP checksums and is told that it may.
     pub gives_none: bool,
     rows: Vec<Row>,
+    /// The rules that were asked for.
+    asked: RuleSet,
+    /// The same, and those that an isolated port needs besides.
     rules: RuleSet,
+    /// Isolated, the port hears neither ARP nor ICMP without a rule.
+    needs_housekeeping: bool,
     /// In the device every rule counts, asked for or not.
     counts_all: bool,
 }
@@ -191,7 +196,9 @@ impl Plan {
             rx_checksum_audit: profile.rx_checksum_audit,
             gives_none: device.gives_none && trusts_rx_tcp,
             rows,
+            asked: RuleSet::EMPTY,
             rules: RuleSet::EMPTY,
+            needs_housekeeping: !device.driver.is_bifurcated,
             counts_all: false,
         }
     }
@@ -217,10 +224,12 @@ impl Plan {
     }
 
     /// The same plan for these rules: the host does the steering where `limits` say that the device would
-    /// not take them, or where there is nothing to steer by.
+    /// not take them, or where there is nothing to steer by. A port that would take them, but not those that it needs
+    /// isolated besides, is not isolated.
     #[must_use]
     pub fn steered_by(mut self, rules: RuleSet, limits: &FlowLimits) -> Plan {
-        self.rules = rules.on_missing(self.on_miss());
+        self.asked = rules;
+        self.rules = self.asked.clone().on_missing(self.on_miss());
         if !self.uses(Capability::FlowSteering) {
             return self;
         }
@@ -232,6 +241,10 @@ impl Plan {
         };
         if let Some(reason) = refused {
             return self.demoted(Capability::FlowSteering, &reason);
+        }
+        if let Err(refused) = self.keep_house(limits) {
+            let reason = format!("isolated, it would need rules for ARP and ICMP: {refused}");
+            self = self.demoted(Capability::FlowIsolation, &reason);
         }
         let counted = self.rules.clone().counted();
         self.counts_all = self.uses(Capability::FlowCount) && limits.check(&counted).is_ok();
@@ -261,6 +274,21 @@ impl Plan {
         Plan { counts_all: false, ..self }
     }
 
+    /// Puts the rules beside those asked for that an isolated port needs, for its neighbours and for what the path says.
+    /// The device must take all of them, and so must the software twin.
+    fn keep_house(&mut self, limits: &FlowLimits) -> Result<(), String> {
+        if !(self.needs_housekeeping && self.uses(Capability::FlowIsolation)) {
+            return Ok(());
+        }
+        let all = self.asked.clone().with_housekeeping().map_err(|error| error.to_string())?;
+        let all = all.on_missing(self.on_miss());
+        for limits in [limits, &FlowLimits::SOFTWARE] {
+            limits.check(&all).map_err(|refused| refused.to_string())?;
+        }
+        self.rules = all;
+        Ok(())
+    }
+
     fn on_miss(&self) -> OnMiss {
         if self.uses(Capability::FlowIsolation) { OnMiss::NotOurs } else { OnMiss::Queue(0) }
     }
@@ -274,8 +302,14 @@ impl Plan {
             self.gives_none = false;
         }
         self.counts_all &= self.uses(Capability::FlowCount);
-        self.rules = core::mem::replace(&mut self.rules, RuleSet::EMPTY).on_missing(self.on_miss());
-        self
+        if !self.uses(Capability::FlowIsolation) {
+            self.rules = self.asked.clone().on_missing(self.on_miss());
+        }
+        // What a rule needs may be what was refused.
+        match lacked(&self).filter(|_| self.uses(Capability::FlowSteering)) {
+            Some(reason) => self.demoted(Capability::FlowSteering, &reason),
+            None => self,
+        }
     }
 }
 
@@ -351,6 +385,85 @@ mod tests {
         assert!(plan.gives_none);
         assert!(!plan.demoted(Capability::RxTcpChecksum, "refuted").gives_none);
         assert!(!Plan::negotiate("test", &Profile::all(Policy::Off), &device).gives_none);
+    }
+
+    #[test]
+    fn an_isolated_port_gets_rules_for_arp_and_icmp_or_is_not_isolated() {
+        use core::net::{Ipv4Addr, SocketAddrV4};
+
+        use crate::flow::Pattern;
+
+        let local = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 9878);
+        let listener = FlowRule::listener(local, 0);
+        let device = |driver| {
+            [
+                Capability::FlowSteering,
+                Capability::FlowMasked,
+                Capability::FlowDrop,
+                Capability::FlowCount,
+                Capability::FlowIsolation,
+            ]
+            .into_iter()
+            .fold(Capabilities::of(Driver::named(driver)), |device, known| {
+                device.with(known, BY_NIC)
+            })
+        };
+        let planned = |driver, rules: &[FlowRule], limits: &FlowLimits| {
+            let set = RuleSet::new(rules.to_vec(), OnMiss::Queue(0)).unwrap();
+            Plan::negotiate("test", &Profile::all(Policy::Prefer), &device(driver))
+                .steered_by(set, limits)
+        };
+        let all = FlowLimits::SOFTWARE;
+        let sfc = planned("net_sfc_efx", &[listener], &all);
+        let besides = [Pattern::ARP, Pattern::ICMP].map(|of| FlowRule::new(of, Fate::Queue(0)));
+        assert_eq!(sfc.rules().rules(), [&[listener][..], &besides].concat());
+        assert!(sfc.device_rules().rules().iter().all(|rule| rule.actions.count));
+        assert_eq!(planned("mlx5_pci", &[listener], &all).rules().rules(), [listener]);
+        // Below a rule of the profile's that matches ICMP too.
+        let drops = FlowRule::new(Pattern::IPV4, Fate::Drop).at_priority(4);
+        let below = planned("net_sfc_efx", &[listener, drops], &all);
+        assert_eq!(below.rules().rules()[3], besides[1].at_priority(5));
+        // No room for them: steered, and open.
+        for (limits, why) in [
+            (FlowLimits { rules_max: 2, ..all }, "takes 2 rules"),
+            (FlowLimits { masks_max: 1, ..all }, "takes 1 that differ"),
+        ] {
+            let open = planned("net_sfc_efx", &[listener], &limits);
+            assert_eq!(
+                (open.rules().rules(), open.rules().on_miss()),
+                (&[listener][..], OnMiss::Queue(0))
+            );
+            assert!(open.uses(Capability::FlowSteering));
+            let reason = &open.row(Capability::FlowIsolation).reason;
+            assert!(
+                reason.starts_with("isolated, it would need rules for ARP and ICMP: "),
+                "{reason}"
+            );
+            assert!(reason.contains(why), "{reason}");
+        }
+        // What is not isolated any more does not need them.
+        let open = sfc.clone().demoted(Capability::FlowIsolation, "refused");
+        assert_eq!(open.rules().rules(), [listener]);
+        assert_eq!(sfc.demoted(Capability::FlowSteering, "refused").rules().rules(), [listener]);
+    }
+
+    #[test]
+    fn what_a_rule_needs_and_the_device_refuses_takes_steering_with_it() {
+        use core::net::{Ipv4Addr, SocketAddrV4};
+
+        let local = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 9878);
+        let device = [Capability::FlowSteering, Capability::FlowMasked, Capability::FlowCount]
+            .into_iter()
+            .fold(Capabilities::NONE, |device, known| device.with(known, BY_NIC));
+        let set = RuleSet::new(vec![FlowRule::listener(local, 0)], OnMiss::Queue(0)).unwrap();
+        let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device)
+            .steered_by(set, &FlowLimits::SOFTWARE);
+        let uncounted = plan.clone().demoted(Capability::FlowCount, "refused");
+        assert!(uncounted.uses(Capability::FlowSteering) && !uncounted.counts_all());
+        let unmasked = plan.demoted(Capability::FlowMasked, "refused");
+        assert!(!unmasked.uses(Capability::FlowSteering));
+        let reason = &unmasked.row(Capability::FlowSteering).reason;
+        assert!(reason.contains("needs flow_masked, which the device does not do"), "{reason}");
     }
 
     #[test]

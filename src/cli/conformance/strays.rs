@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use fixwire::offload::capability::Capability;
-use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
+use fixwire::offload::flow::{AddrMatch, Carries, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
 use fixwire::wire::ethernet::Mac;
 use fixwire::wire::tcp::Flags;
 use fixwire_hw::sim::{Model, SimNic};
@@ -48,7 +48,7 @@ pub(super) fn rules(model: &Model) -> [FlowRule; RULES] {
     let from = |src| Pattern { src: AddrMatch::exact(src), ..Pattern::TCP };
     let from_port = |src, port| {
         let tcp = TcpMatch { src_port: PortMatch::exact(port), ..TcpMatch::ANY };
-        FlowRule::new(Pattern { tcp: Some(tcp), ..from(src) }, Fate::Queue(0))
+        FlowRule::new(Pattern { carries: Carries::Tcp(tcp), ..from(src) }, Fate::Queue(0))
     };
     let session = from_port(THEIRS, PORT);
     [

@@ -65,6 +65,33 @@ fn each_model_steers_a_connection_s_frames_to_our_queue_and_isolates_where_it_ca
 }
 
 #[test]
+fn an_isolated_port_hears_arp_and_icmp_by_rules_alone_unless_the_kernel_has_it_too() {
+    let mut icmp = stray(3);
+    icmp[23] = 1;
+    for (name, is_bifurcated) in
+        [("connectx5", true), ("sfc-x2", false), ("sim", false), ("rtl", false)]
+    {
+        let (mut a, mut b, wire, plan) = steered_pair(named(name), &[connection()]);
+        let shown: Vec<String> =
+            plan.rules().rules()[1..].iter().map(ToString::to_string).collect();
+        let besides = [
+            "flow create 0 ingress priority 0 pattern eth type is 0x0806 / end actions queue index 0 / end",
+            "flow create 0 ingress priority 0 pattern eth / ipv4 proto is 1 / end actions queue index 0 / end",
+        ];
+        assert_eq!(shown, if is_bifurcated { &[][..] } else { &besides[..] }, "{name}");
+        assert_eq!(delivered(&mut a, &mut b, &wire, &arp()).len(), 1, "{name}: ARP");
+        let heard = delivered(&mut a, &mut b, &wire, &icmp).len();
+        assert_eq!(heard, usize::from(!is_bifurcated), "{name}: ICMP");
+        // Without those rules it is deaf, unless it is the kernel that hears.
+        let bare = RuleSet::new(vec![connection()], OnMiss::NotOurs).unwrap();
+        b.steer(&bare).unwrap();
+        let heard =
+            [arp(), icmp.clone()].map(|frame| delivered(&mut a, &mut b, &wire, &frame).len());
+        assert_eq!(heard, [usize::from(is_bifurcated), 0], "{name}: without");
+    }
+}
+
+#[test]
 fn a_mark_arrives_with_the_frames_of_its_rule_and_with_no_others() {
     for name in ["connectx5", "e810", "x710", "82599", "sim"] {
         let (mut a, mut b, wire, plan) = steered_pair(named(name), &[connection().marked(7)]);

@@ -190,7 +190,7 @@ fn without_a_table_no_rule_is_taken_and_no_rules_are() {
 #[test]
 fn one_bit_of_an_address_or_a_port_is_a_mask() {
     let port = |mask| Pattern {
-        tcp: Some(TcpMatch { dst_port: PortMatch::masked(0, mask), ..TcpMatch::ANY }),
+        carries: Carries::Tcp(TcpMatch { dst_port: PortMatch::masked(0, mask), ..TcpMatch::ANY }),
         ..Pattern::TCP
     };
     for (pattern, needed) in [
