@@ -3,7 +3,7 @@
 use crate::common::inside::{inside, inside_as_root};
 use crate::common::{self, skip};
 use crate::line::{
-    INITIATOR, ORDERS, between_two, by, count, exchange, memif, run, veth, vhost, write,
+    INITIATOR, ORDERS, between_two, by, count, exchange, memif, no_xdp, run, veth, vhost, write,
 };
 use crate::same::assert_same;
 
@@ -56,10 +56,8 @@ fn net_af_packet_leaves_everything_to_the_host() {
 #[test]
 fn net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone() {
     let test = "drivers::net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone";
-    let has_xdp =
-        std::fs::read_to_string("/proc/net/protocols").is_ok_and(|all| all.contains("XDP"));
-    if !has_xdp {
-        return skip(test, "this kernel has no AF_XDP (/proc/net/protocols)");
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
     }
     inside_as_root(test, || over_a_veth("dpdk:net_af_xdp0,iface=v0"));
 }

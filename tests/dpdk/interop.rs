@@ -18,7 +18,6 @@ fn assert_agreed(report: &Value, session: &Value, quickfix: &mut QuickFix) {
     }
     quickfix.assert_contented();
     assert_eq!(by(report, "rx_tcp_checksum"), ("net_tap in software", "proven"));
-    assert!(count(report, "rx_checksum_trusted") > 0);
     assert_eq!(count(report, "nic_demoted"), 0);
 }
 
@@ -43,6 +42,8 @@ fn our_initiator_trades_with_quickfix_over_net_tap() {
         let session = &report["session"];
         assert_eq!((&session["reports_received"], &session["logons"]), (&ORDERS.into(), &1.into()));
         assert_eq!(quickfix.count("answered "), ORDERS);
+        // One round trip after the other: more frames than are looked at all the same.
+        assert!(count(&report, "rx_checksum_trusted") > 0);
         assert_agreed(&report, session, &mut quickfix);
     });
 }

@@ -134,6 +134,13 @@ pub(crate) fn veth() {
     );
 }
 
+/// Why there is no AF_XDP here, if there is none.
+pub(crate) fn no_xdp() -> Option<String> {
+    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
+    let has_xdp = protocols.lines().any(|line| line.starts_with("XDP "));
+    (!has_xdp).then(|| "this kernel has no AF_XDP (/proc/net/protocols)".into())
+}
+
 /// The demo exchange on the kernel's sockets, once it listens.
 pub(crate) fn exchange() -> Program {
     let listen = ["exchange", "--listen", "10.9.0.1:9878"];

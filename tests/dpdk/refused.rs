@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Output;
 
-use crate::common::inside::inside;
+use crate::common::inside::{inside, inside_as_root};
 use crate::common::{no_namespace, skip};
-use crate::line::{INITIATOR, count, errors, fixwire, row, run, veth, write};
+use crate::line::{INITIATOR, count, errors, fixwire, no_xdp, row, run, veth, write};
 use crate::same::assert_same;
 
 fn assert_refused(nic: &str, output: &Output, code: i32, words: &str) {
@@ -162,6 +162,25 @@ fn queues_that_a_driver_cannot_give_are_refused_by_number() {
             1,
             "net_af_packet0 has 1 receive queues, and the profile asks for 2",
         );
+    });
+}
+
+#[test]
+fn fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise() {
+    let test = "refused::fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise";
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
+    }
+    inside_as_root(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let profile = "extends = \"af_xdp\"\n[buffers]\nframes = 1024\n";
+        let profile = write(folder.path(), "profile.toml", profile);
+        let nic = "dpdk:net_af_xdp0,iface=v0";
+        let output = try_run(nic, &["--session", &session, "--profile", &profile]);
+        let words = "net_af_xdp0: setting up a receive queue, which may want more `frames` ([buffers] in the profile)";
+        assert_refused(nic, &output, 1, words);
     });
 }
 

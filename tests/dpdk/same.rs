@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::common::inside::{PATIENCE, Program, inside, inside_as_root, is_inside, no_root};
 use crate::common::skip;
 use crate::line::{
-    INITIATOR, ORDERS, acceptor, between_two, count, exchange, fixwire, memif, run, summary, veth,
-    vhost, write,
+    INITIATOR, ORDERS, acceptor, between_two, count, exchange, fixwire, memif, no_xdp, run,
+    summary, veth, vhost, write,
 };
 
 /// Counters of one session that may differ from device to device, and why. What is not named here is compared.
@@ -87,7 +87,7 @@ pub(crate) fn assert_same(report: &Value) {
 #[test]
 fn a_session_is_the_same_on_a_model_a_tap_and_six_drivers() {
     let test = "same::a_session_is_the_same_on_a_model_a_tap_and_six_drivers";
-    match no_root() {
+    match no_root().or_else(no_xdp) {
         None => inside_as_root(test, || trade_on(&["net_af_packet0", "net_af_xdp0"])),
         Some(why) => {
             if !is_inside() {

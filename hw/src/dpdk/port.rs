@@ -196,7 +196,7 @@ impl Port {
                     rx.as_ptr(),
                 )
             };
-            self.done("setting up a receive queue", answer)?;
+            self.done("setting up a receive queue, which may want more `frames` ([buffers] in the profile)", answer)?;
         }
         let mut tx_conf = info.default_txconf;
         tx_conf.offloads = config.tx.queue;
