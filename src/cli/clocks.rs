@@ -279,6 +279,58 @@ mod tests {
         assert_eq!(counter(&engine, "rx_stamp_backwards"), 0);
     }
 
+    #[cfg(feature = "dpdk")]
+    #[test]
+    fn by_which_way_a_clock_is_read_and_by_which_it_is_not_is_told() {
+        use fixwire_hw::clock_route::FoundClock;
+        let refused = |route, why: &str| RouteRefusal { route, why: why.into() };
+        let refused = vec![
+            refused(ClockRoute::ReadClock, "mlx5 does not read it"),
+            refused(ClockRoute::Mlx5dv, "not built in"),
+        ];
+        let profile = Profile::all(Policy::Prefer);
+        let (nic, _, _) = device::sim("connectx5", &profile);
+        let started = Device::probed(nic).plan(&profile, RuleSet::EMPTY).configure().unwrap();
+        let (nic, _) = started.start().unwrap().steer().unwrap();
+        let settings = ClockSettings::default();
+        let clock = Box::new(nic.live_clock().unwrap());
+        let (stamps, rate) = (clock.info(), RateBy::Measured { within_ppb: 1_500 });
+        let found = FoundClock { route: ClockRoute::InternalTimer, rate, clock };
+        for (found, read) in [(Some(found), true), (None, false)] {
+            let routes = ClockRoutes { found, refused: refused.clone() };
+            let counter = HostCounter::Mono(HostClock::new());
+            let clocks = Clocks::of_device(counter, Some(stamps), routes, &settings);
+            let looks = clocks.looks();
+            let report = clocks.finish(&looks);
+            let (json, text) = (report.json(), report.for_people());
+            let why = &json["routes_refused"];
+            assert_eq!(why[0]["route"], "rte_eth_read_clock", "{json}");
+            assert_eq!(
+                (&why[1]["why"], why.as_array().unwrap().len()),
+                (&"not built in".into(), 2)
+            );
+            assert!(text.contains("mlx5dv: not built in."), "{text}");
+            assert!(
+                json["conversions"]["of"].as_str().unwrap().starts_with("NIC counter"),
+                "{json}"
+            );
+            assert_eq!(json["device"].is_object(), read, "{json}");
+            let by = "read by BAR0 internal timer; its rate: measured within 2 ppm";
+            assert_eq!(text.contains(by), read, "{text}");
+            assert_eq!(
+                text.contains("behind the stamps (NIC counter) is not read"),
+                !read,
+                "{text}"
+            );
+            if read {
+                assert_eq!(json["device"]["route"], "BAR0 internal timer");
+                assert!(json["device"]["rate_by"].as_str().unwrap().contains("2 ppm"), "{json}");
+            } else {
+                assert_eq!(json["error_bound_ns"], Value::Null);
+            }
+        }
+    }
+
     #[test]
     fn clocks_that_cannot_be_followed_are_told_of_and_nothing_else_changes() {
         let settings = ClockSettings { queue_delay_us_max: 0, ..ClockSettings::default() };

@@ -120,3 +120,39 @@ impl ClockRoutes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fixwire_offload::stamp::{ClockId, ClockInfo, Domain};
+
+    use super::*;
+
+    struct Clock;
+
+    impl DeviceClock for Clock {
+        fn info(&self) -> ClockInfo {
+            ClockInfo {
+                id: ClockId(1),
+                domain: Domain::NicNs,
+                ticks_per_s: 1_000_000_000,
+                bits: 64,
+            }
+        }
+
+        fn read(&mut self) -> Option<u64> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_way_that_leads_to_the_clock_is_the_last_that_is_tried() {
+        let mut routes = ClockRoutes::default();
+        routes.try_route(ClockRoute::ReadClock, || Err("its driver does not".into()));
+        routes.try_route(ClockRoute::Mlx5dv, || Ok((RateBy::Device, Box::new(Clock))));
+        routes.try_route(ClockRoute::RealTime, || panic!("tried"));
+        let found = routes.found.expect("a clock");
+        assert_eq!((found.route, found.rate), (ClockRoute::Mlx5dv, RateBy::Device));
+        let refused: Vec<_> = routes.refused.iter().map(ToString::to_string).collect();
+        assert_eq!(refused, ["rte_eth_read_clock: its driver does not"]);
+    }
+}

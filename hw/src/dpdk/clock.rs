@@ -119,6 +119,7 @@ fn read(port: u16, _: &Running<'_>) -> Result<u64, Errno> {
 mod tests {
     use std::sync::mpsc;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -136,8 +137,8 @@ mod tests {
                 sender.send(()).unwrap();
             }
         });
-        // However long it waits, it has not stopped: a reading is under way.
-        thread::yield_now();
+        // However long it is given, it has not stopped: a reading is under way.
+        thread::sleep(Duration::from_millis(20));
         assert_eq!(stopped.try_recv(), Err(mpsc::TryRecvError::Empty));
         drop(running);
         stopping.join().unwrap();

@@ -35,16 +35,23 @@ pub(super) fn find(
     let mut routes = ClockRoutes::default();
     routes.try_route(ClockRoute::ReadClock, || by_read_clock(port, driver, info, counter));
     if driver == MLX5 {
-        let address = spec.name();
-        routes.try_route(ClockRoute::Mlx5dv, || by_verbs(address, info, counter));
-        match info.domain {
-            Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(address)),
-            _ => {
-                routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter));
-            }
-        }
+        around_the_driver(&mut routes, spec.name(), info, counter);
     }
     routes
+}
+
+/// The ways to the clock of a ConnectX at a PCI address that do not go by its driver at DPDK.
+fn around_the_driver(
+    routes: &mut ClockRoutes,
+    address: &str,
+    info: ClockInfo,
+    counter: &HostCounter,
+) {
+    routes.try_route(ClockRoute::Mlx5dv, || by_verbs(address, info, counter));
+    match info.domain {
+        Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(address)),
+        _ => routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter)),
+    }
 }
 
 fn by_read_clock(port: &Port, driver: &str, info: ClockInfo, counter: &HostCounter) -> Looked {
@@ -131,6 +138,28 @@ fn by_real_time(address: &str) -> Looked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TICKS: ClockInfo =
+        ClockInfo { id: CLOCK, domain: Domain::NicTicks, ticks_per_s: 0, bits: 64 };
+
+    #[test]
+    fn each_way_around_the_driver_that_leads_nowhere_is_named_in_turn() {
+        let counter = HostCounter::best();
+        let ns = ClockInfo { domain: Domain::NicNs, ..TICKS };
+        let is_built_in = cfg!(feature = "mlx5dv");
+        for (info, last, why) in [
+            (TICKS, ClockRoute::InternalTimer, ["built without the feature", "has no device at"]),
+            (ns, ClockRoute::RealTime, ["built without the feature", "stamps are in real time"]),
+        ] {
+            let mut routes = ClockRoutes::default();
+            around_the_driver(&mut routes, "0000:7f:1f.7", info, &counter);
+            assert!(routes.found.is_none());
+            let [verbs, bar] = &routes.refused[..] else { panic!("{routes:?}") };
+            assert_eq!((verbs.route, bar.route), (ClockRoute::Mlx5dv, last));
+            assert!(verbs.why.contains(why[usize::from(is_built_in)]), "{verbs}");
+            assert!(bar.why.contains("no PCI device at 0000:7f:1f.7"), "{bar}");
+        }
+    }
 
     #[test]
     fn a_reading_tells_ticks_from_the_time_of_day() {
