@@ -146,8 +146,9 @@ impl Devices {
     /// The one at a PCI address: where the kernel links its device to.
     fn at(&self, address: &str) -> Option<NonNull<ffi::ibv_device>> {
         (0..self.len).find_map(|number| {
+            let place = self.first.as_ptr().wrapping_add(number);
             // SAFETY: the list has so many places, none of which is changed.
-            let device = NonNull::new(unsafe { self.first.as_ptr().add(number).read() })?;
+            let device = NonNull::new(unsafe { place.read() })?;
             // SAFETY: each is a whole device until the list is freed.
             let path = text(unsafe { &device.as_ref().ibdev_path });
             let found = fs::canonicalize(path.join("device")).ok()?;
