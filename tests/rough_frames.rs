@@ -76,7 +76,7 @@ impl Nic for Rough {
         let taken = burst.len();
         for Pieces { mut frame, .. } in burst.drain(..) {
             self.sent += 1;
-            if self.sent % self.loses_one_in == 0 {
+            if self.sent.is_multiple_of(self.loses_one_in) {
                 frame.space().fill(0xee);
                 continue;
             }

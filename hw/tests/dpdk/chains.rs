@@ -1,6 +1,7 @@
 //! Frames in several buffers: handed over by a driver as they were sent, and made by one that has no larger buffer.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::ptr;
 
 use dpdk_sys as ffi;
@@ -10,34 +11,40 @@ use fixwire_offload::nic::{Burst, Frame as _, Nic};
 use crate::several::{leave_open, memif_pair, queues};
 use crate::{eventually, ring};
 
+/// The pool that pieces lie in.
+const POOL: &CStr = c"pieces";
+
+/// Null until it was made.
+fn known_pool() -> *mut ffi::rte_mempool {
+    // SAFETY: the name is a C string, and DPDK runs.
+    unsafe { ffi::rte_mempool_lookup(POOL.as_ptr()) }
+}
+
 /// Sends one frame that lies in a buffer for each of `pieces`, past our own types, by queue 0 of a port.
 fn send_chain(port: u16, pieces: &[&[u8]]) {
-    // SAFETY: the name is a C string, and DPDK runs.
-    let pool = unsafe {
-        let known = ffi::rte_mempool_lookup(c"pieces".as_ptr());
-        if known.is_null() {
-            ffi::rte_pktmbuf_pool_create(c"pieces".as_ptr(), 255, 0, 0, 4_352, -1)
-        } else {
-            known
-        }
-    };
+    let mut pool = known_pool();
+    if pool.is_null() {
+        let name = POOL.as_ptr();
+        // SAFETY: the name is a C string, and DPDK runs.
+        pool = unsafe { ffi::rte_pktmbuf_pool_create(name, 255, 0, 0, 4_352, -1) };
+    }
     assert!(!pool.is_null());
-    let mut head = ptr::null_mut();
+    let mut head: *mut ffi::rte_mbuf = ptr::null_mut();
     for piece in pieces.iter().rev() {
-        // SAFETY: the pool lives, and has room for each piece; an mbuf of its is whole and ours until it is sent.
-        head = unsafe {
-            let raw = ffi::rte_pktmbuf_alloc(pool);
-            let mbuf = raw.as_mut().expect("a buffer");
-            let data = mbuf.buf_addr.cast::<u8>().add(usize::from(mbuf.data_off));
-            ptr::copy_nonoverlapping(piece.as_ptr(), data, piece.len());
-            mbuf.data_len = piece.len() as u16;
-            let rest = head as *mut ffi::rte_mbuf;
-            let (behind, segments) =
-                rest.as_ref().map_or((0, 0), |rest| (rest.pkt_len, rest.nb_segs));
-            (mbuf.pkt_len, mbuf.nb_segs) = (piece.len() as u32 + behind, segments + 1);
-            mbuf.next = rest;
-            raw
-        };
+        // SAFETY: the rest of the chain is none, or whole and ours.
+        let behind = unsafe { head.as_ref() };
+        let (len, segments) = behind.map_or((0, 0), |rest| (rest.pkt_len, rest.nb_segs));
+        // SAFETY: the pool lives.
+        let raw = unsafe { ffi::rte_pktmbuf_alloc(pool) };
+        // SAFETY: an mbuf of a pool's is whole, and ours until it is sent.
+        let mbuf = unsafe { raw.as_mut() }.expect("a buffer");
+        let data = mbuf.buf_addr.cast::<u8>().wrapping_add(usize::from(mbuf.data_off));
+        // SAFETY: each buffer has room for every piece.
+        unsafe { ptr::copy_nonoverlapping(piece.as_ptr(), data, piece.len()) };
+        mbuf.data_len = piece.len() as u16;
+        (mbuf.pkt_len, mbuf.nb_segs) = (piece.len() as u32 + len, segments + 1);
+        mbuf.next = head;
+        head = raw;
     }
     // SAFETY: the port runs, and the chain is whole and ours.
     assert_eq!(unsafe { ffi::rte_eth_tx_burst(port, 0, &raw mut head, 1) }, 1);
@@ -61,10 +68,8 @@ pub(crate) fn a_chain_arrives_piece_by_piece_and_goes_back_whole() {
     }
     let counters = nic.counters();
     assert_eq!((counters.rx_frames, counters.rx_bytes), (500, 500 * 35 + 499 * 500 / 2));
-    // SAFETY: the pool was made by the first of them.
-    let pool = unsafe { ffi::rte_mempool_lookup(c"pieces".as_ptr()) };
-    // SAFETY: it lives.
-    assert_eq!(unsafe { ffi::rte_mempool_in_use_count(pool) }, 0);
+    // SAFETY: the pool was made by the first of them, and lives.
+    assert_eq!(unsafe { ffi::rte_mempool_in_use_count(known_pool()) }, 0);
     assert_eq!(nic.close(), Some(0));
 }
 

@@ -27,11 +27,10 @@ unsafe extern "C" fn look(_: *mut c_void, frames: *mut *mut ffi::rte_mbuf, len: 
     let frames = unsafe { slice::from_raw_parts(frames, len.into()) };
     for (number, frame) in (0..).zip(frames) {
         // SAFETY: each is whole, in one buffer, and nobody else's.
-        let last = unsafe {
-            let mbuf = &**frame;
-            let data = mbuf.buf_addr.cast::<u8>().add(usize::from(mbuf.data_off));
-            &mut *data.add(usize::from(mbuf.data_len) - 1)
-        };
+        let mbuf = unsafe { &**frame };
+        let data = mbuf.buf_addr.cast::<u8>().wrapping_add(usize::from(mbuf.data_off));
+        // SAFETY: no frame of the test's is empty.
+        let last = unsafe { &mut *data.wrapping_add(usize::from(mbuf.data_len) - 1) };
         if *last == REFUSE {
             return number;
         }
