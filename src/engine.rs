@@ -138,7 +138,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline]
     fn take_in(&mut self, now: Now, frame: &N::Frame) {
         let outcome = if frame.segments() == 1 {
-            self.receive(now, frame.rx_meta(), frame.bytes())
+            let meta = self.nic.rx_meta(frame);
+            self.receive(now, &meta, frame.bytes())
         } else {
             self.receive_joined(now, frame)
         };
@@ -151,11 +152,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
     #[inline(never)]
     fn receive_joined(&mut self, now: Now, frame: &N::Frame) -> Result<(), Refusal> {
         let mut joined = core::mem::take(&mut self.joined);
-        let meta = frame.rx_meta();
-        let stamp = self.stamps.stamp(now, meta, &mut self.observations);
+        let meta = self.nic.rx_meta(frame);
+        let stamp = self.stamps.stamp(now, &meta, &mut self.observations);
         let outcome = joined.join(frame).and_then(|bytes| {
-            self.steering.admits(meta, bytes, &mut self.observations)?;
-            self.receive_any(now, meta, stamp, bytes)
+            self.steering.admits(&meta, bytes, &mut self.observations)?;
+            self.receive_any(now, &meta, stamp, bytes)
         });
         self.joined = joined;
         outcome

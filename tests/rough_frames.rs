@@ -31,10 +31,6 @@ struct Pieces {
 }
 
 impl Frame for Pieces {
-    fn rx_meta(&self) -> &RxMeta {
-        self.frame.rx_meta()
-    }
-
     fn segments(&self) -> usize {
         self.frame.bytes().len().div_ceil(self.piece_len).max(1)
     }
@@ -51,7 +47,7 @@ impl Frame for Pieces {
         self.frame.finish(len, meta);
     }
 
-    fn tx_meta(&self) -> &TxMeta {
+    fn tx_meta(&self) -> TxMeta {
         self.frame.tx_meta()
     }
 }
@@ -65,6 +61,10 @@ impl Nic for Rough {
         let piece_len = self.piece_len;
         burst.extend(inner.into_iter().map(|frame| Pieces { frame, piece_len }));
         received
+    }
+
+    fn rx_meta(&self, frame: &Pieces) -> RxMeta {
+        frame.frame.rx_meta()
     }
 
     fn tx_frame(&mut self) -> Option<Pieces> {

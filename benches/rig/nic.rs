@@ -140,6 +140,11 @@ impl Nic for MemoryNic {
     }
 
     #[inline]
+    fn rx_meta(&self, frame: &Frame) -> RxMeta {
+        frame.rx_meta()
+    }
+
+    #[inline]
     fn tx_frame(&mut self) -> Option<Frame> {
         self.pool.take()
     }

@@ -142,7 +142,7 @@ impl<R: Responder> Host for TcpHost<R> {
     #[inline]
     fn step(&mut self) {
         if let Some(frame) = self.nic.receive() {
-            let meta = *frame.rx_meta();
+            let meta = frame.rx_meta();
             self.receive(&meta, frame.bytes()).expect("the peer sends what can be taken in");
         }
         self.transmit();

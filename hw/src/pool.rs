@@ -160,6 +160,12 @@ impl Frame {
         }
     }
 
+    /// What whoever received it said of it.
+    #[inline]
+    pub fn rx_meta(&self) -> RxMeta {
+        self.0.as_ref().map_or(RxMeta::UNKNOWN, |buffer| buffer.rx)
+    }
+
     /// What is said of it, to complete.
     #[inline]
     pub(crate) fn rx_meta_mut(&mut self) -> Option<&mut RxMeta> {
@@ -168,11 +174,6 @@ impl Frame {
 }
 
 impl nic::Frame for Frame {
-    #[inline]
-    fn rx_meta(&self) -> &RxMeta {
-        self.0.as_ref().map_or(&RxMeta::UNKNOWN, |buffer| &buffer.rx)
-    }
-
     #[inline]
     fn segment(&self, index: usize) -> &[u8] {
         match &self.0 {
@@ -198,8 +199,8 @@ impl nic::Frame for Frame {
     }
 
     #[inline]
-    fn tx_meta(&self) -> &TxMeta {
-        self.0.as_ref().map_or(&TX_NOTHING, |buffer| &buffer.tx)
+    fn tx_meta(&self) -> TxMeta {
+        self.0.as_ref().map_or(TX_NOTHING, |buffer| buffer.tx)
     }
 }
 
@@ -262,8 +263,8 @@ mod tests {
         frame.finish(60, TxMeta { l2_len: 14, ..TxMeta::default() });
         drop(frame);
         let frame = pool.take().unwrap();
-        assert_eq!(frame.rx_meta(), &RxMeta::UNKNOWN);
-        assert_eq!(frame.tx_meta(), &TxMeta::default());
+        assert_eq!(frame.rx_meta(), RxMeta::UNKNOWN);
+        assert_eq!(frame.tx_meta(), TxMeta::default());
         assert!(frame.is_empty() && frame.bytes().is_empty());
     }
 

@@ -94,9 +94,6 @@ pub struct TxMeta {
 ///
 /// A received frame may lie in several segments; a frame to send is always one.
 pub trait Frame {
-    /// What the device says of it.
-    fn rx_meta(&self) -> &RxMeta;
-
     /// How many pieces the frame lies in; at least 1.
     fn segments(&self) -> usize {
         1
@@ -116,8 +113,9 @@ pub trait Frame {
     /// Makes the first `len` bytes of [`space`](Frame::space) the frame, to be sent as `meta` says.
     fn finish(&mut self, len: usize, meta: TxMeta);
 
-    /// What [`finish`](Frame::finish) said of it.
-    fn tx_meta(&self) -> &TxMeta;
+    /// What [`finish`](Frame::finish) said of it, as far as a sum is left to the device; of a frame that leaves none,
+    /// lengths may be missing.
+    fn tx_meta(&self) -> TxMeta;
 }
 
 /// Whether frames can pass.
@@ -139,6 +137,10 @@ pub trait Nic {
     /// Moves frames that have arrived into `burst`, as many as there are and as it has room for,
     /// and says how many. Never waits.
     fn rx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize;
+
+    /// What the device says of a frame that [`rx_burst`](Nic::rx_burst) gave. It is read out of the frame when it is
+    /// asked for: ask once.
+    fn rx_meta(&self, frame: &Self::Frame) -> RxMeta;
 
     /// An empty frame to write into, or `None` when every buffer is in use: [`reclaim`] and try
     /// again on the next poll.

@@ -93,7 +93,7 @@ impl Device {
         }
         assert!(arrived.bytes() == expected, "not what was to be sent: {told}");
 
-        let meta = *arrived.rx_meta();
+        let meta = arrived.rx_meta();
         assert_is_true(&meta, &look, is_unfinished, &told);
         let documented = self.documented(&look, is_unfinished);
         assert_eq!((meta.parsed, meta.l3, meta.l4), documented, "{told}");

@@ -29,6 +29,10 @@ impl Nic for HandedTo {
         burst.len()
     }
 
+    fn rx_meta(&self, frame: &Frame) -> RxMeta {
+        frame.rx_meta()
+    }
+
     fn tx_frame(&mut self) -> Option<Frame> {
         self.pool.take()
     }

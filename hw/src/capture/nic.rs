@@ -34,11 +34,12 @@ impl<N: Nic> Captured<N> {
 
     #[inline]
     fn record_received(&mut self, frames: &[N::Frame]) {
-        let stamps = self.stamps;
+        let (stamps, nic) = (self.stamps, &self.nic);
         // Read only where the device's stamps alone do not do, once for the burst.
         let do_not = |meta: &RxMeta| !stamps.is_enough(meta.stamp.map(|stamp| stamp.domain));
-        let host = frames.iter().any(|frame| do_not(frame.rx_meta())).then(|| stamps.host_now());
-        let describe = |frame: &N::Frame| Record::received(frame.rx_meta(), host);
+        let any = frames.iter().any(|frame| do_not(&nic.rx_meta(frame)));
+        let host = any.then(|| stamps.host_now());
+        let describe = |frame: &N::Frame| Record::received(&nic.rx_meta(frame), host);
         self.recorder.stage(Way::Received, frames, describe).commit(frames.len());
     }
 }
@@ -57,6 +58,11 @@ impl<N: Nic> Nic for Captured<N> {
     }
 
     #[inline]
+    fn rx_meta(&self, frame: &N::Frame) -> RxMeta {
+        self.nic.rx_meta(frame)
+    }
+
+    #[inline]
     fn tx_frame(&mut self) -> Option<N::Frame> {
         self.nic.tx_frame()
     }
@@ -67,7 +73,7 @@ impl<N: Nic> Nic for Captured<N> {
             return self.nic.tx_burst(burst);
         }
         let handed_over = self.stamps.host_now();
-        let describe = |frame: &N::Frame| Record::sent(frame.tx_meta(), handed_over);
+        let describe = |frame: &N::Frame| Record::sent(&frame.tx_meta(), handed_over);
         let staged = self.recorder.stage(Way::Sent, burst, describe);
         let taken = self.nic.tx_burst(burst);
         staged.commit(taken);

@@ -8,8 +8,10 @@ use std::slice;
 
 use dpdk_sys as ffi;
 
-/// A buffer, or a chain of them, that goes back to its pool when dropped.
-pub(super) struct Mbuf(NonNull<ffi::rte_mbuf>);
+/// A buffer, or a chain of them, that goes back to its pool when dropped. A pointer and nothing else, so that drivers
+/// write bursts of them and read them where they are.
+#[repr(transparent)]
+pub struct Mbuf(NonNull<ffi::rte_mbuf>);
 
 /// Lengths and flags of a frame to send, as a driver wants them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +26,9 @@ pub(super) struct TxFlags {
 /// transport's (`tx_offload`).
 const L2_LEN_BITS: u32 = 7;
 const L3_LEN_BITS: u32 = 9;
+const L4_LEN_BITS: u32 = 8;
+/// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
+const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 
 impl Mbuf {
     /// Takes over a buffer.
@@ -38,11 +43,6 @@ impl Mbuf {
     #[inline]
     pub(super) fn give_away(self) {
         mem::forget(self);
-    }
-
-    #[inline]
-    pub(super) fn as_ptr(&self) -> *mut ffi::rte_mbuf {
-        self.0.as_ptr()
     }
 
     #[inline]
@@ -138,16 +138,32 @@ impl Mbuf {
         head.pkt_len = u32::from(head.data_len);
     }
 
-    /// What the driver is to do with it.
+    /// What the driver is to do with it. Lengths of a frame with which it is to do nothing are not written.
     #[inline]
     pub(super) fn set_tx(&mut self, flags: TxFlags) {
         let TxFlags { ol_flags, l2_len, l3_len, l4_len } = flags;
-        let lens = u64::from(l2_len)
-            | u64::from(l3_len) << L2_LEN_BITS
-            | u64::from(l4_len) << (L2_LEN_BITS + L3_LEN_BITS);
         let head = self.head_mut();
-        head.ol_flags = ol_flags;
-        head.__bindgen_anon_3 = ffi::rte_mbuf__bindgen_ty_3 { tx_offload: lens };
+        head.ol_flags = (head.ol_flags & OF_THE_BUFFER) | ol_flags;
+        if ol_flags != 0 {
+            let lens = u64::from(l2_len)
+                | u64::from(l3_len) << L2_LEN_BITS
+                | u64::from(l4_len) << (L2_LEN_BITS + L3_LEN_BITS);
+            head.__bindgen_anon_3 = ffi::rte_mbuf__bindgen_ty_3 { tx_offload: lens };
+        }
+    }
+
+    /// What the driver was told to do with it.
+    #[inline]
+    pub(super) fn tx(&self) -> TxFlags {
+        let of = |lens: u64, bits: u32| (lens & ((1 << bits) - 1)) as u8;
+        // SAFETY: every bit pattern of the union is a number.
+        let lens = unsafe { self.head().__bindgen_anon_3.tx_offload };
+        TxFlags {
+            ol_flags: self.head().ol_flags & !OF_THE_BUFFER,
+            l2_len: of(lens, L2_LEN_BITS),
+            l3_len: of(lens >> L2_LEN_BITS, L3_LEN_BITS),
+            l4_len: of(lens >> (L2_LEN_BITS + L3_LEN_BITS), L4_LEN_BITS),
+        }
     }
 }
 

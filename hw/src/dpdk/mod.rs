@@ -12,10 +12,12 @@
 //! is another process. Which frames come to which queue, rules say.
 
 mod backend;
+mod bursts;
 mod clock;
 mod eal;
 mod error;
 mod flow;
+mod frame;
 mod mbuf;
 mod mempool;
 mod nic;
@@ -29,5 +31,6 @@ mod spec;
 pub use backend::DpdkBackend;
 pub use eal::{Eal, Memory, version};
 pub use error::{DpdkError, Errno};
-pub use nic::{DpdkFrame, DpdkNic};
+pub use mbuf::Mbuf;
+pub use nic::DpdkNic;
 pub use spec::DeviceSpec;

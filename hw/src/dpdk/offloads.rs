@@ -258,6 +258,20 @@ const TX_IP_CKSUM: u64 = ffi::RTE_MBUF_F_TX_IP_CKSUM as u64;
 #[allow(clippy::unnecessary_cast, reason = "the same")]
 const TX_TCP_CKSUM: u64 = ffi::RTE_MBUF_F_TX_TCP_CKSUM as u64;
 
+/// The same, read back: lengths mean something where a sum is left to the driver.
+#[inline]
+pub(super) fn tx_meta(flags: TxFlags) -> TxMeta {
+    let of = |flag| {
+        if flags.ol_flags & flag == 0 { TxChecksum::Full } else { TxChecksum::Partial }
+    };
+    let (ipv4, tcp) = (of(TX_IP_CKSUM), of(TX_TCP_CKSUM));
+    if (ipv4, tcp) == (TxChecksum::Full, TxChecksum::Full) {
+        return TxMeta::default();
+    }
+    let TxFlags { l2_len, l3_len, l4_len, .. } = flags;
+    TxMeta { l2_len, l3_len, l4_len, ipv4, tcp, stamp_token: 0 }
+}
+
 /// What a driver is told of a frame to send.
 #[inline]
 pub(super) fn tx_flags(meta: &TxMeta) -> TxFlags {

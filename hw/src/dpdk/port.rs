@@ -84,6 +84,10 @@ pub(super) struct Config {
 /// What a port has counted (`rte_eth_stats`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stats {
+    /// Bytes that came, where the driver counts them.
+    pub(super) rx_bytes: u64,
+    /// Bytes that left, where the driver counts them.
+    pub(super) tx_bytes: u64,
     /// Frames that found no descriptor.
     pub(super) missed: u64,
     /// Frames that arrived wrong.
@@ -335,8 +339,14 @@ impl Port {
         if answer != 0 {
             return Stats::default();
         }
-        let ffi::rte_eth_stats { imissed, ierrors, oerrors, rx_nombuf, .. } = stats;
-        Stats { missed: imissed, rx_errors: ierrors, no_buffer: rx_nombuf, tx_errors: oerrors }
+        Stats {
+            rx_bytes: stats.ibytes,
+            tx_bytes: stats.obytes,
+            missed: stats.imissed,
+            rx_errors: stats.ierrors,
+            no_buffer: stats.rx_nombuf,
+            tx_errors: stats.oerrors,
+        }
     }
 
     /// Counters of the driver's by its own names (xstats), the first [`XSTATS_MAX`] of them.

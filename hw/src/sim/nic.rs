@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use fixwire_offload::clock::Bracket;
 use fixwire_offload::flow::{Count, RuleSet};
-use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, TxChecksum};
+use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::{ClockId, ClockInfo};
 
@@ -74,6 +74,10 @@ impl Nic for SimNic {
             burst.push(frame);
         }
         burst.len() - before
+    }
+
+    fn rx_meta(&self, frame: &Frame) -> RxMeta {
+        frame.rx_meta()
     }
 
     fn tx_frame(&mut self) -> Option<Frame> {
@@ -153,7 +157,7 @@ impl Port {
         &self,
         frame: &mut Frame,
     ) -> Result<Option<Unfinished>, checksums::OutsideFrame> {
-        let (meta, len) = (*frame.tx_meta(), frame.len());
+        let (meta, len) = (frame.tx_meta(), frame.len());
         if len < ETHERNET_LEN || len > self.model.mtu + LINK_LEN_MAX {
             return Err(checksums::OutsideFrame);
         }

@@ -69,7 +69,7 @@ fn receive(nic: &mut SimNic) -> Vec<(RxMeta, Vec<u8>)> {
         if nic.rx_burst(&mut burst) == 0 {
             return all;
         }
-        all.extend(burst.iter().map(|frame| (*frame.rx_meta(), frame.bytes().to_vec())));
+        all.extend(burst.iter().map(|frame| (frame.rx_meta(), frame.bytes().to_vec())));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 
-use fixwire_offload::nic::{Burst, Frame as _, Link, Nic};
+use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
 
@@ -118,7 +118,7 @@ impl TapNic {
 
     #[inline]
     fn send(&mut self, frame: &Frame) -> Sent {
-        let header = virtio::tx_header(frame.tx_meta());
+        let header = virtio::tx_header(&frame.tx_meta());
         let bytes = frame.bytes();
         let whole = virtio::HEADER_LEN + bytes.len();
         match self.file.write_vectored(&[IoSlice::new(&header), IoSlice::new(bytes)]) {
@@ -183,6 +183,11 @@ impl Nic for TapNic {
             self.stamp(&mut burst[first..]);
         }
         received
+    }
+
+    #[inline]
+    fn rx_meta(&self, frame: &Frame) -> RxMeta {
+        frame.rx_meta()
     }
 
     #[inline]

@@ -66,8 +66,7 @@ pub(crate) fn a_chain_arrives_piece_by_piece_and_goes_back_whole() {
         send_chain(0, &[&a, &b, &c]);
         assert_eq!(pieces(&mut nic), [a, b, c]);
     }
-    let counters = nic.counters();
-    assert_eq!((counters.rx_frames, counters.rx_bytes), (500, 500 * 35 + 499 * 500 / 2));
+    assert_eq!(nic.counters().rx_frames, 500);
     // SAFETY: the pool was made by the first of them, and lives.
     assert_eq!(unsafe { ffi::rte_mempool_in_use_count(known_pool()) }, 0);
     assert_eq!(nic.close(), Some(0));
@@ -83,5 +82,6 @@ pub(crate) fn a_driver_puts_a_frame_that_is_longer_than_a_buffer_into_several() 
     assert!(found.len() > 1, "{}", found.len());
     assert_eq!(found.concat(), sent);
     assert_eq!(server.buffers_in_use(), before);
+    assert_eq!((server.counters().rx_bytes, client.counters().tx_bytes), (4_000, 4_000));
     leave_open((server, client));
 }

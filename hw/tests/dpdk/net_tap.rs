@@ -101,9 +101,9 @@ pub(crate) fn its_offloads_are_by_queue_and_its_frames_come_with_their_types() {
         let mut burst = Burst::new();
         nic.rx_burst(&mut burst);
         let (syns, rest): (Vec<_>, Vec<_>) = burst.iter().partition(|frame| is_syn(frame.bytes()));
-        assert!(rest.iter().all(|frame| frame.rx_meta().parsed != Parsed::Ipv4Tcp));
+        assert!(rest.iter().all(|frame| nic.rx_meta(frame).parsed != Parsed::Ipv4Tcp));
         others += rest.len();
-        syns.first().map(|frame| *frame.rx_meta())
+        syns.first().map(|frame| nic.rx_meta(frame))
     });
     assert_eq!((meta.parsed, meta.l3, meta.l4), (Parsed::Ipv4Tcp, Verdict::Good, Verdict::Good));
     println!("{others} other frames");

@@ -51,7 +51,7 @@ pub(crate) fn leave_open(pair: (DpdkNic, DpdkNic)) {
 fn received(nic: &mut DpdkNic) -> Vec<(u16, Vec<u8>)> {
     let mut burst = Burst::new();
     nic.rx_burst(&mut burst);
-    burst.iter().map(|frame| (frame.rx_meta().queue, frame.bytes().to_vec())).collect()
+    burst.iter().map(|frame| (nic.rx_meta(frame).queue, frame.bytes().to_vec())).collect()
 }
 
 pub(crate) fn two_ports_of_one_process_carry_frames_on_every_queue() {

@@ -139,7 +139,7 @@ impl Line {
                 .filter(|arp| arp.operation == Arp::REQUEST && arp.target == self.ours);
             match asked {
                 Some(request) => self.answer(&request),
-                None => self.waiting.push((*frame.rx_meta(), frame.bytes().to_vec())),
+                None => self.waiting.push((frame.rx_meta(), frame.bytes().to_vec())),
             }
         }
     }

@@ -184,7 +184,7 @@ fn take<L: Line>(nic: &mut impl Nic, sent: &[u8], line: &mut L) -> Vec<Received>
         let mut burst = Burst::new();
         nic.rx_burst(&mut burst);
         let ours = burst.iter().filter(|frame| frame.bytes().starts_with(&sent[..ADDRESSES_LEN]));
-        taken.extend(ours.map(|frame| (*frame.rx_meta(), frame.bytes().to_vec())));
+        taken.extend(ours.map(|frame| (nic.rx_meta(frame), frame.bytes().to_vec())));
         if !taken.is_empty() {
             break;
         }
