@@ -4,6 +4,7 @@
 
 use std::ffi::c_void;
 use std::fmt;
+use std::ptr;
 
 use dpdk_sys as ffi;
 use fixwire_offload::nic::Burst;
@@ -118,6 +119,15 @@ impl Bursts {
         // SAFETY: all are the driver's, and none is counted that is not there.
         unsafe { frames.set_len(0) };
         len
+    }
+
+    /// Has the driver give back buffers of frames that were sent, where it does so only when it is told to send.
+    pub(super) fn reap(&self) {
+        if let Some(call) = self.calls().tx_pkt_burst {
+            let mut nothing = [ptr::null_mut(); 1];
+            // SAFETY: it is the driver's own call for this queue; of no frames none is looked at.
+            unsafe { call(self.tx.get(), nothing.as_mut_ptr(), 0) };
+        }
     }
 }
 

@@ -61,9 +61,8 @@ impl Running {
 fn reap(port: &Port) {
     let (_, tx_queues) = port.queues();
     for queue in 0..tx_queues {
-        let mut nothing = [ptr::null_mut(); BURST_MAX];
-        // SAFETY: the port has started with this queue; of no frames none is looked at.
-        unsafe { burst::send(port.id(), queue, nothing.as_mut_ptr(), 0) };
+        // SAFETY: the port has started with this queue, as with the first to receive by, and outlives this.
+        unsafe { Bursts::of(port.id(), 0, queue) }.reap();
     }
 }
 
