@@ -98,6 +98,9 @@ pub const DRIVERS: &[Driver] = &[
     driver("rtl", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
 ];
 
+/// Drivers beside the kernel's own on the same port.
+const BIFURCATED: &[&str] = &["mlx5_pci"];
+
 const fn driver(
     name: &'static str,
     exclusions: &'static [Exclusion],
@@ -111,6 +114,12 @@ impl Driver {
     /// A driver that nothing is known of.
     pub const UNKNOWN: Driver =
         driver("unknown", &[], IsolationOrder::Never, RuleOrder::AfterStart);
+
+    /// Whether it drives a port beside the kernel's own driver, which keeps an interface on it, gets each frame that
+    /// no rule of ours takes, and all of them once we are gone.
+    pub fn is_bifurcated(&self) -> bool {
+        BIFURCATED.contains(&self.name)
+    }
 
     /// The driver called `name`, or what is assumed of one that is not known.
     pub fn named(name: &str) -> Driver {

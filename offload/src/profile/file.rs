@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::devargs::pairs;
-use super::{Core, Idle, NumaNode, Policy};
+use super::{Core, Idle, Neighbors, NumaNode, Policy};
 use crate::capability::Capability;
 use crate::flow::RuleEntry;
 use crate::toml_file::nearest;
@@ -51,6 +51,9 @@ pub(super) struct File {
     /// the thread that polls
     #[serde(default)]
     pub(super) engine: Engine,
+    /// who does what of the network beside the kernel
+    #[serde(default)]
+    pub(super) network: Network,
     /// how the NIC's clock is followed
     #[serde(default)]
     pub(super) clock: Clock,
@@ -125,6 +128,16 @@ pub(super) struct Engine {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::idle"))]
     pub(super) idle: Option<Idle>,
+}
+
+#[derive(Deserialize, Debug, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    /// who finds hardware addresses and answers ARP: "own" (we do), "kernel" (its neighbour table), "auto"
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::neighbors"))]
+    pub(super) neighbors: Option<Neighbors>,
 }
 
 #[derive(Deserialize, Debug, Default)]
@@ -236,6 +249,18 @@ impl<'de> Deserialize<'de> for Idle {
             _ => None,
         };
         word(deserializer, read, "write \"spin\" or \"yield\"")
+    }
+}
+
+impl<'de> Deserialize<'de> for Neighbors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text {
+            "auto" => Some(Neighbors::Auto),
+            "own" => Some(Neighbors::Own),
+            "kernel" => Some(Neighbors::Kernel),
+            _ => None,
+        };
+        word(deserializer, read, "write \"auto\", \"own\" or \"kernel\"")
     }
 }
 

@@ -85,6 +85,17 @@ pub enum Core {
     Number(u16),
 }
 
+/// Who finds the hardware addresses of others, and answers for ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbors {
+    /// The kernel, where it keeps the port beside an isolated one of ours; we do elsewhere.
+    Auto,
+    /// We do, by ARP of our own.
+    Own,
+    /// The kernel, by its neighbour table.
+    Kernel,
+}
+
 /// Which memory node the buffers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumaNode {
@@ -213,6 +224,8 @@ pub struct Profile {
     pub numa_node: NumaNode,
     /// What the polling core does when nothing has arrived.
     pub idle: Idle,
+    /// Who finds hardware addresses.
+    pub neighbors: Neighbors,
     /// How the NIC's clock is followed.
     pub clock: ClockSettings,
     /// What was measured of it.
@@ -238,6 +251,7 @@ impl Profile {
             core: Core::Auto,
             numa_node: NumaNode::Auto,
             idle: Idle::Yield,
+            neighbors: Neighbors::Auto,
             clock: ClockSettings::default(),
             calibration: Calibration {
                 rx_stamp_ns: 0,

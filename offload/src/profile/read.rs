@@ -145,6 +145,7 @@ fn whole(source: &TomlFile, file: File) -> Profile {
         core: file.engine.core.unwrap_or(otherwise.core),
         numa_node: file.engine.numa_node.unwrap_or(otherwise.numa_node),
         idle: file.engine.idle.unwrap_or(otherwise.idle),
+        neighbors: file.network.neighbors.unwrap_or(otherwise.neighbors),
         clock: ClockSettings {
             refresh_ms: clock.refresh_ms.unwrap_or(otherwise.clock.refresh_ms),
             readings: clock.readings.unwrap_or(otherwise.clock.readings),

@@ -61,6 +61,10 @@ pub(super) fn idle(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "enum": ["spin", "yield"] })
 }
 
+pub(super) fn neighbors(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": ["auto", "own", "kernel"] })
+}
+
 /// Arguments as `devargs::pairs` takes them apart.
 pub(super) fn devargs(_: &mut SchemaGenerator) -> Schema {
     // What is seen of ASCII, but for `,`, `=` and brackets; and with the comma, in a list.

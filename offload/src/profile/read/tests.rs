@@ -137,6 +137,7 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("[engine]\ncore = \"fast\"\n", 2, "`core` is \"fast\"", "auto"),
         ("[engine]\ncore = 70000\n", 2, "`core` is 70000", "a core's number"),
         ("[engine]\nnuma_node = -1\n", 2, "`numa_node` is -1", "memory node"),
+        ("[network]\nneighbors = \"arp\"\n", 2, "`neighbors` is \"arp\"", "\"own\" or \"kernel\""),
         ("[engine]\nidle = \"sleep\"\n", 2, "`idle` is \"sleep\"", "yield"),
         ("[clock]\nslew = 3\n", 2, "unknown key `slew`", "slew_ppm_max"),
         ("[clock]\nstale_after_ms = 50\n", 2, "every 100 ms", "refresh_ms"),
