@@ -184,6 +184,20 @@ pub(crate) fn tun_set_offload(tun: &File, features: c_uint) -> io::Result<()> {
     })
 }
 
+/// Waits until one of `sockets` can be read, or has failed, for so many milliseconds at most (poll(2)).
+pub(crate) fn wait_readable<const N: usize>(
+    sockets: [BorrowedFd<'_>; N],
+    timeout_ms: u16,
+) -> io::Result<()> {
+    let mut polled = sockets.map(|socket| libc::pollfd {
+        fd: socket.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: the kernel reads and writes `N` of them, which is how many there are, during the call.
+    done(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, timeout_ms.into()) })
+}
+
 /// Moves the process into new namespaces (unshare(2); flags `CLONE_NEW*`).
 pub(crate) fn unshare(flags: c_int) -> io::Result<()> {
     // Only namespaces: other bits part the calling thread from its process's files or memory.

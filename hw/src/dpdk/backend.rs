@@ -130,6 +130,13 @@ impl DpdkBackend {
         self.port.eal()
     }
 
+    /// The kernel's interface beside ours on the same port, by its index: it gets frames of the port as well, or
+    /// all of them once we are gone. The one behind a TAP is the far side, and none beside us.
+    pub fn interface(&self) -> Option<u32> {
+        let index = Some(self.info.interface).filter(|index| *index != 0);
+        index.filter(|_| self.info.driver != "net_tap")
+    }
+
     /// Which memory frames lie in.
     pub fn memory(&self) -> Memory {
         self.port.eal().memory()

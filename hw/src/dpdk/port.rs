@@ -45,6 +45,8 @@ pub(super) struct Info {
     pub(super) tx_queues_max: u16,
     /// The memory node that it is at.
     pub(super) node: Option<u16>,
+    /// The kernel's interface on the same port, by its index; 0 for none.
+    pub(super) interface: u32,
 }
 
 /// Offloads of one direction: those of the whole port, and those that each queue can have for itself. A driver lists most
@@ -157,6 +159,7 @@ impl Port {
             rx_queues_max: info.max_rx_queues,
             tx_queues_max: info.max_tx_queues,
             node: u16::try_from(node).ok(),
+            interface: info.if_index,
         })
     }
 
