@@ -10,7 +10,7 @@ use crate::desk::{Desk, LineEvent, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::Familiar;
 use crate::measure::Intervals;
-use crate::neighbor::{Neighbors, Network};
+use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
@@ -24,6 +24,7 @@ use crate::tcp::{Config, Stack};
 use crate::time::{Clock, Instant, Now};
 use crate::verify::Verifier;
 use crate::watch::Watch;
+use crate::wire::ethernet::Mac;
 use crate::wire::{Refusal, RefusalCounters};
 
 /// Everything from the device to the strategy, set up once and then polled.
@@ -71,7 +72,30 @@ impl<N: Nic, A: Application> Engine<N, A> {
     ///
     /// # Errors
     /// A session that cannot be served, or a link too narrow, in words.
-    pub fn new(nic: N, plan: Plan, mut setup: Setup, app: A) -> Result<Self, String> {
+    pub fn new(nic: N, plan: Plan, setup: Setup, app: A) -> Result<Self, String> {
+        let mut engine = Engine::by(nic, plan, setup, Resolution::Own, app)?;
+        let (dst, announcement) = engine.neighbors.announcement();
+        engine.send_arp(dst, &announcement);
+        Ok(engine)
+    }
+
+    /// The same beside a kernel that keeps the port: it sends and answers no ARP. Between rounds the kernel is to be
+    /// asked for [`next_wanted_neighbor`](Engine::next_wanted_neighbor), and what it knows goes to
+    /// [`on_neighbor`](Engine::on_neighbor).
+    ///
+    /// # Errors
+    /// As of [`new`](Engine::new).
+    pub fn beside_kernel(nic: N, plan: Plan, setup: Setup, app: A) -> Result<Self, String> {
+        Engine::by(nic, plan, setup, Resolution::Kernel, app)
+    }
+
+    fn by(
+        nic: N,
+        plan: Plan,
+        mut setup: Setup,
+        resolution: Resolution,
+        app: A,
+    ) -> Result<Self, String> {
         // No packet is longer than the device's frames, whatever the link would carry.
         setup.network.mtu = setup.network.mtu.min(u16::try_from(nic.mtu()).unwrap_or(u16::MAX));
         if setup.network.mtu < MTU_MIN {
@@ -83,14 +107,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
         setup.tcp.mss = setup.tcp.mss.min(setup.network.mtu - IP_AND_TCP_HEADERS_LEN);
         let mut tcp = Stack::new(setup.tcp, setup.secret);
         let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
-        let mut engine = Engine {
+        Ok(Engine {
             familiar: Familiar::default(),
             steering: Steering::new(&plan)?,
             stamps: Stamps::new(&plan, nic.clock()),
             verifier: Verifier::new(&plan),
             watch: Watch::new(&plan),
             emitter: Emitter::new(&plan, setup.network),
-            neighbors: Neighbors::new(setup.network),
+            neighbors: Neighbors::by(setup.network, resolution),
             observations: Observations::default(),
             joined: Joined::new(),
             inbound: Some(Box::default()),
@@ -101,10 +125,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             plan,
             tcp,
             desk,
-        };
-        let (dst, announcement) = engine.neighbors.announcement();
-        engine.send_arp(dst, &announcement);
-        Ok(engine)
+        })
     }
 
     /// One round: what has arrived, what is due, what may be sent. Says how many frames came.
@@ -227,6 +248,31 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// Whether every session is down for good and every connection is closed.
     pub fn is_idle(&self) -> bool {
         self.desk.is_done()
+    }
+
+    /// Who finds hardware addresses.
+    pub fn resolution(&self) -> Resolution {
+        self.neighbors.resolution()
+    }
+
+    /// The next neighbour that the kernel is to find, [beside one](Engine::beside_kernel). To be called between
+    /// rounds, until `None`.
+    pub fn next_wanted_neighbor(&mut self) -> Option<Ipv4Addr> {
+        self.neighbors.next_wanted()
+    }
+
+    /// What the kernel's table says of a neighbour: its hardware address, or `None` when nobody answered the kernel.
+    /// To be called between rounds.
+    pub fn on_neighbor(&mut self, now: Now, addr: Ipv4Addr, mac: Option<Mac>) {
+        // Whoever still has something to send goes on, or asks anew.
+        if self.neighbors.on_kernel(now.mono, addr, mac) || mac.is_none() {
+            self.tcp.resume_transmits();
+        }
+    }
+
+    /// The kernel refused to be asked for a neighbour.
+    pub fn on_neighbor_refused(&mut self) {
+        self.neighbors.on_kernel_refused();
     }
 
     /// The neighbour on the way to `remote` whose hardware address is not known.

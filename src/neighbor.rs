@@ -4,6 +4,9 @@
 //! Sans-IO: ARP packets come in through [`Neighbors::on_arp`], go out of
 //! [`Neighbors::poll_transmit`]. An address in use is refreshed while it is still good, so a
 //! session never waits for ARP in mid-stream.
+//!
+//! Beside a kernel that keeps the port ([`Resolution::Kernel`]) no ARP is ours: who is to be found comes out of
+//! [`Neighbors::next_wanted`], and what the kernel knows comes in through [`Neighbors::on_kernel`].
 
 use core::net::Ipv4Addr;
 
@@ -54,6 +57,16 @@ impl Network {
     }
 }
 
+/// Who finds the hardware addresses of others, and answers for ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolution {
+    /// We do, by ARP of our own.
+    #[default]
+    Own,
+    /// The kernel, which keeps the port beside us, by its neighbour table.
+    Kernel,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Asked for, never answered.
@@ -73,6 +86,8 @@ struct Neighbor {
     /// The next request when asking; the start of a refresh when reachable.
     due: Instant,
     used: Instant,
+    /// The kernel is to be asked, and was not told yet.
+    wanted: bool,
 }
 
 /// What an ARP packet led to.
@@ -101,6 +116,10 @@ pub struct NeighborCounters {
     pub neighbor_evicted: u64,
     /// Packets from somebody who claims our own address (RFC 5227 2.4).
     pub address_conflict: u64,
+    /// Addresses that the kernel was asked for.
+    pub neighbor_asked_of_kernel: u64,
+    /// Asks that the kernel refused.
+    pub neighbor_refused: u64,
 }
 
 impl NeighborCounters {
@@ -114,6 +133,8 @@ impl NeighborCounters {
             ("neighbor_unreachable", self.neighbor_unreachable),
             ("neighbor_evicted", self.neighbor_evicted),
             ("address_conflict", self.address_conflict),
+            ("neighbor_asked_of_kernel", self.neighbor_asked_of_kernel),
+            ("neighbor_refused", self.neighbor_refused),
         ]
         .into_iter()
     }
@@ -123,18 +144,33 @@ impl NeighborCounters {
 #[derive(Debug)]
 pub struct Neighbors {
     network: Network,
+    resolution: Resolution,
     known: Vec<Neighbor>,
+    /// Some of them are wanted.
+    has_wanted: bool,
     counters: NeighborCounters,
 }
 
 impl Neighbors {
-    /// Nobody known yet.
+    /// Nobody known yet; found by our own ARP.
     pub fn new(network: Network) -> Neighbors {
+        Neighbors::by(network, Resolution::Own)
+    }
+
+    /// Nobody known yet.
+    pub fn by(network: Network, resolution: Resolution) -> Neighbors {
         Neighbors {
             network,
+            resolution,
             known: Vec::with_capacity(NEIGHBORS_MAX),
+            has_wanted: false,
             counters: NeighborCounters::default(),
         }
+    }
+
+    /// Who finds them.
+    pub fn resolution(&self) -> Resolution {
+        self.resolution
     }
 
     /// Who we are.
@@ -173,8 +209,11 @@ impl Neighbors {
     ///
     /// # Errors
     /// [`Refusal::ArpNotForUs`] when it changes nothing; [`Refusal::ArpSenderInvalid`] when its
-    /// sender claims our address.
+    /// sender claims our address; [`Refusal::ArpLeftToKernel`] when ARP is the kernel's.
     pub fn on_arp(&mut self, now: Instant, packet: &Repr) -> Result<Heard, Refusal> {
+        if self.resolution == Resolution::Kernel {
+            return Err(Refusal::ArpLeftToKernel);
+        }
         if packet.sender == self.network.addr {
             self.counters.address_conflict += 1;
             return Err(Refusal::ArpSenderInvalid);
@@ -239,7 +278,47 @@ impl Neighbors {
             }
         }
         let due = if state == State::Resolving { now } else { now + REFRESH_AFTER };
-        self.known.push(Neighbor { addr, mac, state, asks: 0, due, used: now });
+        self.known.push(Neighbor { addr, mac, state, asks: 0, due, used: now, wanted: false });
+    }
+
+    /// The next address that the kernel is to be asked for. To be called between rounds, until `None`.
+    pub fn next_wanted(&mut self) -> Option<Ipv4Addr> {
+        if !self.has_wanted {
+            return None;
+        }
+        let wanted = self.known.iter_mut().find(|neighbor| neighbor.wanted);
+        self.has_wanted = wanted.is_some();
+        let neighbor = wanted?;
+        neighbor.wanted = false;
+        self.counters.neighbor_asked_of_kernel += 1;
+        Some(neighbor.addr)
+    }
+
+    /// What the kernel's table says of `addr`: its hardware address, or `None` when nobody answered the kernel.
+    /// Says whether the address is known from now on, or anew. What was not asked for changes nothing.
+    pub fn on_kernel(&mut self, now: Instant, addr: Ipv4Addr, mac: Option<Mac>) -> bool {
+        let Some(index) = self.known.iter().position(|neighbor| neighbor.addr == addr) else {
+            return false;
+        };
+        let Some(mac) = mac else {
+            self.known.swap_remove(index);
+            self.counters.neighbor_unreachable += 1;
+            return false;
+        };
+        let neighbor = &mut self.known[index];
+        let first = neighbor.state == State::Resolving;
+        let moved = !first && neighbor.mac != mac;
+        self.counters.neighbor_learned += u64::from(first);
+        self.counters.neighbor_changed += u64::from(moved);
+        let (used, due) = (neighbor.used, now + REFRESH_AFTER);
+        let state = State::Reachable;
+        *neighbor = Neighbor { addr, mac, state, asks: 0, due, used, wanted: false };
+        first || moved
+    }
+
+    /// The kernel refused to be asked. It is asked again, as long as anybody is.
+    pub fn on_kernel_refused(&mut self) {
+        self.counters.neighbor_refused += 1;
     }
 
     /// When [`poll_transmit`](Neighbors::poll_transmit) next has something to do.
@@ -247,7 +326,8 @@ impl Neighbors {
         self.known.iter().map(|neighbor| neighbor.due).min().unwrap_or(Instant::FAR_FUTURE)
     }
 
-    /// The next request that is due, and whom it goes to. To be called until `None`.
+    /// The next request that is due, and whom it goes to. To be called until `None`. Where the kernel is asked,
+    /// there is none: what is due is then [wanted](Neighbors::next_wanted).
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Mac, Repr)> {
         while let Some(index) = self.known.iter().position(|neighbor| neighbor.due <= now) {
             let neighbor = &mut self.known[index];
@@ -271,6 +351,11 @@ impl Neighbors {
             neighbor.asks += 1;
             neighbor.due = now + ASK_INTERVAL;
             let target = neighbor.addr;
+            if self.resolution == Resolution::Kernel {
+                neighbor.wanted = true;
+                self.has_wanted = true;
+                continue;
+            }
             self.counters.arp_requests_sent += 1;
             return Some((dst, self.request(target)));
         }
@@ -422,5 +507,64 @@ mod tests {
             assert!(neighbors.known.len() <= NEIGHBORS_MAX);
         }
         assert_eq!(neighbors.counters().neighbor_evicted, 253 - NEIGHBORS_MAX as u64);
+    }
+
+    fn beside_the_kernel() -> Neighbors {
+        Neighbors::by(OURS, Resolution::Kernel)
+    }
+
+    #[test]
+    fn beside_the_kernel_no_arp_is_sent_or_answered_and_the_kernel_is_asked_once_a_second() {
+        let mut neighbors = beside_the_kernel();
+        assert_eq!(neighbors.lookup(s(0), PEER), None);
+        for second in 0..5 {
+            assert_eq!(neighbors.poll_transmit(s(second)), None);
+            assert_eq!((neighbors.next_wanted(), neighbors.next_wanted()), (Some(PEER), None));
+        }
+        let request = from_peer(Operation::Request, MAC_A, OURS.addr);
+        assert_eq!(neighbors.on_arp(s(4), &request), Err(Refusal::ArpLeftToKernel));
+        assert_eq!(neighbors.lookup(s(4), PEER), None);
+        assert_eq!(neighbors.poll_transmit(s(5)), None);
+        let counters = neighbors.counters();
+        assert_eq!((counters.neighbor_asked_of_kernel, counters.neighbor_unreachable), (5, 1));
+        assert_eq!((counters.arp_requests_sent, counters.arp_replies_sent), (0, 0));
+        assert_eq!(neighbors.next_timeout(), Instant::FAR_FUTURE);
+    }
+
+    #[test]
+    fn what_the_kernel_knows_is_used_followed_and_asked_for_anew_while_it_is_used() {
+        let mut neighbors = beside_the_kernel();
+        neighbors.lookup(s(0), PEER);
+        assert!(!neighbors.on_kernel(s(0), OURS.addr, Some(MAC_B)), "nobody asked for it");
+        assert!(neighbors.on_kernel(s(0), PEER, Some(MAC_A)));
+        assert_eq!(neighbors.lookup(s(1), PEER), Some(MAC_A));
+        assert!(!neighbors.on_kernel(s(1), PEER, Some(MAC_A)));
+        assert!(neighbors.on_kernel(s(2), PEER, Some(MAC_B)));
+        assert_eq!(neighbors.lookup(s(31), PEER), Some(MAC_B));
+        assert_eq!((neighbors.poll_transmit(s(31)), neighbors.next_wanted()), (None, None));
+        // Asked for again, and good meanwhile.
+        assert_eq!(neighbors.poll_transmit(s(32)), None);
+        assert_eq!(
+            (neighbors.next_wanted(), neighbors.lookup(s(32), PEER)),
+            (Some(PEER), Some(MAC_B))
+        );
+        assert!(!neighbors.on_kernel(s(33), PEER, Some(MAC_B)));
+        assert_eq!(neighbors.next_timeout(), s(63));
+        let counters = neighbors.counters();
+        assert_eq!((counters.neighbor_learned, counters.neighbor_changed), (1, 1));
+    }
+
+    #[test]
+    fn whom_nobody_answered_for_is_unknown_at_once_and_may_be_wanted_anew() {
+        let mut neighbors = beside_the_kernel();
+        neighbors.lookup(s(0), PEER);
+        neighbors.on_kernel(s(0), PEER, Some(MAC_A));
+        assert!(!neighbors.on_kernel(s(1), PEER, None));
+        assert_eq!(neighbors.counters().neighbor_unreachable, 1);
+        assert_eq!(neighbors.lookup(s(1), PEER), None);
+        neighbors.poll_transmit(s(1));
+        assert_eq!(neighbors.next_wanted(), Some(PEER));
+        neighbors.on_kernel_refused();
+        assert_eq!(neighbors.counters().neighbor_refused, 1);
     }
 }

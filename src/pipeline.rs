@@ -19,6 +19,7 @@ use crate::app::Application;
 use crate::emit;
 use crate::engine::Engine;
 use crate::familiar::Recognized;
+use crate::neighbor::Resolution;
 use crate::offload::RxStamp;
 use crate::offload::nic::{Frame, Nic, RxMeta};
 use crate::tcp::Turn;
@@ -188,6 +189,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
         packet: &ipv4::Packet<'_>,
     ) -> Result<(), Refusal> {
         match Message::parse(packet.payload)? {
+            Message::Echo { .. } if self.neighbors.resolution() == Resolution::Kernel => {
+                Err(Refusal::IcmpEchoLeftToKernel)
+            }
             Message::Echo { data } => {
                 let Some(mut reply) = self.frame_to_write() else { return Ok(()) };
                 let (len, meta) =
