@@ -26,8 +26,9 @@ use super::capture::{Asked, CaptureArgs};
 use super::clock_report::ClockReport;
 use super::clocks::Clocks;
 #[cfg(feature = "dpdk")]
-use super::dpdk;
+use super::dpdk::{self, NetworkFor};
 use super::failure::Failure;
+use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
@@ -94,10 +95,12 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
             let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
-            let network = opened.network(&settings.network, &settings.sessions)?;
+            let NetworkFor { network, beside } = opened.network(&settings, &profile)?;
+            beside.check_guard(network.addr)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
+            let by = |plan: &Plan| beside.neighborhood(&profile, plan, args.json);
             let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
-            asked.serve_on(Device::probed(opened.backend), network, far, clocks)
+            asked.serve_on(Device::probed(opened.backend), network, far, clocks, by)
         }
         nic => {
             let backend = match nic {
@@ -108,7 +111,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             let network = bring_up::tap_network(&backend, &settings.network)?;
             let far = backend.kernel_side().addr;
             let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
-            asked.serve_on(Device::probed(backend), network, far, clocks)
+            asked.serve_on(Device::probed(backend), network, far, clocks, |_| Ok(Neighborhood::Own))
         }
     }
 }
@@ -122,19 +125,22 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Brings a device up and its `clocks`, its engine on `network` and its far side at `far`, and serves.
+    /// Brings a device up and its `clocks`, its engine on `network` and its far side at `far`, and serves; by the plan
+    /// follows who finds neighbours.
     fn serve_on<B: Backend>(
         self,
         device: Device<B, Probed>,
         network: Network,
         far: Ipv4Addr,
         clocks: impl FnOnce(&mut B::Nic) -> Clocks,
+        neighborhood: impl FnOnce(&Plan) -> Result<Neighborhood, Failure>,
     ) -> Result<(), Failure> {
         let Wanted { args, profile, settings, capture } = self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
-        let job = Job { args, profile, network, clock: HostClock::new() };
+        let neighborhood = neighborhood(&plan)?;
+        let mut job = Job { args, profile, network, neighborhood, clock: HostClock::new() };
         let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
@@ -156,13 +162,14 @@ struct Job<'a> {
     args: &'a AcceptArgs,
     profile: &'a Profile,
     network: Network,
+    neighborhood: Neighborhood,
     clock: HostClock,
 }
 
 impl Job<'_> {
     /// Serves with the application that was asked for, captured or not.
     fn answer<N: Nic>(
-        &self,
+        &mut self,
         nic: N,
         clocks: Clocks,
         capture: Option<Capture>,
@@ -181,7 +188,7 @@ impl Job<'_> {
 
     /// Serves until it is interrupted, and reports.
     fn serve<N: Nic, A: Answering>(
-        &self,
+        &mut self,
         nic: N,
         clocks: Clocks,
         capture: Option<Capture>,
@@ -192,11 +199,13 @@ impl Job<'_> {
         let network = self.network;
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
-        let mut engine = Engine::new(nic, plan, setup, app).map_err(Failure::Input)?;
+        let engine = self.neighborhood.engine(nic, plan, setup, app);
+        let mut engine = engine.map_err(Failure::Input)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let voice = teller.voice(&engine)?;
         let core = polling::pin(self.profile, |core| {
             clocks.keep_off(core);
+            self.neighborhood.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
         let interrupted = bring_up::interrupted()?;
@@ -211,7 +220,8 @@ impl Job<'_> {
             teller,
             &voice,
             &mut looks,
-        )?;
+        )?
+        .among(&mut self.neighborhood);
         let mut refused = None;
         while refused.is_none() && !interrupted.load(Ordering::Relaxed) {
             polling.rounds();
@@ -296,6 +306,7 @@ fn summary_json<N: Nic, A: Answering>(
         "nic": engine.plan().nic,
         "profile": engine.plan().profile,
         "core": core,
+        "neighbors": summary::neighbors(engine),
         "plan": table::plan_json(engine.plan(), Some(engine.observations())),
         "steering": steering::json(engine),
         "app": app,

@@ -14,14 +14,21 @@ use super::bring_up;
 use super::clocks::Clocks;
 use super::device;
 use super::failure::Failure;
+use super::kernel_side::Beside;
 use super::say;
-use super::session_file::{NetworkSettings, SessionSettings, Side};
+use super::session_file::{NetworkSettings, SessionFile, SessionSettings, Side};
 
 /// A port that was found.
 pub(crate) struct Opened {
     pub(crate) backend: DpdkBackend,
     /// The kernel's end of its line, in a namespace of ours.
     pub(crate) kernel: Option<KernelSide>,
+}
+
+/// The engine's place on the network, and what the kernel has of its port.
+pub(crate) struct NetworkFor {
+    pub(crate) network: Network,
+    pub(crate) beside: Beside,
 }
 
 /// Where an interface is made that DPDK's driver has in the kernel.
@@ -82,8 +89,24 @@ impl Opened {
         self.kernel.as_ref().map(|kernel| kernel.addr)
     }
 
-    /// The engine's place on the network: beside the kernel, or where the settings say.
+    /// The engine's place on the network: on the kernel's, or where the settings say, beyond a gateway of the
+    /// kernel's routes where they name none.
     pub(crate) fn network(
+        &self,
+        settings: &SessionFile,
+        profile: &Profile,
+    ) -> Result<NetworkFor, Failure> {
+        let beside = Beside::of(&self.backend, settings.network.vlan);
+        let mut network = self.own_network(&settings.network, &settings.sessions)?;
+        if network.gateway.is_none() {
+            let peers = settings.sessions.iter().filter_map(|session| session.connect_host);
+            let mut beyond = peers.filter(|peer| network.next_hop(*peer).is_none());
+            network.gateway = beyond.find_map(|peer| beside.gateway(profile, peer));
+        }
+        Ok(NetworkFor { network, beside })
+    }
+
+    fn own_network(
         &self,
         settings: &NetworkSettings,
         sessions: &[SessionSettings],

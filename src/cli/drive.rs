@@ -9,6 +9,7 @@ use fixwire::app::taker::Taker;
 use fixwire::desk::{LineFailure, SessionStatus};
 use fixwire::engine::Engine;
 use fixwire::fix::{CloseReason, Role, State};
+use fixwire::neighbor::Resolution;
 use fixwire::offload::nic::Nic;
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
@@ -208,6 +209,14 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, waited: Duration) -> Failure {
         );
     }
     if let Some(silent) = engine.unresolved_next_hop(peer.addr) {
+        if engine.resolution() == Resolution::Kernel {
+            return Failure::run(
+                format!("the kernel found no neighbour {silent} within {seconds} s"),
+                format_args!(
+                    "`ip neigh show {silent}` tells what it knows; correct socket_connect_host, `address` or `gateway`, or give the kernel an address on that network"
+                ),
+            );
+        }
         return Failure::run(
             format!("nobody on {} answers ARP for {silent} within {seconds} s", engine.plan().nic),
             "correct socket_connect_host, or `address` and `gateway` under [network]",

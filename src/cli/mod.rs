@@ -14,6 +14,8 @@ mod drive;
 mod exchange;
 mod failure;
 mod flow;
+mod guard;
+mod kernel_side;
 mod nic_spec;
 mod percentiles;
 mod plan;
@@ -64,6 +66,8 @@ enum Command {
     Flow(flow::FlowArgs),
     Selftest(selftest::SelftestArgs),
     Doctor(doctor::DoctorArgs),
+    #[command(subcommand)]
+    Guard(guard::GuardCommand),
     Exchange(exchange::ExchangeArgs),
 }
 
@@ -77,6 +81,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Flow(args) => flow::command(args),
         Command::Selftest(args) => selftest::command(args),
         Command::Doctor(args) => doctor::command(args),
+        Command::Guard(command) => guard::command(command),
         Command::Exchange(args) => exchange::command(args),
     }
 }

@@ -14,6 +14,7 @@ use fixwire_hw::clock::HostClock;
 use super::bring_up;
 use super::clocks::Looks;
 use super::failure::Failure;
+use super::kernel_side::Neighborhood;
 use super::telling::{Teller, Voice};
 
 /// Rounds between two looks at everything that is not a packet.
@@ -34,6 +35,9 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     teller: Teller,
     voice: &'a Voice,
     pub(crate) looks: &'a mut Looks,
+    neighborhood: Option<&'a mut Neighborhood>,
+    /// Why the kernel looks for no neighbour.
+    lost: Option<Failure>,
     /// Set once the operator asks to give the device back what it lost.
     promotes: Arc<AtomicBool>,
 }
@@ -51,13 +55,35 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     ) -> Result<Self, Failure> {
         let promotes = bring_up::asked_by(&[signal_hook::consts::SIGUSR1])?;
         teller.begin(engine, voice);
-        Ok(Polling { engine, clock, idle, empty: 0, beside, teller, voice, looks, promotes })
+        Ok(Polling {
+            engine,
+            clock,
+            idle,
+            empty: 0,
+            beside,
+            teller,
+            voice,
+            looks,
+            neighborhood: None,
+            lost: None,
+            promotes,
+        })
+    }
+
+    /// The same with neighbours that are found by `neighborhood`.
+    pub(crate) fn among(self, neighborhood: &'a mut Neighborhood) -> Self {
+        Polling { neighborhood: Some(neighborhood), ..self }
     }
 
     /// Many rounds, and then what happened in them is told.
     pub(crate) fn rounds(&mut self) {
         for _ in 0..ROUNDS_PER_LOOK {
             self.round();
+        }
+        let neighborhood = self.neighborhood.as_mut();
+        let looked = neighborhood.map(|of| of.look(self.engine, self.clock));
+        if let Some(Err(failure)) = looked {
+            self.lost = Some(failure);
         }
         if let Some(life) = self.looks.look(self.engine) {
             self.teller.new_life(life, self.voice);
@@ -69,18 +95,24 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         }
     }
 
-    /// Why trading is not to begin: a requirement of the profile was refuted before any session was up.
-    pub(crate) fn refused(&self) -> Option<Failure> {
-        let capability = self.engine.refuted_requirement()?;
+    /// Why trading is not to begin: before any session was up a requirement of the profile was refuted, or the
+    /// kernel refused to look for a neighbour.
+    pub(crate) fn refused(&mut self) -> Option<Failure> {
+        let lost = self.lost.take();
+        let capability = self.engine.refuted_requirement();
+        if lost.is_none() && capability.is_none() {
+            return None;
+        }
         let never_up = self.engine.desk().statuses().all(|status| status.logons == 0);
-        never_up.then(|| {
+        let refuted = capability.map(|capability| {
             let plan = self.engine.plan();
             Failure::Unmet(format!(
                 "the profile requires {capability}, and the first frames showed that {} does it wrongly; \
                  write \"prefer\" or \"off\" for it in the profile, or choose another NIC",
                 plan.nic
             ))
-        })
+        });
+        refuted.or(lost).filter(|_| never_up)
     }
 
     /// Logs every session out, and gives up after a while.

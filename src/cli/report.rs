@@ -62,6 +62,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "profile": self.engine.plan().profile,
             "instead_of_tap_because": self.instead_of,
             "core": self.core,
+            "neighbors": summary::neighbors(self.engine),
             "plan": table::plan_json(self.engine.plan(), Some(self.engine.observations())),
             "steering": steering::json(self.engine),
             "session": session,

@@ -27,9 +27,10 @@ use fixwire_hw::tap::TapBackend;
 use super::capture::{Asked, CaptureArgs};
 use super::clocks::Clocks;
 #[cfg(feature = "dpdk")]
-use super::dpdk;
+use super::dpdk::{self, NetworkFor};
 use super::drive::{self, Watch};
 use super::failure::Failure;
+use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
@@ -113,6 +114,7 @@ struct Place<'a> {
     profile: &'a Profile,
     clock: HostClock,
     clocks: Clocks,
+    neighborhood: Neighborhood,
     instead_of: Option<&'a str>,
 }
 
@@ -122,6 +124,7 @@ struct Running<N> {
     plan: Plan,
     network: Network,
     sessions: Vec<SessionPlan>,
+    neighborhood: Neighborhood,
 }
 
 /// What was asked for.
@@ -149,7 +152,8 @@ impl Job<'_> {
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
-        let running = Running { nic, plan, network, sessions };
+        let neighborhood = Neighborhood::Own;
+        let running = Running { nic, plan, network, sessions, neighborhood };
         let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
         self.on_host(running, profile, embedded.then_some(far), clocks, capture)
     }
@@ -166,14 +170,16 @@ impl Job<'_> {
         let has_peers = self.settings.sessions.iter().any(|session| session.connect_host.is_some());
         let place = if has_peers { dpdk::Where::Here } else { dpdk::Where::OfOurOwn };
         let opened = dpdk::open(port, profile, self.args.json, place)?;
-        let network = opened.network(&self.settings.network, &self.settings.sessions)?;
+        let NetworkFor { network, beside } = opened.network(&self.settings, profile)?;
+        beside.check_guard(network.addr)?;
         let far = opened.far();
         let at = far.unwrap_or(Ipv4Addr::UNSPECIFIED);
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, at)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let device = Device::probed(opened.backend);
         let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
-        let running = Running { nic, plan, network, sessions };
+        let neighborhood = beside.neighborhood(profile, &plan, self.args.json)?;
+        let running = Running { nic, plan, network, sessions, neighborhood };
         let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
         self.on_host(running, profile, far.filter(|_| !has_peers), clocks, capture)
     }
@@ -188,13 +194,15 @@ impl Job<'_> {
         clocks: impl FnOnce(&mut N) -> Clocks,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
-        let Running { mut nic, plan, network, sessions } = running;
+        let Running { mut nic, plan, network, sessions, neighborhood } = running;
         let clock = HostClock::new();
         if let Some(far) = kernel {
             self.start_exchanges(far, clock)?;
         }
         let clocks = clocks(&mut nic);
-        let place = Place { plan, network, sessions, profile, clock, clocks, instead_of: None };
+        let instead_of = None;
+        let place =
+            Place { plan, network, sessions, profile, clock, clocks, neighborhood, instead_of };
         match capture {
             None => self.trade(nic, None, place, || Ok(|| {})),
             Some(asked) => {
@@ -235,7 +243,9 @@ impl Job<'_> {
         // whenever the system steers that one, as no crystal does.
         let counter = HostCounter::Mono(clock);
         let clocks = Clocks::of_model(counter, nic.live_clock(), &profile.clock);
-        let place = Place { plan, network, sessions, profile, clock, clocks, instead_of };
+        let neighborhood = Neighborhood::Own;
+        let place =
+            Place { plan, network, sessions, profile, clock, clocks, neighborhood, instead_of };
         match capture {
             None => self.trade(nic, None, place, beside),
             Some(asked) => {
@@ -283,20 +293,23 @@ impl Job<'_> {
         place: Place<'_>,
         beside: impl FnOnce() -> Result<F, Failure>,
     ) -> Result<(), Failure> {
-        let Place { plan, network, sessions, profile, clock, clocks, instead_of } = place;
-        let mut engine = self.engine(nic, plan, network, sessions)?;
+        let Place { plan, network, sessions, profile, clock, clocks, mut neighborhood, instead_of } =
+            place;
+        let mut engine = self.engine(nic, plan, network, sessions, &neighborhood)?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let voice = teller.voice(&engine)?;
         let core = polling::pin(profile, |core| {
             clocks.keep_off(core);
+            neighborhood.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
         let watch = self.watch()?;
         let mut looks = clocks.looks();
         let idle = profile.idle;
         let polling =
-            Polling::new(&mut engine, &clock, idle, &mut beside, teller, &voice, &mut looks)?;
+            Polling::new(&mut engine, &clock, idle, &mut beside, teller, &voice, &mut looks)?
+                .among(&mut neighborhood);
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
         // What is captured is shown by them.
@@ -351,11 +364,12 @@ impl Job<'_> {
         plan: Plan,
         network: Network,
         sessions: Vec<SessionPlan>,
+        neighborhood: &Neighborhood,
     ) -> Result<Engine<N, Taker>, Failure> {
         let taker = Taker::new(self.args.orders, sessions.len());
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
-        Engine::new(nic, plan, setup, taker).map_err(Failure::Input)
+        neighborhood.engine(nic, plan, setup, taker).map_err(Failure::Input)
     }
 
     fn watch(&self) -> Result<Watch, Failure> {

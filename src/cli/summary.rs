@@ -4,6 +4,7 @@ use fixwire::app::Application;
 use fixwire::desk::SessionStatus;
 use fixwire::engine::Engine;
 use fixwire::fix::{Event, Garbled, RejectReason};
+use fixwire::neighbor::Resolution;
 use fixwire::offload::nic::Nic;
 use fixwire_hw::capture::Summary;
 use serde_json::{Map, Value, json};
@@ -106,6 +107,14 @@ pub(crate) fn lost_buffers(not_returned: Option<u32>) -> Option<String> {
         "\n\nwarning: {lost} of the device's buffers had not come back when it was closed, and would be \
          missing in a longer run; please report it with the plan above"
     ))
+}
+
+/// Who finds hardware addresses, by the profile's word for it.
+pub(crate) fn neighbors<N: Nic, A: Application>(engine: &Engine<N, A>) -> &'static str {
+    match engine.resolution() {
+        Resolution::Own => "own",
+        Resolution::Kernel => "kernel",
+    }
 }
 
 /// Where the engine was polled, in words.

@@ -28,10 +28,13 @@ use super::nic_spec::NicSpec;
 use super::session_file::{Purpose, SessionFile};
 use super::{profile, say};
 use check::Check;
+pub(crate) use check::State;
 use core_list::CoreList;
-use host::Host;
+pub(crate) use host::Host;
 use nic::Kind;
 use pci::PciAddress;
+pub(crate) use program::Answer;
+pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
 
 /// Look at the host as a latency engineer would, and say how to mend each thing that is found.
 ///

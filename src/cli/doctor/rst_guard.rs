@@ -6,13 +6,14 @@
 use std::net::Ipv4Addr;
 
 use fixwire_hw::tap::lists_as_local;
-use serde_json::Value;
 
+use super::super::failure::Failure;
+use super::super::guard::ruleset::{Verdict, drops_resets};
+use super::super::guard::{self, Untold};
 use super::Asked;
-use super::check::{Check, Subject};
+use super::check::{Check, State, Subject};
 use super::host::Host;
 use super::nic::{self, Kind};
-use super::program::Answer;
 
 const GUARD: Subject = Subject::advised("network", "RST guard");
 
@@ -23,9 +24,14 @@ pub(crate) fn check(host: &Host, asked: &Asked) -> Check {
         return GUARD.ok("the kernel sees no frame of a NIC that is ours alone");
     }
     let subject = GUARD.required_if(kind == Some(Kind::Bifurcated));
-    let Some(addr) = asked.engine else {
-        return subject.unknown("which address the engine has is not said", NAME);
-    };
+    match asked.engine {
+        None => subject.unknown("which address the engine has is not said", NAME),
+        Some(addr) => of_address(host, subject, addr),
+    }
+}
+
+/// The check for an address of the engine's.
+pub(crate) fn of_address(host: &Host, subject: Subject, addr: Ipv4Addr) -> Check {
     match host.text("proc/net/fib_trie") {
         Err(untold) => subject.unknown(untold, "`ip -4 address show`"),
         Ok(routes) if !lists_as_local(&routes, addr) => {
@@ -35,28 +41,45 @@ pub(crate) fn check(host: &Host, asked: &Asked) -> Check {
     }
 }
 
+/// The same for whoever needs it: anything but `ok` is a reason not to begin.
+pub(crate) fn required(host: &Host, addr: Ipv4Addr) -> Check {
+    of_address(host, GUARD.required_if(true), addr)
+}
+
+/// Whether a start may go on beside a kernel that gets frames of the port.
+pub(crate) fn refuse_unguarded(host: &Host, addr: Ipv4Addr) -> Result<(), Failure> {
+    let check = required(host, addr);
+    if check.state == State::Ok {
+        return Ok(());
+    }
+    let doubt = if check.state == State::Unknown { "it cannot be told whether " } else { "" };
+    Err(Failure::run(
+        format!("{doubt}the kernel would reset the engine's connections: {}", check.found),
+        check.remedy,
+    ))
+}
+
 /// The kernel has the address: whether a rule keeps its answers in.
 fn guarded(subject: Subject, host: &Host, addr: Ipv4Addr) -> Check {
     let add = format!(
-        "`nft add table inet fixwire`, `nft add chain inet fixwire output '{{ type filter hook output priority 0; }}'`, \
-         `nft add rule inet fixwire output ip saddr {addr} tcp flags rst drop`; or an address that the kernel does \
-         not have"
+        "`sudo fixwire guard install --address {addr}`, or {}; or an address that the kernel does not have",
+        guard::lines(addr).map(|line| format!("`nft '{line}'`")).join(", ")
     );
     let list = format!(
         "`sudo nft list ruleset`: an output chain is to have `ip saddr {addr} tcp flags rst drop` before \
-         whatever accepts"
+         whatever accepts; `sudo fixwire guard install --address {addr}` makes one that has"
     );
     let owned = format!("the kernel has {addr}");
-    let text = match host.ask("nft", &["-j", "list", "ruleset"]) {
-        Answer::Said(text) => text,
-        Answer::NotInstalled => {
-            return subject
-                .unknown(format!("{owned}, and nft is not installed to tell rules"), add);
+    let rules = match guard::rules(host) {
+        Ok(rules) => rules,
+        Err(Untold::NotInstalled) => {
+            let why = format!("{owned}, and nft is not installed to tell rules");
+            return subject.unknown(why, format!("`apt-get install nftables`, then {add}"));
         }
-        Answer::Failed(why) => return subject.unknown(format!("{owned}; nft: {why}"), list),
-    };
-    let Ok(rules) = serde_json::from_str::<Value>(&text) else {
-        return subject.unknown(format!("{owned}, and what nft says is no JSON"), list);
+        Err(Untold::NoJson) => {
+            return subject.unknown(format!("{owned}, and what nft says is no JSON"), list);
+        }
+        Err(Untold::Failed(why)) => return subject.unknown(format!("{owned}; nft: {why}"), list),
     };
     match drops_resets(&rules, addr) {
         Verdict::Always => subject.ok(format!("{owned}, and a rule of nftables drops its RST")),
@@ -66,133 +89,6 @@ fn guarded(subject: Subject, host: &Host, addr: Ipv4Addr) -> Check {
         ),
         Verdict::Never => subject.bad(format!("{owned}, and would answer with RST"), add),
     }
-}
-
-/// Whether a rule set drops the resets that the kernel sends from an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
-    Never,
-    /// A rule drops some, or another that comes before it may let them out.
-    Perhaps,
-    Always,
-}
-
-/// By `nft -j list ruleset` (libnftables-json(5)).
-fn drops_resets(rules: &Value, addr: Ipv4Addr) -> Verdict {
-    let objects = rules["nftables"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_ip = |object: &Value| matches!(object["family"].as_str(), Some("ip" | "inet"));
-    let chains = objects.iter().map(|object| &object["chain"]).filter(|chain| {
-        is_ip(chain) && matches!(chain["hook"].as_str(), Some("output" | "postrouting"))
-    });
-    let verdicts = chains.map(|chain| {
-        let here = |rule: &&Value| {
-            ["family", "table"].iter().all(|key| rule[*key] == chain[*key])
-                && rule["chain"] == chain["name"]
-        };
-        let mut best = Verdict::Never;
-        let mut may_be_passed = false;
-        for rule in objects.iter().map(|object| &object["rule"]).filter(here) {
-            let parts = rule["expr"].as_array().map(Vec::as_slice).unwrap_or_default();
-            if parts.iter().any(|part| part.get("drop").is_some()) {
-                let verdict = dropped(parts, addr);
-                best =
-                    best.max(if may_be_passed { verdict.min(Verdict::Perhaps) } else { verdict });
-            }
-            may_be_passed |= parts.iter().any(|part| {
-                ["accept", "return", "jump", "goto", "vmap", "queue"]
-                    .iter()
-                    .any(|word| part.get(word).is_some())
-            });
-        }
-        best
-    });
-    // What one chain drops is dropped, whatever others say.
-    verdicts.max().unwrap_or(Verdict::Never)
-}
-
-/// What a rule that drops says of resets from the address.
-fn dropped(parts: &[Value], addr: Ipv4Addr) -> Verdict {
-    let mut verdict = Verdict::Always;
-    for part in parts {
-        if let Some(condition) = part.get("match") {
-            verdict = verdict.min(met(condition, addr));
-        } else if !["counter", "drop", "log"].iter().any(|word| part.get(word).is_some()) {
-            verdict = verdict.min(Verdict::Perhaps);
-        }
-    }
-    verdict
-}
-
-/// Whether a condition is met by every reset from the address, by none, or it cannot be told.
-fn met(condition: &Value, addr: Ipv4Addr) -> Verdict {
-    let (op, left, right) = (condition["op"].as_str(), &condition["left"], &condition["right"]);
-    let field = |of: &Value| {
-        let payload = &of["payload"];
-        Some((payload["protocol"].as_str()?.to_owned(), payload["field"].as_str()?.to_owned()))
-    };
-    let is_flags =
-        |of: &Value| field(of).is_some_and(|(protocol, name)| protocol == "tcp" && name == "flags");
-    let sure = |yes: bool| if yes { Verdict::Always } else { Verdict::Never };
-    match (op, field(left)) {
-        (Some("=="), Some((protocol, name))) if protocol == "ip" && name == "saddr" => {
-            covers(right, addr).map_or(Verdict::Perhaps, sure)
-        }
-        (Some("=="), Some((protocol, name))) if protocol == "ip" && name == "protocol" => {
-            sure(right == "tcp")
-        }
-        // Any of the flags that are named.
-        (Some("in"), Some(_)) if is_flags(left) => sure(names_of(right).contains(&"rst")),
-        (Some("=="), None) if left["meta"]["key"] == "l4proto" => sure(right == "tcp"),
-        // Masked: a reset in answer to a SYN has ACK too, another has not.
-        (Some("=="), None) => match left["&"].as_array().map(Vec::as_slice) {
-            Some([flags, mask]) if is_flags(flags) => {
-                let mask = names_of(mask);
-                match right.as_str() {
-                    Some("rst") if mask.contains(&"rst") && !mask.contains(&"ack") => {
-                        Verdict::Always
-                    }
-                    _ => Verdict::Perhaps,
-                }
-            }
-            _ => Verdict::Perhaps,
-        },
-        _ => Verdict::Perhaps,
-    }
-}
-
-/// The names of a value that is one, or several.
-fn names_of(value: &Value) -> Vec<&str> {
-    match value {
-        Value::String(name) => vec![name],
-        Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-        Value::Object(_) => value["|"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether an address is among those that are named; `None` where that is not understood.
-fn covers(named: &Value, addr: Ipv4Addr) -> Option<bool> {
-    if let Some(text) = named.as_str() {
-        return Some(text.parse::<Ipv4Addr>().ok()? == addr);
-    }
-    if let Some(prefix) = named.get("prefix") {
-        let network: Ipv4Addr = prefix["addr"].as_str()?.parse().ok()?;
-        let len = u32::try_from(prefix["len"].as_u64()?).ok().filter(|len| *len <= 32)?;
-        let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
-        return Some(network.to_bits() & mask == addr.to_bits() & mask);
-    }
-    let members = named["set"].as_array()?;
-    let each: Vec<Option<bool>> = members.iter().map(|member| covers(member, addr)).collect();
-    if each.contains(&Some(true)) {
-        return Some(true);
-    }
-    each.into_iter().collect::<Option<Vec<bool>>>().map(|_| false)
 }
 
 #[cfg(test)]

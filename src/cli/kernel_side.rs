@@ -1,0 +1,230 @@
+//! An engine on a port that the kernel keeps beside it: who finds neighbours, and whether the kernel would reset
+//! our connections.
+
+use fixwire::app::Application;
+use fixwire::engine::{Engine, Setup};
+use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
+use fixwire::time::Clock;
+use fixwire::wire::ethernet::Mac;
+use fixwire_hw::rtnetlink::{Heard, KernelNeighbors};
+
+use super::failure::Failure;
+
+/// Who finds the engine's neighbours, and follows them between rounds.
+pub(crate) enum Neighborhood {
+    /// The engine, by ARP of its own.
+    Own,
+    /// The kernel, beside which it runs.
+    #[cfg_attr(
+        not(feature = "dpdk"),
+        expect(dead_code, reason = "a TAP and a model have no kernel beside them")
+    )]
+    Kernel(KernelNeighbors),
+}
+
+impl Neighborhood {
+    /// An engine whose neighbours are found so.
+    pub(crate) fn engine<N: Nic, A: Application>(
+        &self,
+        nic: N,
+        plan: Plan,
+        setup: Setup,
+        app: A,
+    ) -> Result<Engine<N, A>, String> {
+        match self {
+            Neighborhood::Own => Engine::new(nic, plan, setup, app),
+            Neighborhood::Kernel(_) => Engine::beside_kernel(nic, plan, setup, app),
+        }
+    }
+
+    /// Keeps the thread that follows them off `core`.
+    pub(crate) fn keep_off(&self, core: u16) {
+        if let Neighborhood::Kernel(neighbors) = self {
+            neighbors.keep_off(core);
+        }
+    }
+
+    /// Hands on whom the engine wants to know, and what the kernel knows. To be called between rounds: nothing new
+    /// costs two loads.
+    ///
+    /// # Errors
+    /// The kernel refuses to look for a neighbour.
+    pub(crate) fn look<N: Nic, A: Application>(
+        &mut self,
+        engine: &mut Engine<N, A>,
+        clock: &impl Clock,
+    ) -> Result<(), Failure> {
+        let Neighborhood::Kernel(neighbors) = self else { return Ok(()) };
+        while let Some(addr) = engine.next_wanted_neighbor() {
+            neighbors.want(addr);
+        }
+        let mut outcome = Ok(());
+        while let Some(heard) = neighbors.next() {
+            match heard {
+                Heard::Is(addr, mac) => engine.on_neighbor(clock.now(), addr, Some(Mac(mac))),
+                Heard::Unreachable(addr) => engine.on_neighbor(clock.now(), addr, None),
+                Heard::Refused(addr, error) => {
+                    engine.on_neighbor_refused();
+                    let link = &neighbors.link().name;
+                    let what = format!("the kernel does not look for {addr} on {link}: {error}");
+                    outcome = Err(Failure::run(what, error.remedy()));
+                }
+            }
+        }
+        outcome
+    }
+}
+
+#[cfg(feature = "dpdk")]
+pub(crate) use beside::Beside;
+
+#[cfg(feature = "dpdk")]
+mod beside {
+    use std::net::Ipv4Addr;
+
+    use fixwire::offload::capability::Capability;
+    use fixwire::offload::driver::Driver;
+    use fixwire::offload::plan::Plan;
+    use fixwire::offload::profile::{Neighbors, Profile};
+    use fixwire_hw::dpdk::DpdkBackend;
+    use fixwire_hw::rtnetlink::{self, KernelNeighbors, Link, RtnetlinkError};
+
+    use super::super::doctor;
+    use super::super::failure::Failure;
+    use super::super::say;
+    use super::Neighborhood;
+
+    /// What the kernel has of a port of ours.
+    pub(crate) struct Beside {
+        driver: Driver,
+        device: String,
+        /// Its interface there, or for our VLAN there.
+        link: Option<Result<Link, RtnetlinkError>>,
+    }
+
+    impl Beside {
+        /// Looks for the kernel's interface on a port, by whose VLAN our frames go.
+        pub(crate) fn of(backend: &DpdkBackend, vlan: Option<u16>) -> Beside {
+            Beside {
+                driver: Driver::named(backend.driver()),
+                device: backend.spec().name().to_owned(),
+                link: backend.interface().map(|index| Link::of(index, vlan)),
+            }
+        }
+
+        fn link(&self) -> Option<&Link> {
+            self.link.as_ref()?.as_ref().ok()
+        }
+
+        /// The gateway by which the kernel would send to `dst` through the port, where it has such a route.
+        pub(crate) fn gateway(&self, profile: &Profile, dst: Ipv4Addr) -> Option<Ipv4Addr> {
+            let link = self.link().filter(|_| profile.neighbors != Neighbors::Own)?;
+            rtnetlink::gateway(dst, link).ok()?
+        }
+
+        /// Refuses a start after which the kernel would answer the engine's peers with RST.
+        pub(crate) fn check_guard(&self, addr: Ipv4Addr) -> Result<(), Failure> {
+            if self.link.is_none() {
+                return Ok(());
+            }
+            doctor::refuse_unguarded(&doctor::Host::this(), addr)
+        }
+
+        /// Who finds neighbours, by the profile and by what came of the plan.
+        pub(crate) fn neighborhood(
+            self,
+            profile: &Profile,
+            plan: &Plan,
+            json: bool,
+        ) -> Result<Neighborhood, Failure> {
+            let isolated = plan.uses(Capability::FlowIsolation);
+            let takes_all = self.driver.is_bifurcated() && !isolated;
+            let by_kernel = match profile.neighbors {
+                Neighbors::Own => false,
+                // The kernel is behind it, not beside us.
+                Neighbors::Kernel if self.driver.name == "net_tap" => false,
+                Neighbors::Kernel => true,
+                Neighbors::Auto => self.driver.is_bifurcated() && isolated && self.link.is_some(),
+            };
+            if !by_kernel {
+                return Ok(Neighborhood::Own);
+            }
+            let device = &self.device;
+            if takes_all {
+                let reason = &plan.row(Capability::FlowIsolation).reason;
+                return Err(Failure::Unmet(format!(
+                    "the profile has the kernel find neighbours, and {device} takes every frame of the port, the \
+                     kernel's ARP too: flow_isolation is not on ({reason}); write neighbors = \"own\" under \
+                     [network] in the profile"
+                )));
+            }
+            let link = self.link.ok_or_else(|| {
+                Failure::Input(format!(
+                    "the profile has the kernel find neighbours, and the kernel has no interface on {device}; write \
+                     neighbors = \"own\" under [network] in the profile"
+                ))
+            })?;
+            let failed = |error: RtnetlinkError| Failure::Run(error.to_string());
+            let neighbors = KernelNeighbors::follow(link.map_err(failed)?).map_err(failed)?;
+            if !json {
+                let name = &neighbors.link().name;
+                say(format_args!("neighbours: the kernel's on {name}; it answers ARP"));
+            }
+            Ok(Neighborhood::Kernel(neighbors))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::{Duration, Instant};
+
+    use fixwire::app::taker::Taker;
+    use fixwire::neighbor::Network;
+    use fixwire::offload::device::Device;
+    use fixwire::offload::profile::{Policy, Profile};
+    use fixwire::tcp::Config;
+    use fixwire_hw::clock::HostClock;
+    use fixwire_hw::rtnetlink::Link;
+
+    use super::super::session_file::SessionSettings;
+    use super::super::{bring_up, device};
+    use super::*;
+
+    #[test]
+    fn a_neighbor_that_the_kernel_does_not_look_for_ends_the_start_with_its_reason() {
+        let (ours, far) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let profile = Profile::all(Policy::Prefer);
+        let (near, _far, wire) = device::sim("connectx5", &profile);
+        let mac = Mac(near.mac());
+        let settings = [SessionSettings::default()];
+        let sessions = bring_up::session_plans(&settings, ours, far).unwrap();
+        let rules = bring_up::rules(&profile, ours, None, &sessions).unwrap();
+        let started = Device::probed(near).plan(&profile, rules).configure().unwrap().start();
+        let (nic, plan) = started.unwrap().steer().unwrap();
+        let network =
+            Network { mac, addr: ours, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
+        let setup = Setup { network, tcp: Config::default(), secret: [1; 16], sessions };
+        // No machine has so many.
+        let link = Link { index: 0x7fff_fff0, name: "none0".into() };
+        let mut neighborhood = Neighborhood::Kernel(KernelNeighbors::follow(link).unwrap());
+        let mut engine = neighborhood.engine(nic, plan, setup, Taker::new(1, 1)).unwrap();
+        let clock = HostClock::new();
+        let begun = Instant::now();
+        let failure = loop {
+            wire.set_now(clock.mono());
+            engine.poll(&clock);
+            if let Err(failure) = neighborhood.look(&mut engine, &clock) {
+                break failure.to_string();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "it waits for ever");
+        };
+        assert!(failure.contains("does not look for 10.9.0.1 on none0"), "{failure}");
+        assert!(failure.contains("ip link"), "{failure}");
+        let counted = |name| engine.counters().find(|(known, _)| *known == name).unwrap().1;
+        assert!(counted("neighbor_refused") > 0 && counted("neighbor_asked_of_kernel") > 0);
+        assert_eq!((counted("arp_requests_sent"), counted("tx_frames")), (0, 0));
+    }
+}

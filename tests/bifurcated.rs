@@ -1,0 +1,300 @@
+//! The engine beside a kernel that keeps the port: its neighbour table instead of ARP of our own, and a guard against
+//! its RST.
+//!
+//! net_af_packet on a veth stands for mlx5: the driver gets the frames, and the kernel gets them too, as it does of
+//! an isolated ConnectX those that no rule takes, and all of them while no rule is there. The peer is a kernel of
+//! another network namespace.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::inside::{Program, inside};
+use common::{has, skip};
+use serde_json::Value;
+
+const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
+const NIC: &str = "dpdk:net_af_packet0,iface=v0";
+const ORDERS: u64 = 300;
+/// More than are ever sent.
+const MANY: &str = "1000000000";
+
+/// The test's namespace is the engine's host, with `v0`; the peer's, behind `v1`, is a shell that does as told.
+struct Line {
+    peer: Program,
+    folder: tempfile::TempDir,
+}
+
+fn sh(script: &str) -> String {
+    let output = Command::new("sh").args(["-ec", script]).output().expect("sh runs");
+    assert!(output.status.success(), "{script}: {}", errors(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+impl Line {
+    /// A line to an exchange at 10.9.0.1, the kernel having `ours` on this side of it.
+    fn to_exchange(ours: &str) -> Line {
+        let mut peer = Program::start_obedient(Command::new("unshare").args(["-n", "sh"]));
+        // Its namespace is there once it answers.
+        peer.tell("echo here");
+        peer.line_where(|line| line == "here");
+        sh(&format!(
+            "ip link set lo up; ip link add v0 type veth peer name v1; ip link set v1 netns {}; \
+             ip addr add {ours} dev v0; ip link set v0 up",
+            peer.id()
+        ));
+        let mut line = Line { peer, folder: tempfile::tempdir().unwrap() };
+        line.at_peer(
+            "ip link set lo up; ip addr add 10.9.0.1/24 dev v1; ip link set v1 up; ethtool -K v1 tx off; \
+             nft 'add table inet seen; add chain inet seen input { type filter hook input priority 0; }; \
+                  add rule inet seen input tcp flags rst counter'",
+        );
+        line.peer.tell(&format!("{BIN} exchange --listen 10.9.0.1:9878 2>&1 &"));
+        line.peer.line_where(|line| line.contains("listening"));
+        line
+    }
+
+    /// What the peer's shell prints.
+    fn at_peer(&mut self, script: &str) -> String {
+        self.peer.tell(&format!("{script}; echo; echo done $?"));
+        let mut said = String::new();
+        loop {
+            let line = self.peer.line();
+            match line.strip_prefix("done ") {
+                Some(code) => {
+                    assert_eq!(code, "0", "{script}: {said}");
+                    return said;
+                }
+                None => said += &(line + "\n"),
+            }
+        }
+    }
+
+    /// How many RST have come to the peer.
+    fn resets_at_peer(&mut self) -> u64 {
+        packets(&self.at_peer("nft list table inet seen"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn session(&self) -> String {
+        let text = "[network]\naddress = \"10.9.0.2/24\"\n[[session]]\nsender_comp_id = \"FIXWIRE\"\n\
+                    target_comp_id = \"EXCHANGE\"\nsocket_connect_host = \"10.9.0.1\"\nreconnect_interval = 1\n";
+        self.write("session.toml", text)
+    }
+
+    fn command(&self, neighbors: &str, orders: &str) -> Command {
+        let profile = format!("extends = \"af_packet\"\n[network]\nneighbors = \"{neighbors}\"\n");
+        let profile = self.write(&format!("{neighbors}.toml"), &profile);
+        let mut command = Command::new(BIN);
+        command.args(["run", "--nic", NIC, "--profile", &profile, "--session", &self.session()]);
+        command.args(["--orders", orders]);
+        command
+    }
+
+    fn run(&self) -> Value {
+        let output = self.command("kernel", &ORDERS.to_string()).arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
+    fn guard(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(BIN);
+        command.arg("guard").args(words).args(["--session", &self.session()]);
+        command.output().expect("fixwire runs")
+    }
+}
+
+/// What a rule with one counter has counted.
+fn packets(listed: &str) -> u64 {
+    let (_, rest) = listed.split_once("packets ").unwrap_or_else(|| panic!("no counter: {listed}"));
+    rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
+
+fn count(report: &Value, name: &str) -> u64 {
+    report["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}: {report}"))
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Inside, where there is what these tests need.
+fn with_nft(test: &str, body: impl FnOnce()) {
+    match ["nft", "ip", "ethtool"].into_iter().find(|tool| !has(tool)) {
+        Some(missing) => skip(test, &format!("{missing} is not installed")),
+        None => inside(test, body),
+    }
+}
+
+fn assert_traded_by_the_kernel_s_table(report: &Value) {
+    assert_eq!(report["session"]["reports_received"], ORDERS, "{report}");
+    assert_eq!(report["neighbors"], "kernel");
+    assert_eq!((count(report, "arp_requests_sent"), count(report, "arp_replies_sent")), (0, 0));
+    assert_eq!(count(report, "neighbor_learned"), 1);
+    assert!(count(report, "neighbor_asked_of_kernel") > 0);
+}
+
+#[test]
+fn with_the_kernel_s_own_address_a_guard_is_asked_for_installed_and_keeps_every_rst_in() {
+    let test =
+        "with_the_kernel_s_own_address_a_guard_is_asked_for_installed_and_keeps_every_rst_in";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.2/24");
+        // Without it there is no start, and it is said what to type.
+        let output = line.command("kernel", "1").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+        let refused = errors(&output);
+        assert!(
+            refused.contains("the kernel has 10.9.0.2, and would answer with RST"),
+            "{refused}"
+        );
+        assert!(refused.contains("`sudo fixwire guard install --address 10.9.0.2`"), "{refused}");
+        assert_eq!(line.guard(&["check"]).status.code(), Some(1));
+        // It takes no more than is typed.
+        let dry = text(&line.guard(&["install", "--dry-run"]));
+        assert_eq!(sh("nft list ruleset"), "");
+        let script = line.write("guard.nft", &dry);
+        sh(&format!("nft -c -f {script}"));
+        let installed = line.guard(&["install", "--json"]);
+        assert_eq!(installed.status.code(), Some(0), "{}", errors(&installed));
+        let said: Value = serde_json::from_slice(&installed.stdout).unwrap();
+        assert_eq!(
+            (&said["action"], &said["state"]),
+            (&"installed".into(), &"ok".into()),
+            "{said}"
+        );
+        let rules = sh("nft list ruleset");
+        let again = text(&line.guard(&["install"]));
+        assert!(again.contains("nothing to do"), "{again}");
+        assert_eq!(sh("nft list ruleset"), rules);
+        assert_eq!(line.guard(&["check"]).status.code(), Some(0));
+
+        assert_traded_by_the_kernel_s_table(&line.run());
+        assert_eq!(line.resets_at_peer(), 0);
+        // The kernel did answer: by the rule alone nobody heard of it.
+        assert!(packets(&sh("nft list table inet fixwire_guard")) > ORDERS);
+
+        let removed = line.guard(&["remove"]);
+        assert_eq!(removed.status.code(), Some(0), "{}", errors(&removed));
+        assert_eq!(sh("nft list ruleset"), "");
+        assert_eq!(line.guard(&["check"]).status.code(), Some(1));
+    });
+}
+
+#[test]
+fn a_guard_that_is_taken_away_while_it_trades_lets_the_kernel_reset_the_connection() {
+    let test = "a_guard_that_is_taken_away_while_it_trades_lets_the_kernel_reset_the_connection";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.2/24");
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        let mut trading = Program::start(&mut line.command("kernel", MANY));
+        trading.line_where(|line| line.contains("logged on"));
+        assert_eq!(line.resets_at_peer(), 0);
+        assert_eq!(line.guard(&["remove"]).status.code(), Some(0));
+        trading.line_where(|line| line.contains("disconnected") || line.contains("lost"));
+        assert!(line.resets_at_peer() > 0);
+        // With it again, the session comes back.
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        trading.line_where(|line| line.contains("logged on"));
+        trading.interrupt();
+    });
+}
+
+#[test]
+fn an_address_that_the_kernel_publishes_and_does_not_have_needs_no_guard() {
+    let test = "an_address_that_the_kernel_publishes_and_does_not_have_needs_no_guard";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.3/24");
+        // As docs/production.md has it. A route elsewhere is what makes the kernel answer for an address.
+        sh("ip link add nowhere0 type veth peer name nowhere1; ip link set nowhere0 arp off up; \
+            ip route add 10.9.0.2/32 dev nowhere0; sysctl -qw net.ipv4.conf.v0.forwarding=1; \
+            ip neigh add proxy 10.9.0.2 dev v0");
+        let checked = line.guard(&["check"]);
+        assert_eq!(checked.status.code(), Some(0), "{}", errors(&checked));
+        assert_traded_by_the_kernel_s_table(&line.run());
+        assert_eq!(line.resets_at_peer(), 0);
+        // The kernel has answered for it, with the port's own hardware address.
+        let link = sh("ip -o link show v0");
+        let mac = link.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next());
+        let known = line.at_peer("ip neigh show 10.9.0.2");
+        assert!(known.contains(mac.expect("an address")), "{known}: {link}");
+    });
+}
+
+#[test]
+fn a_neighbor_that_moves_to_other_hardware_is_followed_by_what_the_kernel_is_told() {
+    let test = "a_neighbor_that_moves_to_other_hardware_is_followed_by_what_the_kernel_is_told";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.2/24");
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        line.at_peer("echo 1 > /proc/sys/net/ipv4/conf/v1/arp_notify");
+        let trading = Program::start(line.command("kernel", MANY).arg("--json"));
+        // Orders pass once the kernel has the peer, and the peer counts what comes.
+        line.at_peer(
+            "nft 'add rule inet seen input tcp dport 9878 counter'; \
+             until ! nft list table inet seen | grep -q 'dport 9878 counter packets 0'; do sleep 0.05; done",
+        );
+        line.at_peer("ip link set v1 address 02:00:00:00:99:01");
+        // It trades on: the peer counts more.
+        line.at_peer(
+            "nft 'add chain inet seen more { type filter hook input priority 1; }; \
+                  add rule inet seen more ether daddr 02:00:00:00:99:01 tcp dport 9878 counter'; \
+             until ! nft list chain inet seen more | grep -q 'packets 0'; do sleep 0.05; done",
+        );
+        trading.signal("INT");
+        let ended = trading.wait();
+        let report: Value = serde_json::from_str(&ended.rest.join("\n")).expect("a report");
+        assert_eq!(count(&report, "neighbor_changed"), 1, "{report}");
+        assert_eq!(count(&report, "arp_requests_sent"), 0);
+        assert_eq!(report["session"]["logons"], 1, "by the one connection");
+    });
+}
+
+#[test]
+fn whom_the_kernel_does_not_find_is_named_with_a_remedy() {
+    let test = "whom_the_kernel_does_not_find_is_named_with_a_remedy";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.3/24");
+        line.at_peer("ip addr flush dev v1");
+        let mut command = line.command("kernel", "1");
+        let output = command.args(["--connect-timeout", "5"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+        assert!(errors(&output).contains("no neighbour 10.9.0.1"), "{}", errors(&output));
+    });
+}
+
+#[test]
+fn a_port_without_an_interface_of_the_kernel_s_has_no_neighbors_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| -> PathBuf {
+        let path = Path::new(folder.path()).join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let profile = write("p.toml", "[network]\nneighbors = \"kernel\"\n");
+    let session = write(
+        "s.toml",
+        "[network]\naddress = \"10.9.0.2/24\"\n[[session]]\nsocket_connect_host = \"10.9.0.1\"\n",
+    );
+    let output = Command::new(BIN)
+        .args(["run", "--nic", "dpdk:net_ring0", "--profile"])
+        .arg(profile)
+        .arg("--session")
+        .arg(session)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).contains("no interface on net_ring0"), "{}", errors(&output));
+    assert!(errors(&output).contains("neighbors = \"own\""), "{}", errors(&output));
+}
