@@ -95,6 +95,27 @@ mod beside {
     use super::super::say;
     use super::Neighborhood;
 
+    /// Who finds neighbours.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Who {
+        Own,
+        Kernel,
+        /// The kernel was to, and no answer would reach it.
+        NobodyElse,
+    }
+
+    fn who(driver: &Driver, wanted: Neighbors, isolated: bool, has_link: bool) -> Who {
+        match wanted {
+            Neighbors::Own => Who::Own,
+            // The kernel is behind it, not beside us.
+            Neighbors::Kernel if driver.name == "net_tap" => Who::Own,
+            Neighbors::Kernel if driver.is_bifurcated() && !isolated => Who::NobodyElse,
+            Neighbors::Kernel => Who::Kernel,
+            Neighbors::Auto if driver.is_bifurcated() && isolated && has_link => Who::Kernel,
+            Neighbors::Auto => Who::Own,
+        }
+    }
+
     /// What the kernel has of a port of ours.
     pub(crate) struct Beside {
         driver: Driver,
@@ -139,25 +160,18 @@ mod beside {
             json: bool,
         ) -> Result<Neighborhood, Failure> {
             let isolated = plan.uses(Capability::FlowIsolation);
-            let takes_all = self.driver.is_bifurcated() && !isolated;
-            let by_kernel = match profile.neighbors {
-                Neighbors::Own => false,
-                // The kernel is behind it, not beside us.
-                Neighbors::Kernel if self.driver.name == "net_tap" => false,
-                Neighbors::Kernel => true,
-                Neighbors::Auto => self.driver.is_bifurcated() && isolated && self.link.is_some(),
-            };
-            if !by_kernel {
-                return Ok(Neighborhood::Own);
-            }
             let device = &self.device;
-            if takes_all {
-                let reason = &plan.row(Capability::FlowIsolation).reason;
-                return Err(Failure::Unmet(format!(
-                    "the profile has the kernel find neighbours, and {device} takes every frame of the port, the \
-                     kernel's ARP too: flow_isolation is not on ({reason}); write neighbors = \"own\" under \
-                     [network] in the profile"
-                )));
+            match who(&self.driver, profile.neighbors, isolated, self.link.is_some()) {
+                Who::Own => return Ok(Neighborhood::Own),
+                Who::Kernel => {}
+                Who::NobodyElse => {
+                    let reason = &plan.row(Capability::FlowIsolation).reason;
+                    return Err(Failure::Unmet(format!(
+                        "the profile has the kernel find neighbours, and {device} takes every frame of the port, \
+                         the kernel's ARP too: flow_isolation is not on ({reason}); write neighbors = \"own\" \
+                         under [network] in the profile"
+                    )));
+                }
             }
             let link = self.link.ok_or_else(|| {
                 Failure::Input(format!(
@@ -172,6 +186,32 @@ mod beside {
                 say(format_args!("neighbours: the kernel's on {name}; it answers ARP"));
             }
             Ok(Neighborhood::Kernel(neighbors))
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_kernel_finds_neighbors_where_its_arp_comes_to_it() {
+            use Neighbors::{Auto, Kernel, Own};
+            for (driver, wanted, isolated, has_link, found) in [
+                ("mlx5_pci", Auto, true, true, Who::Kernel),
+                ("mlx5_pci", Auto, false, true, Who::Own),
+                ("mlx5_pci", Auto, true, false, Who::Own),
+                ("mlx5_pci", Kernel, true, true, Who::Kernel),
+                ("mlx5_pci", Kernel, false, true, Who::NobodyElse),
+                ("mlx5_pci", Own, true, true, Who::Own),
+                // The kernel gets a copy of each frame.
+                ("net_af_packet", Kernel, false, true, Who::Kernel),
+                ("net_af_packet", Auto, false, true, Who::Own),
+                ("net_ice", Auto, true, false, Who::Own),
+                ("net_tap", Kernel, false, false, Who::Own),
+            ] {
+                let who = who(&Driver::named(driver), wanted, isolated, has_link);
+                assert_eq!(who, found, "{driver} {wanted:?} isolated {isolated}, link {has_link}");
+            }
         }
     }
 }
