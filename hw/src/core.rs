@@ -1,14 +1,55 @@
 //! Which processor core a thread runs on.
 
 use std::fmt::Write;
+use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::core_list::CoreList;
 use crate::sys;
 
 /// The cores that the calling thread may run on, in order; empty where the kernel does not say.
 pub fn allowed_cores() -> Vec<u16> {
     sys::affinity().map(|mask| cores_of(&mask)).unwrap_or_default()
+}
+
+/// The cores that may poll where nobody names one, the best first: the last isolated one, then the last that the
+/// process may use. None where it may use one alone.
+///
+/// An isolated core is in no process's affinity until it is asked for, so that one counts which the process was not
+/// kept off: it may use it, or it may use every core that is online and not isolated, as whoever was given no
+/// affinity of his own.
+pub fn auto_cores(allowed: &[u16], online: &CoreList, isolated: &CoreList) -> Vec<u16> {
+    let reached = reachable_cores(allowed, online, isolated);
+    if reached.len() < 2 {
+        return Vec::new();
+    }
+    let best = reached.iter().rev().find(|core| isolated.contains(**core));
+    let mut cores: Vec<u16> = best.copied().into_iter().collect();
+    let last = allowed.last().filter(|last| allowed.len() > 1 && !cores.contains(last));
+    cores.extend(last);
+    cores
+}
+
+/// The cores that a process with that affinity may use, or ask for, in order.
+pub fn reachable_cores(allowed: &[u16], online: &CoreList, isolated: &CoreList) -> Vec<u16> {
+    let (asked_for, usual): (Vec<u16>, Vec<u16>) =
+        online.cores().into_iter().partition(|core| isolated.contains(*core));
+    let mut reached = allowed.to_vec();
+    if allowed == usual && !usual.is_empty() {
+        reached.extend(asked_for);
+        reached.sort_unstable();
+    }
+    reached
+}
+
+/// Which cores are online, and which of all are isolated, as this kernel says; none where it does not.
+pub fn online_and_isolated() -> (CoreList, CoreList) {
+    let list = |what| {
+        let text = fs::read_to_string(format!("/sys/devices/system/cpu/{what}")).ok();
+        text.and_then(|text| CoreList::parse(&text)).unwrap_or_default()
+    };
+    (list("online"), list("isolated"))
 }
 
 /// Keeps the calling thread on `core`, and every thread that it starts from then on.
@@ -17,11 +58,13 @@ pub fn allowed_cores() -> Vec<u16> {
 /// refused.
 ///
 /// # Errors
-/// `core` is not among [`allowed_cores`], or the kernel refuses; the sentence says which.
+/// `core` is not among [`allowed_cores`], nor an isolated one that may be asked for, or the kernel refuses; the
+/// sentence says which.
 pub fn pin(core: u16) -> io::Result<()> {
     let mut mask = sys::affinity()?;
     let allowed = cores_of(&mask);
-    if !allowed.contains(&core) {
+    let (online, isolated) = online_and_isolated();
+    if !reachable_cores(&allowed, &online, &isolated).contains(&core) {
         let sentence = format!(
             "core {core} is not among the cores that this process may use ({}): name one of them, \
              or widen its CPU affinity (taskset, cpuset)",
@@ -158,6 +201,33 @@ mod tests {
             "{sentence}"
         );
         assert_eq!(allowed_cores(), before);
+    }
+
+    #[test]
+    fn where_nobody_names_a_core_it_is_the_last_isolated_one_that_nobody_was_kept_off() {
+        for (allowed, online, isolated, cores) in [
+            // Nothing is isolated: the last that may be used, if there is another.
+            (&[0, 1, 5][..], "0-7", "", vec![5]),
+            (&[2], "0-7", "", vec![]),
+            (&[], "0-7", "", vec![]),
+            // Started without an affinity of its own, it asks for an isolated one.
+            (&[0, 1, 2, 3], "0-7", "4-7", vec![7, 3]),
+            (&[0], "0-1", "1", vec![1]),
+            // One that is isolated and not online is none.
+            (&[0, 1, 2, 3], "0-3", "4-7", vec![3]),
+            (&[0, 1, 2, 3, 4], "0-4,6", "6-7", vec![6, 4]),
+            // Kept to some by taskset, it stays there; with an isolated one among them, on that.
+            (&[0, 1], "0-7", "4-7", vec![1]),
+            (&[0, 6], "0-7", "4-7", vec![6]),
+            (&[0, 3, 6], "0-7", "1,3", vec![3, 6]),
+            (&[6], "0-7", "4-7", vec![]),
+            // Where the kernel says nothing.
+            (&[0, 1], "", "", vec![1]),
+        ] {
+            let list = |text| CoreList::parse(text).unwrap();
+            let found = auto_cores(allowed, &list(online), &list(isolated));
+            assert_eq!(found, cores, "{allowed:?} of {online}, isolated {isolated}");
+        }
     }
 
     #[test]

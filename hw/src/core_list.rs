@@ -2,8 +2,8 @@
 //! (Documentation/admin-guide/kernel-parameters.rst, "cpu lists").
 
 /// A list of cores: `0-3,5`, `0-15:2/4` (the first two of each four), `all`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CoreList(Vec<Span>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CoreList(Vec<Span>);
 
 /// The first `used` of each `group` cores from `first` to `last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ struct Span {
 impl CoreList {
     /// Reads a list; an empty one, which some kernels write as `(null)`, names no core. `None` for what is
     /// no list.
-    pub(crate) fn parse(text: &str) -> Option<CoreList> {
+    pub fn parse(text: &str) -> Option<CoreList> {
         match text.trim() {
             "" | "(null)" => Some(CoreList(Vec::new())),
             "all" => Span::whole(0, u16::MAX).map(|span| CoreList(vec![span])),
@@ -25,16 +25,18 @@ impl CoreList {
         }
     }
 
-    pub(crate) fn contains(&self, core: u16) -> bool {
+    /// Whether it names `core`.
+    pub fn contains(&self, core: u16) -> bool {
         self.0.iter().any(|span| span.contains(core))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether it names none.
+    pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The cores, in order, each once.
-    pub(crate) fn cores(&self) -> Vec<u16> {
+    pub fn cores(&self) -> Vec<u16> {
         (0..=u16::MAX).filter(|core| self.contains(*core)).collect()
     }
 }

@@ -31,6 +31,7 @@ pub mod clock;
 pub mod clock_route;
 pub mod clock_service;
 pub mod core;
+pub mod core_list;
 #[cfg(feature = "dpdk")]
 pub mod dpdk;
 #[cfg(test)]

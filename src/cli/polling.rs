@@ -10,6 +10,7 @@ use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::time::Clock;
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::core;
 
 use super::bring_up;
 use super::clocks::Looks;
@@ -146,19 +147,23 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
 /// Puts the polling thread where the profile says, and says where that is. Threads that were started before are
 /// told to keep off that core.
 pub(crate) fn pin(profile: &Profile, keep_off: impl Fn(u16)) -> Result<Option<u16>, Failure> {
-    let allowed = fixwire_hw::core::allowed_cores();
-    let core = match profile.core {
+    let pinned = match profile.core {
         Core::Any => None,
-        Core::Number(core) => Some(core),
-        Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
-    };
-    let Some(core) = core else { return Ok(None) };
-    match fixwire_hw::core::pin(core) {
-        Ok(()) => {
-            keep_off(core);
-            Ok(Some(core))
+        Core::Number(core) => {
+            core::pin(core).map_err(|error| {
+                Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile")
+            })?;
+            Some(core)
         }
-        Err(_) if profile.core == Core::Auto => Ok(None),
-        Err(error) => Err(Failure::run(error, "write `core = \"auto\"` or \"any\" in the profile")),
+        Core::Auto => {
+            let (online, isolated) = core::online_and_isolated();
+            // A cpuset may forbid what the affinity does not.
+            let cores = core::auto_cores(&core::allowed_cores(), &online, &isolated);
+            cores.into_iter().find(|core| core::pin(*core).is_ok())
+        }
+    };
+    if let Some(core) = pinned {
+        keep_off(core);
     }
+    Ok(pinned)
 }

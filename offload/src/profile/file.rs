@@ -116,7 +116,7 @@ pub(super) struct Buffers {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Engine {
-    /// which core polls: a number, "auto" (the last that this process may use), "any" (not pinned)
+    /// which core polls: a number, "auto" (the last isolated one, else the last that this process may use), "any" (not pinned)
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(schema_with = "super::schema::auto_any_or_number"))]
     pub(super) core: Option<Core>,

@@ -77,7 +77,8 @@ pub enum Idle {
 /// Which core polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Core {
-    /// The last core that this process may use, if it may use more than one.
+    /// The last isolated core that this process was not kept off, else the last that it may use, if it may use more
+    /// than one.
     Auto,
     /// Whichever the scheduler gives.
     Any,

@@ -1,12 +1,12 @@
 //! The polling core: whether it is ours alone, awake and at full speed.
 
 use fixwire::offload::profile::Core;
-use fixwire_hw::core::ranges;
+use fixwire_hw::core::{ranges, reachable_cores};
 
 use super::check::{Check, Subject};
-use super::core_list::CoreList;
 use super::host::Host;
 use super::{Asked, irqs};
+use fixwire_hw::core_list::CoreList;
 
 const AREA: &str = "polling core";
 const CORE: Subject = Subject::required(AREA, "core");
@@ -16,6 +16,7 @@ const RCU_NOCBS: Subject = Subject::advised(AREA, "rcu_nocbs");
 const C_STATES: Subject = Subject::advised(AREA, "C-states");
 const GOVERNOR: Subject = Subject::advised(AREA, "frequency governor");
 const SMT: Subject = Subject::advised(AREA, "SMT siblings");
+const IRQBALANCE: Subject = Subject::advised(AREA, "irqbalance");
 const RT_THROTTLING: Subject = Subject::advised(AREA, "RT throttling");
 
 /// What leaving a state may take, in microseconds. C1 takes one or two.
@@ -41,8 +42,28 @@ pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
         Some(core) => check(host, core, asked),
         None => subject.unknown("which core polls is not settled", NAME_A_CORE),
     }));
+    checks.push(irqbalance(host));
     checks.push(rt_throttling(host));
     checks
+}
+
+/// It moves interrupts wherever there is room, and back to where they were moved from.
+fn irqbalance(host: &Host) -> Check {
+    const STOP: &str = "`systemctl disable --now irqbalance`";
+    let is_process = |name: &&String| name.bytes().all(|byte| byte.is_ascii_digit());
+    match host.names("proc") {
+        Ok(names) => {
+            let mut processes = names.iter().filter(is_process);
+            let runs = |process: &&String| {
+                host.text(&format!("proc/{process}/comm")).is_ok_and(|name| name == "irqbalance")
+            };
+            match processes.find(runs) {
+                Some(process) => IRQBALANCE.warn(format!("it runs as process {process}"), STOP),
+                None => IRQBALANCE.ok("it does not run"),
+            }
+        }
+        Err(untold) => IRQBALANCE.unknown(untold, STOP),
+    }
 }
 
 fn polling_core(host: &Host, asked: &Asked) -> Check {
@@ -59,14 +80,20 @@ fn polling_core(host: &Host, asked: &Asked) -> Check {
         };
     };
     if !asked.allowed.contains(&core) {
-        let online = host.text("sys/devices/system/cpu/online");
-        let online = online.ok().and_then(|list| CoreList::parse(&list));
+        let list = |what| {
+            let text = host.text(&format!("sys/devices/system/cpu/{what}")).ok();
+            text.and_then(|text| CoreList::parse(&text))
+        };
+        let (online, isolated) = (list("online"), list("isolated").unwrap_or_default());
         // Isolated cores are in nobody's affinity until they are asked for.
         return match online {
             Some(online) if !online.contains(core) => CORE.bad(
                 format!("core {core} is not online"),
                 format!("`echo 1 > /sys/devices/system/cpu/cpu{core}/online`, or name another in the profile"),
             ),
+            Some(online) if reachable_cores(&asked.allowed, &online, &isolated).contains(&core) => {
+                CORE.ok(format!("core {core}, isolated, which is asked for beside {allowed}"))
+            }
             _ => CORE.bad(
                 format!("core {core} is not among those that this process may use ({allowed})"),
                 format!("`taskset -c {},{core} fixwire ...`; systemd: CPUAffinity=", asked.other_core(core)),
@@ -96,7 +123,7 @@ fn isolcpus(host: &Host, core: u16, asked: &Asked) -> Check {
     match CoreList::parse(&text) {
         None => ISOLCPUS.unknown(format!("{text:?} is no list of cores"), boot(core)),
         Some(list) if list.contains(core) => ISOLCPUS.ok(format!("isolated: {}", listed(&list))),
-        // The process was started where all are: `auto` cannot find the isolated ones.
+        // The process was kept to others, or the profile names another.
         Some(list) if !list.is_empty() => {
             let isolated = list.cores();
             let last = isolated.last().copied().unwrap_or(core);

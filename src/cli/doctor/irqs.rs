@@ -2,9 +2,9 @@
 
 use super::Asked;
 use super::check::{Check, Subject};
-use super::core_list::CoreList;
 use super::host::{Host, Untold};
 use super::pci::PciAddress;
+use fixwire_hw::core_list::CoreList;
 
 pub(crate) const AFFINITY: Subject = Subject::advised("polling core", "IRQ affinity");
 const NIC_AFFINITY: Subject = Subject::advised("NIC", "NIC's IRQ affinity");

@@ -2,16 +2,17 @@
 
 mod check;
 mod clocks;
-mod core_list;
 mod cores;
 mod firmware;
 mod host;
+mod interface;
 mod irqs;
 #[cfg(test)]
 mod made_host;
 mod memory;
 mod nic;
 mod pci;
+mod process;
 mod program;
 mod report;
 mod rst_guard;
@@ -21,7 +22,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fixwire::offload::profile::{Core, Profile};
-use fixwire_hw::core::{allowed_cores, ranges};
+use fixwire_hw::core::{self, allowed_cores, ranges};
+use fixwire_hw::core_list::CoreList;
 
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
@@ -29,7 +31,6 @@ use super::session_file::{Purpose, SessionFile};
 use super::{profile, say};
 use check::Check;
 pub(crate) use check::State;
-use core_list::CoreList;
 pub(crate) use host::Host;
 use nic::Kind;
 use pci::PciAddress;
@@ -39,19 +40,21 @@ pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
 /// Look at the host as a latency engineer would, and say how to mend each thing that is found.
 ///
 /// Memory (hugepages, hugetlbfs, transparent hugepages, swap), the polling core (isolcpus, nohz_full,
-/// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, RT throttling), clocks, and whether the
-/// kernel would answer the engine's peers with RST. With --nic that NIC too: driver binding, IOMMU, NUMA
-/// distance, PCIe link, ring sizes, IRQ affinity and mlx5 firmware settings. Nothing is changed or set;
-/// `mlxconfig`, `nft` and `ethtool` are asked where they are installed. As root more can be told.
+/// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, irqbalance, RT throttling), clocks, the
+/// memory that the process may lock, and whether the kernel would answer the engine's peers with RST. With --nic that
+/// NIC too: driver binding, IOMMU, NUMA distance, PCIe link, ring sizes, IRQ affinity, of mlx5 its libraries, the
+/// kernel's interface (link, MTU, pause frames, queues), capabilities and firmware settings. Nothing is changed or set;
+/// `mlxconfig`, `nft`, `ethtool`, `ldconfig` and `systemctl` are asked where they are installed. As root more can be
+/// told.
 ///
 /// Start it as a run would be started, by the same `taskset`: which core polls follows from the profile and the
 /// cores that the process may use.
 ///
 /// Each check is ok, warn, fail or unknown (it cannot be told here; the row says why). Required, so that exit code
 /// 1 follows when it fails: a core that the profile names can be used; and of a NIC that was asked for that it is
-/// there, bound to a driver that works with ours, with verbs for mlx5 or an IOMMU for others, that there are
-/// hugepages, and that the kernel does not answer for the engine beside mlx5. Everything else is advised: it costs
-/// time, not the run, and is warned of.
+/// there, bound to a driver that works with ours, with verbs, libraries, a link and capabilities for mlx5 or an IOMMU
+/// for others, that there are hugepages and memory may be locked, and that the kernel does not answer for the engine
+/// beside mlx5. Everything else is advised: it costs time, not the run, and is warned of.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The NIC to look at besides, by its PCI address: 0000:3b:00.0, or short, 3b:00.0.
@@ -103,7 +106,7 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
     let allowed = allowed_cores();
     let asked = Asked {
-        core: polling_core(&profile, &allowed),
+        core: polling_core(&host, &profile, &allowed),
         profile,
         allowed,
         nic: args.nic,
@@ -127,11 +130,17 @@ fn default_profile(host: &Host, nic: Option<PciAddress>) -> &'static str {
 }
 
 /// As a run would choose it.
-fn polling_core(profile: &Profile, allowed: &[u16]) -> Option<u16> {
+fn polling_core(host: &Host, profile: &Profile, allowed: &[u16]) -> Option<u16> {
+    let list = |what| {
+        let text = host.text(&format!("sys/devices/system/cpu/{what}")).ok();
+        text.and_then(|text| CoreList::parse(&text)).unwrap_or_default()
+    };
     match profile.core {
         Core::Any => None,
         Core::Number(core) => Some(core),
-        Core::Auto => allowed.last().copied().filter(|_| allowed.len() > 1),
+        Core::Auto => {
+            core::auto_cores(allowed, &list("online"), &list("isolated")).first().copied()
+        }
     }
 }
 
@@ -140,6 +149,7 @@ fn examine(host: &Host, asked: &Asked) -> Vec<Check> {
     checks.extend(cores::checks(host, asked));
     checks.extend(clocks::checks(host, asked));
     checks.extend(nic::checks(host, asked));
-    checks.push(rst_guard::check(host, asked));
+    checks.extend(process::checks(host, asked));
+    checks.extend(rst_guard::checks(host, asked));
     checks
 }

@@ -3,20 +3,22 @@
 use fixwire::offload::profile::Queues;
 
 use super::check::{Check, Subject};
-use super::core_list::CoreList;
 use super::host::Host;
 use super::pci::PciAddress;
 use super::program::Answer;
-use super::{Asked, firmware, irqs};
+use super::{Asked, firmware, interface, irqs};
+use fixwire_hw::core_list::CoreList;
 
 const AREA: &str = "NIC";
 const PRESENT: Subject = Subject::required(AREA, "present");
 const DRIVER: Subject = Subject::required(AREA, "driver binding");
 const VERBS: Subject = Subject::required(AREA, "verbs device");
+const LIBRARIES: Subject = Subject::required(AREA, "mlx5 libraries");
 const IOMMU: Subject = Subject::advised(AREA, "IOMMU");
 const NUMA: Subject = Subject::advised(AREA, "NUMA distance");
 const WIDTH: Subject = Subject::advised(AREA, "PCIe link width");
 const SPEED: Subject = Subject::advised(AREA, "PCIe link speed");
+const ASPM: Subject = Subject::advised(AREA, "PCIe ASPM");
 const RINGS: Subject = Subject::advised(AREA, "ring sizes");
 
 /// PCI vendor of Mellanox, now NVIDIA.
@@ -35,7 +37,7 @@ pub(crate) enum Kind {
     Owned,
 }
 
-fn folder(nic: PciAddress) -> String {
+pub(crate) fn folder(nic: PciAddress) -> String {
     format!("sys/bus/pci/devices/{nic}")
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn node(host: &Host, nic: PciAddress) -> Option<u16> {
 }
 
 /// The name that the kernel has for its interface.
-fn interface(host: &Host, nic: PciAddress) -> Option<String> {
+pub(crate) fn interface_name(host: &Host, nic: PciAddress) -> Option<String> {
     host.names(&format!("{}/net", folder(nic))).ok()?.into_iter().next()
 }
 
@@ -65,14 +67,17 @@ pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
     checks.push(driver(host, nic, kind));
     if kind == Kind::Bifurcated {
         checks.push(verbs(host, nic));
+        checks.push(libraries(host));
     }
     checks.push(iommu(host, nic, kind));
     checks.push(numa(host, nic, asked.core));
     checks.push(link(host, nic, WIDTH, "width", "lanes"));
     checks.push(link(host, nic, SPEED, "speed", ""));
+    checks.push(aspm(host, nic));
     checks.push(rings(host, nic, &asked.profile.queues));
     checks.push(irqs::of_nic(host, nic, asked));
     if kind == Kind::Bifurcated {
+        checks.extend(interface::checks(host, nic));
         checks.extend(firmware::checks(host, nic, &asked.profile));
     }
     checks
@@ -105,7 +110,7 @@ fn driver(host: &Host, nic: PciAddress, kind: Kind) -> Check {
              /sys/bus/pci/drivers_probe`; mlx5 works beside the kernel's driver and never by vfio-pci"
         ),
         Kind::Owned => {
-            let goes = interface(host, nic).map_or(String::new(), |name| {
+            let goes = interface_name(host, nic).map_or(String::new(), |name| {
                 format!("; {name} goes with it: do not log in by that one")
             });
             format!("`modprobe vfio-pci && dpdk-devbind.py --bind=vfio-pci {nic}`{goes}")
@@ -137,6 +142,26 @@ fn verbs(host: &Host, nic: PciAddress) -> Check {
         Ok(_) => VERBS.bad("none", LOAD),
         Err(untold) if untold.is_absent() => VERBS.bad("none", LOAD),
         Err(untold) => VERBS.unknown(untold, LOAD),
+    }
+}
+
+/// What DPDK's mlx5 is and needs: its driver, and rdma-core's two libraries.
+fn libraries(host: &Host) -> Check {
+    const INSTALL: &str = "`apt-get install rdma-core libibverbs1 ibverbs-providers dpdk`";
+    let text = match host.ask("ldconfig", &["-p"]) {
+        Answer::Said(text) => text,
+        Answer::NotInstalled => {
+            return LIBRARIES.unknown("ldconfig is not installed to list them", INSTALL);
+        }
+        Answer::Failed(why) => return LIBRARIES.unknown(format!("ldconfig: {why}"), INSTALL),
+    };
+    let listed = |name: &str| text.lines().any(|line| line.trim_start().starts_with(name));
+    let wanted = ["libibverbs.so.1", "libmlx5.so.1", "librte_net_mlx5.so"];
+    let missing: Vec<&str> = wanted.into_iter().filter(|name| !listed(name)).collect();
+    if missing.is_empty() {
+        LIBRARIES.ok(wanted.join(", "))
+    } else {
+        LIBRARIES.bad(format!("not among the loader's: {}", missing.join(", ")), INSTALL)
     }
 }
 
@@ -261,13 +286,33 @@ fn link(host: &Host, nic: PciAddress, subject: Subject, what: &str, unit: &str) 
     }
 }
 
+/// A link that sleeps when nothing comes is awake some microseconds after the first frame (sysfs-bus-pci, `link`).
+fn aspm(host: &Host, nic: PciAddress) -> Check {
+    const OFF: &str = "boot with pcie_aspm.policy=performance; BIOS: ASPM disabled";
+    let folder = format!("{}/link", folder(nic));
+    let names = match host.names(&folder) {
+        Ok(names) => names,
+        Err(untold) if untold.is_absent() => {
+            return ASPM.ok("the kernel lets no state of this link be chosen");
+        }
+        Err(untold) => return ASPM.unknown(untold, OFF),
+    };
+    let is_on = |name: &&String| host.text(&format!("{folder}/{name}")).is_ok_and(|on| on == "1");
+    let on: Vec<&str> = names.iter().filter(is_on).map(String::as_str).collect();
+    if on.is_empty() {
+        ASPM.ok("no state in which the link sleeps")
+    } else {
+        ASPM.warn(format!("the link may sleep: {}", on.join(", ")), OFF)
+    }
+}
+
 /// The descriptors that the profile asks for, against what the NIC's rings hold.
 fn rings(host: &Host, nic: PciAddress, queues: &Queues) -> Check {
     let wanted = format!(
         "the profile asks for {} to receive, {} to send",
         queues.rx_descriptors, queues.tx_descriptors
     );
-    let Some(name) = interface(host, nic) else {
+    let Some(name) = interface_name(host, nic) else {
         return RINGS.unknown(
             format!("{wanted}; the kernel has no interface to ask by"),
             format!("`dpdk-testpmd -a {nic} -- -i`, then `show port info 0`"),

@@ -12,12 +12,45 @@ use super::super::guard::ruleset::{Verdict, drops_resets};
 use super::super::guard::{self, Untold};
 use super::Asked;
 use super::check::{Check, State, Subject};
-use super::host::Host;
+use super::host::{self, Host};
 use super::nic::{self, Kind};
+use super::program::Answer;
 
 const GUARD: Subject = Subject::advised("network", "RST guard");
 
-pub(crate) fn check(host: &Host, asked: &Asked) -> Check {
+const AT_BOOT: Subject = Subject::advised("network", "RST guard at boot");
+
+/// The unit of docs/production.md.
+const UNIT: &str = "fixwire-guard.service";
+
+pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
+    let mut checks = vec![check(host, asked)];
+    let kind = asked.nic.and_then(|nic| nic::kind(host, nic));
+    if let (Some(Kind::Bifurcated), Some(addr)) = (kind, asked.engine)
+        && has(host, addr) == Ok(true)
+    {
+        checks.push(at_boot(host));
+    }
+    checks
+}
+
+/// Whether the kernel has an address.
+fn has(host: &Host, addr: Ipv4Addr) -> Result<bool, host::Untold> {
+    host.text("proc/net/fib_trie").map(|routes| lists_as_local(&routes, addr))
+}
+
+/// Rules of nftables are gone with the next boot.
+fn at_boot(host: &Host) -> Check {
+    const ENABLE: &str = "`systemctl enable --now fixwire-guard`, with the unit of docs/production.md; or keep the \
+                          rules of `fixwire guard install --dry-run` where this host keeps its own";
+    match host.ask("systemctl", &["is-enabled", UNIT]) {
+        Answer::Said(state) => AT_BOOT.ok(format!("{UNIT} is {}", state.trim())),
+        Answer::NotInstalled => AT_BOOT.unknown("systemctl is not installed to tell", ENABLE),
+        Answer::Failed(why) => AT_BOOT.warn(format!("{UNIT}: {why}"), ENABLE),
+    }
+}
+
+fn check(host: &Host, asked: &Asked) -> Check {
     const NAME: &str = "--session FILE, whose [network] has `address`";
     let kind = asked.nic.and_then(|nic| nic::kind(host, nic));
     if kind == Some(Kind::Owned) {
@@ -32,12 +65,12 @@ pub(crate) fn check(host: &Host, asked: &Asked) -> Check {
 
 /// The check for an address of the engine's.
 pub(crate) fn of_address(host: &Host, subject: Subject, addr: Ipv4Addr) -> Check {
-    match host.text("proc/net/fib_trie") {
+    match has(host, addr) {
         Err(untold) => subject.unknown(untold, "`ip -4 address show`"),
-        Ok(routes) if !lists_as_local(&routes, addr) => {
+        Ok(false) => {
             subject.ok(format!("the kernel does not have {addr}, and answers nothing for it"))
         }
-        Ok(_) => guarded(subject, host, addr),
+        Ok(true) => guarded(subject, host, addr),
     }
 }
 

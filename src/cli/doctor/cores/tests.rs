@@ -22,7 +22,21 @@ fn the_core_is_the_profile_s_or_the_last_that_may_be_used() {
         (Core::Any, &[0, 1], None),
         (Core::Number(9), &[0, 1], Some(9)),
     ] {
-        assert_eq!(chosen(&profile(core), allowed), settled, "{core:?} of {allowed:?}");
+        let host = MadeHost::new();
+        let found = chosen(&host.host(), &profile(core), allowed);
+        assert_eq!(found, settled, "{core:?} of {allowed:?}");
+    }
+    let isolating = MadeHost::new()
+        .file(&format!("{CPU}/online"), "0-7\n")
+        .file(&format!("{CPU}/isolated"), "6-7\n");
+    for (core, allowed, settled) in [
+        (Core::Auto, &[0, 1, 2, 3, 4, 5][..], Some(7)),
+        (Core::Auto, &[0, 6], Some(6)),
+        (Core::Auto, &[0, 1], Some(1)),
+        (Core::Number(3), &[0, 1], Some(3)),
+    ] {
+        let found = chosen(&isolating.host(), &profile(core), allowed);
+        assert_eq!(found, settled, "{core:?} of {allowed:?}");
     }
 }
 
@@ -46,6 +60,13 @@ fn a_core_that_may_not_be_used_fails_with_the_way_to_it() {
     ] {
         assert_state(&polling_core(&online.host(), &of), state, says);
     }
+    // An isolated core is asked for by whoever was kept to no others.
+    let isolating = MadeHost::new()
+        .file(&format!("{CPU}/online"), "0-3\n")
+        .file(&format!("{CPU}/isolated"), "2-3\n");
+    assert_state(&polling_core(&isolating.host(), &on(3, &[0, 1])), Ok, "core 3, isolated");
+    assert_state(&polling_core(&isolating.host(), &on(2, &[0, 1])), Ok, "core 2, isolated");
+    assert_state(&polling_core(&isolating.host(), &on(3, &[0])), Fail, "taskset -c 0,3");
     // Where the kernel does not say what is online, the process's own list counts.
     assert_state(&polling_core(&MadeHost::new().host(), &on(9, &[0])), Fail, "taskset -c 0,9");
 }
@@ -59,7 +80,7 @@ fn without_a_core_what_would_be_asked_of_it_is_unknown() {
     for name in names.into_iter().chain(["IRQ affinity"]) {
         assert_state(of(&checks, name), Unknown, "core = N");
     }
-    assert_eq!(checks.len(), 9);
+    assert_eq!(checks.len(), 10);
 }
 
 #[test]
@@ -180,4 +201,13 @@ fn throttling_is_told_in_its_own_units() {
             .file("proc/sys/kernel/sched_rt_period_us", "1000000\n");
         assert_state(&rt_throttling(&made.host()), state, says);
     }
+}
+
+#[test]
+fn who_moves_interrupts_is_named() {
+    let made =
+        |name| MadeHost::new().file("proc/self/comm", "irqbalance\n").file("proc/412/comm", name);
+    assert_state(&irqbalance(&made("irqbalance\n").host()), Warn, "process 412");
+    assert_state(&irqbalance(&made("irqbalanced\n").host()), Ok, "does not run");
+    assert_state(&irqbalance(&MadeHost::new().host()), Unknown, "disable --now irqbalance");
 }

@@ -78,6 +78,7 @@ fn mlx5_needs_verbs_and_others_are_not_asked_for_them() {
         .iter()
         .map(|check| check.subject.name)
         .collect();
+    assert!(!names.contains(&"mlx5 libraries") && !names.contains(&"pause frames"), "{names:?}");
     assert!(!names.contains(&"verbs device") && !names.contains(&"CQE_COMPRESSION"), "{names:?}");
 }
 
@@ -194,4 +195,39 @@ fn rings_are_held_against_the_profile_by_what_ethtool_says() {
     ] {
         assert_state(&checked(&made, "ring sizes"), state, says);
     }
+}
+
+#[test]
+fn a_library_that_the_loader_does_not_know_fails_by_its_name() {
+    let known = "\tlibrte_net_mlx5.so.23 (libc6,x86-64) => /lib/librte_net_mlx5.so.23\n\
+                 \tlibmlx5.so.1 (libc6,x86-64) => /lib/libmlx5.so.1\n\
+                 \tlibibverbs.so.1 (libc6,x86-64) => /lib/libibverbs.so.1\n";
+    let without = |name| {
+        let lines = known.lines().filter(|line| !line.trim_start().starts_with(name));
+        Answer::Said(lines.collect::<Vec<_>>().join("\n"))
+    };
+    for (answer, state, says) in [
+        (Answer::Said(known.into()), Ok, "libmlx5.so.1"),
+        (without("libmlx5"), Fail, "the loader's: libmlx5.so.1"),
+        (without("libibverbs"), Fail, "apt-get install rdma-core"),
+        (without("librte_net_mlx5"), Fail, "librte_net_mlx5.so"),
+        (Answer::NotInstalled, Unknown, "ldconfig is not installed"),
+        (Answer::Failed("no cache".into()), Unknown, "no cache"),
+    ] {
+        let made = card(MELLANOX).program("ldconfig", answer);
+        assert_state(&checked(&made, "mlx5 libraries"), state, says);
+    }
+}
+
+#[test]
+fn a_link_that_may_sleep_is_warned_of_by_its_states() {
+    let states = |l0s: &str, l1: &str| {
+        let made = card(MELLANOX).file(&format!("{NIC}/link/l0s_aspm"), l0s);
+        made.file(&format!("{NIC}/link/l1_aspm"), l1)
+    };
+    assert_state(&checked(&states("0\n", "0\n"), "PCIe ASPM"), Ok, "no state");
+    assert_state(&checked(&states("0\n", "1\n"), "PCIe ASPM"), Warn, "may sleep: l1_aspm");
+    assert_state(&checked(&card(MELLANOX), "PCIe ASPM"), Ok, "lets no state");
+    let odd = card(MELLANOX).file(&format!("{NIC}/link"), "");
+    assert_state(&checked(&odd, "PCIe ASPM"), Ok, "lets no state");
 }

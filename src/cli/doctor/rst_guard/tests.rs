@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::super::super::guard::ruleset::tests::{drop, from, resets, ruleset};
 use super::super::check::State::{Fail, Ok, Unknown, Warn};
-use super::super::made_host::{MadeHost, asked, assert_state};
+use super::super::made_host::{MadeHost, asked, assert_state, of};
 use super::super::program::Answer;
 use super::*;
 
@@ -57,4 +57,21 @@ fn a_nic_of_ours_alone_needs_no_guard_and_no_address_is_unknown() {
     assert_state(&check(&made.host(), &asked), Unknown, "/proc/net/fib_trie");
     let unsaid = Asked { engine: None, ..asked };
     assert_state(&check(&made.host(), &unsaid), Unknown, "--session FILE");
+}
+
+#[test]
+fn a_guard_of_the_kernel_s_address_is_to_come_back_with_the_next_boot() {
+    let at_boot = |routes, answer| {
+        let (made, asked) = of_vendor("0x15b3\n");
+        let made = made.file("proc/net/fib_trie", routes).program("systemctl", answer);
+        checks(&made.host(), &asked)
+    };
+    for (answer, state, says) in [
+        (Answer::Said("enabled\n".into()), Ok, "fixwire-guard.service is enabled"),
+        (Answer::Failed("disabled".into()), Warn, "systemctl enable --now fixwire-guard"),
+        (Answer::NotInstalled, Unknown, "systemctl is not installed"),
+    ] {
+        assert_state(of(&at_boot(OWNED, answer), "RST guard at boot"), state, says);
+    }
+    assert_eq!(at_boot(NOT_OWNED, Answer::NotInstalled).len(), 1, "there is nothing to guard");
 }
