@@ -275,6 +275,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_the_table_tells_unasked_reaches_whoever_follows_that_neighbor() {
+        let (tells, mut heard) = RingBuffer::new(WAITING_MAX);
+        let addr = Ipv4Addr::new(192, 0, 2, 1);
+        let socket = Socket::open().unwrap();
+        let mut follower =
+            Follower { index: 7, socket, followed: vec![addr], asked: Vec::new(), tells };
+        let mac = [2, 0, 0, 0, 0, 1];
+        for (index, of, known, expected) in [
+            (7, addr, Known::Sure(mac), Some(Heard::Is(addr, mac))),
+            (7, addr, Known::Stale(mac), Some(Heard::Is(addr, mac))),
+            (7, addr, Known::Failed, Some(Heard::Unreachable(addr))),
+            (7, addr, Known::Asked, None),
+            (7, addr, Known::Nothing, None),
+            // Of another interface, or nobody's whom we follow.
+            (8, addr, Known::Sure(mac), None),
+            (7, Ipv4Addr::new(192, 0, 2, 2), Known::Failed, None),
+        ] {
+            follower.take_in(0, Said::Neighbor(Entry { index, addr: of, known }));
+            assert_eq!(heard.pop().ok(), expected, "{of} on {index}: {known:?}");
+            assert_eq!(heard.pop().ok(), None);
+        }
+        assert!(follower.asked.is_empty(), "nothing of it asks the kernel");
+    }
+
+    #[test]
     fn an_interface_that_is_not_there_is_refused_by_the_kernel_s_own_reason() {
         let link = Link { index: 0x7fff_fff0, name: "none0".into() };
         let mut neighbors = KernelNeighbors::follow(link).unwrap();
