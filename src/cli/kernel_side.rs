@@ -17,7 +17,7 @@ pub(crate) enum Neighborhood {
     Own,
     /// The kernel, beside which it runs.
     #[cfg_attr(
-        not(feature = "dpdk"),
+        not(any(feature = "dpdk", test)),
         expect(dead_code, reason = "a TAP and a model have no kernel beside them")
     )]
     Kernel(KernelNeighbors),
