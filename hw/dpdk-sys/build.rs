@@ -1,6 +1,9 @@
 //! Binds the DPDK that pkg-config finds: types and constants from its headers, and a C shim for the
 //! functions that its headers define themselves.
 
+#[path = "build/static_link.rs"]
+mod static_link;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
@@ -9,6 +12,9 @@ use bindgen::Formatter;
 
 /// The oldest DPDK with the API that is bound here.
 const OLDEST: &str = "22.11";
+
+/// Names the drivers of a static build: `net_mlx5,net_tap`.
+const STATIC: &str = "FIXWIRE_DPDK_STATIC";
 
 /// What is bound, header by header. A name that ends in a dot and a star is a family of names.
 const FUNCTIONS: &[&str] = &[
@@ -130,11 +136,20 @@ const CONSTANTS: &[&str] = &[
 fn main() {
     println!("cargo:rerun-if-changed=src/shim.h");
     println!("cargo:rerun-if-changed=src/shim.c");
-    let dpdk = match pkg_config::Config::new().atleast_version(OLDEST).probe("libdpdk") {
+    println!("cargo:rerun-if-changed=build/static_link.rs");
+    println!("cargo:rerun-if-env-changed={STATIC}");
+    // Drivers to be linked into the program; without, DPDK's shared libraries are used, and load their drivers.
+    let drivers = env::var(STATIC).unwrap_or_default();
+    let is_shared = drivers.trim().is_empty();
+    let mut probe = pkg_config::Config::new();
+    let dpdk = match probe.atleast_version(OLDEST).cargo_metadata(is_shared).probe("libdpdk") {
         Ok(dpdk) => dpdk,
         Err(error) => stop(&error),
     };
     let flags = compiler_flags(&dpdk);
+    if !is_shared && let Err(why) = static_link::link(&drivers, FUNCTIONS) {
+        fail(&why);
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let inline = out.join("inline");
     let mut builder = bindgen::Builder::default()
