@@ -28,6 +28,9 @@ const NETWORK_CLASS: &str = "0x02";
 /// Distance of a node from itself (ACPI 6.5, 5.2.17).
 const LOCAL_DISTANCE: u32 = 10;
 
+/// Drivers that give a NIC to a program with no IOMMU between.
+const WITHOUT_IOMMU: [&str; 2] = ["uio_pci_generic", "igb_uio"];
+
 /// What a NIC is driven by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -123,7 +126,7 @@ fn driver(host: &Host, nic: PciAddress, kind: Kind) -> Check {
                 "mlx4_core: a ConnectX-3 or older, for which there is no profile",
                 "a ConnectX-5 or later",
             ),
-            (Kind::Owned, "uio_pci_generic" | "igb_uio") => {
+            (Kind::Owned, name) if WITHOUT_IOMMU.contains(&name) => {
                 DRIVER.warn(format!("{name}: nothing confines what the NIC writes"), bind)
             }
             _ => DRIVER.bad(format!("{name}, which no driver of ours works with"), bind),
@@ -215,8 +218,11 @@ fn iommu(host: &Host, nic: PciAddress, kind: Kind) -> Check {
             subject.ok("none for this NIC: nothing translates")
         }
         (Kind::Owned, Err(untold)) if untold.is_absent() => {
+            let driver = host.link(&format!("{}/driver", folder(nic)));
             let unsafe_mode = host.text("sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
             match unsafe_mode.as_deref() {
+                _ if driver.is_ok_and(|name| WITHOUT_IOMMU.contains(&name.as_str())) => subject
+                    .warn("none: its driver works without, and nothing confines the NIC", TURN_ON),
                 Ok("Y") => {
                     subject.warn("none: vfio works without, and nothing confines the NIC", TURN_ON)
                 }

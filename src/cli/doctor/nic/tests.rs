@@ -90,6 +90,8 @@ fn an_iommu_is_needed_by_vfio_and_in_the_way_of_mlx5() {
     };
     let unsafe_mode =
         |word| card("0x8086").file("sys/module/vfio/parameters/enable_unsafe_noiommu_mode", word);
+    let bound_to =
+        |name: &str| card("0x8086").link(&format!("{NIC}/driver"), &format!("../drivers/{name}"));
     for (made, state, says) in [
         (in_group(MELLANOX, "identity\n"), Ok, "through"),
         (in_group(MELLANOX, "DMA-FQ\n"), Warn, "iommu=pt"),
@@ -98,6 +100,8 @@ fn an_iommu_is_needed_by_vfio_and_in_the_way_of_mlx5() {
         (card("0x8086"), Fail, "vfio-pci needs one"),
         (unsafe_mode("N\n"), Fail, "intel_iommu=on"),
         (unsafe_mode("Y\n"), Warn, "nothing confines"),
+        (bound_to("uio_pci_generic"), Warn, "its driver works without"),
+        (bound_to("vfio-pci"), Fail, "vfio-pci needs one"),
         (card("0x8086").file(&format!("{NIC}/iommu_group"), ""), Unknown, "cannot be read"),
     ] {
         assert_state(&checked(&made, "IOMMU"), state, says);
