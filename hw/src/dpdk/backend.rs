@@ -32,6 +32,10 @@ use crate::pool::LINK_LEN_MAX;
 /// How long the start waits for the link.
 const LINK_WAIT_MAX: Duration = Duration::from_secs(2);
 
+/// Buffers that a receive ring may hold for each of its descriptors: vmxnet3 fills two rings for a queue. One that finds
+/// none to put in a received frame's place leaves the frame where it is, and receives nothing any more.
+const RX_BUFFERS_PER_DESCRIPTOR: usize = 2;
+
 /// A port that was found and does not run yet.
 #[derive(Debug)]
 pub struct DpdkBackend {
@@ -160,8 +164,8 @@ impl DpdkBackend {
             let room = self.mtu() + LINK_LEN_MAX;
             let room = u16::try_from(room.next_multiple_of(64).max(2048)).unwrap_or(u16::MAX);
             let half = self.frames / 2;
-            let of = |descriptors: u16, queues: u16| {
-                let in_rings = usize::from(descriptors) * usize::from(queues);
+            let of = |descriptors: u16, queues: u16, each: usize| {
+                let in_rings = usize::from(descriptors) * usize::from(queues) * each;
                 u32::try_from(half.max(in_rings + 4 * BURST_MAX)).unwrap_or(u32::MAX)
             };
             let Queues { rx, tx, rx_descriptors, tx_descriptors } = self.queues;
@@ -175,8 +179,8 @@ impl DpdkBackend {
                     self.node,
                 )
             };
-            let rx = pool("rx", of(rx_descriptors, rx))?;
-            let tx = pool("tx", of(tx_descriptors, tx))?;
+            let rx = pool("rx", of(rx_descriptors, rx, RX_BUFFERS_PER_DESCRIPTOR))?;
+            let tx = pool("tx", of(tx_descriptors, tx, 1))?;
             self.pools = Some(Pools { rx, tx });
         }
         self.pools.as_ref().ok_or_else(|| no_port(&self.spec))
