@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use fixwire::neighbor::Network;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::profile::{ClockSettings, Profile};
+use fixwire::offload::profile::{ClockSettings, Policy, Profile};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::dpdk::{self, DeviceSpec, DpdkBackend, DpdkError, DpdkNic, Memory};
 use fixwire_hw::host_counter::HostCounter;
@@ -55,14 +55,7 @@ pub(crate) fn open(
     let shortage = memory.shortage();
     let backend = DpdkBackend::open(device.clone(), memory, profile).map_err(failure)?;
     if !json {
-        say(format_args!(
-            "{}: driver {}, DPDK {}; frames lie in {}{}",
-            device.name(),
-            backend.driver(),
-            dpdk::version(),
-            backend.memory(),
-            shortage.map(|why| format!(" ({why})")).unwrap_or_default()
-        ));
+        introduce(&backend, shortage.as_deref());
     }
     let kernel = iface
         .map(|name| tap::adopt(&name))
@@ -75,6 +68,36 @@ pub(crate) fn open(
 pub(crate) fn clocks(nic: &mut DpdkNic, settings: &ClockSettings) -> Clocks {
     let stamps = nic.clock();
     Clocks::of_device(HostCounter::best(), stamps, nic.take_clocks(), settings)
+}
+
+/// Starts DPDK for the two ends of a line, of which only the near one goes by the profile.
+pub(crate) fn open_pair(
+    near: &DeviceSpec,
+    far: &DeviceSpec,
+    profile: &Profile,
+    json: bool,
+) -> Result<[DpdkBackend; 2], Failure> {
+    let plain = Profile::all(Policy::Off);
+    let (near, far) = ((near.clone(), profile), (far.clone(), &plain));
+    let memory = Memory::best();
+    let shortage = memory.shortage();
+    let pair = DpdkBackend::open_pair(near, far, memory).map_err(failure)?;
+    if !json {
+        pair.iter().for_each(|end| introduce(end, shortage.as_deref()));
+    }
+    Ok(pair)
+}
+
+/// `shortage`: why its frames lie in no huge pages.
+fn introduce(backend: &DpdkBackend, shortage: Option<&str>) {
+    say(format_args!(
+        "{}: driver {}, DPDK {}; frames lie in {}{}",
+        backend.spec().name(),
+        backend.driver(),
+        dpdk::version(),
+        backend.memory(),
+        shortage.map(|why| format!(" ({why})")).unwrap_or_default()
+    ));
 }
 
 /// The interface that a driver makes in the kernel, by name.

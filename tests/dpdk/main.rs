@@ -14,3 +14,4 @@ mod lost;
 mod memory;
 mod refused;
 mod same;
+mod selftest;

@@ -75,7 +75,7 @@ impl DpdkBackend {
     ) -> Result<DpdkBackend, DpdkError> {
         let spec = spec.with_args(&profile.devargs);
         spec.check_arguments()?;
-        let eal = Eal::start(&spec, memory, &profile.eal)?;
+        let eal = Eal::start(&[&spec], memory, &profile.eal)?;
         DpdkBackend::found(&eal, spec, profile)
     }
 
@@ -92,6 +92,24 @@ impl DpdkBackend {
         spec.check_arguments()?;
         eal.add(&spec, &profile.eal)?;
         DpdkBackend::found(eal, spec, profile)
+    }
+
+    /// The same for two devices, such as the ends of a cable: both ports are of one DPDK, and of one thread. The
+    /// driver's arguments and queues of each stand in its profile; DPDK is told what stands in the near one's.
+    ///
+    /// # Errors
+    /// DPDK does not start, or lacks one of the ports.
+    pub fn open_pair(
+        near: (DeviceSpec, &Profile),
+        far: (DeviceSpec, &Profile),
+        memory: Memory,
+    ) -> Result<[DpdkBackend; 2], DpdkError> {
+        let args = &near.1.eal;
+        let [near, far] = [near, far].map(|(spec, of)| (spec.with_args(&of.devargs), of));
+        near.0.check_arguments()?;
+        far.0.check_arguments()?;
+        let eal = Eal::start(&[&near.0, &far.0], memory, args)?;
+        Ok([DpdkBackend::found(&eal, near.0, near.1)?, DpdkBackend::found(&eal, far.0, far.1)?])
     }
 
     fn found(eal: &Rc<Eal>, spec: DeviceSpec, profile: &Profile) -> Result<DpdkBackend, DpdkError> {

@@ -82,7 +82,7 @@ pub struct Eal {
     memory: Memory,
     /// What the profile has it told besides what we tell it.
     args: Vec<String>,
-    /// Whether it looks for devices of the bus: it does where the first was one.
+    /// Whether it looks for devices of the bus: it does where one of the first was one.
     has_pci: bool,
     /// The devices whose ports somebody has: DPDK would give each out twice.
     in_use: RefCell<Vec<String>>,
@@ -95,13 +95,13 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 static POOLS_LEFT: AtomicU32 = AtomicU32::new(0);
 
 impl Eal {
-    /// Starts DPDK for a first device, with `args` of the profile's behind ours. What the calling thread may run on is
+    /// Starts DPDK for its first devices, with `args` of the profile's behind ours. What the calling thread may run on is
     /// as before afterwards.
     ///
     /// # Errors
     /// [`DpdkError::StartedBefore`]; [`DpdkError::NotStarted`] with DPDK's reason.
     pub fn start(
-        device: &DeviceSpec,
+        devices: &[&DeviceSpec],
         memory: Memory,
         args: &[String],
     ) -> Result<Rc<Eal>, DpdkError> {
@@ -109,7 +109,7 @@ impl Eal {
             return Err(DpdkError::StartedBefore);
         }
         // DPDK keeps pointers into its arguments: they live as long as the process.
-        let raw: Vec<*mut c_char> = arguments(device, memory, args)
+        let raw: Vec<*mut c_char> = arguments(devices, memory, args)
             .into_iter()
             .filter_map(|arg| CString::new(arg).ok())
             .map(CString::into_raw)
@@ -126,7 +126,7 @@ impl Eal {
         if answer < 0 {
             return Err(DpdkError::NotStarted { errno, remedy: remedy(errno, memory, args) });
         }
-        let (args, has_pci) = (args.to_vec(), device.is_pci());
+        let (args, has_pci) = (args.to_vec(), has_pci(devices));
         let in_use = RefCell::default();
         Ok(Rc::new(Eal { memory, args, has_pci, in_use, of_one_thread: PhantomData }))
     }
@@ -190,8 +190,12 @@ impl Eal {
     }
 }
 
+fn has_pci(devices: &[&DeviceSpec]) -> bool {
+    devices.iter().any(|device| device.is_pci())
+}
+
 /// The command line that DPDK is started by.
-fn arguments(device: &DeviceSpec, memory: Memory, args: &[String]) -> Vec<String> {
+fn arguments(devices: &[&DeviceSpec], memory: Memory, args: &[String]) -> Vec<String> {
     let core = allowed_cores().first().copied().unwrap_or(0);
     let mut all = vec!["fixwire".to_owned(), "-l".to_owned(), core.to_string()];
     all.extend(["--no-telemetry", "--log-level=*:error"].map(str::to_owned));
@@ -202,10 +206,10 @@ fn arguments(device: &DeviceSpec, memory: Memory, args: &[String]) -> Vec<String
             ["--no-shconf", "--no-huge", "-m", &mib.to_string()].map(str::to_owned).to_vec()
         }
     });
-    if !device.is_pci() {
+    if !has_pci(devices) {
         all.push("--no-pci".to_owned());
     }
-    all.extend(device.eal_args());
+    all.extend(devices.iter().flat_map(|device| device.eal_args()));
     all.extend_from_slice(args);
     all
 }

@@ -56,7 +56,7 @@ impl RealLine {
 }
 
 impl Line for RealLine {
-    const WAITS_MAX: u32 = 20;
+    const WAITS_MAX: u32 = 50;
 
     fn wait(&mut self) {
         thread::sleep(Duration::from_millis(1));

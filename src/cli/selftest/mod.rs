@@ -15,6 +15,8 @@ use fixwire_hw::sim::{self, Model};
 use fixwire_hw::tap::TapBackend;
 use serde_json::json;
 
+#[cfg(feature = "dpdk")]
+use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::{device, profile, say, table};
@@ -27,15 +29,15 @@ use probes::Finding;
 ///
 /// The line must be a loopback pair: the device, and a peer that does nothing by itself. `tap` makes two
 /// TAPs in a namespace of its own and a bridge between them; two TAPs that are there must have been joined
-/// by a bridge; a model has another behind its wire. Never run it on a venue's line. Exit code 1 when the
-/// device was found wrong.
+/// by a bridge, two ports of DPDK's by a cable; a model has another behind its wire. Never run it on a venue's
+/// line. Exit code 1 when the device was found wrong.
 #[derive(Debug, Args)]
 pub(crate) struct SelftestArgs {
-    /// The device: `sim`, `sim:MODEL`, `tap` or `tap:IFNAME`.
+    /// The device: `sim`, `sim:MODEL`, `tap`, `tap:IFNAME` or `dpdk:DEVICE`.
     #[arg(long, value_name = "SPEC", default_value = "sim")]
     nic: NicSpec,
     /// The other end of the pair: for a model another, by default one that does nothing for itself; for
-    /// `tap:IFNAME` the TAP that it is joined to.
+    /// `tap:IFNAME` the TAP that it is joined to, for `dpdk:DEVICE` the port.
     #[arg(long, value_name = "SPEC")]
     peer: Option<NicSpec>,
     /// A built-in profile or a file; by default the one that fits the device.
@@ -68,13 +70,18 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
             args.nic
         ))),
         #[cfg(feature = "dpdk")]
+        (NicSpec::Dpdk(near), Some(NicSpec::Dpdk(far))) if near.name() != far.name() => {
+            let [near, far] = dpdk::open_pair(near, far, &profile, args.json)?;
+            probe(near, far, RealLine::new(), &profile, args)
+        }
+        #[cfg(feature = "dpdk")]
         (NicSpec::Dpdk(_), None) => Err(Failure::Input(format!(
-            "{} has no peer that is probed from here; use `sim:MODEL` or `tap`",
+            "{} is one end of a loopback pair; name the port that it is joined to by --peer dpdk:DEVICE",
             args.nic
         ))),
         (nic, Some(peer)) => Err(Failure::Input(format!(
-            "{peer} cannot be joined to {nic}; a `sim:MODEL` is joined to another, a `tap:IFNAME` to another, \
-             and `tap` makes its own peer"
+            "{peer} cannot be joined to {nic}; a `sim:MODEL`, a `tap:IFNAME` and a `dpdk:DEVICE` are each joined to \
+             another of their kind, and `tap` makes its own peer"
         ))),
     }
 }
@@ -111,7 +118,8 @@ fn probe<B: Backend>(
     if !bench.is_joined() {
         return Err(Failure::run(
             format!("nothing arrives at {} that its peer sends", args.nic),
-            "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP, and see that both are up",
+            "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP and by a cable for a port, and see \
+             that both are up",
         ));
     }
     let findings = findings(&mut bench);

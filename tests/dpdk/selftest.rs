@@ -1,0 +1,37 @@
+//! `fixwire selftest` on two ports, joined or not.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::common::inside::inside;
+use crate::line::{errors, fixwire};
+
+#[test]
+fn a_selftest_of_two_ports_tells_joined_ones_from_others() {
+    inside("selftest::a_selftest_of_two_ports_tells_joined_ones_from_others", || {
+        let lines = "ip link add v0 type veth peer name v1 && ip link add w0 type veth peer name w1 \
+                     && for i in v0 v1 w0 w1; do ip link set $i up; done";
+        assert!(Command::new("sh").args(["-c", lines]).status().unwrap().success());
+        let selftest = |far: &str| {
+            let (near, far) = ("dpdk:net_af_packet0,iface=v0", format!("dpdk:{far}"));
+            let args = ["selftest", "--nic", near, "--peer", &far, "--json"];
+            fixwire().args(args).output().unwrap()
+        };
+        let joined = selftest("net_af_packet1,iface=v1");
+        assert_eq!(joined.status.code(), Some(0), "{}", errors(&joined));
+        let found: Value = serde_json::from_slice(&joined.stdout).unwrap();
+        assert_eq!(found["nic"], "dpdk:net_af_packet0");
+        assert!(
+            found["findings"].as_array().unwrap().iter().all(|row| row["observed"] != "refuted")
+        );
+        for (far, code, words) in [
+            ("net_af_packet1,iface=w0", 1, "nothing arrives at dpdk:net_af_packet0"),
+            ("net_af_packet0,iface=v1", 2, "cannot be joined"),
+        ] {
+            let output = selftest(far);
+            assert_eq!(output.status.code(), Some(code), "{far}: {}", errors(&output));
+            assert!(errors(&output).contains(words), "{far}: {}", errors(&output));
+        }
+    });
+}
