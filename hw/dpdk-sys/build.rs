@@ -62,6 +62,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_rx_queue_info_get",
     "rte_eth_rx_queue_setup",
     "rte_eth_stats_get",
+    "rte_eth_timesync_adjust_time",
     "rte_eth_timesync_enable",
     "rte_eth_timesync_disable",
     "rte_eth_timesync_read_time",
@@ -146,10 +147,10 @@ fn main() {
         Ok(dpdk) => dpdk,
         Err(error) => stop(&error),
     };
-    let flags = compiler_flags(&dpdk);
     if !is_shared && let Err(why) = static_link::link(&drivers, FUNCTIONS) {
         fail(&why);
     }
+    let flags = compiler_flags(&dpdk);
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let inline = out.join("inline");
     let mut builder = bindgen::Builder::default()

@@ -1,6 +1,7 @@
 //! Stamps of received frames, and the clock that they are by (rte_mbuf_dyn.h, rte_ethdev.h).
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dpdk_sys as ffi;
@@ -109,10 +110,74 @@ fn read(port: u16, _: &Running<'_>) -> Result<u64, Errno> {
     // does not change while it runs, and drivers that have it share nothing with their burst functions in it.
     // mlx5 reads two words of a page of the device's that is mapped until the port closes, or, with packets
     // paced by it (`tx_pp`), the one entry of a queue of its own that goes when the port stops. Those that keep
-    // state in it (e1000's time counter) change that by it and by the timesync calls, which nobody makes here.
+    // state in it (e1000's time counter) change that by it and by the timesync calls, which pass the same gate.
     // What fails is told in a variable of the calling thread's, which need not be one of DPDK's.
     let answer = unsafe { ffi::rte_eth_read_clock(port, &raw mut clock) };
     if answer == 0 { Ok(clock) } else { Err(Errno::of(answer)) }
+}
+
+/// The clock that a port's driver keeps for PTP (`rte_eth_timesync_*`). It runs for as long as this is held; a driver
+/// that stamps PTP frames alone stamps none of ours by it.
+pub struct Timesync<'a> {
+    port: u16,
+    /// Somebody may read the port's counter on another thread, and some drivers keep both in one place.
+    gate: &'a Gate,
+}
+
+impl<'a> Timesync<'a> {
+    /// Sets it going. The port must run.
+    ///
+    /// # Errors
+    /// Its driver keeps no such clock (ENOTSUP), or says why not.
+    pub(super) fn of(port: u16, gate: &'a Gate) -> Result<Timesync<'a>, Errno> {
+        let _alone = gate.lock();
+        // SAFETY: it takes a number.
+        match unsafe { ffi::rte_eth_timesync_enable(port) } {
+            0 => Ok(Timesync { port, gate }),
+            refused => Err(Errno::of(refused)),
+        }
+    }
+
+    /// What it shows, in nanoseconds from wherever it was set going or set to.
+    ///
+    /// # Errors
+    /// The driver's, when it cannot be read.
+    pub fn now_ns(&self) -> Result<i128, Errno> {
+        let _alone = self.gate.lock();
+        let mut time = ffi::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` is a whole one to write to.
+        match unsafe { ffi::rte_eth_timesync_read_time(self.port, &raw mut time) } {
+            0 => Ok(i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)),
+            refused => Err(Errno::of(refused)),
+        }
+    }
+
+    /// Steps it by so many nanoseconds, ahead or back.
+    ///
+    /// # Errors
+    /// The driver's, when it cannot be set.
+    pub fn step(&self, ns: i64) -> Result<(), Errno> {
+        let _alone = self.gate.lock();
+        // SAFETY: it takes numbers.
+        match unsafe { ffi::rte_eth_timesync_adjust_time(self.port, ns) } {
+            0 => Ok(()),
+            refused => Err(Errno::of(refused)),
+        }
+    }
+}
+
+impl Drop for Timesync<'_> {
+    fn drop(&mut self) {
+        let _alone = self.gate.lock();
+        // SAFETY: it takes a number; what is not running stays so.
+        let _ = unsafe { ffi::rte_eth_timesync_disable(self.port) };
+    }
+}
+
+impl fmt::Debug for Timesync<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timesync(port {})", self.port)
+    }
 }
 
 #[cfg(test)]

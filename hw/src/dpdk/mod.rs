@@ -29,6 +29,7 @@ mod routes;
 mod spec;
 
 pub use backend::DpdkBackend;
+pub use clock::Timesync;
 pub use eal::{Eal, Memory, version};
 pub use error::{DpdkError, Errno};
 pub use mbuf::Mbuf;

@@ -7,7 +7,9 @@ use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum, TxM
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
 
+use super::clock::Timesync;
 use super::eal::Eal;
+use super::error::Errno;
 use super::mbuf::Mbuf;
 use super::offloads::Listen;
 use super::queue::Queue;
@@ -65,6 +67,14 @@ impl DpdkNic {
     /// nothing the second time, and where it stamps nothing. Once the port is closed the clock is silent.
     pub fn take_clocks(&mut self) -> ClockRoutes {
         std::mem::take(&mut self.clocks)
+    }
+
+    /// Sets the clock going that the driver keeps for PTP.
+    ///
+    /// # Errors
+    /// It keeps none (ENOTSUP), or says why not.
+    pub fn timesync(&self) -> Result<Timesync<'_>, Errno> {
+        self.queue.running().port.timesync()
     }
 
     /// Buffers of both pools that are in use: by the driver's rings, and by frames that are about.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use dpdk_sys as ffi;
 use fixwire_offload::stamp::ClockInfo;
 
-use super::clock::{Gate, PortClock};
+use super::clock::{Gate, PortClock, Timesync};
 use super::eal::Eal;
 use super::error::{DpdkError, Errno};
 use super::mempool::Mempool;
@@ -328,6 +328,11 @@ impl Port {
     /// Its clock, for any thread, for as long as it runs.
     pub(super) fn clock(&self, info: ClockInfo) -> PortClock {
         PortClock::new(self.id, self.gate.clone(), info)
+    }
+
+    /// Sets the clock going that its driver keeps for PTP.
+    pub(super) fn timesync(&self) -> Result<Timesync<'_>, Errno> {
+        Timesync::of(self.id, &self.gate)
     }
 
     pub(super) fn is_up(&self) -> bool {
