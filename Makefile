@@ -7,7 +7,7 @@ help: ## this list
 test: ## every test that fits 20 minutes on two cores; installs by apt what is missing when it may
 	@scripts/test
 
-test-full: ## the same, and the long ones
+test-full: ## the same, and the long ones, real drivers in QEMU among them
 	@scripts/test --full
 
 soak: ## the simulated network with a new seed each round, until interrupted
