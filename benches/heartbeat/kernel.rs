@@ -53,7 +53,9 @@ fn converse(stream: std::io::Result<std::net::TcpStream>) -> std::io::Result<()>
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 empty += 1;
-                if empty % READS_PER_LOOK == 0 && session.next_timeout() <= clock.now().mono {
+                if empty.is_multiple_of(READS_PER_LOOK)
+                    && session.next_timeout() <= clock.now().mono
+                {
                     let _ = session.on_timeout(clock.now(), &mut out, &mut app);
                 }
             }

@@ -9,6 +9,7 @@ mod busy_poll;
 mod client;
 mod kernel;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ const PORT: u16 = 9878;
 const CLIENT_CORE: &str = "0";
 const SERVER_CORE: &str = "1";
 /// Turns of each server, and what it is asked in one.
-const TURNS: usize = 8;
+const TURNS: usize = 24;
 const ASKED: u32 = 5_000;
 const WARM_UP: u32 = 500;
 
@@ -97,31 +98,42 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 fn inside(fixwire: &str) -> Result<(), String> {
     let pair = Pair::new()?;
-    let mut taken: [Vec<u64>; 3] = Default::default();
+    let mut turns: [Vec<Turn>; 3] = Default::default();
     for _ in 0..TURNS {
-        for (server, taken) in Server::ALL.into_iter().zip(&mut taken) {
+        for (server, turns) in Server::ALL.into_iter().zip(&mut turns) {
             pair.set_for(server)?;
             let mut running = pair.start(server, fixwire)?;
-            let outcome = ask(taken);
+            let outcome = ask();
             let _ = Command::new("kill").args(["-TERM", &running.id().to_string()]).status();
             let _ = running.wait();
-            outcome.map_err(|error| format!("{}: {error}", server.name()))?;
+            turns.push(outcome.map_err(|error| format!("{}: {error}", server.name()))?);
         }
     }
-    print!("{}", table(&mut taken));
+    print!("{}", table(&turns));
     Ok(())
 }
 
-fn ask(taken: &mut Vec<u64>) -> Result<(), String> {
+/// Round trips of a turn, in ns.
+struct Turn {
+    least: u64,
+    p50: u64,
+    p99: u64,
+}
+
+fn ask() -> Result<Turn, String> {
     let at = format!("{ADDR}:{PORT}").parse().map_err(|error| format!("{error}"))?;
     let mut client = Client::log_on(at)?;
+    let mut taken = Vec::with_capacity(ASKED as usize);
     for number in 0..WARM_UP + ASKED {
         let time = client.ask(number)?.as_nanos() as u64;
         if number >= WARM_UP {
             taken.push(time);
         }
     }
-    client.log_out()
+    client.log_out()?;
+    taken.sort_unstable();
+    let at = |percent: usize| taken[taken.len() * percent / 100];
+    Ok(Turn { least: at(0), p50: at(50), p99: at(99) })
 }
 
 /// A veth pair: the client's end here, the server's in a namespace of its own.
@@ -210,20 +222,33 @@ impl Drop for Pair {
     }
 }
 
-/// Markdown, as the README has it.
-fn table(taken: &mut [Vec<u64>; 3]) -> String {
+/// Markdown, as the README has it: of the turns' figures the medians, and of all the least.
+fn table(turns: &[Vec<Turn>; 3]) -> String {
     let mut text =
         "| who answers a TestRequest | least, µs | p50, µs | p99, µs | p50, times ours |\n\
                     | --- | ---: | ---: | ---: | ---: |\n"
             .to_owned();
-    let mut ours = None;
-    for (server, taken) in Server::ALL.into_iter().zip(taken) {
-        taken.sort_unstable();
-        let at = |percent: usize| taken[taken.len() * percent / 100] as f64 / 1e3;
-        let (least, p50, p99) = (at(0), at(50), at(99));
-        let times = ours.map_or_else(String::new, |ours| format!("{:.2}", p50 / ours));
-        ours.get_or_insert(p50);
-        text += &format!("| {} | {least:.1} | {p50:.1} | {p99:.1} | {times} |\n", server.name());
+    for (server, theirs) in Server::ALL.into_iter().zip(turns) {
+        let us = |of: fn(&Turn) -> u64| sorted(theirs.iter().map(|turn| of(turn) as f64 / 1e3));
+        let (least, p50, p99) = (us(|turn| turn.least), us(|turn| turn.p50), us(|turn| turn.p99));
+        // Each against ours of the same round.
+        let ours = turns[0].iter();
+        let ratios = sorted(theirs.iter().zip(ours).map(|(t, o)| t.p50 as f64 / o.p50 as f64));
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} | {:.1} | {:.1} | {:.2} |",
+            server.name(),
+            least[0],
+            p50[TURNS / 2],
+            p99[TURNS / 2],
+            ratios[TURNS / 2],
+        );
     }
     text
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
 }

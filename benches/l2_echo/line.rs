@@ -16,8 +16,10 @@ use crate::peer::{Counts, Far, Port};
 /// The least frame there is, without its check sequence: what a line carries costs least beside what is measured.
 const FRAME_LEN: usize = 60;
 const ADDRESSES_LEN: usize = 12;
+/// What is said where it does not come up.
+pub(crate) const MISSED: &str = "the far end does not connect";
 /// What the far end of a memif may take to connect.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Who echoes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl Line {
         let begun = Instant::now();
         while far.as_ref().is_some_and(|far| !far.is_up()) {
             if begun.elapsed() > PATIENCE {
-                return Err("the far end does not connect".to_owned());
+                return Err(MISSED.to_owned());
             }
         }
         if let Some(far) = &mut far {

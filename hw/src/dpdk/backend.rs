@@ -318,7 +318,7 @@ impl Backend for DpdkBackend {
             error => error,
         })?;
         let switched_on = self.port.switched_on(&config)?;
-        refused.extend(offloads::left_off(plan, switched_on));
+        refused.extend(offloads::left_off(plan, &self.info, switched_on));
         refused.extend(flow::refused(self.port.id(), plan));
         self.listen = Listen {
             ipv4: plan.uses(Capability::RxIpv4Checksum),

@@ -101,7 +101,7 @@ pub(super) fn capabilities(info: &Info) -> Capabilities {
             capabilities = capabilities.with(*capability, Advert { by, how });
         }
     }
-    if info.driver == PCAP && capabilities.advert(Capability::RxTimestamp).is_none() {
+    if stamps_unasked(info) {
         let how = "each frame's time of capture in µs, though net_pcap does not advertise it";
         capabilities = capabilities.with(Capability::RxTimestamp, Advert { by, how });
     }
@@ -116,11 +116,10 @@ pub(super) fn capabilities(info: &Info) -> Capabilities {
 /// The clock that a port's stamps are by, as far as it is known before that has been looked for: its rate is 0 where
 /// neither its driver nor the domain says it.
 pub(super) fn stamped_by(info: &Info, plan: &Plan) -> ClockInfo {
-    let (advertises, _) = bits_of(Capability::RxTimestamp);
     let (domain, ticks_per_s) = match info.driver.as_str() {
         // Since it advertises to (26.07), in nanoseconds, and before in microseconds.
-        PCAP if info.rx.any() & advertises != 0 => (Domain::Captured, NS_PER_S),
-        PCAP => (Domain::Captured, 1_000_000),
+        PCAP if stamps_unasked(info) => (Domain::Captured, 1_000_000),
+        PCAP => (Domain::Captured, NS_PER_S),
         // Nanoseconds of a clock that nobody need have set.
         "net_ice" => (Domain::NicTicks, NS_PER_S),
         _ if plan.uses(Capability::RxTimestampRealTime) => (Domain::NicNs, NS_PER_S),
@@ -141,11 +140,23 @@ pub(super) fn asked(plan: &Plan) -> (u64, u64) {
     used.fold((0, 0), |(rx, tx), bit| (rx | bit.rx, tx | bit.tx))
 }
 
+/// Whether a driver stamps frames though it neither says so nor can be asked to.
+fn stamps_unasked(info: &Info) -> bool {
+    let (advertises, _) = bits_of(Capability::RxTimestamp);
+    info.driver == PCAP && info.rx.any() & advertises == 0
+}
+
 /// What the plan leaves to a device that has not switched it on, though it was asked to: receive and transmit as read
 /// back from it.
-pub(super) fn left_off(plan: &Plan, on: (u64, u64)) -> impl Iterator<Item = (Capability, String)> {
+pub(super) fn left_off(
+    plan: &Plan,
+    info: &Info,
+    on: (u64, u64),
+) -> impl Iterator<Item = (Capability, String)> {
+    let unasked = Some(Capability::RxTimestamp).filter(|_| stamps_unasked(info));
     let asked = BITS.iter().filter(|bit| plan.uses(bit.capability));
     asked
+        .filter(move |bit| unasked != Some(bit.capability))
         .filter(move |bit| (bit.rx & !on.0) | (bit.tx & !on.1) != 0)
         .map(|bit| (bit.capability, "read back after it was asked for, it is off".to_owned()))
 }

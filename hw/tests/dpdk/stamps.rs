@@ -35,7 +35,9 @@ fn up() -> (DpdkNic, Plan) {
     let profile = Profile::all(Policy::Prefer);
     let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &MADE_UP));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
-    configured.start().unwrap().steer().unwrap()
+    let running = configured.start().unwrap().steer().unwrap();
+    connectx5::hook();
+    running
 }
 
 fn engine(nic: DpdkNic, plan: Plan) -> Engined {
