@@ -45,7 +45,8 @@ pub struct DpdkBackend {
     pools: Option<Pools>,
     spec: DeviceSpec,
     info: Info,
-    has_rules: bool,
+    /// What the driver does by rules, or why not; nothing where it has none.
+    by_rules: Vec<(Capability, Result<(), String>)>,
     queues: Queues,
     frames: usize,
     node: Option<u16>,
@@ -122,7 +123,7 @@ impl DpdkBackend {
         };
         Ok(DpdkBackend {
             rules: Rules::none(port.id()),
-            has_rules: flow::has_rules(port.id()),
+            by_rules: flow::capabilities(port.id()),
             port,
             pools: None,
             spec,
@@ -260,17 +261,14 @@ impl Backend for DpdkBackend {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = offloads::capabilities(&self.info);
-        if self.has_rules {
+        if !self.by_rules.is_empty() {
             let by = Provider::Nic;
             let taken = "rte_flow: the driver has the last word on each rule";
-            for capability in [
-                Capability::FlowSteering,
-                Capability::FlowMasked,
-                Capability::FlowDrop,
-                Capability::FlowMark,
-                Capability::FlowCount,
-            ] {
-                capabilities = capabilities.with(capability, Advert { by, how: taken });
+            for (capability, said) in &self.by_rules {
+                capabilities = match said {
+                    Ok(()) => capabilities.with(*capability, Advert { by, how: taken }),
+                    Err(words) => capabilities.denied(*capability, words.clone()),
+                };
             }
             capabilities.flow =
                 FlowLimits { device: "this port", queues: self.queues.rx, ..FlowLimits::SOFTWARE };

@@ -70,10 +70,26 @@ fn no_error() -> ffi::rte_flow_error {
     unsafe { zeroed() }
 }
 
-/// Whether a port's driver has rules at all: it says ENOSYS otherwise.
-pub(super) fn has_rules(port: u16) -> bool {
+/// What a port's driver does by rules, as far as it says before the port is set up: nothing where it has none, which
+/// is ENOSYS; not what it refuses by name, which comes with its words. Of the rest it has the last word on each rule.
+pub(super) fn capabilities(port: u16) -> Vec<(Capability, Result<(), String>)> {
     let all = Lowered::of(&FlowRule::new(Pattern::TCP, Fate::Queue(0)));
-    !matches!(all.validate(port), Err(Refused { errno, .. }) if errno.number() == libc::ENOSYS)
+    if matches!(all.validate(port), Err(Refused { errno, .. }) if errno.number() == libc::ENOSYS) {
+        return Vec::new();
+    }
+    let connection = FlowRule::connection(EXAMPLE_PEER, EXAMPLE, 0);
+    let asked = [
+        (Capability::FlowDrop, FlowRule::new(connection.pattern, Fate::Drop)),
+        (Capability::FlowMark, connection.marked(1)),
+        (Capability::FlowCount, connection.counted()),
+    ];
+    let said = asked.map(|(capability, rule)| match Lowered::of(&rule).validate(port) {
+        Err(Refused { words, is_of_first_action: true, .. }) => (capability, Err(words)),
+        // A driver that refuses for another reason, such as a queue that is not set up yet, has not said so.
+        _ => (capability, Ok(())),
+    });
+    let always = [Capability::FlowSteering, Capability::FlowMasked].map(|of| (of, Ok(())));
+    always.into_iter().chain(said).collect()
 }
 
 /// What the driver of a port that is configured would refuse of a plan: each kind of rule that the plan leaves to it,
@@ -308,7 +324,10 @@ impl Lowered {
             return Ok(());
         }
         let words = in_words(answer, &error, named(error.cause, &items, &actions));
-        Err(Refused { errno: Errno::of(answer), words })
+        let is_of_action = error.type_ == ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_ACTION;
+        let is_of_first_action =
+            is_of_action && actions.first().is_some_and(|first| pointer(first) == error.cause);
+        Err(Refused { errno: Errno::of(answer), words, is_of_first_action })
     }
 
     fn create(&self, port: u16) -> Result<NonNull<ffi::rte_flow>, String> {
@@ -335,6 +354,8 @@ impl Lowered {
 struct Refused {
     errno: Errno,
     words: String,
+    /// It points at the action that comes first: what is done besides sending to a queue, where there is such.
+    is_of_first_action: bool,
 }
 
 /// What of a rule a driver's pointer is at: an item or an action, or what one of them is given.

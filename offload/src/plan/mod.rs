@@ -61,6 +61,8 @@ pub struct Capabilities {
     /// Which rules its flow table takes.
     pub flow: FlowLimits,
     adverts: [Option<Advert>; Capability::COUNT],
+    /// Why it has not what it might have, in its driver's words.
+    denials: Vec<(Capability, String)>,
     /// It hands over frames whose TCP checksum is not finished ([`Verdict::None`]).
     ///
     /// [`Verdict::None`]: crate::verdict::Verdict::None
@@ -74,7 +76,8 @@ impl Capabilities {
     /// A device of `driver` that can do nothing for us.
     pub const fn of(driver: Driver) -> Capabilities {
         let adverts = [None; Capability::COUNT];
-        Capabilities { driver, flow: FlowLimits::NONE, adverts, gives_none: false }
+        let flow = FlowLimits::NONE;
+        Capabilities { driver, flow, adverts, denials: Vec::new(), gives_none: false }
     }
 
     /// The same, and `capability` as `advert` says.
@@ -89,6 +92,20 @@ impl Capabilities {
     pub fn without(mut self, capability: Capability) -> Capabilities {
         self.adverts[usize::from(capability.number())] = None;
         self
+    }
+
+    /// The same without `capability`, which its driver denies in these words.
+    #[must_use]
+    pub fn denied(self, capability: Capability, words: String) -> Capabilities {
+        let mut without = self.without(capability);
+        without.denials.push((capability, words));
+        without
+    }
+
+    /// What its driver says of a `capability` that it denies.
+    pub fn denial(&self, capability: Capability) -> Option<&str> {
+        let found = self.denials.iter().find(|(of, _)| *of == capability);
+        found.map(|(_, words)| words.as_str())
     }
 
     /// How `capability` is advertised, if it is.

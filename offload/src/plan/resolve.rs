@@ -166,7 +166,10 @@ fn decide(capability: Capability, policy: Policy, device: &Capabilities) -> Row 
     }
     match (policy, advert) {
         (Policy::Off, _) => host(Cow::Owned(format!("off in the profile: {}", fallback.how))),
-        (_, None) => host(Cow::Owned(format!("not advertised: {}", fallback.how))),
+        (_, None) => host(Cow::Owned(match device.denial(capability) {
+            Some(words) => format!("not advertised, since {words}: {}", fallback.how),
+            None => format!("not advertised: {}", fallback.how),
+        })),
         (_, Some(Advert { by, how })) => Row {
             capability,
             policy,
