@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_with_sack_blocks_is_neither_remembered_nor_familiar() {
+        let mut familiar = Familiar::default();
+        let sack = Some(tcp::SackBlocks::of(SeqNumber(1), SeqNumber(2)));
+        let sacked = frame(1, b"x", Options { sack, ..stamped(1) });
+        familiar.remember(&sacked, ConnectionId::for_test(5));
+        assert!(familiar.recognize(&frame(1, b"x", stamped(1))).is_none());
+        familiar.remember(&frame(1, b"x", stamped(1)), ConnectionId::for_test(5));
+        assert!(familiar.recognize(&sacked).is_none());
+    }
+
+    #[test]
     fn only_headers_built_as_those_compared_are_remembered() {
         let mut familiar = Familiar::default();
         let bare = frame(1, b"no options at all here", Options::NONE);

@@ -29,8 +29,10 @@ impl Key {
     #[inline(always)]
     pub(super) fn of(dst: Mac, segment: &Transmit<'_>) -> Option<Key> {
         let options = &segment.header.options;
-        let is_usual =
-            options.mss.is_none() && options.window_scale.is_none() && !options.sack_permitted;
+        let is_usual = options.mss.is_none()
+            && options.window_scale.is_none()
+            && !options.sack_permitted
+            && options.sack.is_none();
         Some(Key {
             connection: segment.connection.filter(|_| is_usual)?,
             dst: dst.0.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
@@ -153,6 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::tcp::SackBlocks;
 
     const NETWORK: Network = Network {
         mac: Mac([2, 0, 0, 0, 0, 2]),
@@ -224,6 +227,7 @@ mod tests {
             Options { mss: Some(1460), ..Options::NONE },
             Options { window_scale: Some(7), ..Options::NONE },
             Options { sack_permitted: true, ..Options::NONE },
+            Options { sack: Some(SackBlocks::of(SeqNumber(1), SeqNumber(2))), ..Options::NONE },
         ] {
             let segment = transmit([1, 2, 3, 4], 0x10, options);
             assert_eq!(Key::of(dst, &segment), None);

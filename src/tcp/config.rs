@@ -31,6 +31,8 @@ pub struct Config {
     pub timestamps: bool,
     /// Whether window scaling is offered and accepted (RFC 7323). Default true.
     pub window_scaling: bool,
+    /// Whether selective acknowledgements are offered and accepted (RFC 2018, RFC 2883). Default true.
+    pub sack: bool,
     /// What bounds the bytes in flight besides the peer's window. Default NewReno.
     pub congestion: CongestionControl,
     /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
@@ -94,6 +96,7 @@ impl Default for Config {
             mss: 1460,
             timestamps: true,
             window_scaling: true,
+            sack: true,
             congestion: CongestionControl::NewReno,
             rto_min: Duration::from_ms(200),
             rto_initial: Duration::from_s(1),

@@ -13,6 +13,7 @@ use super::reassembly::Reassembly;
 use super::receive_buffer::ReceiveBuffer;
 use super::reset::Resets;
 use super::retransmit::RttEstimator;
+use super::sack::SackReport;
 use super::send_buffer::SendBuffer;
 use super::timestamps::Timestamping;
 use crate::time::{Duration, Instant};
@@ -22,6 +23,8 @@ use crate::wire::tcp::SeqNumber;
 pub(super) const SEND_MSS_DEFAULT: u16 = 536;
 /// The least MSS of a peer that is honoured, in bytes: below it headers are all that is sent.
 pub(super) const SEND_MSS_MIN: u16 = 48;
+/// What the timestamps option takes of every segment, in bytes, padding included.
+pub(super) const TIMESTAMPS_LEN: u16 = 12;
 /// Pure ACKs owed at once, at most. Each duplicate counts for the peer's fast retransmit.
 pub(super) const ACKS_DUE_MAX: u32 = 8;
 /// The largest window field.
@@ -131,6 +134,7 @@ pub(super) struct Connection {
     pub(super) offers_scale: bool,
     pub(super) receive: ReceiveBuffer,
     pub(super) held: Reassembly,
+    pub(super) sack: SackReport,
     /// The number of the peer's FIN, once known.
     pub(super) fin_at: Option<SeqNumber>,
     pub(super) fin_received: bool,
@@ -197,6 +201,7 @@ impl Connection {
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
             held: Reassembly::EMPTY,
+            sack: SackReport::NONE,
             fin_at: None,
             fin_received: false,
             last_ack_sent: none,

@@ -48,6 +48,7 @@ mod receive;
 mod receive_buffer;
 mod reset;
 mod retransmit;
+mod sack;
 mod send_buffer;
 mod stack;
 mod table;

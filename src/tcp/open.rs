@@ -3,16 +3,13 @@
 use super::config::Config;
 use super::congestion::Congestion;
 use super::connection::{
-    Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State, WINDOW_FIELD_MAX,
+    Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State, TIMESTAMPS_LEN, WINDOW_FIELD_MAX,
 };
 use super::counters::Count;
 use super::event::Closed;
 use super::reset::Reset;
 use super::timestamps::Timestamping;
 use crate::wire::tcp::{Flags, Options, Segment};
-
-/// What the timestamps option takes of every segment, in bytes, padding included.
-const TIMESTAMPS_LEN: u16 = 12;
 
 impl Connection {
     /// Begins an active open: a SYN is due.
@@ -122,6 +119,8 @@ impl Connection {
             }
             _ => None,
         };
+        // RFC 2018 2: SACK only if both SYNs permit it.
+        self.sack.is_agreed = cx.config.sack && theirs.sack_permitted;
         // RFC 7323 2.2: scaling only if both SYNs carry it.
         (self.snd_wind_shift, self.rcv_wind_shift) = match theirs.window_scale {
             Some(shift) if cx.config.window_scaling => {
@@ -146,6 +145,7 @@ impl Connection {
         Options {
             mss: Some(cx.config.mss),
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
+            sack_permitted: self.sack.is_agreed || (self.state == State::SynSent && cx.config.sack),
             timestamps: self.timestamps.map(|timestamps| timestamps.option(cx.now)),
             ..Options::NONE
         }

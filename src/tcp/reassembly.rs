@@ -48,6 +48,31 @@ impl Reassembly {
         self.ranges().first().map(|range| range.0)
     }
 
+    /// The held range that `at` lies in.
+    pub(super) fn range_of(
+        &self,
+        rcv_nxt: SeqNumber,
+        at: SeqNumber,
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        let offset = at.since(rcv_nxt);
+        let place = self.ranges().partition_point(|(_, right)| right.since(rcv_nxt) <= offset);
+        self.ranges().get(place).copied().filter(|(left, _)| left.since(rcv_nxt) <= offset)
+    }
+
+    /// The first part of `left..right`, which lies past `rcv_nxt`, that is held already.
+    pub(super) fn first_overlap(
+        &self,
+        rcv_nxt: SeqNumber,
+        (left, right): (SeqNumber, SeqNumber),
+    ) -> Option<(SeqNumber, SeqNumber)> {
+        let from = left.since(rcv_nxt);
+        let place = self.ranges().partition_point(|(_, right)| right.since(rcv_nxt) <= from);
+        let (held_left, held_right) = *self.ranges().get(place)?;
+        let overlap_left = left.later_of(held_left);
+        let overlap_right = if held_right.is_before(right) { held_right } else { right };
+        overlap_left.is_before(overlap_right).then_some((overlap_left, overlap_right))
+    }
+
     /// Holds `new`, as offsets from `rcv_nxt`, and calls `write` for each part not held before.
     pub(super) fn insert(
         &mut self,

@@ -105,6 +105,7 @@ impl Connection {
             }
             Some(_) => {
                 cx.count(Count::TimestampOld);
+                self.note_duplicate(segment);
                 self.owe_duplicate_ack();
                 None
             }
@@ -144,6 +145,7 @@ impl Connection {
         } else {
             let is_old = (segment.seq + segment.len()).is_at_or_before(self.rcv_nxt);
             cx.count(if is_old { Count::DuplicateData } else { Count::OutOfWindow });
+            self.note_duplicate(segment);
             if self.state == State::TimeWait && segment.flags.has(Flags::FIN) {
                 self.start_time_wait(cx);
             }
@@ -239,6 +241,7 @@ impl Connection {
             return None;
         }
         let before = self.rcv_nxt;
+        self.note_duplicate(segment);
         let cut = self.fit_to_window(cx, segment);
         self.note_fin(cx, segment, cut.end);
         let taken = self.take_text(cx, segment, cut);
@@ -327,6 +330,7 @@ impl Connection {
 
     /// Holds bytes that lie `ahead` of `rcv_nxt`.
     fn hold(&mut self, cx: &mut Context<'_>, ahead: u32, bytes: &[u8]) {
+        self.note_held(self.rcv_nxt + ahead, bytes.len() as u32);
         let receive = &mut self.receive;
         let range = ahead..ahead + bytes.len() as u32;
         let inserted = self.held.insert(self.rcv_nxt, range, |part| {

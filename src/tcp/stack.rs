@@ -95,6 +95,8 @@ pub struct Info {
     pub receive_buffered_bytes: usize,
     /// Whether both sides agreed on timestamps.
     pub uses_timestamps: bool,
+    /// Whether both sides agreed on selective acknowledgements.
+    pub uses_sack: bool,
 }
 
 impl Stack {
@@ -222,6 +224,7 @@ impl Stack {
             send_buffered_bytes: connection.send.len(),
             receive_buffered_bytes: connection.receive.len(),
             uses_timestamps: connection.timestamps.is_some(),
+            uses_sack: connection.sack.is_agreed,
         })
     }
 

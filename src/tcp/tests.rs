@@ -6,6 +6,7 @@ mod hostile;
 mod opening;
 mod recovery;
 mod script;
+mod selective;
 mod simulator;
 mod streaming;
 mod validation;

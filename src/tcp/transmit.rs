@@ -6,7 +6,7 @@
 use super::connection::{Connection, Context, State, WINDOW_FIELD_MAX};
 use super::counters::Count;
 use crate::time::Instant;
-use crate::wire::tcp::{Flags, Options, Repr, SeqNumber};
+use crate::wire::tcp::{Flags, Options, Repr, SackBlocks, SeqNumber};
 
 /// RFC 3042 2: how many segments beyond `cwnd` the first duplicate ACKs let out.
 const LIMITED_TRANSMIT_MAX: u32 = 2;
@@ -54,6 +54,8 @@ impl Connection {
         let is_usual = self.state == State::Established
             && self.resend.is_none()
             && !self.fin_queued
+            && self.held.is_empty()
+            && !self.sack.has_duplicate()
             && len.wrapping_sub(1) < self.snd_mss
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd());
@@ -91,7 +93,7 @@ impl Connection {
         }
         let end = if data_end.is_before(resend.end) { data_end } else { resend.end };
         let left = if resend.next.is_before(end) { end.since(resend.next) } else { 0 };
-        let len = left.min(self.snd_mss).min(window - offset);
+        let len = left.min(self.payload_max()).min(window - offset);
         let has_fin =
             self.fin_sent && resend.next + len == data_end && data_end.is_before(resend.end);
         (len > 0 || has_fin).then_some(Next::Data { seq: resend.next, len, has_fin })
@@ -104,10 +106,11 @@ impl Connection {
         let (unsent, fin_waits) = self.unsent()?;
         let cwnd = self.congestion.cwnd().saturating_add(self.limited_transmit());
         let usable = self.snd_wnd.min(cwnd).saturating_sub(flight);
-        let len = unsent.min(usable).min(self.snd_mss);
+        let payload_max = self.payload_max();
+        let len = unsent.min(usable).min(payload_max);
         let has_fin = fin_waits && len == unsent && usable > len;
         let is_worthwhile = len == unsent
-            || len == self.snd_mss
+            || len == payload_max
             || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);
         ((len > 0 && is_worthwhile) || has_fin).then_some(Next::Data {
             seq: self.snd_nxt,
@@ -125,7 +128,7 @@ impl Connection {
             return Some(Next::Data { seq: self.snd_una, len, has_fin: len == 0 });
         }
         let (unsent, fin_waits) = self.unsent()?;
-        let len = unsent.min(self.snd_wnd.max(1)).min(self.snd_mss);
+        let len = unsent.min(self.snd_wnd.max(1)).min(self.payload_max());
         Some(Next::Data { seq: self.snd_nxt, len, has_fin: fin_waits && len == 0 })
     }
 
@@ -204,7 +207,7 @@ impl Connection {
         self.snd_nxt = seq + len;
         self.settle_acks();
         Leaving {
-            header: self.header(cx, seq, Flags::ACK.with(Flags::PSH)),
+            header: self.header(cx, seq, Flags::ACK.with(Flags::PSH), None),
             offset: offset as usize,
             len: len as usize,
             is_retransmission: false,
@@ -253,8 +256,9 @@ impl Connection {
         if len > 0 && seq + len == self.stream_end() {
             flags = flags.with(Flags::PSH);
         }
+        let sack = self.take_sack();
         Leaving {
-            header: self.header(cx, seq, flags),
+            header: self.header(cx, seq, flags, sack),
             offset: seq.since(self.snd_una) as usize,
             len: len as usize,
             is_retransmission: is_again,
@@ -284,12 +288,19 @@ impl Connection {
     }
 
     fn bare(&mut self, cx: &mut Context<'_>, seq: SeqNumber) -> Leaving {
-        let header = self.header(cx, seq, Flags::ACK);
+        let sack = self.take_sack();
+        let header = self.header(cx, seq, Flags::ACK, sack);
         Leaving { header, offset: 0, len: 0, is_retransmission: false }
     }
 
     #[inline(always)]
-    fn header(&mut self, cx: &Context<'_>, seq: SeqNumber, flags: Flags) -> Repr {
+    fn header(
+        &mut self,
+        cx: &Context<'_>,
+        seq: SeqNumber,
+        flags: Flags,
+        sack: Option<SackBlocks>,
+    ) -> Repr {
         self.last_ack_sent = self.rcv_nxt;
         Repr {
             src_port: self.tuple.local.port,
@@ -300,6 +311,7 @@ impl Connection {
             window: self.advertise(),
             options: Options {
                 timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
+                sack,
                 ..Options::NONE
             },
         }

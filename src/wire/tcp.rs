@@ -159,6 +159,62 @@ impl Timestamps {
     }
 }
 
+/// The most blocks that a SACK option has room for (RFC 2018 3).
+pub const SACK_BLOCKS_MAX: usize = 4;
+
+/// The blocks of a SACK option: one at least (RFC 2018 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SackBlocks {
+    edges: [(SeqNumber, SeqNumber); SACK_BLOCKS_MAX],
+    len: u8,
+}
+
+impl SackBlocks {
+    /// One block: the number of its first byte, and that behind its last.
+    pub fn of(left: SeqNumber, right: SeqNumber) -> SackBlocks {
+        let mut edges = [(SeqNumber(0), SeqNumber(0)); SACK_BLOCKS_MAX];
+        edges[0] = (left, right);
+        SackBlocks { edges, len: 1 }
+    }
+
+    /// One more, behind the others. Says whether it had room.
+    pub fn push(&mut self, left: SeqNumber, right: SeqNumber) -> bool {
+        let has_room = usize::from(self.len) < SACK_BLOCKS_MAX;
+        if has_room {
+            self.edges[usize::from(self.len)] = (left, right);
+            self.len += 1;
+        }
+        has_room
+    }
+
+    /// The blocks in the option's order.
+    pub fn blocks(&self) -> &[(SeqNumber, SeqNumber)] {
+        &self.edges[..usize::from(self.len)]
+    }
+
+    /// How many bytes so many blocks take in a header, padding included.
+    pub const fn len_of(blocks: usize) -> usize {
+        4 + 8 * blocks
+    }
+
+    /// Reads the value of an option; `None` unless it is one to four whole blocks.
+    fn parse(value: &[u8]) -> Option<SackBlocks> {
+        let (blocks, rest) = value.as_chunks::<8>();
+        let (first, others) = blocks.split_first().filter(|_| rest.is_empty())?;
+        if blocks.len() > SACK_BLOCKS_MAX {
+            return None;
+        }
+        let edges =
+            |block: &[u8; 8]| (SeqNumber(be_u32(&block[..4])), SeqNumber(be_u32(&block[4..])));
+        let (left, right) = edges(first);
+        let mut found = SackBlocks::of(left, right);
+        for (left, right) in others.iter().map(edges) {
+            found.push(left, right);
+        }
+        Some(found)
+    }
+}
+
 /// Options that this engine reads and writes. What it does not know it skips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -170,12 +226,19 @@ pub struct Options {
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<Timestamps>,
+    /// Bytes received ahead of their turn, or twice.
+    pub sack: Option<SackBlocks>,
 }
 
 impl Options {
     /// No options.
-    pub const NONE: Options =
-        Options { mss: None, window_scale: None, sack_permitted: false, timestamps: None };
+    pub const NONE: Options = Options {
+        mss: None,
+        window_scale: None,
+        sack_permitted: false,
+        timestamps: None,
+        sack: None,
+    };
 
     /// How many bytes they take in a header: a multiple of 4.
     #[inline]
@@ -184,6 +247,7 @@ impl Options {
             + usize::from(self.window_scale.is_some()) * 4
             + usize::from(self.sack_permitted) * 4
             + usize::from(self.timestamps.is_some()) * 12
+            + self.sack.map_or(0, |sack| SackBlocks::len_of(sack.blocks().len()))
     }
 
     /// Whether there are none.
@@ -236,6 +300,7 @@ impl Options {
                 let echo = u32::from_be_bytes([e0, e1, e2, e3]);
                 self.timestamps = Some(Timestamps { value, echo });
             }
+            (kind::SACK, blocks) => self.sack = SackBlocks::parse(blocks).or(self.sack),
             _ => {}
         }
     }
@@ -266,6 +331,14 @@ impl Options {
             put(&value.to_be_bytes());
             put(&echo.to_be_bytes());
         }
+        if let Some(sack) = &self.sack {
+            let length = (2 + 8 * sack.blocks().len()) as u8;
+            put(&[kind::NO_OPERATION, kind::NO_OPERATION, kind::SACK, length]);
+            for (left, right) in sack.blocks() {
+                put(&left.0.to_be_bytes());
+                put(&right.0.to_be_bytes());
+            }
+        }
         at
     }
 }
@@ -277,6 +350,7 @@ mod kind {
     pub(super) const MSS: u8 = 2;
     pub(super) const WINDOW_SCALE: u8 = 3;
     pub(super) const SACK_PERMITTED: u8 = 4;
+    pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
 }
 
@@ -490,6 +564,7 @@ mod tests {
                 window_scale: Some(7),
                 sack_permitted: true,
                 timestamps: Some(Timestamps { value: 1, echo: 2 }),
+                sack: None,
             },
         }
     }
@@ -551,6 +626,20 @@ mod tests {
     }
 
     #[test]
+    fn a_sack_option_of_no_whole_block_or_of_five_is_skipped() {
+        let read = |bytes: &[u8]| Options::parse(bytes).unwrap().sack;
+        assert_eq!(read(&[5, 2, 1, 1]), None);
+        assert_eq!(read(&[5, 9, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1]), None);
+        let mut five = [1; 44];
+        (five[0], five[1]) = (5, 42);
+        assert_eq!(read(&five), None);
+        assert_eq!(
+            read(&[1, 1, 5, 10, 0, 0, 0, 9, 0, 0, 0, 12]),
+            Some(SackBlocks::of(SeqNumber(9), SeqNumber(12)))
+        );
+    }
+
+    #[test]
     fn sequence_numbers_compare_across_the_wrap() {
         let (before, after) = (SeqNumber(u32::MAX), SeqNumber(3));
         assert!(before.is_before(after) && !after.is_before(before));
@@ -561,6 +650,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_options_that_fit_are_read_back_and_padded(
+            timestamps in proptest::option::of(any::<(u32, u32)>()),
+            blocks in proptest::collection::vec(any::<(u32, u32)>(), 0..5),
+        ) {
+            let timestamps = timestamps.map(|(value, echo)| Timestamps { value, echo });
+            let room = if timestamps.is_some() { 3 } else { 4 };
+            let mut edges = blocks.iter().take(room).map(|block| (SeqNumber(block.0), SeqNumber(block.1)));
+            let mut sack = edges.next().map(|(left, right)| SackBlocks::of(left, right));
+            for (left, right) in edges {
+                prop_assert!(sack.as_mut().unwrap().push(left, right));
+            }
+            let options = Options { timestamps, sack, ..Options::NONE };
+            let repr = Repr { options, ..syn_ack() };
+            let mut bytes = [0xee; HEADER_LEN_MAX];
+            let header_len = repr.emit(&mut bytes);
+            prop_assert_eq!(header_len, repr.header_len());
+            prop_assert_eq!(header_len % 4, 0);
+            let segment = Packet::parse(&bytes[..header_len]).unwrap().segment().unwrap();
+            prop_assert_eq!(segment.options, options);
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Ok(packet) = Packet::parse(&bytes) {

@@ -6,7 +6,7 @@ use super::super::*;
 use super::script::{LOCAL, REMOTE};
 use crate::time::{Duration, Instant};
 use crate::wire::icmp::Quoted;
-use crate::wire::tcp::{Flags, Options, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps};
 
 const PAYLOAD: [u8; 4000] = [0xa5; 4000];
 
@@ -19,6 +19,7 @@ struct Blow {
     window: u16,
     len: usize,
     timestamp: Option<i64>,
+    sack: Option<Vec<(i64, i64)>>,
     options: Option<(u16, u8)>,
     action: u8,
     wait_ms: u64,
@@ -50,19 +51,35 @@ fn blow() -> impl Strategy<Value = Blow> {
     let options = prop::option::weighted(0.2, (any::<u16>(), any::<u8>()));
     let timestamp = prop::option::weighted(0.7, near());
     let wait_ms = prop_oneof![6 => Just(0u64), 2 => 0u64..300, 1 => 0u64..100_000];
+    let timestamp = (timestamp, sack());
     (near(), near(), flags, window, len, timestamp, options, any::<u8>(), wait_ms).prop_map(
-        |(seq, ack, flags, window, len, timestamp, options, action, wait_ms)| Blow {
+        |(seq, ack, flags, window, len, (timestamp, sack), options, action, wait_ms)| Blow {
             seq,
             ack,
             flags,
             window,
             len,
             timestamp,
+            sack,
             options,
             action,
             wait_ms,
         },
     )
+}
+
+/// Blocks of any kind: before, within and past what was sent, empty, backwards, overlapping.
+fn sack() -> impl Strategy<Value = Option<Vec<(i64, i64)>>> {
+    prop::option::weighted(0.4, prop::collection::vec((near(), near()), 1..5))
+}
+
+fn sack_blocks(una: SeqNumber, blocks: &[(i64, i64)]) -> SackBlocks {
+    let mut edges =
+        blocks.iter().map(|(left, len)| (una + *left as u32, una + (left + len) as u32));
+    let (left, right) = edges.next().unwrap();
+    let mut blocks = SackBlocks::of(left, right);
+    edges.for_each(|(left, right)| _ = blocks.push(left, right));
+    blocks
 }
 
 struct Victim {
@@ -105,7 +122,10 @@ impl Victim {
                     value: self.peer_clock.wrapping_add(by as u32),
                     echo: by as u32,
                 }),
-                ..Options::NONE
+                sack_permitted: blow.options.is_none_or(|options| options.0 & 1 == 0),
+                sack: blow.sack.as_ref().map(|sack| {
+                    sack_blocks(info.map(|info| info.snd_una).unwrap_or_default(), sack)
+                }),
             },
             payload: &PAYLOAD[..blow.len],
         };
@@ -204,6 +224,7 @@ fn establish(victim: &mut Victim, is_active: bool) {
         window: 20_000,
         len: 0,
         timestamp: Some(0),
+        sack: None,
         options: Some((1000, 2)),
         action: 255,
         wait_ms: 0,
@@ -273,7 +294,8 @@ proptest! {
         establish(&mut victim, false);
         let before = victim.info();
         let blow = Blow {
-            seq: 0, ack, flags: 0x10, window, len, timestamp: None, options: None, action: 1, wait_ms: 0,
+            seq: 0, ack, flags: 0x10, window, len, timestamp: None, sack: None, options: None, action: 1,
+            wait_ms: 0,
         };
         victim.hit(&blow);
         victim.drain();

@@ -1,6 +1,7 @@
 //! Scripts read as packet traces. A line is a time in ms and one of
 //!
-//! - `< FLAGS SEQ:END(LEN) [ack N] [win N] [mss N] [scale N] [ts VALUE ECHO]`: a segment comes;
+//! - `< FLAGS SEQ:END(LEN) [ack N] [win N] [mss N] [scale N] [ts VALUE ECHO] [sackOK 1]
+//!   [sack L:R,L:R]`: a segment comes;
 //! - `> FLAGS SEQ:END(LEN) [ack N] [win N] …`: this segment, and no other, leaves at that time (what
 //!   is not named is not compared, nor are numbers given as `*`);
 //! - `= EVENT`: this event is polled; `= -` for none;
@@ -15,7 +16,7 @@ use core::net::Ipv4Addr;
 use super::super::*;
 use crate::time::Instant;
 use crate::wire::icmp::Quoted;
-use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{Flags, Options, Repr, SackBlocks, Segment, SeqNumber, Timestamps};
 
 pub(super) const LOCAL: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 1), port: 9878 };
 pub(super) const REMOTE: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port: 5000 };
@@ -32,6 +33,14 @@ pub(super) const ACCEPTED: &str = "
     0 ! listen
     0 < S 0:0(0) win 10000 mss 1000
     0 > S. 0:0(0) ack 1
+    0 < . 1:1(0) ack 1 win 10000
+    0 = Connected";
+
+/// The same with SACK agreed on.
+pub(super) const SACKED: &str = "
+    0 ! listen
+    0 < S 0:0(0) win 10000 mss 1000 sackOK 1
+    0 > S. 0:0(0) ack 1 sackOK 1
     0 < . 1:1(0) ack 1 win 10000
     0 = Connected";
 
@@ -153,6 +162,17 @@ impl Runner {
         if let Some(stamps) = options.timestamps {
             text += &format!(" echo {}", stamps.echo);
         }
+        if options.sack_permitted {
+            text += " sackOK 1";
+        }
+        if let Some(sack) = options.sack {
+            let number = |at: SeqNumber| at.since(PEER_ISS);
+            let blocks = sack.blocks().iter();
+            let blocks: Vec<_> = blocks
+                .map(|(left, right)| format!("{}:{}", number(*left), number(*right)))
+                .collect();
+            text += &format!(" sack {}", blocks.join(","));
+        }
         text
     }
 
@@ -166,8 +186,9 @@ impl Runner {
         let same_segment = words[0] == found[0]
             && (words[1] == found[1] || words[1] == "*")
             && words[2..].chunks(2).all(|pair| found[2..].chunks(2).any(|other| other == pair));
-        let has_ack = |words: &[&str]| words.contains(&"ack");
-        if at == ms && same_segment && (has_ack(&words) == has_ack(&found)) {
+        let has = |words: &[&str], what| words.contains(&what);
+        let same_fields = ["ack", "sack"].iter().all(|what| has(&words, what) == has(&found, what));
+        if at == ms && same_segment && same_fields {
             return Ok(());
         }
         Err(format!("at {at} ms left `{left}`"))
@@ -211,7 +232,11 @@ impl Runner {
                 window_scale: number("scale", 1).map(|scale| scale as u8),
                 timestamps: number("ts", 1)
                     .map(|value| Timestamps { value, echo: number("ts", 2).unwrap() }),
-                ..Options::NONE
+                sack_permitted: number("sackOK", 1).is_some(),
+                sack: words
+                    .iter()
+                    .position(|word| *word == "sack")
+                    .map(|at| self.sack_blocks(words[at + 1])),
             },
             payload: &payload,
         };
@@ -231,6 +256,19 @@ impl Runner {
             }
         }
         self.drain();
+    }
+
+    /// Reads `L:R,L:R`, numbers of ours.
+    fn sack_blocks(&self, text: &str) -> SackBlocks {
+        let mut edges = text.split(',').map(|block| {
+            let (left, right) = block.split_once(':').unwrap();
+            let number = |text: &str| self.our_iss + text.parse::<i64>().unwrap() as u32;
+            (number(left), number(right))
+        });
+        let (left, right) = edges.next().unwrap();
+        let mut blocks = SackBlocks::of(left, right);
+        edges.for_each(|(left, right)| assert!(blocks.push(left, right)));
+        blocks
     }
 
     fn check_bytes(&mut self, bytes: &[u8]) {

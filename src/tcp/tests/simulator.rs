@@ -107,6 +107,7 @@ fn config(random: &mut Random) -> Config {
         mss: random.pick(&[100, 536, 1460]),
         timestamps: !random.one_in(3),
         window_scaling: !random.one_in(3),
+        sack: !random.one_in(3),
         congestion,
         rto_min: Duration::from_ms(random.pick(&[5, 200])),
         rto_max: Duration::from_s(10),
