@@ -107,6 +107,7 @@ impl Familiar {
             window: be_u16(TCP + 14),
             options: Options { timestamps: Some(timestamps), ..Options::NONE },
             payload: &packet.payload[TCP_HEADER_LEN..],
+            is_ce: packet.is_ce(),
         };
         let tcp = tcp::Packet::of(packet.payload, TCP_HEADER_LEN);
         Some(Recognized { connection, packet, tcp, segment })
@@ -185,6 +186,7 @@ mod tests {
             },
             payload: [payload, &[]],
             retransmission: false,
+            is_ect: seed & 1 == 1,
         };
         let plan = Plan::negotiate("test", &Profile::all(Policy::Off), &Capabilities::NONE);
         let mut out = vec![0; 2048];
@@ -205,7 +207,8 @@ mod tests {
     ) -> Result<(ipv4::Packet<'_>, Segment<'_>, ethernet::Packet<'_>), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
         let packet = ipv4::Packet::parse(frame.payload)?;
-        let segment = tcp::Packet::parse(packet.payload)?.segment()?;
+        let mut segment = tcp::Packet::parse(packet.payload)?.segment()?;
+        segment.is_ce = packet.is_ce();
         Ok((packet, segment, frame))
     }
 

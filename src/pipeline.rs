@@ -107,7 +107,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
         let segment = tcp::Packet::parse(packet.payload)?;
         self.verifier.tcp(meta, frame.header_len, &packet, &segment, &mut self.observations)?;
-        let segment = segment.segment()?;
+        let mut segment = segment.segment()?;
+        segment.is_ce = packet.is_ce();
         let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
         if let Some(connection) = arrival.connection
             && self.neighbors.network().vlan.is_none()

@@ -302,6 +302,7 @@ mod tests {
             dst: Ipv4Addr::new(10, 9, 0, 2),
             protocol: ipv4::Protocol::Tcp,
             payload_len: 24,
+            is_ect: false,
         };
         repr.emit(&mut bytes, false);
         bytes[20..24].copy_from_slice(&[0x26, 0x96, 0xc0, 0x00]);

@@ -110,7 +110,13 @@ impl Rig {
     }
 
     fn ip(&self, protocol: ipv4::Protocol, payload: &[u8]) -> Vec<u8> {
-        let repr = ipv4::Repr { src: THEIRS, dst: OURS, protocol, payload_len: payload.len() };
+        let repr = ipv4::Repr {
+            src: THEIRS,
+            dst: OURS,
+            protocol,
+            payload_len: payload.len(),
+            is_ect: false,
+        };
         let mut bytes = vec![0; 34];
         let at = self.link(Ethertype::Ipv4, None).emit(&mut bytes);
         repr.emit(&mut bytes[at..], false);

@@ -87,6 +87,7 @@ impl Peer {
         let options = Options {
             mss: Some(1460),
             window_scale: segment.options.window_scale.map(|_| 7),
+            sack_permitted: segment.options.sack_permitted,
             timestamps: self.timestamps,
             ..Options::NONE
         };
@@ -154,6 +155,7 @@ impl Peer {
             },
             payload: [payload, &[]],
             retransmission: false,
+            is_ect: false,
         };
         let mut out = vec![0; 2048];
         let (len, _) = self.emitter.tcp(HOST_MAC, &segment, &mut out);

@@ -67,6 +67,7 @@ impl ProbeFrame<'_> {
             dst: *dst.ip(),
             protocol: ipv4::Protocol::Tcp,
             payload_len: segment.len(),
+            is_ect: false,
         };
         let mut bytes = vec![0; LINK_LEN + IPV4_LEN];
         let (dst, src) = (self.to.0, self.from.0);

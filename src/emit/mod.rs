@@ -96,8 +96,13 @@ impl Emitter {
         let room = usize::from(network.mtu).min(out.len() - l2_len);
         let body = out.get_mut(l2_len + ipv4::HEADER_LEN..l2_len + room);
         let payload_len = icmp::emit_echo_reply(data, body.unwrap_or_default())?;
-        let packet =
-            ipv4::Repr { src: network.addr, dst: to, protocol: ipv4::Protocol::Icmp, payload_len };
+        let packet = ipv4::Repr {
+            src: network.addr,
+            dst: to,
+            protocol: ipv4::Protocol::Icmp,
+            payload_len,
+            is_ect: false,
+        };
         let l3_len = packet.emit(&mut out[l2_len..], self.ipv4 == TxChecksum::Partial);
         let meta = TxMeta {
             l2_len: l2_len as u8,
@@ -180,6 +185,7 @@ fn write_headers(
         dst: segment.remote,
         protocol: ipv4::Protocol::Tcp,
         payload_len: l4_len + payload_len,
+        is_ect: segment.is_ect,
     };
     let l2_len = link(network, dst, Ethertype::Ipv4).emit(out);
     let l3_len = packet.emit(&mut out[l2_len..], ipv4 == TxChecksum::Partial);
@@ -256,6 +262,7 @@ mod tests {
             },
             payload,
             retransmission: false,
+            is_ect: false,
         }
     }
 

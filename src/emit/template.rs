@@ -21,6 +21,7 @@ pub(super) struct Key {
     connection: ConnectionId,
     dst: u64,
     has_timestamps: bool,
+    is_ect: bool,
 }
 
 impl Key {
@@ -37,6 +38,7 @@ impl Key {
             connection: segment.connection.filter(|_| is_usual)?,
             dst: dst.0.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
             has_timestamps: options.timestamps.is_some(),
+            is_ect: segment.is_ect,
         })
     }
 
@@ -182,6 +184,7 @@ mod tests {
             },
             payload: [&[], &[]],
             retransmission: false,
+            is_ect: seed[3] & 1 == 1,
         }
     }
 

@@ -1,9 +1,12 @@
 //! What a segment acknowledges, and the window that it gives (RFC 9293 3.10.7.4, fifth).
 
-use super::connection::{Connection, Context, Resend, State};
+use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
-use crate::wire::tcp::{Flags, Segment};
+use super::probe::ProbeDue;
+use super::undo::Undo;
+use crate::time::Duration;
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 impl Connection {
     /// Takes the ACK in. Says whether the segment's text is to be looked at.
@@ -21,7 +24,10 @@ impl Connection {
             self.challenge(cx, Count::AckOfUnsent);
             return false;
         }
-        if segment.ack != self.snd_una {
+        if !self.is_simple_ack(segment) {
+            let segment = *segment;
+            self.take_ack_in_trouble(cx, &segment);
+        } else if segment.ack != self.snd_una {
             self.take_ack(cx, segment);
         } else if self.is_duplicate_ack(segment) {
             self.take_duplicate_ack(cx);
@@ -36,57 +42,74 @@ impl Connection {
     /// `segment.ack` lies past `snd_una`, at most at `snd_nxt`.
     #[inline(always)]
     fn take_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
-        let ack = segment.ack;
+        let (ack, flight) = (segment.ack, self.flight());
+        if let Some(acked) = self.scoreboard.pop_clean(ack) {
+            self.rack.on_plain(cx.now, &acked.last);
+            self.take_round_trip(cx, cx.now - acked.first_at);
+        }
+        let (acked, srtt) = (ack.since(self.snd_una), self.rtt.srtt());
+        self.congestion.on_ack(ack, acked, flight, cx.now, srtt);
+        self.advance(ack);
+        self.restart_timers(cx);
+    }
+
+    /// Takes `snd_una` on to `ack`.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, ack: SeqNumber) {
         let acked = ack.since(self.snd_una);
-        let next_is_lost = self.congestion.on_ack(ack, acked, self.flight());
-        self.measure_round_trip(cx, segment);
         self.send.release(acked as usize);
         self.snd_una = ack;
         // What was given up lies behind: the peer holds part of the window that we were given.
         self.snd_wnd = self.snd_wnd.saturating_sub(acked);
         self.duplicate_acks = 0;
         self.retries = 0;
-        self.resend = self.resend.filter(|resend| ack.is_before(resend.end));
-        if let Some(resend) = &mut self.resend {
-            resend.next = resend.next.later_of(ack);
-        }
-        if next_is_lost {
-            self.resend_first();
-        }
-        // RFC 6298 5.2 and 5.3.
-        if self.flight() == 0 {
-            self.stop_retransmit_timer();
-        } else {
-            self.start_retransmit_timer(cx);
-        }
         if self.room_wanted > 0 && self.send.room() >= self.room_wanted {
             self.room_wanted = 0;
             self.pending.writable = true;
         }
     }
 
-    /// A round trip from the segment being timed; or, after something was sent twice, from the
-    /// timestamp that says which of the two was acknowledged (RFC 7323 4.1, RFC 6298 3).
+    /// After an ACK of something new (RFC 6298 5.2 and 5.3, RFC 8985 7.2).
     #[inline(always)]
-    pub(super) fn measure_round_trip(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
-        let is_ambiguous = self.ambiguous_until.is_some();
-        if self.ambiguous_until.is_some_and(|until| until.is_at_or_before(segment.ack)) {
-            self.ambiguous_until = None;
+    pub(super) fn restart_timers(&mut self, cx: &mut Context<'_>) {
+        if self.flight() == 0 {
+            self.stop_retransmit_timer();
+        } else {
+            self.start_retransmit_timer(cx);
+            if !self.probe_is_for_reordering {
+                self.start_probe_timer(cx.now);
+            }
         }
-        if let Some((_, sent_at)) = self.timed.filter(|(end, _)| end.is_at_or_before(segment.ack)) {
-            self.timed = None;
-            self.rtt.sample(cx.now - sent_at, cx.config);
-        } else if is_ambiguous
-            && let (Some(ours), Some(theirs)) = (&self.timestamps, segment.options.timestamps)
+    }
+
+    /// A round trip of something that was sent once.
+    #[inline(always)]
+    fn take_round_trip(&mut self, cx: &mut Context<'_>, rtt: Duration) {
+        if let Some(least) = self.rack.min_rtt() {
+            self.rtt.learn_ack_delay(Duration::from_ns(rtt.as_ns().saturating_sub(least.as_ns())));
+        }
+        self.rtt.sample(rtt, cx.config);
+    }
+
+    /// The same off the short path, which keeps its own copy.
+    #[inline(never)]
+    pub(super) fn take_late_round_trip(&mut self, cx: &mut Context<'_>, rtt: Duration) {
+        self.take_round_trip(cx, rtt);
+    }
+
+    /// After something was sent twice, the timestamp says which of the two was acknowledged (RFC 7323
+    /// 4.1).
+    pub(super) fn measure_by_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if let (Some(ours), Some(theirs)) = (&self.timestamps, segment.options.timestamps)
             && let Some(rtt) = ours.round_trip(cx.now, theirs.echo)
         {
-            self.rtt.sample(rtt, cx.config);
+            self.take_late_round_trip(cx, rtt);
         }
     }
 
     /// RFC 5681 2: something in flight, no text, no FIN, and the same window again. Answers to
     /// probes of a closed window look alike and are none.
-    fn is_duplicate_ack(&self, segment: &Segment<'_>) -> bool {
+    pub(super) fn is_duplicate_ack(&self, segment: &Segment<'_>) -> bool {
         self.flight() > 0
             && segment.payload.is_empty()
             && !segment.flags.has_any(Flags::FIN.with(Flags::SYN))
@@ -95,29 +118,34 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn take_duplicate_ack(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn take_duplicate_ack(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::DuplicateAck);
+        if self.sack.is_agreed {
+            // Its blocks say more than its number does.
+            return;
+        }
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
+        let before = self.congestion;
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {
             cx.count(Count::FastRetransmit);
+            self.is_calm = false;
+            self.undo = Some(Undo::new(una, nxt, before));
             self.resend_first();
         }
     }
 
     /// The first unacknowledged segment is to be sent again, whatever the congestion window says.
     #[inline(never)]
-    fn resend_first(&mut self) {
-        let end = self.snd_una + self.snd_mss.min(self.flight());
-        self.resend = Some(Resend { next: self.snd_una, end, is_paced: false });
+    pub(super) fn resend_first(&mut self) {
+        self.scoreboard.lose_first(self.snd_una);
+        self.is_urgent = true;
     }
 
     /// Everything in flight is to be sent again, as far as the congestion window goes.
     pub(super) fn resend_all(&mut self) {
-        if self.flight() > 0 {
-            let (next, end) = (self.snd_una, self.snd_nxt);
-            self.resend = Some(Resend { next, end, is_paced: true });
-        }
+        self.scoreboard.lose_all(self.snd_una);
+        self.is_urgent = true;
     }
 
     /// The window of a segment that is not older than the last one used (RFC 9293 3.10.7.4).
@@ -150,7 +178,7 @@ impl Connection {
     #[inline(never)]
     fn on_window_opened(&mut self, cx: &mut Context<'_>) {
         self.retries = 0;
-        self.probe_due = false;
+        self.probe_due = ProbeDue::None;
         self.rtt.clear_backoff();
         if self.flight() > 0 {
             self.resend_all();

@@ -1,5 +1,6 @@
 //! What the application does with a connection: writing, reading, closing.
 
+use super::config::Terms;
 use super::connection::State;
 use super::counters::Count;
 use super::event::{ConnectionId, SendRefusal};
@@ -47,6 +48,15 @@ impl Stack {
                 // No deadline moves before it is sent.
                 stack.queue_to_send(index);
             }
+        });
+    }
+
+    /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as
+    /// ours has not left: after [`connect`](Stack::connect), and before anything is transmitted.
+    pub fn set_terms(&mut self, id: ConnectionId, terms: &Terms) {
+        let now = self.now;
+        self.on(now, id, |stack, index| {
+            stack.step(index, |connection, cx| connection.set_terms(cx, terms));
         });
     }
 

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Context, State};
 use super::event::Closed;
+use super::probe::ProbeDue;
 use crate::time::Instant;
 
 impl Connection {
@@ -71,8 +72,9 @@ impl Connection {
     }
 
     fn stop_sending(&mut self) {
-        self.resend = None;
-        (self.syn_due, self.probe_due, self.keep_alive_due) = (false, false, false);
+        self.scoreboard.clear();
+        (self.syn_due, self.keep_alive_due) = (false, false);
+        self.probe_due = ProbeDue::None;
         self.pending.writable = false;
         self.stop_retransmit_timer();
         self.keep_alive_at = Instant::FAR_FUTURE;

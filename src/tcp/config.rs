@@ -33,11 +33,18 @@ pub struct Config {
     pub window_scaling: bool,
     /// Whether selective acknowledgements are offered and accepted (RFC 2018, RFC 2883). Default true.
     pub sack: bool,
+    /// Whether explicit congestion notification is offered and accepted (RFC 3168). Default false.
+    pub ecn: bool,
     /// What bounds the bytes in flight besides the peer's window. Default NewReno.
     pub congestion: CongestionControl,
     /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
     /// delays an ACK; RFC 6298 2.4 would have 1 s.
     pub rto_min: Duration,
+    /// By how much the peer may delay an ACK until it has shown to delay longer. It is waited for before
+    /// anything short is sent again. Default 50 ms: Linux delays by 40 to 47 ms, and not at first, so
+    /// that no short delay seen proves one. Zero repairs faster, at the price of sending twice to a peer
+    /// that does delay (RFC 8985 7.2, `TLP.max_ack_delay`).
+    pub peer_max_ack_delay: Duration,
     /// The timeout before the first round trip is measured. Default 1 s (RFC 6298 2.1).
     pub rto_initial: Duration,
     /// The longest, after any number of back-offs. Default 60 s (RFC 6298 2.5).
@@ -77,11 +84,37 @@ pub struct KeepAlive {
 pub enum CongestionControl {
     /// RFC 5681 and RFC 6582.
     NewReno,
+    /// RFC 9438: as Linux does it, for paths with much in flight.
+    Cubic,
+    /// NewReno, but with [ECN](Config::ecn) agreed on the window shrinks by as much as was marked, and
+    /// marks are echoed one by one: RFC 8257, for networks of one's own whose switches mark early.
+    Dctcp,
     /// Nothing but this many bytes: for a link of one's own, where loss is not congestion.
     None {
         /// The bound, in bytes.
         in_flight_bytes_max: u32,
     },
+}
+
+/// What one connection does otherwise than the [`Config`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// As [`Config::sack`]; counts until our SYN has left.
+    pub sack: bool,
+    /// As [`Config::ecn`]; counts until our SYN has left.
+    pub ecn: bool,
+    /// As [`Config::congestion`].
+    pub congestion: CongestionControl,
+    /// As [`Config::rto_min`], from the next round trip measured on.
+    pub rto_min: Duration,
+    /// As [`Config::peer_max_ack_delay`]; what was learned of the peer is forgotten for it.
+    pub peer_max_ack_delay: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Config::default().terms()
+    }
 }
 
 impl Default for Config {
@@ -97,8 +130,10 @@ impl Default for Config {
             timestamps: true,
             window_scaling: true,
             sack: true,
+            ecn: false,
             congestion: CongestionControl::NewReno,
             rto_min: Duration::from_ms(200),
+            peer_max_ack_delay: Duration::from_ms(50),
             rto_initial: Duration::from_s(1),
             rto_max: Duration::from_s(60),
             syn_retries_max: 7,
@@ -113,6 +148,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a connection does unless told otherwise.
+    pub fn terms(&self) -> Terms {
+        Terms {
+            sack: self.sack,
+            ecn: self.ecn,
+            congestion: self.congestion,
+            rto_min: self.rto_min,
+            peer_max_ack_delay: self.peer_max_ack_delay,
+        }
+    }
+
     /// The same with every number brought within what the protocol and the stack can hold.
     pub(super) fn bounded(mut self) -> Config {
         self.connections_max = self.connections_max.clamp(1, CONNECTIONS_MAX);
@@ -120,7 +166,7 @@ impl Config {
         self.receive_buffer_bytes = self.receive_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.message_bytes_max = self.message_bytes_max.min(self.send_buffer_bytes);
         self.mss = self.mss.max(super::connection::SEND_MSS_MIN);
-        self.rto_min = self.rto_min.max(Duration::from_us(1));
+        self.rto_min = self.rto_min.max(self.rto_least());
         self.rto_max = self.rto_max.max(self.rto_min);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
         if let Some(keep_alive) = &mut self.keep_alive {
@@ -130,6 +176,11 @@ impl Config {
             self.ephemeral_ports = Config::default().ephemeral_ports;
         }
         self
+    }
+
+    /// No timeout is shorter, whatever is asked for.
+    pub(super) fn rto_least(&self) -> Duration {
+        Duration::from_us(1)
     }
 
     /// The shift with which the whole receive buffer fits the window field (RFC 7323 2.3).

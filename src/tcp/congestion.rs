@@ -1,14 +1,30 @@
-//! How much may be in flight besides what the peer's window says: NewReno (RFC 5681, RFC 6582), or
-//! nothing but a named bound.
+//! How much may be in flight besides what the peer's window says: NewReno (RFC 5681, RFC 6582), CUBIC
+//! (RFC 9438), or nothing but a named bound.
+//!
+//! Without SACK a recovery is RFC 6582's, which counts duplicate ACKs as window; with it, what may leave
+//! follows from what has arrived (`prr`), and is compared with `pipe` instead of what is unacknowledged.
 
 use super::config::CongestionControl;
-use crate::time::Duration;
+use super::cubic::Cubic;
+use super::prr::Prr;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
 /// RFC 5681 3.2: how many duplicate ACKs mean a loss.
 pub(super) const DUPLICATE_ACKS_FOR_LOSS: u32 = 3;
 /// RFC 6928 2: the initial window in bytes, between two and ten segments.
 const INITIAL_WINDOW: u32 = 14_600;
+
+/// What a connection is doing about loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing.
+    Open,
+    /// Something was found lost, and is sent again while the rest goes on (RFC 5681 3.2).
+    Recovery,
+    /// The retransmission timer went off (RFC 5681 3.1).
+    Loss,
+}
 
 /// A connection's congestion state. `cwnd`, `ssthresh` and `recover` are the RFCs' words.
 #[derive(Clone, Copy, Debug)]
@@ -21,27 +37,50 @@ pub(super) struct Congestion {
     credit: u32,
     /// The highest number sent when the last loss was found.
     recover: SeqNumber,
-    is_recovering: bool,
+    phase: Phase,
+    prr: Prr,
+    cubic: Cubic,
 }
 
 impl Congestion {
     pub(super) fn new(control: CongestionControl, mss: u32, iss: SeqNumber) -> Congestion {
-        let cwnd = initial_window(mss);
-        let (ssthresh, credit, is_recovering) = (u32::MAX, 0, false);
-        Congestion { control, mss, cwnd, ssthresh, credit, recover: iss, is_recovering }
+        Congestion {
+            control,
+            mss,
+            cwnd: initial_window(mss),
+            ssthresh: u32::MAX,
+            credit: 0,
+            recover: iss,
+            phase: Phase::Open,
+            prr: Prr::default(),
+            cubic: Cubic::default(),
+        }
     }
 
     /// The bytes that may be in flight.
     #[inline]
     pub(super) fn cwnd(&self) -> u32 {
         match self.control {
-            CongestionControl::NewReno => self.cwnd,
             CongestionControl::None { in_flight_bytes_max } => in_flight_bytes_max.max(self.mss),
+            _ => self.cwnd,
         }
     }
 
+    /// Another way from here on; what is known of the path stays.
+    pub(super) fn set_control(&mut self, control: CongestionControl) {
+        self.control = control;
+    }
+
+    /// Whether something that was found lost is being repaired, and the timer has not gone off over it.
+    #[inline]
     pub(super) fn is_recovering(&self) -> bool {
-        self.is_recovering
+        self.phase == Phase::Recovery
+    }
+
+    /// Whether anything is being done about loss.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
     }
 
     /// A SYN was lost: one segment to begin with (RFC 5681 3.1).
@@ -64,20 +103,41 @@ impl Congestion {
         }
     }
 
+    /// `len` bytes leave, for the first time or again.
+    #[inline(always)]
+    pub(super) fn on_sent(&mut self, len: u32) {
+        self.prr.on_sent(len);
+    }
+
     /// `acked` bytes up to `ack` were acknowledged, of `flight` in flight before. Says whether the
     /// next segment is lost, too, and to be sent again at once (a partial ACK, RFC 6582 3.2).
     #[inline]
-    pub(super) fn on_ack(&mut self, ack: SeqNumber, acked: u32, flight: u32) -> bool {
-        if !self.is_recovering {
-            // A window that was not used has not been tried: it does not grow (RFC 7661).
-            if flight.saturating_add(self.mss) > self.cwnd / 2 {
-                self.grow(acked);
-            }
-            return false;
+    pub(super) fn on_ack(
+        &mut self,
+        ack: SeqNumber,
+        acked: u32,
+        flight: u32,
+        now: Instant,
+        srtt: Option<Duration>,
+    ) -> bool {
+        if self.phase == Phase::Recovery {
+            return self.on_ack_in_reno_recovery(ack, acked, flight);
         }
+        if self.phase == Phase::Loss && self.recover.is_at_or_before(ack) {
+            self.phase = Phase::Open;
+        }
+        // A window that was not used has not been tried: it does not grow (RFC 7661).
+        if flight.saturating_add(self.mss) > self.cwnd / 2 {
+            self.grow(acked, now, srtt);
+        }
+        false
+    }
+
+    #[inline(never)]
+    fn on_ack_in_reno_recovery(&mut self, ack: SeqNumber, acked: u32, flight: u32) -> bool {
         let remaining = flight.saturating_sub(acked);
         if self.recover.is_at_or_before(ack) {
-            self.is_recovering = false;
+            self.phase = Phase::Open;
             self.cwnd = self.ssthresh.min(remaining.max(self.mss).saturating_add(self.mss));
             return false;
         }
@@ -89,20 +149,22 @@ impl Congestion {
         true
     }
 
-    fn grow(&mut self, acked: u32) {
+    fn grow(&mut self, acked: u32, now: Instant, srtt: Option<Duration>) {
         if self.cwnd < self.ssthresh {
             self.cwnd = self.cwnd.saturating_add(acked.min(self.mss));
-            return;
-        }
-        self.credit = self.credit.saturating_add(acked);
-        if self.credit >= self.cwnd {
-            self.credit -= self.cwnd;
-            self.cwnd = self.cwnd.saturating_add(self.mss);
+        } else if self.control == CongestionControl::Cubic {
+            self.cwnd = self.cubic.grow(self.cwnd, self.mss, acked, now, srtt.unwrap_or_default());
+        } else {
+            self.credit = self.credit.saturating_add(acked);
+            if self.credit >= self.cwnd {
+                self.credit -= self.cwnd;
+                self.cwnd = self.cwnd.saturating_add(self.mss);
+            }
         }
     }
 
-    /// The `count`th duplicate ACK in a row. Says whether the first unacknowledged segment is to be
-    /// sent again.
+    /// The `count`th duplicate ACK in a row, without SACK. Says whether the first unacknowledged segment
+    /// is to be sent again.
     pub(super) fn on_duplicate_ack(
         &mut self,
         count: u32,
@@ -110,7 +172,7 @@ impl Congestion {
         flight: u32,
         snd_nxt: SeqNumber,
     ) -> bool {
-        if self.is_recovering {
+        if self.is_recovering() {
             // Each says that a segment has left the network (RFC 6582 3.2, step 3).
             self.cwnd = self.cwnd.saturating_add(self.mss);
             return false;
@@ -119,22 +181,92 @@ impl Congestion {
         if count != DUPLICATE_ACKS_FOR_LOSS || !self.recover.is_before(ack) {
             return false;
         }
-        self.ssthresh = (flight / 2).max(2 * self.mss);
+        self.reduce(flight);
         self.cwnd = self.ssthresh.saturating_add(3 * self.mss);
         self.recover = snd_nxt;
-        self.is_recovering = true;
+        self.phase = Phase::Recovery;
         true
+    }
+
+    /// With SACK: something was found lost, with `flight` bytes not acknowledged.
+    pub(super) fn begin_recovery(&mut self, flight: u32, snd_nxt: SeqNumber) {
+        self.reduce(flight);
+        self.recover = snd_nxt;
+        self.phase = Phase::Recovery;
+        self.prr = Prr::begin(flight);
+    }
+
+    /// With SACK, in a recovery: `delivered` more bytes have arrived, and `pipe` are in the network.
+    /// Says whether the recovery is over.
+    pub(super) fn on_ack_in_recovery(
+        &mut self,
+        una: SeqNumber,
+        delivered: u32,
+        pipe: u32,
+        is_safe: bool,
+    ) -> bool {
+        if self.recover.is_at_or_before(una) {
+            self.phase = Phase::Open;
+            self.cwnd = self.ssthresh;
+            return true;
+        }
+        let may_leave = self.prr.on_ack(delivered, pipe, self.ssthresh, self.mss, is_safe);
+        self.cwnd = pipe.saturating_add(may_leave).max(self.mss);
+        false
+    }
+
+    /// Something was lost, and its repair is on its way already (RFC 8985 7.4.2), or the network said
+    /// that it is about to lose something (RFC 3168 6.1.2).
+    pub(super) fn on_repaired(&mut self, flight: u32) {
+        self.reduce(flight);
+        self.cwnd = self.cwnd.min(self.ssthresh);
+    }
+
+    pub(super) fn is_dctcp(&self) -> bool {
+        self.control == CongestionControl::Dctcp
+    }
+
+    /// An ACK that echoes a mark makes no window (RFC 3168 6.1.2).
+    pub(super) fn hold_at(&mut self, cwnd: u32) {
+        if self.is_open() {
+            self.cwnd = self.cwnd.min(cwnd);
+        }
+    }
+
+    /// Less by so many bytes, and no slow start any more.
+    pub(super) fn shrink_by(&mut self, less: u32) {
+        self.cwnd = self.cwnd.saturating_sub(less).max(2 * self.mss);
+        self.ssthresh = self.cwnd;
+        self.credit = 0;
     }
 
     /// The retransmission timer went off; `is_first` unless it did before for the same bytes.
     pub(super) fn on_timeout(&mut self, is_first: bool, flight: u32, snd_nxt: SeqNumber) {
         if is_first {
-            self.ssthresh = (flight / 2).max(2 * self.mss);
+            self.reduce(flight);
+            self.cubic.on_timeout();
         }
         self.cwnd = self.mss;
-        self.credit = 0;
         self.recover = snd_nxt;
-        self.is_recovering = false;
+        self.phase = Phase::Loss;
+    }
+
+    /// It was for nothing: what stood `before` stands again (RFC 4015 3).
+    pub(super) fn undo(&mut self, before: &Congestion) {
+        let cwnd = self.cwnd.max(before.cwnd);
+        *self = Congestion { cwnd, phase: Phase::Open, ..*before };
+    }
+
+    fn reduce(&mut self, flight: u32) {
+        let kept = match self.control {
+            CongestionControl::Cubic => {
+                self.cubic.on_loss(self.cwnd);
+                (u64::from(flight) * 7 / 10) as u32
+            }
+            _ => flight / 2,
+        };
+        self.ssthresh = kept.max(2 * self.mss);
+        self.credit = 0;
     }
 }
 
@@ -147,6 +279,7 @@ mod tests {
     use super::*;
 
     const MSS: u32 = 1000;
+    const NOW: Instant = Instant::from_ms(1);
 
     fn reno() -> Congestion {
         Congestion::new(CongestionControl::NewReno, MSS, SeqNumber(0))
@@ -165,21 +298,21 @@ mod tests {
     #[test]
     fn slow_start_grows_by_each_ack_and_avoidance_by_each_window() {
         let mut reno = reno();
-        reno.on_ack(SeqNumber(1000), 1000, 10_000);
+        reno.on_ack(SeqNumber(1000), 1000, 10_000, NOW, None);
         assert_eq!(reno.cwnd(), 11_000);
         reno.ssthresh = 11_000;
         for _ in 0..10 {
-            reno.on_ack(SeqNumber(1000), 1000, 11_000);
+            reno.on_ack(SeqNumber(1000), 1000, 11_000, NOW, None);
         }
         assert_eq!(reno.cwnd(), 11_000);
-        reno.on_ack(SeqNumber(1000), 1000, 11_000);
+        reno.on_ack(SeqNumber(1000), 1000, 11_000, NOW, None);
         assert_eq!(reno.cwnd(), 12_000);
     }
 
     #[test]
     fn a_window_that_is_not_used_does_not_grow() {
         let mut reno = reno();
-        reno.on_ack(SeqNumber(150), 150, 150);
+        reno.on_ack(SeqNumber(150), 150, 150, NOW, None);
         assert_eq!(reno.cwnd(), 10_000);
     }
 
@@ -193,9 +326,12 @@ mod tests {
         assert_eq!(reno.cwnd(), 8000);
         assert!(!reno.on_duplicate_ack(4, ack, 10_000, nxt));
         assert_eq!(reno.cwnd(), 9000);
-        assert!(reno.on_ack(SeqNumber(3001), 3000, 10_000), "a partial ACK shows the next loss");
+        assert!(
+            reno.on_ack(SeqNumber(3001), 3000, 10_000, NOW, None),
+            "a partial ACK shows the next loss"
+        );
         assert_eq!(reno.cwnd(), 7000);
-        assert!(!reno.on_ack(nxt, 7000, 7000));
+        assert!(!reno.on_ack(nxt, 7000, 7000, NOW, None));
         assert_eq!((reno.cwnd(), reno.is_recovering()), (2000, false));
         // What was sent twice brings duplicates: not another loss.
         assert!(!reno.on_duplicate_ack(3, nxt, 2000, nxt));

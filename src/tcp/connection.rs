@@ -4,18 +4,23 @@
 //! [`receive`](super::receive), [`acknowledge`](super::acknowledge), [`transmit`](super::transmit),
 //! [`timers`](super::timers), [`close`](super::close).
 
-use super::config::Config;
+use super::config::{Config, Terms};
 use super::congestion::Congestion;
 use super::counters::{Count, Counters};
+use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
+use super::probe::{LossProbe, ProbeDue};
+use super::rack::Rack;
 use super::reassembly::Reassembly;
 use super::receive_buffer::ReceiveBuffer;
 use super::reset::Resets;
 use super::retransmit::RttEstimator;
 use super::sack::SackReport;
+use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::timestamps::Timestamping;
+use super::undo::Undo;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -70,15 +75,6 @@ impl Context<'_> {
     }
 }
 
-/// What is to be sent again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Resend {
-    pub(super) next: SeqNumber,
-    pub(super) end: SeqNumber,
-    /// Everything in flight counts as lost: `cwnd` bounds how far `next` may run ahead of `snd_una`.
-    pub(super) is_paced: bool,
-}
-
 /// The transmission control block. Names in RFC 9293 3.3.1 and RFC 7323 are theirs.
 ///
 /// Counts that every segment changes are whole words, however small: a byte that was just written stalls
@@ -112,14 +108,20 @@ pub(super) struct Connection {
     pub(super) fin_queued: bool,
     pub(super) fin_sent: bool,
 
-    pub(super) resend: Option<Resend>,
+    /// What is in flight, and what is known of it.
+    pub(super) scoreboard: Scoreboard,
+    /// Nothing is being repaired, undone or probed for.
+    pub(super) is_calm: bool,
+    /// The first that is to be sent again leaves whatever the congestion window says.
+    pub(super) is_urgent: bool,
     pub(super) duplicate_acks: u32,
-    /// The end of a segment whose round trip is being measured, and when it left.
-    pub(super) timed: Option<(SeqNumber, Instant)>,
-    /// Up to here an ACK may be of a first or a second sending (Karn's algorithm).
-    pub(super) ambiguous_until: Option<SeqNumber>,
     pub(super) rtt: RttEstimator,
+    pub(super) rack: Rack,
+    pub(super) loss_probe: Option<LossProbe>,
+    pub(super) undo: Option<Undo>,
     pub(super) congestion: Congestion,
+    pub(super) ecn: Ecn,
+    pub(super) terms: Terms,
     pub(super) last_sent: Instant,
     pub(super) retransmissions: u64,
 
@@ -144,11 +146,14 @@ pub(super) struct Connection {
 
     pub(super) syn_due: bool,
     pub(super) acks_due: u32,
-    pub(super) probe_due: bool,
+    pub(super) probe_due: ProbeDue,
     pub(super) keep_alive_due: bool,
 
     /// The retransmission, SYN or persist timer: at most one of them runs.
     pub(super) retransmit_at: Instant,
+    /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
+    pub(super) probe_at: Instant,
+    pub(super) probe_is_for_reordering: bool,
     /// The end of TIME-WAIT, or of a released connection's patience.
     pub(super) linger_at: Instant,
     pub(super) keep_alive_at: Instant,
@@ -185,12 +190,17 @@ impl Connection {
             room_wanted: 0,
             fin_queued: false,
             fin_sent: false,
-            resend: None,
+            scoreboard: Scoreboard::new(config),
+            is_calm: true,
+            is_urgent: false,
             duplicate_acks: 0,
-            timed: None,
-            ambiguous_until: None,
             rtt: RttEstimator::new(config),
+            rack: Rack::NEW,
+            loss_probe: None,
+            undo: None,
             congestion: Congestion::new(config.congestion, mss, none),
+            ecn: Ecn::NONE,
+            terms: config.terms(),
             last_sent: Instant::ZERO,
             retransmissions: 0,
             irs: none,
@@ -208,9 +218,11 @@ impl Connection {
             timestamps: None,
             syn_due: false,
             acks_due: 0,
-            probe_due: false,
+            probe_due: ProbeDue::None,
             keep_alive_due: false,
             retransmit_at: never,
+            probe_at: never,
+            probe_is_for_reordering: false,
             linger_at: never,
             keep_alive_at: never,
             retries: 0,
@@ -226,9 +238,12 @@ impl Connection {
         let mut send = SendBuffer::new(0, 0);
         let mut receive = ReceiveBuffer::new(0);
         core::mem::swap(&mut send, &mut self.send);
+        let mut scoreboard = Scoreboard::empty();
         core::mem::swap(&mut receive, &mut self.receive);
+        core::mem::swap(&mut scoreboard, &mut self.scoreboard);
         send.clear();
         receive.clear();
+        scoreboard.clear();
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -236,7 +251,8 @@ impl Connection {
             ..config.clone()
         };
         let rcv_step = window_step(config);
-        *self = Connection { tuple, iss, send, receive, rcv_step, ..Connection::new(&bare) };
+        let new = Connection::new(&bare);
+        *self = Connection { tuple, iss, send, receive, scoreboard, rcv_step, ..new };
         (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
     }
 

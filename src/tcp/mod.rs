@@ -13,15 +13,21 @@
 //! what is owed when `poll_transmit` is called leaves (RFC 9293 3.8.6.3 would let an ACK wait).
 //!
 //! Around it: `open` and `close` for the ends of a connection's life, `timers` for when nothing
-//! comes, `retransmit` and `congestion` for when and how much to send again. Loss is found by three
-//! duplicate ACKs and by timeout. RACK-TLP (RFC 8985) and a SACK scoreboard will sit between
-//! `acknowledge`, which sees every ACK, and `transmit`, which only asks what to send again.
+//! comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
+//! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
+//! long; `recovery` puts that together when an ACK comes, and `undo` takes back what was for nothing.
+//! `congestion` bounds what is in flight, with `cubic` and `prr` beside it; `ecn` is what the network
+//! says without dropping anything. `sack` is the other direction: what we tell the peer of.
+//!
+//! An ACK of something new, with nothing known of what is in flight but when it left, takes the short
+//! path: a few loads and stores in one entry. Everything else is out of line. Without SACK, loss is
+//! found by three duplicate ACKs and by timeout.
 //!
 //! Nothing allocates after [`Stack::new`]; every limit is a field of [`Config`] or a named constant,
 //! and what happens at it has a counter ([`Count`]).
 
 pub use arrival::Arrival;
-pub use config::{Config, CongestionControl, KeepAlive};
+pub use config::{Config, CongestionControl, KeepAlive, Terms};
 pub use connection::State;
 pub use counters::{Count, Counters};
 pub use endpoint::Endpoint;
@@ -37,24 +43,32 @@ mod config;
 mod congestion;
 mod connection;
 mod counters;
+mod cubic;
+mod ecn;
 mod endpoint;
 mod event;
 mod isn;
 mod open;
 mod poll;
+mod probe;
+mod prr;
 mod queue;
+mod rack;
 mod reassembly;
 mod receive;
 mod receive_buffer;
+mod recovery;
 mod reset;
 mod retransmit;
 mod sack;
+mod scoreboard;
 mod send_buffer;
 mod stack;
 mod table;
 mod timers;
 mod timestamps;
 mod transmit;
+mod undo;
 
 #[cfg(test)]
 mod tests;

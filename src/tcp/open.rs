@@ -1,6 +1,6 @@
 //! From nothing to ESTABLISHED: active, passive and simultaneous open (RFC 9293 3.5).
 
-use super::config::Config;
+use super::config::{Config, Terms};
 use super::congestion::Congestion;
 use super::connection::{
     Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State, TIMESTAMPS_LEN, WINDOW_FIELD_MAX,
@@ -76,14 +76,20 @@ impl Connection {
     pub(super) fn establish(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         cx.count(Count::Established);
         let was_sent_again = self.retries > 0;
-        self.measure_round_trip(cx, segment);
+        if self.retransmissions == 0 {
+            self.take_late_round_trip(cx, cx.now - self.last_sent);
+        } else {
+            self.measure_by_timestamp(cx, segment);
+        }
         self.snd_una = segment.ack;
         let is_scaled = !segment.flags.has(Flags::SYN);
         let shift = if is_scaled { self.snd_wind_shift } else { 0 };
         self.snd_wnd = u32::from(segment.window) << shift;
         self.snd_wnd_max = self.snd_wnd;
         (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
-        self.congestion = Congestion::new(cx.config.congestion, self.snd_mss, self.iss);
+        self.congestion = Congestion::new(self.terms.congestion, self.snd_mss, self.iss);
+        self.ecn.establish(self.snd_una, self.congestion.is_dctcp());
+        self.settle_calm();
         if was_sent_again {
             self.rtt.after_syn_loss(cx.config);
             self.congestion.on_syn_loss();
@@ -97,6 +103,15 @@ impl Connection {
         self.state = if self.fin_queued { State::FinWait1 } else { State::Established };
     }
 
+    /// Other terms than the stack's.
+    pub(super) fn set_terms(&mut self, cx: &Context<'_>, terms: &Terms) {
+        self.terms = Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms };
+        self.rtt.set_terms(self.terms.rto_min, terms.peer_max_ack_delay);
+        self.congestion.set_control(terms.congestion);
+        self.ecn.set_exact(self.congestion.is_dctcp());
+        self.settle_calm();
+    }
+
     /// Takes in what a SYN says: its number, and its options.
     fn take_syn(&mut self, cx: &mut Context<'_>, syn: &Segment<'_>) {
         if !syn.payload.is_empty() {
@@ -107,6 +122,7 @@ impl Connection {
         self.last_ack_sent = self.rcv_nxt;
         self.rcv_edge = self.rcv_nxt + self.syn_window();
         self.last_heard = cx.now;
+        self.ecn.negotiate(self.terms.ecn, self.state == State::SynSent, syn);
         self.negotiate(cx, &syn.options);
     }
 
@@ -120,7 +136,7 @@ impl Connection {
             _ => None,
         };
         // RFC 2018 2: SACK only if both SYNs permit it.
-        self.sack.is_agreed = cx.config.sack && theirs.sack_permitted;
+        self.sack.is_agreed = self.terms.sack && theirs.sack_permitted;
         // RFC 7323 2.2: scaling only if both SYNs carry it.
         (self.snd_wind_shift, self.rcv_wind_shift) = match theirs.window_scale {
             Some(shift) if cx.config.window_scaling => {
@@ -145,7 +161,8 @@ impl Connection {
         Options {
             mss: Some(cx.config.mss),
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
-            sack_permitted: self.sack.is_agreed || (self.state == State::SynSent && cx.config.sack),
+            sack_permitted: self.sack.is_agreed
+                || (self.state == State::SynSent && self.terms.sack),
             timestamps: self.timestamps.map(|timestamps| timestamps.option(cx.now)),
             ..Options::NONE
         }

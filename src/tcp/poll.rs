@@ -24,6 +24,8 @@ pub struct Transmit<'a> {
     pub payload: [&'a [u8]; 2],
     /// Whether its sequence numbers were sent before.
     pub retransmission: bool,
+    /// Whether the network may mark it instead of dropping it: ECT(0) in the IPv4 header (RFC 3168 5).
+    pub is_ect: bool,
 }
 
 /// Whose turn it is to send.
@@ -116,6 +118,7 @@ impl Stack {
             header: leaving.header,
             payload: connection.send.slices(leaving.offset, leaving.len),
             retransmission: leaving.is_retransmission,
+            is_ect: leaving.is_ect,
         }
     }
 
@@ -137,6 +140,7 @@ impl Stack {
             header: reset.header(),
             payload: [&[], &[]],
             retransmission: false,
+            is_ect: false,
         })
     }
 

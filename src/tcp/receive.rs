@@ -48,6 +48,7 @@ impl Connection {
             && timestamp_fits
             && acked <= self.flight()
             && (acked > 0 || !segment.payload.is_empty())
+            && !(segment.is_ce | self.ecn.is_busy)
             && segment.payload.len() as u32 <= self.rcv_wnd()
             && self.held.is_empty()
             && self.fin_at.is_none()
@@ -82,14 +83,20 @@ impl Connection {
         if segment.flags.has(Flags::URG) {
             cx.count(Count::UrgentIgnored);
         }
+        let echoed_at =
+            segment.flags.has(Flags::ECE).then(|| self.take_echo(cx, segment)).flatten();
         if self.state == State::SynReceived {
             self.check_handshake_ack(cx, segment)?;
         } else if !self.acknowledge(cx, segment) {
             return None;
         }
+        if let Some(cwnd) = echoed_at {
+            self.congestion.hold_at(cwnd);
+        }
         if self.state == State::Closed || self.state == State::TimeWait {
             return None;
         }
+        self.take_marks(cx, segment);
         self.take_text_and_fin(cx, segment)
     }
 

@@ -1,8 +1,5 @@
-//! When to send again: the retransmission timeout (RFC 6298).
-//!
-//! RACK-TLP (RFC 8985) will sit beside this, not in it: it needs the time at which each segment was
-//! last sent, decides on every ACK which are lost, and arms a probe ahead of this timer. A FIX
-//! session is application-limited: three duplicate ACKs rarely come, most losses are of the tail.
+//! When to send again if nothing is heard: the retransmission timeout (RFC 6298) and the probe timeout
+//! (RFC 8985 7.2).
 
 use super::config::Config;
 use crate::time::Duration;
@@ -12,18 +9,41 @@ const GRANULARITY_NS: u64 = 1_000;
 /// RFC 6298 5.7: the timeout after a handshake whose SYN had to be sent again.
 const AFTER_SYN_LOSS: Duration = Duration::from_s(3);
 
+/// RFC 8985 7.2: the probe timeout before a round trip has been measured.
+const PROBE_TIMEOUT_INITIAL: Duration = Duration::from_s(1);
+/// RFC 1122 4.2.3.2: no ACK may be delayed longer.
+const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
+
 /// The round trip as measured, and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RttEstimator {
     srtt_ns: Option<u64>,
     rttvar_ns: u64,
     rto: Duration,
+    rto_min: Duration,
     backoff: u8,
+    /// By how much the peer delays ACKs at most, as far as is known.
+    ack_delay: Duration,
+    /// Twice the round trip, or what stands for it before one is measured.
+    probe_timeout: Duration,
 }
 
 impl RttEstimator {
     pub(super) fn new(config: &Config) -> RttEstimator {
-        RttEstimator { srtt_ns: None, rttvar_ns: 0, rto: config.rto_initial, backoff: 0 }
+        RttEstimator {
+            srtt_ns: None,
+            rttvar_ns: 0,
+            rto: config.rto_initial,
+            rto_min: config.rto_min,
+            backoff: 0,
+            ack_delay: config.peer_max_ack_delay,
+            probe_timeout: PROBE_TIMEOUT_INITIAL,
+        }
+    }
+
+    /// Another floor, and another thing known of the peer, from the next measurement on.
+    pub(super) fn set_terms(&mut self, rto_min: Duration, ack_delay: Duration) {
+        (self.rto_min, self.ack_delay) = (rto_min, ack_delay);
     }
 
     pub(super) fn srtt(&self) -> Option<Duration> {
@@ -38,7 +58,7 @@ impl RttEstimator {
 
     /// Takes a measurement in (RFC 6298 2.2, 2.3). It must not be of a segment sent twice
     /// (Karn's algorithm) unless a timestamp tells which.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sample(&mut self, rtt: Duration, config: &Config) {
         let rtt_ns = rtt.as_ns().min(config.rto_max.as_ns());
         let srtt_ns = match self.srtt_ns {
@@ -52,9 +72,30 @@ impl RttEstimator {
             }
         };
         self.srtt_ns = Some(srtt_ns);
-        let rto_ns = srtt_ns + (4 * self.rttvar_ns).max(GRANULARITY_NS);
-        self.rto = Duration::from_ns(rto_ns).clamp(config.rto_min, config.rto_max);
+        let variance_ns = (4 * self.rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
+        let rto_ns = srtt_ns + variance_ns;
+        self.probe_timeout = Duration::from_ns(2 * srtt_ns);
+        self.rto =
+            Duration::from_ns(rto_ns).clamp(self.rto_min.min(config.rto_max), config.rto_max);
         self.backoff = 0;
+    }
+
+    /// After a round trip that took `late` longer than the shortest: the peer may delay by as much.
+    #[inline(always)]
+    pub(super) fn learn_ack_delay(&mut self, late: Duration) {
+        if late > self.ack_delay {
+            self.ack_delay = late.min(ACK_DELAY_MAX.max(self.ack_delay));
+        }
+    }
+
+    /// How long to wait for any answer before probing for one, `may_be_delayed` or not.
+    #[inline(always)]
+    pub(super) fn probe_timeout(&self, may_be_delayed: bool) -> Duration {
+        if may_be_delayed {
+            Duration::from_ns(self.probe_timeout.as_ns() + self.ack_delay.as_ns())
+        } else {
+            self.probe_timeout
+        }
     }
 
     /// The timer went off: twice as long next time (RFC 6298 5.5).

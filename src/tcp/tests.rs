@@ -3,8 +3,10 @@
 
 mod closing;
 mod hostile;
+mod marks;
 mod opening;
 mod recovery;
+mod repair;
 mod script;
 mod selective;
 mod simulator;

@@ -4,13 +4,14 @@ use super::config::Config;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
+use super::probe::ProbeDue;
 use crate::time::Instant;
 
 impl Connection {
     /// The earliest of its deadlines.
     #[inline]
     pub(super) fn deadline(&self) -> Instant {
-        self.retransmit_at.min(self.linger_at).min(self.keep_alive_at)
+        self.retransmit_at.min(self.probe_at).min(self.linger_at).min(self.keep_alive_at)
     }
 
     /// Does what is due.
@@ -24,6 +25,10 @@ impl Connection {
                 }
             };
             self.end(cx, why);
+        }
+        // What a probe finds out may spare the timeout.
+        if self.probe_at <= cx.now {
+            self.on_probe_timeout(cx);
         }
         if self.retransmit_at <= cx.now {
             self.on_retransmit_timeout(cx);
@@ -41,6 +46,7 @@ impl Connection {
     #[inline]
     pub(super) fn stop_retransmit_timer(&mut self) {
         self.retransmit_at = Instant::FAR_FUTURE;
+        self.probe_at = Instant::FAR_FUTURE;
     }
 
     /// Something waits to be sent, nothing is in flight and the window lets nothing through: unless
@@ -71,12 +77,10 @@ impl Connection {
             cx.count(Count::RetransmitTimeout);
             self.syn_due = true;
         } else if self.flight() == 0 || self.snd_wnd == 0 {
-            self.probe_due = true;
+            self.probe_due = ProbeDue::Window;
         } else {
             cx.count(Count::RetransmitTimeout);
-            let (flight, nxt) = (self.flight(), self.snd_nxt);
-            self.congestion.on_timeout(is_first, flight, nxt);
-            self.resend_all();
+            self.lose_by_timeout(cx, is_first);
         }
         self.rtt.back_off();
         self.start_retransmit_timer(cx);

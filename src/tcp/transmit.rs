@@ -5,17 +5,31 @@
 
 use super::connection::{Connection, Context, State, WINDOW_FIELD_MAX};
 use super::counters::Count;
+use super::probe::ProbeDue;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Repr, SackBlocks, SeqNumber};
 
 /// RFC 3042 2: how many segments beyond `cwnd` the first duplicate ACKs let out.
 const LIMITED_TRANSMIT_MAX: u32 = 2;
 
+/// Why data leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// They never did.
+    New,
+    /// They are taken for lost.
+    Lost,
+    /// To ask whether the window is still closed.
+    WindowProbe,
+    /// The last of them, again, to be told what has arrived.
+    LossProbe,
+}
+
 /// What is to be sent next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Syn,
-    Data { seq: SeqNumber, len: u32, has_fin: bool },
+    Data { seq: SeqNumber, len: u32, has_fin: bool, why: Why },
     Ack,
     KeepAlive,
 }
@@ -27,6 +41,8 @@ pub(super) struct Leaving {
     pub(super) offset: usize,
     pub(super) len: usize,
     pub(super) is_retransmission: bool,
+    /// The network may mark it (RFC 3168 6.1.4 to 6.1.6): new data, and nothing else.
+    pub(super) is_ect: bool,
 }
 
 impl Connection {
@@ -34,9 +50,10 @@ impl Connection {
     /// at once. Windows may still say no.
     #[inline]
     pub(super) fn may_have_next(&self) -> bool {
-        let owes = self.acks_due > 0 || self.syn_due || self.probe_due || self.keep_alive_due;
+        let probes = self.probe_due != ProbeDue::None;
+        let owes = self.acks_due > 0 || self.syn_due || probes || self.keep_alive_due;
         let unsent = !self.fin_sent && (self.fin_queued || self.send.len() as u32 > self.flight());
-        owes || unsent || self.resend.is_some()
+        owes || unsent || self.scoreboard.has_due()
     }
 
     /// Whether anything is to be sent for the first time.
@@ -52,10 +69,12 @@ impl Connection {
         let len = (self.send.len() as u32).wrapping_sub(self.flight());
         let end = self.send.len() as u64;
         let is_usual = self.state == State::Established
-            && self.resend.is_none()
+            && self.scoreboard.is_clean()
+            && !self.scoreboard.is_full()
             && !self.fin_queued
             && self.held.is_empty()
             && !self.sack.has_duplicate()
+            && !self.ecn.is_busy
             && len.wrapping_sub(1) < self.snd_mss
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd());
@@ -68,6 +87,9 @@ impl Connection {
             State::Closed => None,
             State::SynSent | State::SynReceived => self.syn_due.then_some(Next::Syn),
             _ => {
+                if self.ecn.has_owed() && self.acks_due > 0 {
+                    return Some(Next::Ack);
+                }
                 let data = if self.can_transmit() { self.next_data() } else { None };
                 data.or_else(|| (self.acks_due > 0).then_some(Next::Ack))
                     .or_else(|| self.keep_alive_due.then_some(Next::KeepAlive))
@@ -76,27 +98,39 @@ impl Connection {
     }
 
     fn next_data(&self) -> Option<Next> {
-        let again = if self.resend.is_some() { self.next_again() } else { self.next_new() };
-        again.or_else(|| if self.probe_due { self.next_probe() } else { None })
+        if self.probe_due == ProbeDue::Loss
+            && let Some(probe) = self.next_loss_probe()
+        {
+            return Some(probe);
+        }
+        let again = if self.scoreboard.has_due() { self.next_again() } else { self.next_new() };
+        let window_probe = || match self.probe_due {
+            ProbeDue::Window => self.next_window_probe(),
+            _ => None,
+        };
+        again.or_else(window_probe)
     }
 
-    /// The next part of what is to be sent again. Within the peer's window, but for the first byte:
-    /// a window taken back must not stop us from finding out (RFC 9293 3.8.6).
+    /// The next part of what is lost. Within the peer's window, but for the first byte: a window taken
+    /// back must not stop us from finding out (RFC 9293 3.8.6).
     fn next_again(&self) -> Option<Next> {
-        let resend = self.resend?;
+        let lost = self.scoreboard.first_due(self.snd_una, self.payload_max())?;
         let data_end = self.snd_nxt - u32::from(self.fin_sent);
-        let offset = resend.next.since(self.snd_una);
+        let offset = lost.start.since(self.snd_una);
         let window = self.snd_wnd.max(1);
-        let is_blocked = offset >= window || (resend.is_paced && offset >= self.congestion.cwnd());
-        if offset > 0 && is_blocked {
+        if offset > 0 && offset >= window {
             return None;
         }
-        let end = if data_end.is_before(resend.end) { data_end } else { resend.end };
-        let left = if resend.next.is_before(end) { end.since(resend.next) } else { 0 };
+        let end = if data_end.is_before(lost.end) { data_end } else { lost.end };
+        let left = if lost.start.is_before(end) { end.since(lost.start) } else { 0 };
         let len = left.min(self.payload_max()).min(window - offset);
-        let has_fin =
-            self.fin_sent && resend.next + len == data_end && data_end.is_before(resend.end);
-        (len > 0 || has_fin).then_some(Next::Data { seq: resend.next, len, has_fin })
+        let has_fin = len == left && data_end.is_before(lost.end);
+        let pipe = self.scoreboard.pipe(self.flight());
+        if !self.is_urgent && pipe > 0 && pipe + len > self.congestion.cwnd() {
+            return None;
+        }
+        let why = Why::Lost;
+        (len > 0 || has_fin).then_some(Next::Data { seq: lost.start, len, has_fin, why })
     }
 
     /// The next part of what was never sent. Nagle's algorithm is off; what keeps silly windows away
@@ -104,8 +138,14 @@ impl Connection {
     fn next_new(&self) -> Option<Next> {
         let flight = self.flight();
         let (unsent, fin_waits) = self.unsent()?;
+        if self.scoreboard.is_full() {
+            return None;
+        }
+        // RFC 6675 5, step C: what has arrived or is lost is not in the network any more.
+        let in_network = if self.sack.is_agreed { self.scoreboard.pipe(flight) } else { flight };
         let cwnd = self.congestion.cwnd().saturating_add(self.limited_transmit());
-        let usable = self.snd_wnd.min(cwnd).saturating_sub(flight);
+        let room = cwnd.saturating_sub(in_network);
+        let usable = self.snd_wnd.saturating_sub(flight).min(room);
         let payload_max = self.payload_max();
         let len = unsent.min(usable).min(payload_max);
         let has_fin = fin_waits && len == unsent && usable > len;
@@ -116,25 +156,28 @@ impl Connection {
             seq: self.snd_nxt,
             len,
             has_fin,
+            why: Why::New,
         })
     }
 
     /// What the persist timer asks with: the first byte in flight again, or else as much as the
     /// window takes and one byte at least (RFC 9293 3.8.6.1).
-    fn next_probe(&self) -> Option<Next> {
+    fn next_window_probe(&self) -> Option<Next> {
         let data_end = self.snd_nxt - u32::from(self.fin_sent);
         if self.flight() > 0 {
             let len = u32::from(self.snd_una != data_end);
-            return Some(Next::Data { seq: self.snd_una, len, has_fin: len == 0 });
+            let (seq, why) = (self.snd_una, Why::WindowProbe);
+            return Some(Next::Data { seq, len, has_fin: len == 0, why });
         }
         let (unsent, fin_waits) = self.unsent()?;
         let len = unsent.min(self.snd_wnd.max(1)).min(self.payload_max());
-        Some(Next::Data { seq: self.snd_nxt, len, has_fin: fin_waits && len == 0 })
+        let (seq, why) = (self.snd_nxt, Why::New);
+        Some(Next::Data { seq, len, has_fin: fin_waits && len == 0, why })
     }
 
     /// Bytes never sent, and whether a FIN follows them; `None` if there is neither.
     #[inline]
-    fn unsent(&self) -> Option<(u32, bool)> {
+    pub(super) fn unsent(&self) -> Option<(u32, bool)> {
         if self.fin_sent {
             return None;
         }
@@ -143,7 +186,7 @@ impl Connection {
     }
 
     fn limited_transmit(&self) -> u32 {
-        if self.congestion.is_recovering() {
+        if self.sack.is_agreed || self.congestion.is_recovering() {
             return 0;
         }
         self.duplicate_acks.min(LIMITED_TRANSMIT_MAX) * self.snd_mss
@@ -154,10 +197,15 @@ impl Connection {
         cx.count(Count::SegmentOut);
         match next {
             Next::Syn => self.send_syn(cx),
-            Next::Data { seq, len, has_fin } => self.send_data(cx, seq, len, has_fin),
+            Next::Data { seq, len, has_fin, why } => self.send_data(cx, seq, len, has_fin, why),
             Next::Ack => {
                 self.acks_due -= 1;
-                self.bare(cx, self.ack_seq())
+                let mut leaving = self.bare(cx, self.ack_seq());
+                if let Some((ack, is_echo)) = self.ecn.take_owed() {
+                    let echo = if is_echo { Flags::ECE } else { Flags::NONE };
+                    (leaving.header.ack, leaving.header.flags) = (ack, Flags::ACK.with(echo));
+                }
+                leaving
             }
             Next::KeepAlive => {
                 // RFC 9293 3.8.4: a number that the peer has had, so that it must answer.
@@ -174,24 +222,34 @@ impl Connection {
         self.snd_nxt = self.iss + 1;
         if is_again {
             cx.count(Count::SynRetransmission);
-            self.note_retransmission();
+            self.retransmissions += 1;
+            // RFC 3168 6.1.1.1: it may be for this that the last one was dropped.
+            self.ecn.has_offered = false;
         } else {
-            self.timed = Some((self.snd_nxt, cx.now));
+            self.ecn.has_offered = self.terms.ecn;
+            self.last_sent = cx.now;
         }
         if self.retransmit_at == Instant::FAR_FUTURE {
             self.start_retransmit_timer(cx);
         }
         let has_ack = self.state == State::SynReceived;
+        // RFC 3168 6.1.1.
+        let ecn = match has_ack {
+            true if self.ecn.is_agreed => Flags::ECE,
+            false if self.ecn.has_offered => Flags::ECE.with(Flags::CWR),
+            _ => Flags::NONE,
+        };
+        let flags = if has_ack { Flags::SYN.with(Flags::ACK) } else { Flags::SYN };
         let header = Repr {
             src_port: self.tuple.local.port,
             dst_port: self.tuple.remote.port,
             seq: self.iss,
             ack: if has_ack { self.rcv_nxt } else { SeqNumber(0) },
-            flags: if has_ack { Flags::SYN.with(Flags::ACK) } else { Flags::SYN },
+            flags: flags.with(ecn),
             window: self.syn_window() as u16,
             options: self.syn_options(cx),
         };
-        Leaving { header, offset: 0, len: 0, is_retransmission: is_again }
+        Leaving { header, offset: 0, len: 0, is_retransmission: is_again, is_ect: false }
     }
 
     /// The segment that [`rest_len`](Connection::rest_len) said, which leaves now.
@@ -199,18 +257,17 @@ impl Connection {
     pub(super) fn take_rest(&mut self, cx: &mut Context<'_>, len: u32) -> Leaving {
         cx.count(Count::SegmentOut);
         let (seq, offset) = (self.snd_nxt, self.flight());
-        if self.probe_due {
-            self.probe_due = false;
-            cx.count(Count::WindowProbeOut);
-        }
         self.note_first_sending(cx, seq + len);
-        self.snd_nxt = seq + len;
+        if self.probe_due != ProbeDue::None {
+            self.note_probe(cx, seq + len, false);
+        }
         self.settle_acks();
         Leaving {
             header: self.header(cx, seq, Flags::ACK.with(Flags::PSH), None),
             offset: offset as usize,
             len: len as usize,
             is_retransmission: false,
+            is_ect: self.ecn.is_agreed,
         }
     }
 
@@ -229,24 +286,21 @@ impl Connection {
         seq: SeqNumber,
         len: u32,
         has_fin: bool,
+        why: Why,
     ) -> Leaving {
         let end = seq + (len + u32::from(has_fin));
-        let is_again = seq != self.snd_nxt;
-        if self.probe_due {
-            self.probe_due = false;
-            cx.count(Count::WindowProbeOut);
-        }
+        let is_again = why != Why::New;
+        let is_ect = self.ecn.is_agreed && !is_again && self.probe_due != ProbeDue::Window;
         if is_again {
             cx.count(Count::Retransmission);
-            self.note_retransmission();
-            self.resend = self.resend.filter(|resend| end.is_before(resend.end));
-            if let Some(resend) = &mut self.resend {
-                resend.next = end;
-            }
+            self.congestion.on_sent(len);
+            self.note_retransmission(cx, end, why);
         } else {
             self.note_first_sending(cx, end);
-            self.snd_nxt = end;
             self.fin_sent |= has_fin;
+        }
+        if self.probe_due != ProbeDue::None {
+            self.note_probe(cx, end, is_again);
         }
         self.settle_acks();
         let mut flags = Flags::ACK;
@@ -256,12 +310,14 @@ impl Connection {
         if len > 0 && seq + len == self.stream_end() {
             flags = flags.with(Flags::PSH);
         }
+        flags = flags.with(self.ecn.take_flags(is_ect));
         let sack = self.take_sack();
         Leaving {
             header: self.header(cx, seq, flags, sack),
             offset: seq.since(self.snd_una) as usize,
             len: len as usize,
             is_retransmission: is_again,
+            is_ect,
         }
     }
 
@@ -270,27 +326,42 @@ impl Connection {
         if self.flight() == 0 {
             self.congestion.on_idle(cx.now - self.last_sent, || self.rtt.rto(cx.config));
         }
+        self.congestion.on_sent(end.since(self.snd_nxt));
+        self.snd_nxt = end;
         self.last_sent = cx.now;
-        if self.timed.is_none() {
-            self.timed = Some((end, cx.now));
+        self.scoreboard.push(end, cx.now);
+        if self.scoreboard.is_full() {
+            cx.count(Count::SegmentsFull);
         }
         // RFC 6298 5.1. A probe's timer runs already.
         if self.retransmit_at == Instant::FAR_FUTURE {
             self.start_retransmit_timer(cx);
         }
+        if !self.probe_is_for_reordering {
+            self.start_probe_timer(cx.now);
+        }
     }
 
-    /// Karn's algorithm: what is sent twice is not timed.
-    fn note_retransmission(&mut self) {
+    fn note_retransmission(&mut self, cx: &mut Context<'_>, end: SeqNumber, why: Why) {
         self.retransmissions += 1;
-        self.timed = None;
-        self.ambiguous_until = Some(self.snd_nxt);
+        match why {
+            Why::Lost => {
+                self.is_urgent = false;
+                self.scoreboard.resend(self.snd_una, end, cx.now);
+                if let Some(undo) = &mut self.undo {
+                    undo.on_resent(cx.now, self.timestamps.as_ref());
+                }
+            }
+            Why::LossProbe => self.scoreboard.resend_last(self.snd_una, cx.now),
+            Why::New | Why::WindowProbe => {}
+        }
     }
 
     fn bare(&mut self, cx: &mut Context<'_>, seq: SeqNumber) -> Leaving {
         let sack = self.take_sack();
-        let header = self.header(cx, seq, Flags::ACK, sack);
-        Leaving { header, offset: 0, len: 0, is_retransmission: false }
+        let flags = Flags::ACK.with(self.ecn.take_flags(false));
+        let header = self.header(cx, seq, flags, sack);
+        Leaving { header, offset: 0, len: 0, is_retransmission: false, is_ect: false }
     }
 
     #[inline(always)]

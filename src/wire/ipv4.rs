@@ -25,6 +25,10 @@ const PROTOCOL_TCP: u8 = 6;
 const FRAGMENT_MASK: u16 = 0x3fff;
 /// The flag Don't Fragment.
 const DONT_FRAGMENT: u16 = 0x4000;
+/// The ECN field, and its values: capable of it, and marked (RFC 3168 5).
+const ECN_MASK: u8 = 0b11;
+const ECN_ECT_0: u8 = 0b10;
+const ECN_CE: u8 = 0b11;
 /// Time To Live of what we send (RFC 1700's recommended default).
 const TTL: u8 = 64;
 
@@ -106,6 +110,12 @@ impl<'a> Packet<'a> {
         sum.is_valid()
     }
 
+    /// Whether the network marked it instead of dropping it (RFC 3168 5, CE).
+    #[inline]
+    pub fn is_ce(&self) -> bool {
+        self.header[1] & ECN_MASK == ECN_CE
+    }
+
     /// The sum of the TCP pseudo-header for this packet's payload (RFC 9293 3.1).
     #[inline]
     pub fn tcp_pseudo_header(&self) -> Sum {
@@ -132,6 +142,8 @@ pub struct Repr {
     pub protocol: Protocol,
     /// The length of what it carries, in bytes.
     pub payload_len: usize,
+    /// Whether the network may mark it instead of dropping it: ECT(0) (RFC 3168 5).
+    pub is_ect: bool,
 }
 
 impl Repr {
@@ -147,7 +159,7 @@ impl Repr {
         let out = &mut out[..HEADER_LEN];
         let total_len = (HEADER_LEN + self.payload_len) as u16;
         out[0] = 0x45;
-        out[1] = 0;
+        out[1] = if self.is_ect { ECN_ECT_0 } else { 0 };
         out[2..4].copy_from_slice(&total_len.to_be_bytes());
         out[4..6].fill(0);
         out[6..8].copy_from_slice(&DONT_FRAGMENT.to_be_bytes());
@@ -178,6 +190,7 @@ mod tests {
         dst: Ipv4Addr::new(10, 9, 0, 1),
         protocol: Protocol::Tcp,
         payload_len: 6,
+        is_ect: false,
     };
 
     #[test]
@@ -190,6 +203,17 @@ mod tests {
         assert!(packet.checksum_is_valid());
         bytes[8] ^= 1;
         assert!(!Packet::parse(&bytes).unwrap().checksum_is_valid());
+    }
+
+    #[test]
+    fn what_may_be_marked_is_and_then_says_so() {
+        let mut bytes = [0u8; 26];
+        Repr { is_ect: true, ..REPR }.emit(&mut bytes, false);
+        let packet = Packet::parse(&bytes).unwrap();
+        assert!(packet.checksum_is_valid() && !packet.is_ce());
+        assert_eq!(bytes[1], 2);
+        bytes[1] |= 3;
+        assert!(Packet::parse(&bytes).unwrap().is_ce());
     }
 
     #[test]

@@ -424,6 +424,7 @@ impl<'a> Packet<'a> {
             window: be_u16(&header[14..16]),
             options: Options::parse(&self.bytes[HEADER_LEN..self.header_len])?,
             payload: &self.bytes[self.header_len..],
+            is_ce: false,
         })
     }
 }
@@ -448,6 +449,9 @@ pub struct Segment<'a> {
     pub options: Options,
     /// The data.
     pub payload: &'a [u8],
+    /// The network marked the packet (RFC 3168 5, CE). TCP's own bytes do not say: whoever has read the
+    /// IPv4 header sets it.
+    pub is_ce: bool,
 }
 
 impl Segment<'_> {

@@ -75,6 +75,7 @@ impl SegmentIn {
             window: u16::MAX,
             options: Options { timestamps: None, ..ours.options },
             payload: &[],
+            is_ce: false,
         };
         if let Some(theirs) = ours.options.timestamps {
             let echo = fixwire::wire::tcp::Timestamps { value: 1, echo: theirs.value };

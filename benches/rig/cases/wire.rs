@@ -76,6 +76,7 @@ fn transmit(connection: Option<ConnectionId>, number: u32, payload: &[u8]) -> Tr
         },
         payload: [payload, &[]],
         retransmission: false,
+        is_ect: false,
     }
 }
 

@@ -128,6 +128,7 @@ impl Victim {
                 }),
             },
             payload: &PAYLOAD[..blow.len],
+            is_ce: blow.action & 2 == 0,
         };
         let arrival = self.stack.on_segment(self.now, REMOTE.addr, LOCAL.addr, &segment);
         assert!(arrival.fresh.end <= blow.len && arrival.fresh.start <= arrival.fresh.end);

@@ -243,6 +243,7 @@ fn segment(port: u16, flags: Flags, seq: u32, ack: SeqNumber) -> Segment<'static
         window: 1000,
         options: Options::NONE,
         payload: &[],
+        is_ce: false,
     }
 }
 

@@ -203,12 +203,12 @@ fn icmp_too_big_about_something_in_flight_lowers_the_segments() {
              2 # tcp_icmp_out_of_window 1
              2 ! path-mtu 640 1
              2 > . 1:601(600) ack 1
-             2 > . 601:1201(600) ack 1
-             2 > P. 1201:1501(300) ack 1
+             2 > . 601:1001(400) ack 1
+             2 > P. 1001:1501(500) ack 1
              3 ! path-mtu 68 1
              3 > . 1:513(512) ack 1
-             3 > . 513:1025(512) ack 1
-             3 > P. 1025:1501(476) ack 1
+             3 > . 513:1001(488) ack 1
+             3 > P. 1001:1501(500) ack 1
              3 # tcp_path_mtu_lowered 2",
         ),
     );

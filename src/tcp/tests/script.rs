@@ -1,15 +1,16 @@
 //! Scripts read as packet traces. A line is a time in ms and one of
 //!
-//! - `< FLAGS SEQ:END(LEN) [ack N] [win N] [mss N] [scale N] [ts VALUE ECHO] [sackOK 1]
+//! - `< FLAGS SEQ:END(LEN) [ack N] [win N] [mss N] [scale N] [ts VALUE ECHO] [tsat VALUE MS] [sackOK 1]
 //!   [sack L:R,L:R]`: a segment comes;
 //! - `> FLAGS SEQ:END(LEN) [ack N] [win N] …`: this segment, and no other, leaves at that time (what
 //!   is not named is not compared, nor are numbers given as `*`);
 //! - `= EVENT`: this event is polled; `= -` for none;
 //! - `! ACTION`: the application does something;
 //! - `# COUNTER N`: the counter stands at N;
-//! - `~ STATE`: the connection is in that state.
+//! - `~ STATE`: the connection is in that state; `~ cwnd N`: that is its congestion window.
 //!
-//! Numbers are relative to each side's SYN. Flags are `S F R P U` and `.` for ACK.
+//! Numbers are relative to each side's SYN. Flags are `S F R P U`, `.` for ACK, `E` for ECE and `W` for
+//! CWR. `ce` marks a segment that comes, `ect 1` stands with one that leaves and may be marked.
 
 use core::net::Ipv4Addr;
 
@@ -65,6 +66,8 @@ struct Runner {
     /// The application leaves what comes, to read it later.
     holds: bool,
     received: u32,
+    /// Our timestamp at 0 ms, once one has left.
+    clock: u32,
     listener: Option<ListenerId>,
 }
 
@@ -81,6 +84,7 @@ impl Runner {
             left: Default::default(),
             holds: false,
             received: 0,
+            clock: 0,
             listener: None,
         }
     }
@@ -95,6 +99,7 @@ impl Runner {
             "<" => self.nothing_left().map(|()| self.arrive(what)),
             "!" => self.nothing_left().map(|()| self.act(what)),
             "=" => same(what, &self.event()),
+            "~" if what.starts_with("cwnd ") => same(what, &self.cwnd()),
             "~" => same(what, &self.state()),
             "#" => self.check_counter(what),
             _ => Err("no such line".into()),
@@ -113,8 +118,11 @@ impl Runner {
     fn drain(&mut self) {
         while self.stack.next_transmit().is_some() {
             let transmit = self.stack.poll_transmit(self.now).expect("it was this one's turn");
-            let header = transmit.header;
+            let (header, is_ect) = (transmit.header, transmit.is_ect);
             let payload = transmit.payload.concat();
+            if let Some(stamps) = header.options.timestamps {
+                self.clock = stamps.value.wrapping_sub((self.now.as_ns() / 1_000_000) as u32);
+            }
             if header.flags.has(Flags::SYN) && header.seq != self.our_iss {
                 let is_first = self.our_iss == SeqNumber(0);
                 assert!(
@@ -128,12 +136,14 @@ impl Runner {
             for (offset, byte) in payload.iter().enumerate() {
                 assert_eq!(*byte, pattern(start + offset as u32), "byte {offset} of {start}");
             }
-            self.left
-                .push_back((self.now.as_ns() / 1_000_000, self.describe(&header, payload.len())));
+            self.left.push_back((
+                self.now.as_ns() / 1_000_000,
+                self.describe(&header, payload.len(), is_ect),
+            ));
         }
     }
 
-    fn describe(&self, header: &Repr, len: usize) -> String {
+    fn describe(&self, header: &Repr, len: usize, is_ect: bool) -> String {
         let mut text = String::new();
         for (flag, letter) in [
             (Flags::FIN, 'F'),
@@ -141,6 +151,8 @@ impl Runner {
             (Flags::RST, 'R'),
             (Flags::PSH, 'P'),
             (Flags::ACK, '.'),
+            (Flags::ECE, 'E'),
+            (Flags::CWR, 'W'),
         ] {
             if header.flags.has(flag) {
                 text.push(letter);
@@ -164,6 +176,9 @@ impl Runner {
         }
         if options.sack_permitted {
             text += " sackOK 1";
+        }
+        if is_ect {
+            text += " ect 1";
         }
         if let Some(sack) = options.sack {
             let number = |at: SeqNumber| at.since(PEER_ISS);
@@ -208,6 +223,8 @@ impl Runner {
                 'R' => Flags::RST,
                 'P' => Flags::PSH,
                 'U' => Flags::URG,
+                'E' => Flags::ECE,
+                'W' => Flags::CWR,
                 '.' => Flags::ACK,
                 _ => Flags::NONE,
             });
@@ -231,7 +248,11 @@ impl Runner {
                 mss: number("mss", 1).map(|mss| mss as u16),
                 window_scale: number("scale", 1).map(|scale| scale as u8),
                 timestamps: number("ts", 1)
-                    .map(|value| Timestamps { value, echo: number("ts", 2).unwrap() }),
+                    .map(|value| Timestamps { value, echo: number("ts", 2).unwrap() })
+                    .or(number("tsat", 1).map(|value| Timestamps {
+                        value,
+                        echo: self.clock.wrapping_add(number("tsat", 2).unwrap()),
+                    })),
                 sack_permitted: number("sackOK", 1).is_some(),
                 sack: words
                     .iter()
@@ -239,6 +260,7 @@ impl Runner {
                     .map(|at| self.sack_blocks(words[at + 1])),
             },
             payload: &payload,
+            is_ce: words.contains(&"ce"),
         };
         let arrival = self.stack.on_segment(self.now, REMOTE.addr, LOCAL.addr, &segment);
         if self.id.is_none_or(|id| self.stack.info(id).is_none()) {
@@ -357,6 +379,11 @@ impl Runner {
     fn state(&self) -> String {
         let info = self.id.and_then(|id| self.stack.info(id));
         info.map_or("-".into(), |info| format!("{:?}", info.state))
+    }
+
+    fn cwnd(&self) -> String {
+        let info = self.id.and_then(|id| self.stack.info(id));
+        info.map_or("-".into(), |info| format!("cwnd {}", info.cwnd))
     }
 
     fn check_counter(&self, what: &str) -> Check {

@@ -225,8 +225,8 @@ fn window_taken_back_is_counted_and_what_is_beyond_it_waits() {
              202 < . 1:1(0) ack 1001 win 500
              202 > . 1001:1501(500) ack 1
              203 < . 1:1(0) ack 1501 win 5000
-             203 > . 1501:2501(1000) ack 1
-             203 > P. 2501:3001(500) ack 1",
+             203 > . 1501:2001(500) ack 1
+             203 > P. 2001:3001(1000) ack 1",
         ),
     );
 }
@@ -297,6 +297,7 @@ impl ByHand {
             window: 1000,
             options: Options::NONE,
             payload,
+            is_ce: false,
         };
         self.stack.on_segment(Instant::ZERO, REMOTE.addr, LOCAL.addr, &segment)
     }

@@ -233,6 +233,7 @@ fn id_of_a_connection_that_still_closes_names_nothing_once_released() {
         window: 100,
         options: Options::NONE,
         payload: &[],
+        is_ce: false,
     };
     stack.on_segment(Instant::ZERO, remote.addr, local.addr, &segment);
     assert!(stack.reserve(id, 1).is_ok());

@@ -1,0 +1,179 @@
+//! Explicit congestion notification (RFC 3168), and DCTCP's more exact use of it (RFC 8257): what the
+//! network marked is echoed to its sender, and what is echoed to us makes the window smaller once in a
+//! round trip.
+
+use super::congestion::Congestion;
+use super::connection::{Connection, Context, State};
+use super::counters::Count;
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
+
+/// ACKs that tell of marks before the last change of them, at most: one poll seldom sees two changes.
+const OWED_MAX: usize = 4;
+/// RFC 8257 3.3: g = 1/16, and alpha in 1/1024.
+const G_SHIFT: u32 = 4;
+const ALPHA_ONE: u32 = 1 << 10;
+
+/// A connection's part in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ecn {
+    /// Both SYNs said so.
+    pub(super) is_agreed: bool,
+    /// Our last SYN offered it.
+    pub(super) has_offered: bool,
+    /// Marks are echoed one by one (RFC 8257 3.2), not until the peer says that it has acted.
+    is_exact: bool,
+    /// There are [flags](Ecn::flags) to carry, or [ACKs](Ecn::owed) from before.
+    pub(super) is_busy: bool,
+    /// What the next segments carry besides their own: ECE, CWR.
+    flags: Flags,
+    owed: [(SeqNumber, bool); OWED_MAX],
+    owed_len: usize,
+    /// No second reduction before this is acknowledged.
+    reduced_until: SeqNumber,
+    /// RFC 8257 3.3, DCTCP.Alpha, and the window over which marks are counted.
+    alpha: u32,
+    window_start: SeqNumber,
+    window_end: SeqNumber,
+    marked: u32,
+}
+
+impl Ecn {
+    pub(super) const NONE: Ecn = Ecn {
+        is_agreed: false,
+        has_offered: false,
+        is_exact: false,
+        is_busy: false,
+        flags: Flags::NONE,
+        owed: [(SeqNumber(0), false); OWED_MAX],
+        owed_len: 0,
+        reduced_until: SeqNumber(0),
+        alpha: ALPHA_ONE,
+        window_start: SeqNumber(0),
+        window_end: SeqNumber(0),
+        marked: 0,
+    };
+
+    /// RFC 3168 6.1.1: what the peer's SYN answers to ours, or asks of us.
+    pub(super) fn negotiate(&mut self, wants: bool, is_active: bool, syn: &Segment<'_>) {
+        let setup = Flags::ECE.with(Flags::CWR);
+        self.is_agreed = if is_active {
+            let is_answer = syn.flags.has(Flags::ACK.with(Flags::ECE));
+            self.has_offered && is_answer && !syn.flags.has(Flags::CWR)
+        } else {
+            wants && syn.flags.has(setup)
+        };
+    }
+
+    pub(super) fn establish(&mut self, una: SeqNumber, is_exact: bool) {
+        self.is_exact = is_exact;
+        (self.reduced_until, self.window_start, self.window_end) = (una, una, una);
+    }
+
+    pub(super) fn set_exact(&mut self, is_exact: bool) {
+        self.is_exact = is_exact;
+    }
+
+    fn settle(&mut self) {
+        self.is_busy = self.flags != Flags::NONE || self.owed_len > 0;
+    }
+
+    /// What a segment carries that leaves now; CWR with the first new data.
+    #[inline]
+    pub(super) fn take_flags(&mut self, is_new_data: bool) -> Flags {
+        let flags = self.flags;
+        if is_new_data {
+            self.flags = Flags(flags.0 & !Flags::CWR.0);
+            self.settle();
+            return flags;
+        }
+        Flags(flags.0 & !Flags::CWR.0)
+    }
+
+    pub(super) fn has_owed(&self) -> bool {
+        self.owed_len > 0
+    }
+
+    /// The ACK that is owed from before the last change: its number, and whether it echoes a mark.
+    pub(super) fn take_owed(&mut self) -> Option<(SeqNumber, bool)> {
+        let owed = *self.owed[..self.owed_len].first()?;
+        self.owed.rotate_left(1);
+        self.owed_len -= 1;
+        self.settle();
+        Some(owed)
+    }
+}
+
+impl Connection {
+    /// Takes in a segment's marks, ahead of its text (RFC 3168 6.1.3, RFC 8257 3.2).
+    pub(super) fn take_marks(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if !self.ecn.is_agreed || segment.payload.is_empty() {
+            return;
+        }
+        if segment.is_ce {
+            cx.count(Count::CongestionExperienced);
+        }
+        let echoes = self.ecn.flags.has(Flags::ECE);
+        let ecn = &mut self.ecn;
+        if ecn.is_exact && segment.is_ce != echoes && self.acks_due > 0 && ecn.owed_len < OWED_MAX {
+            ecn.owed[ecn.owed_len] = (self.rcv_nxt, echoes);
+            ecn.owed_len += 1;
+            self.owe_duplicate_ack();
+        }
+        let ecn = &mut self.ecn;
+        if segment.is_ce {
+            ecn.flags = ecn.flags.with(Flags::ECE);
+        } else if ecn.is_exact || segment.flags.has(Flags::CWR) {
+            ecn.flags = Flags(ecn.flags.0 & !Flags::ECE.0);
+        }
+        ecn.settle();
+    }
+
+    /// The peer echoes a mark, in an ACK that is to be taken in (RFC 3168 6.1.2). Says what the window may
+    /// not grow beyond by it.
+    pub(super) fn take_echo(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<u32> {
+        let is_synchronised = !matches!(self.state, State::SynSent | State::SynReceived);
+        let acked = segment.ack.since(self.snd_una);
+        if !self.ecn.is_agreed || !is_synchronised || acked > self.flight() {
+            return None;
+        }
+        cx.count(Count::CongestionEchoed);
+        self.ecn.marked = self.ecn.marked.saturating_add(acked);
+        let is_news = !segment.ack.is_before(self.ecn.reduced_until);
+        if is_news && self.congestion.is_open() {
+            if self.congestion.is_dctcp() {
+                self.congestion.on_marked(self.ecn.alpha, ALPHA_ONE);
+            } else {
+                self.congestion.on_repaired(self.flight());
+            }
+            self.ecn.reduced_until = self.snd_nxt;
+            self.ecn.flags = self.ecn.flags.with(Flags::CWR);
+            self.ecn.settle();
+        }
+        (!self.congestion.is_dctcp()).then_some(self.congestion.cwnd())
+    }
+
+    /// RFC 8257 3.3: once in a window, how much of it was marked moves the estimate.
+    pub(super) fn count_marks(&mut self) {
+        let ecn = &mut self.ecn;
+        if !ecn.is_agreed || self.snd_una.is_before(ecn.window_end) {
+            return;
+        }
+        let acked = self.snd_una.since(ecn.window_start);
+        if acked > 0 {
+            let marked = u64::from(ecn.marked.min(acked)) * u64::from(ALPHA_ONE);
+            let fraction = (marked / u64::from(acked)) as u32;
+            ecn.alpha = ecn.alpha - (ecn.alpha >> G_SHIFT).max(u32::from(ecn.alpha > 0))
+                + (fraction >> G_SHIFT);
+        }
+        ecn.alpha = ecn.alpha.min(ALPHA_ONE);
+        (ecn.window_start, ecn.window_end, ecn.marked) = (self.snd_una, self.snd_nxt, 0);
+    }
+}
+
+impl Congestion {
+    /// RFC 8257 3.4: less by half of what was marked of late, `alpha` of `one`.
+    fn on_marked(&mut self, alpha: u32, one: u32) {
+        let less = u64::from(self.cwnd()) * u64::from(alpha) / u64::from(2 * one);
+        self.shrink_by(less as u32);
+    }
+}

@@ -1,0 +1,130 @@
+//! The tail loss probe (RFC 8985 7): when nothing has been heard for a while, one segment goes out to
+//! provoke an ACK, long before the retransmission timeout.
+//!
+//! Where RFC 8985 7.2 waits for a delayed ACK if one segment is in flight, we do if less than two full
+//! ones are: RFC 5681 4.2 promises an ACK at once of no less.
+
+use super::connection::{Connection, Context};
+use super::counters::Count;
+use super::transmit::{Next, Why};
+use crate::time::Instant;
+use crate::wire::tcp::{Segment, SeqNumber};
+
+/// What is to be sent to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProbeDue {
+    None,
+    /// Something into a closed window (RFC 9293 3.8.6.1).
+    Window,
+    /// Something new, or the last segment again (RFC 8985 7.3).
+    Loss,
+}
+
+/// A probe that has left and is not answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LossProbe {
+    /// TLP.end_seq
+    end: SeqNumber,
+    /// TLP.is_retrans
+    is_again: bool,
+}
+
+impl Connection {
+    /// Waits for an answer to what is in flight. RFC 8985 7.2: not longer than the retransmission timer.
+    #[inline(always)]
+    pub(super) fn start_probe_timer(&mut self, now: Instant) {
+        if self.sack.is_agreed {
+            let may_be_delayed = self.flight() < 2 * self.snd_mss;
+            let then = now + self.rtt.probe_timeout(may_be_delayed);
+            self.probe_at = then.min(self.retransmit_at);
+        }
+    }
+
+    /// Nothing was heard for the probe timeout, or for as long as what is out of order may take.
+    #[inline(never)]
+    pub(super) fn on_probe_timeout(&mut self, cx: &mut Context<'_>) {
+        self.probe_at = Instant::FAR_FUTURE;
+        if core::mem::take(&mut self.probe_is_for_reordering) {
+            self.on_reordering_timeout(cx);
+            return;
+        }
+        if self.can_transmit() && self.may_probe() {
+            self.probe_due = ProbeDue::Loss;
+            // It takes the timeout's turn (RFC 8985 7.3).
+            self.start_retransmit_timer(cx);
+        }
+    }
+
+    /// RFC 8985 7.3: something is in flight, nothing of it has arrived ahead, and nothing is being repaired.
+    fn may_probe(&self) -> bool {
+        self.flight() > 0
+            && self.snd_wnd > 0
+            && self.congestion.is_open()
+            && self.loss_probe.is_none()
+            && self.scoreboard.sacked_bytes() == 0
+            && !self.scoreboard.has_due()
+    }
+
+    /// What the probe is, if it is still wanted when it may leave: new data if the peer's window lets it, or else the last segment.
+    pub(super) fn next_loss_probe(&self) -> Option<Next> {
+        if !self.may_probe() {
+            return None;
+        }
+        let unsent = self.unsent().filter(|_| !self.scoreboard.is_full());
+        if let Some((unsent, fin_waits)) = unsent {
+            let room = self.snd_wnd.saturating_sub(self.flight());
+            let len = unsent.min(room).min(self.payload_max());
+            let has_fin = fin_waits && len == unsent && room > len;
+            if len > 0 || has_fin {
+                return Some(Next::Data { seq: self.snd_nxt, len, has_fin, why: Why::New });
+            }
+        }
+        let last = self.scoreboard.last(self.snd_una)?;
+        let data_end = self.snd_nxt - u32::from(self.fin_sent);
+        let has_fin = self.fin_sent;
+        let len = if last.start.is_before(data_end) { data_end.since(last.start) } else { 0 };
+        let len = len.min(self.payload_max());
+        let why = Why::LossProbe;
+        (len > 0 || has_fin).then_some(Next::Data { seq: data_end - len, len, has_fin, why })
+    }
+
+    /// The probe leaves.
+    #[inline(never)]
+    pub(super) fn note_probe(&mut self, cx: &mut Context<'_>, end: SeqNumber, is_again: bool) {
+        let what = core::mem::replace(&mut self.probe_due, ProbeDue::None);
+        if what == ProbeDue::Window {
+            cx.count(Count::WindowProbeOut);
+            return;
+        }
+        cx.count(Count::LossProbe);
+        self.loss_probe = Some(LossProbe { end, is_again });
+        self.is_calm = false;
+        self.start_retransmit_timer(cx);
+    }
+
+    /// RFC 8985 7.4.2: what an ACK says of the probe.
+    pub(super) fn settle_probe(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment<'_>,
+        twice: Option<(SeqNumber, SeqNumber)>,
+        flight: u32,
+    ) {
+        let Some(probe) = self.loss_probe.filter(|probe| probe.end.is_at_or_before(segment.ack))
+        else {
+            return;
+        };
+        let is_repair = probe.end.is_before(segment.ack);
+        let is_plain_duplicate =
+            segment.payload.is_empty() && segment.options.sack.is_none() && self.flight() > 0;
+        if !probe.is_again || twice.is_some_and(|twice| twice.1 == probe.end) {
+            self.loss_probe = None;
+        } else if is_repair {
+            self.loss_probe = None;
+            cx.count(Count::LossProbeRepaired);
+            self.congestion.on_repaired(flight);
+        } else if is_plain_duplicate && segment.ack == probe.end && flight == self.flight() {
+            self.loss_probe = None;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Proportional rate reduction (RFC 6937): how much leaves during a recovery, in proportion to what
+//! arrives, so that it ends with as much in flight as the congestion control wanted.
+
+/// The bytes that arrived and left since a recovery began.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Prr {
+    delivered: u64,
+    out: u64,
+    /// In flight when it began.
+    flight: u64,
+}
+
+impl Prr {
+    pub(super) fn begin(flight: u32) -> Prr {
+        Prr { delivered: 0, out: 0, flight: u64::from(flight.max(1)) }
+    }
+
+    #[inline(always)]
+    pub(super) fn on_sent(&mut self, len: u32) {
+        self.out += u64::from(len);
+    }
+
+    /// How much may leave after an ACK that says that `delivered` more bytes have arrived. `is_safe`:
+    /// it took `snd_una` on, and showed no further loss.
+    pub(super) fn on_ack(
+        &mut self,
+        delivered: u32,
+        pipe: u32,
+        ssthresh: u32,
+        mss: u32,
+        is_safe: bool,
+    ) -> u32 {
+        self.delivered += u64::from(delivered);
+        let may_leave = if pipe > ssthresh {
+            let due = (self.delivered * u64::from(ssthresh)).div_ceil(self.flight);
+            due.saturating_sub(self.out)
+        } else {
+            let mut limit = self.delivered.saturating_sub(self.out).max(u64::from(delivered));
+            if is_safe {
+                limit += u64::from(mss);
+            }
+            limit.min(u64::from(ssthresh - pipe))
+        };
+        // The first goes at once (RFC 6937 3.1).
+        let at_least = if self.out == 0 { mss } else { 0 };
+        (may_leave.min(u64::from(u32::MAX)) as u32).max(at_least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 6937 4, figure 2's course: 20 segments in flight, the first lost, half the rate wanted.
+    #[test]
+    fn one_leaves_for_every_two_that_arrive_until_half_is_in_flight() {
+        const MSS: u32 = 1000;
+        let (mut prr, mut pipe, mut left) = (Prr::begin(20 * MSS), 19 * MSS, 0);
+        for _ in 0..19 {
+            pipe -= MSS;
+            let may = prr.on_ack(MSS, pipe, 10 * MSS, MSS, false) / MSS * MSS;
+            prr.on_sent(may);
+            pipe += may;
+            left += may / MSS;
+        }
+        assert_eq!((left, pipe), (10, 10 * MSS));
+    }
+
+    #[test]
+    fn after_heavy_loss_what_arrived_bounds_what_leaves() {
+        let mut prr = Prr::begin(20_000);
+        assert_eq!(prr.on_ack(1000, 3000, 10_000, 1000, false), 1000);
+        prr.on_sent(1000);
+        assert_eq!(prr.on_ack(1000, 3000, 10_000, 1000, false), 1000);
+        prr.on_sent(1000);
+        assert_eq!(prr.on_ack(1000, 3000, 10_000, 1000, true), 2000);
+    }
+}

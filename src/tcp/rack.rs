@@ -1,0 +1,138 @@
+//! RACK (RFC 8985 6): a segment is lost when one that left later has arrived, and a while has passed
+//! in which it would have, too, were it only out of order.
+
+use super::scoreboard::{Marks, Sent, left_before};
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
+
+/// RFC 8985 6.2, step 4: recoveries for which a wider window is kept.
+const WIDE_FOR_RECOVERIES: u8 = 16;
+/// The least round trip is looked for anew after so long (RFC 8985 6.2, step 1).
+const MIN_RTT_VALID: Duration = Duration::from_s(300);
+/// RFC 8985 6.2, step 4: so many segments behind a hole, and nothing has ever come out of order.
+const SACKED_FOR_LOSS: u32 = 3;
+
+/// What has arrived, and how much out of order. Names in RFC 8985 5.3 are theirs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rack {
+    /// Of the segment that left last of those that have arrived: when, and where it ended.
+    xmit_at: Instant,
+    end_seq: SeqNumber,
+    rtt: Duration,
+    min_rtt: Duration,
+    min_rtt_at: Instant,
+    /// The highest number that has arrived.
+    fack: Option<SeqNumber>,
+    reordering_seen: bool,
+    reo_wnd_mult: u32,
+    reo_wnd_persist: u8,
+    dsack_round: Option<SeqNumber>,
+}
+
+impl Rack {
+    pub(super) const NEW: Rack = Rack {
+        xmit_at: Instant::ZERO,
+        end_seq: SeqNumber(0),
+        rtt: Duration::ZERO,
+        min_rtt: Duration::from_ns(u64::MAX),
+        min_rtt_at: Instant::ZERO,
+        fack: None,
+        reordering_seen: false,
+        reo_wnd_mult: 1,
+        reo_wnd_persist: WIDE_FOR_RECOVERIES,
+        dsack_round: None,
+    };
+
+    pub(super) fn min_rtt(&self) -> Option<Duration> {
+        (self.min_rtt.as_ns() < u64::MAX).then_some(self.min_rtt)
+    }
+
+    /// A segment that was sent once has arrived, and nothing else is going on.
+    #[inline(always)]
+    pub(super) fn on_plain(&mut self, now: Instant, sent: &Sent) {
+        let rtt = now - sent.at;
+        (self.xmit_at, self.end_seq, self.rtt) = (sent.at, sent.end, rtt);
+        if rtt <= self.min_rtt {
+            (self.min_rtt, self.min_rtt_at) = (rtt, now);
+        }
+    }
+
+    /// A segment has arrived, as far as the scoreboard knew it until now. `is_first` says that the ACK
+    /// may be of its first sending (RFC 8985 6.2, steps 1 to 3).
+    pub(super) fn on_delivered(&mut self, now: Instant, sent: &Sent, is_first: bool) {
+        if sent.marks.has(Marks::SACKED) {
+            return;
+        }
+        let was_again = sent.marks.has(Marks::EVER_AGAIN);
+        match self.fack {
+            Some(fack) if sent.end.is_before(fack) => self.reordering_seen |= !was_again,
+            _ => self.fack = Some(sent.end),
+        }
+        let rtt = now - sent.at;
+        if was_again && (is_first || rtt < self.min_rtt) {
+            return;
+        }
+        if rtt <= self.min_rtt || now - self.min_rtt_at > MIN_RTT_VALID {
+            (self.min_rtt, self.min_rtt_at) = (rtt, now);
+        }
+        self.rtt = rtt;
+        if left_before(self.latest(), (sent.at, sent.end)) {
+            (self.xmit_at, self.end_seq) = (sent.at, sent.end);
+        }
+    }
+
+    /// Nothing is in flight beyond `una`, or sacked: what arrived ahead is no measure any more.
+    pub(super) fn forget_ahead(&mut self) {
+        self.fack = None;
+    }
+
+    /// The peer had something twice: reordering wider than we thought, once in a round trip.
+    pub(super) fn on_duplicate(&mut self, una: SeqNumber, nxt: SeqNumber) {
+        if self.dsack_round.is_some_and(|round| round.is_at_or_before(una)) {
+            self.dsack_round = None;
+        }
+        if self.dsack_round.is_none() {
+            self.dsack_round = Some(nxt);
+            self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(1 << 10);
+            self.reo_wnd_persist = WIDE_FOR_RECOVERIES;
+        }
+    }
+
+    /// What was taken for lost was late: out of order, or delayed.
+    pub(super) fn on_undone(&mut self) {
+        self.reordering_seen = true;
+    }
+
+    /// A recovery has ended.
+    pub(super) fn on_recovered(&mut self) {
+        self.reo_wnd_persist = self.reo_wnd_persist.saturating_sub(1);
+        if self.reo_wnd_persist == 0 {
+            self.reo_wnd_mult = 1;
+        }
+    }
+
+    /// RFC 8985 6.2, step 4.
+    pub(super) fn reordering_window(
+        &self,
+        is_recovering: bool,
+        sacked_count: u32,
+        srtt: Option<Duration>,
+    ) -> Duration {
+        if !self.reordering_seen && (is_recovering || sacked_count >= SACKED_FOR_LOSS) {
+            return Duration::ZERO;
+        }
+        let min_rtt_ns = self.min_rtt().unwrap_or_default().as_ns();
+        let window = Duration::from_ns(min_rtt_ns / 4 * u64::from(self.reo_wnd_mult));
+        srtt.map_or(window, |srtt| window.min(srtt))
+    }
+
+    /// The segment that left last of those that have arrived.
+    pub(super) fn latest(&self) -> (Instant, SeqNumber) {
+        (self.xmit_at, self.end_seq)
+    }
+
+    /// When a segment that left at `sent_at` is lost, if not told of by then.
+    pub(super) fn expiry(&self, sent_at: Instant, reordering_window: Duration) -> Instant {
+        sent_at + self.rtt + reordering_window
+    }
+}

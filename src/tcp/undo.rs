@@ -1,0 +1,56 @@
+//! Recoveries that were for nothing, found out by the timestamp that an ACK echoes (Eifel, RFC 3522)
+//! or by the peer's word that all that was sent again came twice (RFC 3708): what they took from the
+//! congestion window is given back (RFC 4015).
+
+use super::congestion::Congestion;
+use super::timestamps::Timestamping;
+use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
+
+/// What stood before a recovery, and what has been sent again since.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Undo {
+    /// Everything that it sent again lies from here on.
+    from: SeqNumber,
+    /// The end of what was in flight when it began.
+    until: SeqNumber,
+    pub(super) before: Congestion,
+    /// Sendings again of which the peer has not said that they were for nothing.
+    outstanding: u32,
+    /// Our timestamp on the first of them, until an ACK has answered it.
+    stamp: Option<u32>,
+    has_resent: bool,
+}
+
+impl Undo {
+    pub(super) fn new(from: SeqNumber, until: SeqNumber, before: Congestion) -> Undo {
+        Undo { from, until, before, outstanding: 0, stamp: None, has_resent: false }
+    }
+
+    /// A segment is sent again.
+    pub(super) fn on_resent(&mut self, now: Instant, timestamps: Option<&Timestamping>) {
+        if !self.has_resent {
+            self.has_resent = true;
+            self.stamp = timestamps.map(|ours| ours.option(now).value);
+        }
+        self.outstanding += 1;
+    }
+
+    /// The first ACK that takes `snd_una` on: whether it answers a sending from before (RFC 3522 3.2).
+    pub(super) fn is_answered_before(&mut self, echo: Option<u32>) -> bool {
+        let (Some(stamp), Some(echo)) = (self.stamp.take(), echo) else { return false };
+        SeqNumber(echo).is_before(SeqNumber(stamp))
+    }
+
+    /// The peer had this twice: whether that is the last of all that was sent again, in segments of
+    /// `mss` bytes.
+    pub(super) fn is_all_twice(&mut self, twice: (SeqNumber, SeqNumber), mss: u32) -> bool {
+        let is_of_it = self.from.is_at_or_before(twice.0) && twice.1.is_at_or_before(self.until);
+        if self.outstanding == 0 || !is_of_it {
+            return false;
+        }
+        let segments = twice.1.since(twice.0).div_ceil(mss);
+        self.outstanding = self.outstanding.saturating_sub(segments);
+        self.outstanding == 0
+    }
+}
