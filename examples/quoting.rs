@@ -248,6 +248,7 @@ fn engine<A: Application>(
         config: SessionConfig::new(Version::Fix44, role, sender, target),
         peer: Endpoint { addr: THEIRS, port: 9878 },
         reconnect_interval: Duration::from_s(1),
+        terms: None,
     };
     let rules = steer::rules(addr, std::slice::from_ref(&session), &[])?;
     let device = Device::probed(backend).plan(&Profile::all(Policy::Prefer), rules);

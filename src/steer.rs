@@ -337,6 +337,7 @@ mod tests {
             config: SessionConfig::new(Version::Fix44, role, id("A"), id("B")),
             peer: Endpoint { addr, port },
             reconnect_interval: Duration::from_s(1),
+            terms: None,
         }
     }
 

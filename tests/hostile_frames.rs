@@ -53,6 +53,7 @@ impl Rig {
             config: SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
             peer: Endpoint { addr: OURS, port: PORT },
             reconnect_interval: Duration::from_s(1),
+            terms: None,
         };
         let setup =
             Setup { network, tcp: Config::default(), secret: [9; 16], sessions: vec![session] };

@@ -65,6 +65,40 @@ fn a_thousand_orders_trade_with_the_kernel_in_a_namespace_of_our_own() {
 }
 
 #[test]
+fn losses_both_ways_are_repaired_by_selective_acknowledgements_and_probes() {
+    const NAME: &str = "losses_both_ways_are_repaired_by_selective_acknowledgements_and_probes";
+    if let Some(why) = no_namespace() {
+        return skip(NAME, &why);
+    }
+    if !has("nft") {
+        return skip(NAME, "nft (nftables) is not installed");
+    }
+    let output = in_namespace(
+        r#"start_exchange
+           nft 'add table ip t; add chain ip t in { type filter hook input priority 0; }
+                add chain ip t out { type filter hook output priority 0; }
+                add rule ip t in iifname "fw0" ip protocol tcp numgen random mod 100 < 3 counter drop
+                add rule ip t out oifname "fw0" ip protocol tcp numgen random mod 100 < 1 counter drop' >&2 ||
+             { echo "no nft" >&2; kill $exchange; exit 7; }
+           "$1" run --nic tap:fw0 --orders 600 --json; status=$?
+           kill $exchange; exit $status"#,
+    );
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() == Some(7) {
+        return skip(NAME, &format!("this kernel takes no random rule of nftables: {words}"));
+    }
+    let run = json(&output);
+    assert!(output.status.success(), "{words}");
+    assert_eq!(run["session"]["reports_received"], 600);
+    let count = |name: &str| run["counters"][name].as_u64().unwrap();
+    // Probes are sent only where SACK was agreed on; a ping-pong's losses are all of its tail.
+    assert!(count("tcp_loss_probe") > 0, "{}", run["counters"]);
+    assert!(count("tcp_retransmission") >= count("tcp_loss_probe"));
+    assert!(count("tcp_retransmit_timeout") < count("tcp_loss_probe"), "{}", run["counters"]);
+    assert_eq!(count("tcp_sack_invalid"), 0);
+}
+
+#[test]
 fn with_every_offload_off_the_same_run_sums_in_software() {
     if let Some(why) = no_namespace() {
         return skip("with_every_offload_off_the_same_run_sums_in_software", &why);

@@ -41,6 +41,7 @@ impl FixwireHost {
             config: SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE)),
             peer: Endpoint { addr: PEER_ADDR, port: PEER_PORT },
             reconnect_interval: Duration::from_s(1),
+            terms: None,
         };
         let setup =
             Setup { network, tcp: Config::default(), secret: [7; 16], sessions: vec![session] };

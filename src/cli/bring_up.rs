@@ -258,7 +258,8 @@ pub(crate) fn session_plan(
         ..SessionConfig::new(version, role, sender, target)
     };
     let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
-    Ok(SessionPlan { config, peer: Endpoint { addr: at, port }, reconnect_interval })
+    let (peer, terms) = (Endpoint { addr: at, port }, Some(settings.tcp));
+    Ok(SessionPlan { config, peer, reconnect_interval, terms })
 }
 
 pub(crate) fn comp_id(text: &str) -> Result<CompId, Failure> {

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
+use fixwire::tcp::{CongestionControl, Terms};
+use fixwire::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -74,6 +76,7 @@ pub(crate) struct SessionSettings {
     pub(crate) reset_on_disconnect: bool,
     pub(crate) check_latency: bool,
     pub(crate) max_latency_s: u32,
+    pub(crate) tcp: Terms,
 }
 
 /// The port that the built-in exchange listens on and an initiator connects to.
@@ -99,6 +102,7 @@ impl Default for SessionSettings {
             reset_on_disconnect: false,
             check_latency: true,
             max_latency_s: 120,
+            tcp: Terms::default(),
         }
     }
 }
@@ -160,6 +164,12 @@ struct Entry {
     reset_on_disconnect: Option<bool>,
     check_latency: Option<bool>,
     max_latency: Option<Spanned<i64>>,
+    congestion: Option<Spanned<String>>,
+    in_flight_max_kib: Option<Spanned<i64>>,
+    ecn: Option<bool>,
+    sack: Option<bool>,
+    peer_max_ack_delay_ms: Option<Spanned<i64>>,
+    fast_repair: Option<bool>,
 }
 
 const WHERE_KEYS_ARE: &str = "every key is explained in docs/sessions.md";
@@ -341,9 +351,82 @@ impl Entry {
             check_latency: self.check_latency.unwrap_or(base.check_latency),
             max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
                 .unwrap_or(base.max_latency_s),
+            tcp: self.tcp_over(base.tcp, file)?,
         })
     }
+
+    /// How its connections deal with loss.
+    fn tcp_over(&self, base: Terms, file: &TomlFile) -> Result<Terms, TomlError> {
+        let delay = self.peer_max_ack_delay_ms.as_ref();
+        let delay_ms = number(file, delay, "peer_max_ack_delay_ms", 0, 500)?;
+        let mut terms = Terms {
+            congestion: self.congestion_over(base.congestion, file)?,
+            ecn: self.ecn.unwrap_or(base.ecn),
+            sack: self.sack.unwrap_or(base.sack),
+            ..base
+        };
+        match self.fast_repair {
+            Some(true) => {
+                terms = Terms { rto_min: FAST_RTO_MIN, peer_max_ack_delay: NO_DELAY, ..terms }
+            }
+            Some(false) => {
+                let Terms { rto_min, peer_max_ack_delay, .. } = Terms::default();
+                terms = Terms { rto_min, peer_max_ack_delay, ..terms };
+            }
+            None => {}
+        }
+        if let Some(ms) = delay_ms {
+            terms.peer_max_ack_delay = Duration::from_ms(ms);
+        }
+        Ok(terms)
+    }
+
+    fn congestion_over(
+        &self,
+        base: CongestionControl,
+        file: &TomlFile,
+    ) -> Result<CongestionControl, TomlError> {
+        let bound = self.in_flight_max_kib.as_ref();
+        let bound_kib: Option<u32> = number(file, bound, "in_flight_max_kib", 1, 65_536)?;
+        let none = |kib: u32| CongestionControl::None { in_flight_bytes_max: kib * 1024 };
+        let Some(text) = &self.congestion else {
+            return match (base, bound_kib) {
+                (CongestionControl::None { .. }, Some(kib)) => Ok(none(kib)),
+                (_, None) => Ok(base),
+                (_, Some(_)) => Err(file.error(
+                    bound.map_or(0..0, Spanned::span),
+                    "`in_flight_max_kib` bounds nothing here".into(),
+                    "write congestion = \"none\" beside it, or delete it",
+                )),
+            };
+        };
+        match (text.get_ref().as_str(), bound_kib) {
+            ("none", Some(kib)) => Ok(none(kib)),
+            ("none", None) => Err(file.error(
+                text.span(),
+                "`congestion` is \"none\", and nothing bounds what is in flight".into(),
+                "write how much the line and the peer can hold, such as in_flight_max_kib = 64",
+            )),
+            ("newreno", None) => Ok(CongestionControl::NewReno),
+            ("cubic", None) => Ok(CongestionControl::Cubic),
+            ("dctcp", None) => Ok(CongestionControl::Dctcp),
+            ("newreno" | "cubic" | "dctcp", Some(_)) => Err(file.error(
+                bound.map_or(0..0, Spanned::span),
+                "`in_flight_max_kib` bounds nothing here".into(),
+                "write congestion = \"none\" beside it, or delete it",
+            )),
+            _ => Err(file.bad_value(
+                text,
+                "congestion",
+                "write \"newreno\", \"cubic\", \"dctcp\" or \"none\"",
+            )),
+        }
+    }
 }
+
+/// The shortest timeout, and the delay of the peer's ACKs that is allowed for, where repair is to be fast.
+const FAST_RTO_MIN: Duration = Duration::from_ms(1);
+const NO_DELAY: Duration = Duration::ZERO;
 
 /// Reads `10.9.0.2/24`.
 pub(crate) fn parse_cidr(text: &str) -> Option<(Ipv4Addr, u8)> {
@@ -476,6 +559,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_session_does_about_loss_is_its_own() {
+        let text = "[default]\ncongestion = \"none\"\nin_flight_max_kib = 8\necn = true\n\
+                    [[session]]\nsender_comp_id = \"A\"\nfast_repair = true\n\
+                    [[session]]\nsender_comp_id = \"B\"\ncongestion = \"dctcp\"\nsack = false\n\
+                    peer_max_ack_delay_ms = 7\n\
+                    [[session]]\nsender_comp_id = \"C\"\nin_flight_max_kib = 16\n";
+        let found: Vec<_> =
+            read(text).unwrap().sessions.iter().map(|session| session.tcp).collect();
+        let none = |in_flight_bytes_max| CongestionControl::None { in_flight_bytes_max };
+        let shared = Terms { congestion: none(8192), ecn: true, ..Terms::default() };
+        let (rto_min, peer_max_ack_delay) = (Duration::from_ms(1), Duration::ZERO);
+        let fast = Terms { rto_min, peer_max_ack_delay, ..shared };
+        let congestion = CongestionControl::Dctcp;
+        let peer_max_ack_delay = Duration::from_ms(7);
+        let marked = Terms { congestion, sack: false, peer_max_ack_delay, ..shared };
+        assert_eq!(found, [fast, marked, Terms { congestion: none(16_384), ..shared }]);
+    }
+
+    #[test]
     fn sessions_inherit_the_default() {
         let text = "[default]\nbegin_string = \"FIX.4.2\"\n[[session]]\nsender_comp_id = \"A\"\n\
                     [[session]]\nsender_comp_id = \"B\"\nbegin_string = \"FIX.4.4\"\n";
@@ -516,6 +618,11 @@ mod tests {
             ),
             ("connection_type = \"both\"\n", 1, "`connection_type` is \"both\"", "acceptor"),
             ("heart_bt_int = \"x\"\n", 1, "invalid type", "docs/sessions.md"),
+            ("congestion = \"vegas\"\n", 1, "`congestion` is \"vegas\"", "cubic"),
+            ("\ncongestion = \"none\"\n", 2, "nothing bounds", "in_flight_max_kib = 64"),
+            ("congestion = \"cubic\"\nin_flight_max_kib = 9\n", 2, "bounds nothing", "none"),
+            ("in_flight_max_kib = 9\n", 1, "bounds nothing", "none"),
+            ("peer_max_ack_delay_ms = 501\n", 1, "`peer_max_ack_delay_ms` is 501", "500"),
         ];
         for (text, line, what, remedy) in cases {
             let sentence = read(text).unwrap_err().to_string();

@@ -35,6 +35,9 @@ impl<A: Application> Desk<A> {
                 let local = Endpoint { addr: self.local, port: 0 };
                 match tcp.connect(now.mono, local, seat.plan.peer) {
                     Ok(connection) => {
+                        if let Some(terms) = &seat.plan.terms {
+                            tcp.set_terms(connection, terms);
+                        }
                         seat.line = Line::Connecting(connection);
                         self.own(connection, Owner::Seat(index));
                     }

@@ -74,6 +74,9 @@ impl<A: Application> Desk<A> {
     ) {
         let Some(seat) = self.seats.get_mut(index) else { return };
         self.counters.lines_connected += 1;
+        if let Some(terms) = &seat.plan.terms {
+            tcp.set_terms(connection, terms);
+        }
         seat.line = Line::Up(connection);
         seat.remote = tcp.info(connection).map_or(seat.plan.peer, |info| info.remote);
         let (session, peer) = (SessionId(index as u16), seat.remote);

@@ -4,7 +4,7 @@ use crate::fix::{
     CloseReason, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords, Role,
     Session, SessionConfig, State,
 };
-use crate::tcp::{Closed, ConnectionId, Endpoint};
+use crate::tcp::{Closed, ConnectionId, Endpoint, Terms};
 use crate::time::{Duration, Instant};
 
 /// How many messages of each session are kept for a resend.
@@ -21,6 +21,9 @@ pub struct SessionPlan {
     pub peer: Endpoint,
     /// The pause before an initiator connects again.
     pub reconnect_interval: Duration,
+    /// What its connections do otherwise than the stack's settings say. An acceptor's do from the moment
+    /// on at which it is known whose they are.
+    pub terms: Option<Terms>,
 }
 
 /// Where a session's connection stands.

@@ -157,6 +157,7 @@ fn engine<A: Application, N: Nic>(
         config,
         peer: Endpoint { addr: THEIRS, port: PORT },
         reconnect_interval: Duration::from_s(1),
+        terms: None,
     };
     let mac = Mac(backend.mac());
     let rules = steer::rules(addr, std::slice::from_ref(&session), &profile.steering)

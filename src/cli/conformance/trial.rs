@@ -174,6 +174,7 @@ fn session(role: Role) -> Result<SessionPlan, Refused> {
         config: SessionConfig::new(Version::Fix44, role, sender, target),
         peer: Endpoint { addr: THEIRS, port: PORT },
         reconnect_interval: Duration::from_s(1),
+        terms: None,
     })
 }
 
