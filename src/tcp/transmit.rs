@@ -85,7 +85,11 @@ impl Connection {
     pub(super) fn next(&self) -> Option<Next> {
         match self.state {
             State::Closed => None,
-            State::SynSent | State::SynReceived => self.syn_due.then_some(Next::Syn),
+            State::SynSent => self.syn_due.then_some(Next::Syn),
+            State::SynReceived => {
+                let owes_ack = self.acks_due > 0 && self.snd_nxt != self.iss;
+                self.syn_due.then_some(Next::Syn).or(owes_ack.then_some(Next::Ack))
+            }
             _ => {
                 if self.ecn.has_owed() && self.acks_due > 0 {
                     return Some(Next::Ack);

@@ -342,3 +342,20 @@ fn ephemeral_ports_differ_until_they_are_exhausted() {
     assert_eq!(ports, [50_000, 50_001, 50_002, 50_003]);
     assert_eq!(stack.connect(Instant::ZERO, local, REMOTE), Err(OpenRefusal::PortsExhausted));
 }
+
+#[test]
+fn inexact_reset_and_what_is_out_of_the_window_are_acknowledged_in_syn_received() {
+    run(
+        plain(),
+        "0 ! listen
+         0 < S 0:0(0) win 10000 mss 1000
+         0 > S. 0:0(0) ack 1
+         1 < R 2:2(0)
+         1 > . 1:1(0) ack 1
+         1 ~ SynReceived
+         2 < . 100000:100000(0) ack 1 win 10000
+         2 > . 1:1(0) ack 1
+         3 < . 1:1(0) ack 1 win 10000
+         3 = Connected",
+    );
+}
