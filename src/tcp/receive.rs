@@ -79,7 +79,6 @@ impl Connection {
             cx.count(Count::AckMissing);
             return None;
         }
-        self.note_acceptable(cx, segment);
         if segment.flags.has(Flags::URG) {
             cx.count(Count::UrgentIgnored);
         }
@@ -90,6 +89,8 @@ impl Connection {
         } else if !self.acknowledge(cx, segment) {
             return None;
         }
+        // Whoever only guesses numbers must not put TS.Recent ahead of the peer's clock.
+        self.note_acceptable(cx, segment);
         if let Some(cwnd) = echoed_at {
             self.congestion.hold_at(cwnd);
         }
@@ -364,8 +365,10 @@ impl Connection {
 
     /// A reset of our own accord, with the number that the peer expects.
     pub(super) fn send_reset(&self, cx: &mut Context<'_>) {
-        let ack = Some(self.rcv_nxt);
-        cx.resets.push(Reset { tuple: self.tuple, seq: self.ack_seq(), ack }, cx.counters);
+        let (tuple, seq, ack) = (self.tuple, self.ack_seq(), Some(self.rcv_nxt));
+        // RFC 7323 3.2: it should carry them.
+        let timestamps = self.timestamps.as_ref().map(|stamps| stamps.option(cx.now));
+        cx.resets.push(Reset { tuple, seq, ack, timestamps }, cx.counters);
     }
 
     /// SND.NXT, or the right edge of the peer's window where it has been taken back past that: a

@@ -3,7 +3,7 @@
 
 use super::counters::{Count, Counters};
 use super::endpoint::Tuple;
-use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber, Timestamps};
 
 /// A reset to send.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Reset {
     pub(super) seq: SeqNumber,
     /// What it acknowledges, where it does.
     pub(super) ack: Option<SeqNumber>,
+    /// Of a connection that uses them.
+    pub(super) timestamps: Option<Timestamps>,
 }
 
 impl Reset {
@@ -22,9 +24,10 @@ impl Reset {
             return None;
         }
         Some(if segment.flags.has(Flags::ACK) {
-            Reset { tuple, seq: segment.ack, ack: None }
+            Reset { tuple, seq: segment.ack, ack: None, timestamps: None }
         } else {
-            Reset { tuple, seq: SeqNumber(0), ack: Some(segment.seq + segment.len()) }
+            let ack = Some(segment.seq + segment.len());
+            Reset { tuple, seq: SeqNumber(0), ack, timestamps: None }
         })
     }
 
@@ -36,7 +39,7 @@ impl Reset {
             ack: self.ack.unwrap_or_default(),
             flags: if self.ack.is_some() { Flags::RST.with(Flags::ACK) } else { Flags::RST },
             window: 0,
-            options: Options::NONE,
+            options: Options { timestamps: self.timestamps, ..Options::NONE },
         }
     }
 }

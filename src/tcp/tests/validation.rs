@@ -168,6 +168,33 @@ fn missing_timestamp_is_dropped_but_for_a_reset() {
 }
 
 #[test]
+fn timestamp_of_a_segment_whose_ack_is_refused_is_not_taken() {
+    run(
+        Config::default(),
+        &format!(
+            "{STAMPED}
+             1 < P. 1:5(4) ack 9999 ts 999999 0
+             1 > . 1:1(0) ack 1 echo 100
+             1 # tcp_ack_of_unsent 1
+             2 < P. 1:5(4) ack 1 ts 101 0
+             2 > . 1:1(0) ack 5 echo 101"
+        ),
+    );
+}
+
+#[test]
+fn reset_of_our_own_carries_timestamps() {
+    run(
+        Config::default(),
+        &format!(
+            "{STAMPED}
+             1 ! abort
+             1 > R. 1:1(0) ack 1 echo 100"
+        ),
+    );
+}
+
+#[test]
 fn timestamp_of_a_segment_ahead_is_not_echoed_before_its_turn() {
     run(
         Config::default(),
