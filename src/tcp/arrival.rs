@@ -21,8 +21,8 @@ const HEADERS_LEN: u16 = 40;
 /// RFC 1191 7.1: sizes to try when the router does not say.
 const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
 /// ICMP unreachable codes that mean that nobody listens there: protocol and port (RFC 1122
-/// 4.2.3.9).
-const UNREACHABLE_HARD: [u8; 2] = [2, 3];
+/// 4.2.3.9), and that nobody is let there: network, host and communication prohibited (RFC 1812 5.2.7.1).
+const UNREACHABLE_HARD: [u8; 5] = [2, 3, 9, 10, 13];
 
 /// What a segment brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
