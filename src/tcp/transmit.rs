@@ -295,6 +295,7 @@ impl Connection {
         let end = seq + (len + u32::from(has_fin));
         let is_again = why != Why::New;
         let is_ect = self.ecn.is_agreed && !is_again && self.probe_due != ProbeDue::Window;
+        let is_in_burst = !is_again && self.flight() > 0 && self.last_sent == cx.now;
         if is_again {
             cx.count(Count::Retransmission);
             self.congestion.on_sent(len);
@@ -311,7 +312,10 @@ impl Connection {
         if has_fin {
             flags = flags.with(Flags::FIN);
         }
-        if len > 0 && seq + len == self.stream_end() {
+        // The last of what there is, or of several that leave together as far as the windows go: nothing comes
+        // right behind it that would be worth waiting for (RFC 9293 3.9.1.2 lets a stack push where it likes).
+        let ends_burst = || is_in_burst && self.next_new().is_none();
+        if len > 0 && (seq + len == self.stream_end() || ends_burst()) {
             flags = flags.with(Flags::PSH);
         }
         flags = flags.with(self.ecn.take_flags(is_ect));

@@ -148,7 +148,7 @@ fn first_duplicate_acks_let_new_segments_out() {
              2 < . 1:1(0) ack 1001 win 30000
              3 ! write 3000
              3 > . 10001:11001(1000) ack 1
-             3 > . 11001:12001(1000) ack 1
+             3 > P. 11001:12001(1000) ack 1
              4 < . 1:1(0) ack 1001 win 30000
              4 > P. 12001:13001(1000) ack 1",
         ),
@@ -180,7 +180,7 @@ fn without_congestion_control_only_the_bound_holds() {
         &accepted(
             "1 ! write 3000
              1 > . 1:1001(1000) ack 1
-             1 > . 1001:2001(1000) ack 1
+             1 > P. 1001:2001(1000) ack 1
              1 > -
              201 > . 1:1001(1000) ack 1
              201 > . 1001:2001(1000) ack 1
