@@ -6,6 +6,7 @@ use super::counters::Count;
 use super::event::{ConnectionId, SendRefusal};
 use super::stack::Stack;
 use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
 
 impl Stack {
     /// `len` bytes of the stream to write into, in one run. [`commit`](Stack::commit) sends them; a
@@ -97,7 +98,8 @@ impl Stack {
     }
 
     /// Gives up the first `len` of the stored bytes. A window update is sent once the window has
-    /// grown by a worthwhile step (RFC 9293 3.8.6.2.2).
+    /// grown by a worthwhile step (RFC 9293 3.8.6.2.2) to twice what the peer knows of: one with more
+    /// left than that waits for nothing, and its next segment is answered with all of it.
     pub fn consume(&mut self, now: Instant, id: ConnectionId, len: usize) {
         self.on(now, id, |stack, index| {
             stack.step(index, |connection, _| {
@@ -106,7 +108,10 @@ impl Stack {
                     connection.state,
                     State::Established | State::FinWait1 | State::FinWait2
                 );
-                if takes_more && connection.window_gain().is_some() {
+                let told = connection.rcv_wnd();
+                let rcv_nxt = connection.rcv_nxt;
+                let doubles = |edge: SeqNumber| edge.since(rcv_nxt) / 2 >= told;
+                if takes_more && connection.window_gain().is_some_and(doubles) {
                     connection.owe_ack();
                 }
             });

@@ -77,6 +77,7 @@ impl Connection {
         self.probe_due = ProbeDue::None;
         self.pending.writable = false;
         self.stop_retransmit_timer();
+        self.ack_at = Instant::FAR_FUTURE;
         self.keep_alive_at = Instant::FAR_FUTURE;
     }
 }

@@ -9,6 +9,9 @@ const BUFFER_BYTES_MAX: usize = 65_535 << 14;
 /// The most connections; an index leaves room for a mark of "none".
 const CONNECTIONS_MAX: usize = 1 << 20;
 
+/// The longest that an ACK may wait (RFC 9293 3.8.6.3).
+const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
+
 /// How a stack is set up. Everything it needs is allocated from this, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -35,6 +38,12 @@ pub struct Config {
     pub sack: bool,
     /// Whether explicit congestion notification is offered and accepted (RFC 3168). Default false.
     pub ecn: bool,
+    /// The shift that is offered, at most 14. Default the least that describes the receive buffer, which
+    /// a smaller one is raised to.
+    pub window_scale: Option<u8>,
+    /// How long the ACK of a segment of data may wait for a second one, or for data to ride on; at most 500 ms
+    /// (RFC 9293 3.8.6.3). Default none: nothing is delayed.
+    pub ack_delay: Option<Duration>,
     /// What bounds the bytes in flight besides the peer's window. Default NewReno.
     pub congestion: CongestionControl,
     /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
@@ -131,6 +140,8 @@ impl Default for Config {
             window_scaling: true,
             sack: true,
             ecn: false,
+            window_scale: None,
+            ack_delay: None,
             congestion: CongestionControl::NewReno,
             rto_min: Duration::from_ms(200),
             peer_max_ack_delay: Duration::from_ms(50),
@@ -169,6 +180,7 @@ impl Config {
         self.rto_min = self.rto_min.max(self.rto_least());
         self.rto_max = self.rto_max.max(self.rto_min);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
+        self.ack_delay = self.ack_delay.map(|delay| delay.min(ACK_DELAY_MAX));
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
         }
@@ -183,9 +195,9 @@ impl Config {
         Duration::from_us(1)
     }
 
-    /// The shift with which the whole receive buffer fits the window field (RFC 7323 2.3).
+    /// The shift that is offered: the whole receive buffer fits the window field with it (RFC 7323 2.3).
     pub(super) fn receive_window_scale(&self) -> u8 {
-        let mut shift = 0;
+        let mut shift = self.window_scale.unwrap_or(0).min(14);
         while shift < 14 && (self.receive_buffer_bytes >> shift) > 65_535 {
             shift += 1;
         }
@@ -204,6 +216,18 @@ mod tests {
         {
             let config = Config { receive_buffer_bytes: bytes, ..Config::default() }.bounded();
             assert_eq!(config.receive_window_scale(), shift, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_window_scale_that_is_asked_for_is_offered_unless_the_buffer_needs_more() {
+        for (asked, shift) in [(0, 5), (5, 5), (8, 8), (200, 14)] {
+            let config = Config {
+                receive_buffer_bytes: 1 << 20,
+                window_scale: Some(asked),
+                ..Config::default()
+            };
+            assert_eq!(config.bounded().receive_window_scale(), shift, "{asked}");
         }
     }
 

@@ -130,8 +130,10 @@ pub(super) struct Connection {
     /// The right edge of the largest window that we ever gave. It never moves back.
     pub(super) rcv_edge: SeqNumber,
     pub(super) rcv_wind_shift: u8,
-    /// How far the right edge moves at least.
+    /// How far the right edge moves at least, where less than half the buffer is open.
     rcv_step: u32,
+    /// The largest window that we ever give: the receive buffer, as far as the field can say.
+    pub(super) rcv_wnd_max: u32,
     /// The peer's SYN offered scaling, and so does our answer.
     pub(super) offers_scale: bool,
     pub(super) receive: ReceiveBuffer,
@@ -149,6 +151,8 @@ pub(super) struct Connection {
     pub(super) probe_due: ProbeDue,
     pub(super) keep_alive_due: bool,
 
+    /// When an ACK that waits is due.
+    pub(super) ack_at: Instant,
     /// The retransmission, SYN or persist timer: at most one of them runs.
     pub(super) retransmit_at: Instant,
     /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
@@ -208,6 +212,7 @@ impl Connection {
             rcv_edge: none,
             rcv_wind_shift: 0,
             rcv_step: window_step(config),
+            rcv_wnd_max: config.receive_buffer_bytes as u32,
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
             held: Reassembly::EMPTY,
@@ -220,6 +225,7 @@ impl Connection {
             acks_due: 0,
             probe_due: ProbeDue::None,
             keep_alive_due: false,
+            ack_at: never,
             retransmit_at: never,
             probe_at: never,
             probe_is_for_reordering: false,
@@ -290,18 +296,34 @@ impl Connection {
         self.rcv_edge.since(self.rcv_nxt).min(self.receive.room() as u32)
     }
 
-    /// How far the right edge of our window could move now, if that is worth telling.
+    /// How far the right edge of our window could move now, if that is worth telling: by a worthwhile step,
+    /// or by anything while half of it and more is open, for then nothing silly can come of it.
     #[inline]
     pub(super) fn window_gain(&self) -> Option<SeqNumber> {
-        let edge = self.rcv_nxt + self.receive.room() as u32;
+        let edge = self.rcv_nxt + (self.receive.room() as u32).min(self.rcv_wnd_max);
         let is_ahead = self.rcv_edge.is_before(edge);
-        (is_ahead && edge.since(self.rcv_edge) >= self.rcv_step).then_some(edge)
+        let half = self.rcv_wnd_max / 2;
+        let is_wide = self.rcv_edge.since(self.rcv_nxt).wrapping_sub(half) <= half + 1;
+        let is_worthwhile = is_wide || edge.since(self.rcv_edge) >= self.rcv_step;
+        (is_ahead && is_worthwhile).then_some(edge)
     }
 
     /// One pure ACK at least is owed.
     #[inline]
     pub(super) fn owe_ack(&mut self) {
         self.acks_due = self.acks_due.max(1);
+    }
+
+    /// A segment of data, in order, is to be acknowledged: at once, or with the next one where the
+    /// configuration lets an ACK wait (RFC 5681 4.2).
+    #[inline(always)]
+    pub(super) fn owe_ack_of_data(&mut self, cx: &Context<'_>) {
+        match cx.config.ack_delay {
+            Some(delay) if self.ack_at == Instant::FAR_FUTURE && self.acks_due == 0 => {
+                self.ack_at = cx.now + delay;
+            }
+            _ => self.owe_ack(),
+        }
     }
 
     /// One more pure ACK is owed, even if others are: it says something by itself.

@@ -9,8 +9,8 @@
 //!
 //! The way out: [`Stack::reserve`] yields room in the stream (`send_buffer`), [`Stack::commit`] makes
 //! what was written there part of it, and [`Stack::poll_transmit`] asks `transmit` for the one
-//! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed:
-//! what is owed when `poll_transmit` is called leaves (RFC 9293 3.8.6.3 would let an ACK wait).
+//! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed,
+//! unless [`Config::ack_delay`] lets the ACK of data wait: what is owed when `poll_transmit` is called leaves.
 //!
 //! Around it: `open` and `close` for the ends of a connection's life, `timers` for when nothing
 //! comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;

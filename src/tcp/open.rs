@@ -144,6 +144,8 @@ impl Connection {
             }
             _ => (0, 0),
         };
+        let room = self.receive.room() as u32;
+        self.rcv_wnd_max = room.min(WINDOW_FIELD_MAX << self.rcv_wind_shift);
         self.offers_scale = theirs.window_scale.is_some() && cx.config.window_scaling;
         // RFC 9293 3.7.1: neither more than the peer takes nor than our link; RFC 6691: the option
         // counts no options, so they are deducted here.

@@ -64,7 +64,7 @@ impl Connection {
         if len > 0 {
             self.receive.pass_over(len);
             self.rcv_nxt += len as u32;
-            self.owe_ack();
+            self.owe_ack_of_data(cx);
         }
         Taken { fresh: 0..len, has_joined: false }
     }
@@ -259,8 +259,10 @@ impl Connection {
         // RFC 5681 4.2: at once where the segment is out of order or fills a gap.
         if self.rcv_nxt == before || !self.held.is_empty() {
             self.owe_duplicate_ack();
-        } else {
+        } else if taken.has_joined || self.fin_received {
             self.owe_ack();
+        } else {
+            self.owe_ack_of_data(cx);
         }
         Some(taken)
     }

@@ -1,4 +1,4 @@
-//! What happens when nothing does: retransmission and persist timer, keep-alive, TIME-WAIT.
+//! What happens when nothing does: ACKs that waited, retransmission and persist timer, keep-alive, TIME-WAIT.
 
 use super::config::Config;
 use super::connection::{Connection, Context, State};
@@ -11,11 +11,16 @@ impl Connection {
     /// The earliest of its deadlines.
     #[inline]
     pub(super) fn deadline(&self) -> Instant {
-        self.retransmit_at.min(self.probe_at).min(self.linger_at).min(self.keep_alive_at)
+        let soonest = self.retransmit_at.min(self.probe_at).min(self.ack_at);
+        soonest.min(self.linger_at).min(self.keep_alive_at)
     }
 
     /// Does what is due.
     pub(super) fn on_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.ack_at <= cx.now {
+            self.ack_at = Instant::FAR_FUTURE;
+            self.owe_ack();
+        }
         if self.linger_at <= cx.now {
             let why = match self.state {
                 State::TimeWait => Closed::Finished,

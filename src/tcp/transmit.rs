@@ -381,6 +381,7 @@ impl Connection {
         sack: Option<SackBlocks>,
     ) -> Repr {
         self.last_ack_sent = self.rcv_nxt;
+        self.ack_at = Instant::FAR_FUTURE;
         Repr {
             src_port: self.tuple.local.port,
             dst_port: self.tuple.remote.port,

@@ -87,6 +87,74 @@ fn window_closes_as_bytes_are_left_and_opens_by_a_worthwhile_step() {
 }
 
 #[test]
+fn window_update_is_sent_unasked_only_where_it_doubles_what_the_peer_knows_of() {
+    run(
+        Config { receive_buffer_bytes: 4000, ..plain() },
+        &accepted(
+            "1 ! hold
+             1 < P. 1:1001(1000) ack 1
+             1 > . 1:1(0) ack 1001 win 3000
+             2 ! read 1000
+             2 > -
+             3 < P. 1001:3001(2000) ack 1
+             3 > . 1:1(0) ack 3001 win 2000
+             4 ! read 1000
+             4 > -
+             4 ! read 1000
+             4 > . 1:1(0) ack 3001 win 4000",
+        ),
+    );
+}
+
+#[test]
+fn window_that_the_field_cannot_tell_is_not_told() {
+    run(
+        Config { receive_buffer_bytes: 200_000, ..plain() },
+        &accepted(
+            "1 ! hold
+             1 < P. 1:1001(1000) ack 1
+             1 > . 1:1(0) ack 1001 win 65535
+             2 ! read 1000
+             2 > -",
+        ),
+    );
+}
+
+#[test]
+fn ack_that_may_wait_goes_with_the_second_segment_with_data_or_when_its_time_is_up() {
+    run(
+        Config { ack_delay: Some(crate::time::Duration::from_ms(40)), ..plain() },
+        &accepted(
+            "1 < P. 1:101(100) ack 1
+             1 > -
+             41 > . 1:1(0) ack 101
+             50 < P. 101:201(100) ack 1
+             50 > -
+             51 < P. 201:301(100) ack 1
+             51 > . 1:1(0) ack 301
+             60 < P. 301:401(100) ack 1
+             61 ! write 10
+             61 > P. 1:11(10) ack 401",
+        ),
+    );
+}
+
+#[test]
+fn ack_that_may_wait_does_not_where_something_is_missing_or_was_or_the_stream_ends() {
+    run(
+        Config { ack_delay: Some(crate::time::Duration::from_ms(40)), ..plain() },
+        &accepted(
+            "1 < P. 101:201(100) ack 1
+             1 > . 1:1(0) ack 1
+             2 < P. 1:101(100) ack 1
+             2 > . 1:1(0) ack 201
+             3 < F. 201:201(0) ack 1
+             3 > . 1:1(0) ack 202",
+        ),
+    );
+}
+
+#[test]
 fn ack_is_believed_though_our_window_is_closed() {
     run(
         Config { receive_buffer_bytes: 1000, ..plain() },
