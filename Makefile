@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak faults bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak faults packetdrill bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ soak: ## the simulated network with a new seed each round, until interrupted
 
 faults: ## one deliberate fault at a time, put into a copy, each to be caught by the suite
 	@scripts/faults
+
+packetdrill: ## a SUITE of packetdrill's scripts (ours if none is named) against our TCP, by the PACKETDRILL that you built
+	@scripts/packetdrill "$(PACKETDRILL)" $(if $(SUITE),"$(SUITE)") $(ARGS)
 
 bench: ## the benches, rivals beside us, and one table of them; ten minutes, after the rivals are built
 	@scripts/bench run

@@ -1,0 +1,431 @@
+//! What a script's sysctls and flags make of a [`Config`]. The one place that knows which stack a script
+//! was written for: its defaults, and what each of its sysctls is here.
+//!
+//! A sysctl is followed, has no bearing on what fixwire does, or is refused by name. Whoever adds a field to
+//! [`Config`] that a sysctl speaks of (SACK, recovery, congestion control, ECN, delayed ACKs) moves its line
+//! from the refused ones to the followed ones.
+
+use fixwire::tcp::{Config, CongestionControl, KeepAlive};
+use fixwire::time::Duration;
+
+use crate::frames::SynLayout;
+
+/// IPv4 and TCP header without options, in bytes.
+const HEADERS_LEN: u16 = 40;
+/// What a sent byte stream may hold at most, whatever SO_SNDBUF says: a script may raise it on an open
+/// connection, whose buffer is allocated by then. In bytes.
+const SEND_BUFFER_BYTES: usize = 4 << 20;
+/// Connections at once in one script.
+const CONNECTIONS_MAX: usize = 32;
+
+/// The stack that a script takes its defaults from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Linux: what packetdrill's own scripts are written for.
+    #[default]
+    Linux,
+    /// FreeBSD: whoever sets a sysctl of its.
+    FreeBsd,
+    /// fixwire's own defaults.
+    Fixwire,
+}
+
+/// What became of a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Sockets opened from now on go by it.
+    Followed,
+    /// It is of something that fixwire does not have or always does that way.
+    NoBearing,
+    /// It asks for what is not offered.
+    Refused,
+}
+
+/// The settings in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Whose defaults they began with.
+    pub dialect: Dialect,
+    timestamps: bool,
+    window_scaling: bool,
+    window_scale: Option<u8>,
+    /// The receive buffer of a new socket, in bytes.
+    pub receive_bytes: usize,
+    /// What a new socket takes to send, in bytes.
+    pub send_bytes: usize,
+    mtu: u16,
+    /// Of an active open, then of a passive one.
+    syn_retries: [u8; 2],
+    retries: u8,
+    rto_min: Duration,
+    rto_initial: Duration,
+    fin_timeout: Duration,
+    ack_delay: Option<Duration>,
+    time_wait: Duration,
+    challenge_acks_per_s: u16,
+    congestion: CongestionControl,
+    /// Applies where SO_KEEPALIVE is set.
+    pub keep_alive: KeepAlive,
+}
+
+/// Which way a connection is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// By connect.
+    Active,
+    /// By listen.
+    Passive,
+}
+
+impl Settings {
+    /// A dialect's defaults.
+    pub fn of(dialect: Dialect) -> Settings {
+        let ours = Config::default();
+        let keep_alive = KeepAlive {
+            idle: Duration::from_s(7200),
+            interval: Duration::from_s(75),
+            probes: if dialect == Dialect::FreeBsd { 8 } else { 9 },
+        };
+        let mut settings = Settings {
+            dialect,
+            timestamps: ours.timestamps,
+            window_scaling: ours.window_scaling,
+            window_scale: None,
+            receive_bytes: ours.receive_buffer_bytes,
+            send_bytes: ours.send_buffer_bytes,
+            mtu: ours.mss + HEADERS_LEN,
+            syn_retries: [ours.syn_retries_max; 2],
+            retries: ours.retries_max,
+            rto_min: ours.rto_min,
+            rto_initial: ours.rto_initial,
+            fin_timeout: ours.orphan_timeout,
+            ack_delay: ours.ack_delay,
+            time_wait: ours.time_wait,
+            challenge_acks_per_s: ours.challenge_acks_per_s,
+            congestion: ours.congestion,
+            keep_alive,
+        };
+        match dialect {
+            Dialect::Fixwire => {}
+            Dialect::Linux => {
+                settings.receive_bytes = 131_072;
+                settings.window_scale = Some(7);
+                settings.syn_retries = [6, 5];
+            }
+            Dialect::FreeBsd => {
+                settings.send_bytes = 32_768;
+                settings.window_scale = Some(6);
+                settings.rto_min = Duration::from_ms(230);
+                settings.ack_delay = Some(Duration::from_ms(40));
+            }
+        }
+        settings
+    }
+
+    /// The settings that `flags` (separated by commas) and then `lines` make, both of `NAME=VALUE`; and what
+    /// was refused, in words.
+    pub fn read(flags: &str, lines: &str) -> (Settings, Vec<String>) {
+        let pairs: Vec<(&str, &str)> = flags
+            .split(',')
+            .chain(lines.lines())
+            .filter_map(|pair| pair.trim().split_once('='))
+            .collect();
+        let named = pairs.iter().find(|(name, _)| *name == "dialect").map(|(_, value)| *value);
+        let is_freebsd =
+            |name: &str| name.starts_with("net.inet.") || name.starts_with("kern.ipc.");
+        let dialect = match named {
+            Some("fixwire") => Dialect::Fixwire,
+            Some("freebsd") => Dialect::FreeBsd,
+            Some("linux") => Dialect::Linux,
+            _ if pairs.iter().any(|(name, _)| is_freebsd(name)) => Dialect::FreeBsd,
+            _ => Dialect::Linux,
+        };
+        let mut settings = Settings::of(dialect);
+        let mut last = std::collections::BTreeMap::new();
+        for (name, value) in pairs.into_iter().filter(|(name, _)| *name != "dialect") {
+            last.insert(name, (value, settings.take(name, value)));
+        }
+        let refused = last.into_iter().filter(|(_, (_, taken))| *taken == Taken::Refused);
+        let refused = refused.map(|(name, (value, _))| format!("{name}={value}")).collect();
+        (settings, refused)
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> Taken {
+        let name = name.trim();
+        let value = value.trim().trim_matches('"');
+        if let Some(name) = name.strip_prefix("net.ipv4.") {
+            self.take_linux(name, value)
+        } else if let Some(name) = name.strip_prefix("net.inet.") {
+            self.take_freebsd(name, value)
+        } else if name == "kern.ipc.maxsockbuf" {
+            self.take_socket_buffer_max(value)
+        } else if name.starts_with("net.core.") || name.starts_with("net.ipv6.") {
+            Taken::NoBearing
+        } else {
+            self.take_ours(name, value)
+        }
+    }
+
+    /// Flags of fixwire's own, for scripts that are written for it.
+    fn take_ours(&mut self, name: &str, value: &str) -> Taken {
+        let Ok(number) = value.parse::<u64>() else { return Taken::Refused };
+        match name {
+            "mtu" => self.mtu = number.min(u64::from(u16::MAX)) as u16,
+            "mss" => self.mtu = (number as u16).saturating_add(HEADERS_LEN),
+            "rto_min_ms" => self.rto_min = Duration::from_ms(number),
+            "rto_initial_ms" => self.rto_initial = Duration::from_ms(number),
+            "receive_buffer_bytes" => self.receive_bytes = number as usize,
+            "send_buffer_bytes" => self.send_bytes = number as usize,
+            "ack_delay_ms" => self.ack_delay = (number > 0).then_some(Duration::from_ms(number)),
+            "time_wait_s" => self.time_wait = Duration::from_s(number),
+            "syn_retries_max" => self.syn_retries = [number.min(255) as u8; 2],
+            "retries_max" => self.retries = number.min(255) as u8,
+            "challenge_acks_per_s" => self.challenge_acks_per_s = number.min(65_535) as u16,
+            "in_flight_bytes_max" => {
+                let in_flight_bytes_max = number.min(u64::from(u32::MAX)) as u32;
+                self.congestion = CongestionControl::None { in_flight_bytes_max };
+            }
+            "timestamps" => self.timestamps = number != 0,
+            "window_scaling" => self.window_scaling = number != 0,
+            _ => return Taken::Refused,
+        }
+        Taken::Followed
+    }
+
+    fn take_linux(&mut self, name: &str, value: &str) -> Taken {
+        let numbers: Vec<u64> = value.split_whitespace().filter_map(number).collect();
+        let Some(&first) = numbers.first() else { return self.take_linux_word(name, value) };
+        match name {
+            "tcp_timestamps" => self.timestamps = first != 0,
+            "tcp_window_scaling" => self.window_scaling = first != 0,
+            "tcp_rmem" if numbers.len() == 3 => {
+                self.receive_bytes = numbers[1] as usize;
+                // Linux: the shift that describes the largest buffer.
+                self.window_scale = Some((numbers[2].max(65_535).ilog2() - 15).min(14) as u8);
+            }
+            "tcp_wmem" if numbers.len() == 3 => self.send_bytes = numbers[1] as usize,
+            "tcp_syn_retries" => self.syn_retries[0] = first.min(255) as u8,
+            "tcp_synack_retries" => self.syn_retries[1] = first.min(255) as u8,
+            "tcp_retries2" => self.retries = first.min(255) as u8,
+            "tcp_rto_min_us" => self.rto_min = Duration::from_us(first),
+            "tcp_fin_timeout" => self.fin_timeout = Duration::from_s(first),
+            "tcp_keepalive_time" => self.keep_alive.idle = Duration::from_s(first),
+            "tcp_keepalive_intvl" => self.keep_alive.interval = Duration::from_s(first),
+            "tcp_keepalive_probes" => self.keep_alive.probes = first.min(255) as u8,
+            _ => return bearing(&LINUX, name, first),
+        }
+        Taken::Followed
+    }
+
+    fn take_linux_word(&mut self, name: &str, value: &str) -> Taken {
+        match (name, value) {
+            // CUBIC in the regions of its that are NewReno's; a script that leaves them fails.
+            ("tcp_congestion_control", "reno" | "cubic") | ("tcp_fastopen_key", _) => {
+                Taken::NoBearing
+            }
+            _ => Taken::Refused,
+        }
+    }
+
+    fn take_freebsd(&mut self, name: &str, value: &str) -> Taken {
+        let Some(first) = number(value) else { return Taken::Refused };
+        match name.trim_start_matches("tcp.") {
+            // 1 is both, 2 window scaling alone, 3 timestamps alone.
+            "rfc1323" => {
+                (self.timestamps, self.window_scaling) = (first & 1 != 0, matches!(first, 1 | 2));
+            }
+            "recvspace" => self.receive_bytes = first as usize,
+            "sendspace" => self.send_bytes = first as usize,
+            "rexmit_initial" => self.rto_initial = Duration::from_ms(first),
+            "rexmit_slop" => self.rto_min = Duration::from_ms(30 + first),
+            "delacktime" => self.ack_delay = (first > 0).then_some(Duration::from_ms(first)),
+            "keepidle" => self.keep_alive.idle = Duration::from_ms(first),
+            "keepintvl" => self.keep_alive.interval = Duration::from_ms(first),
+            "keepcnt" => self.keep_alive.probes = first.min(255) as u8,
+            name => return bearing(&FREEBSD, name, first),
+        }
+        Taken::Followed
+    }
+
+    /// FreeBSD: the shift that describes the largest socket buffer.
+    fn take_socket_buffer_max(&mut self, value: &str) -> Taken {
+        let Some(largest) = number(value) else { return Taken::Refused };
+        let shift = (0..14).find(|shift| 65_535u64 << shift >= largest);
+        self.window_scale = Some(shift.unwrap_or(14));
+        Taken::Followed
+    }
+
+    /// How SYNs are laid out.
+    pub fn syn_layout(&self) -> SynLayout {
+        match self.dialect {
+            Dialect::Linux => SynLayout::Linux,
+            Dialect::FreeBsd => SynLayout::FreeBsd,
+            Dialect::Fixwire => SynLayout::Fixwire,
+        }
+    }
+
+    /// The largest segment of a socket that asks for none, in bytes of payload.
+    pub fn mss(&self) -> u16 {
+        self.mtu.saturating_sub(HEADERS_LEN)
+    }
+
+    /// The configuration of a socket that opens now, with a receive buffer of `receive_bytes`, segments of
+    /// `mss` and probes by `keep_alive`.
+    pub fn config(
+        &self,
+        opening: Opening,
+        receive_bytes: usize,
+        mss: u16,
+        keep_alive: Option<KeepAlive>,
+    ) -> Config {
+        let passive = usize::from(opening == Opening::Passive);
+        // FreeBSD rounds an open connection's buffer up to whole segments.
+        let whole_segments = receive_bytes.next_multiple_of(usize::from(mss.max(1)));
+        let is_freebsd = self.dialect == Dialect::FreeBsd;
+        Config {
+            connections_max: CONNECTIONS_MAX,
+            send_buffer_bytes: SEND_BUFFER_BYTES,
+            receive_buffer_bytes: if is_freebsd { whole_segments } else { receive_bytes },
+            message_bytes_max: SEND_BUFFER_BYTES,
+            mss,
+            timestamps: self.timestamps,
+            window_scaling: self.window_scaling,
+            window_scale: self.window_scale,
+            congestion: self.congestion,
+            ack_delay: self.ack_delay,
+            rto_min: self.rto_min,
+            rto_initial: self.rto_initial,
+            syn_retries_max: self.syn_retries[passive],
+            retries_max: self.retries,
+            time_wait: self.time_wait,
+            orphan_timeout: self.fin_timeout,
+            keep_alive,
+            challenge_acks_per_s: self.challenge_acks_per_s,
+            ..Config::default()
+        }
+    }
+}
+
+/// What a value may be without asking for what is not offered.
+enum May {
+    BeAnything,
+    Be(&'static [u64]),
+}
+use May::{Be, BeAnything};
+
+/// Sysctls of Linux's that are not followed, without `net.ipv4.`.
+const LINUX: [(&str, May); 28] = [
+    ("ip_local_port_range", BeAnything),
+    ("tcp_abort_on_overflow", Be(&[0])),
+    ("tcp_autocorking", BeAnything),
+    ("tcp_challenge_ack_limit", BeAnything),
+    ("tcp_dsack", Be(&[1])),
+    ("tcp_early_retrans", Be(&[0, 3, 4])),
+    ("tcp_ecn", Be(&[0, 2])),
+    ("tcp_ecn_option", BeAnything),
+    // Fast open is asked for by socket options and flags, which are refused where they are used.
+    ("tcp_fack", Be(&[0])),
+    ("tcp_fastopen", BeAnything),
+    ("tcp_fastopen_blackhole_timeout_sec", BeAnything),
+    ("tcp_frto", BeAnything),
+    ("tcp_invalid_ratelimit", BeAnything),
+    ("tcp_limit_output_bytes", BeAnything),
+    ("tcp_min_tso_segs", BeAnything),
+    ("tcp_moderate_rcvbuf", BeAnything),
+    ("tcp_mtu_probing", Be(&[0])),
+    ("tcp_no_metrics_save", BeAnything),
+    // All, to be told apart by a threshold that is not configured.
+    ("tcp_notsent_lowat", BeAnything),
+    ("tcp_pacing_ca_ratio", BeAnything),
+    ("tcp_pacing_ss_ratio", BeAnything),
+    ("tcp_recovery", BeAnything),
+    ("tcp_reordering", Be(&[3])),
+    ("tcp_rfc1337", Be(&[1])),
+    ("tcp_sack", Be(&[1])),
+    ("tcp_slow_start_after_idle", BeAnything),
+    ("tcp_syncookies", Be(&[0, 1])),
+    ("tcp_tso_win_divisor", BeAnything),
+];
+
+/// Sysctls of FreeBSD's that are not followed, without `net.inet.tcp.`.
+const FREEBSD: [(&str, May); 17] = [
+    ("blackhole", Be(&[0])),
+    ("drop_synfin", Be(&[0])),
+    ("ecn.enable", Be(&[0, 2])),
+    ("ecn.maxretries", BeAnything),
+    ("fastopen.client_enable", BeAnything),
+    ("hostcache.purgenow", BeAnything),
+    ("icmp_may_rst", Be(&[1])),
+    ("insecure_rst", Be(&[0])),
+    ("insecure_syn", Be(&[0])),
+    ("mssdflt", Be(&[536])),
+    ("path_mtu_discovery", Be(&[1])),
+    ("pmtud_blackhole_detection", Be(&[0])),
+    ("rexmit_drop_options", Be(&[0])),
+    ("sack.enable", Be(&[1])),
+    ("syncookies", BeAnything),
+    ("syncookies_only", Be(&[0])),
+    ("udp_tunneling_port", Be(&[0])),
+];
+
+fn bearing(table: &[(&str, May)], name: &str, value: u64) -> Taken {
+    let allowed =
+        table.iter().find(|(known, _)| *known == name).is_some_and(|(_, may)| match may {
+            BeAnything => true,
+            Be(values) => values.contains(&value),
+        });
+    if allowed { Taken::NoBearing } else { Taken::Refused }
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passive(settings: &Settings) -> Config {
+        settings.config(Opening::Passive, settings.receive_bytes, settings.mss(), None)
+    }
+
+    #[test]
+    fn a_sysctl_of_freebsd_makes_its_defaults_the_ones_in_force() {
+        let lines = "net.inet.tcp.recvspace=65536\nkern.ipc.maxsockbuf=2097152";
+        let (settings, refused) = Settings::read("", lines);
+        assert_eq!((settings.dialect, refused.len()), (Dialect::FreeBsd, 0));
+        let config = passive(&settings);
+        assert_eq!((config.receive_buffer_bytes, config.window_scale), (65_700, Some(6)));
+        assert_eq!(Settings::read("dialect=linux", lines).0.dialect, Dialect::Linux);
+    }
+
+    #[test]
+    fn linux_memory_sets_the_buffer_and_the_shift() {
+        let (settings, _) = Settings::read("", "net.ipv4.tcp_rmem=4096 540000 15728640");
+        let config = passive(&settings);
+        assert_eq!((config.receive_buffer_bytes, config.window_scale), (540_000, Some(8)));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_named_and_the_last_word_counts() {
+        let lines = "net.ipv4.tcp_ecn=1\nnet.ipv4.tcp_nonsense=1\nnet.inet.tcp.insecure_rst=1";
+        let (_, refused) = Settings::read("", lines);
+        assert_eq!(
+            refused,
+            ["net.inet.tcp.insecure_rst=1", "net.ipv4.tcp_ecn=1", "net.ipv4.tcp_nonsense=1"]
+        );
+        let (_, refused) = Settings::read("", "net.ipv4.tcp_ecn=1\nnet.ipv4.tcp_ecn=0");
+        assert!(refused.is_empty(), "{refused:?}");
+    }
+
+    #[test]
+    fn flags_of_our_own_reach_the_configuration() {
+        let (settings, refused) = Settings::read("dialect=fixwire,rto_min_ms=5,mss=1000", "");
+        assert!(refused.is_empty());
+        let config = passive(&settings);
+        assert_eq!((config.rto_min, config.mss), (Duration::from_ms(5), 1000));
+    }
+}

@@ -1,0 +1,189 @@
+//! A socket: what a script's file descriptor stands for.
+
+use std::collections::VecDeque;
+
+use fixwire::tcp::{Closed, ConnectionId, Endpoint, KeepAlive, ListenerId};
+use fixwire::time::Instant;
+
+use crate::errno::Errno;
+use crate::settings::Settings;
+
+/// A script's file descriptor, as packetdrill holds it.
+pub type Fd = i32;
+/// The first descriptor: above any that the kernel gives, so that the two never mix.
+pub const FD_FIRST: Fd = 1 << 20;
+
+/// A connection, by the stack that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// The stack's place in the host's list.
+    pub stack: usize,
+    /// The connection's name there.
+    pub id: ConnectionId,
+}
+
+/// What a descriptor is of.
+#[derive(Debug)]
+pub enum Kind {
+    /// Neither listening nor connected.
+    Fresh,
+    /// A listener.
+    Listening {
+        /// Its stack's place in the host's list.
+        stack: usize,
+        /// Its name there.
+        listener: ListenerId,
+        /// Connections that are established and not accepted.
+        queue: VecDeque<Line>,
+    },
+    /// A connection, being opened, open or over.
+    Stream {
+        /// The connection.
+        line: Line,
+        /// Connect, or accept, has told that it is open.
+        is_told: bool,
+    },
+    /// A set of descriptors that epoll watches.
+    Epoll(Vec<Watch>),
+}
+
+/// A descriptor that epoll watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// The descriptor.
+    pub fd: Fd,
+    /// What for, and how: `EPOLLIN`, `EPOLLET` and so on.
+    pub events: u32,
+    /// What the script gets back.
+    pub data: u64,
+    /// How many things had happened when it was last told of (edge triggered).
+    pub told_at: Option<u64>,
+}
+
+/// One descriptor.
+#[derive(Debug)]
+pub struct Socket {
+    /// What it is of.
+    pub kind: Kind,
+    /// `O_NONBLOCK`.
+    pub is_nonblocking: bool,
+    /// Where it is bound.
+    pub bound: Option<Endpoint>,
+    /// What is set by options.
+    pub options: Options,
+    /// What SO_ERROR tells next.
+    pub error: Option<Errno>,
+    /// Shut down for reading.
+    pub read_is_shut: bool,
+    /// Shut down for writing.
+    pub write_is_shut: bool,
+}
+
+impl Socket {
+    /// A new one.
+    pub fn new(kind: Kind, options: Options) -> Socket {
+        Socket {
+            kind,
+            is_nonblocking: false,
+            bound: None,
+            options,
+            error: None,
+            read_is_shut: false,
+            write_is_shut: false,
+        }
+    }
+}
+
+/// What is set by options. An accepted connection inherits its listener's.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// SO_RCVBUF where it was set, in bytes as the window counts them.
+    pub receive_bytes: Option<usize>,
+    /// SO_SNDBUF where it was set, in bytes as the stream counts them.
+    pub send_bytes: Option<usize>,
+    /// TCP_MAXSEG where it was set.
+    pub mss: Option<u16>,
+    /// SO_LINGER: on, and for how many seconds.
+    pub linger_s: Option<u32>,
+    /// SO_KEEPALIVE.
+    pub keeps_alive: bool,
+    /// TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+    pub keep_alive: KeepAlive,
+    /// SO_REUSEADDR.
+    pub reuses_address: bool,
+    /// TCP_NODELAY.
+    pub no_delay: bool,
+}
+
+impl Options {
+    /// A new socket's.
+    pub fn of(settings: &Settings) -> Options {
+        Options {
+            receive_bytes: None,
+            send_bytes: None,
+            mss: None,
+            linger_s: None,
+            keeps_alive: false,
+            keep_alive: settings.keep_alive,
+            reuses_address: false,
+            no_delay: false,
+        }
+    }
+}
+
+/// What became of a connection, and what TCP_INFO counts of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// It has been established.
+    pub is_established: bool,
+    /// The peer's stream has ended.
+    pub peer_has_closed: bool,
+    /// Why it is over.
+    pub closed: Option<Closed>,
+    /// How many things have happened that a poll may wait for.
+    pub happenings: u64,
+    /// Segments and bytes, both ways.
+    pub traffic: Traffic,
+}
+
+/// What TCP_INFO counts.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "named as in TCP_INFO")]
+pub struct Traffic {
+    pub segs_in: u32,
+    pub segs_out: u32,
+    pub data_segs_in: u32,
+    pub data_segs_out: u32,
+    pub bytes_received: u64,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+    pub total_retrans: u32,
+    pub last_data_sent: Instant,
+    pub last_data_recv: Instant,
+    pub last_ack_recv: Instant,
+}
+
+impl Facts {
+    /// Of a connection that begins now.
+    pub fn new(now: Instant) -> Facts {
+        Facts {
+            is_established: false,
+            peer_has_closed: false,
+            closed: None,
+            happenings: 0,
+            traffic: Traffic {
+                segs_in: 0,
+                segs_out: 0,
+                data_segs_in: 0,
+                data_segs_out: 0,
+                bytes_received: 0,
+                bytes_sent: 0,
+                bytes_retrans: 0,
+                total_retrans: 0,
+                last_data_sent: now,
+                last_data_recv: now,
+                last_ack_recv: now,
+            },
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a script that failed asks for, where only its text says so: packetdrill does it itself, or gives up
+//! before the library could refuse it.
+
+use crate::tcp_info;
+
+/// What the text of a script holds, and what is not offered that it thereby needs.
+const TEXTS: [(&str, &str); 12] = [
+    ("sendfile(", "sendfile, which packetdrill asks of the kernel and not of the library"),
+    ("open(", "open, which packetdrill asks of the kernel and not of the library"),
+    ("cap_set(", "cap_set, which packetdrill asks of the kernel and not of the library"),
+    ("FO ", "TCP Fast Open (RFC 7413)"),
+    ("FOEXP", "TCP Fast Open (RFC 7413)"),
+    ("md5 ", "TCP MD5 signatures (RFC 2385)"),
+    ("MD5", "TCP MD5 signatures (RFC 2385)"),
+    ("mp_capable", "Multipath TCP"),
+    ("ECN e1b", "Accurate ECN (RFC 9768)"),
+    ("ECN e0b", "Accurate ECN (RFC 9768)"),
+    ("SEWA", "Accurate ECN (RFC 9768)"),
+    ("SK_MEMINFO", "SO_MEMINFO, of which nothing is known"),
+];
+
+/// What packetdrill and the code in its scripts say where a name is not one of Linux's.
+const UNKNOWN_NAME: [&str; 2] = ["unknown symbol", "nameerror"];
+
+/// The reasons for which a script that failed with the message `said` is not applicable.
+pub(super) fn of(text: &str, said: &str) -> Vec<String> {
+    let code = without_comments(text);
+    let mut reasons: Vec<String> = Vec::new();
+    let mut add = |reason: String| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    for (needle, reason) in TEXTS {
+        if contains_word(&code, needle) {
+            add(reason.to_owned());
+        }
+    }
+    for word in code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
+        let is_known = tcp_info::FIELDS.iter().any(|(name, ..)| *name == word);
+        if word.starts_with("tcpi_") && !is_known {
+            add(format!("{word} of TCP_INFO"));
+        }
+    }
+    let said = said.to_lowercase();
+    if UNKNOWN_NAME.iter().any(|error| said.contains(error)) {
+        add("a name that this packetdrill does not know".to_owned());
+    }
+    reasons
+}
+
+/// The settings that a script makes by packetdrill's own options, which the library is not told of.
+pub(super) fn settings(text: &str) -> String {
+    let mut lines = String::new();
+    for line in without_comments(text).lines() {
+        for (option, name) in [("--mtu=", "mtu"), ("--mss=", "mss")] {
+            if let Some(value) = line.trim().strip_prefix(option) {
+                lines += &format!("{name}={}\n", value.trim());
+            }
+        }
+    }
+    lines
+}
+
+/// Whether `needle` stands in the text, and not as the end of a longer word.
+fn contains_word(text: &str, needle: &str) -> bool {
+    text.match_indices(needle).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        !before.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    })
+}
+
+fn without_comments(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("/*") {
+        out += &rest[..at];
+        rest = rest[at..].find("*/").map_or("", |end| &rest[at + end + 2..]);
+    }
+    out += rest;
+    let lines = out.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_not_filled_is_named_once_and_one_in_a_comment_is_not() {
+        let text = "+0 %{ assert tcpi_lost == 1; assert tcpi_lost == 1; assert tcpi_snd_cwnd == 10 }%\n\
+                    // tcpi_sacked\n/* tcpi_ato\n */";
+        assert_eq!(of(text, ""), ["tcpi_lost of TCP_INFO"]);
+    }
+
+    #[test]
+    fn words_count_and_parts_of_words_do_not() {
+        assert!(of("reopen(3)", "").is_empty());
+        assert_eq!(of("+0 open(3) = 4", "").len(), 1);
+    }
+
+    #[test]
+    fn options_of_packetdrill_become_settings() {
+        assert_eq!(settings("--mtu=9000\n// --mss=1\n --mss=1000"), "mtu=9000\nmss=1000\n");
+    }
+}
