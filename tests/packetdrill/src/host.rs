@@ -10,7 +10,7 @@ use fixwire::tcp::{Config, Endpoint, Event, Stack, State};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Message;
 use fixwire::wire::tcp::{Flags, Segment};
-use fixwire::wire::{icmp, ipv4, tcp};
+use fixwire::wire::{Refusal, icmp, ipv4, tcp};
 
 use crate::calls::{Call, Outcome};
 use crate::errno::Errno;
@@ -170,6 +170,11 @@ impl Host {
         let sum =
             packet.tcp_pseudo_header().plus(fixwire::offload::checksum::Sum::of(packet.payload));
         let segment = tcp::Packet::parse(packet.payload).and_then(|packet| packet.segment());
+        if segment.as_ref().is_err_and(|why| *why == Refusal::TcpPortZero) {
+            self.report.needs(
+                "a segment to port 0, which packetdrill sends where no socket of a script listens",
+            );
+        }
         let (true, Ok(segment)) = (sum.is_valid(), segment) else { return };
         let local = Endpoint { addr: packet.dst, port: segment.dst_port };
         let remote = Endpoint { addr: packet.src, port: segment.src_port };
@@ -354,6 +359,16 @@ impl Host {
         }
         self.waiting = Some(waiting);
         is_done
+    }
+
+    /// Whether a thread waits in a call that is not done.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.outcome.is_none())
+    }
+
+    /// What was needed and is not offered.
+    pub fn told(&self) -> impl Iterator<Item = &str> {
+        self.report.told()
     }
 
     // Sockets.
