@@ -84,7 +84,7 @@ fn two_full_segments_in_flight_are_not_waited_for_longer_and_new_data_probe() {
         &opened(
             "11 ! write 3000
              11 > . 1:1001(1000) ack 1
-             11 > . 1001:2001(1000) ack 1
+             11 > P. 1001:2001(1000) ack 1
              31 > P. 2001:3001(1000) ack 1
              31 # tcp_loss_probe 1
              31 # tcp_retransmission 0

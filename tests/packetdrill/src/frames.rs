@@ -42,7 +42,8 @@ pub fn packet(transmit: &Transmit<'_>, layout: SynLayout) -> Vec<u8> {
     let checksum = pseudo_header.plus(Sum::of(&segment)).checksum();
     segment[tcp::CHECKSUM_OFFSET..tcp::CHECKSUM_OFFSET + 2]
         .copy_from_slice(&checksum.to_be_bytes());
-    let header = ipv4::Repr { src, dst, protocol: ipv4::Protocol::Tcp, payload_len: segment.len() };
+    let (protocol, payload_len) = (ipv4::Protocol::Tcp, segment.len());
+    let header = ipv4::Repr { src, dst, protocol, payload_len, is_ect: transmit.is_ect };
     let mut packet = vec![0; ipv4::HEADER_LEN];
     header.emit(&mut packet, false);
     packet.extend(segment);

@@ -175,7 +175,8 @@ impl Host {
                 "a segment to port 0, which packetdrill sends where no socket of a script listens",
             );
         }
-        let (true, Ok(segment)) = (sum.is_valid(), segment) else { return };
+        let (true, Ok(mut segment)) = (sum.is_valid(), segment) else { return };
+        segment.is_ce = packet.is_ce();
         let local = Endpoint { addr: packet.dst, port: segment.dst_port };
         let remote = Endpoint { addr: packet.src, port: segment.src_port };
         let index = self.route(local, remote);

@@ -48,6 +48,8 @@ pub struct Settings {
     pub dialect: Dialect,
     timestamps: bool,
     window_scaling: bool,
+    sack: bool,
+    ecn: bool,
     window_scale: Option<u8>,
     /// The receive buffer of a new socket, in bytes.
     pub receive_bytes: usize,
@@ -90,6 +92,8 @@ impl Settings {
             dialect,
             timestamps: ours.timestamps,
             window_scaling: ours.window_scaling,
+            sack: ours.sack,
+            ecn: ours.ecn,
             window_scale: None,
             receive_bytes: ours.receive_buffer_bytes,
             send_bytes: ours.send_buffer_bytes,
@@ -187,6 +191,8 @@ impl Settings {
             }
             "timestamps" => self.timestamps = number != 0,
             "window_scaling" => self.window_scaling = number != 0,
+            "sack" => self.sack = number != 0,
+            "ecn" => self.ecn = number != 0,
             _ => return Taken::Refused,
         }
         Taken::Followed
@@ -198,6 +204,9 @@ impl Settings {
         match name {
             "tcp_timestamps" => self.timestamps = first != 0,
             "tcp_window_scaling" => self.window_scaling = first != 0,
+            "tcp_sack" => self.sack = first != 0,
+            // 2, to accept it and not to ask for it, is not offered: scripts rarely have a peer that asks.
+            "tcp_ecn" if first < 2 => self.ecn = first == 1,
             "tcp_rmem" if numbers.len() == 3 => {
                 self.receive_bytes = numbers[1] as usize;
                 // Linux: the shift that describes the largest buffer.
@@ -219,10 +228,16 @@ impl Settings {
 
     fn take_linux_word(&mut self, name: &str, value: &str) -> Taken {
         match (name, value) {
-            // CUBIC in the regions of its that are NewReno's; a script that leaves them fails.
-            ("tcp_congestion_control", "reno" | "cubic") | ("tcp_fastopen_key", _) => {
-                Taken::NoBearing
+            ("tcp_congestion_control", control) => {
+                self.congestion = match control {
+                    "reno" => CongestionControl::NewReno,
+                    "cubic" => CongestionControl::Cubic,
+                    "dctcp" => CongestionControl::Dctcp,
+                    _ => return Taken::Refused,
+                };
+                Taken::Followed
             }
+            ("tcp_fastopen_key", _) => Taken::NoBearing,
             _ => Taken::Refused,
         }
     }
@@ -234,6 +249,8 @@ impl Settings {
             "rfc1323" => {
                 (self.timestamps, self.window_scaling) = (first & 1 != 0, matches!(first, 1 | 2));
             }
+            "sack.enable" => self.sack = first != 0,
+            "ecn.enable" if first < 2 => self.ecn = first == 1,
             "recvspace" => self.receive_bytes = first as usize,
             "sendspace" => self.send_bytes = first as usize,
             "rexmit_initial" => self.rto_initial = Duration::from_ms(first),
@@ -290,6 +307,8 @@ impl Settings {
             mss,
             timestamps: self.timestamps,
             window_scaling: self.window_scaling,
+            sack: self.sack,
+            ecn: self.ecn,
             window_scale: self.window_scale,
             congestion: self.congestion,
             ack_delay: self.ack_delay,
@@ -314,14 +333,14 @@ enum May {
 use May::{Be, BeAnything};
 
 /// Sysctls of Linux's that are not followed, without `net.ipv4.`.
-const LINUX: [(&str, May); 28] = [
+const LINUX: [(&str, May); 27] = [
     ("ip_local_port_range", BeAnything),
     ("tcp_abort_on_overflow", Be(&[0])),
     ("tcp_autocorking", BeAnything),
     ("tcp_challenge_ack_limit", BeAnything),
     ("tcp_dsack", Be(&[1])),
     ("tcp_early_retrans", Be(&[0, 3, 4])),
-    ("tcp_ecn", Be(&[0, 2])),
+    ("tcp_ecn", Be(&[2])),
     ("tcp_ecn_option", BeAnything),
     // Fast open is asked for by socket options and flags, which are refused where they are used.
     ("tcp_fack", Be(&[0])),
@@ -341,17 +360,16 @@ const LINUX: [(&str, May); 28] = [
     ("tcp_recovery", BeAnything),
     ("tcp_reordering", Be(&[3])),
     ("tcp_rfc1337", Be(&[1])),
-    ("tcp_sack", Be(&[1])),
     ("tcp_slow_start_after_idle", BeAnything),
     ("tcp_syncookies", Be(&[0, 1])),
     ("tcp_tso_win_divisor", BeAnything),
 ];
 
 /// Sysctls of FreeBSD's that are not followed, without `net.inet.tcp.`.
-const FREEBSD: [(&str, May); 17] = [
+const FREEBSD: [(&str, May); 16] = [
     ("blackhole", Be(&[0])),
     ("drop_synfin", Be(&[0])),
-    ("ecn.enable", Be(&[0, 2])),
+    ("ecn.enable", Be(&[2])),
     ("ecn.maxretries", BeAnything),
     ("fastopen.client_enable", BeAnything),
     ("hostcache.purgenow", BeAnything),
@@ -362,7 +380,6 @@ const FREEBSD: [(&str, May); 17] = [
     ("path_mtu_discovery", Be(&[1])),
     ("pmtud_blackhole_detection", Be(&[0])),
     ("rexmit_drop_options", Be(&[0])),
-    ("sack.enable", Be(&[1])),
     ("syncookies", BeAnything),
     ("syncookies_only", Be(&[0])),
     ("udp_tunneling_port", Be(&[0])),
@@ -411,13 +428,18 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_is_named_and_the_last_word_counts() {
-        let lines = "net.ipv4.tcp_ecn=1\nnet.ipv4.tcp_nonsense=1\nnet.inet.tcp.insecure_rst=1";
+        let lines = "net.ipv4.tcp_recovery=1\nnet.ipv4.tcp_mtu_probing=1\nnet.ipv4.tcp_nonsense=1\nnet.inet.tcp.insecure_rst=1";
         let (_, refused) = Settings::read("", lines);
         assert_eq!(
             refused,
-            ["net.inet.tcp.insecure_rst=1", "net.ipv4.tcp_ecn=1", "net.ipv4.tcp_nonsense=1"]
+            [
+                "net.inet.tcp.insecure_rst=1",
+                "net.ipv4.tcp_mtu_probing=1",
+                "net.ipv4.tcp_nonsense=1"
+            ]
         );
-        let (_, refused) = Settings::read("", "net.ipv4.tcp_ecn=1\nnet.ipv4.tcp_ecn=0");
+        let (_, refused) =
+            Settings::read("", "net.ipv4.tcp_mtu_probing=1\nnet.ipv4.tcp_mtu_probing=0");
         assert!(refused.is_empty(), "{refused:?}");
     }
 
