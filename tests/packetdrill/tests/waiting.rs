@@ -40,6 +40,7 @@ fn segment(flags: Flags, seq: u32, ack: SeqNumber) -> Vec<u8> {
         header,
         payload: [&[], &[]],
         retransmission: false,
+        is_ect: false,
     };
     frames::packet(&transmit, SynLayout::Fixwire)
 }
