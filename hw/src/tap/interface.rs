@@ -67,26 +67,33 @@ pub struct KernelSide {
     pub existed: bool,
 }
 
-/// Whether `addr` is already an address of this namespace, on whatever interface.
+/// Whether the kernel of this namespace has `addr`: on whatever interface, or by a route of type `local`.
 pub fn is_local_address(addr: Ipv4Addr) -> bool {
     std::fs::read_to_string("/proc/net/fib_trie").is_ok_and(|trie| lists_as_local(&trie, addr))
 }
 
-/// Whether `trie`, the text of `/proc/net/fib_trie`, has `addr` among the addresses of its namespace.
+/// Whether by `trie`, the text of `/proc/net/fib_trie`, the kernel answers for `addr`: as one of its addresses, or within
+/// a network that a route of type `local` gives to it (`ip route add local 10.77.0.0/24 dev lo`), in whatever table.
 ///
-/// The kernel's table has an address and, on the next line, what it is.
+/// The kernel's table has the first address of a network and, on the next lines, what it is at each length.
 pub fn lists_as_local(trie: &str, addr: Ipv4Addr) -> bool {
-    let entry = format!("|-- {addr}");
-    let mut lines = trie.lines();
-    while let Some(line) = lines.next() {
-        if line.trim_start() == entry {
-            let what = lines.clone().take_while(|line| !line.contains("|--"));
-            if what.into_iter().any(|line| line.contains("/32 host LOCAL")) {
-                return true;
+    let mut network: Option<Ipv4Addr> = None;
+    trie.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (Some("|--"), Some(first), _) => {
+                network = first.parse().ok();
+                false
             }
+            (Some(len), _, Some("LOCAL")) => {
+                let len = len.strip_prefix('/').and_then(|len| len.parse::<u32>().ok());
+                let (Some(len @ 0..=32), Some(network)) = (len, network) else { return false };
+                let mask = u32::MAX.checked_shl(32 - len).unwrap_or(0);
+                (network.to_bits() ^ addr.to_bits()) & mask == 0
+            }
+            _ => false,
         }
-    }
-    false
+    })
 }
 
 /// Asks the kernel about interfaces of the namespace that it was opened in.
@@ -236,13 +243,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_local_only_where_the_kernel_lists_it_so() {
-        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.9.0.0\n        /24 link UNICAST\n     \
-                    |-- 10.9.0.1\n        /32 host LOCAL\n     |-- 10.9.0.255\n        /32 link BROADCAST\n";
-        for (addr, local) in
-            [([10, 9, 0, 1], true), ([10, 9, 0, 255], false), ([10, 9, 0, 2], false)]
-        {
+    fn an_address_is_local_only_where_the_kernel_lists_it_or_its_network_so() {
+        let trie = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     \
+                    |-- 10.9.0.0\n        /24 link UNICAST\n     \
+                    |-- 10.9.0.1\n        /32 host LOCAL\n     |-- 10.9.0.255\n        /32 link BROADCAST\n     \
+                    |-- 10.77.0.0\n        /24 host LOCAL\n        /16 link UNICAST\n     \
+                    +-- 127.0.0.0/8 2 0 2\n        |-- 127.0.0.0\n           /8 host LOCAL\n        \
+                    |-- 127.0.0.1\n           /32 host LOCAL\n";
+        for (addr, local) in [
+            ([10, 9, 0, 1], true),
+            ([10, 9, 0, 255], false),
+            ([10, 9, 0, 2], false),
+            ([10, 77, 0, 0], true),
+            ([10, 77, 0, 200], true),
+            ([10, 77, 1, 0], false),
+            ([127, 0, 0, 1], true),
+            ([127, 9, 9, 9], true),
+            ([128, 0, 0, 1], false),
+            ([192, 0, 2, 1], false),
+        ] {
             assert_eq!(lists_as_local(trie, Ipv4Addr::from(addr)), local, "{addr:?}");
+        }
+        let everything = "Id 100:\n  |-- 0.0.0.0\n     /0 host LOCAL\n";
+        assert!(lists_as_local(everything, Ipv4Addr::new(192, 0, 2, 1)));
+        for odd in ["/8 host LOCAL\n", "|-- ten\n/8 host LOCAL\n", "|-- 10.9.0.1\n/33 host LOCAL\n"]
+        {
+            assert!(!lists_as_local(odd, Ipv4Addr::new(10, 9, 0, 1)), "{odd}");
         }
         assert!(
             is_local_address(Ipv4Addr::LOCALHOST)
