@@ -25,6 +25,7 @@ pub(crate) fn drops_resets(rules: &Value, addr: Ipv4Addr) -> Verdict {
             ["family", "table"].iter().all(|key| rule[*key] == chain[*key])
                 && rule["chain"] == chain["name"]
         };
+        let most = table_filters(objects, chain).min(kind_filters(chain));
         let mut best = Verdict::Never;
         let mut may_be_passed = false;
         for rule in objects.iter().map(|object| &object["rule"]).filter(here) {
@@ -40,10 +41,41 @@ pub(crate) fn drops_resets(rules: &Value, addr: Ipv4Addr) -> Verdict {
                     .any(|word| part.get(word).is_some())
             });
         }
-        best
+        best.min(most)
     });
     // What one chain drops is dropped, whatever others say.
     verdicts.max().unwrap_or(Verdict::Never)
+}
+
+/// Whether the table of a chain is looked at by the kernel: a dormant one is not.
+fn table_filters(objects: &[Value], chain: &Value) -> Verdict {
+    let mut tables = objects.iter().map(|object| &object["table"]);
+    let ours = tables.find(|table| {
+        table["family"] == chain["family"] && table["name"].as_str() == chain["table"].as_str()
+    });
+    let Some(table) = ours else { return Verdict::Perhaps };
+    let flags = match &table["flags"] {
+        Value::Null => return Verdict::Always,
+        Value::String(flag) => vec![flag.as_str()],
+        Value::Array(flags) => flags.iter().map(|flag| flag.as_str().unwrap_or_default()).collect(),
+        _ => return Verdict::Perhaps,
+    };
+    if flags.contains(&"dormant") {
+        return Verdict::Never;
+    }
+    // nftables 1.0.6 writes something else for a lone flag than its name.
+    let known = flags.iter().all(|flag| ["owner", "persist"].contains(flag));
+    if known { Verdict::Always } else { Verdict::Perhaps }
+}
+
+/// Whether every reset goes through chains of this type.
+fn kind_filters(chain: &Value) -> Verdict {
+    match chain["type"].as_str() {
+        Some("filter") => Verdict::Always,
+        // The first packet of a connection goes through it: a reset is none.
+        Some("nat") => Verdict::Never,
+        _ => Verdict::Perhaps,
+    }
 }
 
 /// What a rule that drops says of resets from the address.

@@ -132,3 +132,44 @@ fn what_is_not_understood_or_may_be_passed_by_is_never_taken_for_a_guard() {
         assert_eq!(drops_resets(&ruleset("inet", "output", &after), ADDR), Verdict::Always);
     }
 }
+
+#[test]
+fn a_guard_in_a_dormant_table_or_a_chain_of_another_type_is_none() {
+    let guard = [vec![from(&json!("10.9.0.2")), resets(), drop()]];
+    let with = |object: &str, key: &str, value: Value| {
+        let mut whole = ruleset("inet", "output", &guard);
+        let objects = whole["nftables"].as_array_mut().unwrap();
+        let changed = objects.iter_mut().find_map(|each| each.get_mut(object)).unwrap();
+        changed[key] = value;
+        drops_resets(&whole, ADDR)
+    };
+    for (flags, verdict) in [
+        (json!("dormant"), Verdict::Never),
+        (json!(["dormant"]), Verdict::Never),
+        (json!(["owner", "dormant"]), Verdict::Never),
+        (json!(["owner"]), Verdict::Always),
+        (json!([]), Verdict::Always),
+        (json!("fixwire"), Verdict::Perhaps),
+        (json!([1]), Verdict::Perhaps),
+        (json!(1), Verdict::Perhaps),
+    ] {
+        assert_eq!(with("table", "flags", flags.clone()), verdict, "{flags}");
+    }
+    for (kind, verdict) in [
+        (json!("filter"), Verdict::Always),
+        (json!("nat"), Verdict::Never),
+        (json!("route"), Verdict::Perhaps),
+        (json!(null), Verdict::Perhaps),
+    ] {
+        assert_eq!(with("chain", "type", kind.clone()), verdict, "{kind}");
+    }
+    // A rule set that shows no such table.
+    assert_eq!(with("table", "name", json!("other")), Verdict::Perhaps);
+    // Another table that does filter is a guard all the same.
+    let mut both = ruleset("inet", "output", &guard);
+    let more = ruleset("ip", "output", &guard);
+    let objects = both["nftables"].as_array_mut().unwrap();
+    objects[1]["table"]["flags"] = json!(["dormant"]);
+    objects.extend(more["nftables"].as_array().unwrap().iter().cloned());
+    assert_eq!(drops_resets(&both, ADDR), Verdict::Always);
+}
