@@ -193,6 +193,37 @@ fn with_the_kernel_s_own_address_a_guard_is_asked_for_installed_and_keeps_every_
 }
 
 #[test]
+fn accept_too_does_not_start_without_a_guard_and_says_what_to_type() {
+    let test = "accept_too_does_not_start_without_a_guard_and_says_what_to_type";
+    with_nft(test, || {
+        let line = Line::to_exchange("10.9.0.2/24");
+        let session = "[network]\naddress = \"10.9.0.2/24\"\n[[session]]\nconnection_type = \"acceptor\"\n\
+                       sender_comp_id = \"EXCHANGE\"\ntarget_comp_id = \"FIXWIRE\"\n";
+        let session = line.write("acceptor.toml", session);
+        let accept = || {
+            let mut command = Command::new(BIN);
+            command.args(["accept", "--json", "--nic", NIC, "--profile", "af_packet"]);
+            command.args(["--session", &session]);
+            command
+        };
+        let refused = Program::start(&mut accept()).wait();
+        let said = &refused.errors;
+        assert_eq!(refused.code, Some(1), "{said}");
+        assert!(said.contains("the kernel has 10.9.0.2, and would answer with RST"), "{said}");
+        for typed in
+            ["sudo fixwire guard install --address 10.9.0.2", "nft 'add rule inet fixwire_guard"]
+        {
+            assert!(said.contains(&format!("`{typed}")), "{typed}: {said}");
+        }
+        // It is for want of the guard alone.
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        let mut guarded = Program::start(&mut accept());
+        guarded.line_where(|line| line.contains("listening"));
+        guarded.interrupt();
+    });
+}
+
+#[test]
 fn a_guard_that_is_taken_away_while_it_trades_lets_the_kernel_reset_the_connection() {
     let test = "a_guard_that_is_taken_away_while_it_trades_lets_the_kernel_reset_the_connection";
     with_nft(test, || {
