@@ -14,6 +14,7 @@ use dpdk_sys as ffi;
 use super::error::{DpdkError, Errno};
 use super::spec::DeviceSpec;
 use crate::core::allowed_cores;
+use crate::huge_pages;
 use crate::sys;
 
 /// Which memory frames lie in.
@@ -33,14 +34,12 @@ pub enum Memory {
 
 /// What is taken of ordinary memory.
 const ORDINARY_MIB: u32 = 256;
-/// What DPDK and the frames of one port need at least.
-const HUGE_MIB_MIN: u32 = 64;
 
 impl Memory {
     /// Huge pages where enough are free, ordinary ones otherwise.
     pub fn best() -> Memory {
         let free_mib = free_huge_mib();
-        if free_mib >= HUGE_MIB_MIN {
+        if free_mib >= huge_pages::MIB_MIN {
             Memory::Huge { free_mib }
         } else {
             Memory::Ordinary { mib: ORDINARY_MIB }
@@ -51,8 +50,9 @@ impl Memory {
     pub fn shortage(self) -> Option<String> {
         let Memory::Ordinary { .. } = self else { return None };
         Some(format!(
-            "{} MiB of huge pages are free, and it takes {HUGE_MIB_MIN}: `sysctl vm.nr_hugepages=256`",
-            free_huge_mib()
+            "{} MiB of huge pages are free, and it takes {}: `sysctl vm.nr_hugepages=256`",
+            free_huge_mib(),
+            huge_pages::MIB_MIN
         ))
     }
 }

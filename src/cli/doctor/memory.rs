@@ -1,5 +1,7 @@
 //! Memory: hugepages, and what takes pages away or moves them.
 
+use fixwire_hw::huge_pages;
+
 use super::Asked;
 use super::check::{Check, Subject};
 use super::host::{Host, Untold};
@@ -14,6 +16,8 @@ const SWAP: Subject = Subject::advised(AREA, "swap");
 /// What a driver's own memory and the frame buffers of a profile take, in KiB: rounded up from what DPDK's
 /// environment takes with some thousand buffers.
 const NEEDED_KIB: u64 = 256 * 1024;
+/// Below this the program takes ordinary pages, which no NIC reaches.
+const KIB_MIN: u64 = huge_pages::MIB_MIN as u64 * 1024;
 const RESERVE: &str = "`echo 256 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages`, or boot with \
                        default_hugepagesz=1G hugepagesz=1G hugepages=2";
 
@@ -44,8 +48,10 @@ fn hugepages(host: &Host, asked: &Asked) -> Check {
         Err(untold) => return subject.unknown(untold, "`grep Huge /proc/meminfo`"),
     };
     let found = format!("{} MiB free of {} MiB", free / 1024, reserved / 1024);
-    if free == 0 {
-        return subject.bad(found, RESERVE);
+    if free < KIB_MIN {
+        let least =
+            format!("{found}; with fewer than {} MiB no NIC reaches the frames", KIB_MIN / 1024);
+        return subject.bad(least, RESERVE);
     }
     if free < NEEDED_KIB {
         return subject.warn(format!("{found}; {} MiB are wanted", NEEDED_KIB / 1024), RESERVE);
@@ -67,23 +73,20 @@ fn hugepages(host: &Host, asked: &Asked) -> Check {
     }
 }
 
+/// DPDK is started with --in-memory, which maps huge pages without a file: nothing depends on it.
 fn hugetlbfs(host: &Host) -> Check {
-    const MOUNT: &str = "`mount -t hugetlbfs nodev /dev/hugepages`, or start DPDK with --in-memory";
-    match host.text("proc/mounts") {
-        Err(untold) => HUGETLBFS.unknown(untold, "`mount -t hugetlbfs`"),
-        Ok(mounts) => {
-            // fstab(5): device, where, type.
-            let mut places = mounts.lines().filter_map(|line| {
-                let mut words = line.split(' ').skip(1);
-                let (place, kind) = (words.next()?, words.next()?);
-                (kind == "hugetlbfs").then_some(place)
-            });
-            match places.next() {
-                Some(place) => HUGETLBFS.ok(format!("mounted at {place}")),
-                None => HUGETLBFS.warn("not mounted", MOUNT),
-            }
-        }
-    }
+    const NEEDLESS: &str = "none is needed, as fixwire runs DPDK with --in-memory";
+    let mounts = host.text("proc/mounts").unwrap_or_default();
+    // fstab(5): device, where, type.
+    let mut places = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        let (place, kind) = (words.next()?, words.next()?);
+        (kind == "hugetlbfs").then_some(place)
+    });
+    HUGETLBFS.ok(match places.next() {
+        Some(place) => format!("mounted at {place}; {NEEDLESS}"),
+        None => format!("not mounted; {NEEDLESS}"),
+    })
 }
 
 fn transparent(host: &Host) -> Check {
@@ -153,6 +156,8 @@ mod tests {
         for (small, large, free_small, state, says) in [
             (0, 0, 0, Fail, "0 MiB free of 0 MiB"),
             (512, 0, 0, Fail, "0 MiB free of 1024 MiB"),
+            (512, 0, 31, Fail, "62 MiB free of 1024 MiB; with fewer than 64 MiB no NIC"),
+            (512, 0, 32, Warn, "64 MiB free of 1024 MiB; 256 MiB are wanted"),
             (512, 0, 127, Warn, "254 MiB free of 1024 MiB; 256 MiB are wanted"),
             (512, 0, 128, Ok, "256 MiB free of 1024 MiB"),
             (0, 1, 0, Ok, "1024 MiB free of 1024 MiB"),
@@ -183,19 +188,18 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_of_another_kind_is_no_hugetlbfs() {
-        for (mounts, state, says) in [
+    fn a_mount_of_hugetlbfs_is_told_and_its_want_costs_nothing() {
+        for (mounts, says) in [
             (
                 "proc /proc proc rw 0 0\nhuge /dev/hugepages hugetlbfs rw 0 0\n",
-                Ok,
-                "/dev/hugepages",
+                "mounted at /dev/hugepages; none is needed",
             ),
-            ("hugetlbfs /hugetlbfs tmpfs rw 0 0\n", Warn, "mount -t hugetlbfs"),
+            ("hugetlbfs /hugetlbfs tmpfs rw 0 0\n", "not mounted; none is needed"),
         ] {
             let made = MadeHost::new().file("proc/mounts", mounts);
-            assert_state(&hugetlbfs(&made.host()), state, says);
+            assert_state(&hugetlbfs(&made.host()), Ok, says);
         }
-        assert_state(&hugetlbfs(&MadeHost::new().host()), Unknown, "/proc/mounts");
+        assert_state(&hugetlbfs(&MadeHost::new().host()), Ok, "--in-memory");
     }
 
     #[test]
