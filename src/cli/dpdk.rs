@@ -15,8 +15,8 @@ use super::clocks::Clocks;
 use super::device;
 use super::failure::Failure;
 use super::kernel_side::Beside;
-use super::say;
 use super::session_file::{NetworkSettings, SessionFile, SessionSettings, Side};
+use super::{say, warn};
 
 /// A port that was found.
 pub(crate) struct Opened {
@@ -54,9 +54,7 @@ pub(crate) fn open(
     let memory = Memory::best();
     let shortage = memory.shortage();
     let backend = DpdkBackend::open(device.clone(), memory, profile).map_err(failure)?;
-    if !json {
-        introduce(&backend, shortage.as_deref());
-    }
+    introduce(&backend, shortage.as_deref(), json);
     let kernel = iface
         .map(|name| tap::adopt(&name))
         .transpose()
@@ -82,22 +80,21 @@ pub(crate) fn open_pair(
     let memory = Memory::best();
     let shortage = memory.shortage();
     let pair = DpdkBackend::open_pair(near, far, memory).map_err(failure)?;
-    if !json {
-        pair.iter().for_each(|end| introduce(end, shortage.as_deref()));
-    }
+    pair.iter().for_each(|end| introduce(end, shortage.as_deref(), json));
     Ok(pair)
 }
 
-/// `shortage`: why its frames lie in no huge pages.
-fn introduce(backend: &DpdkBackend, shortage: Option<&str>) {
-    say(format_args!(
+/// `shortage`: why its frames lie in no huge pages. With `json` standard output is the report's alone.
+fn introduce(backend: &DpdkBackend, shortage: Option<&str>, json: bool) {
+    let line = format!(
         "{}: driver {}, DPDK {}; frames lie in {}{}",
         backend.spec().name(),
         backend.driver(),
         dpdk::version(),
         backend.memory(),
         shortage.map(|why| format!(" ({why})")).unwrap_or_default()
-    ));
+    );
+    if json { warn(line) } else { say(line) }
 }
 
 /// The interface that a driver makes in the kernel, by name.

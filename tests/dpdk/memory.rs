@@ -21,6 +21,30 @@ fn said() -> String {
     line.to_owned()
 }
 
+/// What it says of it beside a report for machines.
+fn said_beside_json() -> String {
+    let output =
+        fixwire().args(["run", "--json", "--nic", NIC, "--orders", "20"]).output().unwrap();
+    let words = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    assert_eq!(report["session"]["reports_received"], 20, "{report}");
+    words.lines().find(|line| line.contains("frames lie in")).expect("it says so").to_owned()
+}
+
+#[test]
+fn a_report_for_machines_has_what_is_said_of_memory_beside_it() {
+    if let Some(why) = no_namespace() {
+        return skip("memory::a_report_for_machines_has_what_is_said_of_memory_beside_it", &why);
+    }
+    let line = said_beside_json();
+    assert!(line.starts_with("fixwire: net_tap0: driver net_tap, DPDK "), "{line}");
+    let is_huge = line.contains("frames lie in huge pages, ");
+    let why_not = line.contains("of ordinary pages (")
+        && line.contains(" MiB of huge pages are free, and it takes 64");
+    assert!(is_huge || why_not, "{line}");
+}
+
 #[test]
 fn frames_lie_in_huge_pages_where_enough_are_free_and_elsewhere_it_is_said_why_not() {
     let test =
