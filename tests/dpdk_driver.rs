@@ -50,6 +50,7 @@ fn rules_are_shown_with_the_reason_of_a_driver_that_refuses_them() {
     }
     let planned = json(&["flow", "--nic", NET_TAP, "--dry-run", "--json"]);
     assert_eq!((&planned["outcome"], &planned["isolated"]), (&"device".into(), &true.into()));
+    assert_eq!(planned["by"], "net_tap in software");
     let rules: Vec<&str> = planned["rules"]
         .as_array()
         .unwrap()

@@ -10,7 +10,7 @@ use fixwire_offload::device::Backend;
 use fixwire_offload::driver::IsolationOrder;
 use fixwire_offload::flow::{FlowLimits, RuleSet};
 use fixwire_offload::nic::BURST_MAX;
-use fixwire_offload::plan::{Advert, Capabilities, Provider};
+use fixwire_offload::plan::{Advert, Capabilities};
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
 use fixwire_offload::stamp::ClockInfo;
 
@@ -262,7 +262,7 @@ impl Backend for DpdkBackend {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = offloads::capabilities(&self.info);
         if !self.by_rules.is_empty() {
-            let by = Provider::Nic;
+            let by = offloads::provider(&self.info.driver);
             let taken = "rte_flow: the driver has the last word on each rule";
             for (capability, said) in &self.by_rules {
                 capabilities = match said {

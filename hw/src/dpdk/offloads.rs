@@ -59,14 +59,16 @@ const BITS: [Bit; 9] = [
     bit!(Tso, tx RTE_ETH_TX_OFFLOAD_TCP_TSO),
 ];
 
-/// Drivers of no hardware: what they do of a NIC's work they do in software.
-const IN_SOFTWARE: [&str; 9] = [
+/// Drivers of no hardware: what they do of a NIC's work they do in software. Not `net_bonding` and `net_failsafe`,
+/// whose work is that of the ports beneath them, as a rule NICs.
+const IN_SOFTWARE: [&str; 10] = [
     "net_af_packet",
     "net_af_xdp",
     "net_memif",
     "net_null",
     "net_pcap",
     "net_ring",
+    "net_softnic",
     "net_tap",
     "net_vhost",
     "net_virtio_user",
@@ -85,13 +87,16 @@ pub(super) fn gives_buffers_back(driver: &str) -> bool {
     !KEEPS_BUFFERS.contains(&driver)
 }
 
+/// Who does what a driver says its port does.
+pub(super) fn provider(driver: &str) -> Provider {
+    let known = IN_SOFTWARE.into_iter().find(|known| *known == driver);
+    known.map_or(Provider::Nic, Provider::Driver)
+}
+
 /// What a port advertises, its flow table apart.
 pub(super) fn capabilities(info: &Info) -> Capabilities {
     let driver = Driver::named(&info.driver);
-    let by = IN_SOFTWARE
-        .into_iter()
-        .find(|known| *known == info.driver)
-        .map_or(Provider::Nic, Provider::Driver);
+    let by = provider(&info.driver);
     let mut capabilities = Capabilities::of(driver);
     for Bit { capability, rx, tx, how, how_by_queue } in &BITS {
         let is_in = |offloads: [u64; 2]| offloads[0] & rx | offloads[1] & tx != 0;

@@ -10,6 +10,7 @@ use fixwire_offload::capability::Capability;
 use fixwire_offload::device::{Backend as _, Device};
 use fixwire_offload::flow::{FlowRule, OnMiss, RuleSet};
 use fixwire_offload::nic::{Burst, Frame as _, Nic, Parsed};
+use fixwire_offload::plan::Provider;
 use fixwire_offload::profile::{Policy, Profile};
 
 use crate::several::{queues, running};
@@ -62,8 +63,12 @@ pub(crate) fn what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words() {
         assert!(row.reason.starts_with("not advertised, since "), "{row:?}");
         assert!(row.reason.contains("about one of its actions: action "), "{row:?}");
     }
-    assert!(plan.uses(Capability::FlowSteering), "{:?}", plan.row(Capability::FlowSteering));
-    assert!(plan.uses(Capability::FlowIsolation) && !plan.counts_all());
+    for capability in [Capability::FlowSteering, Capability::FlowIsolation] {
+        let row = plan.row(capability);
+        assert!(plan.uses(capability), "{row:?}");
+        assert_eq!(row.by, Provider::Driver("net_tap"), "{row:?}");
+    }
+    assert!(!plan.counts_all());
     assert_eq!(plan.rules().rules().len(), 3, "one asked for, and ARP and ICMP");
     // Whether the kernel takes them or not, all of them are somebody's.
     let (nic, plan) = configured.start().unwrap().steer().unwrap();
