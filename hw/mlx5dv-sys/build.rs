@@ -2,6 +2,7 @@
 //! for the functions that the headers define themselves.
 
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::exit;
 
@@ -57,7 +58,7 @@ fn main() {
     for name in TYPES {
         builder = builder.allowlist_type(name);
     }
-    let bindings = builder.generate().unwrap_or_else(|error| {
+    let bindings = generate(builder).unwrap_or_else(|error| {
         fail(&format!(
             "bindgen cannot read rdma-core's headers: {error}\n  install clang: apt-get install libclang-dev"
         ))
@@ -66,6 +67,22 @@ fn main() {
         .write_to_file(out.join("bindings.rs"))
         .unwrap_or_else(|error| fail(&error.to_string()));
     compile_shim(&inline.with_extension("c"), &flags);
+}
+
+/// What bindgen makes of the headers. Where there is no libclang it panics, and a trace tells nothing to whoever lacks
+/// a package.
+fn generate(builder: bindgen::Builder) -> Result<bindgen::Bindings, String> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let generated = panic::catch_unwind(AssertUnwindSafe(|| builder.generate()));
+    panic::set_hook(hook);
+    match generated {
+        Ok(generated) => generated.map_err(|error| error.to_string()),
+        Err(words) => {
+            let words = words.downcast::<String>().map(|words| *words);
+            Err(words.unwrap_or_else(|_| "it panicked".to_owned()))
+        }
+    }
 }
 
 /// The functions that the headers define themselves, as functions that can be called.
