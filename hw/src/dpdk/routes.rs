@@ -33,7 +33,9 @@ pub(super) fn find(
     counter: &HostCounter,
 ) -> ClockRoutes {
     let mut routes = ClockRoutes::default();
-    routes.try_route(ClockRoute::ReadClock, || by_read_clock(port, driver, info, counter));
+    let declares = || if driver == MLX5 { declared(spec.name()) } else { None };
+    routes
+        .try_route(ClockRoute::ReadClock, || by_read_clock(port, driver, info, declares, counter));
     if driver == MLX5 {
         around_the_driver(&mut routes, spec.name(), info, counter);
     }
@@ -54,7 +56,14 @@ fn around_the_driver(
     }
 }
 
-fn by_read_clock(port: &Port, driver: &str, info: ClockInfo, counter: &HostCounter) -> Looked {
+/// `declares` is the rate that the device declares for its counter, if it does.
+fn by_read_clock(
+    port: &Port,
+    driver: &str,
+    info: ClockInfo,
+    declares: impl FnOnce() -> Option<u64>,
+    counter: &HostCounter,
+) -> Looked {
     if info.domain == Domain::Captured {
         return Err(format!(
             "{driver}'s stamps are times of capture: no clock goes on behind them"
@@ -79,7 +88,7 @@ fn by_read_clock(port: &Port, driver: &str, info: ClockInfo, counter: &HostCount
         return Ok((RateBy::Unit, Box::new(clock)));
     }
     let rate = measured(&counter.info(), info.bits, || clock.bracket(counter));
-    let (ticks_per_s, by) = rate.map_err(|error| error.to_string())?;
+    let (ticks_per_s, by) = agreed(declares(), rate.map_err(|error| error.to_string())?);
     Ok((by, Box::new(clock.at_rate(ticks_per_s))))
 }
 
