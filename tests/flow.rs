@@ -41,6 +41,25 @@ fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
 }
 
 #[test]
+fn a_dry_run_ends_with_3_as_a_run_does_where_the_profile_requires_what_the_device_has_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, "extends = \"default\"\n[offloads]\nflow_steering = \"require\"\n")
+        .unwrap();
+    let fixed = ["--profile", path.to_str().unwrap(), "--json"];
+    let of = |nic, more: &[&str]| flow(&[&["--nic", nic][..], &fixed, more].concat());
+    for more in [&["--dry-run"][..], &[]] {
+        let output = of("sim:82574", more);
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{more:?}: {words}");
+        assert!(words.contains("flow_steering (") && words.contains("write \"prefer\""), "{words}");
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(shown["outcome"], "host", "{shown}");
+        assert_eq!(of("sim:connectx5", more).status.code(), Some(0));
+    }
+}
+
+#[test]
 fn a_dry_run_plans_alone_and_people_are_told_the_same() {
     let shown = json(&["--nic", "sim:connectx5", "--dry-run", "--json"]);
     assert_eq!((&shown["outcome"], &shown["rules"][0]["hits"]), (&"device".into(), &Value::Null));

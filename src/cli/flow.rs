@@ -27,8 +27,9 @@ use super::{bring_up, profile, say, summary};
 /// it has matched.
 ///
 /// The device is brought up and the rules are installed, so that what it refuses shows with the driver's
-/// reason; they are taken away again at the end. With --dry-run nothing is touched. Exit code 3 when the
-/// profile requires what the device does not do.
+/// reason; they are taken away again at the end. With --dry-run no rule is installed: the device is opened to
+/// ask it what it takes. Exit code 3 when the profile requires what the device does not do, or with --dry-run
+/// does not advertise.
 #[derive(Debug, Args)]
 pub(crate) struct FlowArgs {
     /// The device, as for `run`.
@@ -40,7 +41,7 @@ pub(crate) struct FlowArgs {
     /// Session settings: a rule for each peer and port of theirs; by default those of a run without.
     #[arg(long, value_name = "FILE")]
     session: Option<PathBuf>,
-    /// Plan alone: what the device advertises decides, and it is left as it is.
+    /// Plan alone: what the device advertises decides. It is opened to be asked, and no rule is installed.
     #[arg(long)]
     dry_run: bool,
     /// Leave the rules in for this long before their counters are read.
@@ -84,8 +85,9 @@ fn show<B: Backend>(
 ) -> Result<(), Failure> {
     if args.dry_run {
         let planned = device.plan(profile, rules);
-        tell(planned.plan(), |_| None, None, args.json);
-        return Ok(());
+        let plan = planned.plan();
+        tell(plan, |_| None, None, args.json);
+        return if plan.unmet().next().is_none() { Ok(()) } else { Err(device::unmet(plan)) };
     }
     let started = device::configure(device, profile, rules)
         .and_then(|device| Ok(device.start()?.steer()?))
