@@ -105,7 +105,12 @@ fn too_many_frames(folder: &std::path::Path) -> String {
     let words = errors(&output);
     assert_eq!(output.status.code(), Some(1), "{words}");
     assert!(
-        words.contains("no memory for 524288 frames of ") && words.contains("write fewer `frames`"),
+        words.contains("no memory for 524288 frames of ")
+            && words.contains("fewer `frames` under [buffers]"),
+        "{words}"
+    );
+    assert!(
+        words.contains("smaller `rx_descriptors` and `tx_descriptors` under [queues]"),
         "{words}"
     );
     words

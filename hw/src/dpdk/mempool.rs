@@ -74,7 +74,8 @@ fn remedy(memory: Memory, frames: u32, room: u16) -> String {
     // Both directions have a pool, and each buffer its mbuf and the pool's own words.
     let each = u64::from(room) + size_of::<ffi::rte_mbuf>() as u64 + 128;
     let mib = (2 * u64::from(frames) * each).div_ceil(MIB) + 64;
-    let fewer = "write fewer `frames` under [buffers] in the profile";
+    let fewer = "write smaller `rx_descriptors` and `tx_descriptors` under [queues], or fewer `frames` under [buffers], \
+                 in the profile";
     match memory {
         Memory::Huge { free_mib } => format!(
             "{free_mib} MiB of huge pages were free, and both directions take some {mib}: {fewer}, or reserve more \
