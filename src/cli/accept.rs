@@ -98,7 +98,10 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             let NetworkFor { network, beside } = opened.network(&settings, &profile)?;
             beside.check_guard(network.addr)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
-            let by = |plan: &Plan| beside.neighborhood(&profile, plan, args.json);
+            let by = |plan: &Plan| {
+                dpdk::refuse_unpolled_queues(&profile, plan)?;
+                beside.neighborhood(&profile, plan, args.json)
+            };
             let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
             asked.serve_on(Device::probed(opened.backend), network, far, clocks, by)
         }

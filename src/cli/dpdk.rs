@@ -3,7 +3,9 @@
 use std::net::Ipv4Addr;
 
 use fixwire::neighbor::Network;
+use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::{ClockSettings, Policy, Profile};
 use fixwire::wire::ethernet::Mac;
 use fixwire_hw::dpdk::{self, DeviceSpec, DpdkBackend, DpdkError, DpdkNic, Memory};
@@ -60,6 +62,21 @@ pub(crate) fn open(
         .transpose()
         .map_err(|error| device::tap_failure(&error))?;
     Ok(Opened { backend, kernel })
+}
+
+/// Refuses a port that may put our frames into queues that nobody polls.
+pub(crate) fn refuse_unpolled_queues(profile: &Profile, plan: &Plan) -> Result<(), Failure> {
+    let queues = profile.queues.rx;
+    if queues == 1 || plan.uses(Capability::FlowIsolation) {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "the profile asks for {queues} receive queues, of which fixwire polls the first, and {} may put frames of ours \
+         into the others, where they are lost: flow_isolation is not on ({}); write `rx = 1` under [queues] in the \
+         profile (the library can poll several)",
+        plan.nic,
+        plan.row(Capability::FlowIsolation).reason
+    )))
 }
 
 /// The clocks that a port's stamps are by.

@@ -166,6 +166,25 @@ fn queues_that_a_driver_cannot_give_are_refused_by_number() {
 }
 
 #[test]
+fn queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_of_them() {
+    let test = "refused::queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_of_them";
+    if let Some(why) = no_namespace() {
+        return skip(test, &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let more = "[queues]\nrx = 2\ntx = 2\n[offloads]\nflow_isolation = \"off\"\n";
+    let profile = write(folder.path(), "profile.toml", &format!("extends = \"tap\"\n{more}"));
+    let nic = "dpdk:net_tap0,iface=dtap0";
+    for command in ["run", "accept"] {
+        let fixed = [command, "--json", "--nic", nic, "--profile", &profile];
+        let output = fixwire().args(fixed).output().unwrap();
+        let words = "asks for 2 receive queues, of which fixwire polls the first";
+        assert_refused(nic, &output, 2, words);
+        assert_refused(nic, &output, 2, "write `rx = 1` under [queues] in the profile");
+    }
+}
+
+#[test]
 fn fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise() {
     let test = "refused::fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise";
     if let Some(why) = no_xdp() {

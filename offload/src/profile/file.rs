@@ -84,7 +84,7 @@ pub(super) struct Device {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Queues {
-    /// receive queues; the engine polls the first; 1 to 64
+    /// receive queues; the engine polls the first, and `run` and `accept` refuse more of a DPDK port that is not isolated; 1 to 64
     #[serde(default, deserialize_with = "number::<1, 64, _, _>")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub(super) rx: Option<u16>,
