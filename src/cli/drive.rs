@@ -13,6 +13,7 @@ use fixwire::neighbor::Resolution;
 use fixwire::offload::nic::Nic;
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
+use fixwire::wire::Refusal;
 use fixwire_hw::clock::HostClock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -226,6 +227,17 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, waited: Duration) -> Failure {
         return Failure::run(
             format!("{peer} accepted the connection but answered no Logon within {seconds} s"),
             "check that a FIX acceptor listens there, or raise --connect-timeout",
+        );
+    }
+    let wrong = Refusal::TcpChecksumWrong.name();
+    let dropped = engine.counters().find(|(name, _)| *name == wrong).map_or(0, |(_, count)| count);
+    if dropped > 0 {
+        return Failure::run(
+            format!(
+                "no answer of {peer}'s was taken within {seconds} s: {dropped} frames were dropped, whose TCP checksum \
+                 is wrong ({wrong})"
+            ),
+            "the peer seems to send unfinished checksums, as the kernel does over veth: `ethtool -K IFACE tx off` on the peer's interface has it finish them",
         );
     }
     Failure::run(

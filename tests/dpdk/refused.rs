@@ -7,7 +7,9 @@ use std::process::Output;
 
 use crate::common::inside::{inside, inside_as_root};
 use crate::common::{no_namespace, skip};
-use crate::line::{INITIATOR, count, errors, fixwire, no_xdp, row, run, veth, write};
+use crate::line::{
+    INITIATOR, count, errors, exchange, fixwire, no_xdp, row, run, shell, veth, write,
+};
 use crate::same::assert_same;
 
 fn assert_refused(nic: &str, output: &Output, code: i32, words: &str) {
@@ -182,6 +184,22 @@ fn queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_o
         assert_refused(nic, &output, 2, words);
         assert_refused(nic, &output, 2, "write `rx = 1` under [queues] in the profile");
     }
+}
+
+#[test]
+fn a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent() {
+    let test = "refused::a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent";
+    inside(test, || {
+        veth();
+        shell("ethtool -K v1 tx on >/dev/null");
+        let _exchange = exchange();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let nic = "dpdk:net_af_packet0,iface=v0";
+        let output = try_run(nic, &["--session", &session, "--connect-timeout", "2"]);
+        assert_refused(nic, &output, 1, "whose TCP checksum is wrong (tcp_checksum_wrong)");
+        assert_refused(nic, &output, 1, "`ethtool -K IFACE tx off`");
+    });
 }
 
 #[test]
