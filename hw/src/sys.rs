@@ -1,5 +1,5 @@
-//! The fence: every call into the kernel and every instruction that Rust cannot check, behind a
-//! function that is safe whatever it is given. Nothing outside this file is unsafe.
+//! A fence: every call into the kernel and every instruction that Rust cannot check, behind a
+//! function that is safe whatever it is given. The others are named in CONTRIBUTING.md.
 #![allow(unsafe_code)]
 
 use std::fs::File;
