@@ -68,6 +68,7 @@ fn exchange_on_net_tap() -> Engine<DpdkNic, Exchange> {
         ),
         peer: Endpoint { addr: OURS, port: PORT },
         reconnect_interval: fixwire::time::Duration::from_s(1),
+        terms: None,
     };
     let rules = steer::rules(OURS, std::slice::from_ref(&session), &profile.steering).unwrap();
     let mac = Mac(backend.mac());
