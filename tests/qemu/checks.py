@@ -189,6 +189,10 @@ def traded(tally, nic, trials, name, orders):
         (session.get("orders_sent"), orders),
         (session.get("reports_received"), orders),
     )
+    for side, told in (("trader", name), ("exchange", f"{name}-accepted")):
+        report = trials.json(told)
+        show_plan(side, report)
+        tally.check(f"{nic}: the {side} gets every buffer back", (report.get("buffers_not_returned"), 0))
     wrong = [trials.count(name, f"{layer}_checksum_wrong") for layer in ("ipv4", "tcp")]
     contradicted = [
         trials.count(name, counter)
@@ -199,6 +203,12 @@ def traded(tally, nic, trials, name, orders):
         *((count, some) for count in wrong),
         (contradicted, [0] * 5),
     )
+
+
+def show_plan(side, report):
+    print(f"plan of the {side} on {report.get('nic')} by profile {report.get('profile')}")
+    for row in report.get("plan", []):
+        print(f"  {row['capability']}: {row['by']}, {row['observed'] or '-'}: {row['reason']}")
 
 
 def crossed(tally, nic, line):

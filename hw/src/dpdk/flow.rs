@@ -151,6 +151,11 @@ impl Rules {
         Rules { port, installed: Vec::new() }
     }
 
+    /// How many the driver has: the handles that it gave and has not been given back.
+    pub(super) fn count_installed(&self) -> usize {
+        self.installed.len()
+    }
+
     /// Installs all of a set in place of those that were there, or none of it.
     pub(super) fn install(&mut self, set: &RuleSet) -> Result<(), String> {
         self.withdraw();

@@ -77,6 +77,11 @@ impl DpdkNic {
         self.queue.running().port.timesync()
     }
 
+    /// Rules of ours that the port's driver has: as many as the set that was installed last, none where that was refused.
+    pub fn rules_installed(&self) -> usize {
+        self.queue.running().rules.borrow().count_installed()
+    }
+
     /// Buffers of both pools that are in use: by the driver's rings, and by frames that are about.
     pub fn buffers_in_use(&self) -> u32 {
         let running = self.queue.running();

@@ -67,20 +67,26 @@ fn listeners(ports: std::ops::Range<u16>) -> RuleSet {
     RuleSet::new(ports.map(rule).collect(), OnMiss::Queue(0)).unwrap()
 }
 
-/// A driver refuses a rule that it has already, so that the second time shows that the first was undone.
+/// A driver refuses a rule that it has already, so that the second time shows that the first was undone: in the NIC, and
+/// not in our list alone.
 fn rules_are_created_destroyed_and_created_again() {
     let (mut nic, plan) = up(listeners(9000..9003));
     assert_eq!(plan.row(Capability::FlowSteering).outcome, Outcome::Device, "{plan:?}");
     assert_eq!(plan.device_rules().rules().len(), 3);
     for _ in 0..3 {
         nic.steer(&listeners(9000..9003)).unwrap();
+        assert_eq!(nic.rules_installed(), 3);
     }
     nic.steer(&RuleSet::EMPTY).unwrap();
+    assert_eq!(nic.rules_installed(), 0);
     nic.steer(&listeners(9001..9004)).unwrap();
-    // More than it has room for is refused whole, and what went before does not stay.
+    // More than it has room for is refused whole: of those that were created before the refusal none stays.
     let words = nic.steer(&listeners(9001..9129)).unwrap_err();
     assert!(words.starts_with("rule ") && words.contains("about"), "{words}");
+    assert!(!words.starts_with("rule 0 "), "some were created before: {words}");
+    assert_eq!(nic.rules_installed(), 0);
     nic.steer(&listeners(9001..9004)).unwrap();
+    assert_eq!(nic.rules_installed(), 3);
     assert_eq!(nic.close(), Some(0));
 }
 
@@ -96,10 +102,11 @@ fn what_the_driver_has_not_is_neither_advertised_nor_installed() {
     let rule = FlowRule::new(subnet, Fate::Queue(0)).at_priority(1);
     let rules = RuleSet::new(vec![rule], OnMiss::Queue(0)).unwrap();
     let device = Device::probed(backend).plan(&profile, rules).configure().unwrap();
-    let (_, plan) = device.start().unwrap().steer().unwrap();
+    let (nic, plan) = device.start().unwrap().steer().unwrap();
     let row = plan.row(Capability::FlowSteering);
     assert_eq!(row.outcome, Outcome::Host, "{}", row.reason);
     assert!(row.reason.contains("rule 0") && row.reason.contains("about"), "{}", row.reason);
+    assert_eq!((nic.rules_installed(), nic.close()), (0, Some(0)));
 }
 
 /// A frame whose two sums are left to the device, as far as it goes.
@@ -174,6 +181,7 @@ fn sums_left_to_the_device_arrive_right_whoever_finishes_them() {
     assert!(arrived.iter().all(|frame| is_right(frame)), "{:02x?}", arrived[0]);
     let refused = if finishes { 0 } else { TRIES as u64 };
     assert_eq!(nic.counters().tx_offload_refused, refused);
+    assert_eq!((nic.close(), peer.close()), (Some(0), Some(0)));
 }
 
 fn the_clock_for_ptp_runs_and_is_stepped() {
@@ -194,6 +202,8 @@ fn the_clock_for_ptp_runs_and_is_stepped() {
     clock.step(-hour_ns).unwrap();
     let back = clock.now_ns().unwrap();
     assert!((last..ahead).contains(&back), "{back} is not between {last} and {ahead}");
+    drop(clock);
+    assert_eq!(nic.close(), Some(0));
 }
 
 fn a_port_gives_every_buffer_back_when_it_is_closed() {
