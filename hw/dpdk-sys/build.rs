@@ -143,6 +143,7 @@ fn main() {
     // Drivers to be linked into the program; without, DPDK's shared libraries are used, and load their drivers.
     let drivers = env::var(STATIC).unwrap_or_default();
     let is_shared = drivers.trim().is_empty();
+    println!("cargo:rustc-env=FIXWIRE_DPDK_LINKED={}", drivers.trim());
     let mut probe = pkg_config::Config::new();
     let dpdk = match probe.atleast_version(OLDEST).cargo_metadata(is_shared).probe("libdpdk") {
         Ok(dpdk) => dpdk,

@@ -11,4 +11,7 @@
     clippy::undocumented_unsafe_blocks
 )]
 
+/// The drivers that are linked in, as FIXWIRE_DPDK_STATIC named them; empty where DPDK's libraries are shared.
+pub const LINKED_DRIVERS: &str = env!("FIXWIRE_DPDK_LINKED");
+
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));

@@ -250,6 +250,12 @@ impl fmt::Debug for Eal {
     }
 }
 
+/// The drivers that are linked into this program, by DPDK's names, such as `net_mlx5`; none where DPDK is shared, and
+/// loads them from its folder.
+pub fn linked_drivers() -> Vec<&'static str> {
+    ffi::LINKED_DRIVERS.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
+}
+
 /// The version of the DPDK that runs, such as 22.11.11.
 pub fn version() -> String {
     // SAFETY: it takes nothing.

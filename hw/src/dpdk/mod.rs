@@ -30,7 +30,7 @@ mod spec;
 
 pub use backend::DpdkBackend;
 pub use clock::Timesync;
-pub use eal::{Eal, Memory, version};
+pub use eal::{Eal, Memory, linked_drivers, version};
 pub use error::{DpdkError, Errno};
 pub use mbuf::Mbuf;
 pub use nic::DpdkNic;

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 
 use fixwire::offload::profile::Profile;
 
 use super::Asked;
+use super::build::Build;
 use super::check::{Check, State};
 use super::host::Host;
 use super::program::Answer;
 use crate::cli::profile;
+use crate::cli::session_file::NetworkSettings;
 
 /// A folder that is a host's root, and what its programs say.
 pub(crate) struct MadeHost {
@@ -58,7 +61,9 @@ impl MadeHost {
     pub(crate) fn host(&self) -> Host {
         let answers = self.answers.clone();
         let ask = move |program: &str, words: &[&str]| {
-            let asked = words.iter().find_map(|word| answers.get(&format!("{program} {word}")));
+            // The later word says more: `route get ADDR oif PORT`.
+            let mut words = words.iter().rev();
+            let asked = words.find_map(|word| answers.get(&format!("{program} {word}")));
             asked.or_else(|| answers.get(program)).cloned().unwrap_or(Answer::NotInstalled)
         };
         Host::at(self.root.path(), Box::new(ask))
@@ -72,8 +77,15 @@ pub(crate) fn asked() -> Asked {
         core: Some(3),
         allowed: vec![0, 1, 2, 3],
         nic: None,
-        engine: None,
+        network: NetworkSettings::default(),
+        calls: vec![None],
+        build: Build { dpdk: Some("22.11.11".into()), linked: Vec::new(), mlx5dv: true },
     }
+}
+
+/// An engine's address in a network of 24 bits.
+pub(crate) fn at(addr: Ipv4Addr) -> NetworkSettings {
+    NetworkSettings { addr: Some((addr, 24)), ..NetworkSettings::default() }
 }
 
 pub(crate) fn named(name: &str) -> Profile {

@@ -1,5 +1,6 @@
 //! `fixwire doctor`: the host, looked at as a latency engineer would, and how to mend what is found.
 
+mod build;
 mod check;
 mod clocks;
 mod cores;
@@ -14,6 +15,7 @@ mod nic;
 mod pci;
 mod process;
 mod program;
+mod reach;
 mod report;
 mod rst_guard;
 
@@ -27,8 +29,9 @@ use fixwire_hw::core_list::CoreList;
 
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
-use super::session_file::{Purpose, SessionFile};
+use super::session_file::{NetworkSettings, Purpose, SessionFile, Side};
 use super::{profile, say};
+use build::Build;
 use check::Check;
 pub(crate) use check::State;
 pub(crate) use host::Host;
@@ -42,17 +45,18 @@ pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
 /// Memory (hugepages, hugetlbfs, transparent hugepages, swap), the polling core (isolcpus, nohz_full,
 /// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, irqbalance, RT throttling), clocks, the
 /// memory that the process may lock, and whether the kernel would answer the engine's peers with RST. With --nic that
-/// NIC too: driver binding, IOMMU, NUMA distance, PCIe link, ring sizes, IRQ affinity, of mlx5 its libraries, the
-/// kernel's interface (link, MTU, pause frames, queues), capabilities and firmware settings. Nothing is changed or set;
-/// `mlxconfig`, `nft`, `ethtool`, `ldconfig` and `systemctl` are asked where they are installed. As root more can be
-/// told.
+/// NIC too: whether this program has DPDK, driver binding, IOMMU, NUMA distance, PCIe link, ring sizes, IRQ affinity, of
+/// mlx5 its libraries, the kernel's interface (link, MTU, pause frames, queues), capabilities, firmware settings and
+/// whether they are in effect, and, with --session, who answers ARP for the engine and where its next hop is. Nothing is
+/// changed or set; `mlxconfig` or `mstconfig`, `nft`, `ip`, `ethtool`, `ldconfig` and `systemctl` are asked where they
+/// are installed. As root more can be told.
 ///
 /// Start it as a run would be started, by the same `taskset`: which core polls follows from the profile and the
 /// cores that the process may use.
 ///
 /// Each check is ok, warn, fail or unknown (it cannot be told here; the row says why). Required, so that exit code
 /// 1 follows when it fails: a core that the profile names can be used; and of a NIC that was asked for that it is
-/// there, bound to a driver that works with ours, with verbs, libraries, a link and capabilities for mlx5 or an IOMMU
+/// there, that this program has DPDK, that it is bound to a driver that works with ours, with verbs, libraries, a link and capabilities for mlx5 or an IOMMU
 /// for others, that there are hugepages and memory may be locked, and that the kernel does not answer for the engine
 /// beside mlx5. Everything else is advised: it costs time, not the run, and is warned of.
 #[derive(Debug, Args)]
@@ -80,10 +84,18 @@ struct Asked {
     /// The cores that this process may use.
     allowed: Vec<u16>,
     nic: Option<PciAddress>,
-    engine: Option<Ipv4Addr>,
+    network: NetworkSettings,
+    /// Whom the sessions that connect call, where that is said.
+    calls: Vec<Option<Ipv4Addr>>,
+    build: Build,
 }
 
 impl Asked {
+    /// The engine's address, where it is said.
+    fn engine(&self) -> Option<Ipv4Addr> {
+        self.network.addr.map(|(addr, _)| addr)
+    }
+
     /// The host's other cores, as a list; where it does not say which are online, those that may be used.
     fn others(&self, host: &Host, core: u16) -> String {
         let online = host.text("sys/devices/system/cpu/online").ok();
@@ -105,12 +117,15 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
         profile::load(args.profile.as_deref().unwrap_or(default_profile(&host, args.nic)))?;
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
     let allowed = allowed_cores();
+    let calls = settings.sessions.iter().filter(|session| session.side == Side::Initiator);
     let asked = Asked {
         core: polling_core(&host, &profile, &allowed),
         profile,
         allowed,
         nic: args.nic,
-        engine: settings.network.addr.map(|(addr, _)| addr),
+        network: settings.network,
+        calls: calls.map(|session| session.connect_host).collect(),
+        build: Build::this(),
     };
     let checks = examine(&host, &asked);
     if args.json {
@@ -151,5 +166,9 @@ fn examine(host: &Host, asked: &Asked) -> Vec<Check> {
     checks.extend(nic::checks(host, asked));
     checks.extend(process::checks(host, asked));
     checks.extend(rst_guard::checks(host, asked));
+    checks.extend(reach::checks(host, asked));
     checks
 }
+
+#[cfg(test)]
+mod tests;

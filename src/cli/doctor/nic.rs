@@ -67,10 +67,11 @@ pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
     let mut checks = vec![present(host, nic)];
     // Of what is not there, or is no NIC, is nothing more to be said.
     let Some(kind) = kind(host, nic) else { return checks };
+    checks.push(asked.build.check(kind));
     checks.push(driver(host, nic, kind));
     if kind == Kind::Bifurcated {
         checks.push(verbs(host, nic));
-        checks.push(libraries(host));
+        checks.push(libraries(host, asked.build.has_mlx5()));
     }
     checks.push(iommu(host, nic, kind));
     checks.push(numa(host, nic, asked.core));
@@ -148,8 +149,8 @@ fn verbs(host: &Host, nic: PciAddress) -> Check {
     }
 }
 
-/// What DPDK's mlx5 is and needs: its driver, and rdma-core's two libraries.
-fn libraries(host: &Host) -> Check {
+/// What DPDK's mlx5 is and needs: its driver, unless that is in the program, and rdma-core's two libraries.
+fn libraries(host: &Host, is_linked: bool) -> Check {
     const INSTALL: &str = "`apt-get install rdma-core libibverbs1 ibverbs-providers dpdk`";
     let text = match host.ask("ldconfig", &["-p"]) {
         Answer::Said(text) => text,
@@ -159,8 +160,9 @@ fn libraries(host: &Host) -> Check {
         Answer::Failed(why) => return LIBRARIES.unknown(format!("ldconfig: {why}"), INSTALL),
     };
     let listed = |name: &str| text.lines().any(|line| line.trim_start().starts_with(name));
-    let wanted = ["libibverbs.so.1", "libmlx5.so.1", "librte_net_mlx5.so"];
-    let missing: Vec<&str> = wanted.into_iter().filter(|name| !listed(name)).collect();
+    const WANTED: [&str; 3] = ["libibverbs.so.1", "libmlx5.so.1", "librte_net_mlx5.so"];
+    let wanted = &WANTED[..if is_linked { 2 } else { 3 }];
+    let missing: Vec<&str> = wanted.iter().copied().filter(|name| !listed(name)).collect();
     if missing.is_empty() {
         LIBRARIES.ok(wanted.join(", "))
     } else {

@@ -20,13 +20,16 @@ const GUARD: Subject = Subject::advised("network", "RST guard");
 
 const AT_BOOT: Subject = Subject::advised("network", "RST guard at boot");
 
+/// How the engine's address is said.
+pub(crate) const NAME: &str = "--session FILE, whose [network] has `address`";
+
 /// The unit of docs/production.md.
 const UNIT: &str = "fixwire-guard.service";
 
 pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
     let mut checks = vec![check(host, asked)];
     let kind = asked.nic.and_then(|nic| nic::kind(host, nic));
-    if let (Some(Kind::Bifurcated), Some(addr)) = (kind, asked.engine)
+    if let (Some(Kind::Bifurcated), Some(addr)) = (kind, asked.engine())
         && has(host, addr) == Ok(true)
     {
         checks.push(at_boot(host));
@@ -35,7 +38,7 @@ pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
 }
 
 /// Whether the kernel has an address.
-fn has(host: &Host, addr: Ipv4Addr) -> Result<bool, host::Untold> {
+pub(crate) fn has(host: &Host, addr: Ipv4Addr) -> Result<bool, host::Untold> {
     host.text("proc/net/fib_trie").map(|routes| lists_as_local(&routes, addr))
 }
 
@@ -51,13 +54,12 @@ fn at_boot(host: &Host) -> Check {
 }
 
 fn check(host: &Host, asked: &Asked) -> Check {
-    const NAME: &str = "--session FILE, whose [network] has `address`";
     let kind = asked.nic.and_then(|nic| nic::kind(host, nic));
     if kind == Some(Kind::Owned) {
         return GUARD.ok("the kernel sees no frame of a NIC that is ours alone");
     }
     let subject = GUARD.required_if(kind == Some(Kind::Bifurcated));
-    match asked.engine {
+    match asked.engine() {
         None => subject.unknown("which address the engine has is not said", NAME),
         Some(addr) => of_address(host, subject, addr),
     }

@@ -221,6 +221,11 @@ fn a_library_that_the_loader_does_not_know_fails_by_its_name() {
         let made = card(MELLANOX).program("ldconfig", answer);
         assert_state(&checked(&made, "mlx5 libraries"), state, says);
     }
+    // A driver that is in the program is not the loader's to find.
+    let made = card(MELLANOX).program("ldconfig", without("librte_net_mlx5"));
+    let mut asked = with_nic();
+    asked.build.linked = vec!["net_mlx5"];
+    assert_state(of(&checks(&made.host(), &asked), "mlx5 libraries"), Ok, "libmlx5.so.1");
 }
 
 #[test]

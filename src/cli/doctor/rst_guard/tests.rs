@@ -2,9 +2,10 @@ use serde_json::json;
 
 use super::super::super::guard::ruleset::tests::{drop, from, resets, ruleset};
 use super::super::check::State::{Fail, Ok, Unknown, Warn};
-use super::super::made_host::{MadeHost, asked, assert_state, of};
+use super::super::made_host::{MadeHost, asked, assert_state, at, of};
 use super::super::program::Answer;
 use super::*;
+use crate::cli::session_file::NetworkSettings;
 
 const ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 const OWNED: &str = "Local:\n  |-- 10.9.0.2\n     /32 host LOCAL\n";
@@ -15,7 +16,7 @@ fn of_vendor(vendor: &str) -> (MadeHost, Asked) {
     let nic = "sys/bus/pci/devices/0000:3b:00.0";
     let made = MadeHost::new().file(&format!("{nic}/class"), "0x020000\n");
     let made = made.file(&format!("{nic}/vendor"), vendor);
-    let asked = Asked { nic: Some("3b:00.0".parse().unwrap()), engine: Some(ADDR), ..asked() };
+    let asked = Asked { nic: Some("3b:00.0".parse().unwrap()), network: at(ADDR), ..asked() };
     (made, asked)
 }
 
@@ -55,7 +56,7 @@ fn a_nic_of_ours_alone_needs_no_guard_and_no_address_is_unknown() {
     assert_state(&check(&made.host(), &asked), Ok, "ours alone");
     let (made, asked) = of_vendor("0x15b3\n");
     assert_state(&check(&made.host(), &asked), Unknown, "/proc/net/fib_trie");
-    let unsaid = Asked { engine: None, ..asked };
+    let unsaid = Asked { network: NetworkSettings::default(), ..asked };
     assert_state(&check(&made.host(), &unsaid), Unknown, "--session FILE");
 }
 
