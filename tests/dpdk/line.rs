@@ -44,9 +44,14 @@ pub(crate) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A finished run's report. The plan that its driver got goes to the test's output.
+/// A finished run's report.
 pub(crate) fn report(output: &Output) -> Value {
-    assert_eq!(output.status.code(), Some(0), "{}", errors(output));
+    ended_with(output, 0)
+}
+
+/// The report of a run that ended with `code`. The plan that its driver got goes to the test's output.
+pub(crate) fn ended_with(output: &Output, code: i32) -> Value {
+    assert_eq!(output.status.code(), Some(code), "{}", errors(output));
     let report = serde_json::from_slice(&output.stdout).expect("JSON");
     show_plan(&report);
     assert_no_buffer_lost(&report);
@@ -91,9 +96,9 @@ pub(crate) fn run(nic: &str, more: &[&str]) -> Value {
     report(&fixwire().args(fixed).args(more).output().expect("fixwire runs"))
 }
 
-pub(crate) fn write(folder: &Path, name: &str, text: &str) -> String {
+pub(crate) fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
     let path = folder.join(name);
-    fs::write(&path, text).unwrap();
+    fs::write(&path, content).unwrap();
     path.to_str().unwrap().to_owned()
 }
 

@@ -15,3 +15,4 @@ mod memory;
 mod refused;
 mod same;
 mod selftest;
+mod stamps;
