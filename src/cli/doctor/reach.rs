@@ -117,7 +117,7 @@ fn next_hop(host: &Host, asked: &Asked, nic: PciAddress) -> Check {
         let Some(called) = called else {
             return NEXT_HOP.unknown(
                 "whom the engine calls is not said",
-                "--session FILE, with `socket_connect_host`",
+                "--session FILE, with `socket_connect_host`, or `connection_type = \"acceptor\"`",
             );
         };
         let check = hop_to(host, asked, nic, *called);
