@@ -88,6 +88,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_mempool_lookup",
     "rte_pktmbuf_alloc",
     "rte_pktmbuf_alloc_bulk",
+    "rte_pktmbuf_copy",
     "rte_pktmbuf_free",
     "rte_pktmbuf_free_bulk",
     "rte_pktmbuf_pool_create",

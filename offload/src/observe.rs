@@ -285,6 +285,8 @@ counters! {
     tx_errors
     /// Frames whose checksums the driver refused to finish: finished in software.
     tx_offload_refused
+    /// Frames to send that were not of the transmit queue's own pool, where `fast_free` allows no other: copied.
+    tx_copied
     /// Times that the device took less than it was given.
     tx_busy
     /// Times that no transmit buffer was free.

@@ -55,6 +55,7 @@ pub struct DpdkBackend {
     /// The clock that it stamps by, if it does.
     stamps: Option<ClockInfo>,
     leaves_sums: bool,
+    fast_free: bool,
 }
 
 #[derive(Debug)]
@@ -135,6 +136,7 @@ impl DpdkBackend {
             listen: Listen::default(),
             stamps: None,
             leaves_sums: false,
+            fast_free: false,
         })
     }
 
@@ -326,6 +328,7 @@ impl Backend for DpdkBackend {
         };
         self.leaves_sums =
             plan.uses(Capability::TxIpv4Checksum) || plan.uses(Capability::TxTcpChecksum);
+        self.fast_free = plan.uses(Capability::FastFree);
         Ok(refused)
     }
 
@@ -360,11 +363,12 @@ impl Backend for DpdkBackend {
         let clocks = stamps.map(look).unwrap_or_default();
         let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamps);
         let (mac, mtu) = (self.mac(), self.mtu());
-        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, .. } = self;
+        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, fast_free, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
         let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
         let running = Running::new(rules, port, rx, tx, kept);
         let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
-        DpdkNic::new(queue, How { listen, leaves_sums, clock, mac, mtu }).with_clocks(clocks)
+        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, clock, mac, mtu })
+            .with_clocks(clocks)
     }
 }

@@ -31,6 +31,12 @@ const L4_LEN_BITS: u32 = 8;
 const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 
 impl Mbuf {
+    /// Whether it is of `pool`, all of it: no driver chains buffers of two.
+    #[inline]
+    pub(super) fn is_of(&self, pool: NonNull<ffi::rte_mempool>) -> bool {
+        self.head().pool == pool.as_ptr()
+    }
+
     /// Takes over a buffer.
     ///
     /// # Safety
@@ -43,6 +49,10 @@ impl Mbuf {
     #[inline]
     pub(super) fn give_away(self) {
         mem::forget(self);
+    }
+
+    pub(super) fn as_ptr(&self) -> *const ffi::rte_mbuf {
+        self.0.as_ptr()
     }
 
     #[inline]

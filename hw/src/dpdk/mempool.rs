@@ -57,6 +57,21 @@ impl Mempool {
         NonNull::new(raw).map(|raw| unsafe { Mbuf::own(raw) })
     }
 
+    /// Whether a frame lies in buffers of this pool.
+    #[inline]
+    pub(super) fn has(&self, frame: &Mbuf) -> bool {
+        frame.is_of(self.raw)
+    }
+
+    /// A frame, and what is to be done with it, in buffers of this pool; `None` when too few are free.
+    pub(super) fn copy_of(&self, frame: &Mbuf) -> Option<Mbuf> {
+        const WHOLE: u32 = u32::MAX;
+        // SAFETY: the pool lives, and the frame is whole.
+        let raw = unsafe { ffi::rte_pktmbuf_copy(frame.as_ptr(), self.raw.as_ptr(), 0, WHOLE) };
+        // SAFETY: what `rte_pktmbuf_copy` gives is the caller's.
+        NonNull::new(raw).map(|raw| unsafe { Mbuf::own(raw) })
+    }
+
     /// How many buffers are in use: by the device, by frames, or lost.
     pub(super) fn in_use(&self) -> u32 {
         // SAFETY: the pool lives.

@@ -21,7 +21,7 @@ fn known_pool() -> *mut ffi::rte_mempool {
 }
 
 /// Sends one frame that lies in a buffer for each of `pieces`, past our own types, by queue 0 of a port.
-fn send_chain(port: u16, pieces: &[&[u8]]) {
+pub(crate) fn send_chain(port: u16, pieces: &[&[u8]]) {
     let mut pool = known_pool();
     if pool.is_null() {
         let name = POOL.as_ptr();
@@ -50,6 +50,12 @@ fn send_chain(port: u16, pieces: &[&[u8]]) {
     assert_eq!(unsafe { ffi::rte_eth_tx_burst(port, 0, &raw mut head, 1) }, 1);
 }
 
+/// How many buffers of that pool are in use.
+pub(crate) fn pieces_in_use() -> u32 {
+    // SAFETY: the pool lives: chains were sent.
+    unsafe { ffi::rte_mempool_in_use_count(known_pool()) }
+}
+
 /// The pieces of the one frame that comes.
 fn pieces(nic: &mut DpdkNic) -> Vec<Vec<u8>> {
     let mut burst = Burst::new();
@@ -67,8 +73,7 @@ pub(crate) fn a_chain_arrives_piece_by_piece_and_goes_back_whole() {
         assert_eq!(pieces(&mut nic), [a, b, c]);
     }
     assert_eq!(nic.counters().rx_frames, 500);
-    // SAFETY: the pool was made by the first of them, and lives.
-    assert_eq!(unsafe { ffi::rte_mempool_in_use_count(known_pool()) }, 0);
+    assert_eq!(pieces_in_use(), 0);
     assert_eq!(nic.close(), Some(0));
 }
 

@@ -2,6 +2,7 @@
 
 mod chains;
 mod connectx5;
+mod fast_free;
 #[path = "../tap/harness.rs"]
 mod harness;
 mod huge_pages;
@@ -119,6 +120,15 @@ const TESTS: &[Test] = &[
     (
         "what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order",
         prepare::what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order,
+    ),
+    (
+        "frames_of_another_pool_are_copied_into_the_queue_s_own",
+        fast_free::frames_of_another_pool_are_copied_into_the_queue_s_own,
+    ),
+    ("a_chain_of_another_pool_is_copied_whole", fast_free::a_chain_of_another_pool_is_copied_whole),
+    (
+        "a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later",
+        fast_free::a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later,
     ),
     (
         "an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason",
