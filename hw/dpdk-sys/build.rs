@@ -1,15 +1,15 @@
 //! Binds the DPDK that pkg-config finds: types and constants from its headers, and a C shim for the
 //! functions that its headers define themselves.
 
+#[path = "../sys-build/bind.rs"]
+mod bind;
 #[path = "build/static_link.rs"]
 mod static_link;
 
 use std::env;
-use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::Command;
 
-use bindgen::Formatter;
+use bind::{Bound, fail};
 
 /// The oldest DPDK with the API that is bound here.
 const OLDEST: &str = "22.11";
@@ -137,84 +137,32 @@ const CONSTANTS: &[&str] = &[
 ];
 
 fn main() {
-    println!("cargo:rerun-if-changed=src/shim.h");
     println!("cargo:rerun-if-changed=src/shim.c");
     println!("cargo:rerun-if-changed=build/static_link.rs");
     println!("cargo:rerun-if-env-changed={STATIC}");
     // Drivers to be linked into the program; without, DPDK's shared libraries are used, and load their drivers.
     let drivers = env::var(STATIC).unwrap_or_default();
-    let is_shared = drivers.trim().is_empty();
-    println!("cargo:rustc-env=FIXWIRE_DPDK_LINKED={}", drivers.trim());
+    let drivers = static_link::names(&drivers).unwrap_or_else(|why| fail(&why));
+    println!("cargo:rustc-env=FIXWIRE_DPDK_LINKED={}", drivers.join(","));
     let mut probe = pkg_config::Config::new();
-    let dpdk = match probe.atleast_version(OLDEST).cargo_metadata(is_shared).probe("libdpdk") {
-        Ok(dpdk) => dpdk,
-        Err(error) => stop(&error),
-    };
-    if !is_shared && let Err(why) = static_link::link(&drivers, FUNCTIONS) {
+    probe.atleast_version(OLDEST).cargo_metadata(drivers.is_empty());
+    let dpdk = probe.probe("libdpdk").unwrap_or_else(|error| stop(&error));
+    if !drivers.is_empty()
+        && let Err(why) = static_link::link(&drivers, FUNCTIONS)
+    {
         fail(&why);
     }
     let flags = compiler_flags(&dpdk);
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    let inline = out.join("inline");
-    let mut builder = bindgen::Builder::default()
-        .header("src/shim.h")
-        .clang_args(&flags)
-        .clang_macro_fallback()
-        .clang_macro_fallback_build_dir(&out)
-        .wrap_static_fns(true)
-        .wrap_static_fns_path(&inline)
-        .prepend_enum_name(false)
-        .default_enum_style(bindgen::EnumVariation::ModuleConsts)
-        .derive_default(true)
-        .derive_debug(false)
-        .generate_comments(false)
-        .formatter(Formatter::Prettyplease)
-        .use_core();
-    for name in FUNCTIONS {
-        builder = builder.allowlist_function(name);
-    }
-    for name in TYPES {
-        builder = builder.allowlist_type(name);
-    }
-    for name in CONSTANTS {
-        builder = builder.allowlist_var(name);
-    }
-    let bindings = generate(builder).unwrap_or_else(|error| {
-        fail(&format!(
-            "bindgen cannot read DPDK's headers: {error}\n  install clang: apt-get install libclang-dev"
-        ))
-    });
-    bindings
-        .write_to_file(out.join("bindings.rs"))
-        .unwrap_or_else(|error| fail(&error.to_string()));
-    compile_shim(&inline.with_extension("c"), &flags);
-}
-
-/// What bindgen makes of the headers. Where there is no libclang it panics, and a trace tells nothing to whoever lacks
-/// a package.
-fn generate(builder: bindgen::Builder) -> Result<bindgen::Bindings, String> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let generated = panic::catch_unwind(AssertUnwindSafe(|| builder.generate()));
-    panic::set_hook(hook);
-    match generated {
-        Ok(generated) => generated.map_err(|error| error.to_string()),
-        Err(words) => {
-            let words = words.downcast::<String>().map(|words| *words);
-            Err(words.unwrap_or_else(|_| "it panicked".to_owned()))
-        }
-    }
-}
-
-/// The functions that DPDK's headers define themselves, and ours, as functions that can be called.
-fn compile_shim(inline: &Path, flags: &[String]) {
-    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let mut build = cc::Build::new();
-    build.file(inline).file("src/shim.c").include(&here).opt_level(3).warnings(false);
-    for flag in flags {
-        build.flag(flag);
-    }
-    build.compile("fixwire_dpdk_shim");
+    let bound = Bound {
+        whose: "DPDK's",
+        functions: FUNCTIONS,
+        types: TYPES,
+        constants: CONSTANTS,
+        flags: &flags,
+        shim: "fixwire_dpdk_shim",
+        sources: &["src/shim.c"],
+    };
+    bound.write();
 }
 
 /// As DPDK wants its headers compiled: its include folders and the processor that it was built for.
@@ -231,14 +179,16 @@ fn compiler_flags(dpdk: &pkg_config::Library) -> Vec<String> {
 }
 
 fn stop(error: &pkg_config::Error) -> ! {
+    let words = error.to_string();
+    if let Some(library) = static_link::lacked(&words) {
+        fail(&format!(
+            "DPDK is installed, and {library}, which it wants, is not:\n  apt-get install {library}-dev   (or whatever \
+             package has {library}.pc)\n\n{words}"
+        ));
+    }
     fail(&format!(
         "DPDK {OLDEST} or later is needed for the feature `dpdk`:\n  apt-get install libdpdk-dev \
          libclang-dev pkg-config   (Debian 12, Ubuntu 24.04 or later)\nor build it and point \
-         PKG_CONFIG_PATH at its libdpdk.pc\n\n{error}"
+         PKG_CONFIG_PATH at its libdpdk.pc\n\n{words}"
     ))
-}
-
-fn fail(words: &str) -> ! {
-    eprintln!("\n{words}\n");
-    exit(1)
 }

@@ -8,12 +8,36 @@ use std::process::Command;
 /// What nothing refers to and no port does without: the two buses, and the pools' ring.
 const ALWAYS: [&str; 3] = ["bus_pci", "bus_vdev", "mempool_ring"];
 
-/// Tells cargo to link `drivers`, such as `net_mlx5,net_tap`, with all that they and `functions` need. Each archive
+/// The drivers that FIXWIRE_DPDK_STATIC names, such as `net_mlx5,net_tap`; none where it is not set.
+///
+/// # Errors
+/// It is set, and names none.
+pub fn names(variable: &str) -> Result<Vec<&str>, String> {
+    let names = variable.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() && !variable.is_empty() {
+        return Err(format!(
+            "FIXWIRE_DPDK_STATIC is {variable:?} and names no driver: write those to link in, such as net_mlx5,net_tap, \
+             or unset it for DPDK's shared libraries"
+        ));
+    }
+    Ok(names)
+}
+
+/// The library that DPDK wants and pkg-config does not find, by what pkg-config says: DPDK wants some of shared builds
+/// too, such as libbsd.
+pub fn lacked(words: &str) -> Option<&str> {
+    let (before, _) = words.split_once(", required by 'libdpdk")?;
+    let name = before.rsplit('\'').nth(1)?;
+    (!name.is_empty()).then_some(name)
+}
+
+/// Tells cargo to link `drivers`, with all that they and `functions` need. Each archive
 /// goes in whole, since drivers register themselves and nothing refers to them.
 ///
 /// # Errors
 /// A sentence: DPDK's archives are not there, or no driver is called so.
-pub fn link(drivers: &str, functions: &[&str]) -> Result<(), String> {
+pub fn link(drivers: &[&str], functions: &[&str]) -> Result<(), String> {
     let flags = pkg_config(&["--static", "--libs"])?;
     let folders: Vec<PathBuf> = flags
         .split_whitespace()
@@ -21,10 +45,9 @@ pub fn link(drivers: &str, functions: &[&str]) -> Result<(), String> {
         .chain([PathBuf::from(pkg_config(&["--variable=libdir"])?.trim())])
         .collect();
     let archives = archives(&flags, &folders)?;
-    let drivers = drivers.split(',').map(str::trim).filter(|name| !name.is_empty());
     let mut wanted: Vec<&Archive> = Vec::new();
-    for name in ALWAYS.into_iter().chain(drivers) {
-        let found = archives.iter().find(|archive| archive.name == name);
+    for name in ALWAYS.iter().chain(drivers) {
+        let found = archives.iter().find(|archive| archive.name == *name);
         wanted.push(found.ok_or_else(|| no_such(name, &archives))?);
     }
     let roots = functions.iter().filter(|name| !name.ends_with('*')).map(|name| (*name).to_owned());

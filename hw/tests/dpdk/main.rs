@@ -12,6 +12,7 @@ mod pcap;
 mod prepare;
 mod several;
 mod stamps;
+mod static_build;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -129,6 +130,14 @@ const TESTS: &[Test] = &[
     (
         "a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later",
         fast_free::a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later,
+    ),
+    (
+        "a_static_build_without_a_driver_is_refused",
+        static_build::a_static_build_without_a_driver_is_refused,
+    ),
+    (
+        "a_library_that_dpdk_lacks_is_named_by_its_package",
+        static_build::a_library_that_dpdk_lacks_is_named_by_its_package,
     ),
     (
         "an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason",
