@@ -68,6 +68,8 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_timesync_disable",
     "rte_eth_timesync_read_time",
     "rte_eth_tx_burst",
+    "rte_eth_rx_burst_mode_get",
+    "rte_eth_tx_burst_mode_get",
     "rte_eth_tx_done_cleanup",
     "rte_eth_tx_prepare",
     "rte_eth_tx_queue_info_get",

@@ -38,6 +38,12 @@ pub trait Backend: Sized {
     /// The device does not start.
     fn start(&mut self) -> Result<(), Self::Error>;
 
+    /// What it says, now that it has started, of what shows no sooner: `Ok` and how it does a piece of work, or of one that
+    /// the plan does not leave to it, that it does all the same; `Err` and what it does instead.
+    fn says(&self, _plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
+        Vec::new()
+    }
+
     /// Lets no frame pass any more, so that the device can be configured anew.
     ///
     /// # Errors
@@ -157,11 +163,23 @@ impl<B: Backend> Device<B, Configured> {
     /// Lets frames pass.
     ///
     /// # Errors
-    /// The device does not start.
+    /// The device does not start; [`DeviceError::Unmet`] when it shows that it does not do what is required.
     pub fn start(mut self) -> Result<Device<B, Started>, DeviceError<B::Error>> {
-        self.backend.start()?;
-        Ok(Device { backend: self.backend, step: Started(self.step.0) })
+        let plan = start(&mut self.backend, self.step.0)?;
+        Ok(Device { backend: self.backend, step: Started(plan) })
     }
+}
+
+/// Starts it, and takes into the plan what it says then.
+fn start<B: Backend>(backend: &mut B, mut plan: Plan) -> Result<Plan, DeviceError<B::Error>> {
+    backend.start()?;
+    for (capability, said) in backend.says(&plan) {
+        plan = match said {
+            Ok(words) => plan.explained(capability, words),
+            Err(why) => plan.demoted(capability, &format!("advertised, but once started {why}")),
+        };
+    }
+    refuse_unmet(plan)
 }
 
 impl<B: Backend> Device<B, Started> {
@@ -187,7 +205,7 @@ impl<B: Backend> Device<B, Started> {
             plan = refuse_unmet(plan.demoted(Capability::FlowSteering, &reason))?;
             self.backend.stop()?;
             plan = configure(&mut self.backend, plan)?;
-            self.backend.start()?;
+            plan = start(&mut self.backend, plan)?;
         }
         Ok((self.backend.run(), plan))
     }

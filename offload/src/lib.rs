@@ -15,6 +15,7 @@
 pub mod capability;
 pub mod checksum;
 pub mod clock;
+mod devargs;
 pub mod device;
 pub mod driver;
 pub mod flow;

@@ -65,17 +65,17 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
     })
 }
 
-/// What a device advertises that has the receive queues that a profile sets up.
-pub(crate) fn with_queues(mut capabilities: Capabilities, profile: &Profile) -> Capabilities {
+/// What a device advertises with the queues that a profile sets up, and its driver's arguments.
+pub(crate) fn set_up_by(mut capabilities: Capabilities, profile: &Profile) -> Capabilities {
     capabilities.flow.queues = profile.queues.rx;
-    capabilities
+    capabilities.switched(&profile.devargs, &profile.queues)
 }
 
 /// A NIC model, another of its kind that it is joined to, and the wire between, whose time is the host's
 /// monotonic clock.
 pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
     let model = Model::named(model).unwrap_or_default();
-    let model = Model { capabilities: with_queues(model.capabilities, profile), ..model };
+    let model = Model { capabilities: set_up_by(model.capabilities, profile), ..model };
     let config = sim::Config {
         a: model.clone(),
         b: model,

@@ -98,12 +98,15 @@ fn show<B: Backend>(
     outcome
 }
 
-/// Brings a device up as far as it can refuse something: to its rules where it is to steer by some, which a
-/// driver takes of a port that has started.
+/// What a device shows when it has started: its rules, and how it receives and sends.
+const SHOWS_LATE: [Capability; 4] =
+    [Capability::FlowSteering, Capability::RxVector, Capability::Inlining, Capability::Mprq];
+
+/// Brings a device up as far as it can refuse something.
 fn bring_up<B: Backend>(device: Device<B, Probed>, profile: &Profile) -> Result<Plan, Refused> {
     let rules = usual_rules(profile).map_err(Refused::Failed)?;
     let configured = device::configure(device, profile, rules)?;
-    if !configured.plan().uses(Capability::FlowSteering) {
+    if !SHOWS_LATE.into_iter().any(|capability| configured.plan().uses(capability)) {
         return Ok(configured.plan().clone());
     }
     let (_, plan) = configured.start()?.steer()?;

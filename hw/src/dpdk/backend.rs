@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::device::Backend;
-use fixwire_offload::driver::IsolationOrder;
-use fixwire_offload::flow::{FlowLimits, RuleSet};
+use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::BURST_MAX;
-use fixwire_offload::plan::{Advert, Capabilities};
+use fixwire_offload::plan::Capabilities;
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
 use fixwire_offload::stamp::ClockInfo;
 
+use super::burst_mode;
 use super::clock;
 use super::eal::{Eal, Memory};
 use super::error::DpdkError;
@@ -262,26 +262,8 @@ impl Backend for DpdkBackend {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = offloads::capabilities(&self.info);
-        if !self.by_rules.is_empty() {
-            let by = offloads::provider(&self.info.driver);
-            let taken = "rte_flow: the driver has the last word on each rule";
-            for (capability, said) in &self.by_rules {
-                capabilities = match said {
-                    Ok(()) => capabilities.with(*capability, Advert { by, how: taken }),
-                    Err(words) => capabilities.denied(*capability, words.clone()),
-                };
-            }
-            capabilities.flow =
-                FlowLimits { device: "this port", queues: self.queues.rx, ..FlowLimits::SOFTWARE };
-            if capabilities.driver.isolation == IsolationOrder::Never {
-                capabilities.flow.isolation = false;
-            } else {
-                let how = "rte_flow_isolate";
-                capabilities = capabilities.with(Capability::FlowIsolation, Advert { by, how });
-            }
-        }
-        capabilities
+        let (args, queues) = (self.spec.args(), &self.queues);
+        offloads::advertised(&self.info, &self.by_rules, args, queues)
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
@@ -342,6 +324,12 @@ impl Backend for DpdkBackend {
             sleep(Duration::from_millis(1));
         }
         Ok(())
+    }
+
+    fn says(&self, plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
+        let mut said = burst_mode::says(&self.port, &self.capabilities(), plan);
+        said.extend(offloads::done_unasked(&self.capabilities(), plan));
+        said
     }
 
     fn stop(&mut self) -> Result<(), DpdkError> {

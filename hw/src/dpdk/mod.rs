@@ -12,6 +12,7 @@
 //! is another process. Which frames come to which queue, rules say.
 
 mod backend;
+mod burst_mode;
 mod bursts;
 mod clock;
 mod eal;

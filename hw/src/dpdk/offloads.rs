@@ -3,16 +3,22 @@
 use dpdk_sys as ffi;
 use fixwire_offload::Plan;
 use fixwire_offload::capability::Capability;
-use fixwire_offload::driver::Driver;
+use fixwire_offload::driver::{Driver, IsolationOrder};
+use fixwire_offload::flow::FlowLimits;
 use fixwire_offload::nic::{Parsed, RxMeta, TxChecksum, TxMeta};
 use fixwire_offload::plan::{Advert, Capabilities, Provider};
+use fixwire_offload::profile::Queues;
 use fixwire_offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
 use fixwire_offload::verdict::Verdict;
 
+use super::burst_mode;
 use super::mbuf::{DynamicField, Mbuf, TxFlags};
 use super::port::Info;
 use super::routes::MLX5;
 use crate::checksums::TCP_CHECKSUM_OFFSET;
+
+/// What a driver says of a capability that it has by rules: that it has it, or why not.
+pub(super) type SaidOfRules = (Capability, Result<(), String>);
 
 /// A port's own clock: there is one.
 pub(super) const CLOCK: ClockId = ClockId(1);
@@ -93,8 +99,48 @@ pub(super) fn provider(driver: &str) -> Provider {
     known.map_or(Provider::Nic, Provider::Driver)
 }
 
-/// What a port advertises, its flow table apart.
-pub(super) fn capabilities(info: &Info) -> Capabilities {
+/// What a port advertises: by its bits, by what it says of rules, by its arguments, and what will show in its bursts.
+pub(super) fn advertised(
+    info: &Info,
+    by_rules: &[SaidOfRules],
+    args: &str,
+    queues: &Queues,
+) -> Capabilities {
+    let by = provider(&info.driver);
+    let mut capabilities = burst_mode::capabilities(by_bits(info), by).switched(args, queues);
+    if by_rules.is_empty() {
+        return capabilities;
+    }
+    let taken = "rte_flow: the driver has the last word on each rule";
+    for (capability, said) in by_rules {
+        capabilities = match said {
+            Ok(()) => capabilities.with(*capability, Advert { by, how: taken }),
+            Err(words) => capabilities.denied(*capability, words.clone()),
+        };
+    }
+    capabilities.flow =
+        FlowLimits { device: "this port", queues: queues.rx, ..FlowLimits::SOFTWARE };
+    if capabilities.driver.isolation == IsolationOrder::Never {
+        capabilities.flow.isolation = false;
+        capabilities
+    } else {
+        capabilities.with(Capability::FlowIsolation, Advert { by, how: "rte_flow_isolate" })
+    }
+}
+
+/// What its driver is not told to do and does, by its own default and in silence.
+pub(super) fn done_unasked(
+    device: &Capabilities,
+    plan: &Plan,
+) -> Option<(Capability, Result<String, String>)> {
+    let compression = Capability::CqeCompression;
+    let is_left_on = device.advert(compression).is_some() && !plan.uses(compression);
+    let words = "not asked for, and mlx5 does it of frames without stamps unless its devargs have rxq_cqe_comp_en=0";
+    (is_left_on && !plan.uses(Capability::RxTimestamp)).then(|| (compression, Ok(words.to_owned())))
+}
+
+/// What a port's bits say.
+fn by_bits(info: &Info) -> Capabilities {
     let driver = Driver::named(&info.driver);
     let by = provider(&info.driver);
     let mut capabilities = Capabilities::of(driver);
@@ -303,4 +349,136 @@ pub(super) fn tx_flags(meta: &TxMeta) -> TxFlags {
         ol_flags |= TX_TCP_CKSUM;
     }
     TxFlags { ol_flags, l2_len: meta.l2_len, l3_len: meta.l3_len, l4_len: meta.l4_len }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddrV4;
+
+    use fixwire_offload::capability::Capability::{
+        CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
+        FlowSteering, Inlining, Lro, Mprq, Rss, RxTimestamp, RxTimestampRealTime, RxVector,
+    };
+    use fixwire_offload::flow::{FlowRule, OnMiss, RuleSet};
+    use fixwire_offload::profile::{Policy, Profile};
+    use fixwire_offload::toml_file::TomlFile;
+
+    use super::super::port::Offloads;
+    use super::*;
+    use crate::sim::Model;
+
+    /// What mlx5 says of a ConnectX-5 whose firmware has all that its driver asks for (mlx5_get_rx_port_offloads,
+    /// mlx5_get_rx_queue_offloads, mlx5_get_tx_port_offloads; 22.11). Not read from one.
+    fn connectx5() -> Info {
+        let rx_port = ffi::RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+        let rx_queue = ffi::RTE_ETH_RX_OFFLOAD_SCATTER
+            | ffi::RTE_ETH_RX_OFFLOAD_TIMESTAMP
+            | ffi::RTE_ETH_RX_OFFLOAD_RSS_HASH
+            | ffi::RTE_ETH_RX_OFFLOAD_BUFFER_SPLIT
+            | ffi::RTE_ETH_RX_OFFLOAD_KEEP_CRC
+            | ffi::RTE_ETH_RX_OFFLOAD_CHECKSUM
+            | ffi::RTE_ETH_RX_OFFLOAD_VLAN_STRIP
+            | ffi::RTE_ETH_RX_OFFLOAD_TCP_LRO;
+        let tx = ffi::RTE_ETH_TX_OFFLOAD_MULTI_SEGS
+            | ffi::RTE_ETH_TX_OFFLOAD_VLAN_INSERT
+            | ffi::RTE_ETH_TX_OFFLOAD_IPV4_CKSUM
+            | ffi::RTE_ETH_TX_OFFLOAD_UDP_CKSUM
+            | ffi::RTE_ETH_TX_OFFLOAD_TCP_CKSUM
+            | ffi::RTE_ETH_TX_OFFLOAD_TCP_TSO
+            | ffi::RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+        let rx_queue = u64::from(rx_queue);
+        Info {
+            driver: MLX5.to_owned(),
+            rx: Offloads { port: u64::from(rx_port) | rx_queue, queue: rx_queue },
+            tx: Offloads { port: u64::from(tx), queue: 0 },
+            rx_queues_max: 1024,
+            tx_queues_max: 1024,
+            node: None,
+            interface: 0,
+        }
+    }
+
+    const BY_RULES: [SaidOfRules; 5] = [
+        (FlowSteering, Ok(())),
+        (FlowMasked, Ok(())),
+        (FlowDrop, Ok(())),
+        (FlowMark, Ok(())),
+        (FlowCount, Ok(())),
+    ];
+
+    fn profile(more: &str) -> Profile {
+        let text = format!("extends = \"connectx5\"\n{more}");
+        let file = TomlFile { name: "desk".into(), path: "desk.toml".into(), text };
+        Profile::read(&file, &mut |_, _| Err("none".into())).unwrap().profile
+    }
+
+    /// The plan for a port that says what a ConnectX-5 says, and for the model.
+    fn plans(profile: &Profile) -> [Plan; 2] {
+        let (args, queues) = (profile.devargs.as_str(), &profile.queues);
+        let port = advertised(&connectx5(), &BY_RULES, args, queues);
+        let model = Model::named("connectx5").unwrap().capabilities.switched(args, queues);
+        let [local, peer]: [SocketAddrV4; 2] =
+            ["10.9.0.2:40000", "10.9.0.1:9878"].map(|at| at.parse().unwrap());
+        let rules = vec![FlowRule::connection(peer, local, 0), FlowRule::listener(local, 0)];
+        let rules = RuleSet::new(rules, OnMiss::Queue(0)).unwrap();
+        [port, model].map(|device| {
+            Plan::negotiate("test", profile, &device).steered_by(rules.clone(), &device.flow)
+        })
+    }
+
+    #[test]
+    fn a_connectx5_s_plan_is_that_of_its_model() {
+        let plain = "[device]\ndevargs = \"\"\n";
+        let timeless = "[offloads]\nrx_timestamp = \"off\"\nrx_vector = \"require\"\n";
+        let many = "[queues]\nrx = 16\ntx = 16\n[offloads]\nmprq = \"prefer\"\ncqe_compression = \"prefer\"\n\
+                    [device]\ndevargs = \"mprq_en=1\"\n";
+        for more in ["", plain, timeless, many] {
+            let profile = profile(more);
+            let [port, model] = plans(&profile);
+            for (port, model) in port.rows().iter().zip(model.rows()) {
+                let of = port.capability;
+                assert_eq!(
+                    (port.policy, port.configured, port.outcome),
+                    (model.policy, model.configured, model.outcome),
+                    "{of} with {more:?}"
+                );
+                // The model is of a NIC without a real-time clock, and spreads; neither is asked for here.
+                if ![RxTimestampRealTime, Rss].contains(&of) {
+                    assert_eq!(port.advertised, model.advertised, "{of} with {more:?}");
+                }
+                if !port.configured && port.policy != Policy::Off {
+                    assert_eq!(port.reason, model.reason, "with {more:?}");
+                }
+            }
+            assert_eq!(port.device_rules(), model.device_rules());
+        }
+    }
+
+    #[test]
+    fn what_decides_latency_on_a_connectx5_is_in_its_plan() {
+        let [port, _] = plans(&profile(""));
+        for on in [RxVector, Inlining, FastFree, RxTimestamp, FlowIsolation] {
+            assert!(port.uses(on), "{:?}", port.row(on));
+        }
+        for off in [CqeCompression, Mprq, Lro] {
+            assert!(!port.uses(off), "{:?}", port.row(off));
+        }
+        let [port, _] = plans(&profile("[device]\ndevargs = \"\"\n"));
+        let reason = &port.row(Inlining).reason;
+        assert!(reason.contains("write txqs_min_inline=0 into the devargs"), "{reason}");
+    }
+
+    #[test]
+    fn a_default_of_mlx5_s_that_nobody_asked_for_is_told_where_stamps_do_not_undo_it() {
+        for (more, is_told) in [
+            ("", false),
+            ("[device]\ndevargs = \"\"\n", false),
+            ("[device]\ndevargs = \"\"\n[offloads]\nrx_timestamp = \"off\"\n", true),
+        ] {
+            let profile = profile(more);
+            let device = advertised(&connectx5(), &BY_RULES, &profile.devargs, &profile.queues);
+            let plan = Plan::negotiate("test", &profile, &device);
+            assert_eq!(done_unasked(&device, &plan).is_some(), is_told, "{more}");
+        }
+    }
 }

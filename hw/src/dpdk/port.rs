@@ -83,6 +83,13 @@ pub(super) struct Config {
     pub(super) tx: Offloads,
 }
 
+/// A direction, seen from the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Rx,
+    Tx,
+}
+
 /// What a port has counted (`rte_eth_stats`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Stats {
@@ -271,6 +278,19 @@ impl Port {
         (answer == 0).then_some(info.conf.offloads)
     }
 
+    /// By which of its ways the driver receives by a queue or sends by one, in its own words.
+    pub(super) fn burst_mode(&self, way: Way, queue: u16) -> Result<String, Errno> {
+        // SAFETY: it is made of numbers, for which zero is a value.
+        let mut mode: ffi::rte_eth_burst_mode = unsafe { zeroed() };
+        let answer = match way {
+            // SAFETY: `mode` is a whole one to write to.
+            Way::Rx => unsafe { ffi::rte_eth_rx_burst_mode_get(self.id, queue, &raw mut mode) },
+            // SAFETY: the same.
+            Way::Tx => unsafe { ffi::rte_eth_tx_burst_mode_get(self.id, queue, &raw mut mode) },
+        };
+        if answer == 0 { Ok(text_of(&mode.info)) } else { Err(Errno::of(answer)) }
+    }
+
     /// How many queues are set up, receive and transmit.
     pub(super) fn queues(&self) -> (u16, u16) {
         self.queues
@@ -403,7 +423,7 @@ fn text(raw: *const c_char) -> String {
     unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned()
 }
 
-fn text_of(name: &[c_char; 64]) -> String {
+fn text_of(name: &[c_char]) -> String {
     let bytes: Vec<u8> =
         name.iter().map(|c| c.cast_unsigned()).take_while(|byte| *byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()

@@ -149,6 +149,10 @@ impl Backend for SimBackend {
         self.shared.borrow_mut().start(self.end)
     }
 
+    fn says(&self, _plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
+        self.port().model.says.clone()
+    }
+
     fn stop(&mut self) -> Result<(), SimError> {
         self.shared.borrow_mut().stop(self.end);
         Ok(())

@@ -98,6 +98,8 @@ pub struct Model {
     pub capabilities: Capabilities,
     /// What it advertises and then refuses when configured, with its reason.
     pub refuses: Vec<(Capability, String)>,
+    /// What it says once it has started: how it does a piece of work, or what it does instead.
+    pub says: Vec<(Capability, Result<String, String>)>,
     /// How it speaks of received checksums.
     pub verdicts: VerdictStyle,
     /// How far it reads into a frame.
@@ -128,6 +130,7 @@ impl Model {
             name: Cow::Borrowed("bare"),
             capabilities: Capabilities::NONE,
             refuses: Vec::new(),
+            says: Vec::new(),
             verdicts: VerdictStyle::Silent,
             parser: Parser { tells_types: false, ..Parser::WHOLE },
             hands_over_unfinished: false,

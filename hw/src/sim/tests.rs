@@ -1,5 +1,5 @@
 use fixwire_offload::Profile;
-use fixwire_offload::device::Device;
+use fixwire_offload::device::{Device, DeviceError};
 use fixwire_offload::nic::{
     BURST_MAX, Burst, Frame as _, Link, Nic, Parsed, RxMeta, TxChecksum, TxMeta,
 };

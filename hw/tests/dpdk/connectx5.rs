@@ -89,6 +89,10 @@ impl Backend for Claiming<'_> {
         self.backend.start()
     }
 
+    fn says(&self, plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
+        self.backend.says(plan)
+    }
+
     fn stop(&mut self) -> Result<(), DpdkError> {
         self.backend.stop()
     }

@@ -98,6 +98,7 @@ impl Capabilities {
     #[must_use]
     pub fn denied(self, capability: Capability, words: String) -> Capabilities {
         let mut without = self.without(capability);
+        without.denials.retain(|(of, _)| *of != capability);
         without.denials.push((capability, words));
         without
     }
@@ -308,6 +309,13 @@ impl Plan {
 
     fn on_miss(&self) -> OnMiss {
         if self.uses(Capability::FlowIsolation) { OnMiss::NotOurs } else { OnMiss::Queue(0) }
+    }
+
+    /// The same plan with other words for what was decided of a capability.
+    #[must_use]
+    pub fn explained(mut self, capability: Capability, reason: String) -> Plan {
+        self.rows[usize::from(capability.number())].reason = Cow::Owned(reason);
+        self
     }
 
     /// The same plan after the device refused to be configured so, or a rule was refused: the host

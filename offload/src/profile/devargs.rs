@@ -2,6 +2,7 @@
 
 use super::{Policy, Profile};
 use crate::capability::Capability;
+use crate::devargs::number;
 
 /// An argument that switches what a policy switches, the other way round.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,17 +56,13 @@ fn pair(text: &str) -> Option<(&str, &str)> {
 pub(super) fn clash(profile: &Profile) -> Option<Clash> {
     pairs(&profile.devargs)?.into_iter().find_map(|(key, value)| {
         let (_, capability) = SWITCHES.into_iter().find(|(known, _)| *known == key)?;
-        // The driver reads hexadecimal digits too.
-        let number = match value.strip_prefix("0x") {
-            Some(digits) => u64::from_str_radix(digits, 16),
-            None => value.parse(),
-        };
-        let does = match (profile.policy(capability), number.ok()?) {
+        let arg = format!("{key}={value}");
+        let does = match (profile.policy(capability), number(&arg, key)?) {
             (Policy::Off, 1..) => "which switches it on",
             (Policy::Require, 0) => "which switches it off",
             _ => return None,
         };
-        Some(Clash { capability, arg: format!("{key}={value}"), does })
+        Some(Clash { capability, arg, does })
     })
 }
 

@@ -54,7 +54,7 @@ pub(super) fn command(nic: &NicSpec, names: [&String; 2], json: bool) -> Result<
 
 fn planned(nic: &NicSpec, merged: &Merged, advertised: &Capabilities) -> Result<Plan, Failure> {
     let rules = super::usual_rules(&merged.profile)?;
-    let advertised = device::with_queues(advertised.clone(), &merged.profile);
+    let advertised = device::set_up_by(advertised.clone(), &merged.profile);
     let plan = Plan::negotiate(&nic.to_string(), &merged.profile, &advertised);
     Ok(plan.steered_by(rules, &advertised.flow))
 }

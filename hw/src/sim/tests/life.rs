@@ -196,3 +196,30 @@ fn a_device_that_refuses_a_rule_runs_on_without_steering_and_without_isolation()
         assert_eq!(b.flow_count(0), None, "{name}");
     }
 }
+
+#[test]
+fn what_a_device_says_once_it_has_started_is_in_the_plan() {
+    let (vector, inlining) = (Capability::RxVector, Capability::Inlining);
+    let says =
+        || vec![(vector, Err("it says \"Scalar\"".into())), (inlining, Ok("up to 290".into()))];
+    let start = |profile: &Profile, rules_max: usize| {
+        let b = Model { says: says(), ..named("connectx5") };
+        let (_, b, wire) = pair(Config { b, ..Config::default() }, 0);
+        let rules = RuleSet::new(vec![connection()], OnMiss::NotOurs).unwrap();
+        let device = Device::probed(b).plan(profile, rules).configure().unwrap();
+        wire.shared.borrow_mut().ports[1].model.capabilities.flow.rules_max = rules_max;
+        device.start().and_then(Device::steer).map(|(_, plan)| plan)
+    };
+    let profile = Profile::all(Policy::Prefer);
+    // The second is stopped, configured anew and started again, because of its rules.
+    for rules_max in [1, 0] {
+        let plan = start(&profile, rules_max).unwrap();
+        assert_eq!(plan.uses(Capability::FlowSteering), rules_max == 1);
+        assert!(!plan.uses(vector) && plan.uses(inlining));
+        let reason = "advertised, but once started it says \"Scalar\": the driver receives by its scalar path";
+        assert_eq!(plan.row(vector).reason, reason);
+        assert_eq!(plan.row(inlining).reason, "up to 290");
+    }
+    let refused = start(&profile.with(vector, Policy::Require), 1).unwrap_err();
+    assert!(matches!(refused, DeviceError::Unmet(_)), "{refused}");
+}
