@@ -51,8 +51,8 @@ pub struct Driver {
     pub isolation: IsolationOrder,
     /// When it takes rules.
     pub rules: RuleOrder,
-    /// Beside it the kernel's own driver has the same port, and gets what no rule takes of an isolated one: it answers
-    /// ARP and hears ICMP. Any other port that is isolated needs rules for both.
+    /// Beside it the kernel's own driver has the same port, and gets what no rule takes of an isolated one, and all
+    /// frames once we are gone: it answers ARP and hears ICMP. Any other port that is isolated needs rules for both.
     pub is_bifurcated: bool,
 }
 
@@ -92,14 +92,10 @@ pub const DRIVERS: &[Driver] = &[
     driver("net_tap", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
     driver("net_af_packet", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("net_af_xdp", &[], IsolationOrder::Never, RuleOrder::Never),
-    driver("net_pcap", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("tap", &[], IsolationOrder::Never, RuleOrder::Never),
     driver("sim", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
     driver("rtl", &[], IsolationOrder::WhileStopped, RuleOrder::AfterConfigure),
 ];
-
-/// Drivers beside the kernel's own on the same port.
-const BIFURCATED: &[&str] = &["mlx5_pci"];
 
 const fn driver(
     name: &'static str,
@@ -115,12 +111,6 @@ impl Driver {
     pub const UNKNOWN: Driver =
         driver("unknown", &[], IsolationOrder::Never, RuleOrder::AfterStart);
 
-    /// Whether it drives a port beside the kernel's own driver, which keeps an interface on it, gets each frame that
-    /// no rule of ours takes, and all of them once we are gone.
-    pub fn is_bifurcated(&self) -> bool {
-        BIFURCATED.contains(&self.name)
-    }
-
     /// The driver called `name`, or what is assumed of one that is not known.
     pub fn named(name: &str) -> Driver {
         DRIVERS.iter().find(|driver| driver.name == name).copied().unwrap_or(Driver::UNKNOWN)
@@ -133,8 +123,10 @@ mod tests {
 
     #[test]
     fn every_driver_is_found_by_its_name_and_a_strange_one_is_assumed_to_do_little() {
-        for driver in DRIVERS {
+        for (number, driver) in DRIVERS.iter().enumerate() {
             assert_eq!(Driver::named(driver.name), *driver);
+            let first = DRIVERS.iter().position(|other| other.name == driver.name);
+            assert_eq!(first, Some(number), "{} stands here twice", driver.name);
         }
         assert_eq!(Driver::named("net_new"), Driver::UNKNOWN);
     }

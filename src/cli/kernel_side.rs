@@ -109,9 +109,9 @@ mod beside {
             Neighbors::Own => Who::Own,
             // The kernel is behind it, not beside us.
             Neighbors::Kernel if driver.name == "net_tap" => Who::Own,
-            Neighbors::Kernel if driver.is_bifurcated() && !isolated => Who::NobodyElse,
+            Neighbors::Kernel if driver.is_bifurcated && !isolated => Who::NobodyElse,
             Neighbors::Kernel => Who::Kernel,
-            Neighbors::Auto if driver.is_bifurcated() && isolated && has_link => Who::Kernel,
+            Neighbors::Auto if driver.is_bifurcated && isolated && has_link => Who::Kernel,
             Neighbors::Auto => Who::Own,
         }
     }
