@@ -136,7 +136,12 @@ const CONSTANTS: &[&str] = &[
     "RTE_VER_.*",
     "rte_eth_fp_ops",
     "SOCKET_ID_ANY",
+    // netinet/in.h, by way of rte_ip.h
+    "IPPROTO_ICMP",
 ];
+
+/// One of each enum that has no name, whose values are to be constants by themselves.
+const NAMELESS: &[&str] = &["RTE_MBUF_L2_LEN_BITS"];
 
 fn main() {
     println!("cargo:rerun-if-changed=src/shim.c");
@@ -160,6 +165,7 @@ fn main() {
         functions: FUNCTIONS,
         types: TYPES,
         constants: CONSTANTS,
+        nameless: NAMELESS,
         flags: &flags,
         shim: "fixwire_dpdk_shim",
         sources: &["src/shim.c"],

@@ -39,6 +39,7 @@ fn main() {
         functions: FUNCTIONS,
         types: TYPES,
         constants: CONSTANTS,
+        nameless: &[],
         flags: &flags,
         shim: "fixwire_mlx5dv_shim",
         sources: &[],

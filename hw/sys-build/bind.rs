@@ -15,6 +15,8 @@ pub struct Bound<'a> {
     pub types: &'a [&'a str],
     /// Flags above all: never written by hand.
     pub constants: &'a [&'a str],
+    /// One of each enum that has no name, whose values are to be constants by themselves.
+    pub nameless: &'a [&'a str],
     /// For the compiler.
     pub flags: &'a [String],
     /// The shim's archive.
@@ -52,6 +54,9 @@ impl Bound<'_> {
         }
         for name in self.constants {
             builder = builder.allowlist_var(name);
+        }
+        for name in self.nameless {
+            builder = builder.constified_enum(name);
         }
         let bindings = generate(builder).unwrap_or_else(|error| {
             fail(&format!(

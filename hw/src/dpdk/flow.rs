@@ -412,8 +412,8 @@ fn maybe_with<T>(kind: item_type::Type, both: Option<&[T; 2]>) -> ffi::rte_flow_
     both.map_or_else(|| item(kind, ptr::null(), ptr::null()), |both| with(kind, both))
 }
 
-const ETHERTYPE_ARP: u16 = 0x0806;
-const PROTOCOL_ICMP: u8 = 1;
+const ETHERTYPE_ARP: u16 = ffi::RTE_ETHER_TYPE_ARP as u16;
+const PROTOCOL_ICMP: u8 = ffi::IPPROTO_ICMP as u8;
 
 /// ARP, by the type in the link's header. Fields are in the order of the network.
 fn eth_spec_and_mask() -> [ffi::rte_flow_item_eth; 2] {

@@ -22,11 +22,10 @@ pub(super) struct TxFlags {
     pub(super) l4_len: u8,
 }
 
-/// The word of an mbuf that holds the lengths of headers: 7 bits of the link's, 9 of the network's, 8 of the
-/// transport's (`tx_offload`).
-const L2_LEN_BITS: u32 = 7;
-const L3_LEN_BITS: u32 = 9;
-const L4_LEN_BITS: u32 = 8;
+/// The word of an mbuf that holds the lengths of headers: the link's, the network's, the transport's (`tx_offload`).
+const L2_LEN_BITS: u32 = ffi::RTE_MBUF_L2_LEN_BITS;
+const L3_LEN_BITS: u32 = ffi::RTE_MBUF_L3_LEN_BITS;
+const L4_LEN_BITS: u32 = ffi::RTE_MBUF_L4_LEN_BITS;
 /// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
 const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 

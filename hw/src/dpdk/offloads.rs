@@ -303,10 +303,13 @@ fn parsed(packet_type: u32) -> Parsed {
 /// Where TCP begins in an Ethernet frame with IPv4, whatever tags it has.
 #[inline]
 fn tcp_at(frame: &[u8]) -> u16 {
-    const VLAN: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
-    let mut l3 = 14;
+    const VLAN: [[u8; 2]; 2] = [
+        (ffi::RTE_ETHER_TYPE_VLAN as u16).to_be_bytes(),
+        (ffi::RTE_ETHER_TYPE_QINQ as u16).to_be_bytes(),
+    ];
+    let mut l3 = ffi::RTE_ETHER_HDR_LEN as usize;
     while frame.get(l3 - 2..l3).is_some_and(|ethertype| VLAN.iter().any(|tag| ethertype == tag)) {
-        l3 += 4;
+        l3 += size_of::<ffi::rte_vlan_hdr>();
     }
     let header_len = frame.get(l3).map_or(0, |byte| usize::from(byte & 0x0f) * 4);
     u16::try_from(l3 + header_len).unwrap_or(u16::MAX)
