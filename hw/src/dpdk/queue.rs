@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use fixwire_offload::nic::Burst;
+
 use super::bursts::Bursts;
 use super::flow::Rules;
 use super::mempool::Mempool;
@@ -47,6 +49,7 @@ impl Running {
         let Running { rules, port, rx, tx, kept, .. } = self;
         let in_use = || rx.in_use() + tx.in_use();
         drop(rules);
+        drain(&port, in_use());
         let waited = Instant::now();
         while kept > 0 && in_use() > kept && waited.elapsed() < REAP_WAIT_MAX {
             reap(&port);
@@ -54,6 +57,21 @@ impl Running {
         }
         drop(port);
         in_use().saturating_sub(kept)
+    }
+}
+
+/// Drops what arrived and nobody took: where a ring is all that there is of a device, as with net_ring, its frames stay in
+/// it. No more than `frames` of a queue, should they never end.
+fn drain(port: &Port, frames: u32) {
+    let (rx_queues, _) = port.queues();
+    for queue in 0..rx_queues {
+        // SAFETY: the port has started with this queue, as with the first to send by, and outlives this.
+        let bursts = unsafe { Bursts::of(port.id(), queue, 0) };
+        let mut left = frames as usize;
+        while left > 0 {
+            let received = bursts.receive(&mut Burst::new());
+            left = if received == 0 { 0 } else { left.saturating_sub(received) };
+        }
     }
 }
 

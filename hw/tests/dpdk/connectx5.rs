@@ -30,6 +30,10 @@ pub(crate) enum Say {
     GoodOfOther,
     /// Good, and its stamp is missing.
     Unstamped,
+    /// Good, and its VLAN tag was taken out of it.
+    Stripped,
+    /// Good, with a VLAN tag that is in it still.
+    Tagged,
     /// Nothing, and its stamp is of a second ago.
     StampedBack,
     /// Nothing, and its stamp is the one before it.
@@ -45,6 +49,8 @@ impl Say {
 
 pub(crate) const AT: usize = 14;
 pub(crate) const MARK: u32 = 0x00ab_cdef;
+/// A tag with all of its fields: priority, eligible to be dropped, and number (IEEE 802.1Q 9.6).
+pub(crate) const TAG: u16 = 5 << 13 | 1 << 12 | 42;
 /// The stamp of the first frame; each after it is one later, unless stamps are by the test's clock.
 pub(crate) const FIRST_STAMP: u64 = 1 << 40;
 
@@ -149,6 +155,13 @@ unsafe extern "C" fn say(
         if asked == Say::Marked as u8 {
             flags |= u64::from(ffi::RTE_MBUF_F_RX_FDIR | ffi::RTE_MBUF_F_RX_FDIR_ID);
             mbuf.__bindgen_anon_2.hash.fdir.hi = MARK;
+        }
+        if asked == Say::Stripped as u8 {
+            flags |= u64::from(ffi::RTE_MBUF_F_RX_VLAN_STRIPPED);
+        }
+        if asked == Say::Stripped as u8 || asked == Say::Tagged as u8 {
+            flags |= u64::from(ffi::RTE_MBUF_F_RX_VLAN);
+            mbuf.vlan_tci = TAG;
         }
         if asked == Say::GoodOfOther as u8 {
             mbuf.__bindgen_anon_1.packet_type = ipv4 | ffi::RTE_PTYPE_L4_FRAG;

@@ -51,6 +51,10 @@ const TESTS: &[Test] = &[
     ),
     ("frames_outlive_their_port", frames_outlive_their_port),
     (
+        "frames_that_nobody_took_come_back_when_their_port_is_closed",
+        frames_that_nobody_took_come_back_when_their_port_is_closed,
+    ),
+    (
         "a_ring_has_no_offload_and_the_plan_says_who_does_it",
         a_ring_has_no_offload_and_the_plan_says_who_does_it,
     ),
@@ -157,6 +161,14 @@ fn main() -> ExitCode {
     harness::run(TESTS)
 }
 
+/// Prints the plan that a device got.
+fn show(plan: &Plan) {
+    println!("plan for {} by profile {}", plan.nic, plan.profile);
+    for row in plan.rows() {
+        println!("  {}: {}, {}: {}", row.capability, row.outcome, row.by, row.reason);
+    }
+}
+
 const LITTLE: Memory = Memory::Ordinary { mib: 128 };
 
 fn open(device: &str, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
@@ -168,7 +180,9 @@ fn up(device: &str, profile: &Profile) -> (DpdkNic, Plan) {
     let rules = RuleSet::new(vec![rule], OnMiss::Queue(0)).unwrap();
     let backend = open(device, profile).unwrap();
     let device = Device::probed(backend).plan(profile, rules).configure().unwrap();
-    device.start().unwrap().steer().unwrap()
+    let (nic, plan) = device.start().unwrap().steer().unwrap();
+    show(&plan);
+    (nic, plan)
 }
 
 fn ring() -> (DpdkNic, Plan) {
@@ -316,7 +330,8 @@ fn frames_lie_in_huge_pages_where_there_are_some() {
     let profile = Profile::all(Policy::Prefer);
     let backend = DpdkBackend::open(DeviceSpec::parse("net_ring0").unwrap(), memory, &profile);
     let device = Device::probed(backend.unwrap()).plan(&profile, RuleSet::EMPTY);
-    let (mut nic, _) = device.configure().unwrap().start().unwrap().steer().unwrap();
+    let (mut nic, plan) = device.configure().unwrap().start().unwrap().steer().unwrap();
+    show(&plan);
     let kib = page_kib(&mut nic);
     assert!(kib >= 2_048, "{kib}");
     assert_eq!(nic.close(), Some(0));
@@ -332,13 +347,20 @@ fn frames_outlive_their_port() {
     drop(burst);
 }
 
+fn frames_that_nobody_took_come_back_when_their_port_is_closed() {
+    let (mut nic, _) = ring();
+    // More than one burst has room for.
+    (0..100).for_each(|_| send(&mut nic, &[0x5a; 60]));
+    assert_eq!(nic.close(), Some(0));
+}
+
 fn a_ring_has_no_offload_and_the_plan_says_who_does_it() {
-    let (nic, plan) = ring();
+    let (mut nic, plan) = ring();
     let on_the_path = Capability::ALL.into_iter().filter(|of| of.is_on_the_data_path());
     let used: BTreeSet<_> = on_the_path.filter(|of| plan.uses(*of)).collect();
     assert_eq!(used, BTreeSet::new(), "{plan:?}");
     assert_eq!((plan.nic.as_str(), nic.clock()), ("dpdk:net_ring0", None));
-    let mut frame = { nic }.tx_frame().unwrap();
+    let mut frame = nic.tx_frame().unwrap();
     const FULL: TxChecksum = TxChecksum::Full;
     const PARTIAL: TxChecksum = TxChecksum::Partial;
     frame.finish(60, TxMeta { tcp: FULL, ..TxMeta::default() });
@@ -349,6 +371,8 @@ fn a_ring_has_no_offload_and_the_plan_says_who_does_it() {
         frame.finish(60, left);
         assert_eq!(frame.tx_meta(), left);
     }
+    drop(frame);
+    assert_eq!(nic.close(), Some(0));
 }
 
 fn what_is_not_there_is_named_with_its_remedy() {
@@ -361,7 +385,7 @@ fn what_is_not_there_is_named_with_its_remedy() {
 
 fn dpdk_starts_once() {
     let (nic, _) = ring();
-    drop(nic);
+    assert_eq!(nic.close(), Some(0));
     let error = open("net_ring1", &Profile::all(Policy::Prefer)).unwrap_err();
     assert!(matches!(error, DpdkError::StartedBefore), "{error:?}");
 }
@@ -380,6 +404,7 @@ fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {
     let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &MADE_UP));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
     let (mut nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
     connectx5::hook();
     assert!(plan.uses(Capability::RxTimestamp));
     let all = [
@@ -391,6 +416,8 @@ fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {
         (Say::Marked, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
         (Say::GoodOfOther, Verdict::Good, Verdict::Good, Parsed::Other),
         (Say::Unstamped, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
+        (Say::Stripped, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
+        (Say::Tagged, Verdict::Good, Verdict::Good, Parsed::Ipv4Tcp),
     ];
     for (number, (say, l3, l4, parsed)) in (0u8..).zip(all) {
         let mut bytes = [0; 80];
@@ -404,6 +431,9 @@ fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {
         assert_eq!((meta.l3, meta.l4, meta.parsed), (l3, l4, parsed), "{say:?}");
         // A mark is heeded where the plan leaves marking to the device, which it does not here.
         assert_eq!(meta.mark, None, "{say:?}");
+        // A tag that is in the frame still is read there.
+        let tag = (say == Say::Stripped).then_some(connectx5::TAG);
+        assert_eq!(meta.vlan, tag, "{say:?}");
         let stamp = meta.stamp.map(|stamp| (stamp.ticks, stamp.domain));
         let expected = (say != Say::Unstamped)
             .then_some((connectx5::FIRST_STAMP + u64::from(number), Domain::NicTicks));

@@ -14,7 +14,7 @@ use fixwire_offload::plan::Provider;
 use fixwire_offload::profile::{Policy, Profile};
 
 use crate::several::{queues, running};
-use crate::{eventually, harness, open, send};
+use crate::{eventually, harness, open, send, show};
 
 fn is_there(interface: &str) -> bool {
     let shown = Command::new("ip").args(["link", "show", interface]).output().unwrap();
@@ -72,9 +72,9 @@ pub(crate) fn what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words() {
     assert_eq!(plan.rules().rules().len(), 3, "one asked for, and ARP and ICMP");
     // Whether the kernel takes them or not, all of them are somebody's.
     let (nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
     let row = plan.row(Capability::FlowSteering);
     let by_device = plan.uses(Capability::FlowSteering);
-    println!("{row:?}");
     assert!(by_device || row.reason.contains("a rule was refused: rule 0 (flow create"), "{row:?}");
     assert_eq!(plan.rules().rules().len(), if by_device { 3 } else { 1 });
     assert_eq!(nic.close(), Some(0));
@@ -90,6 +90,7 @@ pub(crate) fn its_offloads_are_by_queue_and_its_frames_come_with_their_types() {
     assert_eq!(how(Capability::RxTcpChecksum), Some("RTE_ETH_RX_OFFLOAD_TCP_CKSUM, by queue"));
     let planned = Device::probed(backend).plan(&profile, RuleSet::EMPTY);
     let (mut nic, plan) = planned.configure().unwrap().start().unwrap().steer().unwrap();
+    show(&plan);
     assert!(plan.uses(Capability::RxTcpChecksum), "on when read back");
     let mac = nic.mac().map(|byte| format!("{byte:02x}")).join(":");
     let lines = format!(

@@ -128,4 +128,5 @@ pub(super) fn tshark_reads_the_same_times_out_of_the_file() {
     let (mut nic, ticks_per_s) = play(folder.path());
     let expected: Vec<u64> = read.into_iter().map(|ns| in_whole(ns, ticks_per_s)).collect();
     assert_eq!(stamps_ns(&mut nic, ticks_per_s), expected);
+    assert_eq!(nic.close(), Some(0));
 }

@@ -14,7 +14,7 @@ use fixwire_offload::nic::{Burst, Frame as _, Nic, TxChecksum, TxMeta};
 use fixwire_offload::profile::{Policy, Profile};
 
 use crate::connectx5::Claiming;
-use crate::open;
+use crate::{open, show};
 
 /// The last byte of a frame: what is to become of it.
 const TAKE: u8 = b't';
@@ -61,6 +61,7 @@ pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_ord
     let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &claims));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
     let (mut nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
     assert!(claims.into_iter().all(|capability| plan.uses(capability)));
     let table = (&raw mut ffi::rte_eth_fp_ops).cast::<ffi::rte_eth_fp_ops>();
     // SAFETY: port 0 runs, and is the only one; nobody sends by it meanwhile.
@@ -116,4 +117,7 @@ pub(crate) fn an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reaso
         let said = "advertised, but refused: read back after it was asked for, it is off";
         assert!(row.reason.starts_with(said), "{row:?}");
     }
+    let (nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
+    assert_eq!(nic.close(), Some(0));
 }

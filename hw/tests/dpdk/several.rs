@@ -8,7 +8,7 @@ use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic};
 use fixwire_offload::profile::{Policy, Profile};
 
-use crate::{eventually, open, send};
+use crate::{eventually, open, send, show};
 
 /// So many queues each way.
 pub(crate) fn queues(rx: u16, tx: u16) -> Profile {
@@ -19,7 +19,9 @@ pub(crate) fn queues(rx: u16, tx: u16) -> Profile {
 
 pub(crate) fn running(backend: DpdkBackend, profile: &Profile) -> DpdkNic {
     let device = Device::probed(backend).plan(profile, RuleSet::EMPTY).configure().unwrap();
-    device.start().unwrap().steer().unwrap().0
+    let (nic, plan) = device.start().unwrap().steer().unwrap();
+    show(&plan);
+    nic
 }
 
 /// Two ports of one process with a line between them, the second a profile's queues the other way round: what one sends
@@ -92,9 +94,11 @@ pub(crate) fn queues_share_a_transmit_queue_where_there_are_fewer() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, mut client) = memif_pair(folder.path(), &queues(1, 2));
     let mut second = client.queue(1).unwrap();
+    let before = (server.buffers_in_use(), client.buffers_in_use());
     send(&mut second, &[7; 60]);
     send(&mut client, &[8; 60]);
     assert_eq!(received(&mut server), [(0, vec![7; 60]), (0, vec![8; 60])]);
+    assert_eq!((server.buffers_in_use(), client.buffers_in_use()), before);
     leave_open((server, client));
     std::mem::forget(second);
 }
@@ -122,6 +126,7 @@ pub(crate) fn a_port_that_was_closed_can_be_opened_again_beside_another() {
     other.eal = vec!["--iova-mode=va".to_owned()];
     let error = refused("net_ring2", &other);
     assert!(matches!(error, DpdkError::OtherArgs { .. }), "{error}");
+    assert_eq!(first.close(), Some(0));
 }
 
 pub(crate) fn what_a_profile_tells_dpdk_reaches_it() {
@@ -138,4 +143,5 @@ pub(crate) fn what_a_profile_tells_dpdk_is_taken() {
     let mut nic = running(open("net_ring0", &profile).unwrap(), &profile);
     send(&mut nic, &[1; 60]);
     assert_eq!(received(&mut nic).len(), 1);
+    assert_eq!(nic.close(), Some(0));
 }

@@ -24,7 +24,7 @@ use fixwire_offload::profile::{ClockSettings, Policy, Profile};
 use fixwire_offload::stamp::Domain;
 
 use super::connectx5::{self, Claiming, MADE_UP, Say};
-use super::{its_clock, open, send};
+use super::{its_clock, open, send, show};
 
 /// How long anything may take that comes sooner or later.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,9 +35,15 @@ fn up() -> (DpdkNic, Plan) {
     let profile = Profile::all(Policy::Prefer);
     let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &MADE_UP));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
-    let running = configured.start().unwrap().steer().unwrap();
+    let (nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
     connectx5::hook();
-    running
+    (nic, plan)
+}
+
+/// The end: every buffer is back.
+fn close(engine: Engined) {
+    assert_eq!(engine.into_nic().close(), Some(0));
 }
 
 fn engine(nic: DpdkNic, plan: Plan) -> Engined {
@@ -165,6 +171,7 @@ pub(super) fn good_stamps_become_times_and_a_jump_of_the_clock_a_new_life() {
     let observed = engine.observations().of(Capability::RxTimestamp).observed();
     assert!(matches!(observed, Observed::Passive | Observed::Proven), "{observed:?}");
     assert_eq!(engine.next_device_event(), None);
+    close(watched.engine);
 }
 
 pub(super) fn a_stamp_that_the_clock_did_not_give_becomes_no_time() {
@@ -184,6 +191,7 @@ pub(super) fn a_stamp_that_the_clock_did_not_give_becomes_no_time() {
     }
     // Stamped so and not read so: further on than the last reading is good for.
     assert_eq!(convert(&mut engine, Say::StampedAhead), Err(Refusal::Device(Lapse::Stale)));
+    close(engine);
 }
 
 pub(super) fn stamps_that_go_wrong_are_not_believed_from_there_on() {
@@ -217,6 +225,7 @@ pub(super) fn stamps_that_go_wrong_are_not_believed_from_there_on() {
         }
     }
     assert_eq!(engine.next_device_event(), None);
+    close(engine);
 }
 
 pub(super) fn stamps_that_run_ahead_of_the_clock_that_was_read_are_not_believed() {
@@ -228,6 +237,7 @@ pub(super) fn stamps_that_run_ahead_of_the_clock_that_was_read_are_not_believed(
     assert_eq!(engine.next_device_event(), None);
     let event = until_event(&mut engine, &clock, &[Say::StampedAhead]);
     assert_eq!(event, demoted(Drift::StampRanAhead));
+    close(engine);
 }
 
 pub(super) fn a_port_that_is_closed_is_silent_to_who_reads_its_clock() {
@@ -260,4 +270,5 @@ pub(super) fn a_clock_that_its_driver_does_not_read_is_named() {
     assert!(refusal.why.contains("net_ring does not read it"), "{refusal}");
     // It stamps all the same, at a rate that nobody knows.
     assert_eq!(nic.clock().map(|clock| clock.ticks_per_s), Some(0));
+    assert_eq!(nic.close(), Some(0));
 }
