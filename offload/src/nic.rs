@@ -178,6 +178,12 @@ pub trait Nic {
         None
     }
 
+    /// Why [`flow_count`](Nic::flow_count) told nothing of a rule that counts, the newest time since this was asked: the
+    /// rule, and the device's reason. Not for the packet's path.
+    fn take_flow_count_refusal(&self) -> Option<String> {
+        None
+    }
+
     /// The hardware address that frames are to come from.
     fn mac(&self) -> [u8; 6];
 

@@ -105,6 +105,10 @@ impl<N: Nic> Nic for Captured<N> {
         self.nic.flow_count(rule)
     }
 
+    fn take_flow_count_refusal(&self) -> Option<String> {
+        self.nic.take_flow_count_refusal()
+    }
+
     fn mac(&self) -> [u8; 6] {
         self.nic.mac()
     }

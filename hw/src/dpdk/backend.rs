@@ -334,7 +334,8 @@ impl Backend for DpdkBackend {
 
     fn stop(&mut self) -> Result<(), DpdkError> {
         // Without RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP rules are to go before the port stops.
-        self.rules.withdraw();
+        // One that stays goes with the stop.
+        let _ = self.rules.withdraw();
         self.port.stop()
     }
 

@@ -1,7 +1,8 @@
 //! Steering rules as a driver takes them (rte_flow.h).
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_void};
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 use std::mem::zeroed;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ptr::{self, NonNull};
@@ -21,6 +22,10 @@ use super::error::Errno;
 pub(super) struct Rules {
     port: u16,
     installed: Vec<Installed>,
+    /// Some that the driver did not take away may be there still.
+    some_stay: bool,
+    /// The newest query that was refused: of which rule, and why.
+    refused_query: Cell<Option<(usize, Said)>>,
 }
 
 #[derive(Debug)]
@@ -29,18 +34,36 @@ struct Installed {
     counts: bool,
 }
 
-/// What a driver says when it refuses: of which part, in its words. `cause` names what it points at, where that is
-/// ours.
+/// What a driver says when it refuses: of which part, in its words.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    errno: Errno,
+    part: &'static str,
+    /// A C string that lives as long as the driver, or null.
+    message: *const c_char,
+}
+
+impl Said {
+    fn of(answer: i32, error: &ffi::rte_flow_error) -> Said {
+        Said { errno: Errno::of(answer), part: part(error.type_), message: error.message }
+    }
+
+    fn in_words(self) -> String {
+        let Said { errno, part, message } = self;
+        let message = if message.is_null() {
+            String::new()
+        } else {
+            // SAFETY: a driver's message is a C string that lives as long as the driver.
+            format!("{}, ", unsafe { CStr::from_ptr(message) }.to_string_lossy())
+        };
+        format!("{message}{errno}, about {part}")
+    }
+}
+
+/// The same of a rule, where `cause` names what the driver points at, if that is ours.
 fn in_words(answer: i32, error: &ffi::rte_flow_error, cause: Option<&str>) -> String {
-    let errno = Errno::of(answer);
-    let message = if error.message.is_null() {
-        String::new()
-    } else {
-        // SAFETY: a driver's message is a C string that lives as long as the driver.
-        format!("{}, ", unsafe { CStr::from_ptr(error.message) }.to_string_lossy())
-    };
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-    format!("{message}{errno}, about {}{cause}", part(error.type_))
+    format!("{}{cause}", Said::of(answer, error).in_words())
 }
 
 /// The part of a rule that an error is about (`rte_flow_error_type`).
@@ -148,7 +171,8 @@ pub(super) fn isolate(port: u16, isolated: bool) -> Result<(), String> {
 impl Rules {
     /// None so far.
     pub(super) fn none(port: u16) -> Rules {
-        Rules { port, installed: Vec::new() }
+        let refused_query = Cell::new(None);
+        Rules { port, installed: Vec::new(), some_stay: false, refused_query }
     }
 
     /// How many the driver has: the handles that it gave and has not been given back.
@@ -156,41 +180,46 @@ impl Rules {
         self.installed.len()
     }
 
-    /// Installs all of a set in place of those that were there, or none of it.
+    /// Installs all of a set in place of those that were there, or none of it: nor any beside one that stays.
     pub(super) fn install(&mut self, set: &RuleSet) -> Result<(), String> {
-        self.withdraw();
+        self.withdraw().map_err(|why| format!("rules that were there before do not go: {why}"))?;
         for (number, rule) in set.rules().iter().enumerate() {
             match Lowered::of(rule).create(self.port) {
                 Ok(handle) => {
                     self.installed.push(Installed { handle, counts: rule.actions.count });
                 }
                 Err(why) => {
-                    self.withdraw();
-                    return Err(format!("rule {number} ({rule}): {why}"));
+                    let stays = self.withdraw().err();
+                    let stays = stays.map(|why| format!("; those before it do not go: {why}"));
+                    let stays = stays.unwrap_or_default();
+                    return Err(format!("rule {number} ({rule}): {why}{stays}"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes every rule away again, the last one first; one that does not go takes all of the port's with it.
-    pub(super) fn withdraw(&mut self) {
-        let mut stays = false;
+    /// Takes every rule away again, the last one first; one that does not go takes all of the port's with it. Fails in
+    /// the driver's words where they do not go together either.
+    pub(super) fn withdraw(&mut self) -> Result<(), String> {
         for Installed { handle, .. } in self.installed.drain(..).rev() {
             let mut error = no_error();
             // SAFETY: the handle is of this port's driver, and is not used again.
             let answer =
                 unsafe { ffi::rte_flow_destroy(self.port, handle.as_ptr(), &raw mut error) };
-            stays |= answer != 0;
+            self.some_stay |= answer != 0;
         }
-        if stays {
-            let mut error = no_error();
-            // SAFETY: nobody else has rules on this port, and no handle of ours is left.
-            let _ = unsafe { ffi::rte_flow_flush(self.port, &raw mut error) };
+        if !self.some_stay {
+            return Ok(());
         }
+        let mut error = no_error();
+        // SAFETY: nobody else has rules on this port, and no handle of ours is left.
+        let answer = unsafe { ffi::rte_flow_flush(self.port, &raw mut error) };
+        self.some_stay = answer != 0;
+        if answer == 0 { Ok(()) } else { Err(in_words(answer, &error, None)) }
     }
 
-    /// What a rule has counted, if it does.
+    /// What a rule has counted, if it does and the driver tells.
     pub(super) fn count(&self, rule: usize) -> Option<Count> {
         let Installed { handle, counts } = self.installed.get(rule)?;
         if !counts {
@@ -211,13 +240,24 @@ impl Rules {
                 &raw mut error,
             )
         };
-        (answer == 0).then_some(Count { hits: query.hits, bytes: query.bytes })
+        if answer != 0 {
+            self.refused_query.set(Some((rule, Said::of(answer, &error))));
+            return None;
+        }
+        Some(Count { hits: query.hits, bytes: query.bytes })
+    }
+
+    /// Why the driver did not tell what a rule has counted, the newest time since this was asked.
+    pub(super) fn take_refused_query(&self) -> Option<String> {
+        let (rule, said) = self.refused_query.take()?;
+        Some(format!("rule {rule}: {}", said.in_words()))
     }
 }
 
 impl Drop for Rules {
     fn drop(&mut self) {
-        self.withdraw();
+        // What stays goes with the port.
+        let _ = self.withdraw();
     }
 }
 

@@ -223,6 +223,10 @@ impl Nic for DpdkNic {
         self.queue.running().rules.borrow().count(rule)
     }
 
+    fn take_flow_count_refusal(&self) -> Option<String> {
+        self.queue.running().rules.borrow().take_refused_query()
+    }
+
     fn mac(&self) -> [u8; 6] {
         self.how.mac
     }

@@ -7,9 +7,11 @@ mod fast_free;
 mod harness;
 mod huge_pages;
 mod its_clock;
+mod its_rules;
 mod net_tap;
 mod pcap;
 mod prepare;
+mod rules;
 mod several;
 mod stamps;
 mod static_build;
@@ -146,6 +148,26 @@ const TESTS: &[Test] = &[
     (
         "an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason",
         prepare::an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason,
+    ),
+    (
+        "a_set_of_which_one_is_refused_leaves_none_behind_and_says_which",
+        rules::a_set_of_which_one_is_refused_leaves_none_behind_and_says_which,
+    ),
+    (
+        "rules_go_before_their_port_stops_the_last_one_first",
+        rules::rules_go_before_their_port_stops_the_last_one_first,
+    ),
+    (
+        "rules_that_do_not_go_one_by_one_go_all_at_once_or_no_more_are_made",
+        rules::rules_that_do_not_go_one_by_one_go_all_at_once_or_no_more_are_made,
+    ),
+    (
+        "what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_not",
+        rules::what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_not,
+    ),
+    (
+        "a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused",
+        rules::a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused,
     ),
     (
         "what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words",
