@@ -329,3 +329,42 @@ fn a_port_without_an_interface_of_the_kernel_s_has_no_neighbors_by_it() {
     assert!(errors(&output).contains("no interface on net_ring0"), "{}", errors(&output));
     assert!(errors(&output).contains("neighbors = \"own\""), "{}", errors(&output));
 }
+
+#[test]
+fn what_stands_in_the_guard_s_place_is_named_and_a_failed_install_leaves_nothing() {
+    let test = "what_stands_in_the_guard_s_place_is_named_and_a_failed_install_leaves_nothing";
+    with_nft(test, || {
+        let install = || {
+            let mut command = Command::new(BIN);
+            command.args(["guard", "install", "--address", "10.9.0.2"]);
+            command.output().expect("fixwire runs")
+        };
+        let ours = "{ type filter hook output priority 0; }";
+        let table = "inet fixwire_guard";
+        for (there, words) in [
+            ("{ type filter hook input priority 0; }", "type filter hook input priority 0 and not"),
+            ("{ type filter hook output priority 100; }", "hook output priority 100 and not"),
+            ("{ type nat hook output priority 0; }", "type nat hook output priority 0 and not"),
+            ("", "has a chain output already, of no hook and not"),
+            (
+                &format!("{ours}; add rule {table} output tcp flags rst accept"),
+                "nothing was left installed",
+            ),
+        ] {
+            sh(&format!(
+                "nft 'flush ruleset; add table {table}; add chain {table} output {there}'"
+            ));
+            let before = sh("nft list ruleset");
+            for _ in 0..2 {
+                let refused = install();
+                assert_eq!(refused.status.code(), Some(1), "{there}: {}", text(&refused));
+                let said = errors(&refused);
+                assert!(said.contains(words), "{there}: {said}");
+                assert!(said.contains("`nft delete table inet fixwire_guard`"), "{said}");
+            }
+            assert_eq!(sh("nft list ruleset"), before, "{there}");
+        }
+        sh("nft delete table inet fixwire_guard");
+        assert_eq!(install().status.code(), Some(0));
+    });
+}

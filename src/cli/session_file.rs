@@ -432,8 +432,12 @@ const NO_DELAY: Duration = Duration::ZERO;
 pub(crate) fn parse_cidr(text: &str) -> Option<(Ipv4Addr, u8)> {
     let (addr, prefix_len) = text.split_once('/')?;
     let prefix_len: u8 = prefix_len.parse().ok()?;
-    let addr = addr.parse().ok().filter(|addr| is_a_host_s(*addr))?;
-    (1..=32).contains(&prefix_len).then_some((addr, prefix_len))
+    let addr: Ipv4Addr = addr.parse().ok().filter(|addr| is_a_host_s(*addr))?;
+    let hosts = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+    // RFC 1122 3.2.1.3: all zeros and all ones are no host's. Of two addresses both are (RFC 3021).
+    let host = addr.to_bits() & hosts;
+    let is_a_host_s = hosts <= 1 || (host != 0 && host != hosts);
+    ((1..=32).contains(&prefix_len) && is_a_host_s).then_some((addr, prefix_len))
 }
 
 fn ipv4(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Ipv4Addr, TomlError> {
@@ -447,7 +451,7 @@ fn ipv4(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Ipv4Addr, 
 }
 
 /// Whether a host on a network can have this address: not this host, loopback, group or broadcast.
-fn is_a_host_s(addr: Ipv4Addr) -> bool {
+pub(crate) fn is_a_host_s(addr: Ipv4Addr) -> bool {
     !matches!(addr.octets()[0], 0 | 127 | 224..)
 }
 
@@ -602,6 +606,8 @@ mod tests {
             ("sender_comp_id = \"\"\n", 1, "`sender_comp_id` is \"\"", "printable"),
             ("[network]\naddress = \"224.0.0.1/24\"\n", 2, "`address` is", "of a host"),
             ("[network]\naddress = \"0.0.0.0/0\"\n", 2, "`address` is", "of a host"),
+            ("[network]\naddress = \"10.9.0.0/24\"\n", 2, "`address` is", "of a host"),
+            ("[network]\naddress = \"10.9.0.255/24\"\n", 2, "`address` is", "of a host"),
             (
                 "socket_connect_host = \"255.255.255.255\"\n",
                 1,

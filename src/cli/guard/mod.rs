@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::doctor::{self, Answer, Host, State};
 use super::failure::Failure;
 use super::say;
-use super::session_file::{Purpose, SessionFile};
-use ruleset::{Verdict, drops_resets};
+use super::session_file::{Purpose, SessionFile, is_a_host_s};
+use ruleset::{Chain, Verdict, drops_resets, handles_of};
 
 /// Our table, of family inet.
 const TABLE: &str = "fixwire_guard";
@@ -88,7 +88,12 @@ pub(crate) fn command(command: &GuardCommand) -> Result<(), Failure> {
 impl Whose {
     fn address(&self) -> Result<Ipv4Addr, Failure> {
         if let Some(addr) = self.address {
-            return Ok(addr);
+            let refused = || {
+                Failure::Input(format!(
+                    "--address is {addr}, which no engine can have; write the IPv4 address of a host, such as 10.9.0.2"
+                ))
+            };
+            return is_a_host_s(addr).then_some(addr).ok_or_else(refused);
         }
         let settings = SessionFile::open_or_built_in(self.session.as_deref(), Purpose::Trade)?;
         settings.network.addr.map(|(addr, _)| addr).ok_or_else(|| {
@@ -125,7 +130,10 @@ impl From<Untold> for Failure {
             Untold::NotInstalled => {
                 Failure::run("nft is not installed", "`apt-get install nftables`")
             }
-            Untold::Failed(why) => Failure::run(format!("nft: {why}"), "run it as root"),
+            Untold::Failed(why) => Failure::run(
+                format!("nft: {why}"),
+                "run it as root, and look by `nft list ruleset` at what is there",
+            ),
             Untold::NoJson => Failure::run(
                 "what `nft -j list ruleset` says is no JSON",
                 "install an nft that was built with JSON",
@@ -158,20 +166,51 @@ fn install(host: &Host, args: &ChangeArgs) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(addr, &script, args.json);
     }
-    let action = if drops_resets(&rules(host)?, addr) == Verdict::Always {
+    let before = rules(host)?;
+    let action = if drops_resets(&before, addr) == Verdict::Always {
         "none"
     } else {
+        refuse_other_chain(&before)?;
         apply(host, &script)?;
+        let after = rules(host)?;
+        if drops_resets(&after, addr) != Verdict::Always {
+            apply(host, &undoing(&before, &after))?;
+            return Err(Failure::run(
+                format!(
+                    "in table inet {TABLE} something comes before the rule, or the table is dormant: nothing was left \
+                     installed"
+                ),
+                format!("`nft delete table inet {TABLE}`, and install it again"),
+            ));
+        }
         "installed"
     };
-    if drops_resets(&rules(host)?, addr) != Verdict::Always {
-        return Err(Failure::run(
-            format!("nft took the rule, and something in table inet {TABLE} comes before it"),
-            format!("`nft delete table inet {TABLE}`, and install it again"),
-        ));
-    }
     tell(host, addr, action, Some(&script), args.json);
     Ok(())
+}
+
+/// Refuses a chain of our chain's name that the kernel's resets do not go through as they go through ours: nft would
+/// leave it as it is, or give a reason that names no chain.
+fn refuse_other_chain(rules: &Value) -> Result<(), Failure> {
+    let Some(other) = Chain::named(rules, TABLE, CHAIN).filter(|chain| *chain != Chain::OURS)
+    else {
+        return Ok(());
+    };
+    Err(Failure::run(
+        format!("table inet {TABLE} has a chain {CHAIN} already, {other} and not {}", Chain::OURS),
+        format!("`nft delete table inet {TABLE}`, and install it again"),
+    ))
+}
+
+/// What takes away again what `install` has added between two listings.
+fn undoing(before: &Value, after: &Value) -> String {
+    let known = handles_of(before, TABLE, CHAIN);
+    let Some(known) = known else { return format!("delete table inet {TABLE}") };
+    let added = handles_of(after, TABLE, CHAIN).unwrap_or_default();
+    let added = added.into_iter().filter(|handle| !known.contains(handle));
+    let lines: Vec<String> =
+        added.map(|handle| format!("delete rule inet {TABLE} {CHAIN} handle {handle}")).collect();
+    lines.join("\n")
 }
 
 fn remove(host: &Host, args: &ChangeArgs) -> Result<(), Failure> {
@@ -268,7 +307,12 @@ mod tests {
         for (number, object) in objects.iter_mut().enumerate() {
             if let Some(rule) = object.get_mut("rule") {
                 rule["table"] = TABLE.into();
+                rule["chain"] = CHAIN.into();
                 rule["handle"] = (number + 2).into();
+            }
+            if let Some(chain) = object.get_mut("chain") {
+                chain["table"] = TABLE.into();
+                chain["name"] = CHAIN.into();
             }
         }
         whole
@@ -284,5 +328,47 @@ mod tests {
         let theirs = ruleset("inet", "output", &[vec![from(&json!("10.9.0.2")), resets(), drop()]]);
         assert_eq!(removal(&theirs, ADDR), None);
         assert_eq!(removal(&json!(null), ADDR), None);
+    }
+
+    #[test]
+    fn a_chain_of_our_name_that_is_another_s_is_refused_and_nothing_is_added_to_it() {
+        let said = |chain: Value| {
+            let rules = json!({ "nftables": [{ "chain": chain }] });
+            refuse_other_chain(&rules).err().map(|failure| failure.to_string())
+        };
+        let ours = json!({ "family": "inet", "table": TABLE, "name": CHAIN, "type": "filter", "hook": "output",
+                           "prio": 0, "policy": "accept" });
+        assert_eq!(said(ours.clone()), None);
+        for (key, value, words) in [
+            (
+                "hook",
+                json!("input"),
+                "type filter hook input priority 0 and not type filter hook output priority 0",
+            ),
+            ("prio", json!(100), "hook output priority 100"),
+            ("type", json!("nat"), "type nat"),
+            ("hook", json!(null), "of no hook"),
+        ] {
+            let mut other = ours.clone();
+            other[key] = value;
+            let said = said(other).unwrap_or_else(|| panic!("{key} is taken"));
+            assert!(
+                said.contains(words) && said.contains("nft delete table inet fixwire_guard"),
+                "{said}"
+            );
+        }
+        for key in ["table", "name"] {
+            let mut elsewhere = ours.clone();
+            elsewhere[key] = "fixwire".into();
+            assert_eq!(said(elsewhere), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_was_added_for_nothing_is_taken_away_and_no_more() {
+        let none = json!({ "nftables": [] });
+        assert_eq!(undoing(&none, &ours(&["10.9.0.2"])), "delete table inet fixwire_guard");
+        let (before, after) = (ours(&["10.9.0.3"]), ours(&["10.9.0.3", "10.9.0.2"]));
+        assert_eq!(undoing(&before, &after), "delete rule inet fixwire_guard output handle 6");
     }
 }

@@ -1,5 +1,6 @@
 //! Whether a rule set of nftables keeps the kernel's RST in.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -11,6 +12,60 @@ pub(crate) enum Verdict {
     /// A rule drops some, or another that comes before it may let them out.
     Perhaps,
     Always,
+}
+
+/// Where the kernel looks at a chain of family inet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chain<'a> {
+    kind: &'a str,
+    /// Empty for one that is only jumped to.
+    hook: &'a str,
+    /// `None` where that is no number.
+    priority: Option<i64>,
+}
+
+impl Chain<'_> {
+    /// As a guard's is.
+    pub(crate) const OURS: Chain<'static> =
+        Chain { kind: "filter", hook: "output", priority: Some(0) };
+
+    /// The chain of that table and name, if there is one.
+    pub(crate) fn named<'a>(rules: &'a Value, table: &str, name: &str) -> Option<Chain<'a>> {
+        let mut chains = rules["nftables"].as_array()?.iter().map(|object| &object["chain"]);
+        let chain = chains.find(|chain| {
+            chain["family"] == "inet" && chain["table"] == table && chain["name"] == name
+        })?;
+        let text = |key: &str| chain[key].as_str().unwrap_or_default();
+        Some(Chain { kind: text("type"), hook: text("hook"), priority: chain["prio"].as_i64() })
+    }
+}
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hook.is_empty() {
+            return f.write_str("of no hook");
+        }
+        write!(f, "type {} hook {} priority ", self.kind, self.hook)?;
+        match self.priority {
+            Some(priority) => write!(f, "{priority}"),
+            None => f.write_str("?"),
+        }
+    }
+}
+
+/// The handles of the rules in a chain of family inet; `None` where there is no such table.
+pub(crate) fn handles_of(rules: &Value, table: &str, chain: &str) -> Option<Vec<u64>> {
+    let objects = rules["nftables"].as_array()?;
+    let is_of = |object: &Value| object["family"] == "inet" && object["table"] == table;
+    let has_table = objects.iter().any(|object| {
+        is_of(&object["chain"]) || is_of(&object["rule"]) || {
+            let known = &object["table"];
+            known["family"] == "inet" && known["name"] == table
+        }
+    });
+    let rules = objects.iter().map(|object| &object["rule"]);
+    let here = rules.filter(|rule| is_of(rule) && rule["chain"] == chain);
+    has_table.then(|| here.filter_map(|rule| rule["handle"].as_u64()).collect())
 }
 
 /// By `nft -j list ruleset` (libnftables-json(5)).
