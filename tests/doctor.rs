@@ -103,6 +103,10 @@ fn what_cannot_be_used_ends_with_2() {
         (&["--nic", "3b:0"][..], "0000:3b:00.0"),
         (&["--nic", "eth0"], "no PCI address"),
         (&["--profile", "conectx5"], "did you mean"),
+        (
+            &["--profile", "nonesuch"],
+            "no profile \"nonesuch\" is built in, and no file is called so",
+        ),
         (&["--session", "/nonexistent.toml"], "check the path"),
         (&["--fix"], "--fix"),
     ] {

@@ -181,6 +181,7 @@ fn failure(error: DpdkError) -> Failure {
     match error {
         DpdkError::NotADevice { .. }
         | DpdkError::UnknownArgument { .. }
+        | DpdkError::InterfaceName { .. }
         | DpdkError::Queues { .. } => Failure::Input(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }

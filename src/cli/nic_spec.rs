@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "dpdk")]
+use fixwire::offload::profile::fitting;
 use fixwire::offload::toml_file::nearest;
 #[cfg(feature = "dpdk")]
 use fixwire_hw::dpdk::DeviceSpec;
@@ -63,6 +65,13 @@ impl FromStr for NicSpec {
             Some((kind, detail)) => (kind, Some(detail)),
             None => (text, None),
         };
+        let small = kind.to_ascii_lowercase();
+        if small != kind && ["tap", SIM, "dpdk"].contains(&small.as_str()) {
+            let rest = detail.map(|detail| format!(":{detail}")).unwrap_or_default();
+            return Err(format!(
+                "`{kind}` names no kind of device; write it small: `{small}{rest}`"
+            ));
+        }
         match (kind, detail) {
             ("tap", None) => Ok(NicSpec::TapEmbedded),
             ("tap", Some("")) => Err("an interface name must follow `tap:`; leave the colon out for a TAP in a namespace of its own".into()),
@@ -85,7 +94,7 @@ impl FromStr for NicSpec {
     }
 }
 
-/// The built-in profile for a virtual device's driver. Of a NIC the driver shows once DPDK runs.
+/// The built-in profile for a virtual device's driver, or for a NIC's PCI numbers.
 #[cfg(feature = "dpdk")]
 fn profile_of(device: &DeviceSpec) -> &'static str {
     let known = [
@@ -95,7 +104,9 @@ fn profile_of(device: &DeviceSpec) -> &'static str {
         ("net_virtio_user", "virtio"),
     ];
     let found = known.into_iter().find(|(driver, _)| device.name().starts_with(driver));
-    found.map_or("default", |(_, profile)| profile)
+    let by_name = found.map(|(_, profile)| profile);
+    let by_ids = || device.pci_ids().and_then(|(vendor, device)| fitting(vendor, device));
+    by_name.or_else(by_ids).unwrap_or("default")
 }
 
 #[cfg(test)]
@@ -106,6 +117,18 @@ mod tests {
     fn a_specification_reads_back_as_it_is_shown() {
         for text in ["tap", "tap:fw0", "sim", "sim:connectx5"] {
             assert_eq!(text.parse::<NicSpec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_kind_of_device_in_capitals_is_told_how_it_is_written() {
+        for (text, words) in [
+            ("DPDK:net_tap0,iface=A", "write it small: `dpdk:net_tap0,iface=A`"),
+            ("Tap:fw0", "`tap:fw0`"),
+            ("SIM", "`sim`"),
+        ] {
+            let sentence = text.parse::<NicSpec>().unwrap_err();
+            assert!(sentence.contains(words), "{sentence}");
         }
     }
 

@@ -20,8 +20,13 @@ pub(crate) fn merged(name: &str) -> Result<Merged, Failure> {
         Some(file) => file,
         None => opened.open(Path::new(name)).map_err(|why| {
             let known = BUILT_IN.iter().map(|(known, _)| *known);
+            let said = if Path::new(name).exists() {
+                format!("the profile {name:?} cannot be read: {why}")
+            } else {
+                format!("no profile {name:?} is built in, and no file is called so: {why}")
+            };
             Failure::Input(format!(
-                "the profile {name:?} cannot be read: {why}; name a file or a built-in profile: {}",
+                "{said}; name a built-in profile or a file: {}",
                 nearest(name, known)
             ))
         })?,

@@ -28,6 +28,13 @@ fn what_is_no_device_and_what_is_not_there_are_told_apart_with_a_remedy() {
         ("dpdk:", 2, "net_tap0,iface=dtap0"),
         ("dpdk", 2, "dpdk:net_tap0"),
         ("dpdk:eth0", 2, "no PCI address"),
+        ("dpdk:eth_tap0", 2, "net_tap0 is meant"),
+        ("dpdk:crypto_null0", 2, "that driver's devices are no NICs"),
+        (
+            "dpdk:net_tap0,iface=longer-than-a-name",
+            2,
+            "`iface=longer-than-a-name` has 18 bytes, and an interface's name 1 to 15",
+        ),
         ("dpdk:net_nonsense0", 1, "its driver is installed"),
         ("dpdk:net_memif0", 2, "write `address"),
         (

@@ -46,7 +46,7 @@ pub enum DpdkError {
         /// What was written.
         text: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
     /// DPDK is started once in a process.
     #[error("DPDK was started in this process before, and starts once; start another process")]
@@ -130,6 +130,20 @@ pub enum DpdkError {
         argument: String,
         /// What it has.
         known: &'static [&'static str],
+    },
+    /// A name that no interface of the kernel's can have (`IFNAMSIZ`).
+    #[error(
+        "{device}: `{argument}` has {len} bytes, and an interface's name 1 to {len_max}; write 1 to {len_max}"
+    )]
+    InterfaceName {
+        /// The device.
+        device: String,
+        /// As it is written.
+        argument: String,
+        /// How long it is.
+        len: usize,
+        /// How long it can be.
+        len_max: usize,
     },
     /// Queues that the driver does not take together.
     #[error(

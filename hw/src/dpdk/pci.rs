@@ -1,4 +1,4 @@
-//! Why DPDK has no port for a device of the bus, as far as the kernel tells.
+//! A device of the bus as far as the kernel tells of it: what it is, and why DPDK has no port for it.
 
 use std::env;
 use std::fs;
@@ -33,6 +33,16 @@ pub(super) fn why_no_port(address: &str) -> String {
         ),
         None => format!("it is bound to no driver: bind it to vfio-pci ({bind})"),
     }
+}
+
+/// Vendor and device of the one at `address`, as the kernel tells them.
+pub(super) fn ids(address: &str) -> Option<(u16, u16)> {
+    let device = devices().join(address);
+    let number = |what: &str| {
+        let text = fs::read_to_string(device.join(what)).ok()?;
+        u16::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
+    };
+    Some((number("vendor")?, number("device")?))
 }
 
 /// Where the kernel lists them; where DPDK looks too (`rte_pci_get_sysfs_path`).

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::error::DpdkError;
+use super::pci;
+use crate::sys::INTERFACE_NAME_ROOM;
 
 /// A device on the command line of DPDK: a PCI address or a virtual device, with arguments to its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,13 +109,22 @@ const ARGUMENTS: [(&str, &[&str]); 8] = [
     ("net_ring", &["nodeaction", "internal"]),
 ];
 
+/// Which of them name an interface of the kernel's.
+const INTERFACES: [(&str, &[&str]); 4] = [
+    ("net_tap", &["iface", "remote"]),
+    ("net_af_packet", &["iface"]),
+    ("net_af_xdp", &["iface"]),
+    ("net_pcap", &["iface", "rx_iface", "rx_iface_in", "tx_iface"]),
+];
+
 impl DeviceSpec {
     /// Reads `0000:3b:00.0`, `3b:00.0` or `net_tap0`, each with or without `,key=value,...`.
     ///
     /// # Errors
     /// [`DpdkError::NotADevice`], with what is wrong with it.
     pub fn parse(text: &str) -> Result<DeviceSpec, DpdkError> {
-        let refuse = |why| Err(DpdkError::NotADevice { text: text.to_owned(), why });
+        let refuse =
+            |why: &str| Err(DpdkError::NotADevice { text: text.to_owned(), why: why.to_owned() });
         let (name, args) = text.split_once(',').unwrap_or((text, ""));
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return refuse("it contains white space");
@@ -121,11 +132,21 @@ impl DeviceSpec {
         if let Some(name) = pci_address(name) {
             return Ok(DeviceSpec { kind: Kind::Pci, name, args: args.to_owned() });
         }
-        let is_virtual = ["net_", "eth_", "crypto_"].iter().any(|kind| name.starts_with(kind));
+        if let Some(rest) = name.strip_prefix("eth_") {
+            return refuse(&format!("that is its driver's old name; net_{rest} is meant"));
+        }
         match name {
             "" => refuse("it is empty"),
-            _ if !is_virtual => {
-                refuse("it is no PCI address, and no driver of virtual devices begins so")
+            _ if ["crypto_", "compress_", "event_", "baseband_"]
+                .iter()
+                .any(|kind| name.starts_with(kind)) =>
+            {
+                refuse(
+                    "that driver's devices are no NICs; the name of one that is begins with net_",
+                )
+            }
+            _ if !name.starts_with("net_") => {
+                refuse("it is no PCI address, and no driver of virtual NICs begins so")
             }
             _ if !name.ends_with(|c: char| c.is_ascii_digit()) => {
                 refuse("a virtual device ends with its number, as net_tap0 does")
@@ -161,6 +182,11 @@ impl DeviceSpec {
         self.kind == Kind::Pci
     }
 
+    /// The PCI vendor and device of one of the bus that is there.
+    pub fn pci_ids(&self) -> Option<(u16, u16)> {
+        if self.is_pci() { pci::ids(&self.name) } else { None }
+    }
+
     /// What its arguments say of `key`.
     pub fn arg(&self, key: &str) -> Option<&str> {
         let mut args = self.args.split(',').filter_map(|arg| arg.split_once('='));
@@ -171,7 +197,7 @@ impl DeviceSpec {
     /// or, as net_tap, net_memif and net_ring, do without every other argument too, and say neither.
     ///
     /// # Errors
-    /// [`DpdkError::UnknownArgument`].
+    /// [`DpdkError::UnknownArgument`], [`DpdkError::InterfaceName`].
     pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
         let driver = self.name.trim_end_matches(|c: char| c.is_ascii_digit());
         let Some((_, known)) = ARGUMENTS.iter().find(|(name, _)| *name == driver) else {
@@ -185,7 +211,25 @@ impl DeviceSpec {
                 argument: argument.to_owned(),
                 known,
             }),
-            _ => Ok(()),
+            _ => self.check_interfaces(driver),
+        }
+    }
+
+    /// Refuses a name that no interface of the kernel's can have.
+    fn check_interfaces(&self, driver: &str) -> Result<(), DpdkError> {
+        let Some((_, keys)) = INTERFACES.iter().find(|(name, _)| *name == driver) else {
+            return Ok(());
+        };
+        let named = keys.iter().filter_map(|key| Some((*key, self.arg(key)?)));
+        let is_name = |name: &str| (1..INTERFACE_NAME_ROOM).contains(&name.len());
+        match named.into_iter().find(|(_, name)| !is_name(name)) {
+            Some((key, name)) => Err(DpdkError::InterfaceName {
+                device: self.name.clone(),
+                argument: format!("{key}={name}"),
+                len: name.len(),
+                len_max: INTERFACE_NAME_ROOM - 1,
+            }),
+            None => Ok(()),
         }
     }
 
@@ -248,6 +292,12 @@ mod tests {
             ("net_ring0", None),
             ("net_strange0,whatever=1", None),
             ("0000:3b:00.0,whatever=1", None),
+            ("net_tap0,iface=fifteen-signs-x", None),
+            ("net_tap0,iface=sixteen-signs-xx", Some("`iface=sixteen-signs-xx` has 16 bytes")),
+            ("net_tap0,iface=", Some("write 1 to 15")),
+            ("net_tap0,remote=sixteen-signs-xx", Some("write 1 to 15")),
+            ("net_af_packet0,iface=sixteen-signs-xx", Some("write 1 to 15")),
+            ("net_vhost0,iface=/run/a-path-is-none", None),
         ] {
             let spec = DeviceSpec::parse(text).unwrap();
             let words = spec.check_arguments().err().map(|error| error.to_string());
@@ -261,6 +311,9 @@ mod tests {
         for (text, why) in [
             ("", "empty"),
             ("eth0", "no PCI address"),
+            ("eth_tap0", "net_tap0 is meant"),
+            ("eth_af_packet0,iface=v0", "net_af_packet0 is meant"),
+            ("crypto_null0", "no NICs; the name of one that is begins with net_"),
             ("net_tap", "ends with its number"),
             ("0000:3b:00.9", "no PCI address"),
             ("0000:3b:0.0", "no PCI address"),

@@ -16,6 +16,8 @@ mod eal;
 #[cfg(feature = "toml")]
 mod file;
 #[cfg(feature = "toml")]
+mod fitting;
+#[cfg(feature = "toml")]
 mod merge;
 #[cfg(feature = "toml")]
 mod read;
@@ -24,6 +26,8 @@ pub mod schema;
 
 #[cfg(feature = "toml")]
 pub use built_in::{BUILT_IN, built_in};
+#[cfg(feature = "toml")]
+pub use fitting::{FITTING, fitting};
 #[cfg(feature = "toml")]
 pub use merge::{Merged, Setting};
 #[cfg(feature = "toml")]

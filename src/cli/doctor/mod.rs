@@ -65,7 +65,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "PCI")]
     nic: Option<PciAddress>,
     /// A built-in profile or a file, which says which core polls; by default `tap`, as for `run`, with --nic
-    /// `connectx5` for a Mellanox NIC and `default` for another.
+    /// the one for that NIC by its PCI numbers, and `default` where there is none.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings, for the engine's address (docs/sessions.md).
@@ -139,8 +139,13 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
 fn default_profile(host: &Host, nic: Option<PciAddress>) -> &'static str {
     match nic.map(|nic| nic::kind(host, nic)) {
         None => NicSpec::TapEmbedded.default_profile(),
-        Some(Some(Kind::Bifurcated)) => "connectx5",
-        Some(_) => "default",
+        Some(Some(kind)) => {
+            nic.and_then(|nic| nic::fitting_profile(host, nic)).unwrap_or(match kind {
+                Kind::Bifurcated => "connectx5",
+                Kind::Owned => "default",
+            })
+        }
+        Some(None) => "default",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The NIC that was asked for: whether it is there, whose it is, and how it is joined to memory and core.
 
-use fixwire::offload::profile::Queues;
+use fixwire::offload::profile::{Queues, fitting};
 
 use super::check::{Check, Subject};
 use super::host::Host;
@@ -52,6 +52,15 @@ pub(crate) fn kind(host: &Host, nic: PciAddress) -> Option<Kind> {
     Some(if text("vendor")? == MELLANOX { Kind::Bifurcated } else { Kind::Owned })
 }
 
+/// The built-in profile for a NIC, if there is one.
+pub(crate) fn fitting_profile(host: &Host, nic: PciAddress) -> Option<&'static str> {
+    let number = |what: &str| {
+        let text = host.text(&format!("{}/{what}", folder(nic))).ok()?;
+        u16::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+    };
+    fitting(number("vendor")?, number("device")?)
+}
+
 /// The node that a NIC's memory is nearest to, where the firmware says.
 pub(crate) fn node(host: &Host, nic: PciAddress) -> Option<u16> {
     host.number::<i32>(&format!("{}/numa_node", folder(nic))).ok()?.try_into().ok()
@@ -59,7 +68,16 @@ pub(crate) fn node(host: &Host, nic: PciAddress) -> Option<u16> {
 
 /// The name that the kernel has for its interface.
 pub(crate) fn interface_name(host: &Host, nic: PciAddress) -> Option<String> {
-    host.names(&format!("{}/net", folder(nic))).ok()?.into_iter().next()
+    let names = |folder: String| host.names(&format!("{folder}/net")).ok()?.into_iter().next();
+    names(folder(nic)).or_else(|| names(virtio_folder(host, nic)?))
+}
+
+/// Of a NIC that is virtio's, the device behind the PCI one: the interface is of that (`virtio0/net/eth0`).
+fn virtio_folder(host: &Host, nic: PciAddress) -> Option<String> {
+    let names = host.names(&folder(nic)).ok()?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let name = names.iter().find(|name| name.strip_prefix("virtio").is_some_and(is_number))?;
+    Some(format!("{}/{name}", folder(nic)))
 }
 
 pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {

@@ -61,6 +61,12 @@ fn a_driver_is_right_by_who_made_the_nic() {
     }
     let in_use = card("0x8086").folder(&format!("{NIC}/net/eth0"));
     assert_state(&checked(&in_use, "driver binding"), Fail, "do not log in by that one");
+    let virtio = card("0x1af4").link(&format!("{NIC}/driver"), "../drivers/virtio-pci");
+    let virtio = virtio.folder(&format!("{NIC}/virtio3/net/ens3"));
+    let says = "ens3 goes with it: do not log in by that one";
+    assert_state(&checked(&virtio, "driver binding"), Fail, says);
+    let asked = virtio.program("ethtool", Answer::Said("RX:\t1024\nTX:\t1024\n".into()));
+    assert_state(&checked(&asked, "ring sizes"), Ok, "ens3 has up to 1024 and 1024");
     let odd = card("0x8086").file(&format!("{NIC}/driver"), "");
     assert_state(&checked(&odd, "driver binding"), Unknown, "cannot be read");
 }
