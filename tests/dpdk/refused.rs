@@ -182,7 +182,7 @@ fn queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_o
     }
     let folder = tempfile::tempdir().unwrap();
     let more = "[queues]\nrx = 2\ntx = 2\n[offloads]\nflow_isolation = \"off\"\n";
-    let profile = write(folder.path(), "profile.toml", &format!("extends = \"tap\"\n{more}"));
+    let profile = write(folder.path(), "profile.toml", format!("extends = \"tap\"\n{more}"));
     let nic = "dpdk:net_tap0,iface=dtap0";
     for command in ["run", "accept"] {
         let fixed = [command, "--json", "--nic", nic, "--profile", &profile];
