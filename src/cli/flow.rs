@@ -86,7 +86,7 @@ fn show<B: Backend>(
     if args.dry_run {
         let planned = device.plan(profile, rules);
         let plan = planned.plan();
-        tell(plan, |_| None, None, args.json);
+        tell(plan, &[], None, args.json);
         return if plan.unmet().next().is_none() { Ok(()) } else { Err(device::unmet(plan)) };
     }
     let started = device::configure(device, profile, rules)
@@ -94,37 +94,61 @@ fn show<B: Backend>(
         .map_err(|refused| match refused {
             Refused::Failed(failure) => failure,
             Refused::Unmet(plan) => {
-                tell(&plan, |_| None, None, args.json);
+                tell(&plan, &[], None, args.json);
                 device::unmet(&plan)
             }
         });
     let (nic, plan) = started?;
     thread::sleep(Duration::from_secs(args.watch));
+    let rules = 0..plan.device_rules().rules().len();
+    let counted: Vec<Counted> = rules.map(|rule| Counted::of(&nic, rule)).collect();
     let by_driver = summary::driver_counters_json(&nic);
-    tell(&plan, |rule| nic.flow_count(rule), Some(&by_driver), args.json);
+    let ended = Ended { by_driver, not_returned: nic.close() };
+    tell(&plan, &counted, Some(&ended), args.json);
     Ok(())
 }
 
-/// The driver's own counters, of a device that runs, are for machines alone.
-fn tell(
-    plan: &Plan,
-    count: impl Fn(usize) -> Option<Count>,
-    by_driver: Option<&Value>,
-    as_json: bool,
-) {
-    if as_json { say(for_machines(plan, count, by_driver)) } else { say(for_people(plan, count)) }
+/// What a rule has counted, or why its driver does not tell.
+struct Counted {
+    count: Option<Count>,
+    refusal: Option<String>,
 }
 
-fn for_machines(
-    plan: &Plan,
-    count: impl Fn(usize) -> Option<Count>,
-    by_driver: Option<&Value>,
-) -> Value {
+impl Counted {
+    fn of(nic: &impl Nic, rule: usize) -> Counted {
+        let count = nic.flow_count(rule);
+        Counted { count, refusal: nic.take_flow_count_refusal() }
+    }
+}
+
+/// A device that ran: its driver's own counters, for machines alone, and buffers that have not come back.
+struct Ended {
+    by_driver: Value,
+    not_returned: Option<u32>,
+}
+
+fn tell(plan: &Plan, counted: &[Counted], ended: Option<&Ended>, as_json: bool) {
+    if as_json {
+        return say(for_machines(plan, counted, ended));
+    }
+    let warning = summary::lost_buffers(ended.and_then(|ended| ended.not_returned));
+    say(for_people(plan, counted) + &warning.unwrap_or_default());
+}
+
+fn for_machines(plan: &Plan, counted: &[Counted], ended: Option<&Ended>) -> Value {
     let row = plan.row(Capability::FlowSteering);
     let rules = plan.device_rules();
     let rules = rules.rules().iter().enumerate().map(|(number, rule)| {
-        let (hits, bytes) = count(number).map(|Count { hits, bytes }| (hits, bytes)).unzip();
-        json!({ "number": number, "rule": rule.to_string(), "hits": hits, "bytes": bytes })
+        let counted = counted.get(number);
+        let count = counted.and_then(|counted| counted.count);
+        let (hits, bytes) = count.map(|Count { hits, bytes }| (hits, bytes)).unzip();
+        json!({
+            "number": number,
+            "rule": rule.to_string(),
+            "hits": hits,
+            "bytes": bytes,
+            "count_refused": counted.and_then(|counted| counted.refusal.as_deref()),
+        })
     });
     json!({
         "nic": plan.nic,
@@ -134,22 +158,28 @@ fn for_machines(
         "reason": row.reason,
         "isolated": plan.rules().on_miss() == OnMiss::NotOurs,
         "rules": rules.collect::<Vec<_>>(),
-        "driver_counters": by_driver,
+        "driver_counters": ended.map(|ended| &ended.by_driver),
+        "buffers_not_returned": ended.and_then(|ended| ended.not_returned),
     })
 }
 
-fn for_people(plan: &Plan, count: impl Fn(usize) -> Option<Count>) -> String {
+fn for_people(plan: &Plan, counted: &[Counted]) -> String {
     let row = plan.row(Capability::FlowSteering);
     let rules = plan.device_rules();
     let lines: String = rules
         .rules()
         .iter()
         .enumerate()
-        .map(|(number, rule)| match count(number) {
-            Some(Count { hits, bytes }) => {
+        .map(|(number, rule)| match counted.get(number) {
+            Some(Counted { count: Some(Count { hits, bytes }), .. }) => {
                 format!("\n  {number}: {rule}\n     frames {hits}, bytes {bytes}")
             }
-            None => format!("\n  {number}: {rule}"),
+            Some(Counted { refusal: Some(why), .. }) => {
+                format!(
+                    "\n  {number}: {rule}\n     its driver does not tell what it has counted: {why}"
+                )
+            }
+            _ => format!("\n  {number}: {rule}"),
         })
         .collect();
     let missed = match plan.rules().on_miss() {

@@ -11,7 +11,7 @@ use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::clock::Lapse;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::observe::{Demotion, DeviceEvent};
+use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt};
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
@@ -22,13 +22,17 @@ use super::speaker::Speaker;
 const NAMED_MAX: usize = 8;
 
 /// What becomes a line. Nothing in it but words is allocated, and words are said at the beginning and
-/// the end alone.
+/// the end, and where a driver refused something.
 #[expect(clippy::large_enum_variant, reason = "a box would be allocated while packets wait")]
 pub(crate) enum Line {
     Words(String),
     LoggingOut(SessionId),
-    Happened { event: LineEvent, session: Option<Snapshot> },
-    Device(DeviceEvent),
+    Happened {
+        event: LineEvent,
+        session: Option<Snapshot>,
+    },
+    /// What happened to the device, and what its driver said of it.
+    Device(DeviceEvent, Option<String>),
     Promoted(Capability),
     NothingDemoted,
     NewLife(NewLife),
@@ -78,8 +82,10 @@ impl Teller {
             Line::LoggingOut(session) => {
                 format!("{}: logging out", name(config(session, &sessions)))
             }
-            Line::Device(event) if self == Teller::Machines => device_object(event).to_string(),
-            Line::Device(event) => device_sentence(event),
+            Line::Device(event, said) if self == Teller::Machines => {
+                device_object(event, said.as_deref()).to_string()
+            }
+            Line::Device(event, said) => device_sentence(event, said.as_deref()),
             Line::Promoted(capability) if self == Teller::Machines => {
                 json!({ "event": "promoted", "capability": capability.name() }).to_string()
             }
@@ -154,7 +160,13 @@ impl Teller {
         }
         while let Some(event) = engine.next_device_event() {
             if self != Teller::Nobody {
-                voice.say(Line::Device(event));
+                let said = match event {
+                    DeviceEvent::RulesInstalled(Doubt::CounterLost) => {
+                        engine.nic().take_flow_count_refusal()
+                    }
+                    _ => None,
+                };
+                voice.say(Line::Device(event, said));
             }
         }
     }
@@ -190,7 +202,9 @@ impl Teller {
     }
 }
 
-fn device_sentence(event: DeviceEvent) -> String {
+/// With what the driver `said` of it.
+fn device_sentence(event: DeviceEvent, said: Option<&str>) -> String {
+    let said = said.map(|words| format!(" ({words})")).unwrap_or_default();
     match event {
         DeviceEvent::Demoted(Demotion { capability, drift }) => {
             format!("{capability}: {drift}; the host does it from here on")
@@ -198,12 +212,12 @@ fn device_sentence(event: DeviceEvent) -> String {
         DeviceEvent::LinkDown => "the link is down".to_owned(),
         DeviceEvent::LinkUp => "the link is up again".to_owned(),
         DeviceEvent::RulesInstalled(doubt) => {
-            format!("the steering rules were installed anew: {doubt}")
+            format!("the steering rules were installed anew: {doubt}{said}")
         }
     }
 }
 
-fn device_object(event: DeviceEvent) -> Value {
+fn device_object(event: DeviceEvent, said: Option<&str>) -> Value {
     match event {
         DeviceEvent::Demoted(Demotion { capability, drift }) => json!({
             "event": "demoted",
@@ -217,6 +231,7 @@ fn device_object(event: DeviceEvent) -> Value {
             "event": "rules_installed_anew",
             "reason": doubt.name(),
             "why": doubt.to_string(),
+            "driver_said": said,
         }),
     }
 }
@@ -480,6 +495,19 @@ mod tests {
             let object = new_life_object(life);
             assert_eq!((&object["generation"], &object["reason"]), (&3.into(), &name.into()));
         }
+    }
+
+    #[test]
+    fn rules_that_were_installed_anew_are_told_with_what_their_driver_said() {
+        let event = DeviceEvent::RulesInstalled(Doubt::CounterLost);
+        let said = Some("rule 1: no such rule");
+        assert_eq!(
+            device_sentence(event, said),
+            "the steering rules were installed anew: a rule's counter is gone or went back (rule 1: no such rule)"
+        );
+        assert!(device_sentence(event, None).ends_with("went back"));
+        assert_eq!(device_object(event, said)["driver_said"], "rule 1: no such rule");
+        assert_eq!(device_object(event, None)["driver_said"], Value::Null);
     }
 
     #[test]
