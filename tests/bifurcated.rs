@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use common::inside::{Program, inside};
+use common::report::{checked, checked_text};
 use common::{has, skip};
 use serde_json::Value;
 
@@ -105,7 +106,7 @@ impl Line {
     fn run(&self) -> Value {
         let output = self.command("kernel", &ORDERS.to_string()).arg("--json").output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-        serde_json::from_slice(&output.stdout).expect("JSON")
+        checked(serde_json::from_slice(&output.stdout).expect("JSON"))
     }
 
     fn guard(&self, words: &[&str]) -> Output {
@@ -219,7 +220,7 @@ fn accept_too_does_not_start_without_a_guard_and_says_what_to_type() {
         assert_eq!(line.guard(&["install"]).status.code(), Some(0));
         let mut guarded = Program::start(&mut accept());
         guarded.line_where(|line| line.contains("listening"));
-        guarded.interrupt();
+        checked(guarded.interrupt().summary());
     });
 }
 
@@ -238,7 +239,7 @@ fn a_guard_that_is_taken_away_while_it_trades_lets_the_kernel_reset_the_connecti
         // With it again, the session comes back.
         assert_eq!(line.guard(&["install"]).status.code(), Some(0));
         trading.line_where(|line| line.contains("logged on"));
-        trading.interrupt();
+        checked_text(trading.interrupt().rest.join("\n"));
     });
 }
 
@@ -285,7 +286,7 @@ fn a_neighbor_that_moves_to_other_hardware_is_followed_by_what_the_kernel_is_tol
         );
         trading.signal("INT");
         let ended = trading.wait();
-        let report: Value = serde_json::from_str(&ended.rest.join("\n")).expect("a report");
+        let report = checked(serde_json::from_str(&ended.rest.join("\n")).expect("a report"));
         assert_eq!(count(&report, "neighbor_changed"), 1, "{report}");
         assert_eq!(count(&report, "arp_requests_sent"), 0);
         assert_eq!(report["session"]["logons"], 1, "by the one connection");

@@ -4,6 +4,7 @@ mod common;
 
 use std::process::{Command, Output};
 
+use common::report::{checked, checked_text};
 use common::skip;
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ fn a_run_reports_the_driver_s_own_counters_beside_ours() {
     if let Some(why) = common::no_namespace() {
         return skip("the driver's own counters", &why);
     }
-    let report = json(&["run", "--nic", NET_TAP, "--orders", "50", "--json"]);
+    let report = checked(json(&["run", "--nic", NET_TAP, "--orders", "50", "--json"]));
     let of_driver = &report["driver_counters"];
     for (theirs, ours) in [
         ("rx_good_packets", "rx_frames"),
@@ -36,10 +37,10 @@ fn a_run_reports_the_driver_s_own_counters_beside_ours() {
     assert!(of_driver.as_object().unwrap().values().all(|count| *count != 0), "{of_driver}");
     let output =
         Command::new(BIN).args(["run", "--nic", NET_TAP, "--orders", "5"]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = checked_text(String::from_utf8_lossy(&output.stdout).into_owned());
     assert!(text.contains("\nthe driver's own counters: rx_good_packets "), "{text}");
     // A model has none but ours.
-    let report = json(&["run", "--nic", "sim", "--orders", "5", "--json"]);
+    let report = checked(json(&["run", "--nic", "sim", "--orders", "5", "--json"]));
     assert_eq!(report["driver_counters"], Value::Object(serde_json::Map::new()));
 }
 
@@ -62,6 +63,8 @@ fn rules_are_shown_with_the_reason_of_a_driver_that_refuses_them() {
     assert_eq!(all, (3, 1, 1, 1), "{rules:?}");
     assert_eq!(planned["driver_counters"], Value::Null, "it did not run");
     let shown = json(&["flow", "--nic", NET_TAP, "--json"]);
+    println!("{shown:#}");
+    assert_eq!(shown["buffers_not_returned"], 0);
     assert!(shown["driver_counters"].is_object());
     if shown["outcome"] == "host" {
         let reason = shown["reason"].as_str().unwrap();

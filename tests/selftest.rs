@@ -4,6 +4,7 @@ mod common;
 
 use std::process::{Command, Output};
 
+use common::report::checked;
 use serde_json::Value;
 
 const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
@@ -27,7 +28,7 @@ fn json(output: &Output) -> Value {
 
 #[test]
 fn a_selftest_tries_each_offload_and_tells_what_it_saw() {
-    let found = json(&fixwire(&["selftest", "--nic", "sim:connectx5", "--json"]));
+    let found = checked(json(&fixwire(&["selftest", "--nic", "sim:connectx5", "--json"])));
     let findings = found["findings"].as_array().unwrap();
     let unproven = ["fast_free", "inlining", "rx_vector"];
     assert_eq!(findings.len(), 11 + unproven.len(), "{found}");
@@ -58,7 +59,7 @@ fn a_selftest_of_taps_proves_the_kernel_s_part_of_both_checksums_over_a_bridge()
     if words.contains("making the bridge") {
         return common::skip("the selftest of a TAP", &words);
     }
-    let found = json(&selftest);
+    let found = checked(json(&selftest));
     let findings: Vec<_> = found["findings"].as_array().unwrap().iter().collect();
     let shown = |key: &str| findings.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
     assert_eq!(shown("capability"), ["rx_tcp_checksum", "tx_tcp_checksum"]);

@@ -6,6 +6,7 @@ pub mod captured;
 pub mod client;
 pub mod inside;
 pub mod quickfix;
+pub mod report;
 
 use std::io::Write;
 use std::net::Ipv4Addr;

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::common::inside::{Ended, Program};
+use crate::common::report::checked;
 use crate::huge_pages;
 
 pub(crate) const ORDERS: u64 = 500;
@@ -52,42 +53,13 @@ pub(crate) fn report(output: &Output) -> Value {
 /// The report of a run that ended with `code`. The plan that its driver got goes to the test's output.
 pub(crate) fn ended_with(output: &Output, code: i32) -> Value {
     assert_eq!(output.status.code(), Some(code), "{}", errors(output));
-    let report = serde_json::from_slice(&output.stdout).expect("JSON");
-    show_plan(&report);
-    assert_no_buffer_lost(&report);
-    report
+    checked(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
 /// The summary of an acceptor that was interrupted.
 pub(crate) fn summary(ended: &Ended) -> Value {
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    let summary = ended.summary();
-    show_plan(&summary);
-    assert_no_buffer_lost(&summary);
-    summary
-}
-
-fn show_plan(report: &Value) {
-    println!("plan for {} by profile {}", report["nic"], report["profile"]);
-    for row in report["plan"].as_array().expect("rows") {
-        let [capability, by, observed, reason] =
-            ["capability", "by", "observed", "reason"].map(|key| row[key].as_str().unwrap_or("-"));
-        println!("  {capability}: {by}, {observed}: {reason}");
-    }
-}
-
-fn assert_no_buffer_lost(report: &Value) {
-    let is_counted = !report["nic"].as_str().unwrap_or_default().starts_with("sim");
-    let lost = if is_counted { Value::from(0) } else { Value::Null };
-    assert_eq!(report["buffers_not_returned"], lost, "{}", report["nic"]);
-}
-
-/// Of a report for people.
-pub(crate) fn assert_no_warning_of_buffers(text: &str) {
-    assert!(
-        text.contains("what live frames showed") && !text.contains("buffers had not come back"),
-        "{text}"
-    );
+    checked(ended.summary())
 }
 
 pub(crate) fn run(nic: &str, more: &[&str]) -> Value {

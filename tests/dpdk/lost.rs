@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::common::client::Client;
 use crate::common::inside::{Program, inside};
+use crate::common::report::checked_text;
 use crate::common::{no_namespace, skip};
 use crate::line::{
-    ACCEPTOR, INITIATOR, acceptor, assert_no_warning_of_buffers, count, count_in_words, fixwire,
-    memif, shell, summary, veth, write,
+    ACCEPTOR, INITIATOR, acceptor, count, count_in_words, fixwire, memif, shell, summary, veth,
+    write,
 };
 
 /// A run that does not end by itself and tells people what happens, once it is logged on.
@@ -23,9 +24,7 @@ pub(crate) fn report_in_words(run: Program) -> String {
     let ended = run.interrupt();
     assert_eq!(ended.code, Some(1), "{}", ended.errors);
     assert!(ended.errors.contains("interrupted after"), "{}", ended.errors);
-    let text = ended.rest.join("\n");
-    assert_no_warning_of_buffers(&text);
-    text
+    checked_text(ended.rest.join("\n"))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::common::inside::no_root;
+use crate::common::report::{checked, checked_text};
 use crate::common::{no_namespace, skip};
 use crate::huge_pages::Reserved;
 use crate::line::{count_in_words, errors, fixwire, run, write};
@@ -15,7 +16,7 @@ const NIC: &str = "dpdk:net_tap0,iface=dtap0";
 fn said() -> String {
     let output = fixwire().args(["run", "--nic", NIC, "--orders", "20"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = checked_text(String::from_utf8_lossy(&output.stdout).into_owned());
     assert!(text.contains("20 orders sent, 20 reports received"), "{text}");
     let line = text.lines().find(|line| line.contains("frames lie in")).expect("it says so");
     line.to_owned()
@@ -27,7 +28,7 @@ fn said_beside_json() -> String {
         fixwire().args(["run", "--json", "--nic", NIC, "--orders", "20"]).output().unwrap();
     let words = errors(&output);
     assert_eq!(output.status.code(), Some(0), "{words}");
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON alone");
+    let report = checked(serde_json::from_slice(&output.stdout).expect("JSON alone"));
     assert_eq!(report["session"]["reports_received"], 20, "{report}");
     words.lines().find(|line| line.contains("frames lie in")).expect("it says so").to_owned()
 }

@@ -2,10 +2,9 @@
 
 use std::process::Command;
 
-use serde_json::Value;
-
 use crate::common::inside::inside;
-use crate::line::{errors, fixwire};
+use crate::common::report::checked;
+use crate::line::{errors, fixwire, write};
 
 #[test]
 fn a_selftest_of_two_ports_tells_joined_ones_from_others() {
@@ -20,11 +19,23 @@ fn a_selftest_of_two_ports_tells_joined_ones_from_others() {
         };
         let joined = selftest("net_af_packet1,iface=v1");
         assert_eq!(joined.status.code(), Some(0), "{}", errors(&joined));
-        let found: Value = serde_json::from_slice(&joined.stdout).unwrap();
+        let found = checked(serde_json::from_slice(&joined.stdout).unwrap());
         assert_eq!(found["nic"], "dpdk:net_af_packet0");
         assert!(
             found["findings"].as_array().unwrap().iter().all(|row| row["observed"] != "refuted")
         );
+        // It polls one queue, as a run does; into others a device may put what is tried.
+        let folder = tempfile::tempdir().unwrap();
+        let queues = "extends = \"af_packet\"\n[queues]\nrx = 2\ntx = 2\n";
+        let profile = write(folder.path(), "profile.toml", queues);
+        let args = ["selftest", "--json", "--profile", &profile];
+        let ends =
+            ["v0", "v1"].map(|end| format!("net_af_packet{},iface={end},qpairs=2", &end[1..]));
+        let [near, far] = ends.map(|end| format!("dpdk:{end}"));
+        let output = fixwire().args(args).args(["--nic", &near, "--peer", &far]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        let words = "asks for 2 receive queues, of which fixwire polls the first";
+        assert!(errors(&output).contains(words), "{}", errors(&output));
         for (far, code, words) in [
             ("net_af_packet1,iface=w0", 1, "nothing arrives at dpdk:net_af_packet0"),
             ("net_af_packet0,iface=v1", 2, "cannot be joined"),

@@ -119,6 +119,13 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
         Ok(Bench { plan, nic, peer, line, peer_leaves_sums })
     }
 
+    /// Ends both devices, and says how many of their buffers have not come back; `None` where nobody counts.
+    pub(super) fn close(self) -> Option<u32> {
+        let Bench { nic, peer, .. } = self;
+        let lost = [nic.close(), peer.close()];
+        lost.into_iter().flatten().reduce(|near, far| near + far)
+    }
+
     /// Whether anything arrives that the peer sends.
     pub(super) fn is_joined(&mut self) -> bool {
         !self.receive(THEIRS, OURS, Sums::Right).is_empty()

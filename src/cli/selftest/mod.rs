@@ -10,6 +10,7 @@ use fixwire::offload::capability::Capability;
 use fixwire::offload::device::{Backend, Device};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::observe::Observed;
+use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use fixwire_hw::sim::{self, Model};
 use fixwire_hw::tap::TapBackend;
@@ -19,7 +20,7 @@ use serde_json::json;
 use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
-use super::{device, profile, say, table};
+use super::{device, profile, say, summary, table};
 use bench::{Bench, Line, RealLine};
 use probes::Finding;
 
@@ -115,6 +116,10 @@ fn probe<B: Backend>(
     args: &SelftestArgs,
 ) -> Result<(), Failure> {
     let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
+    #[cfg(feature = "dpdk")]
+    if matches!(args.nic, NicSpec::Dpdk(_)) {
+        dpdk::refuse_unpolled_queues(profile, &bench.plan)?;
+    }
     if !bench.is_joined() {
         return Err(Failure::run(
             format!("nothing arrives at {} that its peer sends", args.nic),
@@ -123,7 +128,8 @@ fn probe<B: Backend>(
         ));
     }
     let findings = findings(&mut bench);
-    tell(&findings, &bench.plan.nic, &profile.name, args.json);
+    let plan = bench.plan.clone();
+    tell(&findings, &plan, bench.close(), args.json);
     match findings.iter().filter(|found| found.observed == Observed::Refuted).count() {
         0 => Ok(()),
         refuted => Err(Failure::run(
@@ -143,7 +149,8 @@ fn findings<N: Nic, P: Nic>(bench: &mut Bench<N, P, impl Line>) -> Vec<Finding> 
     used.into_iter().map(|capability| bench.probe(capability)).collect()
 }
 
-fn tell(findings: &[Finding], nic: &str, profile: &str, as_json: bool) {
+/// What was found, under the plan that the device got, and how many buffers of the two ends have not come back.
+fn tell(findings: &[Finding], plan: &Plan, not_returned: Option<u32>, as_json: bool) {
     if as_json {
         let rows = findings.iter().map(|found| {
             json!({
@@ -152,14 +159,21 @@ fn tell(findings: &[Finding], nic: &str, profile: &str, as_json: bool) {
                 "seen": found.seen,
             })
         });
-        say(json!({ "nic": nic, "findings": rows.collect::<Vec<_>>() }));
+        say(json!({
+            "nic": plan.nic,
+            "profile": plan.profile,
+            "plan": table::plan_json(plan, None),
+            "findings": rows.collect::<Vec<_>>(),
+            "buffers_not_returned": not_returned,
+        }));
         return;
     }
     let rows = findings.iter().map(|found| {
         vec![found.capability.to_string(), found.observed.to_string(), found.seen.clone()]
     });
     let of = |observed| findings.iter().filter(|found| found.observed == observed).count();
-    say(format_args!("active probes of {nic} by profile {profile}"));
+    say(table::plan(plan, None));
+    say(format_args!("active probes of {} by profile {}", plan.nic, plan.profile));
     say(table::texts(&["capability", "observed", "what was seen"], rows));
     say(format_args!(
         "{} proven, {} unproven, {} wrong",
@@ -167,4 +181,7 @@ fn tell(findings: &[Finding], nic: &str, profile: &str, as_json: bool) {
         of(Observed::Unproven),
         of(Observed::Refuted)
     ));
+    if let Some(warning) = summary::lost_buffers(not_returned) {
+        say(warning.trim_start());
+    }
 }
