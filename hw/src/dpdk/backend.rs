@@ -47,6 +47,7 @@ pub struct DpdkBackend {
     info: Info,
     /// What the driver does by rules, or why not; nothing where it has none.
     by_rules: Vec<(Capability, Result<(), String>)>,
+    knows_priorities: bool,
     queues: Queues,
     frames: usize,
     node: Option<u16>,
@@ -125,6 +126,7 @@ impl DpdkBackend {
         Ok(DpdkBackend {
             rules: Rules::none(port.id()),
             by_rules: flow::capabilities(port.id()),
+            knows_priorities: flow::knows_priorities(port.id()),
             port,
             pools: None,
             spec,
@@ -263,7 +265,11 @@ impl Backend for DpdkBackend {
 
     fn capabilities(&self) -> Capabilities {
         let (args, queues) = (self.spec.args(), &self.queues);
-        offloads::advertised(&self.info, &self.by_rules, args, queues)
+        let mut device = offloads::advertised(&self.info, &self.by_rules, args, queues);
+        if !self.knows_priorities {
+            device.flow.priority_max = 0;
+        }
+        device
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {

@@ -157,6 +157,21 @@ pub(super) fn refused(port: u16, plan: &Plan) -> Vec<(Capability, String)> {
 /// Addresses that nobody has (RFC 5737 3), for a rule that is only asked about.
 const EXAMPLE_PEER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9878);
 const EXAMPLE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 40_000);
+/// Whether a port's driver knows priorities. One that does not (sfc, i40e) refuses any but 0, and by name.
+pub(super) fn knows_priorities(port: u16) -> bool {
+    let refuses = |priority| {
+        let rule = FlowRule::connection(EXAMPLE_PEER, EXAMPLE, 0).at_priority(priority);
+        Lowered::of(&rule).validate(port).err()
+    };
+    knows_by(refuses(0).as_ref(), refuses(1).as_ref())
+}
+
+/// The same by what it refuses of a rule at priority 0 and at 1.
+fn knows_by(at_0: Option<&Refused>, at_1: Option<&Refused>) -> bool {
+    let names = |refused: Option<&Refused>| refused.is_some_and(|refused| refused.is_of_priority);
+    names(at_0) || !names(at_1)
+}
+
 /// What a driver answers that says nothing of rules before the port has started.
 const TOO_EARLY: [i32; 3] = [libc::ENODEV, libc::EBUSY, libc::EAGAIN];
 
@@ -372,7 +387,9 @@ impl Lowered {
         let is_of_action = error.type_ == ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_ACTION;
         let is_of_first_action =
             is_of_action && actions.first().is_some_and(|first| pointer(first) == error.cause);
-        Err(Refused { errno: Errno::of(answer), words, is_of_first_action })
+        let is_of_priority =
+            error.type_ == ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY;
+        Err(Refused { errno: Errno::of(answer), words, is_of_first_action, is_of_priority })
     }
 
     fn create(&self, port: u16) -> Result<NonNull<ffi::rte_flow>, String> {
@@ -401,6 +418,8 @@ struct Refused {
     words: String,
     /// It points at the action that comes first: what is done besides sending to a queue, where there is such.
     is_of_first_action: bool,
+    /// It is about the priority.
+    is_of_priority: bool,
 }
 
 /// What of a rule a driver's pointer is at: an item or an action, or what one of them is given.
@@ -597,6 +616,28 @@ mod tests {
             in_words(-libc::ENOTSUP, &error, Some("item tcp")),
             "no masks here, Operation not supported (os error 95), about a mask in its pattern: item tcp"
         );
+    }
+
+    #[test]
+    fn a_driver_that_names_priority_1_alone_knows_none() {
+        let refused = |is_of_priority| Refused {
+            errno: Errno::of(-libc::ENOTSUP),
+            words: String::new(),
+            is_of_first_action: false,
+            is_of_priority,
+        };
+        let (of_it, of_other) = (refused(true), refused(false));
+        for (at_0, at_1, knows) in [
+            (None, None, true),
+            (None, Some(&of_it), false),
+            // A queue that is not set up yet.
+            (Some(&of_other), Some(&of_it), false),
+            (Some(&of_other), Some(&of_other), true),
+            // Whatever it wants, it is not priority 0.
+            (Some(&of_it), Some(&of_it), true),
+        ] {
+            assert_eq!(knows_by(at_0, at_1), knows);
+        }
     }
 
     #[test]

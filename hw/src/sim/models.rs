@@ -208,6 +208,8 @@ fn flow_limits(entry: &Entry, capabilities: &Capabilities) -> FlowLimits {
         },
         // Exact rules in one table without an order (flow director).
         "net_i40e" => FlowLimits { priority_max: 0, without_tcp: false, ..FlowLimits::SOFTWARE },
+        // The filters of its firmware have no order (sfc_flow.c, `sfc_flow_parse_attr`).
+        "net_sfc_efx" => FlowLimits { priority_max: 0, ..FlowLimits::SOFTWARE },
         "net_ice" => FlowLimits { without_tcp: false, ..FlowLimits::SOFTWARE },
         _ => FlowLimits::SOFTWARE,
     };
@@ -303,7 +305,7 @@ mod tests {
             ("x710", ((0, Masks::Exact, true, false, 4096), (true, Some(all), false, false))),
             ("82599", ((6, Masks::Fields, false, false, 128), (true, Some(all), false, false))),
             ("82576", ((6, Masks::Fields, false, false, 8), (false, None, false, false))),
-            ("sfc-x2", (bits(all, 4096), (true, None, false, true))),
+            ("sfc-x2", (bits(0, 4096), (true, None, false, true))),
             ("bnxt", (bits(all, 4096), (true, Some(all), true, false))),
             ("sim", (bits(all, 4096), (true, Some(all), true, true))),
             ("rtl", (bits(all, 4096), (true, Some(all), true, true))),

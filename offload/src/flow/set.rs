@@ -104,6 +104,13 @@ impl RuleSet {
         self
     }
 
+    /// The same at priority 0, for a device that knows no other; `None` where two rules match the same frame, of which one
+    /// is to win.
+    pub fn at_one_priority(&self) -> Option<RuleSet> {
+        let rules = self.rules.iter().map(|rule| rule.at_priority(0)).collect();
+        RuleSet::new(rules, self.on_miss).ok()
+    }
+
     /// The same, and behind them the rules that bring ARP and ICMP to the first queue, below whatever of these matches
     /// ICMP too.
     ///

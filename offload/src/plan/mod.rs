@@ -241,12 +241,16 @@ impl Plan {
         self.rows.iter().filter(|row| row.is_unmet())
     }
 
-    /// The same plan for these rules: the host does the steering where `limits` say that the device would
+    /// The same plan for these rules, at one priority where the device has not those that they name and none of them needs
+    /// its own: the host does the steering where `limits` say that the device would
     /// not take them, or where there is nothing to steer by. A port that would take them, but not those that it needs
     /// isolated besides, is not isolated.
     #[must_use]
     pub fn steered_by(mut self, rules: RuleSet, limits: &FlowLimits) -> Plan {
-        self.asked = rules;
+        let fits = |rule: &FlowRule| rule.priority <= limits.priority_max;
+        let fit = rules.rules().iter().all(fits);
+        let flat = if fit { None } else { rules.at_one_priority() };
+        self.asked = flat.unwrap_or(rules);
         self.rules = self.asked.clone().on_missing(self.on_miss());
         if !self.uses(Capability::FlowSteering) {
             return self;
@@ -473,6 +477,36 @@ mod tests {
     }
 
     #[test]
+    fn a_device_of_one_priority_gets_rules_at_it_unless_one_is_to_win_over_another() {
+        use core::net::{Ipv4Addr, SocketAddrV4};
+
+        let at = |last| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 9878);
+        let device = [Capability::FlowSteering, Capability::FlowMasked]
+            .into_iter()
+            .fold(Capabilities::NONE, |device, known| device.with(known, BY_NIC));
+        let one = FlowLimits { priority_max: 0, ..FlowLimits::SOFTWARE };
+        let planned = |rules: &[FlowRule], limits: &FlowLimits| {
+            let set = RuleSet::new(rules.to_vec(), OnMiss::Queue(0)).unwrap();
+            Plan::negotiate("test", &Profile::all(Policy::Prefer), &device).steered_by(set, limits)
+        };
+        let connection = FlowRule::connection(at(1), at(2), 0).at_priority(1);
+        let apart = FlowRule::listener(at(3), 0).at_priority(2);
+        let plan = planned(&[connection, apart], &one);
+        assert!(plan.uses(Capability::FlowSteering));
+        let flat = [connection, apart].map(|rule| rule.at_priority(0));
+        assert_eq!((plan.rules().rules(), plan.device_rules().rules()), (&flat[..], &flat[..]));
+        // With priorities enough they stay as they were asked for.
+        let plan = planned(&[connection, apart], &FlowLimits { priority_max: 2, ..one });
+        assert_eq!(plan.rules().rules(), [connection, apart]);
+        let around = FlowRule::listener(at(2), 0).at_priority(2);
+        let plan = planned(&[connection, around], &one);
+        assert!(!plan.uses(Capability::FlowSteering));
+        let reason = &plan.row(Capability::FlowSteering).reason;
+        assert!(reason.contains("knows no priority 1"), "{reason}");
+        assert_eq!(plan.rules().rules(), [connection, around], "the host's");
+    }
+
+    #[test]
     fn what_a_rule_needs_and_the_device_refuses_takes_steering_with_it() {
         use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -535,7 +569,12 @@ mod tests {
                 vec![listener.marked(1)],
                 Some("needs flow_mark, which is off in the"),
             ),
-            (device(&masked), vec![listener.at_priority(9)], Some("priority 9")),
+            (device(&masked), vec![listener.at_priority(9)], None),
+            (
+                device(&masked),
+                vec![listener.at_priority(9), FlowRule::connection(local, local, 0)],
+                Some("priority 9"),
+            ),
             (device(&masked), vec![FlowRule::listener(local, 1)], Some("no queue 1")),
         ] {
             let set = RuleSet::new(rules, OnMiss::Queue(0)).unwrap();
