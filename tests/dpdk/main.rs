@@ -12,6 +12,7 @@ mod interop;
 mod line;
 mod lost;
 mod memory;
+mod mlx5;
 mod refused;
 mod same;
 mod selftest;

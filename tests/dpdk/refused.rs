@@ -80,15 +80,16 @@ fn an_argument_that_a_driver_has_not_is_named_with_those_that_it_has() {
     assert_refused("net_tap0", &output, 2, "no argument `colour`");
 }
 
-/// A PCI device as the kernel shows one, with `driver` behind it. It is DPDK itself that looks there.
-fn made_device(sys: &Path, driver: Option<&str>) {
+/// A PCI device as the kernel shows one, by its vendor's and its own number, with `driver` behind it. It is DPDK itself
+/// that looks there.
+pub(crate) fn made_device(sys: &Path, [vendor, device_id]: [&str; 2], driver: Option<&str>) {
     let device = sys.join("devices/0000:3b:00.0");
     fs::create_dir_all(&device).unwrap();
     let bars = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n".repeat(6);
     for (name, text) in [
-        ("vendor", "0x8086\n"),
-        ("device", "0x10fb\n"),
-        ("subsystem_vendor", "0x8086\n"),
+        ("vendor", vendor),
+        ("device", device_id),
+        ("subsystem_vendor", vendor),
         ("subsystem_device", "0x0000\n"),
         ("class", "0x020000\n"),
         ("max_vfs", "0\n"),
@@ -128,7 +129,7 @@ fn a_pci_device_that_is_not_there_or_not_bound_is_told_apart() {
         ),
     ] {
         let sys = tempfile::tempdir().unwrap();
-        made_device(sys.path(), driver);
+        made_device(sys.path(), ["0x8086\n", "0x10fb\n"], driver);
         let session = write(sys.path(), "session.toml", INITIATOR);
         let nic = format!("dpdk:{address}");
         let mut command = fixwire();
