@@ -1,5 +1,7 @@
 //! The ways to a port's clock: DPDK's call, and for a ConnectX, where its driver refuses that, those around it.
 
+use std::path::Path;
+
 use fixwire_offload::stamp::{ClockInfo, Domain};
 
 use super::offloads::CLOCK;
@@ -8,7 +10,7 @@ use super::spec::DeviceSpec;
 use crate::clock_route::{ClockRoute, ClockRoutes, RateBy, agreed, measured};
 use crate::clock_service::DeviceClock;
 use crate::host_counter::HostCounter;
-use crate::mlx5::{InitSegment, SegmentClock};
+use crate::mlx5::{InitSegment, PCI_DEVICES, SegmentClock};
 
 /// mlx5's name at DPDK.
 pub(super) const MLX5: &str = "mlx5_pci";
@@ -37,7 +39,7 @@ pub(super) fn find(
     routes
         .try_route(ClockRoute::ReadClock, || by_read_clock(port, driver, info, declares, counter));
     if driver == MLX5 {
-        around_the_driver(&mut routes, spec.name(), info, counter);
+        around_the_driver(&mut routes, Path::new(PCI_DEVICES), spec.name(), info, counter);
     }
     routes
 }
@@ -45,14 +47,16 @@ pub(super) fn find(
 /// The ways to the clock of a ConnectX at a PCI address that do not go by its driver at DPDK.
 fn around_the_driver(
     routes: &mut ClockRoutes,
+    devices: &Path,
     address: &str,
     info: ClockInfo,
     counter: &HostCounter,
 ) {
     routes.try_route(ClockRoute::Mlx5dv, || by_verbs(address, info, counter));
     match info.domain {
-        Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(address)),
-        _ => routes.try_route(ClockRoute::InternalTimer, || by_internal_timer(address, counter)),
+        Domain::NicNs => routes.try_route(ClockRoute::RealTime, || by_real_time(devices, address)),
+        _ => routes
+            .try_route(ClockRoute::InternalTimer, || by_internal_timer(devices, address, counter)),
     }
 }
 
@@ -127,8 +131,8 @@ fn declared(address: &str) -> Option<u64> {
     crate::mlx5dv::declared_ticks_per_s(address)
 }
 
-fn by_internal_timer(address: &str, counter: &HostCounter) -> Looked {
-    let segment = InitSegment::open(address).map_err(|error| error.to_string())?;
+fn by_internal_timer(devices: &Path, address: &str, counter: &HostCounter) -> Looked {
+    let segment = InitSegment::open_in(devices, address).map_err(|error| error.to_string())?;
     let mut clock = SegmentClock::internal_timer(segment, CLOCK, 0);
     let bits = clock.info().bits;
     let rate = measured(&counter.info(), bits, || clock.bracket(counter));
@@ -136,8 +140,8 @@ fn by_internal_timer(address: &str, counter: &HostCounter) -> Looked {
     Ok((by, Box::new(clock.at_rate(ticks_per_s))))
 }
 
-fn by_real_time(address: &str) -> Looked {
-    let segment = InitSegment::open(address).map_err(|error| error.to_string())?;
+fn by_real_time(devices: &Path, address: &str) -> Looked {
+    let segment = InitSegment::open_in(devices, address).map_err(|error| error.to_string())?;
     let mut clock = SegmentClock::real_time(segment, CLOCK);
     let reading = clock.read().ok_or("the device does not answer")?;
     is_of(Domain::NicNs, reading)?;
@@ -146,7 +150,79 @@ fn by_real_time(address: &str) -> Looked {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::os::unix::fs::FileExt as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Instant;
+
+    use tempfile::TempDir;
+
     use super::*;
+
+    const ADDRESS: &str = "0000:3b:00.0";
+
+    /// Devices of which one is a ConnectX as far as a file can stand for its BAR 0.
+    fn devices() -> (TempDir, File) {
+        let devices = tempfile::tempdir().unwrap();
+        let device = devices.path().join(ADDRESS);
+        fs::create_dir(&device).unwrap();
+        fs::write(device.join("vendor"), "0x15b3\n").unwrap();
+        let bar = File::create(device.join("resource0")).unwrap();
+        bar.set_len(0x4000).unwrap();
+        put(&bar, 0x004, 0x0005_0000);
+        (devices, bar)
+    }
+
+    fn put(bar: &File, at: u64, word: u32) {
+        bar.write_all_at(&word.to_be_bytes(), at).unwrap();
+    }
+
+    fn routes_in(devices: &TempDir, info: ClockInfo) -> ClockRoutes {
+        let mut routes = ClockRoutes::default();
+        let counter = HostCounter::best();
+        around_the_driver(&mut routes, devices.path(), ADDRESS, info, &counter);
+        routes
+    }
+
+    #[test]
+    fn a_segment_with_the_time_of_day_leads_to_it_and_one_of_1970_does_not() {
+        let (devices, bar) = devices();
+        let ns = ClockInfo { domain: Domain::NicNs, ..TICKS };
+        let routes = routes_in(&devices, ns);
+        assert!(routes.found.is_none());
+        assert!(routes.refused[1].why.contains("a counter of ticks"), "{routes:?}");
+        put(&bar, 0x1040, 1_795_000_000);
+        put(&bar, 0x1044, 7);
+        let mut found = routes_in(&devices, ns).found.expect("a clock");
+        assert_eq!((found.route, found.rate), (ClockRoute::RealTime, RateBy::Unit));
+        assert_eq!(found.clock.info().domain, Domain::NicNs);
+        assert_eq!(found.clock.read(), Some(1_795_000_000_000_000_007));
+    }
+
+    #[test]
+    fn a_segment_whose_counter_goes_on_leads_to_it_at_its_rate() {
+        const TICKS_PER_US: u64 = 78;
+        let (devices, bar) = devices();
+        let routes = routes_in(&devices, TICKS);
+        assert!(routes.refused[1].why.contains("stands still"), "{routes:?}");
+        let (begun, is_over) = (Instant::now(), AtomicBool::new(false));
+        let found = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    put(&bar, 0x1004, (begun.elapsed().as_micros() as u64 * TICKS_PER_US) as u32);
+                }
+            });
+            // A host that is busy has no rate to tell.
+            let found = (0..20).find_map(|_| routes_in(&devices, TICKS).found);
+            is_over.store(true, Ordering::Relaxed);
+            found.expect("a clock")
+        });
+        let rate = found.clock.info().ticks_per_s / 1_000_000;
+        assert_eq!(found.route, ClockRoute::InternalTimer);
+        assert!(matches!(found.rate, RateBy::Measured { .. }), "{found:?}");
+        assert!((TICKS_PER_US / 2..=TICKS_PER_US * 2).contains(&rate), "{found:?}");
+    }
 
     const TICKS: ClockInfo =
         ClockInfo { id: CLOCK, domain: Domain::NicTicks, ticks_per_s: 0, bits: 64 };
@@ -161,7 +237,7 @@ mod tests {
             (ns, ClockRoute::RealTime, ["built without the feature", "stamps are in real time"]),
         ] {
             let mut routes = ClockRoutes::default();
-            around_the_driver(&mut routes, "0000:7f:1f.7", info, &counter);
+            around_the_driver(&mut routes, Path::new(PCI_DEVICES), "0000:7f:1f.7", info, &counter);
             assert!(routes.found.is_none());
             let [verbs, bar] = &routes.refused[..] else { panic!("{routes:?}") };
             assert_eq!((verbs.route, bar.route), (ClockRoute::Mlx5dv, last));

@@ -15,6 +15,8 @@ use crate::sys::{self, MappedRegisters};
 
 /// The revision of the command interface whose segment this is.
 const CMD_INTERFACE_REV: u16 = 5;
+/// Where the kernel lists what is on the bus.
+pub(crate) const PCI_DEVICES: &str = "/sys/bus/pci/devices";
 const MELLANOX: &str = "0x15b3";
 
 /// How often the lower of a clock's words is read before the clock is given up: its upper one moves every
@@ -100,11 +102,11 @@ impl InitSegment {
     /// There is no such device, it is not a ConnectX-4 or later, or the kernel does not let this process
     /// read its registers.
     pub fn open(address: &str) -> Result<InitSegment, MapError> {
-        InitSegment::open_in(Path::new("/sys/bus/pci/devices"), address)
+        InitSegment::open_in(Path::new(PCI_DEVICES), address)
     }
 
     /// The same where the devices are listed elsewhere.
-    pub(super) fn open_in(devices: &Path, address: &str) -> Result<InitSegment, MapError> {
+    pub(crate) fn open_in(devices: &Path, address: &str) -> Result<InitSegment, MapError> {
         if !is_pci_address(address) {
             return Err(MapError::AddressInvalid { address: address.to_owned() });
         }

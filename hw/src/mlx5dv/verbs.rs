@@ -41,6 +41,21 @@ pub(super) enum VerbsError {
     },
 }
 
+/// What a device's verbs tell of its clock.
+pub(super) trait Told {
+    /// The free-running counter now: two words of a page of the device's, read in this process.
+    fn raw_clock(&self) -> Result<u64, VerbsError>;
+
+    /// The kernel's clock over that counter, as of its last look.
+    fn kernel_clock(&self) -> Result<KernelClock, VerbsError>;
+
+    /// How long the kernel goes without a look at the counter at most; `None` where it shares no clock.
+    fn kernel_looks_within_ns(&self) -> Option<u64>;
+
+    /// The counter's rate as the device declares it.
+    fn core_clock_ticks_per_s(&self) -> Option<u64>;
+}
+
 /// A device that is open. Its clock's pages are mapped until it is dropped.
 pub(super) struct Verbs {
     context: NonNull<ffi::ibv_context>,
@@ -65,9 +80,10 @@ impl Verbs {
         let refused = || refused("ibv_open_device", io::Error::last_os_error());
         Ok(Verbs { context: context.ok_or_else(refused)? })
     }
+}
 
-    /// The free-running counter now: two words of a page of the device's, read in this process.
-    pub(super) fn raw_clock(&self) -> Result<u64, VerbsError> {
+impl Told for Verbs {
+    fn raw_clock(&self) -> Result<u64, VerbsError> {
         let mask = ffi::ibv_values_mask::IBV_VALUES_MASK_RAW_CLOCK;
         let mut values = ffi::ibv_values_ex { comp_mask: mask, ..Default::default() };
         // SAFETY: the context is open, and `values` is a whole one to write to.
@@ -81,18 +97,15 @@ impl Verbs {
         Ok(values.raw_clock.tv_nsec.cast_unsigned())
     }
 
-    /// The kernel's clock over that counter, as of its last look.
-    pub(super) fn kernel_clock(&self) -> Result<KernelClock, VerbsError> {
+    fn kernel_clock(&self) -> Result<KernelClock, VerbsError> {
         let mut info = ffi::mlx5dv_clock_info::default();
         // SAFETY: the context is open, and `info` is a whole one to write to.
         let answer = unsafe { ffi::mlx5dv_get_clock_info(self.context.as_ptr(), &raw mut info) };
         done("mlx5dv_get_clock_info", answer)?;
-        let ffi::mlx5dv_clock_info { nsec, last_cycles, frac, mult, shift, mask } = info;
-        Ok(KernelClock { ns: nsec, cycles: last_cycles, frac, mult, shift, mask })
+        Ok(of_rdma_core(&info))
     }
 
-    /// How long the kernel goes without a look at the counter at most; `None` where it shares no clock.
-    pub(super) fn kernel_looks_within_ns(&self) -> Option<u64> {
+    fn kernel_looks_within_ns(&self) -> Option<u64> {
         let mask = u64::from(ffi::mlx5dv_context_comp_mask::MLX5DV_CONTEXT_MASK_CLOCK_INFO_UPDATE);
         let mut attributes = ffi::mlx5dv_context { comp_mask: mask, ..Default::default() };
         // SAFETY: the context is open, and `attributes` is a whole one to read and write.
@@ -102,8 +115,7 @@ impl Verbs {
         told.then_some(attributes.max_clock_info_update_nsec).filter(|ns| *ns > 0)
     }
 
-    /// The counter's rate as the device declares it.
-    pub(super) fn core_clock_ticks_per_s(&self) -> Option<u64> {
+    fn core_clock_ticks_per_s(&self) -> Option<u64> {
         let mut attributes = ffi::ibv_device_attr_ex::default();
         // SAFETY: the context is open, `attributes` is a whole one to write to, and no input is an input.
         let answer = unsafe {
@@ -175,6 +187,11 @@ fn refused(call: &'static str, source: io::Error) -> VerbsError {
     VerbsError::Refused { call, source }
 }
 
+fn of_rdma_core(info: &ffi::mlx5dv_clock_info) -> KernelClock {
+    let ffi::mlx5dv_clock_info { nsec, last_cycles, frac, mult, shift, mask } = *info;
+    KernelClock { ns: nsec, cycles: last_cycles, frac, mult, shift, mask }
+}
+
 /// These calls return the error number itself.
 fn done(call: &'static str, answer: c_int) -> Result<(), VerbsError> {
     match answer {
@@ -189,6 +206,16 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_kernel_s_words_are_taken_from_where_rdma_core_s_header_has_them() {
+        // nsec, last_cycles, frac, mult and shift in one, mask (mlx5dv.h).
+        let words: [u64; 5] = [1, 2, 3, 23 << 32 | 4, 5];
+        // SAFETY: both are numbers of one size in all, of which every bit pattern is one.
+        let info: ffi::mlx5dv_clock_info = unsafe { std::mem::transmute(words) };
+        let expected = KernelClock { ns: 1, cycles: 2, frac: 3, mult: 4, shift: 23, mask: 5 };
+        assert_eq!(of_rdma_core(&info), expected);
+    }
+
     proptest! {
         /// rdma-core's own conversion, as far as its 64 bits go.
         #[test]
@@ -202,7 +229,7 @@ mod tests {
             let mask = (1 << 41) - 1;
             let mut info =
                 ffi::mlx5dv_clock_info { nsec: ns, last_cycles: cycles, frac, mult, shift: 23, mask };
-            let clock = KernelClock { ns, cycles, frac, mult, shift: 23, mask };
+            let clock = of_rdma_core(&info);
             let at = cycles.wrapping_add_signed(ticks);
             // SAFETY: it reads `info`.
             let expected = unsafe { ffi::mlx5dv_ts_to_ns(&raw mut info, at) };
