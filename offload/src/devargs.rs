@@ -68,8 +68,8 @@ const MLX5: [Switch; 4] = [
 
 /// The number that `devargs` have for `key`: the last, as drivers go through them; in hexadecimal too.
 pub(crate) fn number(devargs: &str, key: &str) -> Option<u64> {
-    let args = devargs.split(',').filter_map(|arg| arg.split_once('='));
-    let (_, value) = args.filter(|(known, _)| *known == key).last()?;
+    let mut args = devargs.split(',').filter_map(|arg| arg.split_once('='));
+    let (_, value) = args.rfind(|(known, _)| *known == key)?;
     match value.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16).ok(),
         None => value.parse().ok(),
