@@ -115,7 +115,7 @@ impl Progress {
                 let failed = statuses.find(|status| status.last_failure.is_some());
                 return Err(failed.map_or_else(
                     || unanswered(engine, watch.connect_timeout),
-                    |status| never_connected(&status),
+                    |status| with_wrong_sums(never_connected(&status), engine),
                 ));
             }
         } else if u128::from(quiet_ns) > watch.stall_timeout.as_nanos() {
@@ -229,19 +229,175 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, waited: Duration) -> Failure {
             "check that a FIX acceptor listens there, or raise --connect-timeout",
         );
     }
-    let wrong = Refusal::TcpChecksumWrong.name();
-    let dropped = engine.counters().find(|(name, _)| *name == wrong).map_or(0, |(_, count)| count);
-    if dropped > 0 {
+    if let Some((dropped, remedy)) = wrong_sums(engine) {
         return Failure::run(
-            format!(
-                "no answer of {peer}'s was taken within {seconds} s: {dropped} frames were dropped, whose TCP checksum \
-                 is wrong ({wrong})"
-            ),
-            "the peer seems to send unfinished checksums, as the kernel does over veth: `ethtool -K IFACE tx off` on the peer's interface has it finish them",
+            format!("no answer of {peer}'s was taken within {seconds} s: {dropped}"),
+            remedy,
         );
     }
     Failure::run(
         format!("{peer} does not answer within {seconds} s"),
         "check that it is up and that no firewall drops us, or raise --connect-timeout",
     )
+}
+
+/// A failure to connect, with the frames that were dropped on the way: they may be all that the peer has answered.
+fn with_wrong_sums<N: Nic>(failure: Failure, engine: &Engine<N, Taker>) -> Failure {
+    match wrong_sums(engine) {
+        Some((dropped, remedy)) => {
+            Failure::run(failure, format_args!("besides, {dropped}: {remedy}"))
+        }
+        None => failure,
+    }
+}
+
+/// What was dropped because its checksum was wrong, by whom, and what to do about it.
+fn wrong_sums<N: Nic>(engine: &Engine<N, Taker>) -> Option<(String, &'static str)> {
+    let wrong = [Refusal::TcpChecksumWrong, Refusal::Ipv4ChecksumWrong].map(Refusal::name);
+    let ours = engine.counters().filter(|(name, count)| wrong.contains(name) && *count > 0);
+    let ours: Vec<_> = ours.map(|(name, count)| (name.to_owned(), count)).collect();
+    let counted = engine.nic().driver_counters();
+    let by_driver: Vec<_> =
+        counted.into_iter().filter(|(name, count)| *count > 0 && is_of_wrong_sums(name)).collect();
+    told_of_wrong_sums(&ours, &by_driver)
+}
+
+fn told_of_wrong_sums(
+    ours: &[(String, u64)],
+    by_driver: &[(String, u64)],
+) -> Option<(String, &'static str)> {
+    let listed = |counters: &[(String, u64)]| {
+        let each = counters.iter().map(|(name, count)| format!("{name} {count}"));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let sum: u64 = ours.iter().map(|(_, count)| count).sum();
+    match (ours, by_driver) {
+        ([], []) => None,
+        ([], counted) => Some((
+            format!("the NIC's driver counts frames that came damaged ({})", listed(counted)),
+            "look at cable, module and switch port, and at the driver's counters in the report",
+        )),
+        (ours, _) => Some((
+            format!("{sum} frames were dropped, whose checksum is wrong ({})", listed(ours)),
+            "the peer seems to send unfinished checksums, as the kernel does over veth: `ethtool -K IFACE tx off` on the peer's interface has it finish them",
+        )),
+    }
+}
+
+/// Whether a driver's counter, by its name, is of frames whose sum did not fit: no two drivers agree on one.
+fn is_of_wrong_sums(name: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    name.starts_with("rx") && has(&["csum", "xsum", "checksum", "crc"]) && has(&["err", "bad"])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fixwire::app::exchange::Exchange;
+    use fixwire::engine::Setup;
+    use fixwire::neighbor::Network;
+    use fixwire::offload::device::Device;
+    use fixwire::offload::profile::{Policy, Profile};
+    use fixwire::tcp::Config;
+    use fixwire::time;
+    use fixwire::wire::ethernet::Mac;
+    use fixwire_hw::sim::{Aim, Direction, Faults, SimBackend, SimNic};
+
+    use super::super::session_file::SessionSettings;
+    use super::super::{bring_up, device};
+    use super::*;
+
+    /// An engine at one end of the model's wire, which gives an attempt to connect up after its first SYN.
+    fn engine<A: fixwire::app::Application>(
+        end: SimBackend,
+        (addr, peer): (Ipv4Addr, Ipv4Addr),
+        settings: SessionSettings,
+        app: A,
+    ) -> Engine<SimNic, A> {
+        let profile = Profile::all(Policy::Prefer);
+        let mac = Mac(end.mac());
+        let sessions = bring_up::session_plans(&[settings], addr, peer).unwrap();
+        let rules = bring_up::rules(&profile, addr, None, &sessions).unwrap();
+        let started = Device::probed(end).plan(&profile, rules).configure().unwrap().start();
+        let (nic, plan) = started.unwrap().steer().unwrap();
+        let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
+        let tcp = Config { syn_retries_max: 0, ..Config::default() };
+        Engine::new(nic, plan, Setup { network, tcp, secret: [1; 16], sessions }, app).unwrap()
+    }
+
+    /// How a run ends whose peer's frames arrive with these faults.
+    fn ends(faults: Faults) -> String {
+        let (ours, theirs) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let (near, far, wire) = device::sim("sim", &Profile::all(Policy::Prefer));
+        let settings = SessionSettings::default();
+        let mut peer = engine(far, (theirs, ours), settings.mirrored(), Exchange::new());
+        let mut engine = engine(near, (ours, theirs), settings, Taker::new(1, 1));
+        wire.set_faults(Direction::BToA, faults);
+        let watch = Watch {
+            aloud: false,
+            connect_timeout: Duration::from_secs(3_600),
+            stall_timeout: Duration::from_secs(3_600),
+            interrupted: Arc::default(),
+            orders_total: 1,
+        };
+        let mut progress = Progress::new(Clock::now(&wire).mono, &watch);
+        for _ in 0..100_000 {
+            engine.poll(&wire);
+            peer.poll(&wire);
+            if let Err(failure) = progress.check(&engine, Clock::now(&wire).mono, &watch) {
+                return failure.to_string();
+            }
+            wire.advance(time::Duration::from_ms(1));
+        }
+        panic!("it waits for ever");
+    }
+
+    #[test]
+    fn an_attempt_that_came_to_nothing_tells_of_answers_whose_sums_were_wrong() {
+        let all =
+            Faults { corrupt_ppm: 1_000_000, corrupt_at: Aim::TcpChecksum, ..Faults::default() };
+        let said = ends(all);
+        assert!(said.contains("was lost before the logon: the peer did not answer"), "{said}");
+        assert!(
+            said.contains("frames were dropped, whose checksum is wrong (tcp_checksum_wrong "),
+            "{said}"
+        );
+        assert!(said.contains("`ethtool -K IFACE tx off`"), "{said}");
+    }
+
+    #[test]
+    fn wrong_sums_are_told_by_who_counted_them() {
+        let counted = |name: &str, count| vec![(name.to_owned(), count)];
+        let (tcp, crc) = (counted("tcp_checksum_wrong", 3), counted("rx_crc_errors", 7));
+        assert_eq!(told_of_wrong_sums(&[], &[]), None);
+        for (ours, by_driver, words, remedy) in [
+            (
+                &tcp[..],
+                &[][..],
+                "3 frames were dropped, whose checksum is wrong (tcp_checksum_wrong 3)",
+                "ethtool",
+            ),
+            (&tcp, &crc, "tcp_checksum_wrong 3", "ethtool"),
+            (&[], &crc, "came damaged (rx_crc_errors 7)", "cable"),
+        ] {
+            let (said, what_to_do) = told_of_wrong_sums(ours, by_driver).unwrap();
+            assert!(said.contains(words) && what_to_do.contains(remedy), "{said}; {what_to_do}");
+        }
+    }
+
+    #[test]
+    fn a_driver_s_counter_of_damage_is_known_by_its_name() {
+        for (name, is) in [
+            ("rx_crc_errors", true),
+            ("rx_l3_l4_xsum_error", true),
+            ("rx_q0_bad_csum_errors", true),
+            ("rx_csum_good", false),
+            ("rx_errors", false),
+            ("tx_csum_errors", false),
+            ("rx_missed_errors", false),
+        ] {
+            assert_eq!(is_of_wrong_sums(name), is, "{name}");
+        }
+    }
 }

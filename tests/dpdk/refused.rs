@@ -205,7 +205,7 @@ fn a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent() {
         let session = write(folder.path(), "session.toml", INITIATOR);
         let nic = "dpdk:net_af_packet0,iface=v0";
         let output = try_run(nic, &["--session", &session, "--connect-timeout", "2"]);
-        assert_refused(nic, &output, 1, "whose TCP checksum is wrong (tcp_checksum_wrong)");
+        assert_refused(nic, &output, 1, "frames were dropped, whose checksum is wrong (tcp_checksum_wrong ");
         assert_refused(nic, &output, 1, "`ethtool -K IFACE tx off`");
     });
 }
