@@ -216,6 +216,61 @@ pub(crate) fn effective_ids() -> (u32, u32) {
     (user, group)
 }
 
+/// A file in memory that has no name and goes with its last handle (memfd_create(2)).
+#[cfg(feature = "dpdk")]
+pub(crate) fn memory_file() -> io::Result<File> {
+    // SAFETY: the name is a C string, of which the kernel makes a copy.
+    let answer = unsafe { libc::memfd_create(c"fixwire".as_ptr(), libc::MFD_CLOEXEC) };
+    done(answer)?;
+    // SAFETY: the kernel just gave this file descriptor to us, and nobody else has it.
+    Ok(File::from(unsafe { OwnedFd::from_raw_fd(answer) }))
+}
+
+/// What every program writes to.
+#[cfg(feature = "dpdk")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Standard {
+    Output = libc::STDOUT_FILENO as isize,
+    Error = libc::STDERR_FILENO as isize,
+}
+
+/// One of them that is written elsewhere, until this is dropped.
+#[cfg(feature = "dpdk")]
+#[derive(Debug)]
+pub(crate) struct Diverted {
+    which: Standard,
+    before: OwnedFd,
+}
+
+/// Has all that the process writes to `which` go to `to`, C's buffers included.
+#[cfg(feature = "dpdk")]
+pub(crate) fn divert(which: Standard, to: BorrowedFd<'_>) -> io::Result<Diverted> {
+    flush_c();
+    // SAFETY: it takes a number, whether or not that is open, and touches no memory of ours.
+    let before = unsafe { libc::fcntl(which as c_int, libc::F_DUPFD_CLOEXEC, 3) };
+    done(before)?;
+    // SAFETY: the kernel just gave this file descriptor to us, and nobody else has it.
+    let before = unsafe { OwnedFd::from_raw_fd(before) };
+    // SAFETY: `to` is open, and nobody owns the numbers of the standard streams: they may be made another file.
+    done(unsafe { libc::dup2(to.as_raw_fd(), which as c_int) })?;
+    Ok(Diverted { which, before })
+}
+
+#[cfg(feature = "dpdk")]
+fn flush_c() {
+    // SAFETY: with a null pointer it writes what C's own streams hold back, and touches nothing of ours.
+    unsafe { libc::fflush(ptr::null_mut()) };
+}
+
+#[cfg(feature = "dpdk")]
+impl Drop for Diverted {
+    fn drop(&mut self) {
+        flush_c();
+        // SAFETY: `before` is open, and the number is of a standard stream, as in `divert`.
+        let _ = unsafe { libc::dup2(self.before.as_raw_fd(), self.which as c_int) };
+    }
+}
+
 /// Which cores the calling thread may run on: bit *n* of word *n* / 64 is core *n*.
 pub(crate) fn affinity() -> io::Result<Vec<u64>> {
     // The kernel refuses a mask shorter than its own, and does not say how long that is.

@@ -50,7 +50,7 @@ pub(crate) struct AcceptArgs {
     /// NIC model (`sim:MODEL`), whose wire ends in this process.
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,
-    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device.
+    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device, as for `run`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session
@@ -100,6 +100,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
             let by = |plan: &Plan| {
                 dpdk::refuse_unpolled_queues(&profile, plan)?;
+                dpdk::forget_words();
                 beside.neighborhood(&profile, plan, args.json)
             };
             let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);

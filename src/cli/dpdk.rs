@@ -42,6 +42,31 @@ pub(crate) enum Where {
     Here,
 }
 
+/// Whether what DPDK and its drivers write is kept until something fails.
+pub(crate) fn keep_words(keep: bool) {
+    dpdk::keep_words(keep);
+}
+
+/// Shows what was kept, before the failure that it is of.
+pub(crate) fn show_words() {
+    let words = dpdk::take_words();
+    if !words.is_empty() {
+        warn(format_args!("what DPDK and its driver said:\n{}", words.trim_end()));
+    }
+}
+
+/// A device is set up: what was said meanwhile did no harm, and is of no failure that follows.
+pub(crate) fn forget_words() {
+    drop(dpdk::take_words());
+}
+
+/// Whoever has DPDK log something in particular is shown it.
+fn keep_words_unless_logged(profile: &Profile) {
+    if profile.eal.iter().any(|arg| arg.starts_with("--log-level")) {
+        dpdk::keep_words(false);
+    }
+}
+
 /// Starts DPDK.
 pub(crate) fn open(
     device: &DeviceSpec,
@@ -53,6 +78,7 @@ pub(crate) fn open(
     if iface.is_some() && place == Where::OfOurOwn {
         namespace::enter().map_err(|error| device::tap_failure(&error))?;
     }
+    keep_words_unless_logged(profile);
     let memory = Memory::best();
     let shortage = memory.shortage();
     let backend = DpdkBackend::open(device.clone(), memory, profile).map_err(failure)?;
@@ -92,6 +118,7 @@ pub(crate) fn open_pair(
     profile: &Profile,
     json: bool,
 ) -> Result<[DpdkBackend; 2], Failure> {
+    keep_words_unless_logged(profile);
     let plain = Profile::all(Policy::Off);
     let (near, far) = ((near.clone(), profile), (far.clone(), &plain));
     let memory = Memory::best();
@@ -140,6 +167,7 @@ impl Opened {
             let mut beyond = peers.filter(|peer| network.next_hop(*peer).is_none());
             network.gateway = beyond.find_map(|peer| beside.gateway(profile, peer));
         }
+        refuse_unreachable(&network, &settings.sessions)?;
         Ok(NetworkFor { network, beside })
     }
 
@@ -175,6 +203,19 @@ impl Opened {
     }
 }
 
+/// Refuses a peer that no frame would ever be sent to.
+fn refuse_unreachable(network: &Network, sessions: &[SessionSettings]) -> Result<(), Failure> {
+    let initiators = sessions.iter().filter(|session| session.side == Side::Initiator);
+    let mut peers = initiators.filter_map(|session| session.connect_host);
+    let Some(beyond) = peers.find(|peer| network.next_hop(*peer).is_none()) else { return Ok(()) };
+    let Network { addr, prefix_len, .. } = network;
+    Err(Failure::Input(format!(
+        "{beyond} is not on the engine's network, {addr}/{prefix_len}, and no gateway is known to send by; write \
+         `gateway`, the router's address on that network, under [network] in the session file, or correct \
+         socket_connect_host or the prefix length of `address`"
+    )))
+}
+
 /// Whose turn it is.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failure(error: DpdkError) -> Failure {
@@ -182,6 +223,7 @@ fn failure(error: DpdkError) -> Failure {
         DpdkError::NotADevice { .. }
         | DpdkError::UnknownArgument { .. }
         | DpdkError::InterfaceName { .. }
+        | DpdkError::Conflict { .. }
         | DpdkError::Queues { .. } => Failure::Input(error.to_string()),
         _ => Failure::Run(error.to_string()),
     }

@@ -35,7 +35,7 @@ pub(crate) struct FlowArgs {
     /// The device, as for `run`.
     #[arg(long, value_name = "SPEC", default_value = "sim")]
     nic: NicSpec,
-    /// A built-in profile or a file; by default the one that fits the device.
+    /// A built-in profile or a file; by default the one that fits the device, as for `run`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings: a rule for each peer and port of theirs; by default those of a run without.

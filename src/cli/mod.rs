@@ -53,6 +53,11 @@ use failure::Failure;
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Show what DPDK and its drivers write while a device is set up, and not only where that fails: much of it is of
+    /// what does no harm.
+    #[cfg(feature = "dpdk")]
+    #[arg(short, long, global = true)]
+    verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -72,7 +77,16 @@ enum Command {
 }
 
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
-    match &cli.command {
+    #[cfg(feature = "dpdk")]
+    dpdk::keep_words(!cli.verbose);
+    act(&cli.command).inspect_err(|_| {
+        #[cfg(feature = "dpdk")]
+        dpdk::show_words();
+    })
+}
+
+fn act(command: &Command) -> Result<(), Failure> {
+    match command {
         Command::Run(args) => run::command(args),
         Command::Accept(args) => accept::command(args),
         Command::Plan(args) => plan::command(args),

@@ -35,7 +35,7 @@ pub(crate) struct PlanArgs {
     /// has their names).
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,
-    /// A built-in profile or a file; by default the one that fits the device.
+    /// A built-in profile or a file; by default the one that fits the device, as for `run`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Compare two profiles, each a built-in one or a file: the values that differ, and what comes of

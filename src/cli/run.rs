@@ -51,7 +51,8 @@ pub(crate) struct RunArgs {
     /// model; `fixwire profiles list` has their names).
     #[arg(long, value_name = "SPEC")]
     nic: Option<NicSpec>,
-    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device.
+    /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device: for one of DPDK's by
+    /// its driver or its PCI numbers, `default` where none does. The plan says which.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings (TOML, keys as in QuickFIX; see docs/sessions.md); by default a FIX 4.4 session
@@ -179,6 +180,7 @@ impl Job<'_> {
         let device = Device::probed(opened.backend);
         let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
         dpdk::refuse_unpolled_queues(profile, &plan)?;
+        dpdk::forget_words();
         let neighborhood = beside.neighborhood(profile, &plan, self.args.json)?;
         let running = Running { nic, plan, network, sessions, neighborhood };
         let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);

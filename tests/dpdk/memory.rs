@@ -30,6 +30,8 @@ fn said_beside_json() -> String {
     assert_eq!(output.status.code(), Some(0), "{words}");
     let report = checked(serde_json::from_slice(&output.stdout).expect("JSON alone"));
     assert_eq!(report["session"]["reports_received"], 20, "{report}");
+    let foreign = words.lines().find(|line| !line.starts_with("fixwire: "));
+    assert_eq!(foreign, None, "the driver's words are kept where nothing fails: {words}");
     words.lines().find(|line| line.contains("frames lie in")).expect("it says so").to_owned()
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::common::inside::{inside, inside_as_root};
-use crate::common::{no_namespace, skip};
+use crate::common::{has, no_namespace, skip};
 use crate::line::{
     INITIATOR, count, errors, exchange, fixwire, no_xdp, row, run, shell, veth, write,
 };
@@ -205,7 +205,12 @@ fn a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent() {
         let session = write(folder.path(), "session.toml", INITIATOR);
         let nic = "dpdk:net_af_packet0,iface=v0";
         let output = try_run(nic, &["--session", &session, "--connect-timeout", "2"]);
-        assert_refused(nic, &output, 1, "frames were dropped, whose checksum is wrong (tcp_checksum_wrong ");
+        assert_refused(
+            nic,
+            &output,
+            1,
+            "frames were dropped, whose checksum is wrong (tcp_checksum_wrong ",
+        );
         assert_refused(nic, &output, 1, "`ethtool -K IFACE tx off`");
     });
 }
@@ -259,5 +264,107 @@ fn what_net_tap_advertises_and_then_refuses_is_done_by_the_host_and_nothing_else
         let profile = write(folder.path(), "profile.toml", &profile);
         let output = try_run(nic, &["--profile", &profile]);
         assert_refused(capability, &output, 3, &format!("requires {capability} ("));
+    }
+}
+
+#[test]
+fn a_capability_that_a_driver_takes_and_the_process_has_not_is_named_with_what_gives_it() {
+    let test = "refused::a_capability_that_a_driver_takes_and_the_process_has_not_is_named_with_what_gives_it";
+    if !has("setpriv") {
+        return skip(test, "setpriv (util-linux) is not installed");
+    }
+    inside(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let nic = "dpdk:net_af_packet0,iface=v0";
+        let program = fixwire();
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-net_raw").arg(program.get_program());
+        command.args(["run", "--json", "--nic", nic, "--session", &session]);
+        let output = command.output().unwrap();
+        for words in [
+            "takes CAP_NET_RAW, which this process has not",
+            "setcap cap_net_raw+ep",
+            "run it as root",
+        ] {
+            assert_refused(nic, &output, 1, words);
+        }
+    });
+}
+
+#[test]
+fn a_peer_beyond_the_network_without_a_gateway_is_refused_with_the_key_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let far = INITIATOR.replace("10.9.0.1", "192.0.2.9");
+    let session = write(folder.path(), "session.toml", &far);
+    let nic = "dpdk:net_ring0";
+    let output = try_run(nic, &["--session", &session]);
+    for words in
+        ["192.0.2.9 is not on the engine's network, 10.9.0.2/24", "`gateway`", "under [network]"]
+    {
+        assert_refused(nic, &output, 2, words);
+    }
+    let near = far.replace("[network]", "[network]\ngateway = \"10.9.0.1\"");
+    let session = write(folder.path(), "session.toml", &near);
+    let output = try_run(nic, &["--session", &session, "--connect-timeout", "1"]);
+    assert_refused(nic, &output, 1, "nobody on dpdk:net_ring0 answers ARP for 10.9.0.1");
+}
+
+#[test]
+fn a_value_that_a_driver_does_not_take_is_named_below_the_driver_s_own_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    let role = "dpdk:net_memif0,id=0,role=bogus";
+    for nic in [role, "dpdk:net_virtio_user0,path=/nonexistent/s,queues=99"] {
+        let output = try_run(nic, &["--session", &session]);
+        let words =
+            if nic == role { "Unknown role: bogus" } else { "arg queues 99 exceeds the limit" };
+        assert_refused(nic, &output, 1, "fixwire: what DPDK and its driver said:\n");
+        assert_refused(nic, &output, 1, words);
+        let (_, argument) = nic.rsplit_once(',').unwrap();
+        assert_refused(nic, &output, 1, &format!("look at `{argument}` behind the device's name"));
+    }
+    // Who asks for all of it is shown it as it comes.
+    let shown = try_run(role, &["--session", &session, "-v"]);
+    assert_refused(role, &shown, 1, "Unknown role: bogus");
+    assert!(!errors(&shown).contains("what DPDK and its driver said"), "{}", errors(&shown));
+}
+
+#[test]
+fn a_queue_that_the_interface_has_not_is_put_down_to_the_argument_that_names_it() {
+    let test =
+        "refused::a_queue_that_the_interface_has_not_is_put_down_to_the_argument_that_names_it";
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
+    }
+    inside_as_root(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let nic = "dpdk:net_af_xdp0,iface=v0,start_queue=99";
+        let output = try_run(nic, &["--session", &session]);
+        assert_refused(nic, &output, 1, "Failed to create xsk socket");
+        assert_refused(nic, &output, 1, "look at `start_queue=99` behind the device's name");
+    });
+}
+
+#[test]
+fn an_argument_that_dpdk_does_not_take_is_named_and_how_dpdk_is_used_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = "extends = \"tap\"\n[device]\neal = [\"--no-hpet\", \"--iova-mode=bogus\"]\n";
+    let profile = write(folder.path(), "profile.toml", profile);
+    for more in [&["--profile", &profile][..], &["--profile", &profile, "-v"]] {
+        let output = try_run("dpdk:net_tap0", more);
+        assert_refused("eal", &output, 1, "EAL: invalid parameters for --iova-mode");
+        assert_eq!(output.stdout, b"", "a report is to be alone there");
+        let shows_all = more.contains(&"-v");
+        let words = "correct or delete `--iova-mode=bogus` in `eal` under [device] of the profile";
+        if shows_all {
+            assert_refused("eal", &output, 1, "Usage: ");
+        } else {
+            assert_refused("eal", &output, 1, words);
+            assert!(!errors(&output).contains("Usage: "), "{}", errors(&output));
+        }
     }
 }

@@ -13,6 +13,7 @@ use fixwire_offload::plan::Capabilities;
 use fixwire_offload::profile::{NumaNode, Profile, Queues};
 use fixwire_offload::stamp::ClockInfo;
 
+use super::blame::{argued, no_port};
 use super::burst_mode;
 use super::clock;
 use super::eal::{Eal, Memory};
@@ -21,11 +22,11 @@ use super::flow::{self, Rules};
 use super::mempool::Mempool;
 use super::nic::{DpdkNic, How};
 use super::offloads::{self, Listen};
-use super::pci;
 use super::port::{Config, Info, Port};
 use super::queue::{Queue, Running};
 use super::routes;
 use super::spec::DeviceSpec;
+use super::words;
 use crate::host_counter::HostCounter;
 use crate::pool::LINK_LEN_MAX;
 
@@ -116,7 +117,12 @@ impl DpdkBackend {
     }
 
     fn found(eal: &Rc<Eal>, spec: DeviceSpec, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
-        let port = Port::of(eal, &spec).ok_or_else(|| no_port(&spec))?;
+        words::during(|| DpdkBackend::asked(eal, spec, profile)).0
+    }
+
+    /// A port that is there, asked what it is and can do.
+    fn asked(eal: &Rc<Eal>, spec: DeviceSpec, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
+        let port = Port::of(eal, &spec).ok_or_else(|| no_port(&spec, &eal.said()))?;
         let info = port.info()?;
         let node = match profile.numa_node {
             NumaNode::Auto => info.node,
@@ -206,7 +212,7 @@ impl DpdkBackend {
             let tx = pool("tx", of(tx_descriptors, tx, 1))?;
             self.pools = Some(Pools { rx, tx });
         }
-        self.pools.as_ref().ok_or_else(|| no_port(&self.spec))
+        self.pools.as_ref().ok_or_else(|| no_port(&self.spec, ""))
     }
 
     fn refuse_too_many_queues(&self) -> Result<(), DpdkError> {
@@ -244,17 +250,6 @@ impl DpdkBackend {
     }
 }
 
-fn no_port(spec: &DeviceSpec) -> DpdkError {
-    let remedy = if spec.is_pci() {
-        pci::why_no_port(spec.name())
-    } else {
-        "what DPDK said of it stands above; if it said nothing, look whether it has that driver \
-         (librte_net_*.so)"
-            .to_owned()
-    };
-    DpdkError::NoPort { device: spec.name().to_owned(), remedy }
-}
-
 impl Backend for DpdkBackend {
     type Nic = DpdkNic;
     type Error = DpdkError;
@@ -273,6 +268,53 @@ impl Backend for DpdkBackend {
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
+        let (refused, said) = words::during(|| self.set_up(plan));
+        refused.map_err(|error| argued(error, &self.spec, &said))
+    }
+
+    fn start(&mut self) -> Result<(), DpdkError> {
+        let (started, said) = words::during(|| self.bring_up());
+        started.map_err(|error| argued(error, &self.spec, &said))
+    }
+
+    fn says(&self, plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
+        let mut said = burst_mode::says(&self.port, &self.capabilities(), plan);
+        said.extend(offloads::done_unasked(&self.capabilities(), plan));
+        said
+    }
+
+    fn stop(&mut self) -> Result<(), DpdkError> {
+        // Without RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP rules are to go before the port stops.
+        // One that stays goes with the stop.
+        let _ = self.rules.withdraw();
+        self.port.stop()
+    }
+
+    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
+        words::during(|| self.rules.install(rules)).0
+    }
+
+    fn run(self) -> DpdkNic {
+        let stamps = self.stamps.filter(|_| self.listen.stamp.is_some());
+        let look = |clock| {
+            let counter = HostCounter::best();
+            routes::find(&self.port, &self.spec, &self.info.driver, clock, &counter)
+        };
+        let clocks = stamps.map(look).unwrap_or_default();
+        let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamps);
+        let (mac, mtu) = (self.mac(), self.mtu());
+        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, fast_free, .. } = self;
+        let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
+        let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
+        let running = Running::new(rules, port, rx, tx, kept);
+        let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
+        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, clock, mac, mtu })
+            .with_clocks(clocks)
+    }
+}
+
+impl DpdkBackend {
+    fn set_up(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
         self.refuse_too_many_queues()?;
         let mut refused = Vec::from_iter(self.isolate(plan));
         let (mut rx_offloads, tx_offloads) = offloads::asked(plan);
@@ -298,7 +340,7 @@ impl Backend for DpdkBackend {
             tx: self.info.tx.of(tx_offloads),
         };
         self.pools()?;
-        let Some(pools) = &self.pools else { return Err(no_port(&self.spec)) };
+        let Some(pools) = &self.pools else { return Err(no_port(&self.spec, "")) };
         self.port.configure(&config, &pools.rx).map_err(|error| match error {
             DpdkError::Failed { port, errno, .. } if rx != tx => {
                 DpdkError::QueuesUnpaired { port, rx, tx, errno }
@@ -320,7 +362,7 @@ impl Backend for DpdkBackend {
         Ok(refused)
     }
 
-    fn start(&mut self) -> Result<(), DpdkError> {
+    fn bring_up(&mut self) -> Result<(), DpdkError> {
         self.port.start()?;
         if self.mac() != self.port.mac() {
             self.port.listen_to_all()?;
@@ -330,40 +372,5 @@ impl Backend for DpdkBackend {
             sleep(Duration::from_millis(1));
         }
         Ok(())
-    }
-
-    fn says(&self, plan: &Plan) -> Vec<(Capability, Result<String, String>)> {
-        let mut said = burst_mode::says(&self.port, &self.capabilities(), plan);
-        said.extend(offloads::done_unasked(&self.capabilities(), plan));
-        said
-    }
-
-    fn stop(&mut self) -> Result<(), DpdkError> {
-        // Without RTE_ETH_DEV_CAPA_FLOW_RULE_KEEP rules are to go before the port stops.
-        // One that stays goes with the stop.
-        let _ = self.rules.withdraw();
-        self.port.stop()
-    }
-
-    fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {
-        self.rules.install(rules)
-    }
-
-    fn run(self) -> DpdkNic {
-        let stamps = self.stamps.filter(|_| self.listen.stamp.is_some());
-        let look = |clock| {
-            let counter = HostCounter::best();
-            routes::find(&self.port, &self.spec, &self.info.driver, clock, &counter)
-        };
-        let clocks = stamps.map(look).unwrap_or_default();
-        let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamps);
-        let (mac, mtu) = (self.mac(), self.mtu());
-        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, fast_free, .. } = self;
-        let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
-        let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
-        let running = Running::new(rules, port, rx, tx, kept);
-        let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
-        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, clock, mac, mtu })
-            .with_clocks(clocks)
     }
 }

@@ -11,8 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys as ffi;
 
+use super::blame::blamed;
 use super::error::{DpdkError, Errno};
 use super::spec::DeviceSpec;
+use super::words;
 use crate::core::allowed_cores;
 use crate::huge_pages;
 use crate::sys;
@@ -86,6 +88,8 @@ pub struct Eal {
     has_pci: bool,
     /// The devices whose ports somebody has: DPDK would give each out twice.
     in_use: RefCell<Vec<String>>,
+    /// What it said when it looked for the last device, where that is kept.
+    said: RefCell<String>,
     of_one_thread: PhantomData<*const ()>,
 }
 
@@ -99,12 +103,14 @@ impl Eal {
     /// as before afterwards.
     ///
     /// # Errors
-    /// [`DpdkError::StartedBefore`]; [`DpdkError::NotStarted`] with DPDK's reason.
+    /// [`DpdkError::StartedBefore`]; [`DpdkError::Conflict`] of `args` with what we tell it; [`DpdkError::NotStarted`] with
+    /// DPDK's reason.
     pub fn start(
         devices: &[&DeviceSpec],
         memory: Memory,
         args: &[String],
     ) -> Result<Rc<Eal>, DpdkError> {
+        refuse_conflicts(memory, args)?;
         if STARTED.swap(true, Ordering::AcqRel) {
             return Err(DpdkError::StartedBefore);
         }
@@ -116,19 +122,25 @@ impl Eal {
             .collect();
         let raw: &'static mut [*mut c_char] = raw.leak();
         let cores = sys::affinity();
-        // SAFETY: `raw` are so many C strings that live for ever; DPDK was not started before.
-        let answer = unsafe { ffi::rte_eal_init(raw.len() as c_int, raw.as_mut_ptr()) };
-        let errno = errno();
+        let ((answer, errno), said) = words::during(|| {
+            let _usage = words::usage_aside();
+            // SAFETY: `raw` are so many C strings that live for ever; DPDK was not started before.
+            let answer = unsafe { ffi::rte_eal_init(raw.len() as c_int, raw.as_mut_ptr()) };
+            (answer, errno())
+        });
         // It has pinned this thread to its own core; which core polls the profile says.
         if let Ok(cores) = cores {
             let _ = sys::set_affinity(&cores);
         }
         if answer < 0 {
-            return Err(DpdkError::NotStarted { errno, remedy: remedy(errno, memory, args) });
+            return Err(DpdkError::NotStarted {
+                errno,
+                remedy: remedy(errno, memory, args, &said),
+            });
         }
         let (args, has_pci) = (args.to_vec(), has_pci(devices));
-        let in_use = RefCell::default();
-        Ok(Rc::new(Eal { memory, args, has_pci, in_use, of_one_thread: PhantomData }))
+        let (in_use, said) = (RefCell::default(), RefCell::new(said));
+        Ok(Rc::new(Eal { memory, args, has_pci, in_use, said, of_one_thread: PhantomData }))
     }
 
     /// Has DPDK, which runs, look for one more device.
@@ -153,8 +165,11 @@ impl Eal {
         let name = CString::new(device.name()).unwrap_or_default();
         let driver_args = CString::new(device.args()).unwrap_or_default();
         // SAFETY: they are C strings, of which DPDK makes copies of its own.
-        let answer =
-            unsafe { ffi::rte_eal_hotplug_add(bus.as_ptr(), name.as_ptr(), driver_args.as_ptr()) };
+        let add = || unsafe {
+            ffi::rte_eal_hotplug_add(bus.as_ptr(), name.as_ptr(), driver_args.as_ptr())
+        };
+        let (answer, said) = words::during(add);
+        self.said.replace(said);
         if answer == 0 { Ok(()) } else { Err(not_added(Errno::of(answer))) }
     }
 
@@ -177,6 +192,11 @@ impl Eal {
         let Ok(name) = CString::new(name) else { return };
         // SAFETY: they are C strings. What is on no such bus, or is gone, is refused, and that is all.
         unsafe { ffi::rte_eal_hotplug_remove(c"vdev".as_ptr(), name.as_ptr()) };
+    }
+
+    /// What DPDK said when it looked for the last device.
+    pub(super) fn said(&self) -> String {
+        self.said.borrow().clone()
     }
 
     /// Which memory frames lie in.
@@ -214,8 +234,40 @@ fn arguments(devices: &[&DeviceSpec], memory: Memory, args: &[String]) -> Vec<St
     all
 }
 
-fn remedy(errno: Errno, memory: Memory, args: &[String]) -> &'static str {
-    match (errno.number(), memory) {
+/// Arguments that DPDK takes in one kind of memory alone: which, whether of huge pages, and why.
+const OF_ONE_MEMORY: [(&str, bool, &str); 3] = [
+    ("--socket-mem", true, "it is of huge pages, where we ask by -m for ordinary ones"),
+    (
+        "--match-allocations",
+        true,
+        "it is of huge pages, where we ask by --no-huge for ordinary ones",
+    ),
+    ("--legacy-mem", false, "we have huge pages left unnamed by --in-memory, which it excludes"),
+];
+
+/// Refuses arguments of the profile's that DPDK does not take beside ours.
+fn refuse_conflicts(memory: Memory, args: &[String]) -> Result<(), DpdkError> {
+    let is_huge = matches!(memory, Memory::Huge { .. });
+    let conflict = args.iter().find_map(|arg| {
+        let name = arg.split_once('=').map_or(arg.as_str(), |(name, _)| name);
+        let known =
+            OF_ONE_MEMORY.iter().find(|(known, of_huge, _)| *known == name && *of_huge != is_huge);
+        known.map(|(_, _, why)| (arg.clone(), *why))
+    });
+    let Some((argument, why)) = conflict else { return Ok(()) };
+    let or_else = memory.shortage().map(|why| format!(", or have huge pages: {why}"));
+    Err(DpdkError::Conflict { argument, why, or_else: or_else.unwrap_or_default() })
+}
+
+fn remedy(errno: Errno, memory: Memory, args: &[String], said: &str) -> String {
+    let blamed = blamed(said, args.iter().map(String::as_str));
+    if errno.number() == libc::EINVAL && !blamed.is_empty() {
+        return format!(
+            "correct or delete `{}` in `eal` under [device] of the profile: what DPDK said of it stands above",
+            blamed.join("`, `")
+        );
+    }
+    let remedy = match (errno.number(), memory) {
         (libc::EINVAL, _) if !args.is_empty() => {
             "look whether this DPDK takes what `eal` under [device] says"
         }
@@ -231,7 +283,8 @@ fn remedy(errno: Errno, memory: Memory, args: &[String]) -> &'static str {
         }
         (libc::ENODEV, _) => "look whether the device is there and its driver is installed",
         _ => "what DPDK said of it stands above",
-    }
+    };
+    remedy.to_owned()
 }
 
 impl Drop for Eal {
@@ -269,4 +322,40 @@ pub fn version() -> String {
 pub(super) fn errno() -> Errno {
     // SAFETY: it reads a variable of the calling thread's.
     Errno::of(unsafe { ffi::fixwire_dpdk_errno() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_profile_asks_of_memory_that_we_do_not_use_is_refused_before_dpdk_is_started() {
+        let (ordinary, huge) = (Memory::Ordinary { mib: 256 }, Memory::Huge { free_mib: 512 });
+        for (arg, memory, words) in [
+            ("--socket-mem=64", ordinary, Some("has `--socket-mem=64`, and it is of huge pages")),
+            (
+                "--socket-mem=64",
+                ordinary,
+                Some("we ask by -m for ordinary ones; delete it, or have huge pages: "),
+            ),
+            ("--socket-mem=64", huge, None),
+            ("--match-allocations", ordinary, Some("`--match-allocations`")),
+            ("--match-allocations", huge, None),
+            (
+                "--legacy-mem",
+                huge,
+                Some("left unnamed by --in-memory, which it excludes; delete it"),
+            ),
+            ("--legacy-mem", ordinary, None),
+            ("--no-hpet", ordinary, None),
+        ] {
+            let args = ["--no-hpet".to_owned(), arg.to_owned()];
+            let said = refuse_conflicts(memory, &args).err().map(|error| error.to_string());
+            assert_eq!(said.is_some(), words.is_some(), "{arg}, {memory}: {said:?}");
+            assert!(
+                said.clone().unwrap_or_default().contains(words.unwrap_or_default()),
+                "{said:?}"
+            );
+        }
+    }
 }

@@ -57,7 +57,17 @@ pub enum DpdkError {
         /// Its reason.
         errno: Errno,
         /// What to do.
-        remedy: &'static str,
+        remedy: String,
+    },
+    /// An argument for DPDK that it does not take beside those that we give it.
+    #[error("`eal` under [device] of the profile has `{argument}`, and {why}; delete it{or_else}")]
+    Conflict {
+        /// As it is written.
+        argument: String,
+        /// What it conflicts with.
+        why: &'static str,
+        /// What else could be done.
+        or_else: String,
     },
     /// A device of the bus, and DPDK was started without one.
     #[error(
@@ -159,6 +169,14 @@ pub enum DpdkError {
         tx: u16,
         /// The driver's reason.
         errno: Errno,
+    },
+    /// Something that the driver did not do, perhaps for what it was told.
+    #[error("{error}; look at {arguments}")]
+    Argued {
+        /// What it did not do.
+        error: Box<DpdkError>,
+        /// What it was told, and where to correct it.
+        arguments: String,
     },
     /// A step that the driver did not take.
     #[error("{port}: {what}: {}", errno.of_a_driver())]

@@ -12,6 +12,7 @@
 //! is another process. Which frames come to which queue, rules say.
 
 mod backend;
+mod blame;
 mod burst_mode;
 mod bursts;
 mod clock;
@@ -26,8 +27,10 @@ mod offloads;
 mod pci;
 mod port;
 mod queue;
+mod rights;
 mod routes;
 mod spec;
+mod words;
 
 pub use backend::DpdkBackend;
 pub use clock::Timesync;
@@ -36,3 +39,4 @@ pub use error::{DpdkError, Errno};
 pub use mbuf::Mbuf;
 pub use nic::DpdkNic;
 pub use spec::DeviceSpec;
+pub use words::{keep_words, take_words};

@@ -172,6 +172,11 @@ impl DeviceSpec {
         &self.name
     }
 
+    /// The driver of a virtual device, by which its name begins.
+    pub(super) fn driver(&self) -> &str {
+        self.name.trim_end_matches(|c: char| c.is_ascii_digit())
+    }
+
     /// The arguments to its driver, as they are written.
     pub(super) fn args(&self) -> &str {
         &self.args
@@ -199,7 +204,7 @@ impl DeviceSpec {
     /// # Errors
     /// [`DpdkError::UnknownArgument`], [`DpdkError::InterfaceName`].
     pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
-        let driver = self.name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let driver = self.driver();
         let Some((_, known)) = ARGUMENTS.iter().find(|(name, _)| *name == driver) else {
             return Ok(());
         };

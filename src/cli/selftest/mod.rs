@@ -41,7 +41,7 @@ pub(crate) struct SelftestArgs {
     /// `tap:IFNAME` the TAP that it is joined to, for `dpdk:DEVICE` the port.
     #[arg(long, value_name = "SPEC")]
     peer: Option<NicSpec>,
-    /// A built-in profile or a file; by default the one that fits the device.
+    /// A built-in profile or a file; by default the one that fits the device, as for `run`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Print rows for machines.

@@ -1,0 +1,111 @@
+//! What a failure is put down to, by what DPDK and the driver wrote of it and what they were told.
+
+use super::error::DpdkError;
+use super::pci;
+use super::rights;
+use super::spec::DeviceSpec;
+
+/// `said`: by DPDK, when it looked for it.
+pub(super) fn no_port(spec: &DeviceSpec, said: &str) -> DpdkError {
+    let remedy = if spec.is_pci() {
+        pci::why_no_port(spec.name())
+    } else if let Some(missing) = rights::missing(spec) {
+        format!("{missing}; what DPDK said of it stands above")
+    } else {
+        let arguments = in_doubt(spec, said, "").map(|them| format!(", look at {them}"));
+        format!(
+            "what DPDK said of it stands above{}; if it said nothing, look whether it has that driver (librte_net_*.so)",
+            arguments.unwrap_or_default()
+        )
+    };
+    DpdkError::NoPort { device: spec.name().to_owned(), remedy }
+}
+
+/// The arguments of a device that its driver's words are about, or `suspect` is the key of, or all where it is about
+/// none; nothing where it has none.
+fn in_doubt(spec: &DeviceSpec, said: &str, suspect: &str) -> Option<String> {
+    let args = || spec.args().split(',').filter(|arg| !arg.is_empty());
+    let of_key = |arg: &&str| arg.split_once('=').is_some_and(|(key, _)| key == suspect);
+    let mut named = blamed(said, args());
+    if named.is_empty() {
+        named = args().filter(of_key).collect();
+    }
+    if named.is_empty() {
+        named = args().collect();
+    }
+    let place = "behind the device's name, or in `devargs` under [device] of the profile";
+    (!named.is_empty()).then(|| format!("`{}` {place}", named.join("`, `")))
+}
+
+/// A step of a port's that failed, with what its driver lacks or may have been told wrong.
+pub(super) fn argued(error: DpdkError, spec: &DeviceSpec, said: &str) -> DpdkError {
+    let DpdkError::Failed { what, .. } = &error else { return error };
+    // It takes queues that the interface has not for granted until they are set up.
+    let suspect = if what.contains("a receive queue") { "start_queue" } else { "" };
+    let about = rights::missing(spec)
+        .map(|missing| format!("what it may do: {missing}"))
+        .or_else(|| in_doubt(spec, said, suspect));
+    match about {
+        Some(arguments) => DpdkError::Argued { error: Box::new(error), arguments },
+        None => error,
+    }
+}
+
+/// Of `key=value` arguments those that `words` are about: a word of them is the key, or the value.
+pub(super) fn blamed<'a>(words: &str, args: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let plain = |text: &str| text.trim_matches('-').replace(['_', '-'], " ").to_lowercase();
+    let is_of_word = |sign: char| sign.is_alphanumeric() || "_-/.".contains(sign);
+    let words: Vec<String> = words
+        .split(|sign| !is_of_word(sign))
+        .map(|word| plain(word.trim_end_matches(['.', '-'])))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let all = format!(" {} ", words.join(" "));
+    let says = |text: &str| {
+        let text = plain(text);
+        !text.is_empty() && all.contains(&format!(" {text} "))
+    };
+    args.filter(|arg| match arg.split_once('=') {
+        Some((key, value)) => says(key) || says(value),
+        None => says(arg),
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_driver_s_words_are_about_is_blamed_and_nothing_else() {
+        for (words, args, found) in [
+            ("memif_set_role(): Unknown role: bogus.", "id=0,role=bogus", "role=bogus"),
+            (
+                "rte_eth_from_packet(): net_af_packet0: invalid qpairs value",
+                "iface=v0,qpairs=x",
+                "qpairs=x",
+            ),
+            (
+                "init_internals(): Specified queue count 9 is larger than combined queue count 1.",
+                "iface=v0,queue_count=9",
+                "queue_count=9",
+            ),
+            ("Error accessing /none: No such file", "iface=v0,xdp_prog=/none", "xdp_prog=/none"),
+            ("TAP user MAC (zz) is not in format", "iface=dtap0,mac=zz", "mac=zz"),
+            (
+                "EAL: invalid parameters for --iova-mode",
+                "--no-hpet,--iova-mode=bogus",
+                "--iova-mode=bogus",
+            ),
+            (
+                "EAL: Option --legacy-mem is not compatible with --match-allocations",
+                "--match-allocations,--no-hpet",
+                "--match-allocations",
+            ),
+            ("xsk_configure(): Failed to create xsk socket.", "iface=v0,start_queue=99", ""),
+            ("", "iface=v0", ""),
+        ] {
+            assert_eq!(blamed(words, args.split(',')).join(","), found, "{words}");
+        }
+    }
+}
