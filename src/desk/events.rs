@@ -84,6 +84,10 @@ impl<A: Application> Desk<A> {
         let mut wire = Wire { tcp, connection, now: now.mono };
         seat.session.on_connect(now, &mut wire);
         self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+        // A SYN-ACK may have carried data.
+        if !tcp.readable(connection).is_empty() {
+            self.drain(now, tcp, index, connection, None);
+        }
     }
 
     /// Tells a session that its transport is gone, once.

@@ -18,6 +18,9 @@ impl Connection {
                 self.challenge(cx, Count::AckTooOld);
                 return false;
             }
+            if self.sack.is_agreed && segment.options.sack.is_some() {
+                self.take_late_blocks(cx, segment);
+            }
             return true;
         }
         if self.snd_nxt.is_before(segment.ack) {
@@ -125,6 +128,7 @@ impl Connection {
             return;
         }
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
+        self.is_calm = false;
         let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
         let before = self.congestion;
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {

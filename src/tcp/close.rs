@@ -1,9 +1,11 @@
 //! From ESTABLISHED to nothing: FIN, RST, TIME-WAIT (RFC 9293 3.6).
 
 use super::connection::{Connection, Context, State};
+use super::counters::Count;
 use super::event::Closed;
 use super::probe::ProbeDue;
 use crate::time::Instant;
+use crate::wire::tcp::{Flags, Segment};
 
 impl Connection {
     /// Our side sends no more than is committed (RFC 9293 3.10.4).
@@ -54,6 +56,34 @@ impl Connection {
 
     pub(super) fn start_time_wait(&mut self, cx: &mut Context<'_>) {
         self.linger_at = cx.now + cx.config.time_wait;
+    }
+
+    /// A segment in TIME-WAIT. The peer's FIN again, whose ACK was lost, begins the wait anew (RFC 9293
+    /// 3.10.7.4); a stray reset must not cut it short (RFC 1337 3); whatever does not stand where the peer
+    /// is known to be is told where that is.
+    pub(super) fn on_segment_in_time_wait(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if segment.flags.has(Flags::RST) {
+            cx.count(Count::ResetIgnored);
+        } else if segment.flags.has(Flags::SYN) {
+            self.challenge(cx, Count::SynInWindow);
+        } else if !segment.flags.has(Flags::ACK) {
+            cx.count(Count::AckMissing);
+        } else if self.check_timestamp(cx, segment).is_none() {
+            // Answered already, if it is to be.
+        } else if segment.is_empty() {
+            if segment.seq != self.rcv_nxt || segment.ack != self.snd_nxt {
+                self.challenge(cx, Count::OutOfWindow);
+            }
+        } else {
+            if segment.flags.has(Flags::FIN) && segment.seq + segment.len() == self.rcv_nxt {
+                self.note_acceptable(cx, segment);
+                self.start_time_wait(cx);
+            }
+            let is_old = (segment.seq + segment.len()).is_at_or_before(self.rcv_nxt);
+            cx.count(if is_old { Count::DuplicateData } else { Count::DataAfterFin });
+            self.note_duplicate(segment);
+            self.owe_duplicate_ack();
+        }
     }
 
     /// The connection is over. Bytes received before stay readable until it is released.

@@ -9,6 +9,8 @@ const BUFFER_BYTES_MAX: usize = 65_535 << 14;
 /// The most connections; an index leaves room for a mark of "none".
 const CONNECTIONS_MAX: usize = 1 << 20;
 
+/// What the least MTU leaves for a segment (RFC 791 3.2: 68 bytes).
+const MSS_LEAST: u16 = 28;
 /// The longest that an ACK may wait (RFC 9293 3.8.6.3).
 const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
 
@@ -176,7 +178,7 @@ impl Config {
         self.send_buffer_bytes = self.send_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.receive_buffer_bytes = self.receive_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.message_bytes_max = self.message_bytes_max.min(self.send_buffer_bytes);
-        self.mss = self.mss.max(super::connection::SEND_MSS_MIN);
+        self.mss = self.mss.max(MSS_LEAST);
         self.rto_min = self.rto_min.max(self.rto_least());
         self.rto_max = self.rto_max.max(self.rto_min);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);

@@ -15,6 +15,9 @@ pub(super) const DUPLICATE_ACKS_FOR_LOSS: u32 = 3;
 /// RFC 6928 2: the initial window in bytes, between two and ten segments.
 const INITIAL_WINDOW: u32 = 14_600;
 
+/// RFC 9406 4.2, L: by how many segments one ACK widens slow start at most, where nothing is paced.
+const SLOW_START_SEGMENTS: u32 = 8;
+
 /// What a connection is doing about loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -40,6 +43,9 @@ pub(super) struct Congestion {
     phase: Phase,
     prr: Prr,
     cubic: Cubic,
+    /// The most that was in flight within the round trip that ends at `used_until`.
+    used: u32,
+    used_until: SeqNumber,
 }
 
 impl Congestion {
@@ -54,6 +60,8 @@ impl Congestion {
             phase: Phase::Open,
             prr: Prr::default(),
             cubic: Cubic::default(),
+            used: 0,
+            used_until: iss,
         }
     }
 
@@ -126,8 +134,12 @@ impl Congestion {
         if self.phase == Phase::Loss && self.recover.is_at_or_before(ack) {
             self.phase = Phase::Open;
         }
+        let una = ack - acked;
+        if flight > self.used || !una.is_before(self.used_until) {
+            (self.used, self.used_until) = (flight, una + flight);
+        }
         // A window that was not used has not been tried: it does not grow (RFC 7661).
-        if flight.saturating_add(self.mss) > self.cwnd / 2 {
+        if self.used > self.cwnd / 2 {
             self.grow(acked, now, srtt);
         }
         false
@@ -151,7 +163,10 @@ impl Congestion {
 
     fn grow(&mut self, acked: u32, now: Instant, srtt: Option<Duration>) {
         if self.cwnd < self.ssthresh {
-            self.cwnd = self.cwnd.saturating_add(acked.min(self.mss));
+            // After a timeout an ACK may be of much that arrived long ago (RFC 3465 2.3).
+            let limit = if self.is_open() { SLOW_START_SEGMENTS * self.mss } else { self.mss };
+            self.cwnd =
+                self.cwnd.saturating_add(acked.min(limit)).min(self.ssthresh.max(self.cwnd));
         } else if self.control == CongestionControl::Cubic {
             self.cwnd = self.cubic.grow(self.cwnd, self.mss, acked, now, srtt.unwrap_or_default());
         } else {
@@ -307,6 +322,37 @@ mod tests {
         assert_eq!(reno.cwnd(), 11_000);
         reno.on_ack(SeqNumber(1000), 1000, 11_000, NOW, None);
         assert_eq!(reno.cwnd(), 12_000);
+    }
+
+    #[test]
+    fn slow_start_grows_by_all_that_an_ack_acknowledges_within_eight_segments() {
+        let mut reno = reno();
+        reno.on_ack(SeqNumber(2000), 2000, 10_000, NOW, None);
+        assert_eq!(reno.cwnd(), 12_000);
+        reno.on_ack(SeqNumber(14_000), 12_000, 12_000, NOW, None);
+        assert_eq!(reno.cwnd(), 20_000);
+        reno.ssthresh = 21_500;
+        reno.on_ack(SeqNumber(34_000), 20_000, 20_000, NOW, None);
+        assert_eq!(reno.cwnd(), 21_500);
+    }
+
+    #[test]
+    fn slow_start_after_a_timeout_grows_by_a_segment_for_each_ack() {
+        let mut reno = reno();
+        reno.on_timeout(true, 10_000, SeqNumber(10_000));
+        reno.on_ack(SeqNumber(5000), 5000, 10_000, NOW, None);
+        assert_eq!(reno.cwnd(), 2000);
+    }
+
+    #[test]
+    fn window_grows_to_twice_what_was_in_flight_in_the_last_round_trip() {
+        let mut reno = reno();
+        for ack in [2, 4, 6, 8, 9] {
+            let acked = if ack == 9 { 1000 } else { 2000 };
+            let flight = 9000 - (ack * 1000 - acked);
+            reno.on_ack(SeqNumber(ack * 1000), acked, flight, NOW, None);
+        }
+        assert_eq!(reno.cwnd(), 18_000);
     }
 
     #[test]

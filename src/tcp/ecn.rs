@@ -53,12 +53,11 @@ impl Ecn {
         marked: 0,
     };
 
-    /// RFC 3168 6.1.1: what the peer's SYN answers to ours, or asks of us.
-    pub(super) fn negotiate(&mut self, wants: bool, is_active: bool, syn: &Segment<'_>) {
+    /// RFC 3168 6.1.1: what the peer's SYN answers to ours, or asks of us, where both opened at once too.
+    pub(super) fn negotiate(&mut self, wants: bool, syn: &Segment<'_>) {
         let setup = Flags::ECE.with(Flags::CWR);
-        self.is_agreed = if is_active {
-            let is_answer = syn.flags.has(Flags::ACK.with(Flags::ECE));
-            self.has_offered && is_answer && !syn.flags.has(Flags::CWR)
+        self.is_agreed = if syn.flags.has(Flags::ACK) {
+            self.has_offered && syn.flags.has(Flags::ECE) && !syn.flags.has(Flags::CWR)
         } else {
             wants && syn.flags.has(setup)
         };

@@ -66,9 +66,20 @@ impl Connection {
             self.syn_due = false;
             self.establish(cx, segment);
             self.owe_ack();
+            self.take_text_of_syn_ack(cx, segment);
         } else {
             self.state = State::SynReceived;
             self.syn_due = true;
+        }
+    }
+
+    /// RFC 9293 3.10.7.3: what else a SYN-ACK carries is taken like any other segment's. Nobody has been told
+    /// yet that there is a connection: the text is kept until it is read.
+    fn take_text_of_syn_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let flags = Flags(segment.flags.0 & !Flags::SYN.0);
+        let rest = Segment { seq: segment.seq + 1, flags, ..*segment };
+        if let Some(taken) = self.take_text_and_fin(cx, &rest) {
+            self.receive.keep(&rest.payload[taken.fresh]);
         }
     }
 
@@ -114,7 +125,7 @@ impl Connection {
 
     /// Takes in what a SYN says: its number, and its options.
     fn take_syn(&mut self, cx: &mut Context<'_>, syn: &Segment<'_>) {
-        if !syn.payload.is_empty() {
+        if !syn.payload.is_empty() && !syn.flags.has(Flags::ACK) {
             cx.count(Count::DataOnSynIgnored);
         }
         self.irs = syn.seq;
@@ -122,7 +133,7 @@ impl Connection {
         self.last_ack_sent = self.rcv_nxt;
         self.rcv_edge = self.rcv_nxt + self.syn_window();
         self.last_heard = cx.now;
-        self.ecn.negotiate(self.terms.ecn, self.state == State::SynSent, syn);
+        self.ecn.negotiate(self.terms.ecn, syn);
         self.negotiate(cx, &syn.options);
     }
 

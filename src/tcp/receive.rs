@@ -28,6 +28,10 @@ impl Connection {
                 self.on_segment_in_syn_sent(cx, segment);
                 Taken::default()
             }
+            State::TimeWait => {
+                self.on_segment_in_time_wait(cx, segment);
+                Taken::default()
+            }
             _ => self.on_any(cx, segment).unwrap_or_default(),
         }
     }
@@ -102,7 +106,11 @@ impl Connection {
     }
 
     /// RFC 7323 5.3, R1, and 3.2: the timestamp must be there and not be old. A RST is exempt.
-    fn check_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+    pub(super) fn check_timestamp(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment<'_>,
+    ) -> Option<()> {
         let Some(ours) = &self.timestamps else { return Some(()) };
         match segment.options.timestamps {
             _ if segment.flags.has(Flags::RST) => Some(()),
@@ -126,7 +134,7 @@ impl Connection {
 
     /// What is noted of a segment that has passed the checks of numbers.
     #[inline]
-    fn note_acceptable(&mut self, cx: &Context<'_>, segment: &Segment<'_>) {
+    pub(super) fn note_acceptable(&mut self, cx: &Context<'_>, segment: &Segment<'_>) {
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;
         if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
@@ -154,9 +162,6 @@ impl Connection {
             let is_old = (segment.seq + segment.len()).is_at_or_before(self.rcv_nxt);
             cx.count(if is_old { Count::DuplicateData } else { Count::OutOfWindow });
             self.note_duplicate(segment);
-            if self.state == State::TimeWait && segment.flags.has(Flags::FIN) {
-                self.start_time_wait(cx);
-            }
             self.owe_duplicate_ack();
         }
         None
@@ -197,10 +202,7 @@ impl Connection {
         if !segment.flags.has(Flags::RST) {
             return Some(());
         }
-        if self.state == State::TimeWait {
-            // RFC 1337 3: a stray reset must not cut TIME-WAIT short.
-            cx.count(Count::ResetIgnored);
-        } else if segment.seq != self.rcv_nxt {
+        if segment.seq != self.rcv_nxt {
             self.challenge(cx, Count::ResetInexact);
         } else if self.state == State::SynReceived {
             self.end(cx, Closed::Refused);
@@ -232,7 +234,11 @@ impl Connection {
     }
 
     /// Seventh and eighth: the text and the FIN.
-    fn take_text_and_fin(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<Taken> {
+    pub(super) fn take_text_and_fin(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment<'_>,
+    ) -> Option<Taken> {
         if segment.payload.is_empty() && !segment.flags.has(Flags::FIN) {
             return Some(Taken::default());
         }
@@ -256,10 +262,11 @@ impl Connection {
         if self.fin_at == Some(self.rcv_nxt) {
             self.take_fin(cx);
         }
-        // RFC 5681 4.2: at once where the segment is out of order or fills a gap.
+        // RFC 5681 4.2: at once where the segment is out of order or fills a gap; and where part of it came
+        // twice, which the ACK tells.
         if self.rcv_nxt == before || !self.held.is_empty() {
             self.owe_duplicate_ack();
-        } else if taken.has_joined || self.fin_received {
+        } else if taken.has_joined || self.fin_received || self.sack.has_duplicate() {
             self.owe_ack();
         } else {
             self.owe_ack_of_data(cx);
@@ -320,14 +327,15 @@ impl Connection {
         let ahead = at.since(self.rcv_nxt);
         if ahead > 0 {
             cx.count(Count::OutOfOrder);
-            self.hold(cx, ahead, &segment.payload[cut]);
+            self.hold(cx, ahead, &segment.payload[cut], true);
             return Taken::default();
         }
         // The first copy of a byte wins: from the first held byte on, the held ones.
         let to_held = self.held.first().map_or(u32::MAX, |first| first.since(at)) as usize;
         let fresh = cut.start..cut.end.min(cut.start.saturating_add(to_held));
         if fresh.end < cut.end {
-            self.hold(cx, fresh.len() as u32, &segment.payload[fresh.end..cut.end]);
+            let is_all = cut.start == 0;
+            self.hold(cx, fresh.len() as u32, &segment.payload[fresh.end..cut.end], is_all);
         }
         self.receive.pass_over(fresh.len());
         self.rcv_nxt += fresh.len() as u32;
@@ -338,9 +346,9 @@ impl Connection {
         Taken { fresh, has_joined: joined > 0 }
     }
 
-    /// Holds bytes that lie `ahead` of `rcv_nxt`.
-    fn hold(&mut self, cx: &mut Context<'_>, ahead: u32, bytes: &[u8]) {
-        self.note_held(self.rcv_nxt + ahead, bytes.len() as u32);
+    /// Holds bytes that lie `ahead` of `rcv_nxt`; `is_all` unless those before them in the segment came twice.
+    fn hold(&mut self, cx: &mut Context<'_>, ahead: u32, bytes: &[u8], is_all: bool) {
+        self.note_held(self.rcv_nxt + ahead, bytes.len() as u32, is_all);
         let receive = &mut self.receive;
         let range = ahead..ahead + bytes.len() as u32;
         let inserted = self.held.insert(self.rcv_nxt, range, |part| {

@@ -18,7 +18,8 @@ impl Connection {
     /// DCTCP looks at every ACK.
     pub(super) fn settle_calm(&mut self) {
         let counts_marks = self.ecn.is_agreed && self.congestion.is_dctcp();
-        self.is_calm = self.congestion.is_open() && self.loss_probe.is_none() && !counts_marks;
+        let is_open = self.congestion.is_open() && self.duplicate_acks == 0;
+        self.is_calm = is_open && self.loss_probe.is_none() && !counts_marks;
     }
 
     /// Takes in an ACK, at `snd_una` or past it, that is not [simple](Connection::is_simple_ack).
@@ -26,6 +27,8 @@ impl Connection {
     pub(super) fn take_ack_in_trouble(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let (flight, acked) = (self.flight(), segment.ack.since(self.snd_una));
         let sacked_before = self.scoreboard.sacked_bytes();
+        // Each said that a segment had arrived, which made no window then and makes none now.
+        let told_before = self.duplicate_acks.saturating_mul(self.snd_mss);
         if acked > 0 {
             self.pop_segments(cx, segment);
         }
@@ -38,6 +41,11 @@ impl Connection {
             self.settle_probe(cx, segment, twice, flight);
         } else if acked > 0 {
             let srtt = self.rtt.srtt();
+            let acked = if self.congestion.is_open() {
+                acked.saturating_sub(told_before).max(acked.min(self.snd_mss))
+            } else {
+                acked
+            };
             if self.congestion.on_ack(segment.ack, acked, flight, cx.now, srtt) {
                 self.resend_first();
             }
@@ -49,6 +57,20 @@ impl Connection {
         if acked > 0 {
             self.count_marks();
             self.restart_timers(cx);
+        }
+    }
+
+    /// Takes in what an ACK from before `snd_una` says of bytes behind it: it came late, or left early, and
+    /// the peer holds them all the same.
+    #[inline(never)]
+    pub(super) fn take_late_blocks(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        let sacked_before = self.scoreboard.sacked_bytes();
+        let _ = self.take_duplicate_block(cx, segment);
+        self.take_sack_blocks(cx, segment);
+        let delivered = self.scoreboard.sacked_bytes().saturating_sub(sacked_before);
+        if delivered > 0 {
+            self.repair_by_sack(cx, 0, delivered, self.flight());
+            self.settle_calm();
         }
     }
 
@@ -112,7 +134,8 @@ impl Connection {
         ordered.copy_from_slice(&blocks.blocks()[skipped..]);
         ordered.sort_unstable_by_key(|(left, _)| left.since(una));
         for (left, right) in &*ordered {
-            let is_ahead = una.is_at_or_before(*left)
+            // What is next for the peer it does not hold: it has let go of it since.
+            let is_ahead = una.is_before(*left)
                 && left.is_before(*right)
                 && right.is_at_or_before(nxt)
                 && right.since(una) <= self.flight();
@@ -180,6 +203,8 @@ impl Connection {
             }
         } else if acked > 0 {
             let srtt = self.rtt.srtt();
+            // What had been told of before made no window then, and makes none now.
+            let acked = acked.min(delivered);
             self.congestion.on_ack(self.snd_una, acked, flight, cx.now, srtt);
             if !was_open && self.congestion.is_open() {
                 self.rack.on_recovered();
@@ -234,9 +259,11 @@ impl Connection {
         self.is_calm = false;
         self.is_urgent = true;
         (self.probe_at, self.probe_is_for_reordering) = (Instant::FAR_FUTURE, false);
-        if self.sack.is_agreed && self.rack.min_rtt().is_some() {
+        if self.sack.is_agreed {
             self.scoreboard.forget_sacked(una);
             self.rack.forget_ahead();
+        }
+        if self.sack.is_agreed && self.rack.min_rtt().is_some() {
             let sacked = self.scoreboard.sacked_count();
             let window = self.rack.reordering_window(false, sacked, self.rtt.srtt());
             let (rack, now) = (&self.rack, cx.now);

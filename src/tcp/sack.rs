@@ -50,13 +50,14 @@ impl Connection {
         }
     }
 
-    /// `len` bytes from `at` on came ahead of their turn and are about to be held.
-    pub(super) fn note_held(&mut self, at: SeqNumber, len: u32) {
+    /// `len` bytes from `at` on came ahead of their turn and are about to be held. Of a segment of which
+    /// several parts came twice the first is told, be it before these (RFC 2883 4): not `is_all`.
+    pub(super) fn note_held(&mut self, at: SeqNumber, len: u32, is_all: bool) {
         if !self.sack.is_agreed {
             return;
         }
         self.sack.note_arrival(at);
-        if let Some(overlap) = self.held.first_overlap(self.rcv_nxt, (at, at + len)) {
+        if is_all && let Some(overlap) = self.held.first_overlap(self.rcv_nxt, (at, at + len)) {
             self.sack.duplicate = overlap;
         }
     }

@@ -11,4 +11,5 @@ mod script;
 mod selective;
 mod simulator;
 mod streaming;
+mod time_wait;
 mod validation;

@@ -152,7 +152,8 @@ impl Connection {
         let usable = self.snd_wnd.saturating_sub(flight).min(room);
         let payload_max = self.payload_max();
         let len = unsent.min(usable).min(payload_max);
-        let has_fin = fin_waits && len == unsent && usable > len;
+        // A FIN alone weighs no more than an ACK: the congestion window does not hold it back.
+        let has_fin = fin_waits && len == unsent && self.snd_wnd > flight + len;
         let is_worthwhile = len == unsent
             || len == payload_max
             || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);

@@ -399,3 +399,16 @@ fn fin_of_a_segment_cut_at_the_window_edge_is_not_remembered() {
         ),
     );
 }
+
+#[test]
+fn fin_alone_does_not_wait_for_the_congestion_window() {
+    run(
+        Config { congestion: CongestionControl::None { in_flight_bytes_max: 1000 }, ..plain() },
+        &accepted(
+            "1 ! write 1000
+             1 > P. 1:1001(1000) ack 1
+             2 ! shutdown
+             2 > F. 1001:1001(0) ack 1",
+        ),
+    );
+}

@@ -180,3 +180,19 @@ fn dctcp_shrinks_by_what_was_marked_of_late() {
     );
     run(Config { congestion: CongestionControl::Dctcp, ..ecn() }, &script);
 }
+
+#[test]
+fn both_that_open_at_once_may_agree() {
+    run(
+        ecn(),
+        "0 ! connect
+         0 > SEW 0:0(0)
+         1 < SEW 0:0(0) win 20000 mss 1000
+         1 > S.E 0:0(0) ack 1
+         2 < S. 0:0(0) ack 1 win 20000
+         2 > . 1:1(0) ack 1
+         2 = Connected
+         3 ! write 10
+         3 > P. 1:11(10) ack 1 ect 1",
+    );
+}

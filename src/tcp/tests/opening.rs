@@ -359,3 +359,32 @@ fn inexact_reset_and_what_is_out_of_the_window_are_acknowledged_in_syn_received(
          3 = Connected",
     );
 }
+
+#[test]
+fn data_and_a_fin_on_a_syn_ack_are_taken() {
+    run(
+        plain(),
+        "0 ! connect
+         0 > S 0:0(0)
+         1 < S. 0:5(5) ack 1 win 10000 mss 1000
+         1 > . 1:1(0) ack 6
+         1 = Connected
+         1 = -
+         1 ! read 5
+         1 ! has-read 5
+         2 < P. 6:9(3) ack 1
+         2 > . 1:1(0) ack 9
+         2 ! has-read 8",
+    );
+    run(
+        plain(),
+        "0 ! connect
+         0 > S 0:0(0)
+         1 < FS. 0:5(5) ack 1 win 10000 mss 1000
+         1 > . 1:1(0) ack 7
+         1 ~ CloseWait
+         1 = Connected
+         1 ! read 5
+         1 = PeerClosed",
+    );
+}

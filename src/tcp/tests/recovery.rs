@@ -252,3 +252,45 @@ fn segments_put_aside_for_want_of_an_address_leave_once_it_is_known() {
     assert_eq!(stack.next_transmit().map(|turn| turn.remote), Some(remote.addr));
     assert!(stack.poll_transmit(Instant::from_ms(5000)).is_some_and(|syn| !syn.retransmission));
 }
+
+#[test]
+fn what_duplicate_acks_told_of_makes_no_window_afterwards() {
+    run(
+        plain(),
+        &accepted(
+            "1 ! write 14000
+             1 > . 1:1001(1000) ack 1
+             1 > . 1001:2001(1000) ack 1
+             1 > . 2001:3001(1000) ack 1
+             1 > . 3001:4001(1000) ack 1
+             1 > . 4001:5001(1000) ack 1
+             1 > . 5001:6001(1000) ack 1
+             1 > . 6001:7001(1000) ack 1
+             1 > . 7001:8001(1000) ack 1
+             1 > . 8001:9001(1000) ack 1
+             1 > P. 9001:10001(1000) ack 1
+             1 ~ cwnd 10000
+             2 < . 1:1(0) ack 1 win 10000
+             2 < . 1:1(0) ack 1 win 10000
+             2 # tcp_duplicate_ack 2
+             3 < . 1:1(0) ack 3001 win 1
+             3 ~ cwnd 11000",
+        ),
+    );
+}
+
+#[test]
+fn part_that_a_window_let_out_goes_again_after_a_timeout() {
+    run(
+        plain(),
+        &accepted(
+            "1 ! write 1000
+             1 > P. 1:1001(1000) ack 1
+             2 < . 1:1(0) ack 1 win 100
+             201 > . 1:101(100) ack 1
+             601 > . 1:101(100) ack 1
+             602 < . 1:1(0) ack 101 win 1000
+             602 > P. 101:1001(900) ack 1",
+        ),
+    );
+}

@@ -381,3 +381,18 @@ fn blocks_of_what_is_not_in_flight_are_ignored() {
         ),
     );
 }
+
+#[test]
+fn blocks_of_an_ack_that_came_late_are_believed() {
+    run(
+        plain(),
+        &four(
+            "23 < . 1:1(0) ack 2001 win 20000
+             23 < . 1:1(0) ack 1001 win 20000 sack 3001:4001
+             25 > -
+             26 > . 2001:3001(1000) ack 1
+             26 # tcp_fast_retransmit 1
+             36 < . 1:1(0) ack 4001 win 20000",
+        ),
+    );
+}

@@ -236,7 +236,8 @@ impl Runner {
             let at = words.iter().position(|word| *word == name)?;
             Some(words[at + after].parse::<i64>().unwrap() as u32)
         };
-        let payload: Vec<u8> = (0..len).map(|at| pattern(seq.wrapping_add(at))).collect();
+        let first = seq.wrapping_add(u32::from(flags.has(Flags::SYN)));
+        let payload: Vec<u8> = (0..len).map(|at| pattern(first.wrapping_add(at))).collect();
         let segment = Segment {
             src_port: REMOTE.port,
             dst_port: LOCAL.port,

@@ -166,3 +166,22 @@ fn data_make_room_for_the_blocks_that_they_carry() {
         ),
     );
 }
+
+#[test]
+fn first_part_that_came_twice_is_told_at_once_though_others_follow() {
+    let delayed = Config { ack_delay: Some(crate::time::Duration::from_ms(40)), ..plain() };
+    run(
+        delayed,
+        &accepted(
+            "1 < P. 1:11(10) ack 1
+             41 > . 1:1(0) ack 11
+             42 < P. 21:31(10) ack 1
+             42 > . 1:1(0) ack 11 sack 21:31
+             43 < P. 1:41(40) ack 1
+             43 > . 1:1(0) ack 41 sack 1:11
+             44 < P. 31:51(20) ack 1
+             44 > . 1:1(0) ack 51 sack 31:41
+             44 ! has-read 50",
+        ),
+    );
+}
