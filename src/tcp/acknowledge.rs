@@ -5,6 +5,7 @@ use super::counters::Count;
 use super::event::Closed;
 use super::probe::ProbeDue;
 use super::undo::Undo;
+use super::wraps::is_another_round;
 use crate::time::Duration;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
@@ -60,8 +61,12 @@ impl Connection {
     #[inline(always)]
     pub(super) fn advance(&mut self, ack: SeqNumber) {
         let acked = ack.since(self.snd_una);
+        let is_another_round = is_another_round(self.snd_una, ack);
         self.send.release(acked as usize);
         self.snd_una = ack;
+        if is_another_round {
+            self.bring_numbers_forward();
+        }
         // What was given up lies behind: the peer holds part of the window that we were given.
         self.snd_wnd = self.snd_wnd.saturating_sub(acked);
         self.duplicate_acks = 0;

@@ -102,6 +102,10 @@ impl Congestion {
         self.cwnd = self.cwnd.max(mss);
     }
 
+    pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
+        self.recover = self.recover.later_of(floor);
+    }
+
     /// Nothing was sent for longer than a timeout (RFC 5681 4.1).
     #[inline]
     pub(super) fn on_idle(&mut self, idle: Duration, rto: impl FnOnce() -> Duration) {

@@ -72,6 +72,16 @@ impl Ecn {
         self.is_exact = is_exact;
     }
 
+    /// Whether an echo by this ACK asks for a reduction (RFC 3168 6.1.2: once in a round trip).
+    pub(super) fn is_news(&self, ack: SeqNumber) -> bool {
+        !ack.is_before(self.reduced_until)
+    }
+
+    pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
+        self.reduced_until = self.reduced_until.later_of(floor);
+        self.window_end = self.window_end.later_of(floor);
+    }
+
     fn settle(&mut self) {
         self.is_busy = self.flags != Flags::NONE || self.owed_len > 0;
     }
@@ -137,8 +147,7 @@ impl Connection {
         }
         cx.count(Count::CongestionEchoed);
         self.ecn.marked = self.ecn.marked.saturating_add(acked);
-        let is_news = !segment.ack.is_before(self.ecn.reduced_until);
-        if is_news && self.congestion.is_open() {
+        if self.ecn.is_news(segment.ack) && self.congestion.is_open() {
             if self.congestion.is_dctcp() {
                 self.congestion.on_marked(self.ecn.alpha, ALPHA_ONE);
             } else {

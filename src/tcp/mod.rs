@@ -69,6 +69,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod undo;
+mod wraps;
 
 #[cfg(test)]
 mod tests;

@@ -98,6 +98,10 @@ impl Rack {
         }
     }
 
+    pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
+        self.dsack_round = self.dsack_round.filter(|round| floor.is_before(*round));
+    }
+
     /// What was taken for lost was late: out of order, or delayed.
     pub(super) fn on_undone(&mut self) {
         self.reordering_seen = true;

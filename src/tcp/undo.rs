@@ -27,6 +27,11 @@ impl Undo {
         Undo { from, until, before, outstanding: 0, stamp: None, has_resent: false }
     }
 
+    /// Whether all that it is of lies before `floor`.
+    pub(super) fn is_before(&self, floor: SeqNumber) -> bool {
+        self.until.is_before(floor)
+    }
+
     /// A segment is sent again.
     pub(super) fn on_resent(&mut self, now: Instant, timestamps: Option<&Timestamping>) {
         if !self.has_resent {

@@ -1,0 +1,67 @@
+//! Numbers kept from long ago: two gigabytes on they would seem to lie ahead, and hold back what they no longer
+//! have a say in (RFC 9293 3.4: comparisons are good within 2^31).
+
+use super::connection::Connection;
+use crate::wire::tcp::SeqNumber;
+
+/// How often what is kept is looked at, as a shift: each time `snd_una` has gone on by so many bytes.
+const ROUND_SHIFT: u32 = 30;
+/// How far behind a number means nothing but "before".
+const BEHIND: u32 = 1 << 29;
+
+/// Whether `ack` has taken `una` into another round.
+#[inline(always)]
+pub(super) fn is_another_round(una: SeqNumber, ack: SeqNumber) -> bool {
+    (una.0 ^ ack.0) >> ROUND_SHIFT != 0
+}
+
+impl Connection {
+    /// Brings numbers that lie far behind so near that they still do when the next round begins.
+    #[cold]
+    pub(super) fn bring_numbers_forward(&mut self) {
+        let floor = self.snd_una - BEHIND;
+        self.ecn.bring_forward(floor);
+        self.congestion.bring_forward(floor);
+        self.rack.bring_forward(floor);
+        if self.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
+            self.undo = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::Config;
+    use super::*;
+
+    #[test]
+    fn loss_is_believed_however_many_gigabytes_after_the_last() {
+        for gigabytes in 0..9u32 {
+            let mut connection = Connection::new(&Config::default());
+            let begin = connection.snd_una;
+            let recover = begin + 5000;
+            assert!(connection.congestion.on_duplicate_ack(3, begin + 1, 5000, recover));
+            connection.congestion.on_ack(recover, 5000, 5000, crate::time::Instant::ZERO, None);
+            connection.snd_nxt = recover;
+            for _ in 0..gigabytes * 8 {
+                connection.advance(connection.snd_una + (1 << 27));
+            }
+            connection.advance(connection.snd_una + 10_000);
+            let una = connection.snd_una;
+            let is_loss = connection.congestion.on_duplicate_ack(3, una, 5000, una + 5000);
+            assert!(is_loss, "after {gigabytes} GiB");
+        }
+    }
+
+    #[test]
+    fn mark_is_answered_however_many_gigabytes_after_the_last() {
+        for gigabytes in 0..9u32 {
+            let mut connection = Connection::new(&Config::default());
+            connection.ecn.establish(connection.snd_una, false);
+            for _ in 0..gigabytes * 8 {
+                connection.advance(connection.snd_una + (1 << 27));
+            }
+            assert!(connection.ecn.is_news(connection.snd_una), "after {gigabytes} GiB");
+        }
+    }
+}
