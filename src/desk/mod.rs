@@ -20,7 +20,7 @@ use crate::time::{Duration, Instant, Now};
 
 use line_event::LineEvents;
 use owner::Owner;
-use seat::{Line, Seat};
+use seat::{Line, Seat, terms_of_port};
 
 pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
 pub use seat::{LineFailure, SessionPlan, SessionStatus};
@@ -149,7 +149,8 @@ impl<A: Application> Desk<A> {
         ports.dedup();
         let mut listeners = Vec::with_capacity(ports.len());
         for port in ports {
-            let listener = tcp.listen(Endpoint { addr: local, port });
+            let terms = terms_of_port(&plans, port, tcp.terms());
+            let listener = tcp.listen_by(Endpoint { addr: local, port }, terms);
             let listener =
                 listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
             listeners.push(listener);

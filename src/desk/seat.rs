@@ -26,6 +26,16 @@ pub struct SessionPlan {
     pub terms: Option<Terms>,
 }
 
+/// What connections to `port` begin with, before it is known whose they are: SACK and ECN where each session
+/// that accepts there has them, and the rest as `own`, the stack's, has it.
+pub(super) fn terms_of_port(plans: &[SessionPlan], port: u16, own: Terms) -> Terms {
+    let here = |plan: &&SessionPlan| plan.config.role == Role::Acceptor && plan.peer.port == port;
+    plans.iter().filter(here).map(|plan| plan.terms.unwrap_or(own)).fold(
+        Terms { sack: true, ecn: true, ..own },
+        |all, terms| Terms { sack: all.sack && terms.sack, ecn: all.ecn && terms.ecn, ..all },
+    )
+}
+
 /// Where a session's connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -139,4 +149,36 @@ pub struct SessionStatus<'a> {
     pub next_in: u32,
     /// What its session has counted.
     pub counters: &'a Counters,
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::Ipv4Addr;
+
+    use super::*;
+    use crate::fix::{CompId, Version};
+
+    #[test]
+    fn port_offers_what_each_of_its_sessions_has() {
+        let addr = Ipv4Addr::UNSPECIFIED;
+        let comp_id = |text| CompId::new(text).expect("printable");
+        let plan = |role, port, terms| SessionPlan {
+            config: SessionConfig::new(Version::Fix44, role, comp_id("A"), comp_id("B")),
+            peer: Endpoint { addr, port },
+            reconnect_interval: Duration::from_s(30),
+            terms,
+        };
+        let own = Terms { rto_min: Duration::from_ms(7), ..Terms::default() };
+        let marked = Terms { ecn: true, ..Terms::default() };
+        let bare = Terms { sack: false, ecn: true, ..Terms::default() };
+        let plans = [
+            plan(Role::Acceptor, 1, Some(marked)),
+            plan(Role::Acceptor, 1, Some(bare)),
+            plan(Role::Acceptor, 2, Some(marked)),
+            plan(Role::Acceptor, 2, None),
+            plan(Role::Initiator, 1, None),
+        ];
+        assert_eq!(terms_of_port(&plans, 1, own), Terms { sack: false, ecn: true, ..own });
+        assert_eq!(terms_of_port(&plans, 2, own), own);
+    }
 }

@@ -4,11 +4,12 @@ use core::net::Ipv4Addr;
 use core::ops::Range;
 
 use super::connection::{SEND_MSS_MIN, State};
+use super::cookies::Judged;
 use super::counters::Count;
 use super::endpoint::{Endpoint, Tuple};
 use super::event::{Closed, ConnectionId};
 use super::reset::Reset;
-use super::stack::Stack;
+use super::stack::{Listener, Stack};
 use crate::time::Instant;
 use crate::wire::icmp::Quoted;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
@@ -210,23 +211,43 @@ impl Stack {
         }
         let Some(listener) = listener else { return refuse(self, Count::PortUnreachable) };
         if segment.flags.has(Flags::ACK) {
-            return refuse(self, Count::ListenAckUnexpected);
+            let is_syn = segment.flags.has(Flags::SYN);
+            return match self.judge_cookie(&tuple, segment) {
+                Judged::Right { options, wants_ecn } if !is_syn => {
+                    let opened = self.open_by_cookie(tuple, listener, segment, options, wants_ecn);
+                    opened.map_or(Arrival::NOTHING, |index| {
+                        self.deliver(self.id(index), index, segment)
+                    })
+                }
+                Judged::Wrong if !is_syn => refuse(self, Count::SynCookieWrong),
+                _ => refuse(self, Count::ListenAckUnexpected),
+            };
         }
         if !segment.flags.has(Flags::SYN) {
             self.counters.count(Count::ListenSegmentIgnored);
             return Arrival::NOTHING;
         }
-        if self.listeners[listener].backlog >= self.config.backlog_max {
-            self.counters.count(Count::BacklogFull);
+        // Whoever comes back from TIME-WAIT had its place before: a flood does not keep it out.
+        if floor.is_none() && self.listeners[listener].backlog >= self.config.backlog_max {
+            self.answer_by_cookie(tuple, listener, segment);
             return Arrival::NOTHING;
         }
         let Some(index) = self.begin(tuple, floor) else { return Arrival::NOTHING };
         self.listeners[listener].backlog += 1;
         self.slots[index].is_in_backlog = true;
-        self.connections[index].listener = Some(self.listeners[listener].id);
-        let offset = self.secret.timestamp_offset(&tuple);
-        self.step(index, |connection, cx| connection.accept(cx, segment, offset));
+        self.accept_at(index, listener, segment);
         Arrival { connection: Some(self.id(index)), ..Arrival::NOTHING }
+    }
+
+    /// Begins a passive open by `syn`, on the listener's terms.
+    pub(super) fn accept_at(&mut self, index: usize, listener: usize, syn: &Segment<'_>) {
+        let Listener { id, terms, .. } = self.listeners[listener];
+        self.connections[index].listener = Some(id);
+        let offset = self.secret.timestamp_offset(&self.connections[index].tuple);
+        self.step(index, |connection, cx| {
+            connection.set_terms(cx, &terms);
+            connection.accept(cx, syn, offset);
+        });
     }
 
     fn listener(&self, local: Endpoint) -> Option<usize> {

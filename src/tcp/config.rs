@@ -23,6 +23,9 @@ pub struct Config {
     pub listeners_max: usize,
     /// Connections in SYN-RECEIVED at once, for each listener. Default 16.
     pub backlog_max: usize,
+    /// Whether a listener whose backlog is full answers SYNs by cookies (RFC 4987 3.6), instead of dropping
+    /// them. Default true.
+    pub syn_cookies: bool,
     /// Bytes sent and not yet acknowledged, or waiting to be sent, for each connection. Default 65,536.
     pub send_buffer_bytes: usize,
     /// Bytes received and not yet consumed, for each connection; the largest window. Default 65,536.
@@ -134,6 +137,7 @@ impl Default for Config {
             connections_max: 64,
             listeners_max: 16,
             backlog_max: 16,
+            syn_cookies: true,
             send_buffer_bytes: 64 * 1024,
             receive_buffer_bytes: 64 * 1024,
             message_bytes_max: 16 * 1024,

@@ -166,6 +166,9 @@ pub(super) struct Connection {
     pub(super) last_heard: Instant,
     pub(super) challenge_second: Option<Instant>,
     pub(super) challenges_left: u16,
+
+    /// It began by a SYN cookie.
+    pub(super) is_of_cookie: bool,
 }
 
 impl Connection {
@@ -236,6 +239,7 @@ impl Connection {
             last_heard: Instant::ZERO,
             challenge_second: None,
             challenges_left: 0,
+            is_of_cookie: false,
         }
     }
 

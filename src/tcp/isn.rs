@@ -22,6 +22,7 @@ enum Purpose {
     TimestampOffset = 2,
     Port = 3,
     TableKey = 4,
+    Cookie = 5,
 }
 
 impl Secret {
@@ -45,6 +46,12 @@ impl Secret {
     pub(super) fn port_offset(&self, local: Endpoint, remote: Endpoint) -> u64 {
         let tuple = Tuple { local: Endpoint { port: 0, ..local }, remote };
         self.hash(Purpose::Port, tuple.addrs(), tuple.ports())
+    }
+
+    /// What stands in the number of a SYN-ACK that nothing else is kept of.
+    pub(super) fn cookie(&self, tuple: &Tuple, irs: u32, period: u64, kept: u32) -> u32 {
+        let ends = self.hash(Purpose::Cookie, tuple.addrs(), tuple.ports() | u64::from(irs) << 32);
+        self.hash(Purpose::Cookie, ends, period << 16 | u64::from(kept)) as u32
     }
 
     pub(super) fn table_keys(&self) -> [u64; 3] {

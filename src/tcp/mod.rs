@@ -42,6 +42,7 @@ mod close;
 mod config;
 mod congestion;
 mod connection;
+mod cookies;
 mod counters;
 mod cubic;
 mod ecn;

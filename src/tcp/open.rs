@@ -37,6 +37,13 @@ impl Connection {
         self.syn_due = true;
     }
 
+    /// The SYN-ACK of this connection left before it began, as a cookie.
+    pub(super) fn resume_from_cookie(&mut self, cx: &mut Context<'_>) {
+        (self.syn_due, self.is_of_cookie) = (false, true);
+        self.snd_nxt = self.iss + 1;
+        self.start_retransmit_timer(cx);
+    }
+
     /// A segment in SYN-SENT (RFC 9293 3.10.7.3).
     pub(super) fn on_segment_in_syn_sent(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let has_ack = segment.flags.has(Flags::ACK);
@@ -87,7 +94,9 @@ impl Connection {
     pub(super) fn establish(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         cx.count(Count::Established);
         let was_sent_again = self.retries > 0;
-        if self.retransmissions == 0 {
+        if self.is_of_cookie {
+            // Nobody knows when its SYN-ACK left.
+        } else if self.retransmissions == 0 {
             self.take_late_round_trip(cx, cx.now - self.last_sent);
         } else {
             self.measure_by_timestamp(cx, segment);

@@ -132,7 +132,9 @@ impl Stack {
     #[inline(never)]
     fn transmit_reset(&mut self) -> Option<Transmit<'_>> {
         let reset = self.resets.pop()?;
-        self.counters.count(Count::ResetOut);
+        if reset.cookie.is_none() {
+            self.counters.count(Count::ResetOut);
+        }
         Some(Transmit {
             connection: None,
             local: reset.tuple.local.addr,

@@ -378,7 +378,7 @@ impl Connection {
         let (tuple, seq, ack) = (self.tuple, self.ack_seq(), Some(self.rcv_nxt));
         // RFC 7323 3.2: it should carry them.
         let timestamps = self.timestamps.as_ref().map(|stamps| stamps.option(cx.now));
-        cx.resets.push(Reset { tuple, seq, ack, timestamps }, cx.counters);
+        cx.resets.push(Reset { tuple, seq, ack, timestamps, cookie: None }, cx.counters);
     }
 
     /// SND.NXT, or the right edge of the peer's window where it has been taken back past that: a

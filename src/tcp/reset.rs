@@ -1,5 +1,6 @@
 //! Resets to send, for segments that no connection wants (RFC 9293 3.10.7.1) and for connections
-//! that end by one. They stand alone: the connection may be gone before they leave.
+//! that end by one. They stand alone: the connection may be gone before they leave. So do SYN-ACKs of
+//! connections that do not exist yet.
 
 use super::counters::{Count, Counters};
 use super::endpoint::Tuple;
@@ -14,6 +15,8 @@ pub(super) struct Reset {
     pub(super) ack: Option<SeqNumber>,
     /// Of a connection that uses them.
     pub(super) timestamps: Option<Timestamps>,
+    /// It is none, but this SYN-ACK.
+    pub(super) cookie: Option<Repr>,
 }
 
 impl Reset {
@@ -24,14 +27,23 @@ impl Reset {
             return None;
         }
         Some(if segment.flags.has(Flags::ACK) {
-            Reset { tuple, seq: segment.ack, ack: None, timestamps: None }
+            Reset { tuple, seq: segment.ack, ack: None, timestamps: None, cookie: None }
         } else {
             let ack = Some(segment.seq + segment.len());
-            Reset { tuple, seq: SeqNumber(0), ack, timestamps: None }
+            Reset { tuple, seq: SeqNumber(0), ack, timestamps: None, cookie: None }
         })
     }
 
+    /// A SYN-ACK that nothing is kept of.
+    pub(super) fn cookie(tuple: Tuple, header: Repr) -> Reset {
+        let seq = header.seq;
+        Reset { tuple, seq, ack: Some(header.ack), timestamps: None, cookie: Some(header) }
+    }
+
     pub(super) fn header(&self) -> Repr {
+        if let Some(header) = self.cookie {
+            return header;
+        }
         Repr {
             src_port: self.tuple.local.port,
             dst_port: self.tuple.remote.port,
@@ -56,9 +68,13 @@ impl Resets {
         Resets { ring: vec![None; capacity.max(1)].into_boxed_slice(), head: 0, len: 0 }
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        self.len == self.ring.len()
+    }
+
     /// Queues a reset; counts it as lost when the queue is full.
     pub(super) fn push(&mut self, reset: Reset, counters: &mut Counters) {
-        if self.len == self.ring.len() {
+        if self.is_full() {
             counters.count(Count::ResetQueueFull);
             return;
         }

@@ -1,6 +1,6 @@
 //! Many connections: set-up, opening, and the books kept after every step.
 
-use super::config::Config;
+use super::config::{Config, Terms};
 use super::connection::{Connection, Context, State};
 use super::counters::{Count, Counters};
 use super::endpoint::{Endpoint, Tuple};
@@ -35,6 +35,8 @@ pub struct Stack {
     pub(super) counters: Counters,
     /// The latest time that anybody has told us.
     pub(super) now: Instant,
+    /// Until when a SYN cookie may come back.
+    pub(super) cookies_until: Instant,
 }
 
 /// What the stack keeps of a connection beside the connection.
@@ -51,9 +53,12 @@ pub(super) struct Slot {
 }
 
 /// A port that is listened on.
+#[derive(Clone, Copy)]
 pub(super) struct Listener {
     pub(super) id: ListenerId,
     pub(super) local: Endpoint,
+    /// Those of the connections that it accepts.
+    pub(super) terms: Terms,
     /// Connections in SYN-RECEIVED.
     pub(super) backlog: usize,
 }
@@ -122,6 +127,7 @@ impl Stack {
             resets: Resets::new(count.max(RESETS_MIN)),
             counters: Counters::default(),
             now: Instant::ZERO,
+            cookies_until: Instant::ZERO,
             secret,
             config,
         }
@@ -134,6 +140,15 @@ impl Stack {
     /// [`OpenRefusal::EndpointInvalid`] for port 0, [`OpenRefusal::EndpointInUse`],
     /// [`OpenRefusal::ListenersFull`].
     pub fn listen(&mut self, local: Endpoint) -> Result<ListenerId, OpenRefusal> {
+        self.listen_by(local, self.config.terms())
+    }
+
+    /// As [`listen`](Stack::listen), on `terms` other than the stack's [own](Config::terms): what a SYN-ACK
+    /// offers is settled before anybody knows whose the connection is.
+    ///
+    /// # Errors
+    /// Those of [`listen`](Stack::listen).
+    pub fn listen_by(&mut self, local: Endpoint, terms: Terms) -> Result<ListenerId, OpenRefusal> {
         if local.port == 0 {
             return Err(OpenRefusal::EndpointInvalid);
         }
@@ -145,7 +160,7 @@ impl Stack {
         }
         let id = ListenerId(self.listeners_ever);
         self.listeners_ever = self.listeners_ever.wrapping_add(1);
-        self.listeners.push(Listener { id, local, backlog: 0 });
+        self.listeners.push(Listener { id, local, terms, backlog: 0 });
         Ok(id)
     }
 
@@ -193,6 +208,11 @@ impl Stack {
         let offset = self.secret.timestamp_offset(&tuple);
         self.step(index, |connection, cx| connection.open(cx, offset));
         Ok(self.id(index))
+    }
+
+    /// What a connection does unless told otherwise.
+    pub fn terms(&self) -> Terms {
+        self.config.terms()
     }
 
     /// How many connections there can be: the bound of [`ConnectionId::index`].
@@ -260,13 +280,17 @@ impl Stack {
 
     /// Takes a free connection for `tuple`, its first number not before `floor`.
     pub(super) fn begin(&mut self, tuple: Tuple, floor: Option<SeqNumber>) -> Option<usize> {
+        let isn = self.secret.isn(self.now, &tuple);
+        self.begin_at(tuple, floor.map_or(isn, |floor| floor.later_of(isn)))
+    }
+
+    /// Takes a free connection for `tuple`, its first number `iss`.
+    pub(super) fn begin_at(&mut self, tuple: Tuple, iss: SeqNumber) -> Option<usize> {
         let Some(index) = self.free.pop().or_else(|| self.cut_time_wait_short()) else {
             self.counters.count(Count::ConnectionsFull);
             return None;
         };
         let index = index as usize;
-        let isn = self.secret.isn(self.now, &tuple);
-        let iss = floor.map_or(isn, |floor| floor.later_of(isn));
         self.connections[index].begin(&self.config, tuple, iss);
         self.table.insert(tuple, index);
         let generation = self.slots[index].generation;

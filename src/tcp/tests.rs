@@ -2,6 +2,7 @@
 //! segments.
 
 mod closing;
+mod cookies;
 mod hostile;
 mod marks;
 mod opening;

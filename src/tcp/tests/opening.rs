@@ -249,7 +249,7 @@ fn segment(port: u16, flags: Flags, seq: u32, ack: SeqNumber) -> Segment<'static
 
 #[test]
 fn full_backlog_and_full_stack_drop_syns_by_name() {
-    let config = Config { backlog_max: 2, connections_max: 3, ..plain() };
+    let config = Config { backlog_max: 2, connections_max: 3, syn_cookies: false, ..plain() };
     let mut stack = Stack::new(config, [1; 16]);
     stack.listen(LOCAL).unwrap();
     let syn = |stack: &mut Stack, port| {
