@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
-use fixwire::tcp::{CongestionControl, Terms};
+use fixwire::tcp::{CongestionControl, KeepAlive, Terms};
 use fixwire::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
@@ -170,6 +170,11 @@ struct Entry {
     sack: Option<bool>,
     peer_max_ack_delay_ms: Option<Spanned<i64>>,
     fast_repair: Option<bool>,
+    ack_delay_ms: Option<Spanned<i64>>,
+    nagle: Option<bool>,
+    pacing: Option<bool>,
+    user_timeout_ms: Option<Spanned<i64>>,
+    tcp_keep_alive: Option<Spanned<i64>>,
 }
 
 const WHERE_KEYS_ARE: &str = "every key is explained in docs/sessions.md";
@@ -363,8 +368,21 @@ impl Entry {
             congestion: self.congestion_over(base.congestion, file)?,
             ecn: self.ecn.unwrap_or(base.ecn),
             sack: self.sack.unwrap_or(base.sack),
+            nagle: self.nagle.unwrap_or(base.nagle),
+            pacing: self.pacing.unwrap_or(base.pacing),
             ..base
         };
+        let ms = |value, key, max| number(file, value, key, 0, max);
+        if let Some(ms) = ms(self.ack_delay_ms.as_ref(), "ack_delay_ms", 500)? {
+            terms.ack_delay = span_unless_zero(Duration::from_ms(ms));
+        }
+        if let Some(ms) = ms(self.user_timeout_ms.as_ref(), "user_timeout_ms", 86_400_000)? {
+            terms.user_timeout = span_unless_zero(Duration::from_ms(ms));
+        }
+        let keep_alive = self.tcp_keep_alive.as_ref();
+        if let Some(s) = number(file, keep_alive, "tcp_keep_alive", 0, 86_400)? {
+            terms.keep_alive = span_unless_zero(Duration::from_s(s)).map(keep_alive_after);
+        }
         match self.fast_repair {
             Some(true) => {
                 terms = Terms { rto_min: FAST_RTO_MIN, peer_max_ack_delay: NO_DELAY, ..terms }
@@ -475,6 +493,16 @@ fn comp_id(
     }
 }
 
+/// Zero is written for what does not happen at all.
+fn span_unless_zero(span: Duration) -> Option<Duration> {
+    (span > Duration::ZERO).then_some(span)
+}
+
+/// Three probes, a quarter of the silence apart.
+fn keep_alive_after(idle: Duration) -> KeepAlive {
+    KeepAlive { idle, interval: Duration::from_ns(idle.as_ns() / 4), probes: 3 }
+}
+
 fn number<T: TryFrom<i64>>(
     file: &TomlFile,
     value: Option<&Spanned<i64>>,
@@ -582,6 +610,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_session_waits_for_is_its_own() {
+        let text = "[default]\nnagle = true\npacing = true\nack_delay_ms = 40\nuser_timeout_ms = 1500\n\
+                    tcp_keep_alive = 60\n[[session]]\nsender_comp_id = \"A\"\n\
+                    [[session]]\nsender_comp_id = \"B\"\nnagle = false\npacing = false\nack_delay_ms = 0\n\
+                    user_timeout_ms = 0\ntcp_keep_alive = 0\n";
+        let found: Vec<_> =
+            read(text).unwrap().sessions.iter().map(|session| session.tcp).collect();
+        let (idle, interval) = (Duration::from_s(60), Duration::from_s(15));
+        let waits = Terms {
+            nagle: true,
+            pacing: true,
+            ack_delay: Some(Duration::from_ms(40)),
+            user_timeout: Some(Duration::from_ms(1500)),
+            keep_alive: Some(KeepAlive { idle, interval, probes: 3 }),
+            ..Terms::default()
+        };
+        assert_eq!(found, [waits, Terms::default()]);
+    }
+
+    #[test]
     fn sessions_inherit_the_default() {
         let text = "[default]\nbegin_string = \"FIX.4.2\"\n[[session]]\nsender_comp_id = \"A\"\n\
                     [[session]]\nsender_comp_id = \"B\"\nbegin_string = \"FIX.4.4\"\n";
@@ -629,6 +677,8 @@ mod tests {
             ("congestion = \"cubic\"\nin_flight_max_kib = 9\n", 2, "bounds nothing", "none"),
             ("in_flight_max_kib = 9\n", 1, "bounds nothing", "none"),
             ("peer_max_ack_delay_ms = 501\n", 1, "`peer_max_ack_delay_ms` is 501", "500"),
+            ("ack_delay_ms = 501\n", 1, "`ack_delay_ms` is 501", "500"),
+            ("user_timeout_ms = -1\n", 1, "`user_timeout_ms` is -1", "from 0"),
         ];
         for (text, line, what, remedy) in cases {
             let sentence = read(text).unwrap_err().to_string();

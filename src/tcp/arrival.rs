@@ -3,7 +3,7 @@
 use core::net::Ipv4Addr;
 use core::ops::Range;
 
-use super::connection::{SEND_MSS_MIN, State};
+use super::connection::State;
 use super::cookies::Judged;
 use super::counters::Count;
 use super::endpoint::{Endpoint, Tuple};
@@ -14,13 +14,6 @@ use crate::time::Instant;
 use crate::wire::icmp::Quoted;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
-/// Below this no ICMP error lowers what is sent, in bytes of IP packet. Whoever quotes us
-/// correctly may still lie (RFC 5927 7.1).
-const PATH_MTU_MIN: u16 = 552;
-/// IPv4 and TCP header without options, in bytes.
-const HEADERS_LEN: u16 = 40;
-/// RFC 1191 7.1: sizes to try when the router does not say.
-const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
 /// ICMP unreachable codes that mean that nobody listens there: protocol and port (RFC 1122
 /// 4.2.3.9), and that nobody is let there: network, host and communication prohibited (RFC 1812 5.2.7.1).
 const UNREACHABLE_HARD: [u8; 5] = [2, 3, 9, 10, 13];
@@ -113,35 +106,6 @@ impl Stack {
         Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
     }
 
-    /// An ICMP error says that `quoted` was larger than a link of `mtu` bytes (RFC 1191). Segments
-    /// become smaller, and what is in flight is sent again.
-    pub fn on_path_mtu(&mut self, now: Instant, quoted: &Quoted, mtu: u16) {
-        self.now = self.now.max(now);
-        let Some(index) = self.find_quoted(quoted) else { return };
-        let connection = &self.connections[index];
-        let current = connection.snd_mss as u16;
-        let options = self.config.mss - connection.without_options(self.config.mss);
-        let packet = current.saturating_add(options).saturating_add(HEADERS_LEN);
-        let mtu = if mtu == 0 {
-            PATH_MTU_PLATEAUS.into_iter().find(|plateau| *plateau < packet).unwrap_or(PATH_MTU_MIN)
-        } else {
-            mtu
-        };
-        let mss = mtu.max(PATH_MTU_MIN) - HEADERS_LEN;
-        let mss = connection.without_options(mss.max(SEND_MSS_MIN));
-        if mss >= current {
-            return;
-        }
-        self.counters.count(Count::PathMtuLowered);
-        self.step(index, |connection, _| {
-            connection.snd_mss = u32::from(mss);
-            connection.congestion.on_mss(u32::from(mss));
-            if connection.can_transmit() {
-                connection.resend_all();
-            }
-        });
-    }
-
     /// An ICMP error says that `quoted` could not be delivered. It ends a connection that is being
     /// opened, if `code` means that nobody listens; a connection that is open outlives it
     /// (RFC 1122 4.2.3.9, RFC 5461 4.1).
@@ -157,7 +121,7 @@ impl Stack {
     }
 
     /// The connection of a quoted segment, provided that the segment is in flight (RFC 5927 4.1).
-    fn find_quoted(&mut self, quoted: &Quoted) -> Option<usize> {
+    pub(super) fn find_quoted(&mut self, quoted: &Quoted) -> Option<usize> {
         let tuple = Tuple {
             local: Endpoint { addr: quoted.src, port: quoted.src_port },
             remote: Endpoint { addr: quoted.dst, port: quoted.dst_port },

@@ -109,5 +109,8 @@ impl Connection {
         self.stop_retransmit_timer();
         self.ack_at = Instant::FAR_FUTURE;
         self.keep_alive_at = Instant::FAR_FUTURE;
+        self.pace_at = Instant::FAR_FUTURE;
+        self.path_mtu.raise_at = Instant::FAR_FUTURE;
+        self.settle_seldom();
     }
 }

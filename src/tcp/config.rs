@@ -76,6 +76,15 @@ pub struct Config {
     pub orphan_timeout: Duration,
     /// Probes of an idle peer. Default none (RFC 9293 3.8.4).
     pub keep_alive: Option<KeepAlive>,
+    /// How long what was sent may stay unacknowledged, or a probed peer silent, before the connection is given
+    /// up, in place of a number of retries (RFC 5482). Default none. It is looked at when the retransmission
+    /// timer goes off: no sooner than that is anybody given up.
+    pub user_timeout: Option<Duration>,
+    /// Whether less than a full segment waits as long as anything is in flight (Nagle, RFC 9293 3.7.4).
+    /// Default false.
+    pub nagle: bool,
+    /// Whether new segments are spread over a round trip instead of leaving in a burst. Default false.
+    pub pacing: bool,
     /// Challenge ACKs that one connection sends within one second. Default 10 (RFC 5961 7).
     pub challenge_acks_per_s: u16,
     /// The ports from which `connect` takes one. Default 49,152 to 65,535 (RFC 6335 6).
@@ -123,6 +132,27 @@ pub struct Terms {
     pub rto_min: Duration,
     /// As [`Config::peer_max_ack_delay`]; what was learned of the peer is forgotten for it.
     pub peer_max_ack_delay: Duration,
+    /// As [`Config::ack_delay`].
+    pub ack_delay: Option<Duration>,
+    /// As [`Config::nagle`].
+    pub nagle: bool,
+    /// As [`Config::pacing`].
+    pub pacing: bool,
+    /// As [`Config::keep_alive`], from now on.
+    pub keep_alive: Option<KeepAlive>,
+    /// As [`Config::user_timeout`].
+    pub user_timeout: Option<Duration>,
+}
+
+impl Terms {
+    /// The same with every number brought within what the protocol can hold.
+    pub(super) fn bounded(mut self) -> Terms {
+        self.ack_delay = self.ack_delay.map(|delay| delay.min(ACK_DELAY_MAX));
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
+        }
+        self
+    }
 }
 
 impl Default for Terms {
@@ -158,6 +188,9 @@ impl Default for Config {
             time_wait: Duration::from_s(60),
             orphan_timeout: Duration::from_s(60),
             keep_alive: None,
+            user_timeout: None,
+            nagle: false,
+            pacing: false,
             challenge_acks_per_s: 10,
             ephemeral_ports: 49_152..=65_535,
         }
@@ -173,7 +206,13 @@ impl Config {
             congestion: self.congestion,
             rto_min: self.rto_min,
             peer_max_ack_delay: self.peer_max_ack_delay,
+            ack_delay: self.ack_delay,
+            nagle: self.nagle,
+            pacing: self.pacing,
+            keep_alive: self.keep_alive,
+            user_timeout: self.user_timeout,
         }
+        .bounded()
     }
 
     /// The same with every number brought within what the protocol and the stack can hold.
@@ -186,10 +225,6 @@ impl Config {
         self.rto_min = self.rto_min.max(self.rto_least());
         self.rto_max = self.rto_max.max(self.rto_min);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
-        self.ack_delay = self.ack_delay.map(|delay| delay.min(ACK_DELAY_MAX));
-        if let Some(keep_alive) = &mut self.keep_alive {
-            keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
-        }
         if self.ephemeral_ports.is_empty() || *self.ephemeral_ports.start() == 0 {
             self.ephemeral_ports = Config::default().ephemeral_ports;
         }

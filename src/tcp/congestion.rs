@@ -91,6 +91,11 @@ impl Congestion {
         self.phase == Phase::Open
     }
 
+    /// Whether each round trip doubles the window.
+    pub(super) fn is_in_slow_start(&self) -> bool {
+        self.cwnd < self.ssthresh
+    }
+
     /// A SYN was lost: one segment to begin with (RFC 5681 3.1).
     pub(super) fn on_syn_loss(&mut self) {
         self.cwnd = self.mss;

@@ -10,6 +10,7 @@ use super::counters::{Count, Counters};
 use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
+use super::path_mtu::PathMtu;
 use super::probe::{LossProbe, ProbeDue};
 use super::rack::Rack;
 use super::reassembly::Reassembly;
@@ -21,6 +22,7 @@ use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::timestamps::Timestamping;
 use super::undo::Undo;
+use super::user_timeout::Stall;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -169,6 +171,15 @@ pub(super) struct Connection {
 
     /// It began by a SYN cookie.
     pub(super) is_of_cookie: bool,
+    pub(super) path_mtu: PathMtu,
+    pub(super) stall: Option<Stall>,
+    /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
+    /// have to wait.
+    pub(super) rest_max: u32,
+    /// When what is new may leave; never, if it may.
+    pub(super) pace_at: Instant,
+    /// The earlier of that and of [`PathMtu::raise_at`].
+    pub(super) seldom_at: Instant,
 }
 
 impl Connection {
@@ -240,6 +251,11 @@ impl Connection {
             challenge_second: None,
             challenges_left: 0,
             is_of_cookie: false,
+            path_mtu: PathMtu::new(mss),
+            stall: None,
+            rest_max: mss,
+            pace_at: never,
+            seldom_at: never,
         }
     }
 
@@ -322,7 +338,7 @@ impl Connection {
     /// configuration lets an ACK wait (RFC 5681 4.2).
     #[inline(always)]
     pub(super) fn owe_ack_of_data(&mut self, cx: &Context<'_>) {
-        match cx.config.ack_delay {
+        match self.terms.ack_delay {
             Some(delay) if self.ack_at == Instant::FAR_FUTURE && self.acks_due == 0 => {
                 self.ack_at = cx.now + delay;
             }

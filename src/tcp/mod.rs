@@ -12,12 +12,13 @@
 //! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed,
 //! unless [`Config::ack_delay`] lets the ACK of data wait: what is owed when `poll_transmit` is called leaves.
 //!
-//! Around it: `open` and `close` for the ends of a connection's life, `timers` for when nothing
-//! comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
+//! Around it: `open` (`cookies`, where a listener is full) and `close` for the ends of a connection's
+//! life, `timers` for when nothing comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
 //! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
 //! long; `recovery` puts that together when an ACK comes, and `undo` takes back what was for nothing.
 //! `congestion` bounds what is in flight, with `cubic` and `prr` beside it; `ecn` is what the network
-//! says without dropping anything. `sack` is the other direction: what we tell the peer of.
+//! says without dropping anything; `path_mtu` is how large segments may be on the way, and `user_timeout`
+//! when to give up; `pacing` spreads what leaves, where that was asked for. `sack` is the other direction: what we tell the peer of.
 //!
 //! An ACK of something new, with nothing known of what is in flight but when it left, takes the short
 //! path: a few loads and stores in one entry. Everything else is out of line. Without SACK, loss is
@@ -50,6 +51,8 @@ mod endpoint;
 mod event;
 mod isn;
 mod open;
+mod pacing;
+mod path_mtu;
 mod poll;
 mod probe;
 mod prr;
@@ -70,6 +73,7 @@ mod timers;
 mod timestamps;
 mod transmit;
 mod undo;
+mod user_timeout;
 mod wraps;
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use super::connection::{
 };
 use super::counters::Count;
 use super::event::Closed;
+use super::path_mtu::PathMtu;
 use super::reset::Reset;
 use super::timestamps::Timestamping;
+use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Segment};
 
 impl Connection {
@@ -125,7 +127,14 @@ impl Connection {
 
     /// Other terms than the stack's.
     pub(super) fn set_terms(&mut self, cx: &Context<'_>, terms: &Terms) {
-        self.terms = Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms };
+        let had_keep_alive = self.terms.keep_alive;
+        self.terms =
+            Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms }.bounded();
+        if self.terms.keep_alive != had_keep_alive && self.state == State::Established {
+            self.keep_alive_at = Instant::FAR_FUTURE;
+            self.start_keep_alive(cx);
+        }
+        self.settle_rest_max();
         self.rtt.set_terms(self.terms.rto_min, terms.peer_max_ack_delay);
         self.congestion.set_control(terms.congestion);
         self.ecn.set_exact(self.congestion.is_dctcp());
@@ -171,6 +180,14 @@ impl Connection {
         // counts no options, so they are deducted here.
         let theirs = theirs.mss.unwrap_or(SEND_MSS_DEFAULT).max(SEND_MSS_MIN);
         self.snd_mss = u32::from(self.without_options(theirs.min(cx.config.mss)));
+        self.path_mtu = PathMtu::new(self.snd_mss);
+        self.settle_rest_max();
+    }
+
+    /// After another size of segments, or other terms.
+    pub(super) fn settle_rest_max(&mut self) {
+        let may_wait = self.terms.nagle || self.terms.pacing;
+        self.rest_max = if may_wait { 0 } else { self.snd_mss };
     }
 
     /// The payload bytes of a segment of `mss` bytes.

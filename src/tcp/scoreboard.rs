@@ -272,6 +272,16 @@ impl Scoreboard {
         }
     }
 
+    /// When the first segment left last; `None` if there is none.
+    pub(super) fn first_sent_at(&self) -> Option<Instant> {
+        (self.head != self.tail).then(|| self.at(self.head).at)
+    }
+
+    /// How long the first segment is that is not acknowledged, or what is left of it.
+    pub(super) fn first_len(&self, una: SeqNumber) -> Option<u32> {
+        (self.head != self.tail).then(|| self.at(self.head).end.since(una))
+    }
+
     /// The last segment of all.
     pub(super) fn last(&self, una: SeqNumber) -> Option<Range<SeqNumber>> {
         if self.head == self.tail {

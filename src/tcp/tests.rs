@@ -6,6 +6,8 @@ mod cookies;
 mod hostile;
 mod marks;
 mod opening;
+mod path;
+mod patience;
 mod recovery;
 mod repair;
 mod script;

@@ -5,14 +5,17 @@ use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
 use super::probe::ProbeDue;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
+
+/// No limit.
+const FOREVER: Duration = Duration::from_ns(u64::MAX);
 
 impl Connection {
     /// The earliest of its deadlines.
     #[inline]
     pub(super) fn deadline(&self) -> Instant {
         let soonest = self.retransmit_at.min(self.probe_at).min(self.ack_at);
-        soonest.min(self.linger_at).min(self.keep_alive_at)
+        soonest.min(self.linger_at).min(self.keep_alive_at).min(self.seldom_at)
     }
 
     /// Does what is due.
@@ -41,6 +44,9 @@ impl Connection {
         if self.keep_alive_at <= cx.now {
             self.on_keep_alive(cx);
         }
+        if self.seldom_at <= cx.now {
+            self.on_seldom(cx);
+        }
     }
 
     #[inline]
@@ -62,6 +68,7 @@ impl Connection {
             && self.can_transmit()
             && self.flight() == 0
             && (self.send.len() > 0 || (self.fin_queued && !self.fin_sent))
+            && !self.is_paced()
             && !self.has_new()
         {
             self.retransmit_at = now + self.rtt.rto(config);
@@ -72,7 +79,11 @@ impl Connection {
         let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
         let retries_max =
             if is_opening { cx.config.syn_retries_max } else { cx.config.retries_max };
-        if self.retries >= u32::from(retries_max) {
+        let give_up_at = if is_opening { Instant::FAR_FUTURE } else { self.user_timeout_at(cx) };
+        if give_up_at <= cx.now {
+            cx.count(Count::UserTimeout);
+        }
+        if self.retries >= u32::from(retries_max) || give_up_at <= cx.now {
             self.end(cx, Closed::TimedOut);
             return;
         }
@@ -85,23 +96,31 @@ impl Connection {
             self.probe_due = ProbeDue::Window;
         } else {
             cx.count(Count::RetransmitTimeout);
+            self.suspect_black_hole(cx);
             self.lose_by_timeout(cx, is_first);
         }
         self.rtt.back_off();
         self.start_retransmit_timer(cx);
+        self.retransmit_at = self.retransmit_at.min(give_up_at);
     }
 
     pub(super) fn start_keep_alive(&mut self, cx: &Context<'_>) {
-        if let Some(keep_alive) = cx.config.keep_alive {
+        if let Some(keep_alive) = self.terms.keep_alive {
             self.keep_alive_at = cx.now + keep_alive.idle;
         }
+    }
+
+    /// Whether probes have gone unanswered for longer than the session lets the peer be silent.
+    fn is_silent(&self, cx: &Context<'_>) -> bool {
+        let limit = self.terms.user_timeout.unwrap_or(FOREVER);
+        self.keep_alive_probes > 0 && cx.now - self.last_heard >= limit
     }
 
     /// The timer runs from the last time that it was set; what has been heard since puts it off only
     /// when it goes off (RFC 9293 3.8.4).
     fn on_keep_alive(&mut self, cx: &mut Context<'_>) {
         self.keep_alive_at = Instant::FAR_FUTURE;
-        let Some(keep_alive) = cx.config.keep_alive else { return };
+        let Some(keep_alive) = self.terms.keep_alive else { return };
         if !matches!(self.state, State::Established | State::CloseWait | State::FinWait2) {
             return;
         }
@@ -111,7 +130,7 @@ impl Connection {
         } else if self.keep_alive_probes == 0 && self.flight() > 0 {
             // The retransmission timer watches the peer already.
             self.keep_alive_at = cx.now + keep_alive.interval;
-        } else if self.keep_alive_probes >= u32::from(keep_alive.probes) {
+        } else if self.keep_alive_probes >= u32::from(keep_alive.probes) || self.is_silent(cx) {
             self.send_reset(cx);
             self.end(cx, Closed::KeepAliveTimedOut);
         } else {

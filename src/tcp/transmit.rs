@@ -75,7 +75,7 @@ impl Connection {
             && self.held.is_empty()
             && !self.sack.has_duplicate()
             && !self.ecn.is_busy
-            && len.wrapping_sub(1) < self.snd_mss
+            && len.wrapping_sub(1) < self.rest_max
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd());
         if is_usual { len } else { 0 }
@@ -137,12 +137,13 @@ impl Connection {
         (len > 0 || has_fin).then_some(Next::Data { seq: lost.start, len, has_fin, why })
     }
 
-    /// The next part of what was never sent. Nagle's algorithm is off; what keeps silly windows away
-    /// is the rest of RFC 9293 3.8.6.2.1: a full segment, all there is, or half the largest window.
+    /// The next part of what was never sent. What keeps silly windows away is RFC 9293 3.8.6.2.1: a full
+    /// segment, all there is, or half the largest window. Nagle's algorithm (RFC 9293 3.7.4) holds less than
+    /// a full segment back as long as anything is in flight, where it was asked for.
     fn next_new(&self) -> Option<Next> {
         let flight = self.flight();
         let (unsent, fin_waits) = self.unsent()?;
-        if self.scoreboard.is_full() {
+        if self.scoreboard.is_full() || self.is_paced() {
             return None;
         }
         // RFC 6675 5, step C: what has arrived or is lost is not in the network any more.
@@ -157,7 +158,8 @@ impl Connection {
         let is_worthwhile = len == unsent
             || len == payload_max
             || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);
-        ((len > 0 && is_worthwhile) || has_fin).then_some(Next::Data {
+        let is_held = self.terms.nagle && flight > 0 && len < payload_max;
+        ((len > 0 && is_worthwhile && !is_held) || has_fin).then_some(Next::Data {
             seq: self.snd_nxt,
             len,
             has_fin,
@@ -304,6 +306,9 @@ impl Connection {
         } else {
             self.note_first_sending(cx, end);
             self.fin_sent |= has_fin;
+            if self.terms.pacing {
+                self.pace(cx, len);
+            }
         }
         if self.probe_due != ProbeDue::None {
             self.note_probe(cx, end, is_again);

@@ -1,0 +1,113 @@
+//! How large segments may be on the way: ICMP errors that say so (RFC 1191), what to do where none come
+//! (RFC 4821), and when to try larger ones again.
+//!
+//! An error counts only if it quotes something in flight (RFC 5927 4.1), and never lowers the MTU below 552
+//! bytes. Where full segments are lost again and again, the black hole is taken for one: segments become
+//! as small as the next plateau and leave in the same order. What was lowered is forgotten after a while.
+
+use super::connection::{Connection, Context, SEND_MSS_MIN};
+use super::counters::Count;
+use super::stack::Stack;
+use crate::time::{Duration, Instant};
+use crate::wire::icmp::Quoted;
+
+/// Below this nothing lowers what is sent, in bytes of IP packet. Whoever quotes us correctly may still
+/// lie (RFC 5927 7.1).
+const PATH_MTU_MIN: u16 = 552;
+/// IPv4 and TCP header without options, in bytes.
+const HEADERS_LEN: u16 = 40;
+/// RFC 1191 7.1: sizes to try when the router does not say.
+const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
+/// RFC 1191 6.3: how long a lower MTU is believed.
+const PATH_MTU_VALID: Duration = Duration::from_s(600);
+/// So many timeouts in a row with a full segment to be sent again, and it is its size that does not pass.
+const BLACK_HOLE_TIMEOUTS: u32 = 3;
+
+/// What is known of a path that takes less than both ends do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PathMtu {
+    /// What both ends take: a full segment's payload where nothing on the way is smaller.
+    ends_mss: u32,
+    /// When the larger size is tried again.
+    pub(super) raise_at: Instant,
+}
+
+impl PathMtu {
+    pub(super) fn new(ends_mss: u32) -> PathMtu {
+        PathMtu { ends_mss, raise_at: Instant::FAR_FUTURE }
+    }
+}
+
+impl Stack {
+    /// An ICMP error says that `quoted` was larger than a link of `mtu` bytes (RFC 1191). Segments
+    /// become smaller, and what is in flight is sent again.
+    pub fn on_path_mtu(&mut self, now: Instant, quoted: &Quoted, mtu: u16) {
+        self.now = self.now.max(now);
+        let Some(index) = self.find_quoted(quoted) else { return };
+        self.step(index, |connection, cx| {
+            let mtu = if mtu == 0 { connection.next_plateau() } else { mtu };
+            if connection.lower_mtu(cx, mtu) {
+                cx.count(Count::PathMtuLowered);
+                if connection.can_transmit() {
+                    connection.resend_all();
+                }
+            }
+        });
+    }
+}
+
+impl Connection {
+    /// The next size down from what is sent now, in bytes of IP packet.
+    fn next_plateau(&self) -> u16 {
+        let headers = HEADERS_LEN + self.options_len();
+        let packet = (self.snd_mss as u16).saturating_add(headers);
+        PATH_MTU_PLATEAUS.into_iter().find(|plateau| *plateau < packet).unwrap_or(PATH_MTU_MIN)
+    }
+
+    /// The options of every segment, in bytes.
+    fn options_len(&self) -> u16 {
+        u16::MAX - self.without_options(u16::MAX)
+    }
+
+    /// Sends no packets larger than `mtu` from here on, but some of 552 bytes. Says whether that is less
+    /// than before.
+    fn lower_mtu(&mut self, cx: &Context<'_>, mtu: u16) -> bool {
+        let mss = mtu.max(PATH_MTU_MIN) - HEADERS_LEN;
+        let mss = u32::from(self.without_options(mss.max(SEND_MSS_MIN)));
+        if mss >= self.snd_mss {
+            return false;
+        }
+        self.set_mss(mss);
+        self.path_mtu.raise_at = cx.now + PATH_MTU_VALID;
+        self.settle_seldom();
+        true
+    }
+
+    /// After a timeout: whether it is the segments' size that is lost. Says so once for each size.
+    pub(super) fn suspect_black_hole(&mut self, cx: &mut Context<'_>) {
+        let head = self.scoreboard.first_len(self.snd_una);
+        if self.retries == BLACK_HOLE_TIMEOUTS
+            && head.is_some_and(|len| len >= self.snd_mss)
+            && self.lower_mtu(cx, self.next_plateau())
+        {
+            cx.count(Count::PathBlackHole);
+            // The same bytes are tried anew: as often again before they are taken for too large again.
+            self.retries = 1;
+        }
+    }
+
+    /// Segments may be as large as before: if the path still does not take them, it will say so.
+    pub(super) fn raise_mtu(&mut self, cx: &mut Context<'_>) {
+        self.path_mtu.raise_at = Instant::FAR_FUTURE;
+        if self.snd_mss < self.path_mtu.ends_mss {
+            cx.count(Count::PathMtuRaised);
+            self.set_mss(self.path_mtu.ends_mss);
+        }
+    }
+
+    fn set_mss(&mut self, mss: u32) {
+        self.snd_mss = mss;
+        self.congestion.on_mss(mss);
+        self.settle_rest_max();
+    }
+}
