@@ -1,4 +1,5 @@
-//! Which bytes ahead of their turn are held: a short sorted list of ranges.
+//! Which bytes ahead of their turn are held: a short sorted list of ranges, in which a place is found by
+//! halving.
 //!
 //! The bytes themselves lie at their place in the receive ring. The first copy of a byte wins: a
 //! later segment that overlaps is written only where nothing is held yet.
@@ -81,8 +82,9 @@ impl Reassembly {
         mut write: impl FnMut(Range<u32>),
     ) -> Inserted {
         // Those that overlap or touch `new` are `from..to`.
-        let from = self.position(|(_, right)| right.since(rcv_nxt) >= new.start);
-        let to = self.position(|(left, _)| left.since(rcv_nxt) > new.end);
+        let ranges = self.ranges();
+        let from = ranges.partition_point(|(_, right)| right.since(rcv_nxt) < new.start);
+        let to = ranges.partition_point(|(left, _)| left.since(rcv_nxt) <= new.end);
         let mut outcome = Inserted::Held;
         if from == to && self.len == RANGES_MAX {
             if from == RANGES_MAX {
@@ -122,10 +124,6 @@ impl Reassembly {
         self.ranges.copy_within(passed..self.len, 0);
         self.len -= passed;
         rcv_nxt
-    }
-
-    fn position(&self, is_past: impl Fn(&(SeqNumber, SeqNumber)) -> bool) -> usize {
-        self.ranges().iter().position(is_past).unwrap_or(self.len)
     }
 
     fn replace(&mut self, from: usize, to: usize, range: (SeqNumber, SeqNumber)) {

@@ -4,6 +4,9 @@
 //! lie in the device's buffer, and the ring only moves on ([`ReceiveBuffer::pass_over`]). What the
 //! application leaves comes back ([`ReceiveBuffer::keep`]). Bytes ahead of their turn are written
 //! at their place behind the end, and become readable once the gap before them is filled.
+//!
+//! Where bytes from before are unread, those passed over keep their place behind them, in case they come
+//! back, as they do where a reader waits for more: a message that comes byte by byte moves nothing.
 
 /// A connection's receive buffer.
 pub(super) struct ReceiveBuffer {
@@ -18,16 +21,19 @@ pub(super) struct ReceiveBuffer {
     before_fresh: usize,
     /// How many readable bytes the application has looked at and left, to wait for more.
     seen: usize,
+    /// The place kept behind the [first](ReceiveBuffer::before_fresh) readable bytes, before the others.
+    gap: usize,
 }
 
 impl ReceiveBuffer {
     pub(super) fn new(capacity: usize) -> ReceiveBuffer {
         let ring = vec![0; capacity].into_boxed_slice();
-        ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0, seen: 0 }
+        ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0, seen: 0, gap: 0 }
     }
 
     pub(super) fn clear(&mut self) {
-        (self.head, self.len, self.fresh, self.before_fresh, self.seen) = (0, 0, 0, 0, 0);
+        (self.head, self.len, self.fresh, self.before_fresh) = (0, 0, 0, 0);
+        (self.seen, self.gap) = (0, 0);
     }
 
     #[inline]
@@ -53,12 +59,20 @@ impl ReceiveBuffer {
 
     /// The readable bytes, as far as they lie in one run.
     pub(super) fn readable(&self) -> &[u8] {
-        let end = (self.head + self.len).min(self.ring.len());
-        &self.ring[self.head..end]
+        let (start, len) = match self.gap {
+            0 => (self.head, self.len),
+            _ if self.before_fresh > 0 => (self.head, self.before_fresh),
+            gap => (self.wrap(self.head + gap), self.len),
+        };
+        &self.ring[start..(start + len).min(self.ring.len())]
     }
 
     pub(super) fn consume(&mut self, count: usize) {
         let count = count.min(self.len);
+        if self.gap > 0 && count > self.before_fresh {
+            self.head = self.wrap(self.head + self.gap);
+            (self.gap, self.fresh) = (0, 0);
+        }
         self.head = self.wrap(self.head + count);
         self.len -= count;
         self.before_fresh = self.before_fresh.saturating_sub(count);
@@ -69,27 +83,42 @@ impl ReceiveBuffer {
     #[inline]
     pub(super) fn pass_over(&mut self, count: usize) {
         let count = count.min(self.room());
-        if self.len > 0 {
-            // Rare: bytes from before are unread. They move on, too, to stay next to the end.
-            for offset in (0..self.len).rev() {
-                self.ring[self.wrap(self.head + offset + count)] =
-                    self.ring[self.wrap(self.head + offset)];
-            }
+        self.fresh = count;
+        if self.len | self.gap != 0 {
+            self.pass_over_behind(count);
+            return;
         }
         self.head = self.wrap(self.head + count);
-        self.fresh = count;
-        self.before_fresh = self.len;
+        self.before_fresh = 0;
+    }
+
+    #[inline(never)]
+    fn pass_over_behind(&mut self, count: usize) {
+        self.close_gap(self.gap);
+        (self.fresh, self.before_fresh, self.gap) = (count, self.len, count);
+    }
+
+    /// Moves what lies before the gap on by `by` bytes, and takes the rest of the gap for filled.
+    fn close_gap(&mut self, by: usize) {
+        if by > 0 {
+            for offset in (0..self.before_fresh).rev() {
+                self.ring[self.wrap(self.wrap(self.head + offset) + by)] =
+                    self.ring[self.wrap(self.head + offset)];
+            }
+            self.head = self.wrap(self.head + by);
+        }
+        (self.gap, self.fresh) = (0, 0);
     }
 
     /// The application has left the tail `rest` of the bytes last passed over.
     pub(super) fn keep(&mut self, rest: &[u8]) {
         let rest = &rest[rest.len() - rest.len().min(self.fresh).min(self.room())..];
-        let from = self.head;
-        self.head = self.wrap(self.head + self.ring.len() - rest.len());
-        for offset in 0..self.before_fresh {
-            self.ring[self.wrap(self.head + offset)] = self.ring[self.wrap(from + offset)];
+        if self.gap > 0 {
+            self.close_gap(self.gap - rest.len());
+        } else {
+            self.head = self.wrap(self.head + self.ring.len() - rest.len());
         }
-        self.put(self.head + self.before_fresh, rest);
+        self.put(self.wrap(self.head + self.before_fresh), rest);
         self.len += rest.len();
         self.before_fresh += rest.len();
         self.fresh = 0;
@@ -97,6 +126,7 @@ impl ReceiveBuffer {
 
     /// Writes bytes `offset` past the readable ones, ahead of their turn.
     pub(super) fn write_ahead(&mut self, offset: usize, bytes: &[u8]) {
+        self.close_gap(self.gap);
         let room = self.room();
         let offset = offset.min(room);
         self.put(self.head + self.len + offset, &bytes[..bytes.len().min(room - offset)]);
@@ -165,6 +195,56 @@ mod tests {
                 let expected = [b"BC", &b"abcd"[4 - kept..], b"ef"].concat();
                 assert_eq!(drain(&mut buffer), expected, "{start} {kept}");
             }
+        }
+    }
+
+    /// Against a list of bytes, of a stream that counts: whatever is left, taken and joined.
+    #[test]
+    fn any_order_of_calls_yields_the_stream() {
+        let mut random = 0x9e37_79b9_97f4_a7c1u64;
+        let mut below = |bound: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 20) as usize % bound.max(1)
+        };
+        let mut buffer = ReceiveBuffer::new(37);
+        let (mut readable, mut next) = (Vec::new(), 0u8);
+        for step in 0..100_000 {
+            let room = buffer.room();
+            let (fresh, ahead) = (below(room / 2 + 1), below(room / 4 + 1));
+            let bytes: Vec<u8> =
+                (0..(fresh + ahead) as u8).map(|by| next.wrapping_add(by)).collect();
+            next = next.wrapping_add((fresh + ahead) as u8);
+            let (bytes, joined) = bytes.split_at(fresh);
+            buffer.write_ahead(fresh, joined);
+            buffer.pass_over(fresh);
+            buffer.join(ahead);
+            let kept = match below(3) {
+                0 => 0,
+                1 => fresh,
+                _ => below(fresh + 1),
+            };
+            let early = below(readable.len() + 1) * below(2);
+            buffer.consume(early);
+            readable.drain(..early);
+            if kept > 0 || below(2) == 0 {
+                buffer.keep(&bytes[fresh - kept..]);
+            }
+            readable.extend_from_slice(&bytes[fresh - kept..]);
+            readable.extend_from_slice(joined);
+            assert_eq!(buffer.len(), readable.len(), "step {step}");
+            let run = buffer.readable();
+            assert_eq!(run, &readable[..run.len()], "step {step}");
+            let taken = below(readable.len() + 1);
+            let mut left = taken;
+            while left > 0 {
+                let part = buffer.readable().len().min(left);
+                assert_eq!(buffer.readable()[..part], readable[taken - left..][..part]);
+                buffer.consume(part);
+                left -= part;
+            }
+            readable.drain(..taken);
         }
     }
 
