@@ -6,17 +6,17 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use fixwire::tcp::{Config, Endpoint, Event, Stack, State};
+use fixwire::tcp::{Config, Endpoint, Event, Stack, State, Terms};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Message;
 use fixwire::wire::tcp::{Flags, Segment};
-use fixwire::wire::{Refusal, icmp, ipv4, tcp};
+use fixwire::wire::{icmp, ipv4, tcp};
 
 use crate::calls::{Call, Outcome};
 use crate::errno::Errno;
 use crate::frames;
 use crate::report::Report;
-use crate::settings::Settings;
+use crate::settings::{Dialect, Settings};
 use crate::socket::{FD_FIRST, Facts, Fd, Kind, Line, Options, Socket};
 
 /// Where virtual time begins: late enough for anything to have happened before.
@@ -169,12 +169,9 @@ impl Host {
     fn on_tcp(&mut self, packet: &ipv4::Packet<'_>) {
         let sum =
             packet.tcp_pseudo_header().plus(fixwire::offload::checksum::Sum::of(packet.payload));
-        let segment = tcp::Packet::parse(packet.payload).and_then(|packet| packet.segment());
-        if segment.as_ref().is_err_and(|why| *why == Refusal::TcpPortZero) {
-            self.report.needs(
-                "a segment to port 0, which packetdrill sends where no socket of a script listens",
-            );
-        }
+        let mut bytes = packet.payload.to_vec();
+        frames::rename_port(&mut bytes, 0, frames::PORT_OF_NOBODY);
+        let segment = tcp::Packet::parse(&bytes).and_then(|packet| packet.segment());
         let (true, Ok(mut segment)) = (sum.is_valid(), segment) else { return };
         segment.is_ce = packet.is_ce();
         let local = Endpoint { addr: packet.dst, port: segment.dst_port };
@@ -402,7 +399,27 @@ impl Host {
         let receive_bytes = options.receive_bytes.unwrap_or(settings.receive_bytes);
         let mss = options.mss.unwrap_or(settings.mss()).min(settings.mss());
         let keep_alive = options.keeps_alive.then_some(options.keep_alive);
-        settings.config(opening, receive_bytes, mss, keep_alive)
+        Config {
+            nagle: self.holds_back(options),
+            user_timeout: options.user_timeout,
+            ..settings.config(opening, receive_bytes, mss, keep_alive)
+        }
+    }
+
+    /// Whether a socket holds small segments back: both kernels do, unless TCP_NODELAY was set.
+    fn holds_back(&self, options: &Options) -> bool {
+        self.settings.dialect != Dialect::Fixwire && !options.no_delay
+    }
+
+    /// An open connection goes by what its socket's options have become.
+    pub(crate) fn renew_terms(&mut self, line: Line, options: &Options) {
+        let nagle = self.holds_back(options);
+        let stack = &mut self.stacks[line.stack].1;
+        let keep_alive = options.keeps_alive.then_some(options.keep_alive);
+        let user_timeout = options.user_timeout;
+        let terms = Terms { nagle, keep_alive, user_timeout, ..stack.terms() };
+        stack.set_terms(line.id, &terms);
+        self.pump();
     }
 
     /// A line for each connection: our endpoint, the peer's, and the state by FreeBSD's name.

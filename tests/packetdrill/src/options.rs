@@ -13,7 +13,7 @@ const EINVAL: Errno = Errno(libc::EINVAL);
 const ENOPROTOOPT: Errno = Errno(libc::ENOPROTOOPT);
 
 /// The names of options, for reports; what is in neither of these and not offered is told by number.
-const NAMES: [(i32, i32, &str); 32] = [
+const NAMES: [(i32, i32, &str); 31] = [
     (libc::SOL_SOCKET, libc::SO_RCVLOWAT, "SO_RCVLOWAT"),
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO, "SO_RCVTIMEO"),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO, "SO_SNDTIMEO"),
@@ -43,9 +43,18 @@ const NAMES: [(i32, i32, &str); 32] = [
     (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT"),
     (libc::IPPROTO_TCP, libc::TCP_SAVE_SYN, "TCP_SAVE_SYN"),
     (libc::IPPROTO_TCP, libc::TCP_SYNCNT, "TCP_SYNCNT"),
-    (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, "TCP_USER_TIMEOUT"),
     (libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP, "TCP_WINDOW_CLAMP"),
     (libc::IPPROTO_TCP, libc::TCP_REPAIR, "TCP_REPAIR"),
+];
+
+/// What an open connection goes by as soon as it is set.
+const COUNT_AT_ONCE: [(i32, i32); 6] = [
+    (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+    (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
 ];
 
 fn name(level: i32, option: i32) -> String {
@@ -70,6 +79,13 @@ impl Host {
         value: &[u8],
     ) -> Result<(), Errno> {
         self.set_option_of_socket(fd, level, option, value)?;
+        let socket = self.socket(fd)?;
+        let options = socket.options;
+        if let Kind::Stream { line, .. } = socket.kind
+            && COUNT_AT_ONCE.contains(&(level, option))
+        {
+            self.renew_terms(line, &options);
+        }
         self.listen_anew(fd)
     }
 
@@ -105,12 +121,7 @@ impl Host {
                 options.linger_s = (int(value)? != 0).then_some(seconds.max(0) as u32);
             }
             (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => {
-                let keeps_alive = int(value)? != 0;
-                let changes = is_open && options.keeps_alive != keeps_alive;
-                options.keeps_alive = keeps_alive;
-                if changes {
-                    self.report.needs("SO_KEEPALIVE on an open connection");
-                }
+                options.keeps_alive = int(value)? != 0;
             }
             (libc::IPPROTO_TCP, libc::TCP_NODELAY) => options.no_delay = int(value)? != 0,
             // Nothing is delayed.
@@ -134,6 +145,10 @@ impl Host {
             }
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => {
                 options.keep_alive.probes = int(value)?.clamp(1, 127) as u8;
+            }
+            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
+                let ms = u64::try_from(int(value)?).map_err(|_| EINVAL)?;
+                options.user_timeout = (ms > 0).then_some(Duration::from_ms(ms));
             }
             (libc::IPPROTO_TCP, libc::TCP_CONGESTION) if value.starts_with(b"reno") => {}
             (libc::IPPROTO_IP, libc::IP_FREEBIND) => {}
@@ -182,6 +197,9 @@ impl Host {
             (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => seconds(options.keep_alive.idle),
             (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => seconds(options.keep_alive.interval),
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => i32::from(options.keep_alive.probes),
+            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
+                options.user_timeout.map_or(0, |timeout| timeout.as_ms() as i32)
+            }
             (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => return Ok(b"reno\0".to_vec()),
             // Asked for beside TCP_INFO whenever a script's code runs. There is nothing to tell.
             (libc::IPPROTO_TCP, libc::TCP_CC_INFO) => return Ok(Vec::new()),
@@ -204,9 +222,11 @@ impl Host {
         let is_tcp_info = (level, option) == (libc::IPPROTO_TCP, libc::TCP_INFO);
         let line = match &self.socket(fd)?.kind {
             Kind::Stream { line, .. } => *line,
-            _ if is_tcp_info => {
-                self.report.needs("TCP_INFO of a socket without a connection");
-                return Err(ENOPROTOOPT);
+            Kind::Listening { .. } if is_tcp_info => {
+                return Ok(Some(tcp_info::without_connection(true).to_vec()));
+            }
+            Kind::Fresh if is_tcp_info => {
+                return Ok(Some(tcp_info::without_connection(false).to_vec()));
             }
             _ => return Ok(None),
         };

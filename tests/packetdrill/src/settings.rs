@@ -15,6 +15,8 @@ const HEADERS_LEN: u16 = 40;
 /// What a sent byte stream may hold at most, whatever SO_SNDBUF says: a script may raise it on an open
 /// connection, whose buffer is allocated by then. In bytes.
 const SEND_BUFFER_BYTES: usize = 4 << 20;
+/// As both kernels have it unless told otherwise: a peer that asks for ECN gets it, and none is asked.
+const ECN_WHERE_ASKED: [bool; 2] = [false, true];
 /// Connections at once in one script.
 const CONNECTIONS_MAX: usize = 32;
 
@@ -49,7 +51,8 @@ pub struct Settings {
     timestamps: bool,
     window_scaling: bool,
     sack: bool,
-    ecn: bool,
+    /// Of an active open, then of a passive one.
+    ecn: [bool; 2],
     window_scale: Option<u8>,
     /// The receive buffer of a new socket, in bytes.
     pub receive_bytes: usize,
@@ -61,6 +64,7 @@ pub struct Settings {
     retries: u8,
     rto_min: Duration,
     rto_initial: Duration,
+    peer_max_ack_delay: Duration,
     fin_timeout: Duration,
     ack_delay: Option<Duration>,
     time_wait: Duration,
@@ -93,7 +97,7 @@ impl Settings {
             timestamps: ours.timestamps,
             window_scaling: ours.window_scaling,
             sack: ours.sack,
-            ecn: ours.ecn,
+            ecn: [ours.ecn; 2],
             window_scale: None,
             receive_bytes: ours.receive_buffer_bytes,
             send_bytes: ours.send_buffer_bytes,
@@ -102,6 +106,7 @@ impl Settings {
             retries: ours.retries_max,
             rto_min: ours.rto_min,
             rto_initial: ours.rto_initial,
+            peer_max_ack_delay: ours.peer_max_ack_delay,
             fin_timeout: ours.orphan_timeout,
             ack_delay: ours.ack_delay,
             time_wait: ours.time_wait,
@@ -113,11 +118,15 @@ impl Settings {
             Dialect::Fixwire => {}
             Dialect::Linux => {
                 settings.receive_bytes = 131_072;
+                settings.ecn = ECN_WHERE_ASKED;
                 settings.window_scale = Some(7);
+                // What it adds to a round trip before it takes a peer for silent.
+                settings.peer_max_ack_delay = Duration::from_ms(200);
                 settings.syn_retries = [6, 5];
             }
             Dialect::FreeBsd => {
                 settings.send_bytes = 32_768;
+                settings.ecn = ECN_WHERE_ASKED;
                 settings.window_scale = Some(6);
                 settings.rto_min = Duration::from_ms(230);
                 settings.ack_delay = Some(Duration::from_ms(40));
@@ -192,7 +201,7 @@ impl Settings {
             "timestamps" => self.timestamps = number != 0,
             "window_scaling" => self.window_scaling = number != 0,
             "sack" => self.sack = number != 0,
-            "ecn" => self.ecn = number != 0,
+            "ecn" => self.ecn = [number != 0; 2],
             _ => return Taken::Refused,
         }
         Taken::Followed
@@ -205,8 +214,7 @@ impl Settings {
             "tcp_timestamps" => self.timestamps = first != 0,
             "tcp_window_scaling" => self.window_scaling = first != 0,
             "tcp_sack" => self.sack = first != 0,
-            // 2, to accept it and not to ask for it, is not offered: scripts rarely have a peer that asks.
-            "tcp_ecn" if first < 2 => self.ecn = first == 1,
+            "tcp_ecn" if first <= 2 => self.ecn = [first == 1, first != 0],
             "tcp_rmem" if numbers.len() == 3 => {
                 self.receive_bytes = numbers[1] as usize;
                 // Linux: the shift that describes the largest buffer.
@@ -250,7 +258,7 @@ impl Settings {
                 (self.timestamps, self.window_scaling) = (first & 1 != 0, matches!(first, 1 | 2));
             }
             "sack.enable" => self.sack = first != 0,
-            "ecn.enable" if first < 2 => self.ecn = first == 1,
+            "ecn.enable" if first <= 2 => self.ecn = [first == 1, first != 0],
             "recvspace" => self.receive_bytes = first as usize,
             "sendspace" => self.send_bytes = first as usize,
             "rexmit_initial" => self.rto_initial = Duration::from_ms(first),
@@ -308,12 +316,13 @@ impl Settings {
             timestamps: self.timestamps,
             window_scaling: self.window_scaling,
             sack: self.sack,
-            ecn: self.ecn,
+            ecn: self.ecn[passive],
             window_scale: self.window_scale,
             congestion: self.congestion,
             ack_delay: self.ack_delay,
             rto_min: self.rto_min,
             rto_initial: self.rto_initial,
+            peer_max_ack_delay: self.peer_max_ack_delay,
             syn_retries_max: self.syn_retries[passive],
             retries_max: self.retries,
             time_wait: self.time_wait,
@@ -333,14 +342,13 @@ enum May {
 use May::{Be, BeAnything};
 
 /// Sysctls of Linux's that are not followed, without `net.ipv4.`.
-const LINUX: [(&str, May); 27] = [
+const LINUX: [(&str, May); 26] = [
     ("ip_local_port_range", BeAnything),
     ("tcp_abort_on_overflow", Be(&[0])),
     ("tcp_autocorking", BeAnything),
     ("tcp_challenge_ack_limit", BeAnything),
     ("tcp_dsack", Be(&[1])),
     ("tcp_early_retrans", Be(&[0, 3, 4])),
-    ("tcp_ecn", Be(&[2])),
     ("tcp_ecn_option", BeAnything),
     // Fast open is asked for by socket options and flags, which are refused where they are used.
     ("tcp_fack", Be(&[0])),
@@ -366,10 +374,9 @@ const LINUX: [(&str, May); 27] = [
 ];
 
 /// Sysctls of FreeBSD's that are not followed, without `net.inet.tcp.`.
-const FREEBSD: [(&str, May); 16] = [
+const FREEBSD: [(&str, May); 15] = [
     ("blackhole", Be(&[0])),
     ("drop_synfin", Be(&[0])),
-    ("ecn.enable", Be(&[2])),
     ("ecn.maxretries", BeAnything),
     ("fastopen.client_enable", BeAnything),
     ("hostcache.purgenow", BeAnything),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use fixwire::tcp::{Closed, ConnectionId, Endpoint, KeepAlive, ListenerId};
-use fixwire::time::Instant;
+use fixwire::time::{Duration, Instant};
 
 use crate::errno::Errno;
 use crate::settings::Settings;
@@ -113,6 +113,8 @@ pub struct Options {
     pub reuses_address: bool,
     /// TCP_NODELAY.
     pub no_delay: bool,
+    /// TCP_USER_TIMEOUT where it was set.
+    pub user_timeout: Option<Duration>,
 }
 
 impl Options {
@@ -127,6 +129,7 @@ impl Options {
             keep_alive: settings.keep_alive,
             reuses_address: false,
             no_delay: false,
+            user_timeout: None,
         }
     }
 }

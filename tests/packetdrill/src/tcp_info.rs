@@ -86,6 +86,16 @@ pub fn bytes(info: &Info, facts: &Facts, advertised_mss: u16, now: Instant) -> [
     bytes
 }
 
+/// The structure's bytes for a socket that `is_listening`, or does nothing yet.
+pub fn without_connection(is_listening: bool) -> [u8; LEN] {
+    let mut bytes = [0; LEN];
+    bytes[0] = if is_listening { LISTEN } else { number(State::Closed) };
+    bytes
+}
+
+/// The state of a listener, by Linux's number.
+const LISTEN: u8 = 10;
+
 /// A state by Linux's number (`include/net/tcp_states.h`).
 fn number(state: State) -> u8 {
     match state {

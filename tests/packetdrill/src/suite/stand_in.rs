@@ -105,6 +105,17 @@ fn tc(arguments: &[String]) -> ExitCode {
     }
 }
 
+/// Runs a file of Python with the names that FreeBSD's packetdrill knows the states of TCP_INFO by, as the
+/// numbers that `tcp_info` fills in.
+const WITH_STATES: &str = "\
+import sys
+names = dict(TCPI_ESTABLISHED=1, TCPI_SYN_SENT=2, TCPI_SYN_RECEIVED=3, TCPI_FIN_WAIT_1=4, TCPI_FIN_WAIT_2=5,
+             TCPI_TIME_WAIT=6, TCPI_CLOSED=7, TCPI_CLOSE_WAIT=8, TCPI_LAST_ACK=9, TCPI_LISTEN=10, TCPI_CLOSING=11)
+del sys.argv[0]
+with open(sys.argv[0]) as code:
+    exec(compile(code.read(), sys.argv[0], 'exec'), dict(names, __name__='__main__'))
+";
+
 /// Runs Python, but for the script that writes sysctls to /proc: its arguments are settings.
 fn python(arguments: &[String]) -> ExitCode {
     if let Some((script, settings)) = arguments.split_first()
@@ -119,7 +130,11 @@ fn python(arguments: &[String]) -> ExitCode {
         for name in ["python3", "python"] {
             let program = folder.join(name);
             if program.is_file() {
-                let error = Command::new(program).args(arguments).exec();
+                let mut command = Command::new(program);
+                if arguments.first().is_some_and(|first| Path::new(first).is_file()) {
+                    command.args(["-c", WITH_STATES]);
+                }
+                let error = command.args(arguments).exec();
                 eprintln!("{name}: {error}");
                 return ExitCode::FAILURE;
             }
