@@ -443,6 +443,10 @@ impl Scoreboard {
     }
 
     fn lose(&mut self, place: u32, una: SeqNumber) {
+        if place == self.due_from {
+            // A part of it that went again is lost as well.
+            self.due_part = None;
+        }
         let marks = self.at(place).marks;
         self.mark(place, una, marks.with(Marks::LOST).without(Marks::AGAIN));
         if place == self.due_from {
