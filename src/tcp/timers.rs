@@ -121,8 +121,14 @@ impl Connection {
     fn on_keep_alive(&mut self, cx: &mut Context<'_>) {
         self.keep_alive_at = Instant::FAR_FUTURE;
         let Some(keep_alive) = self.terms.keep_alive else { return };
-        if !matches!(self.state, State::Established | State::CloseWait | State::FinWait2) {
-            return;
+        match self.state {
+            State::Established | State::CloseWait | State::FinWait2 => {}
+            State::FinWait1 => {
+                // Our FIN is sent again until it is answered: after that there is somebody to probe.
+                self.keep_alive_at = cx.now + keep_alive.interval;
+                return;
+            }
+            _ => return,
         }
         let idle_until = self.last_heard + keep_alive.idle;
         if self.keep_alive_probes == 0 && idle_until > cx.now {
