@@ -115,6 +115,8 @@ fn a_profile_s_own_rules_are_said_not_to_be_tried_and_are_refused_where_run_refu
 fn what_cannot_be_tried_is_said_in_a_sentence() {
     for (arguments, code, words) in [
         (&["--nic", "tap"][..], 2, "sim:MODEL"),
+        // Queues of a port or not: it has no line that can be corrupted.
+        (&["--nic", "dpdk:net_ring0"], 2, "`sim:MODEL`"),
         (&["--nic", "sim:conectx5"], 2, "`connectx5`?"),
         (&["--without", "rx_magic"], 2, "no capability"),
         (&["--profile", "nope"], 2, "cannot be read"),

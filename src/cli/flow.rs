@@ -191,3 +191,39 @@ fn for_people(plan: &Plan, counted: &[Counted]) -> String {
         plan.profile, plan.nic, row.outcome, row.by, row.reason
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddrV4;
+
+    use fixwire::offload::flow::FlowRule;
+    use fixwire::offload::profile::Policy;
+    use fixwire_hw::sim::Model;
+
+    use super::*;
+
+    #[test]
+    fn a_count_that_its_driver_does_not_tell_is_shown_with_the_reason() {
+        let profile = Profile::all(Policy::Prefer);
+        let device = Model::full().capabilities;
+        let listener = |port| FlowRule::listener(SocketAddrV4::new(EXAMPLE_ADDR, port), 0);
+        let rules = RuleSet::new(vec![listener(1), listener(2)], OnMiss::Queue(0)).unwrap();
+        let plan = Plan::negotiate("x", &profile, &device).steered_by(rules, &device.flow);
+        let counted = [
+            Counted { count: Some(Count { hits: 3, bytes: 240 }), refusal: None },
+            Counted { count: None, refusal: Some("rule 1: no such rule".into()) },
+        ];
+        let ended = Ended { by_driver: json!({ "rx_good_packets": 7 }), not_returned: Some(2) };
+        let shown = for_machines(&plan, &counted, Some(&ended));
+        let [first, second] = [0, 1].map(|number| &shown["rules"][number]);
+        assert_eq!((&first["hits"], &first["bytes"]), (&json!(3), &json!(240)));
+        assert_eq!(first["count_refused"], Value::Null);
+        assert_eq!((&second["hits"], &second["bytes"]), (&Value::Null, &Value::Null));
+        assert_eq!(second["count_refused"], "rule 1: no such rule");
+        assert_eq!(shown["driver_counters"]["rx_good_packets"], 7);
+        assert_eq!(shown["buffers_not_returned"], 2);
+        let text = for_people(&plan, &counted);
+        assert!(text.contains("frames 3, bytes 240"), "{text}");
+        assert!(text.contains("does not tell what it has counted: rule 1: no such rule"), "{text}");
+    }
+}
