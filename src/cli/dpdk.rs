@@ -228,3 +228,40 @@ fn failure(error: DpdkError) -> Failure {
         _ => Failure::Run(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fixwire::offload::flow::RuleSet;
+    use fixwire::offload::profile::Queues;
+    use fixwire_hw::sim::Model;
+
+    use super::super::plan::usual_rules;
+    use super::*;
+
+    /// Whether `queues` are refused of a port that is isolated, or is not.
+    fn refused(queues: u16, isolation: Policy) -> Option<String> {
+        let mut profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, isolation);
+        profile.queues = Queues { rx: queues, tx: queues, ..profile.queues };
+        let device = device::with_queues(Model::named("connectx5").unwrap().capabilities, &profile);
+        let plan = Plan::negotiate("dpdk:x0", &profile, &device);
+        let rules = usual_rules(&profile).unwrap_or(RuleSet::EMPTY);
+        let plan = plan.steered_by(rules, &device.flow);
+        assert_eq!(plan.uses(Capability::FlowIsolation), isolation == Policy::Prefer);
+        match refuse_unpolled_queues(&profile, &plan) {
+            Ok(()) => None,
+            Err(Failure::Input(words)) => Some(words),
+            Err(_) => panic!("it is for the profile to mend"),
+        }
+    }
+
+    #[test]
+    fn queues_that_nobody_polls_are_refused_unless_rules_alone_bring_frames_in() {
+        assert_eq!(refused(1, Policy::Off), None);
+        assert_eq!(refused(1, Policy::Prefer), None);
+        assert_eq!(refused(2, Policy::Prefer), None);
+        let words = refused(2, Policy::Off).expect("a refusal");
+        let parts = ["asks for 2 receive queues", "dpdk:x0 may put frames of ours", "`rx = 1`"];
+        assert!(parts.iter().all(|part| words.contains(part)), "{words}");
+        assert!(words.contains("flow_isolation is not on ("), "{words}");
+    }
+}
