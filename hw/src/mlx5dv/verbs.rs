@@ -211,7 +211,7 @@ mod tests {
         // nsec, last_cycles, frac, mult and shift in one, mask (mlx5dv.h).
         let words: [u64; 5] = [1, 2, 3, 23 << 32 | 4, 5];
         // SAFETY: both are numbers of one size in all, of which every bit pattern is one.
-        let info: ffi::mlx5dv_clock_info = unsafe { std::mem::transmute(words) };
+        let info = unsafe { std::mem::transmute::<[u64; 5], ffi::mlx5dv_clock_info>(words) };
         let expected = KernelClock { ns: 1, cycles: 2, frac: 3, mult: 4, shift: 23, mask: 5 };
         assert_eq!(of_rdma_core(&info), expected);
     }
