@@ -242,7 +242,7 @@ mod tests {
     fn refused(queues: u16, isolation: Policy) -> Option<String> {
         let mut profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, isolation);
         profile.queues = Queues { rx: queues, tx: queues, ..profile.queues };
-        let device = device::with_queues(Model::named("connectx5").unwrap().capabilities, &profile);
+        let device = device::set_up_by(Model::named("connectx5").unwrap().capabilities, &profile);
         let plan = Plan::negotiate("dpdk:x0", &profile, &device);
         let rules = usual_rules(&profile).unwrap_or(RuleSet::EMPTY);
         let plan = plan.steered_by(rules, &device.flow);
