@@ -25,19 +25,6 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const TIMESTAMPS: u8 = 8;
 
-/// Stands for port 0 within the stack, which takes nothing for it: packetdrill sends to it where no socket of
-/// a script listens, and waits for the answer that any port gets.
-pub const PORT_OF_NOBODY: u16 = 1;
-
-/// Makes either port of a segment `to` where it is `from`.
-pub fn rename_port(segment: &mut [u8], from: u16, to: u16) {
-    for port in segment.chunks_exact_mut(2).take(2) {
-        if port == from.to_be_bytes() {
-            port.copy_from_slice(&to.to_be_bytes());
-        }
-    }
-}
-
 /// The packet that `transmit` is on the wire, checksums finished.
 pub fn packet(transmit: &Transmit<'_>, layout: SynLayout) -> Vec<u8> {
     let mut segment = vec![0; tcp::HEADER_LEN_MAX];
@@ -50,7 +37,6 @@ pub fn packet(transmit: &Transmit<'_>, layout: SynLayout) -> Vec<u8> {
         segment[12] = ((segment.len() / 4) << 4) as u8;
     }
     segment.extend(transmit.payload.concat());
-    rename_port(&mut segment, PORT_OF_NOBODY, 0);
     let (src, dst) = (transmit.local, transmit.remote);
     let pseudo_header = Sum::of_tcp_pseudo_header(src.octets(), dst.octets(), segment.len() as u16);
     let checksum = pseudo_header.plus(Sum::of(&segment)).checksum();

@@ -10,7 +10,7 @@ use fixwire::tcp::{Config, Endpoint, Event, Stack, State, Terms};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Message;
 use fixwire::wire::tcp::{Flags, Segment};
-use fixwire::wire::{icmp, ipv4, tcp};
+use fixwire::wire::{Refusal, icmp, ipv4, tcp};
 
 use crate::calls::{Call, Outcome};
 use crate::errno::Errno;
@@ -169,9 +169,12 @@ impl Host {
     fn on_tcp(&mut self, packet: &ipv4::Packet<'_>) {
         let sum =
             packet.tcp_pseudo_header().plus(fixwire::offload::checksum::Sum::of(packet.payload));
-        let mut bytes = packet.payload.to_vec();
-        frames::rename_port(&mut bytes, 0, frames::PORT_OF_NOBODY);
-        let segment = tcp::Packet::parse(&bytes).and_then(|packet| packet.segment());
+        let segment = tcp::Packet::parse(packet.payload).and_then(|packet| packet.segment());
+        if segment.as_ref().is_err_and(|why| *why == Refusal::TcpPortZero) {
+            self.report.needs(
+                "a segment to port 0, which packetdrill sends where no socket of a script listens",
+            );
+        }
         let (true, Ok(mut segment)) = (sum.is_valid(), segment) else { return };
         segment.is_ce = packet.is_ce();
         let local = Endpoint { addr: packet.dst, port: segment.dst_port };
