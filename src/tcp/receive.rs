@@ -248,9 +248,10 @@ impl Connection {
             return None;
         }
         if self.is_released && !segment.payload.is_empty() {
-            // RFC 9293 3.6.1: nobody will read it, and the peer is to know.
+            // RFC 9293 3.6.1: nobody will read it, and the peer is to know. With the number that it
+            // acknowledges it believes it, also where it has not had all that we sent.
             cx.count(Count::DataAfterRelease);
-            self.send_reset(cx);
+            self.answer_by_reset(cx, segment);
             self.end(cx, Closed::Aborted);
             return None;
         }

@@ -239,9 +239,19 @@ fn data_for_a_released_connection_is_answered_by_a_reset() {
              1 > F. 1:1(0) ack 1
              2 < . 1:1(0) ack 2
              3 < P. 1:5(4) ack 2
-             3 > R. 2:2(0) ack 1
+             3 > R 2:2(0)
              3 # tcp_data_after_release 1
              3 = -",
+        ),
+    );
+    // It has not had our FIN: its number is the one before.
+    run(
+        plain(),
+        &accepted(
+            "1 ! release
+             1 > F. 1:1(0) ack 1
+             3 < P. 1:5(4) ack 1
+             3 > R 1:1(0)",
         ),
     );
 }

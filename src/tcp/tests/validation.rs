@@ -269,3 +269,24 @@ fn id_of_a_connection_that_still_closes_names_nothing_once_released() {
     let transmit = stack.poll_transmit(Instant::ZERO).unwrap();
     assert!(transmit.header.flags.has(Flags::FIN) && transmit.connection.is_none());
 }
+
+/// Three months in which our milliseconds wrap, and the peer's, and nobody is silent for 24 days.
+#[test]
+fn timestamps_that_wrap_over_months_are_told_apart_all_the_time() {
+    let day_ms = 24 * 3600 * 1000u64;
+    let mut script = STAMPED.to_owned();
+    for (count, at) in (1..10u64).map(|count| (count, count * 10 * day_ms)) {
+        let (seq, end) = (4 * count - 3, 4 * count + 1);
+        let stamp = (100 + at) as u32;
+        let old = stamp.wrapping_sub(5);
+        script += &format!(
+            "\n{at} < P. {seq}:{end}(4) ack 1 ts {stamp} 0
+             {at} > . 1:1(0) ack {end} echo {stamp}
+             {at} < P. {end}:{}(4) ack 1 ts {old} 0
+             {at} > . 1:1(0) ack {end} echo {stamp}
+             {at} # tcp_timestamp_old {count}",
+            end + 4
+        );
+    }
+    run(Config::default(), &script);
+}
