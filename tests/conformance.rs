@@ -119,7 +119,7 @@ fn what_cannot_be_tried_is_said_in_a_sentence() {
         (&["--nic", "dpdk:net_ring0"], 2, "`sim:MODEL`"),
         (&["--nic", "sim:conectx5"], 2, "`connectx5`?"),
         (&["--without", "rx_magic"], 2, "no capability"),
-        (&["--profile", "nope"], 2, "cannot be read"),
+        (&["--profile", "nope"], 2, "no profile \"nope\""),
         (&["--nic", "sim:virtio", "--junit", "/no/such/folder/x.xml"], 1, "cannot be written"),
         (&["--nic", "sim:virtio", "--junit", "/dev/full"], 1, "cannot be written"),
     ] {
