@@ -22,6 +22,7 @@ mod counters;
 mod nic;
 mod pcapng;
 mod record;
+mod recording;
 mod ring;
 mod sink;
 mod stamps;
@@ -42,6 +43,7 @@ use fixwire_offload::time::UtcTime;
 
 pub use counters::CaptureCounters;
 pub use nic::Captured;
+pub use recording::Recording;
 pub use trouble::Trouble;
 
 use crate::clock::HostClock;

@@ -1,0 +1,374 @@
+//! Our TCP against the Linux kernel's, on a TAP, with the relay's faults between them: bulk both ways, half-closes,
+//! resets, closed windows, and what the two agree on or not. Every byte is compared, and tshark looks at what
+//! passed.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod host;
+mod relay;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration as StdDuration, Instant as StdInstant};
+
+use common::captured::no_wireshark;
+use common::inside::inside;
+use common::{full, skip};
+use fixwire::tcp::{Closed, Config, CongestionControl, ConnectionId, Count, Event, SendRefusal};
+use fixwire::time::Duration;
+use host::{Host, PORT, THEIRS};
+use relay::Faults;
+
+/// The end of a hang, and no measure of anything.
+const PATIENCE: StdDuration = StdDuration::from_secs(40);
+
+/// Sets something of the kernel's TCP in this namespace.
+fn set(name: &str, value: &str) {
+    std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value)
+        .unwrap_or_else(|why| panic!("{name}: {why}"));
+}
+
+fn ours(at: usize) -> u8 {
+    (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0]
+}
+
+fn theirs(at: usize) -> u8 {
+    !ours(at)
+}
+
+/// One connection, and how far both sides have come.
+struct Line {
+    host: Host,
+    id: ConnectionId,
+    socket: TcpStream,
+    /// Bytes that we have committed, and that the kernel took to send.
+    we_wrote: usize,
+    they_wrote: usize,
+    they_read: Vec<u8>,
+    begun: StdInstant,
+}
+
+impl Line {
+    fn open(config: Config, faults: Faults) -> Line {
+        let mut host = Host::new(config, faults);
+        let listener = TcpListener::bind((THEIRS, PORT)).expect("the kernel's address");
+        listener.set_nonblocking(true).unwrap();
+        let id = host.connect();
+        let begun = StdInstant::now();
+        let socket = loop {
+            host.poll();
+            match listener.accept() {
+                Ok((socket, _)) => break socket,
+                Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+                Err(why) => panic!("{why}"),
+            }
+            assert!(begun.elapsed() < PATIENCE, "no connection");
+        };
+        socket.set_nonblocking(true).unwrap();
+        let (we_wrote, they_wrote, they_read) = (0, 0, Vec::new());
+        Line { host, id, socket, we_wrote, they_wrote, they_read, begun }
+    }
+
+    /// Goes on until `done`.
+    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Line) -> bool) {
+        while !done(self) {
+            self.host.poll();
+            assert!(self.begun.elapsed() < PATIENCE, "{what}: {}", self.story());
+        }
+    }
+
+    fn story(&self) -> String {
+        let info = self.host.stack.info(self.id);
+        let counts = self.host.stack.counters().iter().filter(|(_, count)| *count > 0);
+        let (sent, read) = (self.host.received.len(), self.they_read.len());
+        let counts: Vec<_> = counts.collect();
+        format!(
+            "{} and {read} read of {} and {sent}: {info:?} {counts:?}",
+            self.we_wrote, self.they_wrote
+        )
+    }
+
+    fn we_write(&mut self, all: usize) {
+        while self.we_wrote < all {
+            let len = (all - self.we_wrote).min(4_000);
+            match self.host.stack.reserve(self.id, len) {
+                Ok(room) => {
+                    for (offset, byte) in room.iter_mut().enumerate() {
+                        *byte = ours(self.we_wrote + offset);
+                    }
+                    let now = self.host.now();
+                    self.host.stack.commit(now, self.id, len);
+                    self.we_wrote += len;
+                }
+                Err(SendRefusal::NoRoom | SendRefusal::NotConnected) => break,
+                Err(why) => panic!("{why}"),
+            }
+        }
+    }
+
+    fn they_write(&mut self, all: usize) {
+        let end = all.min(self.they_wrote + 16_000);
+        let bytes: Vec<u8> = (self.they_wrote..end).map(theirs).collect();
+        match self.socket.write(&bytes) {
+            Ok(len) => self.they_wrote += len,
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    fn they_read(&mut self) {
+        let mut bytes = [0; 16_000];
+        match self.socket.read(&mut bytes) {
+            Ok(len) => self.they_read.extend_from_slice(&bytes[..len]),
+            Err(why) if why.kind() == ErrorKind::WouldBlock => {}
+            Err(why) => panic!("{why}"),
+        }
+    }
+
+    fn count(&self, what: Count) -> u64 {
+        self.host.stack.counters().of(what)
+    }
+
+    /// So many bytes each way, at once.
+    fn bulk(&mut self, bytes: usize) {
+        self.until("bulk", |line| {
+            line.we_write(bytes);
+            if line.they_wrote < bytes {
+                line.they_write(bytes);
+            }
+            line.they_read();
+            line.host.received.len() >= bytes && line.they_read.len() >= bytes
+        });
+        self.compare(bytes);
+    }
+
+    fn compare(&self, bytes: usize) {
+        let differs = |read: &[u8], of: fn(usize) -> u8| {
+            read.iter().enumerate().find(|(at, byte)| **byte != of(*at)).map(|(at, _)| at)
+        };
+        assert_eq!((self.they_read.len(), self.host.received.len()), (bytes, bytes));
+        assert_eq!(differs(&self.they_read, ours), None, "what the kernel read");
+        assert_eq!(differs(&self.host.received, theirs), None, "what we read");
+    }
+
+    /// Both close, we first, and the recording is looked at.
+    fn close(mut self) {
+        let now = self.host.now();
+        self.host.stack.shutdown(now, self.id);
+        self.until("our FIN", |line| {
+            let mut byte = [0];
+            matches!(line.socket.read(&mut byte), Ok(0))
+        });
+        self.socket.shutdown(Shutdown::Both).unwrap();
+        let ended = (self.id, Event::Closed(Closed::Finished));
+        self.until("their FIN", |line| line.host.events.contains(&ended));
+        for what in [Count::AckOfUnsent, Count::SackInvalid, Count::ResetIn] {
+            assert_eq!(self.count(what), 0, "{what}");
+        }
+        // The kernel may still close a line of before, of which this stack knows nothing.
+        let strange = self.count(Count::PortUnreachable) + self.count(Count::HandshakeAckWrong);
+        assert_eq!(self.count(Count::ResetOut), strange);
+        self.look();
+    }
+
+    /// tshark finds no error in what passed, and no more that was sent twice than we say.
+    fn look(self) {
+        let again = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("line.pcapng");
+        std::fs::write(&file, self.host.recording()).unwrap();
+        if let Some(why) = no_wireshark() {
+            return skip("what tshark says of a line", &why);
+        }
+        let error = "_ws.expert.severity == error";
+        assert_eq!(frames(&file, error), Vec::<String>::new());
+        let ours = "ip.src == 10.9.0.2 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)";
+        let seen = frames(&file, ours).len() as u64;
+        assert!(seen <= again, "tshark sees {seen} retransmissions of ours, we counted {again}");
+    }
+}
+
+/// What tshark says of the frames that a filter passes.
+fn frames(file: &std::path::Path, filter: &str) -> Vec<String> {
+    let mut tshark = Command::new("tshark");
+    tshark.arg("-r").arg(file).args(["-d", "tcp.port==9878,data", "-Y", filter]);
+    for option in ["tcp.check_checksum", "ip.check_checksum"] {
+        tshark.args(["-o", &format!("{option}:TRUE")]);
+    }
+    // What is made of several segments is nobody's protocol here.
+    tshark.args(["-o", "tcp.desegment_tcp_streams:FALSE"]);
+    let output = tshark.output().expect("tshark runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}
+
+fn megabytes() -> usize {
+    if full() { 32 << 20 } else { 3 << 20 }
+}
+
+#[test]
+fn bulk_both_ways_arrives_whole_and_nothing_is_sent_twice() {
+    inside("bulk_both_ways_arrives_whole_and_nothing_is_sent_twice", || {
+        let mut line = Line::open(Config::default(), Faults::default());
+        line.bulk(megabytes());
+        let info = line.host.stack.info(line.id).unwrap();
+        assert!(info.uses_timestamps && info.uses_sack && info.window_shifts.0 > 0, "{info:?}");
+        line.close();
+    });
+}
+
+#[test]
+fn half_closed_line_goes_on_the_other_way() {
+    inside("half_closed_line_goes_on_the_other_way", || {
+        let mut line = Line::open(Config::default(), Faults::default());
+        line.socket.shutdown(Shutdown::Write).unwrap();
+        let closed = (line.id, Event::PeerClosed);
+        line.until("their FIN", |line| line.host.events.contains(&closed));
+        line.until("our bytes", |line| {
+            line.we_write(300_000);
+            line.they_read();
+            line.they_read.len() >= 300_000
+        });
+        let now = line.host.now();
+        line.host.stack.shutdown(now, line.id);
+        let ended = (line.id, Event::Closed(Closed::Finished));
+        line.until("the end", |line| line.host.events.contains(&ended));
+        line.look();
+    });
+}
+
+#[test]
+fn kernel_that_is_closed_on_unread_bytes_resets_and_so_do_we() {
+    inside("kernel_that_is_closed_on_unread_bytes_resets_and_so_do_we", || {
+        let mut line = Line::open(Config::default(), Faults::default());
+        line.we_write(1_000);
+        line.until("our bytes", |line| {
+            line.host.stack.info(line.id).is_some_and(|info| info.send_buffered_bytes == 0)
+                && line.we_wrote == 1_000
+        });
+        // Closed with bytes unread: RFC 2525 2.17.
+        let Line { host, id, socket, .. } = line;
+        drop(socket);
+        let mut host = host;
+        let begun = StdInstant::now();
+        while !host.events.contains(&(id, Event::Closed(Closed::Reset))) {
+            host.poll();
+            assert!(begun.elapsed() < PATIENCE, "no reset");
+        }
+        drop(host);
+
+        let mut line = Line::open(Config::default(), Faults::default());
+        let now = line.host.now();
+        line.host.stack.abort(now, line.id);
+        line.until("our reset", |line| {
+            let mut byte = [0];
+            line.socket.read(&mut byte).is_err_and(|why| why.kind() == ErrorKind::ConnectionReset)
+        });
+        line.look();
+    });
+}
+
+#[test]
+fn windows_that_close_on_either_side_are_probed_and_open_again() {
+    inside("windows_that_close_on_either_side_are_probed_and_open_again", || {
+        let config = Config { receive_buffer_bytes: 20_000, ..Config::default() };
+        let mut line = Line::open(config, Faults::default());
+        line.host.holds = true;
+        let bytes = 8 << 20;
+        let begun = StdInstant::now();
+        line.until("both windows closed", |line| {
+            line.we_write(bytes);
+            line.they_write(bytes);
+            begun.elapsed() > StdDuration::from_millis(1_500)
+        });
+        assert!(line.count(Count::WindowProbeOut) > 0, "{}", line.story());
+        // Linux probes with a number from before, and nothing in it.
+        assert!(line.count(Count::OutOfWindow) > 0, "{}", line.story());
+        line.host.holds = false;
+        let id = line.id;
+        line.host.read(id);
+        line.until("the rest", |line| {
+            line.we_write(bytes);
+            if line.they_wrote < bytes {
+                line.they_write(bytes);
+            }
+            line.they_read();
+            line.host.received.len() >= bytes && line.they_read.len() >= bytes
+        });
+        line.compare(bytes);
+        line.close();
+    });
+}
+
+#[test]
+fn ecn_is_agreed_on_and_what_the_relay_marks_is_acted_on() {
+    inside("ecn_is_agreed_on_and_what_the_relay_marks_is_acted_on", || {
+        set("tcp_ecn", "1");
+        for congestion in [CongestionControl::NewReno, CongestionControl::Dctcp] {
+            let config = Config { ecn: true, congestion, ..Config::default() };
+            let faults = Faults { mark_percent: 2, ..Faults::default() };
+            let mut line = Line::open(config, faults);
+            line.bulk(1 << 20);
+            assert!(line.host.harmed()[2] > 0, "nothing was marked");
+            assert!(line.count(Count::CongestionExperienced) > 0, "{}", line.story());
+            assert!(line.count(Count::CongestionEchoed) > 0, "{}", line.story());
+            assert_eq!(line.count(Count::Retransmission), 0, "{}", line.story());
+            line.close();
+        }
+    });
+}
+
+#[test]
+fn what_the_kernel_does_not_offer_is_done_without() {
+    inside("what_the_kernel_does_not_offer_is_done_without", || {
+        let lossy = Faults { loss_percent: 1, delay: Duration::from_us(200), ..Faults::default() };
+        for (name, off) in [("tcp_timestamps", "0"), ("tcp_sack", "0"), ("tcp_window_scaling", "0")]
+        {
+            set(name, off);
+            let mut line = Line::open(Config::default(), lossy);
+            line.bulk(500_000);
+            let info = line.host.stack.info(line.id).unwrap();
+            assert!(!info.uses_timestamps, "{info:?}");
+            assert_eq!(info.uses_sack, name == "tcp_timestamps", "{name}: {info:?}");
+            assert_eq!(info.window_shifts.0 > 0, name != "tcp_window_scaling", "{info:?}");
+            line.close();
+        }
+    });
+}
+
+#[test]
+fn tiny_segments_carry_the_same_bytes() {
+    inside("tiny_segments_carry_the_same_bytes", || {
+        let config = Config { mss: 100, ..Config::default() };
+        let mut line = Line::open(config, Faults::default());
+        line.bulk(300_000);
+        assert!(line.host.stack.info(line.id).unwrap().mss <= 88);
+        line.close();
+    });
+}
+
+#[test]
+fn whatever_the_relay_does_every_byte_arrives_once_and_unaltered() {
+    inside("whatever_the_relay_does_every_byte_arrives_once_and_unaltered", || {
+        let bad = Faults {
+            loss_percent: 3,
+            repeat_percent: 2,
+            corrupt_percent: 2,
+            mark_percent: 1,
+            delay: Duration::from_us(300),
+            jitter: Duration::from_us(500),
+        };
+        let worse = Faults { loss_percent: 10, corrupt_percent: 5, ..bad };
+        set("tcp_ecn", "1");
+        for (faults, bytes) in [(bad, 1 << 20), (worse, 200_000)] {
+            let config = Config { ecn: true, ..Config::default() };
+            let mut line = Line::open(config, faults);
+            line.bulk(bytes);
+            let [lost, corrupted, _] = line.host.harmed();
+            assert!(lost > 0 && corrupted > 0, "{lost} {corrupted}");
+            assert!(line.host.refused > 0, "no sum was found wrong");
+            line.close();
+        }
+    });
+}
