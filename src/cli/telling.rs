@@ -387,6 +387,7 @@ fn reason(why: LineFailure) -> &'static str {
             Closed::Reset => "tcp_reset",
             Closed::TimedOut => "tcp_timed_out",
             Closed::KeepAliveTimedOut => "tcp_keep_alive_timed_out",
+            Closed::Stale => "tcp_stale",
             Closed::Unreachable => "tcp_unreachable",
             Closed::Aborted => "tcp_aborted",
         },

@@ -1,5 +1,6 @@
 //! What the application does with a connection: writing, reading, closing.
 
+use super::account::MessageNumber;
 use super::config::Terms;
 use super::connection::State;
 use super::counters::Count;
@@ -38,18 +39,40 @@ impl Stack {
     }
 
     /// Makes the first `used` bytes of the last reservation part of the stream. They leave with
-    /// [`poll_transmit`](Stack::poll_transmit), as far as the windows go.
+    /// [`poll_transmit`](Stack::poll_transmit), as far as the windows go. Says which message they are, for
+    /// [`delivery`](Stack::delivery); `None` if there are none.
     #[inline(always)]
-    pub fn commit(&mut self, now: Instant, id: ConnectionId, used: usize) {
-        self.on(now, id, |stack, index| {
-            let connection = &mut stack.connections[index];
-            // A reset may have come between the two.
-            if matches!(connection.state, State::Established | State::CloseWait) {
-                connection.send.commit(used);
-                // No deadline moves before it is sent.
-                stack.queue_to_send(index);
-            }
-        });
+    pub fn commit(&mut self, now: Instant, id: ConnectionId, used: usize) -> Option<MessageNumber> {
+        self.commit_tagged(now, id, used, 0)
+    }
+
+    /// As [`commit`](Stack::commit), with a number of the caller's, by which it knows the message again in
+    /// [`outstanding`](Stack::outstanding).
+    #[inline(always)]
+    pub fn commit_tagged(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        used: usize,
+        tag: u32,
+    ) -> Option<MessageNumber> {
+        self.now = self.now.max(now);
+        let Some(index) = self.find(id) else {
+            self.counters.count(Count::StaleId);
+            return None;
+        };
+        let connection = &mut self.connections[index];
+        // A reset may have come between the two.
+        if !matches!(connection.state, State::Established | State::CloseWait) {
+            return None;
+        }
+        let number = connection.commit(self.now, used, tag, &mut self.counters);
+        // No other deadline moves before it is sent.
+        if connection.stale_at != Instant::FAR_FUTURE {
+            self.timers.advance(index, connection.stale_at);
+        }
+        self.queue_to_send(index);
+        number
     }
 
     /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as

@@ -108,6 +108,7 @@ impl Connection {
         self.pending.writable = false;
         self.stop_retransmit_timer();
         self.ack_at = Instant::FAR_FUTURE;
+        self.stale_at = Instant::FAR_FUTURE;
         self.keep_alive_at = Instant::FAR_FUTURE;
         self.pace_at = Instant::FAR_FUTURE;
         self.path_mtu.raise_at = Instant::FAR_FUTURE;

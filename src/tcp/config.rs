@@ -85,6 +85,8 @@ pub struct Config {
     pub nagle: bool,
     /// Whether new segments are spread over a round trip instead of leaving in a burst. Default false.
     pub pacing: bool,
+    /// As [`Terms::stale_after`]. Default none.
+    pub stale_after: Option<Duration>,
     /// Challenge ACKs that one connection sends within one second. Default 10 (RFC 5961 7).
     pub challenge_acks_per_s: u16,
     /// The ports from which `connect` takes one. Default 49,152 to 65,535 (RFC 6335 6).
@@ -142,6 +144,9 @@ pub struct Terms {
     pub keep_alive: Option<KeepAlive>,
     /// As [`Config::user_timeout`].
     pub user_timeout: Option<Duration>,
+    /// How long a message may wait for the ACK of its last byte, from its commit on. The connection is reset
+    /// then, so that what is of no use any more is not delivered late; the peer may have it all the same.
+    pub stale_after: Option<Duration>,
 }
 
 impl Terms {
@@ -191,6 +196,7 @@ impl Default for Config {
             user_timeout: None,
             nagle: false,
             pacing: false,
+            stale_after: None,
             challenge_acks_per_s: 10,
             ephemeral_ports: 49_152..=65_535,
         }
@@ -211,6 +217,7 @@ impl Config {
             pacing: self.pacing,
             keep_alive: self.keep_alive,
             user_timeout: self.user_timeout,
+            stale_after: self.stale_after,
         }
         .bounded()
     }

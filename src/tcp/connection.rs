@@ -4,6 +4,7 @@
 //! [`receive`](super::receive), [`acknowledge`](super::acknowledge), [`transmit`](super::transmit),
 //! [`timers`](super::timers), [`close`](super::close).
 
+use super::account::Account;
 use super::config::{Config, Terms};
 use super::congestion::Congestion;
 use super::counters::{Count, Counters};
@@ -180,6 +181,10 @@ pub(super) struct Connection {
     pub(super) pace_at: Instant,
     /// The earlier of that and of [`PathMtu::raise_at`].
     pub(super) seldom_at: Instant,
+    /// The application's messages.
+    pub(super) account: Account,
+    /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
+    pub(super) stale_at: Instant,
 }
 
 impl Connection {
@@ -256,6 +261,8 @@ impl Connection {
             rest_max: mss,
             pace_at: never,
             seldom_at: never,
+            account: Account::new(config),
+            stale_at: never,
         }
     }
 
@@ -267,9 +274,11 @@ impl Connection {
         let mut scoreboard = Scoreboard::empty();
         core::mem::swap(&mut receive, &mut self.receive);
         core::mem::swap(&mut scoreboard, &mut self.scoreboard);
+        let mut account = core::mem::replace(&mut self.account, Account::empty());
         send.clear();
         receive.clear();
         scoreboard.clear();
+        account.clear();
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -278,7 +287,7 @@ impl Connection {
         };
         let rcv_step = window_step(config);
         let new = Connection::new(&bare);
-        *self = Connection { tuple, iss, send, receive, scoreboard, rcv_step, ..new };
+        *self = Connection { tuple, iss, send, receive, scoreboard, account, rcv_step, ..new };
         (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
     }
 

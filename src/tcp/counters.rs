@@ -88,6 +88,8 @@ counts! {
     SynDuplicate "tcp_syn_duplicate" "The peer's SYN came again in SYN-RECEIVED; answered again."
     TimedOut "tcp_timed_out" "A connection was given up for want of an answer."
     KeepAliveTimedOut "tcp_keep_alive_timed_out" "A connection was given up: no keep-alive probe was answered."
+    Stale "tcp_stale" "A message was not acknowledged in time: its connection was reset, so that it is not delivered late."
+    MessagesMerged "tcp_messages_merged" "More messages waited for an ACK than are told apart: one became part of that before it."
     OrphanTimedOut "tcp_orphan_timed_out" "A released connection was given up: the peer's FIN did not come."
     UserTimeout "tcp_user_timeout" "What was sent stayed unacknowledged for the session's user timeout: the connection was given up (RFC 5482)."
     TimeWaitReused "tcp_time_wait_reused" "A connection in TIME-WAIT gave way to its successor (RFC 9293 3.6.1)."

@@ -58,6 +58,8 @@ pub enum Closed {
     TimedOut,
     /// No keep-alive probe was answered.
     KeepAliveTimedOut,
+    /// A message of ours was not acknowledged within [`Terms::stale_after`](super::Terms::stale_after).
+    Stale,
     /// The network said that the peer cannot be reached, while connecting.
     Unreachable,
     /// We aborted it, or shut it down before it was established.
@@ -72,6 +74,7 @@ impl fmt::Display for Closed {
             Closed::Reset => "the peer reset the connection",
             Closed::TimedOut => "the peer did not answer",
             Closed::KeepAliveTimedOut => "the peer answered no keep-alive probe",
+            Closed::Stale => "a message was not acknowledged in time (stale_after)",
             Closed::Unreachable => "the network reports the peer unreachable",
             Closed::Aborted => "aborted by us",
         })
@@ -158,6 +161,7 @@ impl Closed {
         match self {
             Closed::TimedOut => Some(Count::TimedOut),
             Closed::KeepAliveTimedOut => Some(Count::KeepAliveTimedOut),
+            Closed::Stale => Some(Count::Stale),
             Closed::Refused | Closed::Reset => Some(Count::ResetIn),
             Closed::Finished | Closed::Unreachable | Closed::Aborted => None,
         }

@@ -16,6 +16,8 @@
 //! life, `timers` for when nothing comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
 //! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
 //! long; `recovery` puts that together when an ACK comes, and `undo` takes back what was for nothing.
+//! `account` knows which of the application's messages the peer has acknowledged, and ends a connection
+//! rather than deliver one too late.
 //! `congestion` bounds what is in flight, with `cubic` and `prr` beside it; `ecn` is what the network
 //! says without dropping anything; `path_mtu` is how large segments may be on the way, and `user_timeout`
 //! when to give up; `pacing` spreads what leaves, where that was asked for. `sack` is the other direction: what we tell the peer of.
@@ -27,6 +29,7 @@
 //! Nothing allocates after [`Stack::new`]; every limit is a field of [`Config`] or a named constant,
 //! and what happens at it has a counter ([`Count`]).
 
+pub use account::{Delivery, MessageNumber, Outstanding};
 pub use arrival::Arrival;
 pub use config::{Config, CongestionControl, KeepAlive, Terms};
 pub use connection::State;
@@ -36,6 +39,7 @@ pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusa
 pub use poll::{Transmit, Turn};
 pub use stack::{Info, Stack};
 
+mod account;
 mod acknowledge;
 mod application;
 mod arrival;

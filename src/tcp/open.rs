@@ -138,6 +138,7 @@ impl Connection {
         self.rtt.set_terms(self.terms.rto_min, terms.peer_max_ack_delay);
         self.congestion.set_control(terms.congestion);
         self.ecn.set_exact(self.congestion.is_dctcp());
+        self.watch_oldest();
         self.settle_calm();
     }
 

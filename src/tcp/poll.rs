@@ -51,7 +51,9 @@ impl Stack {
         loop {
             let index = self.transmits.front()?;
             let connection = &mut self.connections[index];
-            let rest_len = connection.rest_len();
+            // What is stale does not leave: `transmit` looks at it.
+            let is_stale = connection.stale_at <= self.now;
+            let rest_len = if is_stale { 0 } else { connection.rest_len() };
             if rest_len > 0 || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
                 return Some(Turn { remote, index: Some(index), rest_len });
@@ -88,6 +90,11 @@ impl Stack {
     pub fn transmit(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
         let Some(index) = turn.index else { return self.transmit_reset() };
+        if self.connections[index].stale_at <= self.now
+            && self.step(index, |connection, cx| connection.end_if_stale(cx))
+        {
+            return self.transmit_reset();
+        }
         let (connection, mut cx) = self.connection_and_context(index);
         let leaving = connection.next().map(|next| connection.take(&mut cx, next))?;
         Some(self.leave(index, leaving))

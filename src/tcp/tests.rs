@@ -1,6 +1,7 @@
 //! The stack from outside: scripts (`script` runs them), two stacks on a bad network, and hostile
 //! segments.
 
+mod account;
 mod closing;
 mod cookies;
 mod hostile;

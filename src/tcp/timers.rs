@@ -1,4 +1,5 @@
-//! What happens when nothing does: ACKs that waited, retransmission and persist timer, keep-alive, TIME-WAIT.
+//! What happens when nothing does: ACKs that waited, messages that waited too long, retransmission and persist
+//! timer, keep-alive, TIME-WAIT.
 
 use super::config::Config;
 use super::connection::{Connection, Context, State};
@@ -15,11 +16,15 @@ impl Connection {
     #[inline]
     pub(super) fn deadline(&self) -> Instant {
         let soonest = self.retransmit_at.min(self.probe_at).min(self.ack_at);
-        soonest.min(self.linger_at).min(self.keep_alive_at).min(self.seldom_at)
+        soonest.min(self.linger_at).min(self.keep_alive_at).min(self.seldom_at).min(self.stale_at)
     }
 
     /// Does what is due.
     pub(super) fn on_timeout(&mut self, cx: &mut Context<'_>) {
+        // Ahead of what would send it once more.
+        if self.stale_at <= cx.now && self.end_if_stale(cx) {
+            return;
+        }
         if self.ack_at <= cx.now {
             self.ack_at = Instant::FAR_FUTURE;
             self.owe_ack();

@@ -7,7 +7,8 @@
 //! - `= EVENT`: this event is polled; `= -` for none;
 //! - `! ACTION`: the application does something;
 //! - `# COUNTER N`: the counter stands at N;
-//! - `~ STATE`: the connection is in that state; `~ cwnd N`: that is its congestion window.
+//! - `~ STATE`: the connection is in that state; `~ cwnd N`: that is its congestion window;
+//!   `~ messages N M`: so many writes, and so many of them acknowledged; `~ message N DELIVERY`: how far one came.
 //!
 //! Numbers are relative to each side's SYN. Flags are `S F R P U`, `.` for ACK, `E` for ECE and `W` for
 //! CWR. `ce` marks a segment that comes, `ect 1` stands with one that leaves and may be marked.
@@ -100,6 +101,7 @@ impl Runner {
             "!" => self.nothing_left().map(|()| self.act(what)),
             "=" => same(what, &self.event()),
             "~" if what.starts_with("cwnd ") => same(what, &self.cwnd()),
+            "~" if what.starts_with("message") => self.check_messages(what),
             "~" => same(what, &self.state()),
             "#" => self.check_counter(what),
             _ => Err("no such line".into()),
@@ -385,6 +387,18 @@ impl Runner {
     fn cwnd(&self) -> String {
         let info = self.id.and_then(|id| self.stack.info(id));
         info.map_or("-".into(), |info| format!("cwnd {}", info.cwnd))
+    }
+
+    fn check_messages(&self, what: &str) -> Check {
+        let found = |text: Option<String>| text.unwrap_or("-".into());
+        if let Some(counts) = what.strip_prefix("messages ") {
+            let messages = self.id.and_then(|id| self.stack.messages(id));
+            return same(counts, &found(messages.map(|(all, acked)| format!("{all} {acked}"))));
+        }
+        let words: Vec<&str> = what.split_whitespace().collect();
+        let number = MessageNumber(words[1].parse().map_err(|_| "no number")?);
+        let delivery = self.id.and_then(|id| self.stack.delivery(id, number));
+        same(words[2], &found(delivery.map(|delivery| format!("{delivery:?}"))))
     }
 
     fn check_counter(&self, what: &str) -> Check {

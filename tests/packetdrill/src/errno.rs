@@ -13,7 +13,7 @@ impl Errno {
             Closed::Finished | Closed::Aborted => return None,
             Closed::Refused => libc::ECONNREFUSED,
             Closed::Reset => libc::ECONNRESET,
-            Closed::TimedOut | Closed::KeepAliveTimedOut => libc::ETIMEDOUT,
+            Closed::TimedOut | Closed::KeepAliveTimedOut | Closed::Stale => libc::ETIMEDOUT,
             Closed::Unreachable => libc::ECONNREFUSED,
         }))
     }

@@ -1,0 +1,302 @@
+//! Which messages of the application the peer has acknowledged, and what becomes of those that it has
+//! not acknowledged in time.
+//!
+//! A message is what was committed at once. Where each of them ends is kept until the peer has
+//! acknowledged all of them, or until there is no more room; whoever asks compares that with `snd_una`,
+//! so that an ACK costs nothing here. What the peer says by SACK that it holds is not acknowledged: it
+//! may let go of it (RFC 2018 8).
+
+use super::config::Config;
+use super::connection::{Connection, Context};
+use super::counters::{Count, Counters};
+use super::event::{Closed, ConnectionId};
+use super::stack::Stack;
+use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
+
+/// A place is kept for each so many bytes of send buffer: FIX has few messages that are shorter.
+const MESSAGE_BYTES: usize = 64;
+/// Messages that every connection has places for.
+const MESSAGES_MIN: usize = 16;
+/// And at most.
+const MESSAGES_MAX: usize = 1 << 12;
+
+/// The number of a message on its connection: from 1 on, in the order of commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageNumber(pub u64);
+
+/// How far a message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Nothing of it has left.
+    Unsent,
+    /// Something of it has left, and nothing is acknowledged.
+    Sent,
+    /// Something of it is acknowledged, and not all.
+    Partly,
+    /// All of it is acknowledged: the peer's TCP has it.
+    Acknowledged,
+}
+
+/// A message that is not acknowledged to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// Its number.
+    pub number: MessageNumber,
+    /// What it was [tagged](Stack::commit_tagged) with; 0 if with nothing.
+    pub tag: u32,
+    /// When it was committed.
+    pub committed_at: Instant,
+    /// Its length in bytes.
+    pub len: u32,
+    /// How many of them have left once at least.
+    pub sent: u32,
+    /// How many of them are acknowledged; fewer than there are.
+    pub acknowledged: u32,
+}
+
+impl Outstanding {
+    /// The same in a word.
+    pub fn delivery(&self) -> Delivery {
+        match (self.acknowledged, self.sent) {
+            (0, 0) => Delivery::Unsent,
+            (0, _) => Delivery::Sent,
+            _ => Delivery::Partly,
+        }
+    }
+}
+
+/// Where a message ends, and since when it waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Committed {
+    pub(super) at: Instant,
+    pub(super) end: SeqNumber,
+    pub(super) tag: u32,
+}
+
+/// The messages of a connection. Those of which nothing is known any more are acknowledged.
+pub(super) struct Account {
+    ring: Box<[Committed]>,
+    /// Where the oldest that is known stands, and how many are.
+    head: u32,
+    len: u32,
+    /// Where the oldest begins.
+    start: SeqNumber,
+    /// Messages ever.
+    committed: u64,
+}
+
+impl Account {
+    pub(super) fn new(config: &Config) -> Account {
+        let places = config.send_buffer_bytes / MESSAGE_BYTES;
+        if config.send_buffer_bytes == 0 {
+            return Account::empty();
+        }
+        Account::with_places(places.clamp(MESSAGES_MIN, MESSAGES_MAX).next_power_of_two())
+    }
+
+    /// None at all: what stands in for one that is being moved.
+    pub(super) fn empty() -> Account {
+        Account::with_places(0)
+    }
+
+    fn with_places(places: usize) -> Account {
+        let ring = vec![Committed::default(); places].into_boxed_slice();
+        Account { ring, head: 0, len: 0, start: SeqNumber(0), committed: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Account { ring: core::mem::take(&mut self.ring), ..Account::empty() };
+    }
+
+    pub(super) fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// A message from `start` to its end was committed. `una` is what is acknowledged: with nothing else
+    /// under way, the first places serve again, which are near.
+    #[inline(always)]
+    pub(super) fn note(
+        &mut self,
+        una: SeqNumber,
+        start: SeqNumber,
+        message: Committed,
+        counters: &mut Counters,
+    ) -> MessageNumber {
+        if una == start {
+            (self.head, self.len, self.start) = (0, 0, start);
+        } else if self.len as usize == self.ring.len() {
+            return self.note_in_full(una, message, counters);
+        }
+        self.push(message)
+    }
+
+    #[inline(always)]
+    fn push(&mut self, message: Committed) -> MessageNumber {
+        let place = self.place(self.len);
+        if let Some(slot) = self.ring.get_mut(place) {
+            *slot = message;
+            self.len += 1;
+            self.committed += 1;
+        }
+        MessageNumber(self.committed)
+    }
+
+    /// Forgets what is acknowledged. Where nothing is, the message becomes one with the last: both count
+    /// as acknowledged when all of both is.
+    #[inline(never)]
+    fn note_in_full(
+        &mut self,
+        una: SeqNumber,
+        message: Committed,
+        counters: &mut Counters,
+    ) -> MessageNumber {
+        let passed = self.acknowledged_len(una);
+        if passed > 0 {
+            self.start = self.known(passed - 1).end;
+            (self.head, self.len) = (self.place(passed) as u32, self.len - passed);
+            return self.push(message);
+        }
+        counters.count(Count::MessagesMerged);
+        let last = self.place(self.len.wrapping_sub(1));
+        if let Some(slot) = self.ring.get_mut(last) {
+            slot.end = message.end;
+        }
+        MessageNumber(self.committed)
+    }
+
+    /// How many of those that are known are acknowledged, by halving.
+    fn acknowledged_len(&self, una: SeqNumber) -> u32 {
+        let (mut from, mut count) = (0, self.len);
+        while count > 0 {
+            let half = count / 2;
+            if self.known(from + half).end.is_at_or_before(una) {
+                from += half + 1;
+                count -= half + 1;
+            } else {
+                count = half;
+            }
+        }
+        from
+    }
+
+    /// How many messages are acknowledged to their ends.
+    pub(super) fn acknowledged(&self, una: SeqNumber) -> u64 {
+        self.committed - u64::from(self.len - self.acknowledged_len(una))
+    }
+
+    /// The oldest message that is not acknowledged to its end.
+    pub(super) fn oldest(&self, una: SeqNumber) -> Option<Committed> {
+        let place = self.acknowledged_len(una);
+        (place < self.len).then(|| self.known(place))
+    }
+
+    /// Message `number`, if it is not acknowledged.
+    fn outstanding(&self, number: u64, una: SeqNumber, nxt: SeqNumber) -> Option<Outstanding> {
+        let before = self.committed - u64::from(self.len);
+        if number <= self.acknowledged(una) || number > self.committed {
+            return None;
+        }
+        let offset = (number - before - 1) as u32;
+        let Committed { at, end, tag } = self.known(offset);
+        let start = if offset == 0 { self.start } else { self.known(offset - 1).end };
+        let len = end.since(start);
+        let reached = |edge: SeqNumber| {
+            if edge.is_before(start) { 0 } else { edge.since(start).min(len) }
+        };
+        let (sent, acknowledged) = (reached(nxt), reached(una));
+        let number = MessageNumber(number);
+        Some(Outstanding { number, tag, committed_at: at, len, sent, acknowledged })
+    }
+
+    #[inline(always)]
+    fn place(&self, offset: u32) -> usize {
+        self.head.wrapping_add(offset) as usize & self.ring.len().wrapping_sub(1)
+    }
+
+    fn known(&self, offset: u32) -> Committed {
+        self.ring[self.place(offset)]
+    }
+}
+
+impl Connection {
+    /// Makes the first `used` bytes of the last reservation a message of the stream. `None` if there are
+    /// none.
+    #[inline(always)]
+    pub(super) fn commit(
+        &mut self,
+        now: Instant,
+        used: usize,
+        tag: u32,
+        counters: &mut Counters,
+    ) -> Option<MessageNumber> {
+        let start = self.stream_end();
+        self.send.commit(used);
+        let end = self.stream_end();
+        if start == end {
+            return None;
+        }
+        let message = Committed { at: now, end, tag };
+        let number = self.account.note(self.snd_una, start, message, counters);
+        if let Some(after) = self.terms.stale_after
+            && self.stale_at == Instant::FAR_FUTURE
+        {
+            self.stale_at = now + after;
+        }
+        Some(number)
+    }
+
+    /// Waits for the oldest message that is not acknowledged, if any may wait too long.
+    pub(super) fn watch_oldest(&mut self) {
+        let oldest = self.account.oldest(self.snd_una);
+        let stale_at = self.terms.stale_after.zip(oldest).map(|(after, oldest)| oldest.at + after);
+        self.stale_at = stale_at.unwrap_or(Instant::FAR_FUTURE);
+    }
+
+    /// A message may have waited too long to be of use: it is rather lost, and known to be, than delivered
+    /// late. Says whether that ended the connection.
+    #[inline(never)]
+    pub(super) fn end_if_stale(&mut self, cx: &mut Context<'_>) -> bool {
+        self.watch_oldest();
+        let is_stale = self.stale_at <= cx.now;
+        if is_stale {
+            self.send_reset(cx);
+            self.end(cx, Closed::Stale);
+        }
+        is_stale
+    }
+}
+
+impl Stack {
+    /// How many messages were committed on a connection, and how many of them, the oldest, are acknowledged
+    /// to their ends. It can be asked until the connection is [released](Stack::release).
+    pub fn messages(&self, id: ConnectionId) -> Option<(u64, u64)> {
+        let connection = &self.connections[self.find(id)?];
+        let account = &connection.account;
+        Some((account.committed(), account.acknowledged(connection.snd_una)))
+    }
+
+    /// How far a message has come; `None` for one that was never committed.
+    pub fn delivery(&self, id: ConnectionId, number: MessageNumber) -> Option<Delivery> {
+        let (committed, acknowledged) = self.messages(id)?;
+        if number.0 == 0 || number.0 > committed {
+            return None;
+        }
+        if number.0 <= acknowledged {
+            return Some(Delivery::Acknowledged);
+        }
+        self.outstanding(id).find(|message| message.number == number).map(|it| it.delivery())
+    }
+
+    /// The messages that are not acknowledged to their ends, the oldest first: after the connection is over,
+    /// those of which nobody knows whether the peer has them.
+    pub fn outstanding(&self, id: ConnectionId) -> impl Iterator<Item = Outstanding> + '_ {
+        let connection = self.find(id).map(|index| &self.connections[index]);
+        connection.into_iter().flat_map(|connection| {
+            let (una, nxt) = (connection.snd_una, connection.snd_nxt);
+            let account = &connection.account;
+            (account.acknowledged(una) + 1..=account.committed())
+                .filter_map(move |number| account.outstanding(number, una, nxt))
+        })
+    }
+}

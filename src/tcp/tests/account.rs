@@ -1,0 +1,263 @@
+//! Which messages were acknowledged, and those that were not in time.
+
+use super::super::account::{Account, Committed};
+use super::super::counters::Counters;
+use super::super::*;
+use super::script::{ACCEPTED, LOCAL, REMOTE, SACKED, plain, run};
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
+
+#[test]
+fn a_message_is_acknowledged_when_its_last_byte_is() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        1 ! write 200
+        1 > P. 301:501(200) ack 1
+        1 ~ messages 2 0
+        1 ~ message 1 Sent
+        2 < . 1:1(0) ack 300
+        2 ~ message 1 Partly
+        3 < . 1:1(0) ack 301
+        3 ~ messages 2 1
+        3 ~ message 1 Acknowledged
+        3 ~ message 2 Sent
+        4 < . 1:1(0) ack 501
+        4 ~ messages 2 2
+        4 ~ message 3 -";
+    run(plain(), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn what_waits_for_the_window_is_unsent() {
+    let script = "
+        1 < . 1:1(0) ack 1 win 400
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        1 ! write 300
+        1 > -
+        1 ~ message 1 Sent
+        1 ~ message 2 Unsent
+        2 < . 1:1(0) ack 301 win 10000
+        2 > P. 301:601(300) ack 1
+        2 ~ message 2 Sent";
+    run(plain(), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn what_the_peer_holds_ahead_is_not_acknowledged() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        1 ! write 200
+        1 > P. 301:501(200) ack 1
+        2 < . 1:1(0) ack 1 sack 301:501
+        2 ~ messages 2 0
+        2 ~ message 2 Sent";
+    run(plain(), &[SACKED, script].concat());
+}
+
+#[test]
+fn after_the_end_it_is_known_what_was_left() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        1 ! write 200
+        1 > P. 301:501(200) ack 1
+        2 < . 1:1(0) ack 401
+        3 < R. 1:1(0) ack 401
+        3 = Reset
+        3 ~ messages 2 1
+        3 ~ message 2 Partly
+        3 ! release
+        3 ~ messages -";
+    run(plain(), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn the_ack_of_our_fin_is_the_ack_of_all() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        1 ! shutdown
+        1 > F. 301:301(0) ack 1
+        2 < . 1:1(0) ack 302
+        2 ~ messages 1 1";
+    run(plain(), &[ACCEPTED, script].concat());
+}
+
+fn stale_after(ms: u64) -> Config {
+    Config { stale_after: Some(Duration::from_ms(ms)), ..plain() }
+}
+
+#[test]
+fn a_message_that_is_not_acknowledged_in_time_resets_the_connection_and_is_not_sent_again() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        201 > P. 1:301(300) ack 1
+        251 > R. 301:301(0) ack 1
+        251 = Stale
+        251 # tcp_stale 1
+        251 ~ Closed
+        251 ~ message 1 Sent
+        9000 > -";
+    run(stale_after(250), &[ACCEPTED, script].concat());
+    // At the very moment of the retransmission.
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        201 > R. 301:301(0) ack 1
+        201 = Stale
+        201 # tcp_retransmission 0";
+    run(stale_after(200), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn each_message_has_its_own_time() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        60 ! write 200
+        60 > P. 301:501(200) ack 1
+        90 < . 1:1(0) ack 301
+        101 > -
+        159 > -
+        160 > R. 501:501(0) ack 1
+        160 = Stale";
+    run(stale_after(100), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn a_message_acknowledged_in_time_leaves_the_connection_alone() {
+    let script = "
+        1 ! write 300
+        1 > P. 1:301(300) ack 1
+        100 < . 1:1(0) ack 301
+        5000 > -
+        5000 ~ Established
+        5000 ! write 300
+        5000 > P. 301:601(300) ack 1
+        5100 > R. 601:601(0) ack 1
+        5100 = Stale";
+    run(stale_after(100), &[ACCEPTED, script].concat());
+}
+
+#[test]
+fn a_message_that_could_not_even_leave_in_time_resets_the_connection() {
+    let script = "
+        1 < . 1:1(0) ack 1 win 0
+        1 ! write 300
+        1 > -
+        101 > R. 1:1(0) ack 1
+        101 = Stale
+        101 ~ message 1 Unsent";
+    run(stale_after(100), &[ACCEPTED, script].concat());
+}
+
+/// An established connection whose window is closed and that has 300 bytes to send.
+fn waiting() -> (Stack, ConnectionId, Segment<'static>) {
+    let mut stack = Stack::new(stale_after(100), *b"sixteen secret b");
+    let id = stack.connect(Instant::ZERO, LOCAL, REMOTE).unwrap();
+    let syn = stack.poll_transmit(Instant::ZERO).unwrap().header;
+    let mut segment = Segment {
+        src_port: REMOTE.port,
+        dst_port: LOCAL.port,
+        seq: SeqNumber(7),
+        ack: syn.seq + 1,
+        flags: Flags::SYN.with(Flags::ACK),
+        window: 0,
+        options: Options::NONE,
+        payload: &[],
+        is_ce: false,
+    };
+    stack.on_segment(Instant::ZERO, REMOTE.addr, LOCAL.addr, &segment);
+    (segment.seq, segment.flags) = (SeqNumber(8), Flags::ACK);
+    while stack.poll_transmit(Instant::ZERO).is_some() {}
+    stack.reserve(id, 300).unwrap().fill(b'x');
+    stack.commit(Instant::ZERO, id, 300).unwrap();
+    assert!(stack.poll_transmit(Instant::ZERO).is_none());
+    (stack, id, segment)
+}
+
+#[test]
+fn a_window_that_opens_too_late_lets_nothing_stale_out_though_the_timer_has_not_run() {
+    let late = Instant::from_ms(100);
+    let (mut stack, id, mut segment) = waiting();
+    segment.window = 10_000;
+    stack.on_segment(late, REMOTE.addr, LOCAL.addr, &segment);
+    let turn = stack.next_transmit().unwrap();
+    assert!(stack.transmit_rest(late, turn).is_none(), "it would be what nearly every segment is");
+    assert!(stack.transmit(late, turn).unwrap().header.flags.has(Flags::RST));
+    assert!(stack.next_transmit().is_none());
+    assert_eq!(stack.info(id).unwrap().state, State::Closed);
+    // A moment earlier it leaves.
+    let in_time = Instant::from_ms(99);
+    let (mut stack, _, segment) = waiting();
+    stack.on_segment(in_time, REMOTE.addr, LOCAL.addr, &Segment { window: 10_000, ..segment });
+    assert_eq!(stack.poll_transmit(in_time).unwrap().payload.concat().len(), 300);
+}
+
+#[test]
+fn tags_and_lengths_are_told_of_what_is_outstanding() {
+    let (mut stack, id, mut segment) = waiting();
+    stack.reserve(id, 50).unwrap().fill(b'y');
+    let number = stack.commit_tagged(Instant::from_ms(3), id, 50, 41).unwrap();
+    assert_eq!(number, MessageNumber(2));
+    segment.window = 10_000;
+    let now = Instant::from_ms(4);
+    stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
+    stack.poll_transmit(now).unwrap();
+    segment.ack += 320;
+    stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
+    let left: Vec<_> = stack.outstanding(id).collect();
+    let expected = Outstanding {
+        number,
+        tag: 41,
+        committed_at: Instant::from_ms(3),
+        len: 50,
+        sent: 50,
+        acknowledged: 20,
+    };
+    assert_eq!(left, [expected]);
+    assert_eq!(stack.commit(now, id, 10), None, "nothing was reserved");
+}
+
+/// Messages as anybody would keep them: a list of ends.
+#[test]
+fn random_messages_and_acks_agree_with_a_list_and_full_ones_count_as_one() {
+    let config = Config { send_buffer_bytes: 1024, ..plain() };
+    let mut random = 88_172_645_463_325_252u64;
+    let (mut account, mut counters) = (Account::new(&config), Counters::default());
+    let (mut ends, mut una, mut end) = (Vec::<SeqNumber>::new(), SeqNumber(u32::MAX - 700), 0);
+    end += una.0;
+    for step in 0..20_000u32 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let under_way = end.wrapping_sub(una.0);
+        if random & 3 != 0 && under_way < 1024 {
+            let start = SeqNumber(end);
+            end = end.wrapping_add(1 + (random >> 20) as u32 % 60);
+            let message = Committed { at: Instant::ZERO, end: SeqNumber(end), tag: step };
+            let merged = counters.of(Count::MessagesMerged);
+            let number = account.note(una, start, message, &mut counters);
+            if counters.of(Count::MessagesMerged) > merged {
+                ends.pop();
+            }
+            ends.push(SeqNumber(end));
+            assert_eq!(number.0 as usize, ends.len());
+        } else {
+            una += (random >> 20) as u32 % (under_way + 1);
+        }
+        let acknowledged = ends.iter().filter(|end| end.is_at_or_before(una)).count() as u64;
+        assert_eq!(account.committed(), ends.len() as u64);
+        assert_eq!(account.acknowledged(una), acknowledged, "step {step}");
+        let oldest = account.oldest(una).map(|oldest| oldest.end);
+        assert_eq!(oldest, ends.get(acknowledged as usize).copied());
+        if ends.len() > 3_000 {
+            break;
+        }
+    }
+    assert!(counters.of(Count::MessagesMerged) > 10, "the limit was met");
+}
