@@ -12,6 +12,7 @@ pub mod taker;
 
 use crate::fix::{CloseReason, Handler, Message, Outlet, Sender, Store};
 use crate::offload::RxStamp;
+use crate::tcp::Delivery;
 
 /// Which of the engine's sessions: its place in the settings, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +28,14 @@ pub trait Application {
     /// A session has ended.
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
         let _ = (session, reason);
+    }
+
+    /// A session's connection is over, and the counterparty's TCP has not acknowledged the message with this
+    /// MsgSeqNum(34) to its end: nobody knows whether the counterparty has it. Told of each such message,
+    /// also of the session's own, in the order in which they were sent, at the latest when the connection is
+    /// closed on both sides, which may be after [`on_logout`](Application::on_logout).
+    fn on_unacknowledged(&mut self, session: SessionId, msg_seq_num: u32, delivery: Delivery) {
+        let _ = (session, msg_seq_num, delivery);
     }
 
     /// An application message, in its order. `stamp` is when the device received the frame that

@@ -175,6 +175,7 @@ struct Entry {
     pacing: Option<bool>,
     user_timeout_ms: Option<Spanned<i64>>,
     tcp_keep_alive: Option<Spanned<i64>>,
+    stale_after_ms: Option<Spanned<i64>>,
 }
 
 const WHERE_KEYS_ARE: &str = "every key is explained in docs/sessions.md";
@@ -396,6 +397,10 @@ impl Entry {
         if let Some(ms) = delay_ms {
             terms.peer_max_ack_delay = Duration::from_ms(ms);
         }
+        let stale = self.stale_after_ms.as_ref();
+        if let Some(ms) = number(file, stale, "stale_after_ms", 1, STALE_AFTER_MS_MAX)? {
+            terms.stale_after = Some(Duration::from_ms(ms));
+        }
         Ok(terms)
     }
 
@@ -445,6 +450,8 @@ impl Entry {
 /// The shortest timeout, and the delay of the peer's ACKs that is allowed for, where repair is to be fast.
 const FAST_RTO_MIN: Duration = Duration::from_ms(1);
 const NO_DELAY: Duration = Duration::ZERO;
+/// An hour: of what waits longer nobody says that it must not come late.
+const STALE_AFTER_MS_MAX: i64 = 3_600_000;
 
 /// Reads `10.9.0.2/24`.
 pub(crate) fn parse_cidr(text: &str) -> Option<(Ipv4Addr, u8)> {
@@ -595,7 +602,7 @@ mod tests {
         let text = "[default]\ncongestion = \"none\"\nin_flight_max_kib = 8\necn = true\n\
                     [[session]]\nsender_comp_id = \"A\"\nfast_repair = true\n\
                     [[session]]\nsender_comp_id = \"B\"\ncongestion = \"dctcp\"\nsack = false\n\
-                    peer_max_ack_delay_ms = 7\n\
+                    peer_max_ack_delay_ms = 7\nstale_after_ms = 400\n\
                     [[session]]\nsender_comp_id = \"C\"\nin_flight_max_kib = 16\n";
         let found: Vec<_> =
             read(text).unwrap().sessions.iter().map(|session| session.tcp).collect();
@@ -605,7 +612,8 @@ mod tests {
         let fast = Terms { rto_min, peer_max_ack_delay, ..shared };
         let congestion = CongestionControl::Dctcp;
         let peer_max_ack_delay = Duration::from_ms(7);
-        let marked = Terms { congestion, sack: false, peer_max_ack_delay, ..shared };
+        let stale_after = Some(Duration::from_ms(400));
+        let marked = Terms { congestion, sack: false, peer_max_ack_delay, stale_after, ..shared };
         assert_eq!(found, [fast, marked, Terms { congestion: none(16_384), ..shared }]);
     }
 
@@ -676,6 +684,7 @@ mod tests {
             ("\ncongestion = \"none\"\n", 2, "nothing bounds", "in_flight_max_kib = 64"),
             ("congestion = \"cubic\"\nin_flight_max_kib = 9\n", 2, "bounds nothing", "none"),
             ("in_flight_max_kib = 9\n", 1, "bounds nothing", "none"),
+            ("stale_after_ms = 0\n", 1, "`stale_after_ms` is 0", "from 1 to 3600000"),
             ("peer_max_ack_delay_ms = 501\n", 1, "`peer_max_ack_delay_ms` is 501", "500"),
             ("ack_delay_ms = 501\n", 1, "`ack_delay_ms` is 501", "500"),
             ("user_timeout_ms = -1\n", 1, "`user_timeout_ms` is -1", "from 0"),

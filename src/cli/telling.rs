@@ -261,6 +261,7 @@ fn session_of(event: &LineEvent) -> Option<SessionId> {
         LineEvent::Connected { session, .. }
         | LineEvent::LoggedOn { session, .. }
         | LineEvent::Ended { session, .. }
+        | LineEvent::Unacknowledged { session, .. }
         | LineEvent::Refused { why: PeerRefusal::AlreadyLoggedOn(session), .. } => Some(*session),
         LineEvent::Refused { .. } => None,
     }
@@ -284,6 +285,12 @@ fn sentence(event: &LineEvent, stood: Option<&Snapshot>, sessions: &[SessionConf
             let config = config(*session, sessions);
             let (preposition, version) = (preposition(config), config.version.begin_string());
             format!("{}: logged on {preposition} {peer}, {version}", named(session))
+        }
+        LineEvent::Unacknowledged { session, peer, messages, msg_seq_nums: (from, to) } => {
+            let range = if from == to { format!("{from}") } else { format!("{from} to {to}") };
+            let many = if *messages == 1 { "message was" } else { "messages were" };
+            let name = named(session);
+            format!("{name}: {messages} {many} not acknowledged by {peer}: MsgSeqNum {range}")
         }
         LineEvent::Ended {
             session, why: LineFailure::Fix(CloseReason::LogoutComplete), ..
@@ -322,6 +329,13 @@ fn object(
     match event {
         LineEvent::Connected { session, peer } => about("connected", *session, peer),
         LineEvent::LoggedOn { session, peer } => about("logged_on", *session, peer),
+        LineEvent::Unacknowledged { session, peer, messages, msg_seq_nums: (from, to) } => {
+            let mut object = about("unacknowledged", *session, peer);
+            object.insert("messages".into(), (*messages).into());
+            object.insert("msg_seq_num_least".into(), (*from).into());
+            object.insert("msg_seq_num_greatest".into(), (*to).into());
+            object
+        }
         LineEvent::Ended { session, peer, why } => {
             let mut object = about("ended", *session, peer);
             object.insert("reason".into(), reason(*why).into());

@@ -55,6 +55,9 @@ impl<A: Application> Desk<A> {
                 if matches!(owner, Owner::Unidentified(..)) {
                     self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
                 }
+                if let Owner::Seat(index) = owner {
+                    self.tell_unacknowledged(tcp, connection, index);
+                }
                 self.own(connection, Owner::Nobody);
                 tcp.release(connection);
                 if let Owner::Seat(index) = owner {

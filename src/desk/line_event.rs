@@ -37,6 +37,18 @@ pub enum LineEvent {
         /// What ended it.
         why: LineFailure,
     },
+    /// A session's connection is over, and the counterparty's TCP has not acknowledged all that was sent on
+    /// it: nobody knows whether the counterparty has the rest.
+    Unacknowledged {
+        /// Whose.
+        session: SessionId,
+        /// The counterparty's end.
+        peer: Endpoint,
+        /// How many messages.
+        messages: u64,
+        /// The least and the greatest MsgSeqNum(34) among them.
+        msg_seq_nums: (u32, u32),
+    },
     /// A connection was accepted by TCP, and got no session.
     Refused {
         /// The peer's end.

@@ -9,6 +9,7 @@ mod events;
 mod line_event;
 mod owner;
 mod seat;
+mod unacknowledged;
 
 use core::net::Ipv4Addr;
 
@@ -69,6 +70,7 @@ struct DeskCounters {
     identify_timeout: u64,
     refused_while_logging_out: u64,
     bytes_without_session: u64,
+    messages_unacknowledged: u64,
 }
 
 impl DeskCounters {
@@ -102,6 +104,11 @@ impl Outlet for Wire<'_> {
     #[inline(always)]
     fn commit(&mut self, used: usize) {
         self.tcp.commit(self.now, self.connection, used);
+    }
+
+    #[inline(always)]
+    fn commit_message(&mut self, used: usize, msg_seq_num: u32) {
+        self.tcp.commit_tagged(self.now, self.connection, used, msg_seq_num);
     }
 }
 
@@ -341,6 +348,7 @@ impl<A: Application> Desk<A> {
             ("identify_timeout", lines.identify_timeout),
             ("refused_while_logging_out", lines.refused_while_logging_out),
             ("bytes_without_session", lines.bytes_without_session),
+            ("messages_unacknowledged", lines.messages_unacknowledged),
             ("line_events_overwritten", self.events.overwritten()),
         ];
         let mut sums: Vec<(&'static str, u64)> = Vec::new();

@@ -55,6 +55,14 @@ pub trait Outlet {
 
     /// Sends the first `used` of the bytes reserved last.
     fn commit(&mut self, used: usize);
+
+    /// The same, where they are one message, of this MsgSeqNum(34): for an outlet that is asked later which
+    /// of them arrived.
+    #[inline(always)]
+    fn commit_message(&mut self, used: usize, msg_seq_num: u32) {
+        let _ = msg_seq_num;
+        self.commit(used);
+    }
 }
 
 /// The application's side of a session. Nothing here may block.

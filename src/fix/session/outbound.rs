@@ -118,7 +118,7 @@ impl<S: Store> Core<S> {
         fill(&mut encoder);
         let len = encoder.finish().map_err(SendError::Encode)?;
         self.store.put(seq, &slot[..len]);
-        out.commit(len);
+        out.commit_message(len, seq);
         self.timers.sent(now);
         self.counters.count(Event::MessageSent);
         Ok(seq)
@@ -155,7 +155,7 @@ impl<S: Store> Core<S> {
             self.backlog.end += len;
             self.counters.count(Event::AdminDeferred);
         } else {
-            out.commit(len);
+            out.commit_message(len, seq);
         }
         self.timers.sent(now);
         self.counters.count(Event::MessageSent);

@@ -100,7 +100,7 @@ impl<S: Store> Core<S> {
         let Some(len) = write_again(slot, formatter, header, now, seq, &message) else {
             return Ok(Some(Resend { scanned: seq + 1, ..resend }));
         };
-        out.commit(len);
+        out.commit_message(len, seq);
         self.timers.sent(now);
         self.counters.count(Event::MessageResent);
         Ok(Some(Resend { next: seq + 1, scanned: seq + 1, ..resend }))
@@ -124,7 +124,7 @@ impl<S: Store> Core<S> {
             .put_u32(tags::NEW_SEQ_NO, new_seq_no)
             .put_bool(tags::GAP_FILL_FLAG, true);
         if let Ok(len) = encoder.finish() {
-            out.commit(len);
+            out.commit_message(len, begin);
         }
         if begin < self.store.forgotten_below() {
             self.counters.count(Event::ResendForgotten);
