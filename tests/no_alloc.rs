@@ -11,14 +11,17 @@ use std::time::{Duration, Instant};
 use common::asker::Asker;
 use common::inside::PATIENCE;
 use common::{Pair, Terms};
-use fixwire::app::Application;
 use fixwire::app::echo::Echo;
 use fixwire::app::exchange::Exchange;
+use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::taker::Taker;
-use fixwire::fix::Version;
+use fixwire::app::{Application, SessionId};
+use fixwire::fix::{Message, Outlet, Sender, Store, Version};
+use fixwire::offload::RxStamp;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{ClockSettings, Policy, Profile};
 use fixwire::tcp::Config;
+use fixwire::time::Clock;
 use fixwire_hw::capture::{self, CaptureFile};
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::clock_service::{ClockService, DeviceClock};
@@ -150,6 +153,54 @@ fn caught_while_echoing(messages: u32, faults: sim::Faults) -> (u64, u64) {
     (echo.echoed + echo.unsupported, caught)
 }
 
+/// Takes what comes, and answers nothing.
+#[derive(Default)]
+struct Still {
+    is_up: bool,
+    answers: u64,
+}
+
+impl Application for Still {
+    fn on_logon<S: Store, O: Outlet>(&mut self, _: SessionId, _: &mut Sender<'_, S, O>) {
+        self.is_up = true;
+    }
+
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        _: SessionId,
+        _: &Message<'_>,
+        _: Option<RxStamp>,
+        _: &mut Sender<'_, S, O>,
+    ) {
+        self.answers += 1;
+    }
+}
+
+/// Messages that an echo sends back, each in a prepared frame.
+fn caught_while_prepared(policy: Policy, messages: u64) -> (u64, u64) {
+    let mut pair = Pair::with_apps(terms(&Profile::all(policy)), Still::default(), Echo::new(1));
+    while !pair.ours.app().is_up {
+        pair.step();
+    }
+    let mut send = pair.ours.prepare_send(pair.wire.now(), SessionId(0)).expect("it is up");
+    CAUGHT.store(0, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+    for number in 1..=messages {
+        let now = pair.wire.now();
+        pair.ours.refresh_send(now, &mut send).expect("nothing is in its way");
+        pair.ours.warm_send(now, &mut send, 150).expect("nothing is in its way");
+        let sent = pair.ours.send_prepared(now, &mut send, NEW_ORDER_SINGLE, |encoder| {
+            encoder.put_u32(11, number as u32);
+        });
+        sent.expect("nothing is in its way");
+        while pair.ours.app().answers < number {
+            pair.step();
+        }
+    }
+    ARMED.store(false, Ordering::SeqCst);
+    (pair.ours.app().answers, CAUGHT.load(Ordering::SeqCst))
+}
+
 /// Goes on with the trap armed until our side is done, and says what it caught.
 fn caught_until<A: Application, B: Application, N: Nic>(
     pair: &mut Pair<A, B, N>,
@@ -195,6 +246,11 @@ fn a_hundred_thousand_orders_allocate_nothing() {
     };
     let (reports, caught) = caught_while_trading(&Profile::all(Policy::Prefer), 5_000, rough);
     assert_eq!((reports, caught), (5_000, 0), "on a rough wire");
+
+    for policy in [Policy::Prefer, Policy::Off] {
+        let (answers, caught) = caught_while_prepared(policy, 5_000);
+        assert_eq!((answers, caught), (5_000, 0), "prepared, offloads {policy}");
+    }
 
     let folder = tempfile::tempdir().unwrap();
     for policy in [Policy::Prefer, Policy::Off] {

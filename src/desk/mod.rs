@@ -14,7 +14,7 @@ mod unacknowledged;
 use core::net::Ipv4Addr;
 
 use crate::app::{Application, Seated, SessionId};
-use crate::fix::{Decoder, Disposition, Full, Outlet, Role, State};
+use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Role, SendError, State};
 use crate::offload::RxStamp;
 use crate::tcp::{Arrival, ConnectionId, Endpoint, ListenerId, Stack};
 use crate::time::{Duration, Instant, Now};
@@ -242,6 +242,29 @@ impl<A: Application> Desk<A> {
                 self.give_turn(now, tcp, index);
             }
         }
+    }
+
+    /// A session's connection, if it is established.
+    pub(crate) fn connection(&self, session: SessionId) -> Option<ConnectionId> {
+        match self.seats.get(usize::from(session.0))?.line {
+            Line::Up(connection) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Sends an application message of a session's by another outlet than its connection's stream.
+    pub(crate) fn send_by(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, SendError> {
+        let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SendError::NotLoggedOn)?;
+        let sent = seat.session.send(now, out, msg_type, fill);
+        self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+        sent
     }
 
     /// When [`on_time`](Desk::on_time) next has something to do.

@@ -1,6 +1,7 @@
 //! Step 8 of the path: frames to send, and the one place where a checksum is finished or left to
 //! the device, as the plan says.
 
+mod prepared;
 mod template;
 
 use crate::neighbor::Network;
@@ -12,6 +13,8 @@ use crate::tcp::Transmit;
 use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
 use template::{Key, Template};
+
+pub use prepared::PreparedHeaders;
 
 /// Writes frames by the plan.
 #[derive(Clone, Debug)]

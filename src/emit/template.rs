@@ -13,7 +13,7 @@ use crate::wire::{ethernet, ipv4};
 const ROOM: usize =
     ethernet::HEADER_LEN + ethernet::TAG_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN + 12;
 /// Where IPv4's Total Length lies in its header (RFC 791 3.1).
-const TOTAL_LENGTH_OFFSET: usize = 2;
+pub(super) const TOTAL_LENGTH_OFFSET: usize = 2;
 
 /// All that headers depend on but for the fields that are written anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,6 +109,17 @@ impl Account {
         *self = Account { ring: core::mem::take(&mut self.ring), ..Account::empty() };
     }
 
+    /// Whether the next message has a place of its own, once what is acknowledged is forgotten.
+    pub(super) fn makes_room(&mut self, una: SeqNumber) -> bool {
+        self.forget_acknowledged(una);
+        (self.len as usize) < self.ring.len()
+    }
+
+    /// The last message, which had a place of its own, was never committed.
+    pub(super) fn take_back(&mut self) {
+        (self.len, self.committed) = (self.len - 1, self.committed - 1);
+    }
+
     pub(super) fn committed(&self) -> u64 {
         self.committed
     }
@@ -142,7 +153,7 @@ impl Account {
         MessageNumber(self.committed)
     }
 
-    /// Forgets what is acknowledged. Where nothing is, the message becomes one with the last: both count
+    /// Where nothing that is known is acknowledged, the message becomes one with the last: both count
     /// as acknowledged when all of both is.
     #[inline(never)]
     fn note_in_full(
@@ -151,10 +162,7 @@ impl Account {
         message: Committed,
         counters: &mut Counters,
     ) -> MessageNumber {
-        let passed = self.acknowledged_len(una);
-        if passed > 0 {
-            self.start = self.known(passed - 1).end;
-            (self.head, self.len) = (self.place(passed) as u32, self.len - passed);
+        if self.makes_room(una) {
             return self.push(message);
         }
         counters.count(Count::MessagesMerged);
@@ -163,6 +171,14 @@ impl Account {
             slot.end = message.end;
         }
         MessageNumber(self.committed)
+    }
+
+    fn forget_acknowledged(&mut self, una: SeqNumber) {
+        let passed = self.acknowledged_len(una);
+        if passed > 0 {
+            self.start = self.known(passed - 1).end;
+            (self.head, self.len) = (self.place(passed) as u32, self.len - passed);
+        }
     }
 
     /// How many of those that are known are acknowledged, by halving.

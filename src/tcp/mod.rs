@@ -12,6 +12,8 @@
 //! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed,
 //! unless [`Config::ack_delay`] lets the ACK of data wait: what is owed when `poll_transmit` is called leaves.
 //!
+//! Where a send is foreseen, `prepared` settles its header before there is anything to send.
+//!
 //! Around it: `open` (`cookies`, where a listener is full) and `close` for the ends of a connection's
 //! life, `timers` for when nothing comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
 //! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
@@ -37,6 +39,7 @@ pub use counters::{Count, Counters};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
 pub use poll::{Transmit, Turn};
+pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use stack::{Info, Stack};
 
 mod account;
@@ -58,6 +61,7 @@ mod open;
 mod pacing;
 mod path_mtu;
 mod poll;
+mod prepared;
 mod probe;
 mod prr;
 mod queue;

@@ -162,6 +162,11 @@ impl Scoreboard {
         self.tail = self.tail.wrapping_add(1);
     }
 
+    /// The segment that was [pushed](Scoreboard::push) last never left.
+    pub(super) fn take_back(&mut self) {
+        self.tail = self.tail.wrapping_sub(1);
+    }
+
     /// Everything up to `ack` has been acknowledged, and nothing [is marked](Scoreboard::is_clean).
     #[inline(always)]
     pub(super) fn pop_clean(&mut self, ack: SeqNumber) -> Option<Acked> {

@@ -64,6 +64,11 @@ impl SendBuffer {
         self.len += used;
     }
 
+    /// Forgets the last `count` bytes: they were never sent.
+    pub(super) fn take_back(&mut self, count: usize) {
+        self.len -= count.min(self.len);
+    }
+
     /// Forgets `count` bytes at the front: they have been acknowledged.
     #[inline]
     pub(super) fn release(&mut self, count: usize) {

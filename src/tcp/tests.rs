@@ -9,6 +9,7 @@ mod marks;
 mod opening;
 mod path;
 mod patience;
+mod prepared;
 mod recovery;
 mod repair;
 mod script;

@@ -1,7 +1,4 @@
 //! What to send next, decided in one place: SYN, what is to be sent again, what is new, ACKs, probes.
-//!
-//! Prepared sends will ask [`Connection::next`] ahead of time and keep its answer as long as no ACK,
-//! window or commit has made it stale.
 
 use super::connection::{Connection, Context, State, WINDOW_FIELD_MAX};
 use super::counters::Count;
@@ -281,7 +278,7 @@ impl Connection {
     /// A segment with data carries every ACK but those that held bytes ask for: the peer counts no others
     /// as duplicates.
     #[inline]
-    fn settle_acks(&mut self) {
+    pub(super) fn settle_acks(&mut self) {
         if self.held.is_empty() {
             self.acks_due = 0;
         }
@@ -336,7 +333,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn note_first_sending(&mut self, cx: &mut Context<'_>, end: SeqNumber) {
+    pub(super) fn note_first_sending(&mut self, cx: &mut Context<'_>, end: SeqNumber) {
         if self.flight() == 0 {
             self.congestion.on_idle(cx.now - self.last_sent, || self.rtt.rto(cx.config));
         }
@@ -406,10 +403,17 @@ impl Connection {
     /// The window field: the right edge moves by a worthwhile step or not at all, and never back.
     #[inline(always)]
     fn advertise(&mut self) -> u16 {
+        let field = self.window_field();
+        let told = self.rcv_nxt + (u32::from(field) << self.rcv_wind_shift);
+        self.rcv_edge = self.rcv_edge.later_of(told);
+        field
+    }
+
+    /// What a segment that leaves now would [advertise](Connection::advertise).
+    #[inline(always)]
+    pub(super) fn window_field(&self) -> u16 {
         let edge = self.window_gain().unwrap_or(self.rcv_edge);
         let window = if edge.is_before(self.rcv_nxt) { 0 } else { edge.since(self.rcv_nxt) };
-        let field = (window >> self.rcv_wind_shift).min(WINDOW_FIELD_MAX);
-        self.rcv_edge = self.rcv_edge.later_of(self.rcv_nxt + (field << self.rcv_wind_shift));
-        field as u16
+        (window >> self.rcv_wind_shift).min(WINDOW_FIELD_MAX) as u16
     }
 }

@@ -5,6 +5,7 @@ mod classify;
 mod clock;
 mod fix;
 mod frame_to_frame;
+mod prepared;
 mod tcp;
 mod wire;
 

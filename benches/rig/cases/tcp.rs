@@ -23,6 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
             cases.extend(echoes(sums, received, sent));
         }
     }
+    cases.extend(super::prepared::cases());
     cases.push(Case::new("tcp/segment in", US, || SegmentIn::new(150)));
     cases
 }

@@ -1,0 +1,221 @@
+//! Orders that are foreseen: a frame stands ready with all of its headers, the order is written where it
+//! leaves from, and what is left of a send is to note it.
+//!
+//! Whoever drives the [engine](Engine) does this between rounds: [`prepare_send`](Engine::prepare_send) when
+//! there is time, [`warm_send`](Engine::warm_send) as long as nothing happens, and
+//! [`send_prepared`](Engine::send_prepared) when it does. What came or left in between makes the prepared headers stale,
+//! an ARP answer that moves the next hop too: that is found out at the send, which is refused, and mended by
+//! [`refresh_send`](Engine::refresh_send).
+
+use core::fmt;
+
+use crate::app::{Application, SessionId};
+use crate::emit::PreparedHeaders;
+use crate::engine::Engine;
+use crate::fix::{Encoder, Full, Outlet, SendError};
+use crate::offload::nic::{Frame, Nic};
+use crate::tcp::{Prepared, PreparedRefusal};
+use crate::time::{Instant, Now};
+use crate::wire::ethernet::Mac;
+
+/// A session's next order, but for the order.
+pub struct PreparedSend<F> {
+    session: SessionId,
+    /// `None` once it has left, until it is refreshed.
+    ready: Option<Ready<F>>,
+}
+
+/// A frame whose headers stand.
+struct Ready<F> {
+    frame: F,
+    tcp: Prepared,
+    headers: PreparedHeaders,
+}
+
+impl<F> PreparedSend<F> {
+    /// Whose it is.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+}
+
+/// Why a prepared order did not leave. No number was consumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The connection or the link would not have it now.
+    Line(PreparedRefusal),
+    /// The session would not.
+    Session(SendError),
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotSent::Line(why) => why.fmt(f),
+            NotSent::Session(why) => why.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for NotSent {}
+
+/// What a session writes an order into: the frame itself.
+struct InFrame<'a> {
+    room: &'a mut [u8],
+    /// How much was committed, under which MsgSeqNum(34).
+    committed: Option<(usize, u32)>,
+}
+
+impl Outlet for InFrame<'_> {
+    fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+        // As much as leaves in one segment: an order that is longer is refused by its encoder.
+        let len = len.min(self.room.len());
+        if self.committed.is_some() { Err(Full) } else { Ok(&mut self.room[..len]) }
+    }
+
+    fn commit(&mut self, used: usize) {
+        self.commit_message(used, 0);
+    }
+
+    fn commit_message(&mut self, used: usize, msg_seq_num: u32) {
+        self.committed = Some((used, msg_seq_num));
+    }
+}
+
+impl<N: Nic, A: Application> Engine<N, A> {
+    /// Prepares a session's next order: takes a frame of the device's, and writes its headers. It holds the
+    /// frame until the order has left or the caller lets go.
+    ///
+    /// # Errors
+    /// [`PreparedRefusal::NotConnected`], [`PreparedRefusal::Closed`], [`PreparedRefusal::NoNeighbor`],
+    /// [`PreparedRefusal::NoFrame`].
+    pub fn prepare_send(
+        &mut self,
+        now: Now,
+        session: SessionId,
+    ) -> Result<PreparedSend<N::Frame>, PreparedRefusal> {
+        let mut send = PreparedSend { session, ready: None };
+        self.refresh_send(now, &mut send)?;
+        Ok(send)
+    }
+
+    /// Makes the headers anew: after a send, a refusal as [outdated](PreparedRefusal::Outdated), and each round
+    /// in which something came.
+    ///
+    /// # Errors
+    /// As of [`prepare_send`](Engine::prepare_send); what was prepared is as it was.
+    pub fn refresh_send(
+        &mut self,
+        now: Now,
+        send: &mut PreparedSend<N::Frame>,
+    ) -> Result<(), PreparedRefusal> {
+        let Some(connection) = self.desk.connection(send.session) else {
+            return Err(self.tcp.refuse_prepared(PreparedRefusal::NotConnected));
+        };
+        let tcp = self.tcp.prepare(now.mono, connection)?;
+        let Some(dst) = self.next_hop(now.mono, &tcp) else {
+            return Err(self.tcp.refuse_prepared(PreparedRefusal::NoNeighbor));
+        };
+        let frame = send.ready.take().map(|ready| ready.frame);
+        let Some(mut frame) = frame.or_else(|| self.nic.tx_frame()) else {
+            return Err(self.tcp.refuse_prepared(PreparedRefusal::NoFrame));
+        };
+        let headers = self.emitter.prepare(dst, &tcp, frame.space());
+        send.ready = Some(Ready { frame, tcp, headers });
+        Ok(())
+    }
+
+    /// Sends an order by `send`: `fill` puts its fields after the header, where the frame leaves from. The frame is
+    /// handed to the device before this returns. Says the order's MsgSeqNum(34).
+    ///
+    /// # Errors
+    /// [`NotSent`]: no number was consumed, nothing has left, and the usual way is open.
+    pub fn send_prepared(
+        &mut self,
+        now: Now,
+        send: &mut PreparedSend<N::Frame>,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>),
+    ) -> Result<u32, NotSent> {
+        let room_len = self.room_of(now.mono, send).map_err(NotSent::Line)?;
+        let Some(ready) = &mut send.ready else { return Err(self.outdated()) };
+        let at = ready.headers.payload_at();
+        let end = ready.frame.space().len().min(at + room_len);
+        let mut out = InFrame { room: &mut ready.frame.space()[at..end], committed: None };
+        let sent = self.desk.send_by(now, send.session, &mut out, msg_type, fill);
+        let seq = sent.map_err(NotSent::Session)?;
+        let (len, seq_committed) = out.committed.unwrap_or_default();
+        let wants_sum = self.emitter.wants_sum();
+        let payload = &ready.frame.space()[at..at + len];
+        let tcp = &mut self.tcp;
+        let left = tcp.send_prepared(now.mono, &ready.tcp, payload, seq_committed, wants_sum);
+        // Nothing has happened since there was found to be room.
+        let left = left.map_err(NotSent::Line)?;
+        let Some(Ready { mut frame, headers, .. }) = send.ready.take() else {
+            return Err(self.outdated());
+        };
+        let space = frame.space();
+        let (len, meta) =
+            self.emitter.finish_prepared(&headers, left.timestamps, len, left.sum, space);
+        frame.finish(len, meta);
+        self.outbound.push(frame);
+        self.flush();
+        Ok(seq)
+    }
+
+    /// Goes the way of a send with a payload of `len` bytes that means nothing, as far as TCP and the frame go, and
+    /// takes it back: nothing is sent and nothing has changed, and code and data are near afterwards.
+    ///
+    /// # Errors
+    /// Why an order would be refused now.
+    pub fn warm_send(
+        &mut self,
+        now: Now,
+        send: &mut PreparedSend<N::Frame>,
+        len: usize,
+    ) -> Result<(), PreparedRefusal> {
+        let room_len = self.room_of(now.mono, send)?;
+        let Some(ready) = &mut send.ready else { return Ok(()) };
+        let at = ready.headers.payload_at();
+        let end = ready.frame.space().len().min(at + room_len.min(len));
+        let wants_sum = self.emitter.wants_sum();
+        let payload = &ready.frame.space()[at..end];
+        let tcp = &mut self.tcp;
+        let left = tcp.warm_prepared(now.mono, &ready.tcp, payload, wants_sum)?;
+        let (headers, space) = (&ready.headers, ready.frame.space());
+        self.emitter.finish_prepared(headers, left.timestamps, end - at, left.sum, space);
+        Ok(())
+    }
+
+    /// How long an order may be that leaves now, in bytes.
+    fn room_of(
+        &mut self,
+        now: Instant,
+        send: &PreparedSend<N::Frame>,
+    ) -> Result<usize, PreparedRefusal> {
+        let found = match &send.ready {
+            None => Err(PreparedRefusal::Outdated),
+            // What cannot be handed over now must not be overtaken either.
+            Some(_) if !self.outbound.is_empty() => Err(PreparedRefusal::Queued),
+            Some(ready) => {
+                let (tcp, dst) = (ready.tcp, ready.headers.dst());
+                match self.next_hop(now, &tcp) {
+                    None => Err(PreparedRefusal::NoNeighbor),
+                    Some(known) if known != dst => Err(PreparedRefusal::Outdated),
+                    Some(_) => self.tcp.prepared_room(now, &tcp),
+                }
+            }
+        };
+        found.map_err(|why| self.tcp.refuse_prepared(why))
+    }
+
+    fn next_hop(&mut self, now: Instant, tcp: &Prepared) -> Option<Mac> {
+        let next_hop = self.neighbors.network().next_hop(tcp.addresses().1)?;
+        self.neighbors.lookup(now, next_hop)
+    }
+
+    #[cold]
+    fn outdated(&mut self) -> NotSent {
+        NotSent::Line(self.tcp.refuse_prepared(PreparedRefusal::Outdated))
+    }
+}
