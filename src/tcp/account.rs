@@ -196,6 +196,50 @@ impl Account {
         from
     }
 
+    /// Where the oldest that is known begins.
+    pub(super) fn start(&self) -> SeqNumber {
+        self.start
+    }
+
+    /// How many are known.
+    pub(super) fn known_len(&self) -> u32 {
+        self.len
+    }
+
+    /// All that are known, the oldest first.
+    pub(super) fn all_known(&self) -> impl Iterator<Item = Committed> + '_ {
+        (0..self.len).map(|offset| self.known(offset))
+    }
+
+    /// Makes it one of which so many messages, up to `start`, are acknowledged.
+    pub(super) fn begin_at(&mut self, start: SeqNumber, committed: u64) {
+        self.clear();
+        (self.start, self.committed) = (start, committed);
+    }
+
+    /// One more message. Says whether there was a place for it.
+    pub(super) fn restore(&mut self, at: Instant, end: SeqNumber, tag: u32) -> bool {
+        let has_place = (self.len as usize) < self.ring.len();
+        self.push(Committed { at, end, tag });
+        has_place
+    }
+
+    /// Whether messages lie one behind the other, to `stream_end`, and are all that is not acknowledged.
+    pub(super) fn is_sound(&self, una: SeqNumber, stream_end: SeqNumber) -> bool {
+        let mut from = self.start;
+        for message in self.all_known() {
+            let span = stream_end.since(from);
+            if !from.is_before(message.end) || message.end.since(from) > span || span > 1 << 31 {
+                return false;
+            }
+            from = message.end;
+        }
+        if self.len == 0 {
+            return una == stream_end;
+        }
+        from == stream_end && self.start.is_at_or_before(una)
+    }
+
     /// How many messages are acknowledged to their ends.
     pub(super) fn acknowledged(&self, una: SeqNumber) -> u64 {
         self.committed - u64::from(self.len - self.acknowledged_len(una))

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
-use super::event::Closed;
+use super::event::{Closed, Pending};
 use super::probe::ProbeDue;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Segment};
@@ -99,6 +99,15 @@ impl Connection {
             self.closed = Some(why);
             self.pending.closed = true;
         }
+    }
+
+    /// The connection goes on elsewhere: here nothing more is sent, and nobody is told anything.
+    pub(super) fn fall_silent(&mut self) {
+        self.state = State::Closed;
+        self.stop_sending();
+        self.acks_due = 0;
+        self.linger_at = Instant::FAR_FUTURE;
+        self.pending = Pending::default();
     }
 
     fn stop_sending(&mut self) {

@@ -2,6 +2,8 @@
 
 use core::ops::RangeInclusive;
 
+use super::plain::{In, Out, Plain, plain};
+use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
 
 /// The largest buffer that a scaled window can describe: 65,535 << 14 (RFC 7323 2.3).
@@ -250,6 +252,43 @@ impl Config {
             shift += 1;
         }
         shift
+    }
+}
+
+plain!(Terms {
+    sack,
+    ecn,
+    congestion,
+    rto_min,
+    peer_max_ack_delay,
+    ack_delay,
+    nagle,
+    pacing,
+    keep_alive,
+    user_timeout,
+    stale_after,
+});
+plain!(KeepAlive { idle, interval, probes });
+
+impl Plain for CongestionControl {
+    fn put(&self, out: &mut Out<'_>) {
+        let (kind, bound): (u8, u32) = match *self {
+            CongestionControl::NewReno => (0, 0),
+            CongestionControl::Cubic => (1, 0),
+            CongestionControl::Dctcp => (2, 0),
+            CongestionControl::None { in_flight_bytes_max } => (3, in_flight_bytes_max),
+        };
+        (kind, bound).put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<CongestionControl, SnapshotRefusal> {
+        Ok(match Plain::take(from)? {
+            (0u8, 0u32) => CongestionControl::NewReno,
+            (1, 0) => CongestionControl::Cubic,
+            (2, 0) => CongestionControl::Dctcp,
+            (3, in_flight_bytes_max) => CongestionControl::None { in_flight_bytes_max },
+            _ => return Err(SnapshotRefusal::Malformed),
+        })
     }
 }
 

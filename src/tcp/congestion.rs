@@ -6,6 +6,7 @@
 
 use super::config::CongestionControl;
 use super::cubic::Cubic;
+use super::plain::{plain, plain_enum};
 use super::prr::Prr;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
@@ -296,6 +297,36 @@ impl Congestion {
 
 fn initial_window(mss: u32) -> u32 {
     (10 * mss).min(INITIAL_WINDOW.max(2 * mss))
+}
+
+plain!(Congestion {
+    control,
+    mss,
+    cwnd,
+    ssthresh,
+    credit,
+    recover,
+    phase,
+    prr,
+    cubic,
+    used,
+    used_until,
+});
+plain_enum!(Phase { Open = 0, Recovery = 1, Loss = 2 });
+
+impl Congestion {
+    pub(super) fn mss(&self) -> u32 {
+        self.mss
+    }
+
+    /// Whether it is one that anything could have led to, with SACK or without: nothing overflows from here on.
+    pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
+        let is_recovering = uses_sack && self.phase == Phase::Recovery;
+        (1..=u32::from(u16::MAX)).contains(&self.mss)
+            && self.cwnd >= self.mss
+            && self.prr.is_sound(is_recovering)
+            && self.cubic.is_sound()
+    }
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ pub(super) struct Connection {
     pub(super) rcv_edge: SeqNumber,
     pub(super) rcv_wind_shift: u8,
     /// How far the right edge moves at least, where less than half the buffer is open.
-    rcv_step: u32,
+    pub(super) rcv_step: u32,
     /// The largest window that we ever give: the receive buffer, as far as the field can say.
     pub(super) rcv_wnd_max: u32,
     /// The peer's SYN offered scaling, and so does our answer.

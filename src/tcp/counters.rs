@@ -103,6 +103,8 @@ counts! {
     PreparedNoNeighbor "tcp_prepared_no_neighbor" "A prepared send was refused: the next hop's hardware address was not known."
     PreparedNoFrame "tcp_prepared_no_frame" "A prepared send was refused: the device had no buffer."
     PathWarmed "tcp_path_warmed" "The whole way of a prepared send was gone, and nothing sent."
+    Imported "tcp_imported" "A connection of another stack goes on here."
+    LetGo "tcp_let_go" "A connection was let go, to go on elsewhere."
     OrphanTimedOut "tcp_orphan_timed_out" "A released connection was given up: the peer's FIN did not come."
     UserTimeout "tcp_user_timeout" "What was sent stayed unacknowledged for the session's user timeout: the connection was given up (RFC 5482)."
     TimeWaitReused "tcp_time_wait_reused" "A connection in TIME-WAIT gave way to its successor (RFC 9293 3.6.1)."

@@ -1,5 +1,6 @@
 //! CUBIC's congestion avoidance (RFC 9438 4), in whole numbers.
 
+use super::plain::plain;
 use crate::time::{Duration, Instant};
 
 /// C and beta_cubic (RFC 9438 4.1), and alpha_cubic = 3 (1 - beta) / (1 + beta), as fractions.
@@ -114,6 +115,15 @@ fn cube_root(of: u64) -> u64 {
         }
     }
     root
+}
+
+plain!(Cubic { w_max, cwnd_prior, epoch, k_ms, w_est, credit, grown_at });
+
+impl Cubic {
+    /// Whether nothing in it is more than a window could lead to.
+    pub(super) fn is_sound(&self) -> bool {
+        self.k_ms <= 2 * EPOCH_MS_MAX * FRACTION && self.w_est <= 1 << 56 && self.credit <= FRACTION
+    }
 }
 
 #[cfg(test)]

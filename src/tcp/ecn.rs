@@ -5,6 +5,7 @@
 use super::congestion::Congestion;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
+use super::plain::plain;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// ACKs that tell of marks before the last change of them, at most: one poll seldom sees two changes.
@@ -183,5 +184,32 @@ impl Congestion {
     fn on_marked(&mut self, alpha: u32, one: u32) {
         let less = u64::from(self.cwnd()) * u64::from(alpha) / u64::from(2 * one);
         self.shrink_by(less as u32);
+    }
+}
+
+plain!(Ecn {
+    is_agreed,
+    has_offered,
+    is_exact,
+    is_busy,
+    flags,
+    owed,
+    owed_len,
+    reduced_until,
+    alpha,
+    window_start,
+    window_end,
+    marked,
+});
+
+impl Ecn {
+    /// Whether it owes no more than it has places for, and what it says of itself is so.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_busy = self.flags != Flags::NONE || self.owed_len > 0;
+        let own = Flags::ECE.with(Flags::CWR).0;
+        self.owed_len <= OWED_MAX
+            && self.is_busy == is_busy
+            && self.flags.0 & !own == 0
+            && self.alpha <= ALPHA_ONE
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::counters::Count;
+use super::plain::{plain, plain_enum};
 
 /// The name of a connection. It stays valid until [`release`](super::Stack::release); after that it
 /// names nothing, though the slot behind it may serve another connection.
@@ -167,3 +168,15 @@ impl Closed {
         }
     }
 }
+
+plain!(Pending { connected, writable, peer_closed, closed });
+plain_enum!(Closed {
+    Finished = 0,
+    Refused = 1,
+    Reset = 2,
+    TimedOut = 3,
+    KeepAliveTimedOut = 4,
+    Unreachable = 5,
+    Aborted = 6,
+    Stale = 7,
+});

@@ -28,7 +28,10 @@
 //! path: a few loads and stores in one entry. Everything else is out of line. Without SACK, loss is
 //! found by three duplicate ACKs and by timeout.
 //!
-//! Nothing allocates after [`Stack::new`]; every limit is a field of [`Config`] or a named constant,
+//! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`plain` says
+//! how), and a connection of that.
+//!
+//! Nothing allocates after [`Stack::new`], but for an export; every limit is a field of [`Config`] or a named constant,
 //! and what happens at it has a counter ([`Count`]).
 
 pub use account::{Delivery, MessageNumber, Outstanding};
@@ -40,6 +43,7 @@ pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
 pub use poll::{Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
+pub use snapshot::{Snapshot, SnapshotRefusal};
 pub use stack::{Info, Stack};
 
 mod account;
@@ -60,6 +64,7 @@ mod isn;
 mod open;
 mod pacing;
 mod path_mtu;
+mod plain;
 mod poll;
 mod prepared;
 mod probe;
@@ -75,6 +80,7 @@ mod retransmit;
 mod sack;
 mod scoreboard;
 mod send_buffer;
+mod snapshot;
 mod stack;
 mod table;
 mod timers;

@@ -7,6 +7,7 @@
 
 use super::connection::{Connection, Context, SEND_MSS_MIN};
 use super::counters::Count;
+use super::plain::plain;
 use super::stack::Stack;
 use crate::time::{Duration, Instant};
 use crate::wire::icmp::Quoted;
@@ -35,6 +36,15 @@ pub(super) struct PathMtu {
 impl PathMtu {
     pub(super) fn new(ends_mss: u32) -> PathMtu {
         PathMtu { ends_mss, raise_at: Instant::FAR_FUTURE }
+    }
+}
+
+plain!(PathMtu { ends_mss, raise_at });
+
+impl PathMtu {
+    /// Whether it is a size that segments have.
+    pub(super) fn is_sound(&self) -> bool {
+        (1..=u32::from(u16::MAX)).contains(&self.ends_mss)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, Context};
 use super::counters::Count;
+use super::plain::{plain, plain_enum};
 use super::transmit::{Next, Why};
 use crate::time::Instant;
 use crate::wire::tcp::{Segment, SeqNumber};
@@ -128,3 +129,6 @@ impl Connection {
         }
     }
 }
+
+plain!(LossProbe { end, is_again });
+plain_enum!(ProbeDue { None = 0, Window = 1, Loss = 2 });

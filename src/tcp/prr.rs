@@ -1,6 +1,8 @@
 //! Proportional rate reduction (RFC 6937): how much leaves during a recovery, in proportion to what
 //! arrives, so that it ends with as much in flight as the congestion control wanted.
 
+use super::plain::plain;
+
 /// The bytes that arrived and left since a recovery began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prr {
@@ -44,6 +46,18 @@ impl Prr {
         // The first goes at once (RFC 6937 3.1).
         let at_least = if self.out == 0 { mss } else { 0 };
         (may_leave.min(u64::from(u32::MAX)) as u32).max(at_least)
+    }
+}
+
+plain!(Prr { delivered, out, flight });
+
+impl Prr {
+    /// Whether its counts are of one recovery, if there is one.
+    pub(super) fn is_sound(&self, is_recovering: bool) -> bool {
+        self.delivered <= u64::from(u32::MAX)
+            && self.out <= u64::from(u32::MAX)
+            && self.flight <= u64::from(u32::MAX)
+            && (self.flight > 0 || !is_recovering)
     }
 }
 

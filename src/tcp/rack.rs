@@ -1,6 +1,7 @@
 //! RACK (RFC 8985 6): a segment is lost when one that left later has arrived, and a while has passed
 //! in which it would have, too, were it only out of order.
 
+use super::plain::{is_span, plain};
 use super::scoreboard::{Marks, Sent, left_before};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
@@ -138,5 +139,26 @@ impl Rack {
     /// When a segment that left at `sent_at` is lost, if not told of by then.
     pub(super) fn expiry(&self, sent_at: Instant, reordering_window: Duration) -> Instant {
         sent_at + self.rtt + reordering_window
+    }
+}
+
+plain!(Rack {
+    xmit_at,
+    end_seq,
+    rtt,
+    min_rtt,
+    min_rtt_at,
+    fack,
+    reordering_seen,
+    reo_wnd_mult,
+    reo_wnd_persist,
+    dsack_round,
+});
+
+impl Rack {
+    /// Whether its spans are spans, and its window no wider than it grows.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_known = self.min_rtt != Rack::NEW.min_rtt;
+        is_span(self.rtt) && (is_span(self.min_rtt) || !is_known) && self.reo_wnd_mult <= 1 << 10
     }
 }

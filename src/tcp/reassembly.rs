@@ -110,6 +110,17 @@ impl Reassembly {
         outcome
     }
 
+    /// Holds a range behind all others, as offsets from `rcv_nxt`. Says whether it lies there, apart from them.
+    pub(super) fn restore(&mut self, rcv_nxt: SeqNumber, range: Range<u32>) -> bool {
+        let last = self.ranges().last().map_or(0, |(_, right)| right.since(rcv_nxt));
+        let is_behind = range.start > last && range.start < range.end && self.len < RANGES_MAX;
+        if is_behind {
+            self.ranges[self.len] = (rcv_nxt + range.start, rcv_nxt + range.end);
+            self.len += 1;
+        }
+        is_behind
+    }
+
     /// Lets go of what lies before `rcv_nxt`, and takes out the range that it has reached: says
     /// where that ends.
     pub(super) fn advance(&mut self, mut rcv_nxt: SeqNumber) -> SeqNumber {

@@ -8,6 +8,11 @@
 //! Where bytes from before are unread, those passed over keep their place behind them, in case they come
 //! back, as they do where a reader waits for more: a message that comes byte by byte moves nothing.
 
+use core::ops::Range;
+
+use super::plain::{In, Out, Plain};
+use super::snapshot::SnapshotRefusal;
+
 /// A connection's receive buffer.
 pub(super) struct ReceiveBuffer {
     ring: Box<[u8]>,
@@ -49,6 +54,60 @@ impl ReceiveBuffer {
     /// The application has looked at all of it, and waits for more.
     pub(super) fn mark_seen(&mut self) {
         self.seen = self.len;
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// The readable bytes, and those that lie `ahead`, by their offsets from the end of the readable ones.
+    pub(super) fn put(&self, out: &mut Out<'_>, ahead: impl Iterator<Item = Range<usize>>) {
+        (self.len as u32, self.seen as u32).put(out);
+        out.bytes.extend((0..self.len).map(|offset| self.ring[self.place(offset)]));
+        let count_at = out.bytes.len();
+        0u32.put(out);
+        let mut count = 0u32;
+        for range in ahead {
+            (range.start as u32, range.len() as u32).put(out);
+            out.bytes.extend(range.map(|offset| self.ring[self.place(self.len + offset)]));
+            count += 1;
+        }
+        out.bytes[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// Where the byte lies that is `offset` behind the first readable one.
+    fn place(&self, offset: usize) -> usize {
+        let gap = if offset >= self.before_fresh { self.gap } else { 0 };
+        self.wrap(self.wrap(self.head + offset) + gap)
+    }
+
+    /// Reads them. `hold` takes the range of what lies ahead, and says whether it may.
+    pub(super) fn take(
+        &mut self,
+        from: &mut In<'_>,
+        mut hold: impl FnMut(Range<u32>) -> bool,
+    ) -> Result<(), SnapshotRefusal> {
+        let (len, seen): (u32, u32) = Plain::take(from)?;
+        let readable = from.take(len as usize)?;
+        if readable.len() > self.ring.len() {
+            return Err(SnapshotRefusal::BuffersTooSmall);
+        }
+        self.clear();
+        self.write(0, readable);
+        (self.len, self.seen) = (readable.len(), (seen as usize).min(readable.len()));
+        for _ in 0..from.take_count(8)? {
+            let (start, len): (u32, u32) = Plain::take(from)?;
+            let bytes = from.take(len as usize)?;
+            let end = start.checked_add(len).ok_or(SnapshotRefusal::Malformed)?;
+            if end as usize > self.room() {
+                return Err(SnapshotRefusal::BuffersTooSmall);
+            }
+            if len == 0 || !hold(start..end) {
+                return Err(SnapshotRefusal::Malformed);
+            }
+            self.write_ahead(start as usize, bytes);
+        }
+        Ok(())
     }
 
     /// How many more bytes fit.
@@ -118,7 +177,7 @@ impl ReceiveBuffer {
         } else {
             self.head = self.wrap(self.head + self.ring.len() - rest.len());
         }
-        self.put(self.wrap(self.head + self.before_fresh), rest);
+        self.write(self.head + self.before_fresh, rest);
         self.len += rest.len();
         self.before_fresh += rest.len();
         self.fresh = 0;
@@ -129,7 +188,7 @@ impl ReceiveBuffer {
         self.close_gap(self.gap);
         let room = self.room();
         let offset = offset.min(room);
-        self.put(self.head + self.len + offset, &bytes[..bytes.len().min(room - offset)]);
+        self.write(self.head + self.len + offset, &bytes[..bytes.len().min(room - offset)]);
     }
 
     /// `count` bytes written ahead have become readable.
@@ -137,7 +196,7 @@ impl ReceiveBuffer {
         self.len += count.min(self.room());
     }
 
-    fn put(&mut self, at: usize, bytes: &[u8]) {
+    fn write(&mut self, at: usize, bytes: &[u8]) {
         let at = self.wrap(self.wrap(at));
         let first = bytes.len().min(self.ring.len() - at);
         self.ring[at..at + first].copy_from_slice(&bytes[..first]);

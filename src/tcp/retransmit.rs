@@ -2,6 +2,7 @@
 //! (RFC 8985 7.2).
 
 use super::config::Config;
+use super::plain::{is_span, plain};
 use crate::time::Duration;
 
 /// The least that variance adds, our clock's granularity (RFC 6298 2, G).
@@ -13,6 +14,8 @@ const AFTER_SYN_LOSS: Duration = Duration::from_s(3);
 const PROBE_TIMEOUT_INITIAL: Duration = Duration::from_s(1);
 /// RFC 1122 4.2.3.2: no ACK may be delayed longer.
 const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
+/// 2^16 times the shortest timeout is past every longest one that makes sense.
+const BACKOFF_MAX: u8 = 16;
 
 /// The round trip as measured, and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +103,7 @@ impl RttEstimator {
 
     /// The timer went off: twice as long next time (RFC 6298 5.5).
     pub(super) fn back_off(&mut self) {
-        // 2^16 times the shortest timeout is past every longest one that makes sense.
-        self.backoff = (self.backoff + 1).min(16);
+        self.backoff = (self.backoff + 1).min(BACKOFF_MAX);
     }
 
     /// The peer answers again: no back-off.
@@ -115,6 +117,17 @@ impl RttEstimator {
             self.rto = self.rto.max(AFTER_SYN_LOSS).min(config.rto_max);
             self.backoff = 0;
         }
+    }
+}
+
+plain!(RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, probe_timeout });
+
+impl RttEstimator {
+    /// Whether every span in it is one.
+    pub(super) fn is_sound(&self) -> bool {
+        let (srtt, rttvar) = (self.srtt().unwrap_or_default(), Duration::from_ns(self.rttvar_ns));
+        let spans = [srtt, rttvar, self.rto, self.rto_min, self.ack_delay, self.probe_timeout];
+        spans.into_iter().all(is_span) && self.rto > Duration::ZERO && self.backoff <= BACKOFF_MAX
     }
 }
 

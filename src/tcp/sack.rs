@@ -1,6 +1,7 @@
 //! What is told of bytes that came ahead of their turn, or twice (RFC 2018 3 and 4, RFC 2883 4).
 
 use super::connection::{Connection, TIMESTAMPS_LEN};
+use super::plain::plain;
 use crate::wire::tcp::{
     HEADER_LEN, HEADER_LEN_MAX, SACK_BLOCKS_MAX, SackBlocks, Segment, SeqNumber,
 };
@@ -121,5 +122,13 @@ impl Connection {
             }
         }
         blocks
+    }
+}
+
+plain!(SackReport { is_agreed, recent, recent_len, duplicate });
+
+impl SackReport {
+    pub(super) fn is_sound(&self) -> bool {
+        self.recent_len <= SACK_BLOCKS_MAX
     }
 }

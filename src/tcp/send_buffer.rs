@@ -4,6 +4,9 @@
 //! one run of bytes. Where a commit has run into the slack, that part is copied to the ring's start.
 //! Bytes stay until they are cumulatively acknowledged, whatever a peer may say of them before.
 
+use super::plain::{In, Out, Plain};
+use super::snapshot::SnapshotRefusal;
+
 /// A connection's send buffer.
 pub(super) struct SendBuffer {
     bytes: Box<[u8]>,
@@ -62,6 +65,21 @@ impl SendBuffer {
             self.bytes.copy_within(self.capacity..end, 0);
         }
         self.len += used;
+    }
+
+    pub(super) fn put(&self, out: &mut Out<'_>) {
+        (self.len as u32).put(out);
+        for run in self.slices(0, self.len) {
+            out.bytes.extend_from_slice(run);
+        }
+    }
+
+    pub(super) fn take(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+        let len = from.take_count(1)?;
+        let room = self.bytes[..self.capacity].get_mut(..len);
+        room.ok_or(SnapshotRefusal::BuffersTooSmall)?.copy_from_slice(from.take(len)?);
+        (self.head, self.len, self.reserved) = (0, len, 0);
+        Ok(())
     }
 
     /// Forgets the last `count` bytes: they were never sent.

@@ -52,6 +52,13 @@ pub(super) struct Slot {
     pub(super) is_deferred: bool,
 }
 
+impl Slot {
+    /// Of a connection that is in the table now.
+    pub(super) fn listed(generation: u32) -> Slot {
+        Slot { generation, is_listed: true, ..Slot::default() }
+    }
+}
+
 /// A port that is listened on.
 #[derive(Clone, Copy)]
 pub(super) struct Listener {
@@ -294,7 +301,7 @@ impl Stack {
         self.connections[index].begin(&self.config, tuple, iss);
         self.table.insert(tuple, index);
         let generation = self.slots[index].generation;
-        self.slots[index] = Slot { generation, is_listed: true, ..Slot::default() };
+        self.slots[index] = Slot::listed(generation);
         Some(index)
     }
 

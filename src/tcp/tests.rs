@@ -15,6 +15,7 @@ mod repair;
 mod script;
 mod selective;
 mod simulator;
+mod snapshot;
 mod streaming;
 mod time_wait;
 mod validation;

@@ -3,6 +3,7 @@
 //! congestion window is given back (RFC 4015).
 
 use super::congestion::Congestion;
+use super::plain::plain;
 use super::timestamps::Timestamping;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -57,5 +58,13 @@ impl Undo {
         let segments = twice.1.since(twice.0).div_ceil(mss);
         self.outstanding = self.outstanding.saturating_sub(segments);
         self.outstanding == 0
+    }
+}
+
+plain!(Undo { from, until, before, outstanding, stamp, has_resent });
+
+impl Undo {
+    pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
+        self.before.is_sound(uses_sack) && self.outstanding <= 1 << 30
     }
 }

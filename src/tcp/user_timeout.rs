@@ -6,6 +6,7 @@
 //! first timeout is the least that it can be.
 
 use super::connection::{Connection, Context};
+use super::plain::plain;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
@@ -15,6 +16,8 @@ pub(super) struct Stall {
     una: SeqNumber,
     since: Instant,
 }
+
+plain!(Stall { una, since });
 
 impl Connection {
     /// A timer has gone off for want of an answer: from when on one is waited for.

@@ -1,0 +1,223 @@
+//! State as plain bytes: fields one after the other, numbers little-endian, times by how far they lie from the
+//! moment at which they are written, so that they mean the same by another clock.
+//!
+//! Every struct names its fields, once: one that is added and not named does not compile. What is read may be
+//! anything; whoever reads it makes sure that it is sound.
+
+use super::snapshot::SnapshotRefusal;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{Flags, SeqNumber};
+
+/// What stands for a time that never comes.
+const NEVER: u64 = 1 << 63;
+/// No span is longer, in ns, but the one that stands for "not known": some 13 days.
+const SPAN_NS_MAX: u64 = 1 << 50;
+
+/// Where fields are written.
+pub(super) struct Out<'a> {
+    pub(super) bytes: &'a mut Vec<u8>,
+    pub(super) now: Instant,
+}
+
+/// Where they are read from.
+pub(super) struct In<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) now: Instant,
+}
+
+impl<'a> In<'a> {
+    /// The next `len` bytes.
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], SnapshotRefusal> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(SnapshotRefusal::Malformed)?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    /// How many things follow: not more than there are bytes for, each of `each` bytes.
+    pub(super) fn take_count(&mut self, each: usize) -> Result<usize, SnapshotRefusal> {
+        let count = u32::take(self)? as usize;
+        let fits = count.checked_mul(each).is_some_and(|len| len <= self.bytes.len());
+        fits.then_some(count).ok_or(SnapshotRefusal::Malformed)
+    }
+}
+
+/// What can be written and read.
+pub(super) trait Plain: Sized {
+    fn put(&self, out: &mut Out<'_>);
+    fn take(from: &mut In<'_>) -> Result<Self, SnapshotRefusal>;
+}
+
+/// A struct is its fields, all of them.
+macro_rules! plain {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl crate::tcp::plain::Plain for $type {
+            fn put(&self, out: &mut crate::tcp::plain::Out<'_>) {
+                let $type { $($field),* } = self;
+                $(crate::tcp::plain::Plain::put($field, out);)*
+            }
+
+            fn take(
+                from: &mut crate::tcp::plain::In<'_>,
+            ) -> Result<$type, crate::tcp::snapshot::SnapshotRefusal> {
+                Ok($type { $($field: crate::tcp::plain::Plain::take(from)?),* })
+            }
+        }
+    };
+}
+
+/// An enum without fields is a byte.
+macro_rules! plain_enum {
+    ($type:ident { $($variant:ident = $byte:literal),* $(,)? }) => {
+        impl crate::tcp::plain::Plain for $type {
+            fn put(&self, out: &mut crate::tcp::plain::Out<'_>) {
+                out.bytes.push(match self { $($type::$variant => $byte),* });
+            }
+
+            fn take(
+                from: &mut crate::tcp::plain::In<'_>,
+            ) -> Result<$type, crate::tcp::snapshot::SnapshotRefusal> {
+                match <u8 as crate::tcp::plain::Plain>::take(from)? {
+                    $($byte => Ok($type::$variant),)*
+                    _ => Err(crate::tcp::snapshot::SnapshotRefusal::Malformed),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {plain, plain_enum};
+
+macro_rules! plain_number {
+    ($($type:ident)*) => {
+        $(impl Plain for $type {
+            fn put(&self, out: &mut Out<'_>) {
+                out.bytes.extend_from_slice(&self.to_le_bytes());
+            }
+
+            fn take(from: &mut In<'_>) -> Result<$type, SnapshotRefusal> {
+                let bytes = from.take(size_of::<$type>())?;
+                let bytes = bytes.try_into().map_err(|_| SnapshotRefusal::Malformed)?;
+                Ok($type::from_le_bytes(bytes))
+            }
+        })*
+    };
+}
+
+plain_number!(u8 u16 u32 u64);
+
+impl Plain for usize {
+    fn put(&self, out: &mut Out<'_>) {
+        (*self as u64).put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<usize, SnapshotRefusal> {
+        usize::try_from(u64::take(from)?).map_err(|_| SnapshotRefusal::Malformed)
+    }
+}
+
+impl Plain for bool {
+    fn put(&self, out: &mut Out<'_>) {
+        out.bytes.push(u8::from(*self));
+    }
+
+    fn take(from: &mut In<'_>) -> Result<bool, SnapshotRefusal> {
+        match u8::take(from)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(SnapshotRefusal::Malformed),
+        }
+    }
+}
+
+impl Plain for SeqNumber {
+    fn put(&self, out: &mut Out<'_>) {
+        self.0.put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<SeqNumber, SnapshotRefusal> {
+        Ok(SeqNumber(u32::take(from)?))
+    }
+}
+
+impl Plain for Flags {
+    fn put(&self, out: &mut Out<'_>) {
+        self.0.put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Flags, SnapshotRefusal> {
+        Ok(Flags(u8::take(from)?))
+    }
+}
+
+impl Plain for Instant {
+    fn put(&self, out: &mut Out<'_>) {
+        let distance = self.as_ns().wrapping_sub(out.now.as_ns());
+        (if *self == Instant::FAR_FUTURE { NEVER } else { distance }).put(out);
+    }
+
+    /// What lies before the other clock's beginning is at its beginning.
+    fn take(from: &mut In<'_>) -> Result<Instant, SnapshotRefusal> {
+        let distance = u64::take(from)?;
+        if distance == NEVER {
+            return Ok(Instant::FAR_FUTURE);
+        }
+        let at = i128::from(from.now.as_ns()) + i128::from(distance as i64);
+        Ok(Instant::from_ns(at.clamp(0, i128::from(u64::MAX - 1)) as u64))
+    }
+}
+
+impl Plain for Duration {
+    fn put(&self, out: &mut Out<'_>) {
+        self.as_ns().put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Duration, SnapshotRefusal> {
+        match u64::take(from)? {
+            ns if ns <= SPAN_NS_MAX || ns == u64::MAX => Ok(Duration::from_ns(ns)),
+            _ => Err(SnapshotRefusal::Malformed),
+        }
+    }
+}
+
+impl<T: Plain> Plain for Option<T> {
+    fn put(&self, out: &mut Out<'_>) {
+        self.is_some().put(out);
+        if let Some(some) = self {
+            some.put(out);
+        }
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Option<T>, SnapshotRefusal> {
+        if bool::take(from)? { T::take(from).map(Some) } else { Ok(None) }
+    }
+}
+
+impl<A: Plain, B: Plain> Plain for (A, B) {
+    fn put(&self, out: &mut Out<'_>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<(A, B), SnapshotRefusal> {
+        Ok((A::take(from)?, B::take(from)?))
+    }
+}
+
+impl<T: Plain + Copy + Default, const N: usize> Plain for [T; N] {
+    fn put(&self, out: &mut Out<'_>) {
+        self.iter().for_each(|each| each.put(out));
+    }
+
+    fn take(from: &mut In<'_>) -> Result<[T; N], SnapshotRefusal> {
+        let mut all = [T::default(); N];
+        for each in &mut all {
+            *each = T::take(from)?;
+        }
+        Ok(all)
+    }
+}
+
+/// Whether a span is one that is known, and no longer than any.
+pub(super) fn is_span(span: Duration) -> bool {
+    span.as_ns() <= SPAN_NS_MAX
+}

@@ -1,0 +1,381 @@
+//! A connection as plain data, to go on in another stack: numbers, windows, options, what is known of the
+//! path and of every segment in flight, the bytes both ways, messages, and timers by how much time they have left.
+//!
+//! A snapshot is taken in one go and put to use in one go, and what is in it may come from anywhere: each
+//! number is held against the others before a connection is made of it.
+
+use core::fmt;
+
+use super::account::Account;
+use super::connection::{ACKS_DUE_MAX, Connection, State, TIMESTAMPS_LEN, WINDOW_FIELD_MAX};
+use super::counters::Count;
+use super::endpoint::{Endpoint, Tuple};
+use super::event::ConnectionId;
+use super::plain::{In, Out, Plain, plain_enum};
+use super::stack::{Slot, Stack};
+use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
+
+/// What every snapshot begins with: a name, and the version of what follows.
+const MAGIC: [u8; 4] = *b"fwtc";
+const VERSION: u16 = 1;
+/// No count of events is higher: what it is added to never overflows.
+const COUNT_MAX: u64 = 1 << 48;
+
+/// A connection, exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    bytes: Vec<u8>,
+}
+
+/// Why a connection was not exported, or not imported. Nothing has changed then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SnapshotRefusal {
+    /// The id names no connection any more.
+    StaleId,
+    /// The connection is still being opened, or is over.
+    NotSynchronized,
+    /// It is no snapshot.
+    NotASnapshot,
+    /// It is a snapshot by another version of this program.
+    VersionUnknown,
+    /// It is cut short or too long, or its numbers contradict each other.
+    Malformed,
+    /// The bytes or segments of it find no room in this stack's buffers.
+    BuffersTooSmall,
+    /// Its endpoints are connected already.
+    EndpointInUse,
+    /// Every connection is in use: raise `connections_max`.
+    ConnectionsFull,
+}
+
+impl fmt::Display for SnapshotRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            SnapshotRefusal::StaleId => "the connection is no more",
+            SnapshotRefusal::NotSynchronized => "the connection is being opened, or over",
+            SnapshotRefusal::NotASnapshot => "these bytes are no snapshot of a connection",
+            SnapshotRefusal::VersionUnknown => "the snapshot is by another version of fixwire",
+            SnapshotRefusal::Malformed => "the snapshot contradicts itself",
+            SnapshotRefusal::BuffersTooSmall => {
+                "the connection finds no room in this stack's buffers"
+            }
+            SnapshotRefusal::EndpointInUse => "the endpoints are connected already",
+            SnapshotRefusal::ConnectionsFull => "every connection is in use (connections_max)",
+        })
+    }
+}
+
+impl core::error::Error for SnapshotRefusal {}
+
+impl Snapshot {
+    /// The snapshot as bytes, to keep or to send. They hold what was sent and received in plain.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A snapshot of bytes that [`as_bytes`](Snapshot::as_bytes) gave. What is behind their beginning is looked at by
+    /// [`Stack::import`].
+    ///
+    /// # Errors
+    /// [`SnapshotRefusal::NotASnapshot`], [`SnapshotRefusal::VersionUnknown`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot, SnapshotRefusal> {
+        body(bytes)?;
+        Ok(Snapshot { bytes: bytes.to_vec() })
+    }
+}
+
+/// What follows the name and the version.
+fn body(bytes: &[u8]) -> Result<&[u8], SnapshotRefusal> {
+    let body = bytes.strip_prefix(&MAGIC).ok_or(SnapshotRefusal::NotASnapshot)?;
+    let (version, body) = body.split_first_chunk().ok_or(SnapshotRefusal::NotASnapshot)?;
+    if u16::from_le_bytes(*version) == VERSION {
+        Ok(body)
+    } else {
+        Err(SnapshotRefusal::VersionUnknown)
+    }
+}
+
+plain_enum!(State {
+    Closed = 0,
+    SynSent = 1,
+    SynReceived = 2,
+    Established = 3,
+    FinWait1 = 4,
+    FinWait2 = 5,
+    CloseWait = 6,
+    Closing = 7,
+    LastAck = 8,
+    TimeWait = 9,
+});
+
+impl Plain for Endpoint {
+    fn put(&self, out: &mut Out<'_>) {
+        (self.addr.to_bits(), self.port).put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Endpoint, SnapshotRefusal> {
+        let (bits, port): (u32, u16) = Plain::take(from)?;
+        Ok(Endpoint { addr: bits.into(), port })
+    }
+}
+
+/// The fields of a connection that are plain, in the order in which they are written. The others stand for
+/// themselves: an id and a listener are one stack's own, buffers and lists follow.
+macro_rules! plain_fields {
+    ($($field:ident)*) => {
+        fn put_fields(connection: &Connection, out: &mut Out<'_>) {
+            let Connection {
+                $($field,)*
+                tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _,
+                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _,
+            } = connection;
+            $($field.put(out);)*
+        }
+
+        fn take_fields(connection: &mut Connection, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+            $(connection.$field = Plain::take(from)?;)*
+            Ok(())
+        }
+    };
+}
+
+plain_fields! {
+    state closed pending
+    iss snd_una snd_nxt snd_wnd snd_wl1 snd_wl2 snd_wnd_max snd_wind_shift snd_mss
+    room_wanted fin_queued fin_sent
+    is_calm is_urgent duplicate_acks rtt rack loss_probe undo congestion ecn terms
+    last_sent retransmissions
+    irs rcv_nxt rcv_edge rcv_wind_shift rcv_wnd_max offers_scale sack fin_at fin_received
+    last_ack_sent timestamps
+    syn_due acks_due probe_due keep_alive_due
+    ack_at retransmit_at probe_at probe_is_for_reordering linger_at keep_alive_at
+    retries keep_alive_probes last_heard challenge_second challenges_left
+    is_of_cookie path_mtu stall pace_at seldom_at
+    stale_at
+}
+
+impl Connection {
+    fn put_state(&self, out: &mut Out<'_>) {
+        self.tuple.local.put(out);
+        self.tuple.remote.put(out);
+        put_fields(self, out);
+        self.send.put(out);
+        self.receive.put(
+            out,
+            self.held.ranges().iter().map(|(left, right)| {
+                let offset = left.since(self.rcv_nxt) as usize;
+                offset..offset + right.since(*left) as usize
+            }),
+        );
+        self.scoreboard.put(out, self.snd_una);
+        self.account.put(out);
+    }
+
+    /// Reads all that follows the endpoints into a connection that was just begun.
+    fn take_state(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+        take_fields(self, from)?;
+        if self.rcv_wnd_max as usize > self.receive.capacity() {
+            return Err(SnapshotRefusal::BuffersTooSmall);
+        }
+        self.send.take(from)?;
+        let (receive, held, rcv_nxt) = (&mut self.receive, &mut self.held, self.rcv_nxt);
+        receive.take(from, |range| held.restore(rcv_nxt, range))?;
+        self.scoreboard.take(from, self.snd_una)?;
+        self.account.take(from)?;
+        if from.bytes.is_empty() && self.is_sound() {
+            Ok(())
+        } else {
+            Err(SnapshotRefusal::Malformed)
+        }
+    }
+
+    /// Whether its numbers go together, so that nothing that a sound connection does can fail.
+    fn is_sound(&self) -> bool {
+        self.has_sound_sender()
+            && self.has_sound_receiver()
+            && self.rtt.is_sound()
+            && self.rack.is_sound()
+            && self.congestion.is_sound(self.sack.is_agreed)
+            && self.undo.as_ref().is_none_or(|undo| undo.is_sound(self.sack.is_agreed))
+            && self.ecn.is_sound()
+            && self.retransmissions <= COUNT_MAX
+            && self.acks_due <= ACKS_DUE_MAX
+            && !self.syn_due
+            && self.account_is_sound()
+    }
+
+    fn has_sound_sender(&self) -> bool {
+        let (held, flight) = (self.send.len() as u32, self.flight());
+        let state = self.state;
+        // Behind our FIN's ACK there is nothing.
+        let is_quiet = matches!(state, State::FinWait2 | State::TimeWait);
+        let numbers = if is_quiet {
+            held == 0 && flight == 0
+        } else {
+            flight <= held + u32::from(self.fin_sent) && (!self.fin_sent || flight == held + 1)
+        };
+        let window_max = WINDOW_FIELD_MAX << 14;
+        numbers
+            && !matches!(state, State::Closed | State::SynSent | State::SynReceived)
+            && matches!(state, State::Established | State::CloseWait) != self.fin_queued
+            && (!self.fin_sent || self.fin_queued)
+            && (!is_quiet || self.fin_sent)
+            && self.scoreboard.spans(self.snd_una, self.snd_nxt)
+            && self.snd_wnd <= window_max
+            && self.snd_wnd_max <= window_max
+            && self.snd_wind_shift <= 14
+            && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
+            && self.congestion.mss() == self.snd_mss
+            && self.path_mtu.is_sound()
+    }
+
+    fn has_sound_receiver(&self) -> bool {
+        let has_fin = matches!(
+            self.state,
+            State::CloseWait | State::Closing | State::LastAck | State::TimeWait
+        );
+        let edge = self.rcv_edge.since(self.rcv_nxt) as i32;
+        let held_end = self.held.ranges().last().map(|range| range.1);
+        let fin_fits = match self.fin_at {
+            None => !self.fin_received,
+            Some(at) if self.fin_received => at + 1 == self.rcv_nxt && held_end.is_none(),
+            Some(at) => {
+                self.rcv_nxt.is_at_or_before(at)
+                    && held_end.is_none_or(|end| end.is_at_or_before(at))
+            }
+        };
+        has_fin == self.fin_received
+            && fin_fits
+            && self.rcv_wind_shift <= 14
+            && edge.unsigned_abs() as usize <= self.receive.capacity()
+            && self.sack.is_sound()
+    }
+
+    /// Messages end where the stream does, and begin where it is not acknowledged yet, or before.
+    fn account_is_sound(&self) -> bool {
+        let is_quiet = matches!(self.state, State::FinWait2 | State::TimeWait);
+        is_quiet || self.account.is_sound(self.snd_una, self.stream_end())
+    }
+
+    /// Fits what was agreed on in another stack to this one.
+    fn fit(&mut self, mss: u16) {
+        let options = if self.timestamps.is_some() { TIMESTAMPS_LEN } else { 0 };
+        let mss = u32::from(mss.saturating_sub(options).max(1));
+        if mss < self.snd_mss {
+            self.snd_mss = mss;
+            self.congestion.on_mss(mss);
+        }
+        self.settle_rest_max();
+    }
+}
+
+impl Stack {
+    /// A connection with all that is known of it, as plain data. It goes on as if nothing had been; whoever moves it
+    /// [lets go](Stack::let_go) of it here before it goes on elsewhere, for two stacks that both speak for it undo
+    /// each other's work. To be called between segments: what the application has not
+    /// [kept](Stack::keep) counts as taken, what it has reserved as not written.
+    ///
+    /// # Errors
+    /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`].
+    pub fn export(&self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
+        let index = self.find(id).ok_or(SnapshotRefusal::StaleId)?;
+        let connection = &self.connections[index];
+        if matches!(connection.state, State::Closed | State::SynSent | State::SynReceived) {
+            return Err(SnapshotRefusal::NotSynchronized);
+        }
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        connection.put_state(&mut Out { bytes: &mut bytes, now: self.now.max(now) });
+        Ok(Snapshot { bytes })
+    }
+
+    /// Makes a connection of a snapshot: it goes on from where it was, as if no time had passed in between. Its
+    /// timestamps go on from the last ones; events that nobody had polled are polled here.
+    ///
+    /// # Errors
+    /// A [`SnapshotRefusal`], whatever the bytes are.
+    pub fn import(
+        &mut self,
+        now: Instant,
+        snapshot: &Snapshot,
+    ) -> Result<ConnectionId, SnapshotRefusal> {
+        self.now = self.now.max(now);
+        let mut from = In { bytes: body(&snapshot.bytes)?, now: self.now };
+        let (local, remote) = <(Endpoint, Endpoint) as Plain>::take(&mut from)?;
+        let tuple = Tuple { local, remote };
+        let is_host = |endpoint: Endpoint| {
+            let addr = endpoint.addr;
+            endpoint.port != 0
+                && !(addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast())
+        };
+        if !is_host(local) || !is_host(remote) || local == remote {
+            return Err(SnapshotRefusal::Malformed);
+        }
+        if self.table.find(&tuple).is_some() {
+            return Err(SnapshotRefusal::EndpointInUse);
+        }
+        let index = self.free.pop().ok_or(SnapshotRefusal::ConnectionsFull)?;
+        let connection = &mut self.connections[index as usize];
+        connection.begin(&self.config, tuple, SeqNumber(0));
+        if let Err(why) = connection.take_state(&mut from) {
+            connection.begin(&self.config, Tuple::NONE, SeqNumber(0));
+            connection.is_released = true;
+            self.free.push(index);
+            return Err(why);
+        }
+        connection.is_known = true;
+        connection.fit(self.config.mss);
+        let index = index as usize;
+        self.table.insert(tuple, index);
+        let generation = self.slots[index].generation;
+        self.slots[index] = Slot::listed(generation);
+        self.counters.count(Count::Imported);
+        self.step(index, |_, _| {});
+        Ok(self.id(index))
+    }
+
+    /// Forgets a connection that goes on elsewhere: nothing is sent, nobody is told, and `id` names nothing any
+    /// more.
+    pub fn let_go(&mut self, id: ConnectionId) {
+        let Some(index) = self.find(id) else {
+            self.counters.count(Count::StaleId);
+            return;
+        };
+        self.counters.count(Count::LetGo);
+        self.step(index, |connection, _| {
+            connection.fall_silent();
+            connection.is_released = true;
+        });
+    }
+}
+
+impl Account {
+    pub(super) fn put(&self, out: &mut Out<'_>) {
+        self.start().put(out);
+        self.committed().put(out);
+        (self.known_len()).put(out);
+        self.all_known().for_each(|message| {
+            message.at.put(out);
+            message.end.put(out);
+            message.tag.put(out);
+        });
+    }
+
+    pub(super) fn take(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+        let start = SeqNumber::take(from)?;
+        let committed = u64::take(from)?;
+        let count = from.take_count(16)?;
+        if committed > COUNT_MAX || count as u64 > committed {
+            return Err(SnapshotRefusal::Malformed);
+        }
+        self.begin_at(start, committed - count as u64);
+        for _ in 0..count {
+            let (at, (end, tag)) = Plain::take(from)?;
+            if !self.restore(at, end, tag) {
+                return Err(SnapshotRefusal::BuffersTooSmall);
+            }
+        }
+        Ok(())
+    }
+}
