@@ -25,8 +25,10 @@ mod words;
 pub use clock::SegmentClock;
 pub use cqe::{CQE_LEN, Completion, CqeError, CqeRefusal, Side, is_ours, software_owner};
 pub use flow_tag::FlowTag;
+#[cfg(feature = "dpdk")]
+pub(crate) use init_segment::PCI_DEVICES;
+pub(crate) use init_segment::Registers;
 pub use init_segment::{FirmwareRevision, InitSegment};
-pub(crate) use init_segment::{PCI_DEVICES, Registers};
 pub use kernel_clock::KernelClock;
 pub use map_error::MapError;
 pub use received::{Received, StampFormat, StampSource};
