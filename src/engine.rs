@@ -108,12 +108,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut tcp = Stack::new(setup.tcp, setup.secret);
         let desk = Desk::new(setup.network.addr, setup.sessions, &mut tcp, app)?;
         Ok(Engine {
-            familiar: Familiar::default(),
+            familiar: Familiar::new(&setup.network),
             steering: Steering::new(&plan)?,
             stamps: Stamps::new(&plan, nic.clock()),
             verifier: Verifier::new(&plan),
             watch: Watch::new(&plan),
-            emitter: Emitter::new(&plan, setup.network),
+            emitter: Emitter::new(&plan, setup.network).for_connections(tcp.connections_max()),
             neighbors: Neighbors::by(setup.network, resolution),
             observations: Observations::default(),
             joined: Joined::new(),

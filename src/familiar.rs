@@ -1,32 +1,34 @@
-//! Steps 5 and 6 at once for the frame that nearly every frame is: its headers are those of the frame
-//! before it on the same connection, but for the fields that always differ.
+//! Steps 5 and 6 at once for the frame that nearly every frame is: Ethernet without a tag, IPv4 without
+//! options, TCP with timestamps and nothing else, for us.
 //!
-//! One masked comparison proves that, and with it all that reading the headers one by one had proven
-//! of the earlier frame. Whatever is not familiar is read the long way, which decides what it is.
+//! One masked comparison proves that, and with it all that reading the headers one by one would prove.
+//! Whose frame it is, is looked up once in a row of one connection's. Whatever is not familiar is read
+//! the long way, which decides what it is.
 
-use crate::tcp::ConnectionId;
-use crate::wire::tcp::{Flags, Options, Segment, SeqNumber, Timestamps};
+use core::net::Ipv4Addr;
+
+use crate::neighbor::Network;
+use crate::tcp::{ConnectionId, Endpoint, Stack};
+use crate::wire::stamped::{STAMPED_HEADER_LEN, Stamped};
+use crate::wire::tcp::{Flags, Options, Segment, Timestamps};
 use crate::wire::{ethernet, ipv4, tcp};
 
 /// Ethernet without a tag, IPv4 without options, TCP with timestamps and nothing else.
-const HEADERS_LEN: usize = TCP + TCP_HEADER_LEN;
+const HEADERS_LEN: usize = TCP + STAMPED_HEADER_LEN;
 const IP: usize = ethernet::HEADER_LEN;
 const TCP: usize = IP + ipv4::HEADER_LEN;
-const TCP_HEADER_LEN: usize = tcp::HEADER_LEN + 12;
 /// Headers are compared up to here: behind it lie the timestamps' values.
 const COMPARED_LEN: usize = 64;
-/// Frames that are remembered: one for each connection, as long as not two share a place.
-const PLACES: usize = 64;
 
 type Words = [u64; COMPARED_LEN / 8];
 
-/// Where headers differ from frame to frame, and for how many bytes: DSCP, ECN, Total Length and
-/// Identification; Time To Live; the IPv4 checksum; TCP's numbers; its control bits, window, checksum and
-/// urgent pointer; the timestamps' values.
-const DIFFER: [(usize, usize); 6] =
-    [(IP + 1, 5), (IP + 8, 1), (IP + 10, 2), (TCP + 4, 8), (TCP + 13, 7), (TCP + 24, 6)];
+/// Where headers differ from frame to frame, and for how many bytes: the sender's hardware address;
+/// DSCP, ECN, Total Length and Identification; Time To Live; the IPv4 checksum and the source; TCP's ports
+/// and numbers; its control bits, window, checksum and urgent pointer; the timestamps' values.
+const DIFFER: [(usize, usize); 7] =
+    [(6, 6), (IP + 1, 5), (IP + 8, 1), (IP + 10, 6), (TCP, 12), (TCP + 13, 7), (TCP + 24, 6)];
 
-/// All ones where headers must be alike: what says whose frame it is, and how it is built.
+/// All ones where headers must be alike: what says that it is for us, and how it is built.
 const MASK: Words = {
     let mut mask = [0xff; COMPARED_LEN];
     let mut at = 0;
@@ -39,100 +41,171 @@ const MASK: Words = {
         }
         at += 1;
     }
+    // The sender's hardware address is of one station.
+    mask[6] = 1;
     // Don't Fragment may be set or not; TCP's reserved bits are ignored.
     mask[IP + 6] = 0x3f;
     mask[TCP + 12] = 0xf0;
     words(&mask)
 };
 
-/// The headers of each connection's last frame.
+/// How frames look that are for us.
 #[derive(Debug)]
-pub(crate) struct Familiar {
-    entries: Box<[Entry; PLACES]>,
+pub struct Familiar {
+    expected: Words,
+    /// No frame is familiar: ours are tagged.
+    is_off: bool,
+    /// Whose the last frame was.
+    last: (Parties, Option<ConnectionId>),
 }
 
+/// The two endpoints as they lie in a frame: addresses, and ports.
+type Parties = (u64, u32);
+
+/// A frame that is familiar. What is in it is read where it is wanted, and not before.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    connection: Option<ConnectionId>,
-    words: Words,
+pub struct Recognized<'a> {
+    headers: &'a [u8; HEADERS_LEN],
+    payload: &'a [u8],
+    /// The IPv4 packet.
+    packet: &'a [u8],
 }
 
-/// A frame that is familiar, taken apart.
-#[derive(Clone, Copy)]
-pub(crate) struct Recognized<'a> {
-    pub(crate) connection: ConnectionId,
-    pub(crate) packet: ipv4::Packet<'a>,
-    pub(crate) tcp: tcp::Packet<'a>,
-    pub(crate) segment: Segment<'a>,
-}
+impl<'a> Recognized<'a> {
+    /// The IPv4 packet.
+    #[inline(always)]
+    pub fn packet(&self) -> ipv4::Packet<'a> {
+        let (header, payload) = self.packet.split_at(ipv4::HEADER_LEN);
+        let (src, dst) = (self.addr_at(IP + 12), self.addr_at(IP + 16));
+        ipv4::Packet { src, dst, protocol: ipv4::Protocol::Tcp, header, payload }
+    }
 
-impl Default for Familiar {
-    fn default() -> Familiar {
-        let none = Entry { connection: None, words: [0; COMPARED_LEN / 8] };
-        Familiar { entries: Box::new([none; PLACES]) }
+    /// The bytes of its segment.
+    #[inline(always)]
+    pub fn tcp(&self) -> tcp::Packet<'a> {
+        tcp::Packet::of(&self.packet[ipv4::HEADER_LEN..], STAMPED_HEADER_LEN)
+    }
+
+    /// Its segment.
+    #[inline(always)]
+    pub fn stamped(&self) -> Stamped<'a> {
+        let header = self.headers.last_chunk().expect("the headers end with TCP's");
+        Stamped::of(header, self.payload.len())
+    }
+
+    /// Its segment, read.
+    pub fn segment(&self) -> Segment<'a> {
+        let timestamps = Timestamps { value: self.u32_at(TCP + 24), echo: self.u32_at(TCP + 28) };
+        let [.., flags] = *self.headers.first_chunk::<{ TCP + 14 }>().expect("that much at least");
+        Segment {
+            src_port: (self.ports() >> 16) as u16,
+            dst_port: self.ports() as u16,
+            seq: self.stamped().seq(),
+            ack: self.stamped().ack(),
+            flags: Flags(flags),
+            window: self.stamped().window(),
+            options: Options { timestamps: Some(timestamps), ..Options::NONE },
+            payload: self.payload,
+            is_ce: self.is_ce(),
+        }
+    }
+
+    /// The segment's payload.
+    #[inline(always)]
+    pub fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// Whether the network marked it instead of dropping it (RFC 3168 5, CE).
+    #[inline(always)]
+    pub fn is_ce(&self) -> bool {
+        self.headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE
+    }
+
+    /// Both addresses and both ports as they lie there.
+    #[inline(always)]
+    fn parties(&self) -> Parties {
+        // They stand next to each other.
+        let [.., a, b, c, d, e, f, g, h, p, q, r, s] =
+            *self.headers.first_chunk::<{ TCP + 4 }>().expect("the ports, and all before them");
+        (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([p, q, r, s]))
+    }
+
+    fn ports(&self) -> u32 {
+        self.u32_at(TCP)
+    }
+
+    #[inline(always)]
+    fn addr_at(&self, at: usize) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.u32_at(at))
+    }
+
+    #[inline(always)]
+    fn u32_at(&self, at: usize) -> u32 {
+        let headers = self.headers;
+        u32::from_be_bytes([headers[at], headers[at + 1], headers[at + 2], headers[at + 3]])
     }
 }
 
 impl Familiar {
-    /// Whose frame it is, and what is in it, if its headers are familiar.
+    /// Frames for us on `network`.
+    pub fn new(network: &Network) -> Familiar {
+        let mut bytes = [0; COMPARED_LEN];
+        bytes[..6].copy_from_slice(&network.mac.0);
+        bytes[12..14].copy_from_slice(&[0x08, 0x00]);
+        bytes[IP] = 0x45;
+        bytes[IP + 9] = ipv4::PROTOCOL_TCP;
+        bytes[IP + 16..IP + 20].copy_from_slice(&network.addr.octets());
+        bytes[TCP + 12] = ((STAMPED_HEADER_LEN / 4) << 4) as u8;
+        bytes[TCP + 20..TCP + 24].copy_from_slice(&[1, 1, 8, 10]);
+        let is_off = network.vlan.is_some();
+        Familiar { expected: words(&bytes), is_off, last: ((0, 0), None) }
+    }
+
+    /// What is in a frame, if it is familiar.
     #[inline(always)]
-    pub(crate) fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
+    pub fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
         let headers = bytes.first_chunk::<HEADERS_LEN>()?;
-        let entry = &self.entries[place(headers)];
         let front = headers.first_chunk::<COMPARED_LEN>()?;
-        let mut difference = 0;
-        for ((word, expected), mask) in words(front).iter().zip(&entry.words).zip(&MASK) {
+        let mut difference = u64::from(self.is_off);
+        for ((word, expected), mask) in words(front).iter().zip(&self.expected).zip(&MASK) {
             difference |= (word ^ expected) & mask;
         }
         let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
         let end = IP + total_len;
-        if difference != 0 || end < HEADERS_LEN {
+        // No station has the hardware address zero.
+        let [.., s0, s1, s2, s3, s4, s5] = *headers.first_chunk::<12>()?;
+        let is_nobody_s = u64::from_ne_bytes([s0, s1, s2, s3, s4, s5, 0, 0]) == 0;
+        if difference != 0 || is_nobody_s || end < HEADERS_LEN {
             return None;
         }
-        let connection = entry.connection?;
-        let packet = ipv4::Packet::read(bytes.get(IP..end)?)?;
-        let [.., v0, v1, v2, v3, e0, e1, e2, e3] = *headers;
-        let timestamps = Timestamps {
-            value: u32::from_be_bytes([v0, v1, v2, v3]),
-            echo: u32::from_be_bytes([e0, e1, e2, e3]),
-        };
-        let be_u16 = |at: usize| u16::from_be_bytes([headers[at], headers[at + 1]]);
-        let be_u32 = |at: usize| u32::from(be_u16(at)) << 16 | u32::from(be_u16(at + 2));
-        let segment = Segment {
-            src_port: be_u16(TCP),
-            dst_port: be_u16(TCP + 2),
-            seq: SeqNumber(be_u32(TCP + 4)),
-            ack: SeqNumber(be_u32(TCP + 8)),
-            flags: Flags(headers[TCP + 13]),
-            window: be_u16(TCP + 14),
-            options: Options { timestamps: Some(timestamps), ..Options::NONE },
-            payload: &packet.payload[TCP_HEADER_LEN..],
-            is_ce: packet.is_ce(),
-        };
-        let tcp = tcp::Packet::of(packet.payload, TCP_HEADER_LEN);
-        Some(Recognized { connection, packet, tcp, segment })
+        let packet = bytes.get(IP..end)?;
+        let payload = packet.get(HEADERS_LEN - IP..)?;
+        Some(Recognized { headers, payload, packet })
     }
 
-    /// A frame was read the long way and found to be `connection`'s. Its headers are remembered if they
-    /// are built as those that are compared.
-    pub(crate) fn remember(&mut self, bytes: &[u8], connection: ConnectionId) {
-        let Some(headers) = bytes.first_chunk::<HEADERS_LEN>() else { return };
-        let is_usual = headers[12..14] == [0x08, 0x00]
-            && headers[IP] == 0x45
-            && headers[TCP + 12] >> 4 == (TCP_HEADER_LEN / 4) as u8
-            && headers[TCP + 20..TCP + 24] == [1, 1, 8, 10];
-        if let Some(front) = headers.first_chunk().filter(|_| is_usual) {
-            let entry = Entry { connection: Some(connection), words: words(front) };
-            self.entries[place(headers)] = entry;
-        }
+    /// The connection of a frame, as far as was known when a frame between the same two endpoints last
+    /// was another's than the one before. Whether it is one still shows when the segment is given to it.
+    #[inline(always)]
+    pub fn connection(&mut self, tcp: &Stack, frame: &Recognized<'_>) -> Option<ConnectionId> {
+        let (parties, id) = self.last;
+        if id.is_some() && parties == frame.parties() { id } else { self.look_up(tcp, frame) }
     }
-}
 
-/// A frame's place by its ports.
-#[inline]
-fn place(headers: &[u8; HEADERS_LEN]) -> usize {
-    let [a, b, c, d] = [0, 1, 2, 3].map(|at| usize::from(headers[TCP + at]));
-    (a ^ b ^ c ^ d) % PLACES
+    /// The connection of a frame that is another's than the last one.
+    #[inline(never)]
+    fn look_up(&mut self, tcp: &Stack, frame: &Recognized<'_>) -> Option<ConnectionId> {
+        let remote = Endpoint { addr: frame.addr_at(IP + 12), port: (frame.ports() >> 16) as u16 };
+        let local = Endpoint { addr: frame.addr_at(IP + 16), port: frame.ports() as u16 };
+        let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr))?;
+        self.last = (frame.parties(), Some(id));
+        Some(id)
+    }
+
+    /// The next frame's connection is looked up.
+    pub fn forget(&mut self) {
+        self.last.1 = None;
+    }
 }
 
 #[inline]
@@ -149,32 +222,35 @@ const fn words(bytes: &[u8; COMPARED_LEN]) -> Words {
 
 #[cfg(test)]
 mod tests {
-    use core::net::Ipv4Addr;
-
     use proptest::prelude::*;
 
     use super::*;
     use crate::emit::Emitter;
-    use crate::neighbor::Network;
     use crate::offload::plan::{Capabilities, Plan};
     use crate::offload::profile::{Policy, Profile};
     use crate::tcp::Transmit;
     use crate::wire::Refusal;
     use crate::wire::ethernet::Mac;
+    use crate::wire::tcp::SeqNumber;
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+    const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+    fn network(addr: Ipv4Addr, last: u8) -> Network {
+        let mac = Mac([2, 0, 0, 0, 0, last]);
+        Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 }
+    }
+
+    fn ours() -> Familiar {
+        Familiar::new(&network(OURS, 2))
+    }
 
     fn frame(seed: u32, payload: &[u8], options: Options) -> Vec<u8> {
-        let network = Network {
-            mac: Mac([2, 0, 0, 0, 0, 1]),
-            addr: Ipv4Addr::new(10, 9, 0, 1),
-            prefix_len: 24,
-            gateway: None,
-            vlan: None,
-            mtu: 1500,
-        };
+        let network = network(THEIRS, 1);
         let segment = Transmit {
             connection: None,
             local: network.addr,
-            remote: Ipv4Addr::new(10, 9, 0, 2),
+            remote: OURS,
             header: tcp::Repr {
                 src_port: 9878,
                 dst_port: 50_000,
@@ -217,15 +293,13 @@ mod tests {
 
         #[test]
         fn what_is_recognized_is_what_the_long_way_finds(
-            seeds in any::<(u32, u32)>(),
+            seed in any::<u32>(),
             payload in prop::collection::vec(any::<u8>(), 0..64),
             edits in prop::collection::vec((0usize..70, any::<u8>()), 0..3),
             cut in prop::option::of(0usize..140),
         ) {
-            let mut familiar = Familiar::default();
-            let first = frame(seeds.0, b"earlier", stamped(seeds.0));
-            familiar.remember(&first, ConnectionId::for_test(5));
-            let mut bytes = frame(seeds.1, &payload, stamped(seeds.1));
+            let familiar = ours();
+            let mut bytes = frame(seed, &payload, stamped(seed));
             let unharmed = edits.is_empty() && cut.is_none_or(|cut| cut >= bytes.len());
             for (at, byte) in edits {
                 if let Some(place) = bytes.get_mut(at) {
@@ -236,46 +310,93 @@ mod tests {
             let found = familiar.recognize(&bytes);
             prop_assert!(found.is_some() || !unharmed);
             if let Some(found) = found {
+                let read_there = found.segment();
+                if read_there.src_port == 0 || read_there.dst_port == 0 {
+                    // The long way refuses it; no connection has such a port.
+                    return Ok(());
+                }
                 let (packet, segment, frame) = read(&bytes).expect("the long way takes it too");
                 prop_assert_eq!(frame.dst, Mac([2, 0, 0, 0, 0, 2]));
-                prop_assert_eq!(frame.vlan, None);
-                let parties = (packet.src, segment.src_port, packet.dst, segment.dst_port);
-                let theirs = Ipv4Addr::new(10, 9, 0, 1);
-                let ours = Ipv4Addr::new(10, 9, 0, 2);
-                prop_assert_eq!(parties, (theirs, 9878, ours, 50_000));
-                prop_assert_eq!((packet.src, packet.dst), (found.packet.src, found.packet.dst));
-                prop_assert_eq!(packet.header, found.packet.header);
-                prop_assert_eq!(packet.payload, found.packet.payload);
-                prop_assert_eq!(packet.protocol, found.packet.protocol);
-                prop_assert_eq!(found.tcp.bytes(), packet.payload);
-                prop_assert_eq!(found.tcp.segment().unwrap().payload, segment.payload);
-                prop_assert_eq!(format!("{:?}", found.segment), format!("{segment:?}"));
-                prop_assert_eq!(found.connection, ConnectionId::for_test(5));
+                prop_assert_eq!((frame.vlan, packet.dst), (None, OURS));
+                let addrs = u64::from(packet.src.to_bits()) << 32 | u64::from(packet.dst.to_bits());
+                let ports = u32::from(segment.src_port) << 16 | u32::from(segment.dst_port);
+                let there = found.packet();
+                let theirs = (found.addr_at(IP + 12).to_bits(), found.addr_at(IP + 16).to_bits());
+                prop_assert_eq!((theirs.0, theirs.1), ((addrs >> 32) as u32, addrs as u32));
+                prop_assert_eq!(found.ports(), ports);
+                prop_assert_eq!((packet.src, packet.dst), (there.src, there.dst));
+                prop_assert_eq!(packet.header, there.header);
+                prop_assert_eq!(packet.payload, there.payload);
+                prop_assert_eq!(packet.protocol, there.protocol);
+                prop_assert_eq!(found.tcp().bytes(), packet.payload);
+                prop_assert_eq!(found.tcp().segment().unwrap().payload, segment.payload);
+                prop_assert_eq!(found.payload(), segment.payload);
+                prop_assert_eq!(format!("{read_there:?}"), format!("{segment:?}"));
+                let stamped = found.stamped();
+                prop_assert_eq!((stamped.seq(), stamped.ack()), (segment.seq, segment.ack));
+                prop_assert_eq!((stamped.flags(), stamped.window()), (segment.flags, segment.window));
+                let value = segment.options.timestamps.map(|stamps| stamps.value);
+                prop_assert_eq!((Some(stamped.stamp()), stamped.payload_len()), (value, segment.payload.len()));
             }
         }
     }
 
     #[test]
-    fn a_frame_with_sack_blocks_is_neither_remembered_nor_familiar() {
-        let mut familiar = Familiar::default();
+    fn only_headers_with_timestamps_and_nothing_else_are_familiar() {
         let sack = Some(tcp::SackBlocks::of(SeqNumber(1), SeqNumber(2)));
-        let sacked = frame(1, b"x", Options { sack, ..stamped(1) });
-        familiar.remember(&sacked, ConnectionId::for_test(5));
-        assert!(familiar.recognize(&frame(1, b"x", stamped(1))).is_none());
-        familiar.remember(&frame(1, b"x", stamped(1)), ConnectionId::for_test(5));
-        assert!(familiar.recognize(&sacked).is_none());
+        let familiar = ours();
+        assert!(familiar.recognize(&frame(1, b"x", Options { sack, ..stamped(1) })).is_none());
+        assert!(familiar.recognize(&frame(1, b"no options at all here", Options::NONE)).is_none());
+        let stamped = frame(1, b"x", stamped(1));
+        assert!(familiar.recognize(&stamped[..60]).is_none());
+        assert!(familiar.recognize(&stamped).is_some());
+        let tagged = Familiar::new(&Network { vlan: Some(5), ..network(OURS, 2) });
+        assert!(tagged.recognize(&stamped).is_none());
     }
 
     #[test]
-    fn only_headers_built_as_those_compared_are_remembered() {
-        let mut familiar = Familiar::default();
-        let bare = frame(1, b"no options at all here", Options::NONE);
-        familiar.remember(&bare, ConnectionId::for_test(5));
-        assert!(familiar.recognize(&bare).is_none());
-        let stamped = frame(1, b"x", stamped(1));
-        familiar.remember(&stamped[..60], ConnectionId::for_test(5));
-        assert!(familiar.recognize(&stamped).is_none());
-        familiar.remember(&stamped, ConnectionId::for_test(5));
-        assert!(familiar.recognize(&stamped).is_some());
+    fn a_frame_is_its_connection_s_whoever_s_the_last_one_was_and_nobody_s_once_that_is_over() {
+        let now = crate::time::Instant::from_ms(1);
+        let mut stack = Stack::new(crate::tcp::Config::default(), [7; 16]);
+        let mut familiar = ours();
+        let first = frame(1, b"x", stamped(1));
+        assert_eq!(familiar.connection(&stack, &familiar.recognize(&first).unwrap()), None);
+        let mut ids = Vec::new();
+        let mut frames = Vec::new();
+        for port in [50_000, 50_001] {
+            let local = Endpoint { addr: OURS, port };
+            let remote = Endpoint { addr: THEIRS, port: 9878 };
+            ids.push(stack.connect(now, local, remote).unwrap());
+            let syn = stack.poll_transmit(now).unwrap().header;
+            let mut bytes = frame(1, b"x", stamped(1));
+            bytes[TCP + 2..TCP + 4].copy_from_slice(&port.to_be_bytes());
+            frames.push(bytes);
+            let found = familiar.recognize(&frames[ids.len() - 1]).unwrap();
+            assert_eq!(familiar.connection(&stack, &found), None, "it is not established yet");
+            let timestamps = syn.options.timestamps.map(|_| Timestamps { value: 1, echo: 1 });
+            let answer = Segment {
+                src_port: 9878,
+                dst_port: port,
+                seq: SeqNumber(7),
+                ack: syn.seq + 1,
+                flags: Flags::SYN.with(Flags::ACK),
+                window: 1_000,
+                options: Options { timestamps, ..Options::NONE },
+                payload: &[],
+                is_ce: false,
+            };
+            stack.on_segment(now, THEIRS, OURS, &answer);
+            while stack.poll_transmit(now).is_some() {}
+        }
+        for turn in [0, 1, 1, 0] {
+            let found = familiar.recognize(&frames[turn]).unwrap();
+            assert_eq!(familiar.connection(&stack, &found), Some(ids[turn]));
+        }
+        stack.abort(now, ids[0]);
+        let found = familiar.recognize(&frames[0]).unwrap();
+        assert_eq!(familiar.connection(&stack, &found), Some(ids[0]), "nobody has looked");
+        assert!(!stack.take_predicted(now, ids[0], found.stamped()), "nothing is to come");
+        familiar.forget();
+        assert_eq!(familiar.connection(&stack, &found), None);
     }
 }

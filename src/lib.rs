@@ -12,7 +12,7 @@ pub mod clock_watch;
 pub mod desk;
 pub mod emit;
 pub mod engine;
-mod familiar;
+pub mod familiar;
 pub mod fix;
 pub mod measure;
 pub mod neighbor;

@@ -146,6 +146,8 @@ pub struct Neighbors {
     network: Network,
     resolution: Resolution,
     known: Vec<Neighbor>,
+    /// Whose hardware address was asked for last, who that leads to, and where among those known it was.
+    last: (Ipv4Addr, Ipv4Addr, usize),
     /// Some of them are wanted.
     has_wanted: bool,
     counters: NeighborCounters,
@@ -163,6 +165,7 @@ impl Neighbors {
             network,
             resolution,
             known: Vec::with_capacity(NEIGHBORS_MAX),
+            last: (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED, usize::MAX),
             has_wanted: false,
             counters: NeighborCounters::default(),
         }
@@ -181,6 +184,32 @@ impl Neighbors {
     /// What has happened.
     pub fn counters(&self) -> &NeighborCounters {
         &self.counters
+    }
+
+    /// The hardware address that a packet for `remote` goes to: as [`lookup`](Neighbors::lookup) of its
+    /// [next hop](Network::next_hop), and `None` too where it has none.
+    #[inline(always)]
+    pub fn hardware_address(&mut self, now: Instant, remote: Ipv4Addr) -> Option<Mac> {
+        let (last, hop, at) = self.last;
+        if last == remote
+            && let Some(neighbor) = self.known.get_mut(at)
+            && neighbor.addr == hop
+            && neighbor.state != State::Resolving
+        {
+            neighbor.used = now;
+            return Some(neighbor.mac);
+        }
+        self.find_hardware_address(now, remote)
+    }
+
+    #[inline(never)]
+    fn find_hardware_address(&mut self, now: Instant, remote: Ipv4Addr) -> Option<Mac> {
+        let hop = self.network.next_hop(remote)?;
+        let mac = self.lookup(now, hop);
+        if let Some(at) = self.known.iter().position(|neighbor| neighbor.addr == hop) {
+            self.last = (remote, hop, at);
+        }
+        mac
     }
 
     /// The hardware address of `addr`, which is on the link. `None` starts to ask for it;

@@ -22,7 +22,7 @@ use crate::familiar::Recognized;
 use crate::neighbor::Resolution;
 use crate::offload::RxStamp;
 use crate::offload::nic::{Frame, Nic, RxMeta};
-use crate::tcp::Turn;
+use crate::tcp::Arrival;
 use crate::time::Now;
 use crate::wire::ethernet::{self, Ethertype, Mac};
 use crate::wire::icmp::Message;
@@ -47,7 +47,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
     }
 
-    /// A frame that is built as its connection's last one: only its checksums and numbers are left to
+    /// A frame that is built as nearly every one is: only whose it is, its checksums and numbers are left to
     /// look at.
     #[inline(always)]
     fn receive_familiar(
@@ -58,18 +58,32 @@ impl<N: Nic, A: Application> Engine<N, A> {
         bytes: &[u8],
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
-        let Recognized { connection, packet, tcp, segment } = frame;
-        if !self.tcp.is_established(connection) {
+        let Some(connection) = self.familiar.connection(&self.tcp, &frame) else {
             return self.receive_any(now, meta, stamp, bytes);
-        }
+        };
         if !self.verifier.believes(meta, &mut self.observations)
-            && !self.verifier.finds_right(meta, &packet, &tcp)
+            && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
         {
-            self.verify_familiar(meta, &{ packet }, &{ tcp })?;
+            self.verify_familiar(meta, &frame.packet(), &frame.tcp())?;
         }
-        let arrival = self.tcp.on_segment_of(now.mono, connection, &segment);
-        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
+        let payload = frame.payload();
+        if !frame.is_ce() && self.tcp.take_predicted(now.mono, connection, frame.stamped()) {
+            let arrival = Arrival::predicted(connection, payload.len());
+            self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
+            return Ok(());
+        }
+        self.take_unpredicted(now, stamp, &frame);
         Ok(())
+    }
+
+    /// The long way through TCP of a familiar frame that is not the one to come.
+    #[inline(never)]
+    fn take_unpredicted(&mut self, now: Now, stamp: RxStamp, frame: &Recognized<'_>) {
+        // Its connection may be no more.
+        self.familiar.forget();
+        let (packet, segment) = (frame.packet(), frame.segment());
+        let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
+        self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
     }
 
     /// The long way to believe a familiar frame: an audit, or a device that says more than good.
@@ -110,11 +124,6 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut segment = segment.segment()?;
         segment.is_ce = packet.is_ce();
         let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
-        if let Some(connection) = arrival.connection
-            && self.neighbors.network().vlan.is_none()
-        {
-            self.familiar.remember(bytes, connection);
-        }
         self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
         Ok(())
     }
@@ -129,23 +138,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 continue;
             };
             let Some(mut frame) = self.frame_to_write() else { return };
-            if let Some(segment) = self.tcp.transmit_rest(now.mono, turn) {
-                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
-                frame.finish(len, meta);
-            } else if !self.write_any(now, turn, mac, &mut frame) {
-                continue;
-            }
+            let written = self.emitter.turn(mac, &mut self.tcp, now.mono, turn, frame.space());
+            let Some((len, meta)) = written else { continue };
+            frame.finish(len, meta);
             self.outbound.push(frame);
         }
-    }
-
-    /// Writes a segment that is out of the ordinary. False if there is none.
-    #[inline(never)]
-    fn write_any(&mut self, now: Now, turn: Turn, mac: Mac, frame: &mut N::Frame) -> bool {
-        let Some(segment) = self.tcp.transmit(now.mono, turn) else { return false };
-        let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
-        frame.finish(len, meta);
-        true
     }
 
     /// Step 5, the link: is the frame for this port?
@@ -223,8 +220,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     #[inline]
     fn hardware_address(&mut self, now: Now, remote: Ipv4Addr) -> Option<Mac> {
-        let next_hop = self.neighbors.network().next_hop(remote)?;
-        self.neighbors.lookup(now.mono, next_hop)
+        self.neighbors.hardware_address(now.mono, remote)
     }
 
     /// A buffer to write a frame into, with room for it in the transmit burst.

@@ -8,6 +8,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod crowd;
 pub mod fix;
 pub mod fixwire_host;
 pub mod line;

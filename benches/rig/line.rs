@@ -4,6 +4,7 @@ use crate::case::Bench;
 use crate::messages::{self, Order};
 use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::Peer;
+use crate::respond::MIXED_LENS;
 
 /// Whoever answers frames by frames. Its clock stays at [`messages::SENT_AT`], to the millisecond.
 pub trait Host {
@@ -37,6 +38,9 @@ pub enum Traffic {
         /// Of each segment that it answers with: [`messages::filler`].
         sent: usize,
     },
+    /// As many bytes on average, but no two lengths in a row that could be foreseen:
+    /// [`messages::mixed_len`].
+    MixedBytes,
 }
 
 /// Steps that a host may take for the handshake.
@@ -98,6 +102,10 @@ impl<H: Host> Line<H> {
     fn message(&mut self) -> Vec<u8> {
         match self.traffic {
             Traffic::Bytes { received, .. } => messages::filler(received),
+            Traffic::MixedBytes => {
+                self.number += 1;
+                messages::filler(messages::mixed_len(self.number.rotate_left(32)))
+            }
             Traffic::Trading => {
                 let report = messages::execution_report(self.seq, self.number);
                 self.seq += 1;
@@ -111,6 +119,10 @@ impl<H: Host> Line<H> {
     fn answer(&self) -> Vec<u8> {
         match self.traffic {
             Traffic::Bytes { sent, .. } => messages::filler(sent),
+            // The first message had number 2.
+            Traffic::MixedBytes => {
+                messages::filler(messages::mixed_len((self.number - 2) % MIXED_LENS))
+            }
             Traffic::Trading => {
                 Order::after_fill(self.seq, self.number).text(H::BODY_LENGTH_DIGITS)
             }

@@ -49,7 +49,7 @@ impl Default for Peer {
         };
         Peer {
             network,
-            emitter: Emitter::new(&Sums::InSoftware.plan(), network),
+            emitter: Emitter::new(&Sums::InSoftware.plan(), network).for_connections(1),
             host_port: 0,
             is_established: false,
             snd_nxt: SeqNumber(0x1000_0000),

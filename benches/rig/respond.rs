@@ -41,3 +41,39 @@ impl Responder for Filler {
         self.0.len()
     }
 }
+
+/// Answers by as many of them as [`messages::mixed_len`] says.
+#[derive(Debug)]
+pub struct MixedFiller {
+    bytes: Vec<u8>,
+    lens: Vec<u16>,
+    next: usize,
+}
+
+/// After so many answers their lengths come again.
+pub const MIXED_LENS: u64 = 1 << 14;
+
+impl Default for MixedFiller {
+    fn default() -> MixedFiller {
+        MixedFiller {
+            bytes: messages::filler(ANSWER_LEN_MAX),
+            lens: (0..MIXED_LENS).map(|number| messages::mixed_len(number) as u16).collect(),
+            next: 0,
+        }
+    }
+}
+
+impl Responder for MixedFiller {
+    #[inline]
+    fn take_in(&mut self, message: &[u8]) {
+        std::hint::black_box(message);
+    }
+
+    #[inline]
+    fn answer(&mut self, room: &mut [u8]) -> usize {
+        let len = usize::from(self.lens[self.next]);
+        self.next = (self.next + 1) % self.lens.len();
+        room[..len].copy_from_slice(&self.bytes[..len]);
+        len
+    }
+}

@@ -2,10 +2,11 @@
 //! in the desk's place.
 
 use fixwire::emit::{self, Emitter};
+use fixwire::familiar::{Familiar, Recognized};
 use fixwire::neighbor::{Neighbors, Network};
 use fixwire::offload::nic::{Frame as _, Nic, RxMeta};
 use fixwire::offload::observe::Observations;
-use fixwire::tcp::{Config, ConnectionId, Endpoint, Event, Stack};
+use fixwire::tcp::{Arrival, Config, ConnectionId, Endpoint, Event, Stack};
 use fixwire::time::Instant;
 use fixwire::verify::Verifier;
 use fixwire::wire::ethernet::{self, Ethertype, Mac};
@@ -19,22 +20,32 @@ use crate::respond::{ANSWER_LEN_MAX, Responder};
 /// The clock stands still.
 const NOW: Instant = Instant::from_ms(1_000);
 
+/// The buffers of each connection where there are many, in bytes.
+const SMALL_BUFFER_BYTES: usize = 4_096;
+
 /// Headers, checksums and TCP.
 pub struct TcpHost<R> {
     nic: MemoryNic,
+    familiar: Familiar,
     verifier: Verifier,
     observations: Observations,
     neighbors: Neighbors,
     tcp: Stack,
     emitter: Emitter,
-    connection: ConnectionId,
-    is_connected: bool,
+    established: usize,
     responder: R,
 }
 
 impl<R: Responder> TcpHost<R> {
     /// One that connects to the peer.
     pub fn new(sums: Sums, responder: R) -> TcpHost<R> {
+        let mut host = TcpHost::for_connections(sums, responder, 1);
+        host.connect();
+        host
+    }
+
+    /// One that has room for so many connections, and none yet.
+    pub fn for_connections(sums: Sums, responder: R, connections: usize) -> TcpHost<R> {
         let network = Network {
             mac: HOST_MAC,
             addr: HOST_ADDR,
@@ -44,25 +55,97 @@ impl<R: Responder> TcpHost<R> {
             mtu: 1500,
         };
         let plan = sums.plan();
-        let mut tcp = Stack::new(Config::default(), [7; 16]);
-        let local = Endpoint { addr: HOST_ADDR, port: 0 };
-        let remote = Endpoint { addr: PEER_ADDR, port: PEER_PORT };
-        let connection = tcp.connect(NOW, local, remote).expect("the first connection");
+        let mut config = Config::default();
+        if connections > config.connections_max {
+            config.connections_max = connections;
+            config.send_buffer_bytes = SMALL_BUFFER_BYTES;
+            config.receive_buffer_bytes = SMALL_BUFFER_BYTES;
+            config.message_bytes_max = SMALL_BUFFER_BYTES;
+        }
+        let tcp = Stack::new(config, [7; 16]);
         TcpHost {
             nic: MemoryNic::new(sums),
+            familiar: Familiar::new(&network),
             verifier: Verifier::new(&plan),
             observations: Observations::default(),
             neighbors: Neighbors::new(network),
-            emitter: Emitter::new(&plan, network),
-            is_connected: false,
-            connection,
+            emitter: Emitter::new(&plan, network).for_connections(tcp.connections_max()),
+            established: 0,
             tcp,
             responder,
         }
     }
 
+    /// Begins to connect to the peer once more.
+    pub fn connect(&mut self) {
+        let local = Endpoint { addr: HOST_ADDR, port: 0 };
+        let remote = Endpoint { addr: PEER_ADDR, port: PEER_PORT };
+        self.tcp.connect(NOW, local, remote).expect("there is room for it");
+    }
+
     #[inline]
     fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+        match self.familiar.recognize(bytes) {
+            Some(frame) if meta.vlan.is_none() => self.receive_familiar(meta, bytes, frame),
+            _ => self.receive_any(meta, bytes),
+        }
+    }
+
+    #[inline(always)]
+    fn receive_familiar(
+        &mut self,
+        meta: &RxMeta,
+        bytes: &[u8],
+        frame: Recognized<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(connection) = self.familiar.connection(&self.tcp, &frame) else {
+            return self.receive_any(meta, bytes);
+        };
+        if !self.verifier.believes(meta, &mut self.observations)
+            && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
+        {
+            self.verify(meta, ethernet::HEADER_LEN, &frame.packet(), &frame.tcp())?;
+        }
+        if !frame.is_ce() && self.tcp.take_predicted(NOW, connection, frame.stamped()) {
+            if !frame.payload().is_empty() {
+                self.respond(connection, frame.payload());
+            }
+            return Ok(());
+        }
+        self.take_unpredicted(&frame);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn take_unpredicted(&mut self, frame: &Recognized<'_>) {
+        self.familiar.forget();
+        let (packet, segment) = (frame.packet(), frame.segment());
+        let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);
+        self.take_in(&arrival, segment.payload);
+    }
+
+    fn take_in(&mut self, arrival: &Arrival, payload: &[u8]) {
+        if let Some(connection) = arrival.connection
+            && !arrival.fresh.is_empty()
+        {
+            self.respond(connection, &payload[arrival.fresh.clone()]);
+        }
+    }
+
+    #[inline(never)]
+    fn verify(
+        &mut self,
+        meta: &RxMeta,
+        l2_len: usize,
+        packet: &ipv4::Packet<'_>,
+        segment: &tcp::Packet<'_>,
+    ) -> Result<(), Refusal> {
+        self.verifier.ipv4(meta, packet, &mut self.observations)?;
+        self.verifier.tcp(meta, l2_len, packet, segment, &mut self.observations)
+    }
+
+    #[inline(never)]
+    fn receive_any(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
         if frame.dst != HOST_MAC && frame.dst != Mac::BROADCAST {
             return Err(Refusal::EthernetNotForUs);
@@ -79,45 +162,57 @@ impl<R: Responder> TcpHost<R> {
         if !ipv4::is_valid_source(packet.src) {
             return Err(Refusal::Ipv4SourceInvalid);
         }
-        self.verifier.ipv4(meta, &packet, &mut self.observations)?;
         let segment = tcp::Packet::parse(packet.payload)?;
-        self.verifier.tcp(meta, frame.header_len, &packet, &segment, &mut self.observations)?;
+        self.verify(meta, frame.header_len, &packet, &segment)?;
         let segment = segment.segment()?;
         let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);
-        if !arrival.fresh.is_empty() {
-            self.respond(&segment.payload[arrival.fresh]);
-        }
+        self.take_in(&arrival, segment.payload);
         Ok(())
     }
 
     #[inline]
-    fn respond(&mut self, message: &[u8]) {
+    fn respond(&mut self, connection: ConnectionId, message: &[u8]) {
         self.responder.take_in(message);
-        let room = self.tcp.reserve(self.connection, ANSWER_LEN_MAX);
+        let room = self.tcp.reserve(connection, ANSWER_LEN_MAX);
         let used = self.responder.answer(room.expect("the peer acknowledges everything"));
-        self.tcp.commit(NOW, self.connection, used);
+        self.tcp.commit(NOW, connection, used);
+    }
+
+    /// The next `count` frames come in, and what answers them goes out.
+    #[inline]
+    pub fn burst(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(frame) = self.nic.receive() else { break };
+            let meta = frame.rx_meta();
+            self.receive(&meta, frame.bytes()).expect("the peer sends what can be taken in");
+        }
+        self.transmit();
+        if self.neighbors.next_timeout() <= NOW {
+            self.resolve();
+        }
+    }
+
+    #[inline(never)]
+    fn take_events(&mut self) {
+        while let Some((_, event)) = self.tcp.poll_event() {
+            self.established += usize::from(event == Event::Connected);
+        }
     }
 
     #[inline]
     fn transmit(&mut self) {
-        while let Some((_, event)) = self.tcp.poll_event() {
-            self.is_connected |= event == Event::Connected;
+        if self.tcp.has_events() {
+            self.take_events();
         }
         while let Some(turn) = self.tcp.next_transmit() {
-            let network = self.neighbors.network();
-            let next_hop = network.next_hop(turn.remote).expect("the peer is on the link");
-            let Some(mac) = self.neighbors.lookup(NOW, next_hop) else {
+            let Some(mac) = self.neighbors.hardware_address(NOW, turn.remote) else {
                 self.tcp.defer_transmit();
                 continue;
             };
             let Some(mut frame) = self.nic.tx_frame() else { return };
-            if let Some(segment) = self.tcp.transmit_rest(NOW, turn) {
-                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
-                frame.finish(len, meta);
-            } else if let Some(segment) = self.tcp.transmit(NOW, turn) {
-                let (len, meta) = self.emitter.tcp(mac, &segment, frame.space());
-                frame.finish(len, meta);
-            }
+            let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, frame.space());
+            let Some((len, meta)) = written else { continue };
+            frame.finish(len, meta);
             self.nic.send(frame);
         }
     }
@@ -141,14 +236,7 @@ impl<R: Responder> Host for TcpHost<R> {
 
     #[inline]
     fn step(&mut self) {
-        if let Some(frame) = self.nic.receive() {
-            let meta = frame.rx_meta();
-            self.receive(&meta, frame.bytes()).expect("the peer sends what can be taken in");
-        }
-        self.transmit();
-        if self.neighbors.next_timeout() <= NOW {
-            self.resolve();
-        }
+        self.burst(1);
     }
 
     fn sent(&self) -> u64 {

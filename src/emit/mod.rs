@@ -9,7 +9,8 @@ use crate::offload::capability::Capability;
 use crate::offload::checksum::{Sum, copy_and_sum};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::offload::plan::Plan;
-use crate::tcp::Transmit;
+use crate::tcp::{Stack, Transmit, Turn};
+use crate::time::Instant;
 use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
 use template::{Key, Template};
@@ -25,8 +26,8 @@ pub struct Emitter {
     templates: Box<[Template]>,
 }
 
-/// Headers that are kept for their next segment: one for each connection, as long as not two share a
-/// place.
+/// Headers that are kept for their next segment unless asked otherwise: one for each connection, as long as
+/// not two share a place.
 const TEMPLATES: usize = 64;
 
 /// A frame that has been written: its length, and what the device is to do with it.
@@ -46,6 +47,13 @@ impl Emitter {
         }
     }
 
+    /// The same with a place for the headers of each of so many connections.
+    #[must_use]
+    pub fn for_connections(mut self, connections_max: usize) -> Emitter {
+        self.templates = vec![Template::default(); connections_max.max(1)].into_boxed_slice();
+        self
+    }
+
     /// What is left to the device.
     #[inline]
     pub fn leaves_to_device(&self) -> [Option<Capability>; 2] {
@@ -58,25 +66,66 @@ impl Emitter {
     ///
     /// # Panics
     /// If `out` is shorter than the frame; the connection's MSS keeps it within the MTU.
-    #[inline(always)]
     pub fn tcp(&mut self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
         let Some(key) = Key::of(dst, segment) else {
-            // A copy, so that nothing but this needs it in memory.
-            let segment = *segment;
-            return self.tcp_anew(dst, &segment, out);
+            return self.tcp_anew(dst, segment, out);
         };
-        let template = &mut self.templates[key.place(TEMPLATES)];
+        let place = key.place(self.templates.len());
+        let template = &mut self.templates[place];
         if !template.is_for(&key) {
-            let segment = *segment;
-            *template = Template::new(key, &self.network, dst, &segment);
+            *template = Template::new(key, &self.network, dst, segment);
         }
         let fields = (self.ipv4, self.tcp);
         let headers = template.write(&segment.header, payload_len(segment), fields, out);
         finish(&headers, segment.payload, fields, out)
     }
 
-    /// Writes a segment whose headers cannot be kept.
+    /// Writes the segment of whose turn it is, if there is one: as [`Stack::transmit`] and
+    /// [`tcp`](Emitter::tcp) would together, and what nearly every segment is in one go.
+    ///
+    /// # Panics
+    /// If `out` is shorter than the frame.
     #[inline(never)]
+    pub fn turn(
+        &mut self,
+        dst: Mac,
+        stack: &mut Stack,
+        now: Instant,
+        turn: Turn,
+        out: &mut [u8],
+    ) -> Option<Written> {
+        if let Some(kind) = stack.rest(turn) {
+            let key = Key::of_rest(dst, kind);
+            let place = key.place(self.templates.len());
+            let template = &self.templates[place];
+            if template.is_usual_for(&key)
+                && let Some((headers, room)) = out.split_first_chunk_mut()
+            {
+                let rest = stack.transmit_rest(now, kind);
+                return Some(template.write_rest(&rest, (self.ipv4, self.tcp), headers, room));
+            }
+        }
+        self.turn_of_any(dst, stack, now, turn, out)
+    }
+
+    /// Writes a segment by a template that is not there yet, or by none.
+    #[inline(never)]
+    fn turn_of_any(
+        &mut self,
+        dst: Mac,
+        stack: &mut Stack,
+        now: Instant,
+        turn: Turn,
+        out: &mut [u8],
+    ) -> Option<Written> {
+        let segment = match stack.rest(turn) {
+            Some(kind) => stack.transmit_rest(now, kind).transmit(kind),
+            None => stack.transmit(now, turn)?,
+        };
+        Some(self.tcp(dst, &segment, out))
+    }
+
+    /// Writes a segment whose headers cannot be kept.
     fn tcp_anew(&self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
         let len = payload_len(segment);
         let headers = write_headers(&self.network, dst, segment, len, self.ipv4, out);
@@ -133,33 +182,16 @@ fn payload_len(segment: &Transmit<'_>) -> usize {
 }
 
 /// Writes the payload behind the headers, and the TCP checksum.
-#[inline(always)]
 fn finish(
     headers: &Headers,
-    [first, second]: [&[u8]; 2],
+    payload: [&[u8]; 2],
     (ipv4, tcp): (TxChecksum, TxChecksum),
     out: &mut [u8],
 ) -> Written {
-    let payload_len = first.len() + second.len();
+    let payload_len = payload[0].len() + payload[1].len();
     let l4 = &mut out[headers.l2_len + headers.l3_len..][..headers.l4_len + payload_len];
-    let (header, payload) = l4.split_at_mut(headers.l4_len);
-    let field = match tcp {
-        TxChecksum::Partial => {
-            payload[..first.len()].copy_from_slice(first);
-            payload[first.len()..].copy_from_slice(second);
-            headers.pseudo.folded()
-        }
-        TxChecksum::Full => {
-            let sum = headers.pseudo.plus(headers.l4).plus(copy_and_sum(first, payload));
-            if second.is_empty() {
-                sum.checksum()
-            } else {
-                let rest = copy_and_sum(second, &mut payload[first.len()..]);
-                let odd = first.len() % 2 == 1;
-                (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
-            }
-        }
-    };
+    let (header, room) = l4.split_at_mut(headers.l4_len);
+    let field = put_payload(payload, headers.pseudo, headers.l4, tcp, room);
     header[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
     let meta = TxMeta {
         l2_len: headers.l2_len as u8,
@@ -171,6 +203,36 @@ fn finish(
     };
     let len = headers.l2_len + headers.l3_len + headers.l4_len + payload_len;
     (padded(len, out), meta)
+}
+
+/// Writes the payload to the front of `room`. Says what the TCP checksum field is to hold, with the sums of
+/// the pseudo-header and of TCP's as given.
+#[inline(always)]
+fn put_payload(
+    [first, second]: [&[u8]; 2],
+    pseudo: Sum,
+    l4: Sum,
+    tcp: TxChecksum,
+    room: &mut [u8],
+) -> u16 {
+    match tcp {
+        TxChecksum::Partial => {
+            room[..first.len()].copy_from_slice(first);
+            if !second.is_empty() {
+                room[first.len()..][..second.len()].copy_from_slice(second);
+            }
+            pseudo.folded()
+        }
+        TxChecksum::Full => {
+            let sum = pseudo.plus(l4).plus(copy_and_sum(first, room));
+            if second.is_empty() {
+                return sum.checksum();
+            }
+            let rest = copy_and_sum(second, &mut room[first.len()..]);
+            let odd = first.len() % 2 == 1;
+            (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
+        }
+    }
 }
 
 /// Writes a segment's headers field by field, the TCP checksum zero.

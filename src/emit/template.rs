@@ -1,10 +1,10 @@
 //! Headers kept from a connection's last segment: the next one differs in nine fields.
 
-use super::{Headers, write_headers};
+use super::{Headers, Written, put_payload, write_headers};
 use crate::neighbor::Network;
 use crate::offload::checksum::Sum;
-use crate::offload::nic::TxChecksum;
-use crate::tcp::{ConnectionId, Transmit};
+use crate::offload::nic::{TxChecksum, TxMeta};
+use crate::tcp::{ConnectionId, Rest, RestKind, Transmit};
 use crate::wire::ethernet::Mac;
 use crate::wire::tcp::{self, Flags, Options, SeqNumber, Timestamps};
 use crate::wire::{ethernet, ipv4};
@@ -15,37 +15,48 @@ const ROOM: usize =
 /// Where IPv4's Total Length lies in its header (RFC 791 3.1).
 pub(super) const TOTAL_LENGTH_OFFSET: usize = 2;
 
-/// All that headers depend on but for the fields that are written anew.
+/// The headers of nearly every segment, in bytes: no VLAN tag, no IPv4 options, timestamps.
+const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
+
+/// All that headers depend on but for the fields that are written anew, in two words, which are quick to
+/// compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     connection: ConnectionId,
-    dst: u64,
-    has_timestamps: bool,
-    is_ect: bool,
+    /// The hardware address, and above it two bits: timestamps, ECT.
+    shape: u64,
 }
 
 impl Key {
     /// The key of a segment whose headers can be kept: one of a connection, with no option but
     /// timestamps.
-    #[inline(always)]
     pub(super) fn of(dst: Mac, segment: &Transmit<'_>) -> Option<Key> {
         let options = &segment.header.options;
         let is_usual = options.mss.is_none()
             && options.window_scale.is_none()
             && !options.sack_permitted
             && options.sack.is_none();
-        Some(Key {
-            connection: segment.connection.filter(|_| is_usual)?,
-            dst: dst.0.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-            has_timestamps: options.timestamps.is_some(),
-            is_ect: segment.is_ect,
-        })
+        let connection = segment.connection.filter(|_| is_usual)?;
+        Some(Key::new(dst, connection, options.timestamps.is_some(), segment.is_ect))
+    }
+
+    #[inline(always)]
+    pub(super) fn of_rest(dst: Mac, kind: RestKind) -> Key {
+        Key::new(dst, kind.connection, kind.has_timestamps, kind.is_ect)
+    }
+
+    #[inline(always)]
+    fn new(dst: Mac, connection: ConnectionId, has_timestamps: bool, is_ect: bool) -> Key {
+        let [a, b, c, d, e, f] = dst.0;
+        let bits = u8::from(has_timestamps) | u8::from(is_ect) << 1;
+        Key { connection, shape: u64::from_le_bytes([a, b, c, d, e, f, bits, 0]) }
     }
 
     /// Its place among so many.
     #[inline]
     pub(super) fn place(&self, places: usize) -> usize {
-        self.connection.index() % places
+        let index = self.connection.index();
+        if index < places { index } else { index % places }
     }
 }
 
@@ -56,6 +67,8 @@ pub(super) struct Template {
     bytes: [u8; ROOM],
     l2_len: usize,
     l4_len: usize,
+    /// They are [as nearly every segment's](USUAL_LEN).
+    is_usual: bool,
     /// Of the IPv4 header, Total Length and checksum zero.
     ipv4: Sum,
     /// Of the pseudo-header, its length zero.
@@ -71,6 +84,7 @@ impl Default for Template {
             bytes: [0; ROOM],
             l2_len: 0,
             l4_len: 0,
+            is_usual: false,
             ipv4: Sum::ZERO,
             pseudo: Sum::ZERO,
             l4: Sum::ZERO,
@@ -105,6 +119,7 @@ impl Template {
             bytes,
             l2_len: headers.l2_len,
             l4_len: headers.l4_len,
+            is_usual: timestamps.is_some() && headers.l2_len == ethernet::HEADER_LEN,
             ipv4,
             pseudo,
             l4: Sum::of(&l4[..l4_len]),
@@ -114,6 +129,65 @@ impl Template {
     #[inline(always)]
     pub(super) fn is_for(&self, key: &Key) -> bool {
         self.key.as_ref() == Some(key)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_usual_for(&self, key: &Key) -> bool {
+        self.is_usual && self.is_for(key)
+    }
+
+    /// Writes a whole segment by headers that are as nearly every segment's: every field at its known
+    /// place, from a register.
+    ///
+    /// # Panics
+    /// If `room` is shorter than the payload.
+    #[inline(always)]
+    pub(super) fn write_rest(
+        &self,
+        rest: &Rest<'_>,
+        (ipv4, tcp): (TxChecksum, TxChecksum),
+        headers: &mut [u8; USUAL_LEN],
+        room: &mut [u8],
+    ) -> Written {
+        const IP: usize = ethernet::HEADER_LEN;
+        const TCP: usize = IP + ipv4::HEADER_LEN;
+        let (kept, _) = self.bytes.split_at(USUAL_LEN);
+        headers.copy_from_slice(kept);
+        let len = USUAL_LEN + rest.payload[0].len() + rest.payload[1].len();
+        let total_len = (len - IP) as u16;
+        let tcp_len = (len - TCP) as u16;
+        let mut put =
+            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
+        put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
+        if ipv4 == TxChecksum::Full {
+            let checksum = self.ipv4.plus(Sum::of_u16(total_len)).checksum();
+            put(IP + ipv4::CHECKSUM_OFFSET, &checksum.to_be_bytes());
+        }
+        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
+        let Timestamps { value, echo } =
+            rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
+        let stamps = u64::from(value) << 32 | u64::from(echo);
+        put(TCP + 4, &numbers.to_be_bytes());
+        put(TCP + 13, &[Rest::FLAGS.0]);
+        put(TCP + 14, &rest.window.to_be_bytes());
+        put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
+        let varying = || {
+            let bits = u32::from(Rest::FLAGS.0) << 16 | u32::from(rest.window);
+            Sum::of_u64(numbers).plus(Sum::of_u64(stamps)).plus(Sum::of_u32(bits))
+        };
+        let l4 = if tcp == TxChecksum::Full { self.l4.plus(varying()) } else { Sum::ZERO };
+        let pseudo = self.pseudo.plus(Sum::of_u16(tcp_len));
+        let field = put_payload(rest.payload, pseudo, l4, tcp, room);
+        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_be_bytes());
+        let meta = TxMeta {
+            l2_len: IP as u8,
+            l3_len: ipv4::HEADER_LEN as u8,
+            l4_len: (USUAL_LEN - TCP) as u8,
+            ipv4,
+            tcp,
+            stamp_token: 0,
+        };
+        (len, meta)
     }
 
     /// Writes the headers to the front of `out`, the TCP checksum zero.

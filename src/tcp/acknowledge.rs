@@ -1,5 +1,6 @@
 //! What a segment acknowledges, and the window that it gives (RFC 9293 3.10.7.4, fifth).
 
+use super::config::Config;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
@@ -11,7 +12,7 @@ use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 impl Connection {
     /// Takes the ACK in. Says whether the segment's text is to be looked at.
-    #[inline(always)]
+    #[inline]
     pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
         if segment.ack.is_before(self.snd_una) {
             // RFC 5961 5.2: no peer that we know acknowledges less than a window before.
@@ -32,24 +33,24 @@ impl Connection {
             let segment = *segment;
             self.take_ack_in_trouble(cx, &segment);
         } else if segment.ack != self.snd_una {
-            self.take_ack(cx, segment);
+            self.take_ack(cx, segment.ack);
         } else if self.is_duplicate_ack(segment) {
             self.take_duplicate_ack(cx);
         }
-        self.take_window(cx, segment);
+        self.take_window(cx, segment.seq, segment.ack, segment.window);
         if self.fin_sent && self.snd_una == self.snd_nxt {
             self.on_fin_acknowledged(cx);
         }
         true
     }
 
-    /// `segment.ack` lies past `snd_una`, at most at `snd_nxt`.
-    #[inline(always)]
-    fn take_ack(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
-        let (ack, flight) = (segment.ack, self.flight());
+    /// `ack` lies past `snd_una`, at most at `snd_nxt`.
+    #[inline(never)]
+    pub(super) fn take_ack(&mut self, cx: &mut Context<'_>, ack: SeqNumber) {
+        let flight = self.flight();
         if let Some(acked) = self.scoreboard.pop_clean(ack) {
-            self.rack.on_plain(cx.now, &acked.last);
-            self.take_round_trip(cx, cx.now - acked.first_at);
+            self.rack.on_plain(cx.now, acked.last.at, acked.last.end);
+            self.take_round_trip(cx.config, cx.now - acked.first_at);
         }
         let (acked, srtt) = (ack.since(self.snd_una), self.rtt.srtt());
         self.congestion.on_ack(ack, acked, flight, cx.now, srtt);
@@ -92,17 +93,17 @@ impl Connection {
 
     /// A round trip of something that was sent once.
     #[inline(always)]
-    fn take_round_trip(&mut self, cx: &mut Context<'_>, rtt: Duration) {
+    pub(super) fn take_round_trip(&mut self, config: &Config, rtt: Duration) {
         if let Some(least) = self.rack.min_rtt() {
             self.rtt.learn_ack_delay(Duration::from_ns(rtt.as_ns().saturating_sub(least.as_ns())));
         }
-        self.rtt.sample(rtt, cx.config);
+        self.rtt.sample(rtt, config);
     }
 
     /// The same off the short path, which keeps its own copy.
     #[inline(never)]
     pub(super) fn take_late_round_trip(&mut self, cx: &mut Context<'_>, rtt: Duration) {
-        self.take_round_trip(cx, rtt);
+        self.take_round_trip(cx.config, rtt);
     }
 
     /// After something was sent twice, the timestamp says which of the two was acknowledged (RFC 7323
@@ -158,15 +159,21 @@ impl Connection {
     }
 
     /// The window of a segment that is not older than the last one used (RFC 9293 3.10.7.4).
-    #[inline]
-    fn take_window(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
-        let is_newer = self.snd_wl1.is_before(segment.seq)
-            || (self.snd_wl1 == segment.seq && self.snd_wl2.is_at_or_before(segment.ack));
+    #[inline(never)]
+    pub(super) fn take_window(
+        &mut self,
+        cx: &mut Context<'_>,
+        seq: SeqNumber,
+        ack: SeqNumber,
+        window: u16,
+    ) {
+        let is_newer = self.snd_wl1.is_before(seq)
+            || (self.snd_wl1 == seq && self.snd_wl2.is_at_or_before(ack));
         if !is_newer {
             return;
         }
-        let window = u32::from(segment.window) << self.snd_wind_shift;
-        (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
+        let window = u32::from(window) << self.snd_wind_shift;
+        (self.snd_wl1, self.snd_wl2) = (seq, ack);
         // Rounding to the scale may take back less than one step (RFC 7323 2.4): no offence.
         if window.saturating_add(1 << self.snd_wind_shift) <= self.snd_wnd {
             cx.count(Count::WindowShrunk);

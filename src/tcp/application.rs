@@ -28,10 +28,11 @@ impl Stack {
             State::SynSent | State::SynReceived => return Err(SendRefusal::NotConnected),
             _ => return Err(SendRefusal::Closed),
         }
-        if len > connection.send.reservation_max() {
+        let has_room = connection.send.takes(len);
+        if !has_room && len > connection.send.reservation_max() {
             return Err(SendRefusal::TooLong);
         }
-        if len > connection.send.room() {
+        if !has_room {
             connection.room_wanted = len;
             return Err(SendRefusal::NoRoom);
         }
@@ -71,7 +72,9 @@ impl Stack {
         if connection.stale_at != Instant::FAR_FUTURE {
             self.timers.advance(index, connection.stale_at);
         }
-        self.queue_to_send(index);
+        if self.connections[index].may_have_next() {
+            self.queue_to_send(index);
+        }
         number
     }
 

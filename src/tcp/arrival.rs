@@ -34,6 +34,12 @@ pub struct Arrival {
 
 impl Arrival {
     const NOTHING: Arrival = Arrival { connection: None, fresh: 0..0, joined: false };
+
+    /// Of a segment that was [predicted](Stack::take_predicted): so many bytes of payload, all of them next.
+    #[inline(always)]
+    pub fn predicted(connection: ConnectionId, len: usize) -> Arrival {
+        Arrival { connection: Some(connection), fresh: 0..len, joined: false }
+    }
 }
 
 impl Stack {
@@ -65,43 +71,20 @@ impl Stack {
         self.deliver(self.id(index), index, segment)
     }
 
-    /// Whether `id` names a connection that is simply established.
-    #[inline]
-    pub fn is_established(&self, id: ConnectionId) -> bool {
-        self.find(id).is_some_and(|index| self.connections[index].state == State::Established)
-    }
-
-    /// As [`on_segment`](Stack::on_segment), for a segment of which it is known that it is for `id`, a
-    /// connection that [is established](Stack::is_established).
-    #[inline(always)]
-    pub fn on_segment_of(
-        &mut self,
-        now: Instant,
-        id: ConnectionId,
-        segment: &Segment<'_>,
-    ) -> Arrival {
-        let Some(index) = self.find(id) else { return Arrival::NOTHING };
-        self.now = self.now.max(now);
-        self.counters.count(Count::SegmentIn);
-        self.deliver(id, index, segment)
+    /// The connection between these endpoints, if there is one that somebody holds and that is simply
+    /// established.
+    pub fn established(&self, local: Endpoint, remote: Endpoint) -> Option<ConnectionId> {
+        let index = self.table.find(&Tuple { local, remote })?;
+        let connection = &self.connections[index];
+        let is_held = connection.state == State::Established && !connection.is_released;
+        is_held.then(|| self.id(index))
     }
 
     /// Hands a segment to its connection.
-    #[inline(always)]
     fn deliver(&mut self, id: ConnectionId, index: usize, segment: &Segment<'_>) -> Arrival {
-        let (connection, mut cx) = self.connection_and_context(index);
-        if connection.is_predicted(&cx, segment) {
-            let taken = connection.on_predicted(&mut cx, segment);
-            self.settle_predicted(index);
-            return Arrival { connection: Some(id), fresh: taken.fresh, joined: false };
+        if self.predict(index, segment) {
+            return Arrival::predicted(id, segment.payload.len());
         }
-        // A copy, so that the short path keeps its own in registers.
-        let segment = *segment;
-        self.deliver_any(id, index, &segment)
-    }
-
-    #[inline(never)]
-    fn deliver_any(&mut self, id: ConnectionId, index: usize, segment: &Segment<'_>) -> Arrival {
         let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
         Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
     }

@@ -35,6 +35,8 @@ enum Phase {
 pub(super) struct Congestion {
     control: CongestionControl,
     mss: u32,
+    /// What it begins with.
+    initial: u32,
     cwnd: u32,
     ssthresh: u32,
     /// Bytes acknowledged in congestion avoidance and not yet turned into window.
@@ -54,6 +56,7 @@ impl Congestion {
         Congestion {
             control,
             mss,
+            initial: initial_window(mss),
             cwnd: initial_window(mss),
             ssthresh: u32::MAX,
             credit: 0,
@@ -104,7 +107,7 @@ impl Congestion {
 
     /// The path takes smaller segments only.
     pub(super) fn on_mss(&mut self, mss: u32) {
-        self.mss = mss;
+        (self.mss, self.initial) = (mss, initial_window(mss));
         self.cwnd = self.cwnd.max(mss);
     }
 
@@ -115,9 +118,8 @@ impl Congestion {
     /// Nothing was sent for longer than a timeout (RFC 5681 4.1).
     #[inline]
     pub(super) fn on_idle(&mut self, idle: Duration, rto: impl FnOnce() -> Duration) {
-        let initial = initial_window(self.mss);
-        if self.cwnd > initial && idle > rto() {
-            self.cwnd = initial;
+        if self.cwnd > self.initial && idle > rto() {
+            self.cwnd = self.initial;
         }
     }
 
@@ -144,15 +146,27 @@ impl Congestion {
         if self.phase == Phase::Loss && self.recover.is_at_or_before(ack) {
             self.phase = Phase::Open;
         }
-        let una = ack - acked;
-        if flight > self.used || !una.is_before(self.used_until) {
-            (self.used, self.used_until) = (flight, una + flight);
-        }
-        // A window that was not used has not been tried: it does not grow (RFC 7661).
-        if self.used > self.cwnd / 2 {
+        if self.is_tried(flight, ack - acked) {
             self.grow(acked, now, srtt);
         }
         false
+    }
+
+    /// Whether `flight` from `una` on uses the window: one that was not used within a round trip has not been
+    /// tried, and does not grow (RFC 7661).
+    #[inline(always)]
+    pub(super) fn is_tried(&mut self, flight: u32, una: SeqNumber) -> bool {
+        if flight > self.used || !una.is_before(self.used_until) {
+            (self.used, self.used_until) = (flight, una + flight);
+        }
+        self.used > self.cwnd / 2
+    }
+
+    /// All that was in flight was acknowledged, a window that [was tried](Congestion::is_tried), and
+    /// [nothing](Congestion::is_open) is being done about loss.
+    #[inline(never)]
+    pub(super) fn on_use(&mut self, acked: u32, now: Instant, srtt: Option<Duration>) {
+        self.grow(acked, now, srtt);
     }
 
     #[inline(never)]
@@ -300,6 +314,7 @@ fn initial_window(mss: u32) -> u32 {
 }
 
 plain!(Congestion {
+    initial,
     control,
     mss,
     cwnd,

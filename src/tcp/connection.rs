@@ -12,6 +12,7 @@ use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
 use super::path_mtu::PathMtu;
+use super::predict::Plainness;
 use super::probe::{LossProbe, ProbeDue};
 use super::rack::Rack;
 use super::reassembly::Reassembly;
@@ -85,6 +86,7 @@ impl Context<'_> {
 pub(super) struct Connection {
     pub(super) tuple: Tuple,
     pub(super) state: State,
+    pub(super) plain: Plainness,
     /// The listener that it came by.
     pub(super) listener: Option<ListenerId>,
     /// The application holds its id.
@@ -195,6 +197,7 @@ impl Connection {
         Connection {
             tuple: Tuple::NONE,
             state: State::Closed,
+            plain: Plainness::default(),
             listener: None,
             is_known: false,
             is_released: true,
@@ -327,7 +330,7 @@ impl Connection {
 
     /// How far the right edge of our window could move now, if that is worth telling: by a worthwhile step,
     /// or by anything while half of it and more is open, for then nothing silly can come of it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn window_gain(&self) -> Option<SeqNumber> {
         let edge = self.rcv_nxt + (self.receive.room() as u32).min(self.rcv_wnd_max);
         let is_ahead = self.rcv_edge.is_before(edge);
@@ -347,9 +350,14 @@ impl Connection {
     /// configuration lets an ACK wait (RFC 5681 4.2).
     #[inline(always)]
     pub(super) fn owe_ack_of_data(&mut self, cx: &Context<'_>) {
+        self.owe_ack_of_data_at(cx.now);
+    }
+
+    #[inline(always)]
+    pub(super) fn owe_ack_of_data_at(&mut self, now: Instant) {
         match self.terms.ack_delay {
             Some(delay) if self.ack_at == Instant::FAR_FUTURE && self.acks_due == 0 => {
-                self.ack_at = cx.now + delay;
+                self.ack_at = now + delay;
             }
             _ => self.owe_ack(),
         }

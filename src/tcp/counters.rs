@@ -139,6 +139,12 @@ impl Counters {
         self.0[what as usize] += 1;
     }
 
+    /// Counts so many.
+    #[inline]
+    pub(super) fn add(&mut self, what: Count, times: u64) {
+        self.0[what as usize] += times;
+    }
+
     /// How often `what` happened.
     pub fn of(&self, what: Count) -> u64 {
         self.0[what as usize]

@@ -43,7 +43,7 @@ impl Tuple {
 
     /// Both ports in one word.
     #[inline]
-    pub(super) fn ports(&self) -> u64 {
-        u64::from(self.local.port) << 16 | u64::from(self.remote.port)
+    pub(super) fn ports(&self) -> u32 {
+        u32::from(self.local.port) << 16 | u32::from(self.remote.port)
     }
 }

@@ -33,24 +33,24 @@ impl Secret {
     /// RFC 6528 3: ISN = M + F(endpoints, secret), M the 4 us clock.
     pub(super) fn isn(&self, now: Instant, tuple: &Tuple) -> SeqNumber {
         let clock = (now.as_ns() / ISN_TICK_NS) as u32;
-        SeqNumber(clock) + self.hash(Purpose::Isn, tuple.addrs(), tuple.ports()) as u32
+        SeqNumber(clock) + self.hash(Purpose::Isn, tuple.addrs(), u64::from(tuple.ports())) as u32
     }
 
     /// What is added to the clock in a connection's timestamps. The same for every connection
     /// between the same endpoints, so that their timestamps go on rising (RFC 6191).
     pub(super) fn timestamp_offset(&self, tuple: &Tuple) -> u32 {
-        self.hash(Purpose::TimestampOffset, tuple.addrs(), tuple.ports()) as u32
+        self.hash(Purpose::TimestampOffset, tuple.addrs(), u64::from(tuple.ports())) as u32
     }
 
     /// Where in the range of ephemeral ports the search for `remote` begins.
     pub(super) fn port_offset(&self, local: Endpoint, remote: Endpoint) -> u64 {
         let tuple = Tuple { local: Endpoint { port: 0, ..local }, remote };
-        self.hash(Purpose::Port, tuple.addrs(), tuple.ports())
+        self.hash(Purpose::Port, tuple.addrs(), u64::from(tuple.ports()))
     }
 
     /// What stands in the number of a SYN-ACK that nothing else is kept of.
     pub(super) fn cookie(&self, tuple: &Tuple, irs: u32, period: u64, kept: u32) -> u32 {
-        let ends = self.hash(Purpose::Cookie, tuple.addrs(), tuple.ports() | u64::from(irs) << 32);
+        let ends = self.hash(Purpose::Cookie, tuple.addrs(), u64::from(tuple.ports()) | u64::from(irs) << 32);
         self.hash(Purpose::Cookie, ends, period << 16 | u64::from(kept)) as u32
     }
 

@@ -2,7 +2,7 @@
 //! to send, deadlines and events come out.
 //!
 //! The path of a segment: [`Stack::on_segment`] finds its connection in `table`; `receive` takes it
-//! through the steps of RFC 9293 3.10.7.4 (or, where it is simply the next, past them);
+//! through the steps of RFC 9293 3.10.7.4, or, where it is simply the next, `predict` past them;
 //! `acknowledge` takes its ACK and window, `reassembly` and `receive_buffer` its text. Bytes that
 //! come in order are not stored: [`Arrival`] says where in the segment they lie, and the
 //! application reads them there. What it leaves it hands back by [`Stack::keep`].
@@ -24,9 +24,7 @@
 //! says without dropping anything; `path_mtu` is how large segments may be on the way, and `user_timeout`
 //! when to give up; `pacing` spreads what leaves, where that was asked for. `sack` is the other direction: what we tell the peer of.
 //!
-//! An ACK of something new, with nothing known of what is in flight but when it left, takes the short
-//! path: a few loads and stores in one entry. Everything else is out of line. Without SACK, loss is
-//! found by three duplicate ACKs and by timeout.
+//! Without SACK, loss is found by three duplicate ACKs and by timeout.
 //!
 //! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`plain` says
 //! how), and a connection of that.
@@ -41,7 +39,7 @@ pub use connection::State;
 pub use counters::{Count, Counters};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
-pub use poll::{Transmit, Turn};
+pub use poll::{Rest, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use snapshot::{Snapshot, SnapshotRefusal};
 pub use stack::{Info, Stack};
@@ -66,6 +64,7 @@ mod pacing;
 mod path_mtu;
 mod plain;
 mod poll;
+mod predict;
 mod prepared;
 mod probe;
 mod prr;

@@ -3,11 +3,12 @@
 use core::net::Ipv4Addr;
 
 use super::counters::Count;
+use super::endpoint::Tuple;
 use super::event::{ConnectionId, Event};
 use super::stack::Stack;
 use super::transmit::Leaving;
 use crate::time::Instant;
-use crate::wire::tcp::Repr;
+use crate::wire::tcp::{Flags, Options, Repr, SeqNumber, Timestamps};
 
 /// One segment to put on the wire now.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,61 @@ pub struct Transmit<'a> {
     pub retransmission: bool,
     /// Whether the network may mark it instead of dropping it: ECT(0) in the IPv4 header (RFC 3168 5).
     pub is_ect: bool,
+}
+
+/// What a segment is like that is all that a connection was given to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestKind {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// The payload's length in bytes.
+    pub len: u32,
+    /// Whether it has timestamps; it has no other option.
+    pub has_timestamps: bool,
+    /// As [`Transmit::is_ect`].
+    pub is_ect: bool,
+}
+
+/// Such a segment, to put on the wire now.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest<'a> {
+    /// The number of its first byte.
+    pub seq: SeqNumber,
+    /// What it acknowledges.
+    pub ack: SeqNumber,
+    /// The window field.
+    pub window: u16,
+    /// The timestamps.
+    pub timestamps: Option<Timestamps>,
+    /// As [`Transmit::payload`].
+    pub payload: [&'a [u8]; 2],
+    tuple: &'a Tuple,
+}
+
+impl<'a> Rest<'a> {
+    /// Its control bits.
+    pub const FLAGS: Flags = Flags::ACK.with(Flags::PSH);
+
+    /// The same with a header written out.
+    pub fn transmit(&self, kind: RestKind) -> Transmit<'a> {
+        Transmit {
+            connection: Some(kind.connection),
+            local: self.tuple.local.addr,
+            remote: self.tuple.remote.addr,
+            header: Repr {
+                src_port: self.tuple.local.port,
+                dst_port: self.tuple.remote.port,
+                seq: self.seq,
+                ack: self.ack,
+                flags: Rest::FLAGS,
+                window: self.window,
+                options: Options { timestamps: self.timestamps, ..Options::NONE },
+            },
+            payload: self.payload,
+            retransmission: false,
+            is_ect: kind.is_ect,
+        }
+    }
 }
 
 /// Whose turn it is to send.
@@ -100,20 +156,57 @@ impl Stack {
         Some(self.leave(index, leaving))
     }
 
-    /// As [`transmit`](Stack::transmit), if it is what nearly every segment is: all that a connection was
-    /// given to send, for the first time. `None` for any other, whose turn stays.
+    /// What the next segment is like, if it is what nearly every segment is: all that a connection was given
+    /// to send, for the first time. [`transmit_rest`](Stack::transmit_rest) yields it; so would
+    /// [`transmit`](Stack::transmit).
     #[inline(always)]
-    pub fn transmit_rest(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
+    pub fn rest(&self, turn: Turn) -> Option<RestKind> {
         let index = turn.index.filter(|_| turn.rest_len > 0)?;
+        let connection = &self.connections[index];
+        Some(RestKind {
+            // Nobody has let go of one that is established.
+            connection: self.id(index),
+            len: turn.rest_len,
+            has_timestamps: connection.timestamps.is_some(),
+            is_ect: connection.ecn.is_agreed,
+        })
+    }
+
+    /// The segment that [`rest`](Stack::rest) has told of, with nothing done in between.
+    #[inline(always)]
+    pub fn transmit_rest(&mut self, now: Instant, kind: RestKind) -> Rest<'_> {
         self.now = self.now.max(now);
-        let (connection, mut cx) = self.connection_and_context(index);
-        let leaving = connection.take_rest(&mut cx, turn.rest_len);
-        Some(self.leave(index, leaving))
+        let index = kind.connection.index();
+        let Stack { connections, counters, config, now, .. } = self;
+        let connection = &mut connections[index];
+        counters.count(Count::SegmentOut);
+        let (seq, offset) = (connection.snd_nxt, connection.flight());
+        if connection.sends_first(*now, config, seq + kind.len) {
+            counters.count(Count::SegmentsFull);
+        }
+        let (ack, window) = connection.note_acknowledging();
+        // Nothing is held: a segment with data carries every ACK.
+        connection.acks_due = 0;
+        // No other deadline comes nearer, and nothing else is left to send.
+        let (due, is_probed) = (connection.send_deadline(), connection.keep_alive_due);
+        self.transmits.pop();
+        self.timers.advance(index, due);
+        if is_probed {
+            self.queue_to_send(index);
+        }
+        let connection = &self.connections[index];
+        Rest {
+            seq,
+            ack,
+            window,
+            timestamps: connection.timestamps.as_ref().map(|stamps| stamps.option(self.now)),
+            payload: connection.send.slices(offset as usize, kind.len as usize),
+            tuple: &connection.tuple,
+        }
     }
 
     /// Ends the turn of a connection. Sending makes no event and ends nothing: whose turn it is and when
     /// to send again is all of the books that it touches.
-    #[inline(always)]
     fn leave(&mut self, index: usize, leaving: Leaving) -> Transmit<'_> {
         self.transmits.pop();
         self.ask_to_send(index);

@@ -38,7 +38,7 @@ impl Turns {
         if self.len == 0 { None } else { Some(self.ring[self.head] as usize) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<usize> {
         let index = self.front()?;
         self.is_queued[index] = false;
@@ -82,7 +82,7 @@ impl Timers {
     }
 
     /// Notes a deadline if it is earlier than the one noted.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self, index: usize, deadline: Instant) {
         if deadline < self.noted[index] {
             self.bring_forward(index, deadline);

@@ -48,11 +48,11 @@ impl Rack {
         (self.min_rtt.as_ns() < u64::MAX).then_some(self.min_rtt)
     }
 
-    /// A segment that was sent once has arrived, and nothing else is going on.
+    /// A segment that was sent once and ended so has arrived, and nothing else is going on.
     #[inline(always)]
-    pub(super) fn on_plain(&mut self, now: Instant, sent: &Sent) {
-        let rtt = now - sent.at;
-        (self.xmit_at, self.end_seq, self.rtt) = (sent.at, sent.end, rtt);
+    pub(super) fn on_plain(&mut self, now: Instant, sent_at: Instant, end: SeqNumber) {
+        let rtt = now - sent_at;
+        (self.xmit_at, self.end_seq, self.rtt) = (sent_at, end, rtt);
         if rtt <= self.min_rtt {
             (self.min_rtt, self.min_rtt_at) = (rtt, now);
         }

@@ -1,5 +1,5 @@
 //! A segment for a connection, in the order of RFC 9293 3.10.7.4: sequence number, RST, SYN, ACK,
-//! text, FIN. Ahead of it stands the short path, for the segment that is next and nothing else.
+//! text, FIN. Ahead of it stands [`predict`](super::predict), for the segment that is next and nothing else.
 
 use core::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) struct Taken {
 }
 
 impl Connection {
-    /// Takes in a segment that is not [predicted](Connection::is_predicted).
+    /// Takes in any segment, whether or not it is [predicted](Connection::is_predicted).
     pub(super) fn on_segment(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
         match self.state {
             State::Closed => Taken::default(),
@@ -34,43 +34,6 @@ impl Connection {
             }
             _ => self.on_any(cx, segment).unwrap_or_default(),
         }
-    }
-
-    /// Header prediction: the next bytes, or an ACK of ours, on a connection where nothing else is
-    /// going on. All that the long way would find is known to be absent.
-    #[inline(always)]
-    pub(super) fn is_predicted(&self, cx: &Context<'_>, segment: &Segment<'_>) -> bool {
-        let timestamp_fits = match (&self.timestamps, segment.options.timestamps) {
-            (None, _) => true,
-            (Some(ours), Some(theirs)) => !ours.is_old(cx.now, theirs.value),
-            (Some(_), None) => false,
-        };
-        let acked = segment.ack.since(self.snd_una);
-        self.state == State::Established
-            && (segment.flags == Flags::ACK || segment.flags == Flags::ACK.with(Flags::PSH))
-            && segment.seq == self.rcv_nxt
-            && timestamp_fits
-            && acked <= self.flight()
-            && (acked > 0 || !segment.payload.is_empty())
-            && !(segment.is_ce | self.ecn.is_busy)
-            && segment.payload.len() as u32 <= self.rcv_wnd()
-            && self.held.is_empty()
-            && self.fin_at.is_none()
-    }
-
-    /// Takes in a segment that is predicted. It leaves the connection established.
-    #[inline(always)]
-    pub(super) fn on_predicted(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Taken {
-        cx.count(Count::SegmentPredicted);
-        self.note_acceptable(cx, segment);
-        self.acknowledge(cx, segment);
-        let len = segment.payload.len();
-        if len > 0 {
-            self.receive.pass_over(len);
-            self.rcv_nxt += len as u32;
-            self.owe_ack_of_data(cx);
-        }
-        Taken { fresh: 0..len, has_joined: false }
     }
 
     /// The long way. `None` as soon as a step drops the segment.
@@ -133,7 +96,6 @@ impl Connection {
     }
 
     /// What is noted of a segment that has passed the checks of numbers.
-    #[inline]
     pub(super) fn note_acceptable(&mut self, cx: &Context<'_>, segment: &Segment<'_>) {
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;

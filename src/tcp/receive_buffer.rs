@@ -139,7 +139,7 @@ impl ReceiveBuffer {
     }
 
     /// `count` bytes have come in order and are offered to the application where they lie.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pass_over(&mut self, count: usize) {
         let count = count.min(self.room());
         self.fresh = count;

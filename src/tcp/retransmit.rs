@@ -56,7 +56,8 @@ impl RttEstimator {
     /// The timeout now, back-off included.
     #[inline]
     pub(super) fn rto(&self, config: &Config) -> Duration {
-        self.rto.times(1 << self.backoff).min(config.rto_max)
+        let rto = if self.backoff == 0 { self.rto } else { self.rto.times(1 << self.backoff) };
+        rto.min(config.rto_max)
     }
 
     /// Takes a measurement in (RFC 6298 2.2, 2.3). It must not be of a segment sent twice

@@ -190,6 +190,18 @@ impl Scoreboard {
         last.map(|last| Acked { first_at, last })
     }
 
+    /// All that is in flight has been acknowledged, and nothing [is marked](Scoreboard::is_clean). Says when
+    /// the first of it left.
+    #[inline(always)]
+    pub(super) fn pop_all_clean(&mut self) -> Option<Instant> {
+        if self.head == self.tail {
+            return None;
+        }
+        let first_at = self.at(self.head).at;
+        (self.head, self.tail, self.judged_to) = (0, 0, 0);
+        Some(first_at)
+    }
+
     /// The same whatever is marked; each segment goes to `each` as it was. `una` is what was
     /// acknowledged before.
     pub(super) fn pop(&mut self, una: SeqNumber, ack: SeqNumber, mut each: impl FnMut(&Sent)) {

@@ -44,10 +44,16 @@ impl SendBuffer {
         self.bytes.len() - self.capacity
     }
 
+    /// Whether `len` bytes can be reserved.
+    #[inline(always)]
+    pub(super) fn takes(&self, len: usize) -> bool {
+        len <= self.room() && len <= self.reservation_max()
+    }
+
     /// `len` bytes to write into, in one run. `None` when they do not fit.
-    #[inline]
+    #[inline(always)]
     pub(super) fn reserve(&mut self, len: usize) -> Option<&mut [u8]> {
-        if len > self.room() || len > self.reservation_max() {
+        if !self.takes(len) {
             return None;
         }
         self.reserved = len;
@@ -56,15 +62,20 @@ impl SendBuffer {
     }
 
     /// Makes the first `used` bytes of the last reservation part of the stream.
-    #[inline]
+    #[inline(always)]
     pub(super) fn commit(&mut self, used: usize) {
         let used = used.min(self.reserved);
         self.reserved = 0;
         let end = self.wrap(self.head + self.len) + used;
         if end > self.capacity {
-            self.bytes.copy_within(self.capacity..end, 0);
+            self.wrap_round(end);
         }
         self.len += used;
+    }
+
+    #[inline(never)]
+    fn wrap_round(&mut self, end: usize) {
+        self.bytes.copy_within(self.capacity..end, 0);
     }
 
     pub(super) fn put(&self, out: &mut Out<'_>) {
@@ -96,11 +107,19 @@ impl SendBuffer {
     }
 
     /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn slices(&self, offset: usize, len: usize) -> [&[u8]; 2] {
         let offset = offset.min(self.len);
         let len = len.min(self.len - offset);
         let at = self.wrap(self.head + offset);
+        match self.bytes.get(at..at + len) {
+            Some(run) if at + len <= self.capacity => [run, &[]],
+            _ => self.both_runs(at, len),
+        }
+    }
+
+    #[inline(never)]
+    fn both_runs(&self, at: usize, len: usize) -> [&[u8]; 2] {
         let first = len.min(self.capacity - at);
         [&self.bytes[at..at + first], &self.bytes[..len - first]]
     }

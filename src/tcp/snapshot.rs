@@ -128,7 +128,7 @@ macro_rules! plain_fields {
             let Connection {
                 $($field,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _,
-                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _,
+                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _,
             } = connection;
             $($field.put(out);)*
         }

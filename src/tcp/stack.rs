@@ -37,6 +37,9 @@ pub struct Stack {
     pub(super) now: Instant,
     /// Until when a SYN cookie may come back.
     pub(super) cookies_until: Instant,
+    /// Everything goes the long way, for comparison.
+    #[cfg(test)]
+    pub(super) predicts_nothing: bool,
 }
 
 /// What the stack keeps of a connection beside the connection.
@@ -135,6 +138,8 @@ impl Stack {
             counters: Counters::default(),
             now: Instant::ZERO,
             cookies_until: Instant::ZERO,
+            #[cfg(test)]
+            predicts_nothing: false,
             secret,
             config,
         }
@@ -336,7 +341,7 @@ impl Stack {
     }
 
     /// Does something to a connection and keeps the books.
-    #[inline(always)]
+    #[inline]
     pub(super) fn step<R>(
         &mut self,
         index: usize,
@@ -351,7 +356,7 @@ impl Stack {
 
     /// Keeps the books: who is to send, who has something to tell, when the next timer goes off, and
     /// what of a connection that is over can be given back.
-    #[inline(always)]
+    #[inline(never)]
     fn settle(&mut self, index: usize) {
         self.ask_to_send(index);
         let connection = &self.connections[index];
@@ -366,27 +371,26 @@ impl Stack {
         }
     }
 
-    /// The part of the books that a predicted segment touches. What waits for a window asks to send, and
-    /// is found to need the persist timer then.
-    #[inline(always)]
-    pub(super) fn settle_predicted(&mut self, index: usize) {
-        self.ask_to_send(index);
-        if self.connections[index].pending.any() {
-            self.events.push(index);
-        }
-    }
-
-    /// The part of the books that a segment which leaves touches: whose turn it is, and when to send
-    /// again.
-    #[inline(always)]
+    /// The part of the books that a segment which leaves touches: whose turn it is, when to send
+    /// again, and what may be predicted.
     pub(super) fn ask_to_send(&mut self, index: usize) {
-        self.queue_to_send(index);
-        self.timers.advance(index, self.connections[index].deadline());
+        let connection = &mut self.connections[index];
+        connection.plain = connection.plainness();
+        #[cfg(test)]
+        if self.predicts_nothing {
+            connection.plain = Default::default();
+        }
+        let (may_have_next, deadline) = (connection.may_have_next(), connection.deadline());
+        if may_have_next {
+            self.queue_to_send(index);
+        }
+        self.timers.advance(index, deadline);
     }
 
+    /// Gives a turn to a connection that [may have something](Connection::may_have_next) to send.
     #[inline(always)]
     pub(super) fn queue_to_send(&mut self, index: usize) {
-        if self.connections[index].may_have_next() && !self.slots[index].is_deferred {
+        if !self.slots[index].is_deferred {
             self.transmits.push(index);
         }
     }

@@ -8,10 +8,25 @@ use super::endpoint::Tuple;
 
 const EMPTY: u32 = u32::MAX;
 
+/// Endpoints as two words, which are quick to compare, and whose they are.
 #[derive(Clone, Copy)]
 struct Entry {
-    tuple: Tuple,
+    addrs: u64,
+    ports: u32,
     index: u32,
+}
+
+const NOBODY: Entry = Entry { addrs: 0, ports: 0, index: EMPTY };
+
+impl Entry {
+    fn of(tuple: &Tuple, index: usize) -> Entry {
+        Entry { addrs: tuple.addrs(), ports: tuple.ports(), index: index as u32 }
+    }
+
+    #[inline]
+    fn is_of(&self, tuple: &Tuple) -> bool {
+        self.addrs == tuple.addrs() && self.ports == tuple.ports()
+    }
 }
 
 /// Connections' indices by their endpoints.
@@ -25,20 +40,20 @@ impl Table {
     /// A table for `connections_max` entries, keyed by `keys`.
     pub(super) fn new(connections_max: usize, keys: [u64; 3]) -> Table {
         let slots = (connections_max.max(4) * 2).next_power_of_two();
-        let entries = vec![Entry { tuple: Tuple::NONE, index: EMPTY }; slots].into_boxed_slice();
+        let entries = vec![NOBODY; slots].into_boxed_slice();
         Table { entries, mask: slots - 1, keys }
     }
 
     /// The index stored for `tuple`.
     #[inline]
     pub(super) fn find(&self, tuple: &Tuple) -> Option<usize> {
-        let mut slot = self.home(tuple);
+        let mut slot = self.home(tuple.addrs(), tuple.ports());
         loop {
             let entry = &self.entries[slot];
             if entry.index == EMPTY {
                 return None;
             }
-            if entry.tuple == *tuple {
+            if entry.is_of(tuple) {
                 return Some(entry.index as usize);
             }
             slot = (slot + 1) & self.mask;
@@ -48,22 +63,22 @@ impl Table {
     /// Stores `index` for `tuple`, which must not be in the table yet. There are never more entries
     /// than connections, so there is always room.
     pub(super) fn insert(&mut self, tuple: Tuple, index: usize) {
-        let mut slot = self.home(&tuple);
+        let mut slot = self.home(tuple.addrs(), tuple.ports());
         while self.entries[slot].index != EMPTY {
             slot = (slot + 1) & self.mask;
         }
-        self.entries[slot] = Entry { tuple, index: index as u32 };
+        self.entries[slot] = Entry::of(&tuple, index);
     }
 
     /// Takes `tuple` out, if it is there.
     pub(super) fn remove(&mut self, tuple: &Tuple) {
-        let mut hole = self.home(tuple);
+        let mut hole = self.home(tuple.addrs(), tuple.ports());
         loop {
             let entry = &self.entries[hole];
             if entry.index == EMPTY {
                 return;
             }
-            if entry.tuple == *tuple {
+            if entry.is_of(tuple) {
                 break;
             }
             hole = (hole + 1) & self.mask;
@@ -76,7 +91,7 @@ impl Table {
                 break;
             }
             // An entry may move up to the hole unless its home lies between the two.
-            let home = self.home(&entry.tuple);
+            let home = self.home(entry.addrs, entry.ports);
             if (slot.wrapping_sub(home) & self.mask) >= (slot.wrapping_sub(hole) & self.mask) {
                 self.entries[hole] = entry;
                 hole = slot;
@@ -86,9 +101,9 @@ impl Table {
     }
 
     #[inline]
-    fn home(&self, tuple: &Tuple) -> usize {
+    fn home(&self, addrs: u64, ports: u32) -> usize {
         let [first, second, third] = self.keys;
-        let hash = fold(tuple.addrs() ^ first, tuple.ports() ^ second);
+        let hash = fold(addrs ^ first, u64::from(ports) ^ second);
         fold(hash ^ third, 0x9e37_79b9_7f4a_7c15) as usize & self.mask
     }
 }
@@ -129,7 +144,7 @@ mod tests {
             let mask = table.mask;
             let displaced = (table.entries.iter().enumerate())
                 .filter(|(_, entry)| entry.index != EMPTY)
-                .map(|(slot, entry)| slot.wrapping_sub(table.home(&entry.tuple)) & mask)
+                .map(|(slot, entry)| slot.wrapping_sub(table.home(entry.addrs, entry.ports)) & mask)
                 .collect::<Vec<_>>();
             assert_eq!(displaced.len(), 4096);
             // Half full with a good hash: half an entry of displacement on average, by theory.

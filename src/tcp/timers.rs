@@ -19,6 +19,12 @@ impl Connection {
         soonest.min(self.linger_at).min(self.keep_alive_at).min(self.seldom_at).min(self.stale_at)
     }
 
+    /// Of its deadlines, the one that sending something new brings.
+    #[inline(always)]
+    pub(super) fn send_deadline(&self) -> Instant {
+        self.retransmit_at.min(self.probe_at)
+    }
+
     /// Does what is due.
     pub(super) fn on_timeout(&mut self, cx: &mut Context<'_>) {
         // Ahead of what would send it once more.
@@ -56,7 +62,12 @@ impl Connection {
 
     #[inline]
     pub(super) fn start_retransmit_timer(&mut self, cx: &Context<'_>) {
-        self.retransmit_at = cx.now + self.rtt.rto(cx.config);
+        self.retransmit_after_rto(cx.now, cx.config);
+    }
+
+    #[inline(always)]
+    pub(super) fn retransmit_after_rto(&mut self, now: Instant, config: &Config) {
+        self.retransmit_at = now + self.rtt.rto(config);
     }
 
     #[inline]

@@ -49,12 +49,24 @@ impl Timestamping {
             && now.ns_since(self.recent_at) <= RECENT_VALID.as_ns()
     }
 
+    /// Whether `value` is not before the latest: such a one is never [old](Timestamping::is_old).
+    #[inline(always)]
+    pub(super) fn is_current(&self, value: u32) -> bool {
+        SeqNumber(self.recent).is_at_or_before(SeqNumber(value))
+    }
+
+    /// Remembers a `value` that is not old.
+    #[inline(always)]
+    pub(super) fn note(&mut self, now: Instant, value: u32) {
+        (self.recent, self.recent_at) = (value, now);
+    }
+
     /// Remembers `value` of an acceptable segment that begins at or before what we last
     /// acknowledged (RFC 7323 4.3).
     #[inline]
     pub(super) fn take(&mut self, now: Instant, value: u32) {
         if !self.is_old(now, value) {
-            (self.recent, self.recent_at) = (value, now);
+            self.note(now, value);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What to send next, decided in one place: SYN, what is to be sent again, what is new, ACKs, probes.
 
+use super::config::Config;
 use super::connection::{Connection, Context, State, WINDOW_FIELD_MAX};
 use super::counters::Count;
 use super::probe::ProbeDue;
@@ -65,13 +66,9 @@ impl Connection {
     pub(super) fn rest_len(&self) -> u32 {
         let len = (self.send.len() as u32).wrapping_sub(self.flight());
         let end = self.send.len() as u64;
-        let is_usual = self.state == State::Established
-            && self.scoreboard.is_clean()
+        debug_assert!(!self.plain.sends || self.plainness().sends, "the books are behind");
+        let is_usual = self.plain.sends
             && !self.scoreboard.is_full()
-            && !self.fin_queued
-            && self.held.is_empty()
-            && !self.sack.has_duplicate()
-            && !self.ecn.is_busy
             && len.wrapping_sub(1) < self.rest_max
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd());
@@ -256,25 +253,6 @@ impl Connection {
         Leaving { header, offset: 0, len: 0, is_retransmission: is_again, is_ect: false }
     }
 
-    /// The segment that [`rest_len`](Connection::rest_len) said, which leaves now.
-    #[inline(always)]
-    pub(super) fn take_rest(&mut self, cx: &mut Context<'_>, len: u32) -> Leaving {
-        cx.count(Count::SegmentOut);
-        let (seq, offset) = (self.snd_nxt, self.flight());
-        self.note_first_sending(cx, seq + len);
-        if self.probe_due != ProbeDue::None {
-            self.note_probe(cx, seq + len, false);
-        }
-        self.settle_acks();
-        Leaving {
-            header: self.header(cx, seq, Flags::ACK.with(Flags::PSH), None),
-            offset: offset as usize,
-            len: len as usize,
-            is_retransmission: false,
-            is_ect: self.ecn.is_agreed,
-        }
-    }
-
     /// A segment with data carries every ACK but those that held bytes ask for: the peer counts no others
     /// as duplicates.
     #[inline]
@@ -332,25 +310,30 @@ impl Connection {
         }
     }
 
-    #[inline(always)]
     pub(super) fn note_first_sending(&mut self, cx: &mut Context<'_>, end: SeqNumber) {
+        if self.sends_first(cx.now, cx.config, end) {
+            cx.count(Count::SegmentsFull);
+        }
+    }
+
+    /// Bytes leave for the first time. Says whether no more segments have a place now.
+    #[inline(always)]
+    pub(super) fn sends_first(&mut self, now: Instant, config: &Config, end: SeqNumber) -> bool {
         if self.flight() == 0 {
-            self.congestion.on_idle(cx.now - self.last_sent, || self.rtt.rto(cx.config));
+            self.congestion.on_idle(now - self.last_sent, || self.rtt.rto(config));
         }
         self.congestion.on_sent(end.since(self.snd_nxt));
         self.snd_nxt = end;
-        self.last_sent = cx.now;
-        self.scoreboard.push(end, cx.now);
-        if self.scoreboard.is_full() {
-            cx.count(Count::SegmentsFull);
-        }
+        self.last_sent = now;
+        self.scoreboard.push(end, now);
         // RFC 6298 5.1. A probe's timer runs already.
         if self.retransmit_at == Instant::FAR_FUTURE {
-            self.start_retransmit_timer(cx);
+            self.retransmit_after_rto(now, config);
         }
         if !self.probe_is_for_reordering {
-            self.start_probe_timer(cx.now);
+            self.start_probe_timer(now);
         }
+        self.scoreboard.is_full()
     }
 
     fn note_retransmission(&mut self, cx: &mut Context<'_>, end: SeqNumber, why: Why) {
@@ -375,7 +358,14 @@ impl Connection {
         Leaving { header, offset: 0, len: 0, is_retransmission: false, is_ect: false }
     }
 
+    /// What a segment that leaves now acknowledges, and the window that it tells of.
     #[inline(always)]
+    pub(super) fn note_acknowledging(&mut self) -> (SeqNumber, u16) {
+        self.last_ack_sent = self.rcv_nxt;
+        self.ack_at = Instant::FAR_FUTURE;
+        (self.rcv_nxt, self.advertise())
+    }
+
     fn header(
         &mut self,
         cx: &Context<'_>,
@@ -383,15 +373,14 @@ impl Connection {
         flags: Flags,
         sack: Option<SackBlocks>,
     ) -> Repr {
-        self.last_ack_sent = self.rcv_nxt;
-        self.ack_at = Instant::FAR_FUTURE;
+        let (ack, window) = self.note_acknowledging();
         Repr {
             src_port: self.tuple.local.port,
             dst_port: self.tuple.remote.port,
             seq,
-            ack: self.rcv_nxt,
+            ack,
             flags,
-            window: self.advertise(),
+            window,
             options: Options {
                 timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
                 sack,

@@ -20,15 +20,15 @@ pub enum Protocol {
 }
 
 const PROTOCOL_ICMP: u8 = 1;
-const PROTOCOL_TCP: u8 = 6;
+pub(crate) const PROTOCOL_TCP: u8 = 6;
 /// The flag More Fragments and the fragment offset (RFC 791 3.1).
 const FRAGMENT_MASK: u16 = 0x3fff;
 /// The flag Don't Fragment.
 const DONT_FRAGMENT: u16 = 0x4000;
 /// The ECN field, and its values: capable of it, and marked (RFC 3168 5).
-const ECN_MASK: u8 = 0b11;
+pub(crate) const ECN_MASK: u8 = 0b11;
 const ECN_ECT_0: u8 = 0b10;
-const ECN_CE: u8 = 0b11;
+pub(crate) const ECN_CE: u8 = 0b11;
 /// Time To Live of what we send (RFC 1700's recommended default).
 const TTL: u8 = 64;
 
@@ -83,20 +83,6 @@ impl<'a> Packet<'a> {
             protocol,
             header: &bytes[..header_len],
             payload: &bytes[header_len..total_len],
-        })
-    }
-
-    /// A packet whose header is known to be right and without options, `bytes` ending where it says.
-    #[inline]
-    pub(crate) fn read(bytes: &'a [u8]) -> Option<Packet<'a>> {
-        let (fixed, payload) = bytes.split_first_chunk::<HEADER_LEN>()?;
-        let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *fixed;
-        Some(Packet {
-            src: Ipv4Addr::new(s0, s1, s2, s3),
-            dst: Ipv4Addr::new(d0, d1, d2, d3),
-            protocol: Protocol::Tcp,
-            header: fixed,
-            payload,
         })
     }
 

@@ -8,6 +8,7 @@ pub mod arp;
 pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
+pub mod stamped;
 pub mod tcp;
 
 pub use refusal::{Refusal, RefusalCounters};

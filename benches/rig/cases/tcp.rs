@@ -6,11 +6,12 @@ use fixwire::time::Instant;
 use fixwire::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 use crate::case::{Bench, Case, US};
+use crate::crowd::Crowd;
 use crate::line::{Line, Traffic};
 use crate::messages::filler;
 use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, PEER_ADDR, PEER_PORT};
-use crate::respond::Filler;
+use crate::respond::{Filler, MixedFiller};
 use crate::tcp_host::TcpHost;
 
 /// Payloads in and out, in bytes: some 150 each way, and those of the benches' FIX messages.
@@ -23,9 +24,41 @@ pub(super) fn cases() -> Vec<Case> {
             cases.extend(echoes(sums, received, sent));
         }
     }
+    for sums in Sums::BOTH {
+        cases.extend(mixed(sums));
+        for (count, burst) in CROWDS {
+            cases.push(crowd(sums, count, burst));
+        }
+    }
     cases.extend(super::prepared::cases());
     cases.push(Case::new("tcp/segment in", US, || SegmentIn::new(150)));
     cases
+}
+
+/// Connections, each frame another's, and how many frames come in at once.
+const CROWDS: [(usize, usize); 3] = [(512, 1), (512, 32), (4_096, 1)];
+
+/// 150 bytes each way on average, and no length that could be foreseen.
+fn mixed(sums: Sums) -> Vec<Case> {
+    let what = format!("tcp/22..277 in, 22..277 out/{}", sums.name());
+    let ours = Case::new(what.clone(), US, move || {
+        let host = TcpHost::new(sums, MixedFiller::default());
+        Line::new(host, sums, Traffic::MixedBytes)
+    });
+    #[allow(unused_mut)]
+    let mut cases = vec![ours];
+    #[cfg(feature = "rivals")]
+    cases.push(Case::new(what, "smoltcp", move || {
+        let host = crate::rivals::SmoltcpHost::new(sums, MixedFiller::default());
+        Line::new(host, sums, Traffic::MixedBytes)
+    }));
+    cases
+}
+
+fn crowd(sums: Sums, count: usize, burst: usize) -> Case {
+    let at_once = if burst > 1 { format!(", {burst} at once") } else { String::new() };
+    let what = format!("tcp/150 in, 150 out, {count} connections{at_once}/{}", sums.name());
+    Case::new(what, US, move || Crowd::new(sums, count, burst))
 }
 
 fn echoes(sums: Sums, received: usize, sent: usize) -> Vec<Case> {

@@ -53,6 +53,12 @@ impl Sum {
         Sum(value.to_be() as u64)
     }
 
+    /// The sum of one 64-bit number.
+    #[inline]
+    pub const fn of_u64(value: u64) -> Sum {
+        Sum(value.to_be())
+    }
+
     /// The sum of the TCP pseudo-header (RFC 9293 3.1): addresses in network order, `tcp_len` the
     /// TCP header and payload in bytes.
     #[inline]

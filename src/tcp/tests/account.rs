@@ -187,7 +187,7 @@ fn a_window_that_opens_too_late_lets_nothing_stale_out_though_the_timer_has_not_
     segment.window = 10_000;
     stack.on_segment(late, REMOTE.addr, LOCAL.addr, &segment);
     let turn = stack.next_transmit().unwrap();
-    assert!(stack.transmit_rest(late, turn).is_none(), "it would be what nearly every segment is");
+    assert!(stack.rest(turn).is_none(), "it would be what nearly every segment is");
     assert!(stack.transmit(late, turn).unwrap().header.flags.has(Flags::RST));
     assert!(stack.next_transmit().is_none());
     assert_eq!(stack.info(id).unwrap().state, State::Closed);

@@ -7,12 +7,15 @@
 use core::net::Ipv4Addr;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::{Hash, Hasher};
 
 use super::super::reassembly::Reassembly;
 use super::super::scoreboard::Marks;
 use super::super::*;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Packet, SeqNumber};
+
+mod twins;
 
 const SEEDS: u64 = 600;
 const SERVER_PORT: u16 = 9878;
@@ -88,6 +91,9 @@ struct World {
     has_aborted: Vec<bool>,
     deliveries: u64,
     reneged: u64,
+    /// A digest of every frame, event and state, where it is wanted.
+    keeps_trace: bool,
+    trace: u64,
 }
 
 fn addr(host: usize) -> Ipv4Addr {
@@ -171,6 +177,8 @@ impl World {
             has_aborted: vec![false; lines],
             deliveries: 0,
             reneged: 0,
+            keeps_trace: false,
+            trace: 0,
             random,
         }
     }
@@ -207,6 +215,15 @@ impl World {
         let remote = Endpoint { addr: addr(1), port: SERVER_PORT };
         let id = self.stacks[0].connect(self.at(), local, remote).expect("endpoints are free");
         self.sides[line][0].id = Some(id);
+    }
+
+    /// Has something that was seen now in the digest.
+    fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.keeps_trace {
+            let mut hasher = std::hash::DefaultHasher::new();
+            (self.trace, self.now, what()).hash(&mut hasher);
+            self.trace = hasher.finish();
+        }
     }
 
     fn at(&self) -> Instant {
@@ -257,7 +274,12 @@ impl World {
             }
             while self.stacks[host].next_transmit().is_some() {
                 let sacked = self.sacked(host);
-                let transmit = self.stacks[host].poll_transmit(at).expect("its turn");
+                let stack = &mut self.stacks[host];
+                let turn = stack.next_transmit().expect("its turn");
+                let transmit = match stack.rest(turn) {
+                    Some(kind) => stack.transmit_rest(at, kind).transmit(kind),
+                    None => stack.transmit(at, turn).expect("a segment"),
+                };
                 if transmit.retransmission {
                     let ports = (transmit.header.src_port, transmit.header.dst_port);
                     let start = transmit.header.seq;
@@ -271,6 +293,8 @@ impl World {
                 let mut bytes = vec![0; transmit.header.header_len()];
                 transmit.header.emit(&mut bytes);
                 bytes.extend(transmit.payload.concat());
+                let seen = (host, transmit.is_ect, transmit.retransmission, transmit.connection);
+                self.note(|| format!("{seen:?} {bytes:?}"));
                 if self.random.below(100) < self.loss_percent {
                     continue;
                 }
@@ -369,6 +393,7 @@ impl World {
                 let info = self.stacks[host].info(id).unwrap();
                 let port = if host == 0 { info.local.port } else { info.remote.port };
                 let line = usize::from(port - 40_000);
+                self.note(|| format!("{host} {id:?} {event:?}"));
                 let side = &mut self.sides[line][host];
                 if event == Event::Connected && host == 1 {
                     assert_eq!(side.id, None, "a connection on top of another");
@@ -558,6 +583,7 @@ impl World {
         for line in 0..self.sides.len() {
             let infos = [0, 1]
                 .map(|host| self.sides[line][host].id.and_then(|id| self.stacks[host].info(id)));
+            self.note(|| format!("{infos:?}"));
             for host in 0..2 {
                 let Some(info) = infos[host] else { continue };
                 let side = &mut self.sides[line][host];

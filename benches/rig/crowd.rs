@@ -1,0 +1,113 @@
+//! A host with many connections, of which each frame is another's: whose, nobody could foresee.
+
+use crate::case::Bench;
+use crate::line::Host;
+use crate::messages;
+use crate::nic::{LOADED_MAX, Sums};
+use crate::peer::Peer;
+use crate::respond::Filler;
+use crate::tcp_host::TcpHost;
+
+/// Bytes of each segment that the host gets, and of each that it answers with.
+const LEN: usize = 150;
+
+/// Steps that a host may take for a handshake.
+const HANDSHAKE_STEPS_MAX: usize = 64;
+
+/// A host, and its peers: one for each of its connections.
+pub struct Crowd {
+    host: TcpHost<Filler>,
+    peers: Vec<Peer>,
+    sums: Sums,
+    /// So many frames come in before anything goes out.
+    burst: usize,
+    random: u64,
+    /// Whose the last frame is that the host was given.
+    last: usize,
+    /// Frames that the host has sent, as far as they were looked at.
+    seen: u64,
+}
+
+impl Crowd {
+    /// Connects a host `count` times, and has so many frames come in at once.
+    pub fn new(sums: Sums, count: usize, burst: usize) -> Crowd {
+        let host = TcpHost::for_connections(sums, Filler::new(LEN), count);
+        let random = 0x9e37_79b9_7f4a_7c15;
+        let mut crowd = Crowd { host, peers: Vec::new(), sums, burst, random, last: 0, seen: 0 };
+        for _ in 0..count {
+            crowd.connect();
+        }
+        crowd
+    }
+
+    fn connect(&mut self) {
+        let mut peer = Peer::default();
+        self.host.connect();
+        let connected = (0..HANDSHAKE_STEPS_MAX).any(|_| {
+            self.host.step();
+            let fresh = (self.host.sent() - self.seen) as usize;
+            self.seen = self.host.sent();
+            let frames = self.host.kept();
+            let answers: Vec<_> = frames[frames.len() - fresh..]
+                .iter()
+                .filter_map(|frame| peer.answer(frame))
+                .collect();
+            if !answers.is_empty() {
+                self.host.load(&answers);
+            }
+            peer.is_established()
+        });
+        assert!(connected, "the handshake came to nothing");
+        self.peers.push(peer);
+    }
+
+    fn pick(&mut self) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 20) as usize % self.peers.len()
+    }
+}
+
+impl Bench for Crowd {
+    fn batch_max(&self) -> usize {
+        LOADED_MAX
+    }
+
+    /// Writes `count` messages, each of a connection picked by chance; in one burst no two of one, whose
+    /// answers would leave as one segment.
+    fn prepare(&mut self, count: usize) {
+        let message = messages::filler(LEN);
+        let mut frames = Vec::with_capacity(count);
+        let mut turns: Vec<usize> = Vec::with_capacity(count);
+        while frames.len() < count {
+            let at = self.pick();
+            if self.burst > 1 && turns.contains(&at) {
+                continue;
+            }
+            turns.push(at);
+            frames.push(self.peers[at].data(&message, LEN));
+            self.last = at;
+        }
+        self.host.load(&frames);
+    }
+
+    #[inline(never)]
+    fn run(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let burst = left.min(self.burst);
+            self.host.burst(burst);
+            left -= burst;
+        }
+    }
+
+    fn check(&mut self, count: usize) {
+        let sent = self.host.sent();
+        assert_eq!(sent, self.seen + count as u64, "a frame for each message");
+        self.seen = sent;
+        let frames = self.host.kept();
+        let payload = self.peers[self.last].check(frames[frames.len() - 1], self.sums);
+        assert_eq!(payload, messages::filler(LEN));
+    }
+}

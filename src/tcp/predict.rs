@@ -1,0 +1,270 @@
+//! Header prediction: the segment that nearly every segment is, in one straight line.
+//!
+//! What a connection is [plain](Plainness) for is found out whenever its books are kept, so that a segment has
+//! to be compared with little: the next bytes in order, an ACK of what was sent, and nothing else going
+//! on. Whatever is not as predicted goes the long way (`receive`, `acknowledge`), which alone decides what
+//! it means; a test holds the two together.
+
+use super::config::Config;
+use super::connection::{Connection, Context, State};
+use super::counters::Count;
+use super::event::ConnectionId;
+use super::probe::ProbeDue;
+use super::stack::Stack;
+use crate::time::Instant;
+use crate::wire::stamped::Stamped;
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
+
+/// What a connection needs no look at all of it for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plainness {
+    /// Taking in the next segment.
+    pub(super) receives: bool,
+    /// Sending what was never sent.
+    pub(super) sends: bool,
+}
+
+/// What prediction asks of a segment, whichever way it was read.
+pub(super) trait Heard {
+    fn seq(&self) -> SeqNumber;
+    fn ack(&self) -> SeqNumber;
+    fn flags(&self) -> Flags;
+    fn window(&self) -> u16;
+    /// The sender's timestamp.
+    fn stamp(&self) -> Option<u32>;
+    fn len(&self) -> usize;
+    /// Whether nobody marked it, and it tells of nothing that came ahead of its turn or twice.
+    fn is_bare(&self) -> bool;
+}
+
+impl Heard for Segment<'_> {
+    #[inline(always)]
+    fn seq(&self) -> SeqNumber {
+        self.seq
+    }
+
+    #[inline(always)]
+    fn ack(&self) -> SeqNumber {
+        self.ack
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    #[inline(always)]
+    fn window(&self) -> u16 {
+        self.window
+    }
+
+    #[inline(always)]
+    fn stamp(&self) -> Option<u32> {
+        self.options.timestamps.map(|stamps| stamps.value)
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    #[inline(always)]
+    fn is_bare(&self) -> bool {
+        !self.is_ce && self.options.sack.is_none()
+    }
+}
+
+/// One that nobody marked.
+impl Heard for Stamped<'_> {
+    #[inline(always)]
+    fn seq(&self) -> SeqNumber {
+        self.seq()
+    }
+
+    #[inline(always)]
+    fn ack(&self) -> SeqNumber {
+        self.ack()
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> Flags {
+        self.flags()
+    }
+
+    #[inline(always)]
+    fn window(&self) -> u16 {
+        self.window()
+    }
+
+    #[inline(always)]
+    fn stamp(&self) -> Option<u32> {
+        Some(self.stamp())
+    }
+
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.payload_len()
+    }
+
+    #[inline(always)]
+    fn is_bare(&self) -> bool {
+        true
+    }
+}
+
+impl Stack {
+    /// Takes in a segment for `id` that the network has not marked, if it is the one to come: all of its
+    /// payload is next in the stream then, as [`Arrival::fresh`](super::Arrival::fresh) would say. If not,
+    /// nothing has happened, and the segment is for [`on_segment`](Stack::on_segment).
+    #[inline(never)]
+    pub fn take_predicted(&mut self, now: Instant, id: ConnectionId, segment: Stamped<'_>) -> bool {
+        let Some(index) = self.find(id) else { return false };
+        self.now = self.now.max(now);
+        let is_taken = self.predict(index, &segment);
+        self.counters.add(Count::SegmentIn, u64::from(is_taken));
+        is_taken
+    }
+
+    /// Takes in a segment if it is predicted.
+    #[inline(always)]
+    pub(super) fn predict(&mut self, index: usize, segment: &impl Heard) -> bool {
+        let Stack { connections, counters, resets, config, now, .. } = self;
+        let (connection, now) = (&mut connections[index], *now);
+        if !connection.is_predicted(segment) {
+            return false;
+        }
+        counters.count(Count::SegmentPredicted);
+        connection.note_predicted(now, segment);
+        let (seq, ack, window) = (segment.seq(), segment.ack(), segment.window());
+        if ack == connection.snd_nxt && ack != connection.snd_una {
+            connection.take_ack_of_all(now, config);
+        } else if ack != connection.snd_una {
+            connection.take_ack(&mut Context { now, config, counters, resets }, ack);
+        }
+        if !connection.takes_window_plainly(segment) {
+            connection.take_window(
+                &mut Context { now, config, counters, resets },
+                seq,
+                ack,
+                window,
+            );
+            // One that opens has what was sent in vain sent again.
+            connection.plain.receives &= connection.scoreboard.is_clean();
+            connection.plain.sends &= connection.scoreboard.is_clean();
+        }
+        connection.take_predicted_text(now, segment.len());
+        if connection.flight() == 0 && connection.send.len() > 0 {
+            // It may wait for a window.
+            connection.arm_persist_timer(now, config);
+        }
+        let has_turn = connection.acks_due > 0 || connection.may_have_next();
+        let has_event = connection.pending.any();
+        let may_wait = connection.flight() > 0 || connection.send.len() > 0;
+        let has_deadline = may_wait || connection.terms.ack_delay.is_some();
+        if has_turn {
+            self.queue_to_send(index);
+        }
+        if has_deadline {
+            self.timers.advance(index, self.connections[index].deadline());
+        }
+        if has_event {
+            self.events.push(index);
+        }
+        true
+    }
+}
+
+impl Connection {
+    /// What it is plain for now: to be found out whenever the books are kept.
+    #[inline]
+    pub(super) fn plainness(&self) -> Plainness {
+        let is_quiet = self.state == State::Established
+            && self.scoreboard.is_clean()
+            && self.held.is_empty()
+            && !self.fin_queued
+            && !self.sack.has_duplicate()
+            && !self.ecn.is_busy;
+        Plainness {
+            receives: is_quiet
+                && self.is_calm
+                && self.congestion.is_open()
+                && self.fin_at.is_none(),
+            sends: is_quiet && self.probe_due == ProbeDue::None,
+        }
+    }
+
+    /// Whether a segment is the one to come: the next bytes, or an ACK of ours.
+    #[inline(always)]
+    fn is_predicted(&self, segment: &impl Heard) -> bool {
+        debug_assert!(!self.plain.receives || self.plainness().receives, "the books are behind");
+        let timestamp_fits = || match (&self.timestamps, segment.stamp()) {
+            (None, _) => true,
+            (Some(ours), Some(theirs)) => ours.is_current(theirs),
+            (Some(_), None) => false,
+        };
+        let acked = segment.ack().since(self.snd_una);
+        let len = segment.len();
+        // What was promised has room: the application leaves no more than came since.
+        let room = self.rcv_edge.since(self.rcv_nxt).cast_signed();
+        self.plain.receives
+            && segment.flags().0 | Flags::PSH.0 == Flags::ACK.0 | Flags::PSH.0
+            && segment.seq() == self.rcv_nxt
+            && acked <= self.flight()
+            && (len > 0 || acked > 0)
+            && len as i64 <= i64::from(room)
+            && segment.is_bare()
+            && timestamp_fits()
+    }
+
+    #[inline(always)]
+    fn note_predicted(&mut self, now: Instant, segment: &impl Heard) {
+        self.last_heard = now;
+        self.keep_alive_probes = 0;
+        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.stamp())
+            && self.last_ack_sent == self.rcv_nxt
+        {
+            ours.note(now, theirs);
+        }
+    }
+
+    /// Everything is acknowledged that is in flight: nothing of it has to be looked for.
+    #[inline(always)]
+    fn take_ack_of_all(&mut self, now: Instant, config: &Config) {
+        let flight = self.flight();
+        if let Some(first_at) = self.scoreboard.pop_all_clean() {
+            // The last of what was sent once left when anything was last sent.
+            self.rack.on_plain(now, self.last_sent, self.snd_nxt);
+            self.take_round_trip(config, now - first_at);
+        }
+        if self.congestion.is_tried(flight, self.snd_una) {
+            self.congestion.on_use(flight, now, self.rtt.srtt());
+        }
+        self.advance(self.snd_nxt);
+        self.stop_retransmit_timer();
+    }
+
+    /// Takes the window in, unless it closes, opens or shrinks, of which the long way knows.
+    #[inline(always)]
+    fn takes_window_plainly(&mut self, segment: &impl Heard) -> bool {
+        let (seq, ack) = (segment.seq(), segment.ack());
+        let step = 1 << self.snd_wind_shift;
+        let window = u32::from(segment.window()) << self.snd_wind_shift;
+        let is_later = self.snd_wl1.is_at_or_before(seq) && self.snd_wl2.is_at_or_before(ack);
+        if !is_later || window == 0 || self.snd_wnd == 0 || window + step <= self.snd_wnd {
+            return false;
+        }
+        (self.snd_wl1, self.snd_wl2) = (seq, ack);
+        self.snd_wnd = window;
+        self.snd_wnd_max = self.snd_wnd_max.max(window);
+        true
+    }
+
+    #[inline(always)]
+    fn take_predicted_text(&mut self, now: Instant, len: usize) {
+        if len > 0 {
+            self.receive.pass_over(len);
+            self.rcv_nxt += len as u32;
+            self.owe_ack_of_data_at(now);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The TCP header that nearly every segment has: timestamps, as RFC 7323 appendix A lays them out, and no
+//! other option.
+
+use super::tcp::{Flags, HEADER_LEN, SeqNumber};
+
+/// How long such a header is, in bytes.
+pub const STAMPED_HEADER_LEN: usize = HEADER_LEN + 12;
+
+/// A segment with such a header. Its fields are read where they are wanted, and not before.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamped<'a> {
+    header: &'a [u8; STAMPED_HEADER_LEN],
+    payload_len: usize,
+}
+
+impl<'a> Stamped<'a> {
+    /// A segment with so many bytes of payload, whose header is known to be built so.
+    #[inline(always)]
+    pub(crate) fn of(header: &'a [u8; STAMPED_HEADER_LEN], payload_len: usize) -> Stamped<'a> {
+        Stamped { header, payload_len }
+    }
+
+    /// The number of its first byte.
+    #[inline(always)]
+    pub fn seq(&self) -> SeqNumber {
+        SeqNumber(self.u32_at(4))
+    }
+
+    /// What it acknowledges.
+    #[inline(always)]
+    pub fn ack(&self) -> SeqNumber {
+        SeqNumber(self.u32_at(8))
+    }
+
+    /// Its control bits.
+    #[inline(always)]
+    pub fn flags(&self) -> Flags {
+        Flags(self.header[13])
+    }
+
+    /// The window field.
+    #[inline(always)]
+    pub fn window(&self) -> u16 {
+        u16::from_be_bytes([self.header[14], self.header[15]])
+    }
+
+    /// The sender's timestamp.
+    #[inline(always)]
+    pub fn stamp(&self) -> u32 {
+        self.u32_at(HEADER_LEN + 4)
+    }
+
+    /// The payload's length in bytes.
+    #[inline(always)]
+    pub fn payload_len(&self) -> usize {
+        self.payload_len
+    }
+
+    #[inline(always)]
+    fn u32_at(&self, at: usize) -> u32 {
+        let header = self.header;
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    }
+}
