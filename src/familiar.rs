@@ -174,8 +174,8 @@ impl Familiar {
         let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
         let end = IP + total_len;
         // No station has the hardware address zero.
-        let [.., s0, s1, s2, s3, s4, s5] = *headers.first_chunk::<12>()?;
-        let is_nobody_s = u64::from_ne_bytes([s0, s1, s2, s3, s4, s5, 0, 0]) == 0;
+        let [first, second, ..] = words(front);
+        let is_nobody_s = first >> 48 == 0 && second as u32 == 0;
         if difference != 0 || is_nobody_s || end < HEADERS_LEN {
             return None;
         }

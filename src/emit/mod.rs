@@ -66,14 +66,18 @@ impl Emitter {
     ///
     /// # Panics
     /// If `out` is shorter than the frame; the connection's MSS keeps it within the MTU.
+    #[inline(always)]
     pub fn tcp(&mut self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
         let Some(key) = Key::of(dst, segment) else {
-            return self.tcp_anew(dst, segment, out);
+            // A copy, so that nothing but this needs it in memory.
+            let segment = *segment;
+            return self.tcp_anew(dst, &segment, out);
         };
         let place = key.place(self.templates.len());
         let template = &mut self.templates[place];
         if !template.is_for(&key) {
-            *template = Template::new(key, &self.network, dst, segment);
+            let segment = *segment;
+            *template = Template::new(key, &self.network, dst, &segment);
         }
         let fields = (self.ipv4, self.tcp);
         let headers = template.write(&segment.header, payload_len(segment), fields, out);
@@ -126,6 +130,7 @@ impl Emitter {
     }
 
     /// Writes a segment whose headers cannot be kept.
+    #[inline(never)]
     fn tcp_anew(&self, dst: Mac, segment: &Transmit<'_>, out: &mut [u8]) -> Written {
         let len = payload_len(segment);
         let headers = write_headers(&self.network, dst, segment, len, self.ipv4, out);
@@ -182,6 +187,7 @@ fn payload_len(segment: &Transmit<'_>) -> usize {
 }
 
 /// Writes the payload behind the headers, and the TCP checksum.
+#[inline(always)]
 fn finish(
     headers: &Headers,
     payload: [&[u8]; 2],

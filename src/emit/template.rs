@@ -23,13 +23,14 @@ const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     connection: ConnectionId,
-    /// The hardware address, and above it two bits: timestamps, ECT.
+    /// The hardware address, and below it two bits: timestamps, ECT.
     shape: u64,
 }
 
 impl Key {
     /// The key of a segment whose headers can be kept: one of a connection, with no option but
     /// timestamps.
+    #[inline(always)]
     pub(super) fn of(dst: Mac, segment: &Transmit<'_>) -> Option<Key> {
         let options = &segment.header.options;
         let is_usual = options.mss.is_none()
@@ -47,9 +48,9 @@ impl Key {
 
     #[inline(always)]
     fn new(dst: Mac, connection: ConnectionId, has_timestamps: bool, is_ect: bool) -> Key {
-        let [a, b, c, d, e, f] = dst.0;
-        let bits = u8::from(has_timestamps) | u8::from(is_ect) << 1;
-        Key { connection, shape: u64::from_le_bytes([a, b, c, d, e, f, bits, 0]) }
+        let dst = dst.0.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+        let bits = u64::from(has_timestamps) | u64::from(is_ect) << 1;
+        Key { connection, shape: dst << 2 | bits }
     }
 
     /// Its place among so many.
