@@ -68,6 +68,9 @@ impl Connection {
             self.challenge(cx, Count::SynInWindow);
         } else if !segment.flags.has(Flags::ACK) {
             cx.count(Count::AckMissing);
+            if !self.is_acceptable(segment) {
+                self.owe_duplicate_ack();
+            }
         } else if self.check_timestamp(cx, segment).is_none() {
             // Answered already, if it is to be.
         } else if segment.is_empty() {

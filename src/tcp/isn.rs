@@ -50,7 +50,11 @@ impl Secret {
 
     /// What stands in the number of a SYN-ACK that nothing else is kept of.
     pub(super) fn cookie(&self, tuple: &Tuple, irs: u32, period: u64, kept: u32) -> u32 {
-        let ends = self.hash(Purpose::Cookie, tuple.addrs(), u64::from(tuple.ports()) | u64::from(irs) << 32);
+        let ends = self.hash(
+            Purpose::Cookie,
+            tuple.addrs(),
+            u64::from(tuple.ports()) | u64::from(irs) << 32,
+        );
         self.hash(Purpose::Cookie, ends, period << 16 | u64::from(kept)) as u32
     }
 

@@ -132,7 +132,7 @@ impl Connection {
     /// A segment with nothing in it may stand at the window's right edge, where a peer that has
     /// filled the window sends its ACKs from. With our window closed, what begins at `rcv_nxt` is
     /// let through for its ACK and cut to nothing (RFC 9293 3.10.7.4, the special allowance).
-    fn is_acceptable(&self, segment: &Segment<'_>) -> bool {
+    pub(super) fn is_acceptable(&self, segment: &Segment<'_>) -> bool {
         let window = self.rcv_wnd();
         let offset = segment.seq.since(self.rcv_nxt);
         if segment.is_empty() {

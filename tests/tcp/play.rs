@@ -251,7 +251,9 @@ impl Player {
             bytes[12] = ((bytes.len() / 4) << 4) as u8;
         }
         let header_len = bytes.len();
-        bytes.extend((0..coming.len).map(|offset| pattern(seq.wrapping_add(offset))));
+        // A SYN has the first number to itself.
+        let first = seq.wrapping_add(u32::from(header.flags.has(Flags::SYN)));
+        bytes.extend((0..coming.len).map(|offset| pattern(first.wrapping_add(offset))));
         (bytes, header_len)
     }
 

