@@ -44,13 +44,15 @@ fn whatever_does_not_stand_where_the_peer_is_known_to_be_is_answered() {
 }
 
 #[test]
-fn segment_without_ack_is_dropped_and_the_wait_goes_on() {
+fn segment_without_ack_is_answered_for_its_number_alone_and_the_wait_goes_on() {
     run(
         short(),
         &waiting(
             "900 < F 1:1(0)
-             900 > -
-             900 # tcp_ack_missing 1
+             900 > . 2:2(0) ack 2
+             901 < - 2:2(0)
+             901 > -
+             901 # tcp_ack_missing 2
              1001 ~ TimeWait
              1002 ~ Closed",
         ),
