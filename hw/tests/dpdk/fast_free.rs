@@ -10,8 +10,8 @@ use fixwire_offload::profile::{Policy, Profile};
 
 use crate::chains::{pieces_in_use, send_chain};
 use crate::connectx5::Claiming;
-use crate::open;
 use crate::several::running;
+use crate::{open, show};
 
 /// The first ring, told so, and a second one with pools of its own.
 fn rings() -> (DpdkNic, DpdkNic) {
@@ -22,6 +22,7 @@ fn rings() -> (DpdkNic, DpdkNic) {
     let device = Device::probed(Claiming::these(backend, &[Capability::FastFree]));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
     let (nic, plan) = configured.start().unwrap().steer().unwrap();
+    show(&plan);
     assert!(plan.uses(Capability::FastFree));
     (nic, running(other, &profile))
 }

@@ -10,6 +10,7 @@ mod its_clock;
 mod its_rules;
 mod net_tap;
 mod pcap;
+mod plan;
 mod prepare;
 mod rules;
 mod several;
@@ -18,6 +19,7 @@ mod static_build;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use fixwire_hw::dpdk::{DeviceSpec, DpdkBackend, DpdkError, DpdkNic, Memory};
 use fixwire_offload::capability::Capability;
@@ -31,6 +33,7 @@ use fixwire_offload::{Plan, Verdict};
 use connectx5::{Claiming, MADE_UP, Say};
 use harness::Test;
 use huge_pages::Reserved;
+use plan::show;
 
 const TESTS: &[Test] = &[
     (
@@ -181,14 +184,6 @@ const TESTS: &[Test] = &[
 
 fn main() -> ExitCode {
     harness::run(TESTS)
-}
-
-/// Prints the plan that a device got.
-fn show(plan: &Plan) {
-    println!("plan for {} by profile {}", plan.nic, plan.profile);
-    for row in plan.rows() {
-        println!("  {}: {}, {}: {}", row.capability, row.outcome, row.by, row.reason);
-    }
 }
 
 const LITTLE: Memory = Memory::Ordinary { mib: 128 };
@@ -416,9 +411,16 @@ fn queues_that_a_port_has_not_are_refused_by_number() {
     let mut profile = Profile::all(Policy::Prefer);
     profile.queues.rx = 64;
     let backend = open("net_ring0", &profile).unwrap();
+    let eal = Rc::clone(backend.eal());
     let device = Device::probed(backend).plan(&profile, RuleSet::EMPTY);
+    show(device.plan());
     let words = device.configure().unwrap_err().to_string();
     assert!(words.contains("receive queues") && words.contains("asks for 64"), "{words}");
+    // What it had is given back, pools by their names too: the same device is had again.
+    profile.queues.rx = 1;
+    let spec = DeviceSpec::parse("net_ring0").unwrap();
+    let again = DpdkBackend::beside(&eal, spec, &profile).unwrap();
+    assert_eq!(several::running(again, &profile).close(), Some(0));
 }
 
 fn what_mbufs_say_becomes_verdicts_marks_and_stamps() {

@@ -53,6 +53,7 @@ pub(crate) fn a_set_of_which_one_is_refused_leaves_none_behind_and_says_which() 
     backend.steer(&plan.device_rules()).unwrap();
     let replaced = [5, 4, 3].map(Call::Destroy).into_iter().chain([6, 7, 8].map(Call::Create));
     assert_eq!(its_rules::asked(), replaced.collect::<Vec<_>>());
+    assert_eq!(backend.run().close(), Some(0));
 }
 
 pub(crate) fn rules_go_before_their_port_stops_the_last_one_first() {
@@ -95,6 +96,7 @@ pub(crate) fn rules_that_do_not_go_one_by_one_go_all_at_once_or_no_more_are_made
     backend.steer(&plan.device_rules()).unwrap();
     let made = [6, 7, 8].map(Call::Create);
     assert_eq!(its_rules::asked(), [&[Call::Flush][..], &made].concat());
+    assert_eq!(backend.run().close(), Some(0));
 }
 
 pub(crate) fn what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_not() {

@@ -4,6 +4,8 @@
 
 #[path = "../tap/harness.rs"]
 mod harness;
+#[path = "../dpdk/plan.rs"]
+mod plan;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ use fixwire_offload::plan::Outcome;
 use fixwire_offload::profile::{Policy, Profile};
 
 use harness::Test;
+use plan::show;
 
 const TESTS: &[Test] = &[
     (
@@ -59,7 +62,9 @@ fn open(profile: &Profile) -> DpdkBackend {
 fn up(rules: RuleSet) -> (DpdkNic, Plan) {
     let profile = Profile::all(Policy::Prefer);
     let device = Device::probed(open(&profile)).plan(&profile, rules).configure().unwrap();
-    device.start().unwrap().steer().unwrap()
+    let (nic, plan) = device.start().unwrap().steer().unwrap();
+    show(&plan);
+    (nic, plan)
 }
 
 fn listeners(ports: std::ops::Range<u16>) -> RuleSet {
@@ -103,6 +108,7 @@ fn what_the_driver_has_not_is_neither_advertised_nor_installed() {
     let rules = RuleSet::new(vec![rule], OnMiss::Queue(0)).unwrap();
     let device = Device::probed(backend).plan(&profile, rules).configure().unwrap();
     let (nic, plan) = device.start().unwrap().steer().unwrap();
+    show(&plan);
     let row = plan.row(Capability::FlowSteering);
     assert_eq!(row.outcome, Outcome::Host, "{}", row.reason);
     assert!(row.reason.contains("rule 0") && row.reason.contains("about"), "{}", row.reason);
@@ -152,7 +158,9 @@ fn sums_left_to_the_device_arrive_right_whoever_finishes_them() {
     let finishes = near.capabilities().advert(Capability::TxIpv4Checksum).is_some();
     let run = |backend, profile| {
         let device = Device::probed(backend).plan(profile, RuleSet::EMPTY).configure().unwrap();
-        device.start().unwrap().steer().unwrap().0
+        let (nic, plan) = device.start().unwrap().steer().unwrap();
+        show(&plan);
+        nic
     };
     let (mut nic, mut peer): (DpdkNic, DpdkNic) = (run(near, &profile), run(far, &off));
     let sent = unfinished(nic.mac(), peer.mac());
