@@ -5,7 +5,7 @@ use crate::common::{self, skip};
 use crate::line::{
     INITIATOR, ORDERS, between_two, by, count, exchange, memif, no_xdp, run, veth, vhost, write,
 };
-use crate::same::assert_same;
+use crate::same::same;
 
 #[test]
 fn net_tap_trades_with_the_kernel_and_sums_in_its_driver() {
@@ -13,8 +13,7 @@ fn net_tap_trades_with_the_kernel_and_sums_in_its_driver() {
         return skip("net_tap", &why);
     }
     // In a namespace of its own, which the program makes.
-    let report = run("dpdk:net_tap0,iface=dtap0", &[]);
-    assert_same(&report);
+    let [report] = same(|| [run("dpdk:net_tap0,iface=dtap0", &[])]);
     for capability in ["rx_ipv4_checksum", "rx_tcp_checksum"] {
         assert_eq!(by(&report, capability), ("net_tap in software", "proven"), "{capability}");
     }
@@ -26,8 +25,7 @@ fn net_tap_trades_with_the_kernel_and_sums_in_its_driver() {
     // Without an offload it is the same session.
     let folder = tempfile::tempdir().unwrap();
     let off = common::captured::all_off(folder.path(), "tap");
-    let report = run("dpdk:net_tap0,iface=dtap0", &["--profile", &off]);
-    assert_same(&report);
+    let [report] = same(|| [run("dpdk:net_tap0,iface=dtap0", &["--profile", &off])]);
     assert_eq!(count(&report, "rx_checksum_trusted"), 0);
 }
 
@@ -36,9 +34,10 @@ fn over_a_veth(nic: &str) {
     veth();
     let folder = tempfile::tempdir().unwrap();
     let session = write(folder.path(), "session.toml", INITIATOR);
-    let _exchange = exchange();
-    let report = run(nic, &["--session", &session]);
-    assert_same(&report);
+    let [report] = same(|| {
+        let _exchange = exchange();
+        [run(nic, &["--session", &session])]
+    });
     for capability in ["rx_tcp_checksum", "tx_tcp_checksum", "flow_steering"] {
         assert_eq!(by(&report, capability).0, "fixwire", "{capability}");
     }
@@ -64,17 +63,13 @@ fn net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone() {
 
 #[test]
 fn net_memif_carries_a_session_from_one_process_of_ours_to_another() {
-    let folder = tempfile::tempdir().unwrap();
-    let [report, _] = between_two(folder.path(), memif(folder.path(), ""));
-    assert_same(&report);
+    let [report, _] = same(|| between_two(memif));
     assert_eq!(by(&report, "rx_tcp_checksum").0, "fixwire");
 }
 
 #[test]
 fn net_virtio_user_and_net_vhost_hand_over_the_sums_that_the_other_left_unfinished() {
-    let folder = tempfile::tempdir().unwrap();
-    let [report, summary] = between_two(folder.path(), vhost(folder.path()));
-    assert_same(&report);
+    let [report, summary] = same(|| between_two(vhost));
     // Every segment came as "none": its field holds the pseudo-header's sum.
     for (report, driver) in [(&report, "net_virtio_user"), (&summary, "net_vhost")] {
         assert_eq!(

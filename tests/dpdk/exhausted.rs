@@ -10,7 +10,7 @@ use fixwire::desk::SessionPlan;
 use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
-use fixwire::offload::device::{Backend as _, Device};
+use fixwire::offload::device::Device;
 use fixwire::offload::nic::{Burst, Nic as _};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
@@ -23,14 +23,15 @@ use fixwire_hw::tap;
 use crate::common::client::Client;
 use crate::common::inside::{PATIENCE, Program, inside};
 use crate::common::{OURS, PORT};
-use crate::line::{INITIATOR, acceptor, count, fixwire, memif, summary, write};
+use crate::line::{INITIATOR, acceptor, count, fixwire, memif_with, summary, write};
+use crate::plan::show;
 
 #[test]
 fn a_far_side_that_does_not_poll_fills_the_ring_and_what_found_no_room_goes_later() {
     const ORDERS: u64 = 10_000;
     let folder = tempfile::tempdir().unwrap();
     // Rings of two.
-    let [far, near] = memif(folder.path(), ",rsize=1");
+    let [far, near] = memif_with(folder.path(), ",rsize=1");
     let mut accepting = acceptor(folder.path(), &far, &[]);
     let session = write(folder.path(), "session.toml", INITIATOR);
     let orders = ORDERS.to_string();
@@ -73,9 +74,9 @@ fn exchange_on_net_tap() -> Engine<DpdkNic, Exchange> {
     let rules = steer::rules(OURS, std::slice::from_ref(&session), &profile.steering).unwrap();
     let mac = Mac(backend.mac());
     let network = Network { mac, addr: OURS, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
-    println!("{}", backend.name());
     let device = Device::probed(backend).plan(&profile, rules).configure().unwrap();
     let (nic, plan) = device.start().unwrap().steer().unwrap();
+    show(&plan);
     let setup = Setup { network, tcp: Config::default(), secret: [7; 16], sessions: vec![session] };
     Engine::new(nic, plan, setup, Exchange::new()).unwrap()
 }

@@ -136,7 +136,11 @@ pub(crate) fn acceptor(folder: &Path, nic: &str, more: &[&str]) -> Program {
 }
 
 /// Both ends of a line of memif's, the server's first.
-pub(crate) fn memif(folder: &Path, more: &str) -> [String; 2] {
+pub(crate) fn memif(folder: &Path) -> [String; 2] {
+    memif_with(folder, "")
+}
+
+pub(crate) fn memif_with(folder: &Path, more: &str) -> [String; 2] {
     let socket = folder.join("memif.sock");
     ["server", "client"].map(|role| {
         format!("dpdk:net_memif0,role={role},socket={},socket-abstract=no{more}", socket.display())
@@ -153,10 +157,12 @@ pub(crate) fn vhost(folder: &Path) -> [String; 2] {
     ]
 }
 
-/// Trades between two processes of ours, each on its end: what both report.
-pub(crate) fn between_two(folder: &Path, [far, near]: [String; 2]) -> [Value; 2] {
-    let accepting = acceptor(folder, &far, &[]);
-    let session = write(folder, "session.toml", INITIATOR);
+/// Trades between two processes of ours, each on its end of a new `line`: what both report.
+pub(crate) fn between_two(line: fn(&Path) -> [String; 2]) -> [Value; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    let [far, near] = line(folder.path());
+    let accepting = acceptor(folder.path(), &far, &[]);
+    let session = write(folder.path(), "session.toml", INITIATOR);
     let report = run(&near, &["--session", &session]);
     [report, summary(&accepting.interrupt())]
 }

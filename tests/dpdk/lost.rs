@@ -87,7 +87,7 @@ fn net_af_packet_outlives_a_veth_that_is_down_on_either_side() {
 #[test]
 fn a_far_side_that_is_killed_is_told_and_the_end_comes_in_time_without_a_loss() {
     let folder = tempfile::tempdir().unwrap();
-    let [far, near] = memif(folder.path(), "");
+    let [far, near] = memif(folder.path());
     let accepting = acceptor(folder.path(), &far, &[]);
     let session = write(folder.path(), "session.toml", INITIATOR);
     let mut run = endless(&near, &["--session", &session]);

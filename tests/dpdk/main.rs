@@ -13,6 +13,8 @@ mod line;
 mod lost;
 mod memory;
 mod mlx5;
+#[path = "../../hw/tests/dpdk/plan.rs"]
+mod plan;
 mod refused;
 mod same;
 mod selftest;

@@ -8,9 +8,9 @@ use std::process::{Command, Output};
 use crate::common::inside::{inside, inside_as_root};
 use crate::common::{has, no_namespace, skip};
 use crate::line::{
-    INITIATOR, count, errors, exchange, fixwire, no_xdp, row, run, shell, veth, write,
+    INITIATOR, count, ended_with, errors, exchange, fixwire, no_xdp, row, run, shell, veth, write,
 };
-use crate::same::assert_same;
+use crate::same::same;
 
 fn assert_refused(nic: &str, output: &Output, code: i32, words: &str) {
     assert_eq!(output.status.code(), Some(code), "{nic}: {}", errors(output));
@@ -212,6 +212,7 @@ fn a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent() {
             "frames were dropped, whose checksum is wrong (tcp_checksum_wrong ",
         );
         assert_refused(nic, &output, 1, "`ethtool -K IFACE tx off`");
+        ended_with(&output, 1);
     });
 }
 
@@ -241,7 +242,7 @@ fn what_net_tap_advertises_and_then_refuses_is_done_by_the_host_and_nothing_else
         return skip(test, &why);
     }
     let nic = "dpdk:net_tap0,iface=dtap0";
-    let report = run(nic, &[]);
+    let [report] = same(|| [run(nic, &[])]);
     let steering = row(&report, "flow_steering");
     if steering["outcome"] == "device" {
         return skip(test, "this kernel takes net_tap's rules (it has cls_flower and multiq)");
@@ -256,7 +257,6 @@ fn what_net_tap_advertises_and_then_refuses_is_done_by_the_host_and_nothing_else
         let reason = row["reason"].as_str().unwrap();
         assert!(reason.starts_with(words) && reason.contains("(os error "), "{row}");
     }
-    assert_same(&report);
     assert_eq!(count(&report, "nic_demoted"), 0, "it was planned anew before the first frame");
     let folder = tempfile::tempdir().unwrap();
     for capability in ["flow_steering", "flow_isolation"] {
@@ -309,6 +309,7 @@ fn a_peer_beyond_the_network_without_a_gateway_is_refused_with_the_key_to_write(
     let session = write(folder.path(), "session.toml", &near);
     let output = try_run(nic, &["--session", &session, "--connect-timeout", "1"]);
     assert_refused(nic, &output, 1, "nobody on dpdk:net_ring0 answers ARP for 10.9.0.1");
+    ended_with(&output, 1);
 }
 
 #[test]

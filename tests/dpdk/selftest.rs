@@ -43,6 +43,11 @@ fn a_selftest_of_two_ports_tells_joined_ones_from_others() {
             let output = selftest(far);
             assert_eq!(output.status.code(), Some(code), "{far}: {}", errors(&output));
             assert!(errors(&output).contains(words), "{far}: {}", errors(&output));
+            // Both ran, and were closed.
+            if code == 1 {
+                let found = checked(serde_json::from_slice(&output.stdout).unwrap());
+                assert_eq!(found["findings"], serde_json::json!([]));
+            }
         }
     });
 }

@@ -121,6 +121,8 @@ fn probe<B: Backend>(
         dpdk::refuse_unpolled_queues(profile, &bench.plan)?;
     }
     if !bench.is_joined() {
+        let plan = bench.plan.clone();
+        tell(&[], &plan, bench.close(), args.json);
         return Err(Failure::run(
             format!("nothing arrives at {} that its peer sends", args.nic),
             "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP and by a cable for a port, and see \
