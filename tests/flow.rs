@@ -20,7 +20,7 @@ fn json(arguments: &[&str]) -> Value {
 fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
-    let rule = "[[steering]]\nsrc = \"10.66.0.0/16\"\naction = \"drop\"\n";
+    let rule = "[[steering]]\nsrc = \"10.66.0.0/16\"\naction = \"drop\"\ncount = true\n";
     std::fs::write(&path, format!("extends = \"default\"\n{rule}")).unwrap();
     let profile = path.to_str().unwrap();
     for (nic, by, outcome, counts) in [
@@ -36,6 +36,17 @@ fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
         assert!(rules[0]["rule"].as_str().unwrap().contains("10.66.0.0"), "{shown}");
         assert!(rules[1]["rule"].as_str().unwrap().contains("tcp src is 9878"), "{shown}");
         assert_eq!(rules[0]["hits"].is_u64(), counts, "{shown}");
+        // Who counts otherwise, and whether anybody does.
+        let text = flow(&["--nic", nic, "--profile", profile]).stdout;
+        let text = String::from_utf8_lossy(&text);
+        for (rule, words) in rules.iter().zip(["counted by fixwire", "not counted: only rules"]) {
+            let why = rule["uncounted_because"].as_str().unwrap_or_default();
+            assert_eq!(
+                (why.starts_with(words), text.contains(words)),
+                (!counts, !counts),
+                "{text}"
+            );
+        }
         assert_eq!(shown["isolated"], counts, "{nic}");
     }
 }

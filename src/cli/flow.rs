@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::device::{Backend, Device, Probed};
-use fixwire::offload::flow::{Count, OnMiss, RuleSet};
+use fixwire::offload::flow::{Count, FlowRule, OnMiss, RuleSet};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
@@ -114,6 +114,23 @@ struct Counted {
     refusal: Option<String>,
 }
 
+/// Why a rule that is in has no counters to show; nothing where it has, and where no rule is in.
+fn uncounted(plan: &Plan, rule: &FlowRule, counted: Option<&Counted>) -> Option<String> {
+    let counted = counted.filter(|counted| counted.count.is_none())?;
+    if let Some(why) = &counted.refusal {
+        return Some(format!("its driver does not tell what it has counted: {why}"));
+    }
+    // Nobody takes in frames here, which is where the host counts.
+    let is_host_s = !plan.uses(Capability::FlowSteering);
+    Some(if rule.actions.count && is_host_s {
+        "counted by fixwire as it takes in frames, in `run` and `accept`, whose reports tell".into()
+    } else if is_host_s {
+        "not counted: only rules of the profile with `count = true` are".into()
+    } else {
+        "not counted: the device steers by it, and does not count".into()
+    })
+}
+
 impl Counted {
     fn of(nic: &impl Nic, rule: usize) -> Counted {
         let count = nic.flow_count(rule);
@@ -147,7 +164,7 @@ fn for_machines(plan: &Plan, counted: &[Counted], ended: Option<&Ended>) -> Valu
             "rule": rule.to_string(),
             "hits": hits,
             "bytes": bytes,
-            "count_refused": counted.and_then(|counted| counted.refusal.as_deref()),
+            "uncounted_because": uncounted(plan, rule, counted),
         })
     });
     json!({
@@ -170,16 +187,14 @@ fn for_people(plan: &Plan, counted: &[Counted]) -> String {
         .rules()
         .iter()
         .enumerate()
-        .map(|(number, rule)| match counted.get(number) {
-            Some(Counted { count: Some(Count { hits, bytes }), .. }) => {
-                format!("\n  {number}: {rule}\n     frames {hits}, bytes {bytes}")
-            }
-            Some(Counted { refusal: Some(why), .. }) => {
-                format!(
-                    "\n  {number}: {rule}\n     its driver does not tell what it has counted: {why}"
-                )
-            }
-            _ => format!("\n  {number}: {rule}"),
+        .map(|(number, rule)| {
+            let counted = counted.get(number);
+            let told = match counted.and_then(|counted| counted.count) {
+                Some(Count { hits, bytes }) => Some(format!("frames {hits}, bytes {bytes}")),
+                None => uncounted(plan, rule, counted),
+            };
+            let told = told.map(|words| format!("\n     {words}")).unwrap_or_default();
+            format!("\n  {number}: {rule}{told}")
         })
         .collect();
     let missed = match plan.rules().on_miss() {
@@ -196,7 +211,6 @@ fn for_people(plan: &Plan, counted: &[Counted]) -> String {
 mod tests {
     use std::net::SocketAddrV4;
 
-    use fixwire::offload::flow::FlowRule;
     use fixwire::offload::profile::Policy;
     use fixwire_hw::sim::Model;
 
@@ -217,13 +231,14 @@ mod tests {
         let shown = for_machines(&plan, &counted, Some(&ended));
         let [first, second] = [0, 1].map(|number| &shown["rules"][number]);
         assert_eq!((&first["hits"], &first["bytes"]), (&json!(3), &json!(240)));
-        assert_eq!(first["count_refused"], Value::Null);
+        assert_eq!(first["uncounted_because"], Value::Null);
         assert_eq!((&second["hits"], &second["bytes"]), (&Value::Null, &Value::Null));
-        assert_eq!(second["count_refused"], "rule 1: no such rule");
+        let why = "its driver does not tell what it has counted: rule 1: no such rule";
+        assert_eq!(second["uncounted_because"], why);
         assert_eq!(shown["driver_counters"]["rx_good_packets"], 7);
         assert_eq!(shown["buffers_not_returned"], 2);
         let text = for_people(&plan, &counted);
         assert!(text.contains("frames 3, bytes 240"), "{text}");
-        assert!(text.contains("does not tell what it has counted: rule 1: no such rule"), "{text}");
+        assert!(text.contains(why), "{text}");
     }
 }
