@@ -194,6 +194,27 @@ fn with_the_kernel_s_own_address_a_guard_is_asked_for_installed_and_keeps_every_
 }
 
 #[test]
+fn a_dormant_table_that_nft_cannot_list_as_json_is_named_with_what_wakes_it() {
+    let test = "a_dormant_table_that_nft_cannot_list_as_json_is_named_with_what_wakes_it";
+    with_nft(test, || {
+        let line = Line::to_exchange("10.9.0.2/24");
+        sh("nft 'add table inet asleep { flags dormant; }'");
+        if serde_json::from_str::<Value>(&sh("nft -j list ruleset")).is_ok() {
+            return skip(test, "this nft lists it");
+        }
+        for action in ["check", "install"] {
+            let refused = line.guard(&[action]);
+            assert_eq!(refused.status.code(), Some(1), "{action}: {}", text(&refused));
+            let said = text(&refused) + &errors(&refused);
+            assert!(said.contains("table inet asleep is dormant"), "{action}: {said}");
+            assert!(said.contains("`sudo nft add table inet asleep`"), "{action}: {said}");
+        }
+        sh("nft add table inet asleep");
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+    });
+}
+
+#[test]
 fn accept_too_does_not_start_without_a_guard_and_says_what_to_type() {
     let test = "accept_too_does_not_start_without_a_guard_and_says_what_to_type";
     with_nft(test, || {

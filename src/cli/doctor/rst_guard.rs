@@ -111,6 +111,11 @@ fn guarded(subject: Subject, host: &Host, addr: Ipv4Addr) -> Check {
             let why = format!("{owned}, and nft is not installed to tell rules");
             return subject.unknown(why, format!("`apt-get install nftables`, then {add}"));
         }
+        Err(Untold::Dormant(table)) => {
+            let why = format!("{owned}, and {}", guard::dormant(&table));
+            return subject
+                .unknown(why, format!("`sudo nft add {table}`, which wakes it, then {add}"));
+        }
         Err(Untold::NoJson) => {
             return subject.unknown(format!("{owned}, and what nft says is no JSON"), list);
         }

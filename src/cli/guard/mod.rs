@@ -121,6 +121,9 @@ pub(crate) fn lines(addr: Ipv4Addr) -> [String; 3] {
 pub(crate) enum Untold {
     NotInstalled,
     Failed(String),
+    /// What nft wrote is none, though nft lists a dormant table: nftables 1.0.6 writes a lone flag from memory that it
+    /// has given back.
+    Dormant(String),
     NoJson,
 }
 
@@ -134,6 +137,9 @@ impl From<Untold> for Failure {
                 format!("nft: {why}"),
                 "run it as root, and look by `nft list ruleset` at what is there",
             ),
+            Untold::Dormant(table) => {
+                Failure::run(dormant(&table), format!("`sudo nft add {table}`, which wakes it"))
+            }
             Untold::NoJson => Failure::run(
                 "what `nft -j list ruleset` says is no JSON",
                 "install an nft that was built with JSON",
@@ -145,10 +151,29 @@ impl From<Untold> for Failure {
 /// The rules of the namespace, as libnftables-json(5) has them.
 pub(crate) fn rules(host: &Host) -> Result<Value, Untold> {
     match host.ask("nft", &["-j", "list", "ruleset"]) {
-        Answer::Said(text) => serde_json::from_str(&text).map_err(|_| Untold::NoJson),
+        Answer::Said(text) => serde_json::from_str(&text).map_err(|_| unreadable(host)),
         Answer::NotInstalled => Err(Untold::NotInstalled),
         Answer::Failed(why) => Err(Untold::Failed(why)),
     }
+}
+
+/// Why the rules are no JSON, by the list for people: a line for each table, and one for its flags beneath.
+fn unreadable(host: &Host) -> Untold {
+    let Answer::Said(listed) = host.ask("nft", &["list", "ruleset"]) else { return Untold::NoJson };
+    let lines = || listed.lines().zip(listed.lines().skip(1));
+    let asleep = lines().find(|(_, flags)| {
+        let flags = flags.trim().strip_prefix("flags ").unwrap_or_default();
+        flags.split(',').any(|flag| flag.trim() == "dormant")
+    });
+    let table = asleep.and_then(|(table, _)| table.strip_suffix(" {"));
+    table.map_or(Untold::NoJson, |table| Untold::Dormant(table.to_owned()))
+}
+
+/// What is said of a dormant table that keeps the rules from being read.
+pub(crate) fn dormant(table: &str) -> String {
+    format!(
+        "{table} is dormant, so that its rules do nothing, and this nft lists such a one in no JSON"
+    )
 }
 
 /// Has nft do all of `script`, or nothing of it.

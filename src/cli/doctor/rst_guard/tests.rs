@@ -35,7 +35,13 @@ fn beside_mlx5_an_address_of_the_kernel_s_without_a_guard_fails() {
             "ip saddr 10.9.0.2 tcp flags rst counter drop",
         ),
         (OWNED, Answer::Said(perhaps.to_string()), Unknown, "not understood"),
-        (OWNED, Answer::Said("table inet".into()), Unknown, "no JSON"),
+        (OWNED, Answer::Said("table inet".into()), Unknown, "what nft says is no JSON"),
+        (
+            OWNED,
+            Answer::Said("table ip nat {\n}\ntable inet guard {\n\tflags dormant\n}\n".into()),
+            Unknown,
+            "table inet guard is dormant",
+        ),
         (OWNED, Answer::Failed("Operation not permitted".into()), Unknown, "not permitted"),
         (OWNED, Answer::NotInstalled, Unknown, "not installed"),
     ] {
