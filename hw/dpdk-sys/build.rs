@@ -88,6 +88,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_mempool_free",
     "rte_mempool_in_use_count",
     "rte_mempool_lookup",
+    "rte_mempool_obj_iter",
     "rte_pktmbuf_alloc",
     "rte_pktmbuf_alloc_bulk",
     "rte_pktmbuf_copy",

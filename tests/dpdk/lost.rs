@@ -1,14 +1,23 @@
 //! Links and far sides that are lost in the middle of a session.
 
+use std::net::UdpSocket;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fixwire::offload::device::Device;
+use fixwire::offload::flow::RuleSet;
+use fixwire::offload::nic::{Burst, Frame as _, Nic as _, TxMeta};
+use fixwire::offload::profile::{Policy, Profile};
+use fixwire_hw::dpdk::{DeviceSpec, DpdkBackend, Memory};
 
 use crate::common::client::Client;
-use crate::common::inside::{Program, inside};
+use crate::common::inside::{PATIENCE, Program, inside, inside_as_root};
 use crate::common::report::checked_text;
 use crate::common::{no_namespace, skip};
 use crate::line::{
-    ACCEPTOR, INITIATOR, acceptor, count, count_in_words, fixwire, memif, shell, summary, veth,
-    write,
+    ACCEPTOR, INITIATOR, acceptor, count, count_in_words, exchange, fixwire, memif, no_xdp, shell,
+    summary, veth, write,
 };
 
 /// A run that does not end by itself and tells people what happens, once it is logged on.
@@ -46,8 +55,8 @@ fn net_tap_tells_of_a_link_that_goes_and_comes_and_the_session_goes_on() {
     assert_eq!(count_in_words(&text, "close_logout_complete"), 1, "{text}");
 }
 
-/// An acceptor on `v0`, a counterparty on the kernel's `v1`, and `end` of the pair down for a while in between. The
-/// driver of 22.11 calls its link up whatever happens: it is TCP that makes up for what was lost.
+/// An acceptor on `v0`, a counterparty on the kernel's `v1`, and `end` of the pair down in between for longer than the
+/// acceptor is silent. The driver of 22.11 calls its link up whatever happens: it is TCP that makes up for what was lost.
 fn down_between_orders(folder: &Path, end: &str) {
     let session = ACCEPTOR.replace("10.9.0.1", "10.9.0.2");
     let session = write(folder, "acceptor.toml", &session);
@@ -55,22 +64,32 @@ fn down_between_orders(folder: &Path, end: &str) {
     let mut acceptor = Program::start(fixwire().args(fixed).args(["--session", &session]));
     acceptor.event_of("listening");
     let at = "10.9.0.2:9878".parse().unwrap();
-    let mut client = Client::connect(at, "FIX.4.4", "FIXWIRE", "EXCHANGE").log_on("");
+    let mut client = Client::connect(at, "FIX.4.4", "FIXWIRE", "EXCHANGE");
+    client.send("A", "98=0|108=2|");
+    assert!(client.next().starts_with("A "));
     let order =
         |client: &mut Client, id| client.send("D", &format!("11={id}|55=X|54=1|38=1|40=1|"));
+    // Between heartbeats, and what asks for one.
+    let answered = |client: &mut Client, id| {
+        let is_admin = |message: &String| message.starts_with("0 ") || message.starts_with("1 ");
+        let answer = std::iter::repeat_with(|| client.next()).find(|message| !is_admin(message));
+        assert!(answer.is_some_and(|answer| answer.contains(&format!("11={id}|"))), "{id}");
+    };
     order(&mut client, 1);
-    assert!(client.next().contains("11=1|"));
+    answered(&mut client, 1);
     shell(&format!("ip link set {end} down"));
     order(&mut client, 2);
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    sleep(Duration::from_millis(2_200));
     shell(&format!("ip link set {end} up"));
-    assert!(client.next().contains("11=2|"));
+    answered(&mut client, 2);
     order(&mut client, 3);
-    assert!(client.next().contains("11=3|"));
+    answered(&mut client, 3);
     let summary = summary(&acceptor.interrupt());
     assert_eq!(summary["app"]["echoed"], 3);
     assert_eq!(count(&summary, "lines_connected"), 1);
     assert_eq!(count(&summary, "lines_lost"), 0);
+    let told = ["tcp_retransmission", "nic_link_down"].map(|name| count(&summary, name));
+    assert!(told.iter().sum::<u64>() > 0, "{end}: a heartbeat was lost: {summary}");
 }
 
 #[test]
@@ -81,6 +100,71 @@ fn net_af_packet_outlives_a_veth_that_is_down_on_either_side() {
         for end in ["v0", "v1"] {
             down_between_orders(folder.path(), end);
         }
+    });
+}
+
+const XDP: &str = "dpdk:net_af_xdp0,iface=v0";
+
+/// net_af_xdp keeps what it was to send when its interface went, and what it filled its ring with: neither is lost by us.
+#[test]
+fn net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone() {
+    let test = "lost::net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone";
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
+    }
+    inside_as_root(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        for lost in ["ip link set v0 down", "ip link del v0"] {
+            // One of its own: the last one has not heard that its counterparty is gone.
+            let _exchange = exchange();
+            let run = endless(XDP, &["--session", &session]);
+            shell(lost);
+            // For as long as several retransmissions take, each of a frame.
+            sleep(Duration::from_millis(1_000));
+            let text = report_in_words(run);
+            assert!(count_in_words(&text, "tcp_retransmission") > 0, "{lost}: {text}");
+            shell("ip link set v0 up 2>/dev/null || true");
+        }
+    });
+}
+
+#[test]
+fn net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours() {
+    let test = "lost::net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours";
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
+    }
+    inside_as_root(test, || {
+        veth();
+        let mut profile = Profile::all(Policy::Prefer);
+        profile.frames = 8_192;
+        let spec = DeviceSpec::parse("net_af_xdp0,iface=v0").unwrap();
+        let backend = DpdkBackend::open(spec, Memory::Ordinary { mib: 128 }, &profile).unwrap();
+        let device = Device::probed(backend).plan(&profile, RuleSet::EMPTY).configure().unwrap();
+        let (mut nic, _) = device.start().unwrap().steer().unwrap();
+        let mut held = Burst::new();
+        let deadline = Instant::now() + PATIENCE;
+        let kernel = UdpSocket::bind("10.9.0.1:0").unwrap();
+        kernel.set_broadcast(true).unwrap();
+        while held.len() < 3 {
+            assert!(Instant::now() < deadline, "{:?}", nic.counters());
+            kernel.send_to(&[0x5a; 64], "10.9.0.255:9").unwrap();
+            nic.rx_burst(&mut held);
+        }
+        shell("ip link set v0 down");
+        for _ in 0..5 {
+            let mut frame = nic.tx_frame().unwrap();
+            frame.finish(60, TxMeta::default());
+            let mut burst = Burst::new();
+            burst.push(frame);
+            assert_eq!(nic.tx_burst(&mut burst), 1);
+        }
+        let unsent = nic.tx_frame().unwrap();
+        let ours = held.len() as u32 + 1;
+        assert_eq!(nic.close(), Some(ours));
+        drop((held, unsent));
     });
 }
 

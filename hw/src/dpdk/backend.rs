@@ -305,7 +305,7 @@ impl Backend for DpdkBackend {
         let (mac, mtu) = (self.mac(), self.mtu());
         let DpdkBackend { rules, port, pools, info, listen, leaves_sums, fast_free, .. } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
-        let kept = if offloads::gives_buffers_back(&info.driver) { 0 } else { rx.in_use() };
+        let kept = (!offloads::gives_buffers_back(&info.driver)).then(|| rx.in_use());
         let running = Running::new(rules, port, rx, tx, kept);
         let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
         DpdkNic::new(queue, How { listen, leaves_sums, fast_free, clock, mac, mtu })

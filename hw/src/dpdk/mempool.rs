@@ -1,8 +1,9 @@
 //! A pool of frames' buffers, in memory that devices reach (rte_mempool.h, rte_mbuf.h).
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
+use std::ffi::{CString, c_uint, c_void};
 use std::fmt;
+use std::iter;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -78,9 +79,35 @@ impl Mempool {
         unsafe { ffi::rte_mempool_in_use_count(self.raw.as_ptr()) }
     }
 
+    /// How many of the buffers in use have bytes of a frame: received ones that are about, since what a driver takes out
+    /// of the pool for itself has none, and those that were handed over to be sent as they are.
+    pub(super) fn frames(&self) -> u32 {
+        // What is free keeps the length of what was in it, until it is taken.
+        let free: Vec<Mbuf> = iter::from_fn(|| self.take()).collect();
+        let mut frames = 0u32;
+        let to = (&raw mut frames).cast();
+        // SAFETY: the pool lives, its objects are mbufs, and the call wants a number to add to.
+        unsafe { ffi::rte_mempool_obj_iter(self.raw.as_ptr(), Some(add_frame), to) };
+        drop(free);
+        frames
+    }
+
     pub(super) fn as_ptr(&self) -> *mut ffi::rte_mempool {
         self.raw.as_ptr()
     }
+}
+
+/// Adds one for a buffer that has bytes.
+unsafe extern "C" fn add_frame(
+    _: *mut ffi::rte_mempool,
+    frames: *mut c_void,
+    mbuf: *mut c_void,
+    _: c_uint,
+) {
+    // SAFETY: every object of the pool is an mbuf, which nobody writes to meanwhile.
+    let len = unsafe { (*mbuf.cast::<ffi::rte_mbuf>()).pkt_len };
+    // SAFETY: it is the number that the iteration was begun with.
+    unsafe { *frames.cast::<u32>() += u32::from(len > 0) };
 }
 
 /// What to do where there is no memory for a pool.

@@ -85,7 +85,8 @@ const PCAP: &str = "net_pcap";
 const GIVES_NONE: [&str; 3] = ["net_vhost", "net_virtio", "net_virtio_user"];
 
 /// Drivers that never give back the buffers that they fill their ring with at the start, not even when their port
-/// is closed (rte_eth_af_xdp.c, `xsk_configure` and `eth_dev_close`).
+/// is closed, nor then those of frames that the kernel has not sent: all that it was handed since the link went
+/// (rte_eth_af_xdp.c, `xsk_configure`, `kick_tx` and `eth_dev_close`).
 const KEEPS_BUFFERS: [&str; 1] = ["net_af_xdp"];
 
 /// Whether a driver gives every buffer back when its port is closed.

@@ -25,8 +25,8 @@ pub(super) struct Running {
     pub(super) port: Port,
     pub(super) rx: Mempool,
     pub(super) tx: Mempool,
-    /// Buffers that the driver never gives back.
-    kept: u32,
+    /// Buffers of received frames that the driver filled its ring with, where it never gives back what it has.
+    kept: Option<u32>,
     /// A bit for each queue that somebody has.
     taken: Cell<u64>,
 }
@@ -38,7 +38,7 @@ impl Running {
         port: Port,
         rx: Mempool,
         tx: Mempool,
-        kept: u32,
+        kept: Option<u32>,
     ) -> Rc<Running> {
         let rules = RefCell::new(rules);
         Rc::new(Running { rules, port, rx, tx, kept, taken: Cell::new(0) })
@@ -50,13 +50,19 @@ impl Running {
         let in_use = || rx.in_use() + tx.in_use();
         drop(rules);
         drain(&port, in_use());
+        let Some(kept) = kept else {
+            drop(port);
+            return in_use();
+        };
         let waited = Instant::now();
-        while kept > 0 && in_use() > kept && waited.elapsed() < REAP_WAIT_MAX {
+        while in_use() > kept && waited.elapsed() < REAP_WAIT_MAX {
             reap(&port);
             sleep(Duration::from_millis(1));
         }
         drop(port);
-        in_use().saturating_sub(kept)
+        // The driver's own, which go with it, are those of its ring and its copies of what the kernel has not sent, of
+        // which there may be many where the link is gone.
+        rx.frames() + tx.in_use()
     }
 }
 
