@@ -347,7 +347,7 @@ impl DpdkBackend {
             }
             error => error,
         })?;
-        let switched_on = self.port.switched_on(&config)?;
+        let switched_on = self.port.switched_on(&self.info, &config)?;
         refused.extend(offloads::left_off(plan, &self.info, switched_on));
         refused.extend(flow::refused(self.port.id(), plan));
         self.listen = Listen {

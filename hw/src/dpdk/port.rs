@@ -244,23 +244,29 @@ impl Port {
         }
     }
 
-    /// The offloads that are on, receive and transmit, as the port says after its set-up: those of the port and, where
-    /// the driver tells, those that every queue has besides. `asked` is believed of queues whose driver does not tell.
-    pub(super) fn switched_on(&self, asked: &Config) -> Result<(u64, u64), DpdkError> {
+    /// The offloads that are on, receive and transmit, as read back after the set-up: of those that a queue can have for
+    /// itself, by `info`, what every queue says it has, and `asked` where no driver tells; of the others, which are the
+    /// whole port's, what ethdev has on record.
+    pub(super) fn switched_on(&self, info: &Info, asked: &Config) -> Result<(u64, u64), DpdkError> {
         // SAFETY: it is made of numbers, for which zero is a value.
         let mut conf: ffi::rte_eth_conf = unsafe { zeroed() };
         // SAFETY: `conf` is a whole one to write to.
         let answer = unsafe { ffi::rte_eth_dev_conf_get(self.id, &raw mut conf) };
         self.done("asking how it is set up", answer)?;
-        let of_all = |queues, asked, of: fn(&Port, u16) -> Option<u64>| {
-            (0..queues).filter_map(|queue| of(self, queue)).fold(asked, |all, on| all & on)
+        let of_all = |queues, by_queue: u64, asked, of: fn(&Port, u16) -> Option<u64>| {
+            let told = (0..queues).filter_map(|queue| of(self, queue));
+            // The record of the port is of what was asked, whatever came of it in a queue.
+            told.fold(asked, |all, on| all & (on | !by_queue))
         };
-        let rx = of_all(self.queues.0, asked.rx.queue, Port::rx_queue_offloads);
-        let tx = of_all(self.queues.1, asked.tx.queue, Port::tx_queue_offloads);
-        Ok((conf.rxmode.offloads | rx, conf.txmode.offloads | tx))
+        let (rx, tx) =
+            (conf.rxmode.offloads | asked.rx.queue, conf.txmode.offloads | asked.tx.queue);
+        Ok((
+            of_all(self.queues.0, info.rx.queue, rx, Port::rx_queue_offloads),
+            of_all(self.queues.1, info.tx.queue, tx, Port::tx_queue_offloads),
+        ))
     }
 
-    /// What a receive queue has of its own; `None` where the driver does not tell.
+    /// What a receive queue has, the port's among it; `None` where the driver does not tell.
     fn rx_queue_offloads(&self, queue: u16) -> Option<u64> {
         // SAFETY: it is made of numbers and pointers, for which zero is a value.
         let mut info: ffi::rte_eth_rxq_info = unsafe { zeroed() };
@@ -269,7 +275,7 @@ impl Port {
         (answer == 0).then_some(info.conf.offloads)
     }
 
-    /// What a transmit queue has of its own; `None` where the driver does not tell.
+    /// What a transmit queue has, the port's among it; `None` where the driver does not tell.
     fn tx_queue_offloads(&self, queue: u16) -> Option<u64> {
         // SAFETY: it is made of numbers and pointers, for which zero is a value.
         let mut info: ffi::rte_eth_txq_info = unsafe { zeroed() };

@@ -100,7 +100,7 @@ fn answer(granted: bool, error: *mut ffi::rte_flow_error) -> c_int {
 ///
 /// # Safety
 /// `F` is the type of that function.
-unsafe fn own<F>(name: &CStr) -> F {
+pub(crate) unsafe fn own<F>(name: &CStr) -> F {
     // SAFETY: the name is a C string.
     let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     assert!(!found.is_null() && size_of::<F>() == size_of::<*mut c_void>(), "DPDK's own");
@@ -116,15 +116,16 @@ macro_rules! in_place_of {
             if let Some(answer) = $answer {
                 return answer;
             }
-            const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+            const NAME: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                 Ok(name) => name,
                 Err(_) => unreachable!(),
             };
             // SAFETY: it is of the same shape, and what the caller vouches for goes along.
-            unsafe { own::<unsafe extern "C" fn($($type),*) -> $result>(NAME)($($arg),*) }
+            unsafe { $crate::its_rules::own::<unsafe extern "C" fn($($type),*) -> $result>(NAME)($($arg),*) }
         }
     };
 }
+pub(crate) use in_place_of;
 
 in_place_of!(rte_flow_validate(
     port: u16,

@@ -12,6 +12,7 @@ mod net_tap;
 mod pcap;
 mod plan;
 mod prepare;
+mod read_back;
 mod rules;
 mod several;
 mod stamps;
@@ -152,6 +153,11 @@ const TESTS: &[Test] = &[
         "an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason",
         prepare::an_offload_that_is_off_when_read_back_is_the_host_s_with_the_reason,
     ),
+    (
+        "an_offload_that_a_queue_says_is_off_is_the_host_s_whatever_was_asked_of_the_port",
+        read_back::an_offload_that_a_queue_says_is_off_is_the_host_s_whatever_was_asked_of_the_port,
+    ),
+    ("a_port_s_mtu_outlives_its_set_up", read_back::a_port_s_mtu_outlives_its_set_up),
     (
         "a_set_of_which_one_is_refused_leaves_none_behind_and_says_which",
         rules::a_set_of_which_one_is_refused_leaves_none_behind_and_says_which,
