@@ -285,8 +285,11 @@ counters! {
     tx_errors
     /// Frames whose checksums the driver refused to finish: finished in software.
     tx_offload_refused
-    /// Frames to send that were not of the transmit queue's own pool, where `fast_free` allows no other: copied.
+    /// Frames to send that the device takes no such of: not of the transmit queue's own pool where `fast_free` allows
+    /// no other, or in several buffers where it takes one. Copied.
     tx_copied
+    /// Such frames that are longer than a buffer of the pool: not sent.
+    tx_too_long
     /// Times that the device took less than it was given.
     tx_busy
     /// Times that no transmit buffer was free.

@@ -58,6 +58,7 @@ pub struct DpdkBackend {
     stamps: Option<ClockInfo>,
     leaves_sums: bool,
     fast_free: bool,
+    chains: bool,
 }
 
 #[derive(Debug)]
@@ -145,6 +146,7 @@ impl DpdkBackend {
             stamps: None,
             leaves_sums: false,
             fast_free: false,
+            chains: false,
         })
     }
 
@@ -303,12 +305,14 @@ impl Backend for DpdkBackend {
         let clocks = stamps.map(look).unwrap_or_default();
         let clock = clocks.found.as_ref().map(|found| found.clock.info()).or(stamps);
         let (mac, mtu) = (self.mac(), self.mtu());
-        let DpdkBackend { rules, port, pools, info, listen, leaves_sums, fast_free, .. } = self;
+        let DpdkBackend {
+            rules, port, pools, info, listen, leaves_sums, fast_free, chains, ..
+        } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
         let kept = (!offloads::gives_buffers_back(&info.driver)).then(|| rx.in_use());
         let running = Running::new(rules, port, rx, tx, kept);
         let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
-        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, clock, mac, mtu })
+        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, chains, clock, mac, mtu })
             .with_clocks(clocks)
     }
 }
@@ -330,6 +334,12 @@ impl DpdkBackend {
                 }
             }
         }
+        self.leaves_sums =
+            plan.uses(Capability::TxIpv4Checksum) || plan.uses(Capability::TxTcpChecksum);
+        self.fast_free = plan.uses(Capability::FastFree);
+        // What the driver refuses to sum is summed in one buffer, and what it frees without a look is one.
+        let chains =
+            if self.leaves_sums || self.fast_free { 0 } else { offloads::chains(&self.info) };
         let Queues { rx, tx, rx_descriptors, tx_descriptors } = self.queues;
         let config = Config {
             rx_queues: rx,
@@ -337,7 +347,7 @@ impl DpdkBackend {
             rx_descriptors,
             tx_descriptors,
             rx: self.info.rx.of(rx_offloads),
-            tx: self.info.tx.of(tx_offloads),
+            tx: self.info.tx.of(tx_offloads | chains),
         };
         self.pools()?;
         let Some(pools) = &self.pools else { return Err(no_port(&self.spec, "")) };
@@ -348,6 +358,7 @@ impl DpdkBackend {
             error => error,
         })?;
         let switched_on = self.port.switched_on(&self.info, &config)?;
+        self.chains = switched_on.1 & chains != 0;
         refused.extend(offloads::left_off(plan, &self.info, switched_on));
         refused.extend(flow::refused(self.port.id(), plan));
         self.listen = Listen {
@@ -356,9 +367,6 @@ impl DpdkBackend {
             mark: plan.uses(Capability::FlowMark),
             stamp,
         };
-        self.leaves_sums =
-            plan.uses(Capability::TxIpv4Checksum) || plan.uses(Capability::TxTcpChecksum);
-        self.fast_free = plan.uses(Capability::FastFree);
         Ok(refused)
     }
 

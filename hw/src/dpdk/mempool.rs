@@ -21,6 +21,8 @@ const ANY_NODE: i32 = -1;
 /// A pool. Its buffers may outlive it: then its memory stays to the end of the process.
 pub(super) struct Mempool {
     raw: NonNull<ffi::rte_mempool>,
+    /// Bytes of a buffer behind the headroom.
+    room: u16,
     // After the pool, by the order of fields: it is in its memory.
     _eal: Rc<Eal>,
 }
@@ -46,7 +48,7 @@ impl Mempool {
             errno: eal::errno(),
             remedy: remedy(eal.memory(), frames, whole),
         })?;
-        Ok(Mempool { raw, _eal: Rc::clone(eal) })
+        Ok(Mempool { raw, room, _eal: Rc::clone(eal) })
     }
 
     /// An empty buffer, or `None` when every one is in use.
@@ -64,7 +66,13 @@ impl Mempool {
         frame.is_of(self.raw)
     }
 
-    /// A frame, and what is to be done with it, in buffers of this pool; `None` when too few are free.
+    /// The longest frame that lies in one buffer, in bytes.
+    pub(super) fn room(&self) -> usize {
+        self.room.into()
+    }
+
+    /// A frame, and what is to be done with it, in buffers of this pool, in one where there is [room](Self::room) in
+    /// it; `None` when too few are free.
     pub(super) fn copy_of(&self, frame: &Mbuf) -> Option<Mbuf> {
         const WHOLE: u32 = u32::MAX;
         // SAFETY: the pool lives, and the frame is whole.

@@ -11,6 +11,7 @@ use super::clock::Timesync;
 use super::eal::Eal;
 use super::error::Errno;
 use super::mbuf::Mbuf;
+use super::mempool::Mempool;
 use super::offloads::Listen;
 use super::queue::Queue;
 use crate::checksums;
@@ -37,9 +38,25 @@ pub(super) struct How {
     pub(super) leaves_sums: bool,
     /// The driver puts what it has sent into the pool of frames to send without a look: it gets no other.
     pub(super) fast_free: bool,
+    /// The driver was told that it gets frames in several buffers, and takes them as they are. Any other gets none.
+    pub(super) chains: bool,
     pub(super) clock: Option<ClockInfo>,
     pub(super) mac: [u8; 6],
     pub(super) mtu: usize,
+}
+
+impl How {
+    /// Whether there are frames that the driver may not have.
+    #[inline]
+    fn is_choosy(&self) -> bool {
+        self.fast_free || !self.chains
+    }
+
+    /// Whether the driver may have a frame as it is, `own` being the pool of frames to send.
+    #[inline]
+    fn takes(&self, own: &Mempool, frame: &Mbuf) -> bool {
+        (self.chains || frame.segments() == 1) && (!self.fast_free || own.has(frame))
+    }
 }
 
 impl DpdkNic {
@@ -104,21 +121,26 @@ impl DpdkNic {
         sent
     }
 
-    /// Whether a burst holds what did not come from [`Nic::tx_frame`], such as a frame that was received.
+    /// Whether a burst holds what the driver may not have, such as a frame that was received.
     #[inline]
     fn has_foreign(&self, burst: &Burst<Mbuf>) -> bool {
         let own = &self.queue.running().tx;
-        burst.iter().any(|frame| !own.has(frame))
+        burst.iter().any(|frame| !self.how.takes(own, frame))
     }
 
-    /// Sends copies of such frames, up to the first that finds no buffer.
+    /// Sends copies of such frames, each in one buffer, up to the first that finds none. One that is longer than a
+    /// buffer goes back to its pool.
     #[cold]
     #[inline(never)]
     fn send_copied(&mut self, burst: &mut Burst<Mbuf>) -> usize {
         let own = &self.queue.running().tx;
+        let too_long = |frame: &Mbuf| !self.how.takes(own, frame) && frame.len() > own.room();
+        let given = burst.len();
+        burst.retain(|frame| !too_long(frame));
+        self.counters.tx_too_long += (given - burst.len()) as u64;
         let mut ready = 0;
         for frame in burst.iter_mut() {
-            if !own.has(frame) {
+            if !self.how.takes(own, frame) {
                 let Some(copy) = own.copy_of(frame) else {
                     self.counters.tx_no_buffer += 1;
                     break;
@@ -156,7 +178,7 @@ impl DpdkNic {
     }
 }
 
-/// Does to a frame what was left to the driver.
+/// Does to a frame, which lies in one buffer, what was left to the driver.
 #[cold]
 fn finish_in_software(frame: &mut Mbuf) {
     let meta = frame.tx_meta();
@@ -201,7 +223,7 @@ impl Nic for DpdkNic {
     // A call of its own would be a third of what a burst of one costs beside the driver.
     #[inline(always)]
     fn tx_burst(&mut self, burst: &mut Burst<Mbuf>) -> usize {
-        if self.how.fast_free && self.has_foreign(burst) {
+        if self.how.is_choosy() && self.has_foreign(burst) {
             return self.send_copied(burst);
         }
         self.send(burst)

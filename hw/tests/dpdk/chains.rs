@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
+use std::mem::zeroed;
 use std::ptr;
 
 use dpdk_sys as ffi;
@@ -22,6 +23,11 @@ fn known_pool() -> *mut ffi::rte_mempool {
 
 /// Sends one frame that lies in a buffer for each of `pieces`, past our own types, by queue 0 of a port.
 pub(crate) fn send_chain(port: u16, pieces: &[&[u8]]) {
+    send_chain_with(port, pieces, (0, 0));
+}
+
+/// The same with flags and lengths of headers in it (`ol_flags`, `tx_offload`).
+pub(crate) fn send_chain_with(port: u16, pieces: &[&[u8]], (flags, lens): (u64, u64)) {
     let mut pool = known_pool();
     if pool.is_null() {
         let name = POOL.as_ptr();
@@ -30,6 +36,7 @@ pub(crate) fn send_chain(port: u16, pieces: &[&[u8]]) {
     }
     assert!(!pool.is_null());
     let mut head: *mut ffi::rte_mbuf = ptr::null_mut();
+    let tx_offload = ffi::rte_mbuf__bindgen_ty_3 { tx_offload: lens };
     for piece in pieces.iter().rev() {
         // SAFETY: the rest of the chain is none, or whole and ours.
         let behind = unsafe { head.as_ref() };
@@ -43,6 +50,7 @@ pub(crate) fn send_chain(port: u16, pieces: &[&[u8]]) {
         unsafe { ptr::copy_nonoverlapping(piece.as_ptr(), data, piece.len()) };
         mbuf.data_len = piece.len() as u16;
         (mbuf.pkt_len, mbuf.nb_segs) = (piece.len() as u32 + len, segments + 1);
+        (mbuf.ol_flags, mbuf.__bindgen_anon_3) = (flags, tx_offload);
         mbuf.next = head;
         head = raw;
     }
@@ -74,6 +82,21 @@ pub(crate) fn a_chain_arrives_piece_by_piece_and_goes_back_whole() {
     }
     assert_eq!(nic.counters().rx_frames, 500);
     assert_eq!(pieces_in_use(), 0);
+    assert_eq!(nic.close(), Some(0));
+}
+
+pub(crate) fn a_driver_that_takes_chains_is_told_of_them_and_gets_them() {
+    let (mut nic, _) = ring();
+    // SAFETY: it is made of numbers, for which zero is a value.
+    let mut conf: ffi::rte_eth_conf = unsafe { zeroed() };
+    // SAFETY: `conf` is a whole one to write to, and port 0 runs.
+    assert_eq!(unsafe { ffi::rte_eth_dev_conf_get(0, &raw mut conf) }, 0);
+    assert_ne!(conf.txmode.offloads & u64::from(ffi::RTE_ETH_TX_OFFLOAD_MULTI_SEGS), 0);
+    let sent = [14, 20, 30].map(|len| vec![len as u8; len]);
+    send_chain(0, &[&sent[0], &sent[1], &sent[2]]);
+    let mut burst = Burst::new();
+    assert_eq!((nic.rx_burst(&mut burst), nic.tx_burst(&mut burst)), (1, 1));
+    assert_eq!((nic.counters().tx_copied, pieces(&mut nic)), (0, sent.to_vec()));
     assert_eq!(nic.close(), Some(0));
 }
 

@@ -129,6 +129,14 @@ const TESTS: &[Test] = &[
         chains::a_driver_puts_a_frame_that_is_longer_than_a_buffer_into_several,
     ),
     (
+        "a_driver_that_takes_chains_is_told_of_them_and_gets_them",
+        chains::a_driver_that_takes_chains_is_told_of_them_and_gets_them,
+    ),
+    (
+        "a_chain_whose_sums_a_driver_refuses_is_summed_whole_or_not_sent",
+        prepare::a_chain_whose_sums_a_driver_refuses_is_summed_whole_or_not_sent,
+    ),
+    (
         "what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order",
         prepare::what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order,
     ),

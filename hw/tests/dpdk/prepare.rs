@@ -6,6 +6,7 @@ use std::ffi::c_void;
 use std::slice;
 
 use dpdk_sys as ffi;
+use fixwire_hw::dpdk::DpdkNic;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::checksum::Sum;
 use fixwire_offload::device::Device;
@@ -13,6 +14,7 @@ use fixwire_offload::flow::RuleSet;
 use fixwire_offload::nic::{Burst, Frame as _, Nic, TxChecksum, TxMeta};
 use fixwire_offload::profile::{Policy, Profile};
 
+use crate::chains::{pieces_in_use, send_chain_with};
 use crate::connectx5::Claiming;
 use crate::{open, show};
 
@@ -39,33 +41,53 @@ unsafe extern "C" fn look(_: *mut c_void, frames: *mut *mut ffi::rte_mbuf, len: 
     len
 }
 
+/// Ethernet, IPv4 and TCP without options.
+const HEADERS_LEN: usize = 54;
+
 /// A TCP segment as the engine leaves it to a device: the pseudo-header's sum in the one field, nothing in the other.
 fn left_to_device(last: u8) -> Vec<u8> {
+    left_to_device_with(HEADERS_LEN + 8, last)
+}
+
+/// The same, `len` bytes long.
+fn left_to_device_with(len: usize, last: u8) -> Vec<u8> {
+    let [high, low] = (len as u16 - 14).to_be_bytes();
     let mut frame = vec![2; 12];
     frame.extend([0x08, 0x00]);
-    frame.extend([0x45, 0, 0, 48, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
+    frame.extend([0x45, 0, high, low, 0, 1, 0x40, 0, 64, 6, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
     frame.extend([0x30, 0x39, 0x13, 0x89, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 0xff, 0xff]);
-    let seed = Sum::of_tcp_pseudo_header([10, 9, 0, 1], [10, 9, 0, 2], 28).folded();
-    frame.extend([&seed.to_be_bytes()[..], &[0, 0], b"1234567", &[last]].concat());
+    frame.extend([&pseudo_header(len).folded().to_be_bytes()[..], &[0, 0]].concat());
+    frame.extend((HEADERS_LEN + 1..len).map(|at| at as u8));
+    frame.push(last);
     frame
 }
 
+fn pseudo_header(len: usize) -> Sum {
+    Sum::of_tcp_pseudo_header([10, 9, 0, 1], [10, 9, 0, 2], len as u16 - 34)
+}
+
 fn is_finished(frame: &[u8]) -> bool {
-    let pseudo_header = Sum::of_tcp_pseudo_header([10, 9, 0, 1], [10, 9, 0, 2], 28);
+    let pseudo_header = pseudo_header(frame.len());
     Sum::of(&frame[14..34]).is_valid() && pseudo_header.plus(Sum::of(&frame[34..])).is_valid()
 }
 
-pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order() {
+/// A ring that looks at frames before it sends them.
+fn looking() -> DpdkNic {
     let profile = Profile::all(Policy::Prefer);
     let claims = [Capability::TxIpv4Checksum, Capability::TxTcpChecksum];
     let device = Device::probed(Claiming::these(open("net_ring0", &profile).unwrap(), &claims));
     let configured = device.plan(&profile, RuleSet::EMPTY).configure().unwrap();
-    let (mut nic, plan) = configured.start().unwrap().steer().unwrap();
+    let (nic, plan) = configured.start().unwrap().steer().unwrap();
     show(&plan);
     assert!(claims.into_iter().all(|capability| plan.uses(capability)));
     let table = (&raw mut ffi::rte_eth_fp_ops).cast::<ffi::rte_eth_fp_ops>();
     // SAFETY: port 0 runs, and is the only one; nobody sends by it meanwhile.
     unsafe { (*table).tx_pkt_prepare = Some(look) };
+    nic
+}
+
+pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_order() {
+    let mut nic = looking();
     let asked = [TAKE, REFUSE, REFUSE, TAKE, TAKE, REFUSE];
     let mut refused = 0;
     for len in 1..=asked.len() {
@@ -87,8 +109,6 @@ pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_ord
         assert_eq!(nic.rx_burst(&mut received), len);
         for ((kept, sent), last) in kept.iter().zip(&received).zip(asked) {
             let (sent, before_last) = (sent.bytes(), kept.len() - 1);
-            // The driver wrote into the frame that it was handed, and into nothing that we keep to send again.
-            assert_eq!(kept, &left_to_device(last));
             if last == REFUSE {
                 assert!(is_finished(sent), "{sent:02x?}");
                 assert_eq!(sent[before_last], REFUSE);
@@ -100,6 +120,49 @@ pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_ord
             }
         }
     }
+    assert_eq!(nic.close(), Some(0));
+}
+
+pub(crate) fn a_chain_whose_sums_a_driver_refuses_is_summed_whole_or_not_sent() {
+    let mut nic = looking();
+    let before = nic.buffers_in_use();
+    let flags =
+        ffi::RTE_MBUF_F_TX_IPV4 | ffi::RTE_MBUF_F_TX_IP_CKSUM | ffi::RTE_MBUF_F_TX_TCP_CKSUM;
+    let lens = 14u64
+        | 20 << ffi::RTE_MBUF_L2_LEN_BITS
+        | 20 << (ffi::RTE_MBUF_L2_LEN_BITS + ffi::RTE_MBUF_L3_LEN_BITS);
+    // Odd pieces, headers in several of them, and two frames that no buffer to send is as long as.
+    for (lens_of, is_sent) in [
+        (&[100, 150, 50][..], true),
+        (&[101, 1, 700, 99], true),
+        (&[20, 13, 7, 260], true),
+        (&[1_500, 2_000, 1_000], false),
+        (&[2_000, 49], false),
+        (&[1_000, 1_048], true),
+    ] {
+        let whole = left_to_device_with(lens_of.iter().sum(), REFUSE);
+        let mut rest = &whole[..];
+        let pieces = lens_of.iter().map(|len| rest.split_off(..*len).unwrap());
+        send_chain_with(0, &pieces.collect::<Vec<_>>(), (flags, lens));
+        let counted = nic.counters();
+        let mut burst = Burst::new();
+        assert_eq!(nic.rx_burst(&mut burst), 1);
+        assert_eq!(burst[0].segments(), lens_of.len());
+        let refused = u64::from(!is_sent);
+        assert_eq!((nic.tx_burst(&mut burst), burst.len()), (usize::from(is_sent), 0));
+        assert_eq!(pieces_in_use(), 0);
+        let now = nic.counters();
+        assert_eq!(now.tx_too_long - counted.tx_too_long, refused);
+        assert_eq!(now.tx_copied - counted.tx_copied, 1 - refused);
+        assert_eq!(now.tx_offload_refused - counted.tx_offload_refused, 1 - refused);
+        assert_eq!(nic.rx_burst(&mut burst), usize::from(is_sent));
+        for frame in &burst {
+            assert_eq!((frame.segments(), frame.bytes().len()), (1, whole.len()));
+            assert!(is_finished(frame.bytes()), "{lens_of:?}");
+            assert_eq!(frame.bytes()[54..], whole[54..]);
+        }
+    }
+    assert_eq!(nic.buffers_in_use(), before);
     assert_eq!(nic.close(), Some(0));
 }
 
