@@ -222,6 +222,7 @@ fn failure(error: DpdkError) -> Failure {
     match error {
         DpdkError::NotADevice { .. }
         | DpdkError::UnknownArgument { .. }
+        | DpdkError::NoValue { .. }
         | DpdkError::InterfaceName { .. }
         | DpdkError::Conflict { .. }
         | DpdkError::Queues { .. } => Failure::Input(error.to_string()),

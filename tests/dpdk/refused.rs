@@ -70,6 +70,8 @@ fn an_argument_that_a_driver_has_not_is_named_with_those_that_it_has() {
             "no argument `queues`; write one of iface, qpairs",
         ),
         ("dpdk:net_vhost0,path=/run/s", "no argument `path`; write one of iface, queues"),
+        ("dpdk:net_ring0,nodeaction", "`nodeaction` has no value; write nodeaction=value"),
+        ("dpdk:net_memif0,role", "`role` has no value; write role=value"),
     ] {
         assert_refused(nic, &try_run(nic, &["--session", &session]), 2, words);
     }
@@ -77,7 +79,8 @@ fn an_argument_that_a_driver_has_not_is_named_with_those_that_it_has() {
     let profile = "extends = \"tap\"\n[device]\ndevargs = \"colour=blue\"\n";
     let profile = write(folder.path(), "profile.toml", profile);
     let output = try_run("dpdk:net_tap0", &["--profile", &profile]);
-    assert_refused("net_tap0", &output, 2, "no argument `colour`");
+    let words = "no argument `colour`, which stands in `devargs` under [device] of the profile";
+    assert_refused("net_tap0", &output, 2, words);
 }
 
 /// A PCI device as the kernel shows one, by its vendor's and its own number, with `driver` behind it. It is DPDK itself

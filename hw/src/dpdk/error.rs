@@ -132,14 +132,28 @@ pub enum DpdkError {
         remedy: String,
     },
     /// An argument that the driver does not have. Some then do without all of them and say nothing.
-    #[error("{device}: its driver has no argument `{argument}`; write one of {}", known.join(", "))]
+    #[error(
+        "{device}: its driver has no argument `{argument}`{place}; write one of {}", known.join(", ")
+    )]
     UnknownArgument {
         /// The device, with its arguments.
         device: String,
         /// What it has not.
         argument: String,
+        /// Where it stands, after a comma, if that is not the device's name.
+        place: &'static str,
         /// What it has.
         known: &'static [&'static str],
+    },
+    /// An argument that stands for nothing without its value, which drivers take for granted.
+    #[error("{device}: `{argument}` has no value{place}; write {argument}=value")]
+    NoValue {
+        /// The device, with its arguments.
+        device: String,
+        /// Its key.
+        argument: String,
+        /// Where it stands, after a comma, if that is not the device's name.
+        place: &'static str,
     },
     /// A name that no interface of the kernel's can have (`IFNAMSIZ`).
     #[error(

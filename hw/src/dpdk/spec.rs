@@ -14,6 +14,8 @@ pub struct DeviceSpec {
     name: String,
     /// After it.
     args: String,
+    /// Where in them those of a profile begin.
+    own_len: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,9 @@ const ARGUMENTS: [(&str, &[&str]); 8] = [
     ("net_ring", &["nodeaction", "internal"]),
 ];
 
+/// Those of them that are flags, without a value.
+const FLAGS: [(&str, &str); 1] = [("net_tap", "persist")];
+
 /// Which of them name an interface of the kernel's.
 const INTERFACES: [(&str, &[&str]); 4] = [
     ("net_tap", &["iface", "remote"]),
@@ -129,8 +134,12 @@ impl DeviceSpec {
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return refuse("it contains white space");
         }
+        let of = |kind, name| {
+            let (args, own_len) = (args.to_owned(), args.len());
+            Ok(DeviceSpec { kind, name, args, own_len })
+        };
         if let Some(name) = pci_address(name) {
-            return Ok(DeviceSpec { kind: Kind::Pci, name, args: args.to_owned() });
+            return of(Kind::Pci, name);
         }
         if let Some(rest) = name.strip_prefix("eth_") {
             return refuse(&format!("that is its driver's old name; net_{rest} is meant"));
@@ -151,9 +160,7 @@ impl DeviceSpec {
             _ if !name.ends_with(|c: char| c.is_ascii_digit()) => {
                 refuse("a virtual device ends with its number, as net_tap0 does")
             }
-            _ => {
-                Ok(DeviceSpec { kind: Kind::Virtual, name: name.to_owned(), args: args.to_owned() })
-            }
+            _ => of(Kind::Virtual, name.to_owned()),
         }
     }
 
@@ -199,24 +206,53 @@ impl DeviceSpec {
     }
 
     /// Refuses an argument that a virtual device's driver has not. Drivers that come across one either have no port
-    /// or, as net_tap, net_memif and net_ring, do without every other argument too, and say neither.
+    /// or, as net_tap, net_memif and net_ring, do without every other argument too, and say neither. And one without
+    /// its value, which drivers read through a null pointer.
     ///
     /// # Errors
-    /// [`DpdkError::UnknownArgument`], [`DpdkError::InterfaceName`].
+    /// [`DpdkError::UnknownArgument`], [`DpdkError::NoValue`], [`DpdkError::InterfaceName`].
     pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
         let driver = self.driver();
-        let Some((_, known)) = ARGUMENTS.iter().find(|(name, _)| *name == driver) else {
+        let known = ARGUMENTS.iter().find(|(name, _)| *name == driver).map(|(_, known)| *known);
+        if known.is_none() && !self.is_pci() {
             return Ok(());
+        }
+        for (at, arg) in self.written() {
+            let (key, value) = arg.split_once('=').unwrap_or((arg, ""));
+            let (device, argument) = (self.to_string(), key.to_owned());
+            let place = self.place(at);
+            if let Some(known) = known.filter(|known| !known.contains(&key)) {
+                return Err(DpdkError::UnknownArgument { device, argument, place, known });
+            }
+            if value.is_empty() && !(arg == key && FLAGS.contains(&(driver, key))) {
+                return Err(DpdkError::NoValue { device, argument, place });
+            }
+        }
+        self.check_interfaces(driver)
+    }
+
+    /// Each argument, and where it begins. A list in brackets may have commas.
+    fn written(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut in_list = false;
+        let at_comma = move |sign: char| {
+            in_list = sign == '[' || in_list && sign != ']';
+            sign == ',' && !in_list
         };
-        let keys = self.args.split(',').filter(|arg| !arg.is_empty());
-        let mut keys = keys.map(|arg| arg.split_once('=').map_or(arg, |(key, _)| key));
-        match keys.find(|key| !known.contains(key)) {
-            Some(argument) if self.kind == Kind::Virtual => Err(DpdkError::UnknownArgument {
-                device: self.to_string(),
-                argument: argument.to_owned(),
-                known,
-            }),
-            _ => self.check_interfaces(driver),
+        let mut at = 0;
+        let each = self.args.split(at_comma).map(move |arg| {
+            let begin = at;
+            at += arg.len() + 1;
+            (begin, arg)
+        });
+        each.filter(|(_, arg)| !arg.is_empty())
+    }
+
+    /// Where an argument that begins at `at` stands, if its reader has not just written it.
+    fn place(&self, at: usize) -> &'static str {
+        if at < self.own_len {
+            ""
+        } else {
+            ", which stands in `devargs` under [device] of the profile"
         }
     }
 
@@ -292,14 +328,13 @@ mod tests {
     fn an_argument_that_a_driver_has_not_is_refused_with_those_that_it_has() {
         for (text, refused) in [
             ("net_tap0,iface=dtap0,ifcae=x", Some("`ifcae`; write one of iface, mac, ")),
-            ("net_memif0,role=client,socket-abstract", None),
+            ("net_memif0,role=client,socket-abstract=no", None),
             ("net_memif12,master", Some("`master`")),
             ("net_ring0", None),
             ("net_strange0,whatever=1", None),
             ("0000:3b:00.0,whatever=1", None),
             ("net_tap0,iface=fifteen-signs-x", None),
             ("net_tap0,iface=sixteen-signs-xx", Some("`iface=sixteen-signs-xx` has 16 bytes")),
-            ("net_tap0,iface=", Some("write 1 to 15")),
             ("net_tap0,remote=sixteen-signs-xx", Some("write 1 to 15")),
             ("net_af_packet0,iface=sixteen-signs-xx", Some("write 1 to 15")),
             ("net_vhost0,iface=/run/a-path-is-none", None),
@@ -308,6 +343,50 @@ mod tests {
             let words = spec.check_arguments().err().map(|error| error.to_string());
             assert_eq!(words.is_some(), refused.is_some(), "{text}: {words:?}");
             assert!(words.unwrap_or_default().contains(refused.unwrap_or_default()), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_argument_without_its_value_is_refused_unless_it_takes_none() {
+        let mut refused = Vec::new();
+        for (driver, known) in ARGUMENTS {
+            for key in known {
+                let of = |arg: &str| DeviceSpec::parse(&format!("{driver}0,{arg}")).unwrap();
+                let empty = of(&format!("{key}=")).check_arguments().unwrap_err().to_string();
+                assert!(empty.contains(&format!("`{key}` has no value; write {key}=")), "{empty}");
+                assert!(of(&format!("{key}=1")).check_arguments().is_ok(), "{driver}, {key}");
+                if of(key).check_arguments().is_err() {
+                    refused.push((driver, *key));
+                }
+            }
+        }
+        let all = ARGUMENTS.iter().map(|(_, known)| known.len()).sum::<usize>();
+        assert_eq!(refused.len(), all - 1);
+        assert!(!refused.contains(&("net_tap", "persist")));
+        for (text, is_taken) in [
+            ("3b:00.0,representor=pf[0,2],mprq_en=1", true),
+            ("3b:00.0,mprq_en", false),
+            ("3b:00.0,mprq_en=1,txq_inline_max=", false),
+            ("net_tap0,iface=d0,persist", true),
+        ] {
+            let spec = DeviceSpec::parse(text).unwrap();
+            assert_eq!(spec.check_arguments().is_ok(), is_taken, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_argument_of_the_profile_s_is_refused_as_such() {
+        let place = ", which stands in `devargs` under [device] of the profile";
+        for (own, of_profile, is_profile_s) in [
+            ("net_tap0", "rxq_cqe_comp_en=0", true),
+            ("net_tap0,iface=d0", "rxq_cqe_comp_en=0", true),
+            ("net_tap0,rxq_cqe_comp_en=0", "iface=d0", false),
+            ("net_tap0,rxq_cqe_comp_en=0", "", false),
+        ] {
+            let spec = DeviceSpec::parse(own).unwrap().with_args(of_profile);
+            let words = spec.check_arguments().unwrap_err().to_string();
+            assert!(words.contains("no argument `rxq_cqe_comp_en`"), "{words}");
+            assert_eq!(words.contains(place), is_profile_s, "{words}");
         }
     }
 
