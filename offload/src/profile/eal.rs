@@ -58,6 +58,9 @@ const OURS: &[(&str, &str)] = &[
     ("--", ENDS),
 ];
 
+/// DPDK prints the levels that there are and ends the program, as a success.
+const LISTS_LEVELS: &str = "--log-level=help";
+
 const CORES: &str = "which core polls is said by `core` under [engine]";
 const DEVICES: &str =
     "the device is the one that --nic names, and its driver's arguments are `devargs`";
@@ -106,6 +109,9 @@ fn check_one(arg: &str) -> Result<(), String> {
         (Value::Needed, None | Some("")) => {
             Err(format!("has `{name}` without a value; write `{name}=VALUE`"))
         }
+        (Value::Needed, Some(_)) if arg == LISTS_LEVELS => {
+            Err(format!("has `{arg}`, and {ENDS}; delete it"))
+        }
         (Value::None, Some(_)) => Err(format!("has `{arg}`, which takes no value; write `{name}`")),
         _ => Ok(()),
     }
@@ -118,7 +124,7 @@ pub(super) fn pattern() -> String {
         Value::Needed => format!("{name}=[!-~]+"),
         Value::None => (*name).to_owned(),
     };
-    format!("^({})$", TAKEN.iter().map(of).collect::<Vec<_>>().join("|"))
+    format!("^(?!{LISTS_LEVELS}$)({})$", TAKEN.iter().map(of).collect::<Vec<_>>().join("|"))
 }
 
 #[cfg(test)]
@@ -137,6 +143,7 @@ mod tests {
             "--iova-mode=va",
             "--socket-mem=512,0",
             "--log-level=pmd.net.mlx5:debug",
+            "--log-level=helper:debug",
             "--legacy-mem",
         ];
         assert_eq!(refused(&taken), None);
@@ -154,6 +161,7 @@ mod tests {
             ("-m512", "huge pages where enough are free"),
             ("--proc-type=secondary", "one process"),
             ("--", "end DPDK's reading"),
+            ("--log-level=help", "`--log-level=help`, and it does nothing but end"),
             // DPDK would read it as --no-huge.
             ("--no-hug", "`--no-hug`, which no profile can say"),
             ("--iova-mod=va", "did you mean `--iova-mode`?"),

@@ -123,6 +123,8 @@ fn arguments_to_dpdk_are_some_by_the_schema_if_they_are_read_as_some() {
         "--vdev=net_tap0",
         "--no-huge",
         "--log-level=a b",
+        "--log-level=help",
+        "--log-level=help:debug",
         "--log-level=\u{e9}",
         "--log-level=x\n",
         "",
