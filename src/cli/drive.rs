@@ -15,6 +15,7 @@ use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
 use fixwire::wire::Refusal;
 use fixwire_hw::clock::HostClock;
+use fixwire_hw::tap;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
@@ -36,6 +37,8 @@ pub(crate) struct Watch {
     pub(crate) interrupted: Arc<AtomicBool>,
     /// All orders of all sessions.
     pub(crate) orders_total: u64,
+    /// The kernel's interface that our frames pass, where a driver of DPDK's was told of one.
+    pub(crate) interface: Option<String>,
 }
 
 /// Trades until every order is reported on, then logs out.
@@ -114,7 +117,7 @@ impl Progress {
             if all_failed || too_late {
                 let failed = statuses.find(|status| status.last_failure.is_some());
                 return Err(failed.map_or_else(
-                    || unanswered(engine, watch.connect_timeout),
+                    || unanswered(engine, watch),
                     |status| with_wrong_sums(never_connected(&status), engine),
                 ));
             }
@@ -197,8 +200,8 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
 }
 
 /// Nothing has come back at all.
-fn unanswered<N: Nic>(engine: &Engine<N, Taker>, waited: Duration) -> Failure {
-    let seconds = waited.as_secs();
+fn unanswered<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
+    let seconds = watch.connect_timeout.as_secs();
     let Some(status) = engine.desk().statuses().next() else {
         return Failure::run("there is no session", "write one into the session file");
     };
@@ -218,8 +221,13 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, waited: Duration) -> Failure {
                 ),
             );
         }
+        let nobody =
+            format!("nobody on {} answers ARP for {silent} within {seconds} s", engine.plan().nic);
+        if let Some(why) = watch.interface.as_deref().and_then(tap::why_silent) {
+            return Failure::run(nobody, why);
+        }
         return Failure::run(
-            format!("nobody on {} answers ARP for {silent} within {seconds} s", engine.plan().nic),
+            nobody,
             "correct socket_connect_host, or `address` and `gateway` under [network]",
         );
     }
@@ -340,6 +348,7 @@ mod tests {
             stall_timeout: Duration::from_secs(3_600),
             interrupted: Arc::default(),
             orders_total: 1,
+            interface: None,
         };
         let mut progress = Progress::new(Clock::now(&wire).mono, &watch);
         for _ in 0..100_000 {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use fixwire::offload::profile::Profile;
 #[cfg(feature = "dpdk")]
 use fixwire::offload::profile::fitting;
 use fixwire::offload::toml_file::nearest;
@@ -40,6 +41,21 @@ impl NicSpec {
             NicSpec::Sim(model) => model,
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => profile_of(device),
+        }
+    }
+
+    /// The kernel's interface that frames pass on their way, where a driver of DPDK's is told of one.
+    #[cfg_attr(
+        not(feature = "dpdk"),
+        allow(unused_variables, reason = "no other is told anything")
+    )]
+    pub(crate) fn interface(&self, profile: &Profile) -> Option<String> {
+        match self {
+            NicSpec::TapEmbedded | NicSpec::Tap(_) | NicSpec::Sim(_) => None,
+            #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) => {
+                device.clone().with_args(&profile.devargs).interface().map(str::to_owned)
+            }
         }
     }
 }

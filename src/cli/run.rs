@@ -307,7 +307,7 @@ impl Job<'_> {
             neighborhood.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
-        let watch = self.watch()?;
+        let watch = self.watch(place.profile)?;
         let mut looks = clocks.looks();
         let idle = profile.idle;
         let polling =
@@ -375,13 +375,14 @@ impl Job<'_> {
         neighborhood.engine(nic, plan, setup, taker).map_err(Failure::Input)
     }
 
-    fn watch(&self) -> Result<Watch, Failure> {
+    fn watch(&self, profile: &Profile) -> Result<Watch, Failure> {
         Ok(Watch {
             aloud: !self.args.json,
             connect_timeout: Duration::from_secs(self.args.connect_timeout),
             stall_timeout: Duration::from_secs(self.args.stall_timeout),
             interrupted: bring_up::interrupted()?,
             orders_total: self.args.orders * self.settings.sessions.len() as u64,
+            interface: self.args.nic.as_ref().and_then(|nic| nic.interface(profile)),
         })
     }
 }

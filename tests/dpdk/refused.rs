@@ -372,3 +372,44 @@ fn an_argument_that_dpdk_does_not_take_is_named_and_how_dpdk_is_used_is_not_told
         }
     }
 }
+
+#[test]
+fn an_interface_that_passes_nothing_is_named_where_nobody_answers() {
+    let test = "refused::an_interface_that_passes_nothing_is_named_where_nobody_answers";
+    inside(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR.replace("9.0.1", "9.0.77"));
+        let nobody = "nobody on dpdk:net_af_packet0 answers ARP for 10.9.0.77 within 1 s";
+        for (lines, words) in [
+            ("true", "correct socket_connect_host"),
+            ("ip link set v1 down", "v0 has no carrier: look at its cable"),
+            ("ip link set v0 down", "v0 is down: `ip link set v0 up`"),
+        ] {
+            shell(lines);
+            let nic = "dpdk:net_af_packet0,iface=v0";
+            let output = try_run(nic, &["--session", &session, "--connect-timeout", "1"]);
+            assert_refused(nic, &output, 1, nobody);
+            assert_refused(nic, &output, 1, words);
+        }
+    });
+}
+
+#[test]
+fn an_mtu_that_xdp_cannot_have_is_put_down_to_the_mtu() {
+    let test = "refused::an_mtu_that_xdp_cannot_have_is_put_down_to_the_mtu";
+    if let Some(why) = no_xdp() {
+        return skip(test, &why);
+    }
+    inside_as_root(test, || {
+        veth();
+        shell("ip link set v0 mtu 9000; ip link set v1 mtu 9000");
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let nic = "dpdk:net_af_xdp0,iface=v0";
+        let output = try_run(nic, &["--session", &session]);
+        assert_refused(nic, &output, 1, "look at the MTU of v0 and of its far end");
+        assert_refused(nic, &output, 1, "`ip link set v0 mtu 1500`");
+        assert!(!errors(&output).contains("look at `iface"), "{}", errors(&output));
+    });
+}

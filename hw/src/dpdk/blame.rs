@@ -44,11 +44,22 @@ pub(super) fn argued(error: DpdkError, spec: &DeviceSpec, said: &str) -> DpdkErr
     let suspect = if what.contains("a receive queue") { "start_queue" } else { "" };
     let about = rights::missing(spec)
         .map(|missing| format!("what it may do: {missing}"))
+        .or_else(|| too_large(spec, said))
         .or_else(|| in_doubt(spec, said, suspect));
     match about {
         Some(arguments) => DpdkError::Argued { error: Box::new(error), arguments },
         None => error,
     }
+}
+
+/// What is to be done where a driver's words, or the kernel's in them, are about the MTU: no argument of it is wrong.
+/// XDP wants a packet in one page, and on veth looks at the far end.
+fn too_large(spec: &DeviceSpec, said: &str) -> Option<String> {
+    let name = spec.interface()?;
+    let mut words = said.split(|sign: char| !sign.is_alphanumeric());
+    words.any(|word| word.eq_ignore_ascii_case("mtu")).then(|| {
+        format!("the MTU of {name} and of its far end, which is too large for XDP: `ip link set {name} mtu 1500`, at both")
+    })
 }
 
 /// Of `key=value` arguments those that `words` are about: a word of them is the key, or the value.
@@ -106,6 +117,20 @@ mod tests {
             ("", "iface=v0", ""),
         ] {
             assert_eq!(blamed(words, args.split(',')).join(","), found, "{words}");
+        }
+    }
+
+    #[test]
+    fn an_mtu_that_the_kernel_refuses_is_put_down_to_no_argument() {
+        let words = "libbpf: Kernel error message: veth: Peer MTU is too large to set XDP";
+        for (device, words, remedy) in [
+            ("net_af_xdp0,iface=v0", words, Some("`ip link set v0 mtu 1500`")),
+            ("net_af_xdp0,iface=v0", "Failed to create xsk socket.", None),
+            ("net_memif0,role=server", words, None),
+        ] {
+            let said = too_large(&DeviceSpec::parse(device).unwrap(), words);
+            assert_eq!(said.is_some(), remedy.is_some(), "{device}: {words}");
+            assert!(said.unwrap_or_default().contains(remedy.unwrap_or_default()));
         }
     }
 }

@@ -205,6 +205,13 @@ impl DeviceSpec {
         args.find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
+    /// The kernel's interface that its driver sends by. The one behind a TAP is the far side.
+    pub fn interface(&self) -> Option<&str> {
+        let driver = self.driver();
+        let (_, keys) = INTERFACES.iter().find(|(of, _)| *of == driver && driver != "net_tap")?;
+        keys.iter().find_map(|key| self.arg(key))
+    }
+
     /// Refuses an argument that a virtual device's driver has not. Drivers that come across one either have no port
     /// or, as net_tap, net_memif and net_ring, do without every other argument too, and say neither. And one without
     /// its value, which drivers read through a null pointer.
@@ -343,6 +350,20 @@ mod tests {
             let words = spec.check_arguments().err().map(|error| error.to_string());
             assert_eq!(words.is_some(), refused.is_some(), "{text}: {words:?}");
             assert!(words.unwrap_or_default().contains(refused.unwrap_or_default()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_interface_that_frames_pass_is_the_kernel_s_and_no_far_side() {
+        for (text, name) in [
+            ("net_af_packet0,iface=v0", Some("v0")),
+            ("net_af_xdp0,start_queue=1,iface=v0", Some("v0")),
+            ("net_pcap0,rx_iface=v0", Some("v0")),
+            ("net_pcap0,rx_pcap=v0", None),
+            ("net_tap0,iface=v0", None),
+            ("net_vhost0,iface=/run/s", None),
+        ] {
+            assert_eq!(DeviceSpec::parse(text).unwrap().interface(), name, "{text}");
         }
     }
 

@@ -197,7 +197,7 @@ impl Control {
         sys::driver(self.socket.as_fd(), name.as_str()).ok()
     }
 
-    fn flags(&self, name: &Name) -> io::Result<i16> {
+    pub(super) fn flags(&self, name: &Name) -> io::Result<i16> {
         let [low, high, ..] = self.get(Ask::Flags, name)?;
         Ok(i16::from_ne_bytes([low, high]))
     }

@@ -206,6 +206,21 @@ pub fn adopt(name: &str) -> Result<KernelSide, TapError> {
     Ok(KernelSide { addr, prefix_len, has_addr: true, mtu, mac, existed: true, name })
 }
 
+/// Why no frame passes an interface of the kernel's, as far as the kernel knows, and what to do about it; nothing where
+/// frames do, and where there is no such interface.
+pub fn why_silent(name: &str) -> Option<String> {
+    let name = Name::parse(name).ok()?;
+    let flags = Control::open().ok()?.flags(&name).ok()?;
+    let has = |flag: libc::c_int| flags & flag as i16 != 0;
+    match (has(libc::IFF_UP), has(libc::IFF_RUNNING)) {
+        (false, _) => Some(format!("{name} is down: `ip link set {name} up`")),
+        (true, false) => {
+            Some(format!("{name} has no carrier: look at its cable, and whether its far end is up"))
+        }
+        (true, true) => None,
+    }
+}
+
 fn open_tun() -> Result<File, TapError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK);
