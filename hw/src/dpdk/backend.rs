@@ -338,8 +338,7 @@ impl DpdkBackend {
             plan.uses(Capability::TxIpv4Checksum) || plan.uses(Capability::TxTcpChecksum);
         self.fast_free = plan.uses(Capability::FastFree);
         // What the driver refuses to sum is summed in one buffer, and what it frees without a look is one.
-        let chains =
-            if self.leaves_sums || self.fast_free { 0 } else { offloads::chains(&self.info) };
+        let chains = if self.fast_free { 0 } else { offloads::chains(&self.info) };
         let Queues { rx, tx, rx_descriptors, tx_descriptors } = self.queues;
         let config = Config {
             rx_queues: rx,

@@ -165,12 +165,30 @@ impl DpdkNic {
         }
     }
 
-    /// Goes on behind the first `ready` frames, of which the next was refused.
+    /// Goes on behind the first `ready` frames, of which the next was refused. One in several buffers is put into one,
+    /// and goes back to its pool where there is none that it fits.
     #[cold]
     #[inline(never)]
     fn finish_refused(&mut self, burst: &mut Burst<Mbuf>, mut ready: usize) {
         while let Some(refused) = burst.get_mut(ready) {
             self.counters.tx_offload_refused += 1;
+            if refused.segments() > 1 {
+                let own = &self.queue.running().tx;
+                let is_too_long = refused.len() > own.room();
+                let copy = if is_too_long { None } else { own.copy_of(refused) };
+                let Some(copy) = copy else {
+                    let why = if is_too_long {
+                        &mut self.counters.tx_too_long
+                    } else {
+                        &mut self.counters.tx_no_buffer
+                    };
+                    *why += 1;
+                    burst.remove(ready);
+                    continue;
+                };
+                *refused = copy;
+                self.counters.tx_copied += 1;
+            }
             finish_in_software(refused);
             ready += 1;
             ready += self.queue.bursts.prepare(&mut burst[ready..]);
