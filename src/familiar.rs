@@ -392,6 +392,10 @@ mod tests {
             let found = familiar.recognize(&frames[turn]).unwrap();
             assert_eq!(familiar.connection(&stack, &found), Some(ids[turn]));
         }
+        let mut another_s = frames[0].clone();
+        another_s[IP + 15] ^= 8;
+        let found = familiar.recognize(&another_s).unwrap();
+        assert_eq!(familiar.connection(&stack, &found), None, "another address, the same ports");
         stack.abort(now, ids[0]);
         let found = familiar.recognize(&frames[0]).unwrap();
         assert_eq!(familiar.connection(&stack, &found), Some(ids[0]), "nobody has looked");
