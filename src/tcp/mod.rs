@@ -15,7 +15,7 @@
 //! Where a send is foreseen, `prepared` settles its header before there is anything to send.
 //!
 //! Around it: `open` (`cookies`, where a listener is full) and `close` for the ends of a connection's
-//! life, `timers` for when nothing comes. Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
+//! life, `timers` for when nothing comes (`wheel` knows when that is). Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
 //! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
 //! long; `recovery` puts that together when an ACK comes, and `undo` takes back what was for nothing.
 //! `account` knows which of the application's messages the peer has acknowledged, and ends a connection
@@ -87,6 +87,7 @@ mod timestamps;
 mod transmit;
 mod undo;
 mod user_timeout;
+mod wheel;
 mod wraps;
 
 #[cfg(test)]

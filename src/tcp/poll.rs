@@ -10,6 +10,9 @@ use super::transmit::Leaving;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Repr, SeqNumber, Timestamps};
 
+/// Timers that are looked at in one call, at most.
+const TIMERS_AT_ONCE: u32 = 64;
+
 /// One segment to put on the wire now.
 #[derive(Clone, Copy, Debug)]
 pub struct Transmit<'a> {
@@ -265,15 +268,15 @@ impl Stack {
         self.timers.earliest()
     }
 
-    /// Does what is due.
+    /// Does what is due: for so many connections that a round is short, where more have something due than that.
+    /// [`next_timeout`](Stack::next_timeout) then still says that something is.
     #[inline(never)]
     pub fn on_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        while self.timers.earliest() <= self.now && self.timers.earliest() != Instant::FAR_FUTURE {
-            let index = self.timers.earliest_index();
+        let mut looks = TIMERS_AT_ONCE;
+        while let Some(index) = self.timers.next_due(self.now, &mut looks) {
+            // The books have its next deadline set.
             self.step(index, |connection, cx| connection.on_timeout(cx));
-            let deadline = self.connections[index].deadline();
-            self.timers.set(index, deadline);
         }
     }
 

@@ -1,6 +1,4 @@
-//! Queues of connections: whose turn it is to send or to tell, and whose timer is next.
-
-use crate::time::Instant;
+//! Queues of connections: whose turn it is to send or to tell.
 
 /// Connections in the order in which they asked, each at most once: it cannot overflow.
 pub(super) struct Turns {
@@ -48,100 +46,6 @@ impl Turns {
     }
 }
 
-/// Each connection's next deadline: a binary heap in which every connection knows its place.
-///
-/// A deadline that moves back, as the retransmission timer does with every ACK, is not worth a
-/// change: the heap keeps the earlier one and finds out when it comes. The path of a segment
-/// therefore rarely touches it.
-pub(super) struct Timers {
-    heap: Box<[(Instant, u32)]>,
-    place: Box<[u32]>,
-    /// What the heap has of each connection, for whoever changes nothing.
-    noted: Box<[Instant]>,
-}
-
-impl Timers {
-    pub(super) fn new(connections_max: usize) -> Timers {
-        let heap = (0..connections_max as u32).map(|index| (Instant::FAR_FUTURE, index)).collect();
-        Timers {
-            heap,
-            place: (0..connections_max as u32).collect(),
-            noted: vec![Instant::FAR_FUTURE; connections_max].into_boxed_slice(),
-        }
-    }
-
-    /// The earliest deadline noted.
-    #[inline]
-    pub(super) fn earliest(&self) -> Instant {
-        self.heap[0].0
-    }
-
-    /// The connection whose deadline that is.
-    pub(super) fn earliest_index(&self) -> usize {
-        self.heap[0].1 as usize
-    }
-
-    /// Notes a deadline if it is earlier than the one noted.
-    #[inline(always)]
-    pub(super) fn advance(&mut self, index: usize, deadline: Instant) {
-        if deadline < self.noted[index] {
-            self.bring_forward(index, deadline);
-        }
-    }
-
-    #[cold]
-    fn bring_forward(&mut self, index: usize, deadline: Instant) {
-        let place = self.place[index] as usize;
-        self.noted[index] = deadline;
-        self.heap[place].0 = deadline;
-        self.sift_up(place);
-    }
-
-    /// Notes a deadline in any case.
-    pub(super) fn set(&mut self, index: usize, deadline: Instant) {
-        let place = self.place[index] as usize;
-        self.noted[index] = deadline;
-        self.heap[place].0 = deadline;
-        let place = self.sift_up(place);
-        self.sift_down(place);
-    }
-
-    fn sift_up(&mut self, mut place: usize) -> usize {
-        while place > 0 {
-            let parent = (place - 1) / 2;
-            if self.heap[parent].0 <= self.heap[place].0 {
-                break;
-            }
-            self.swap(place, parent);
-            place = parent;
-        }
-        place
-    }
-
-    fn sift_down(&mut self, mut place: usize) {
-        loop {
-            let (left, right) = (2 * place + 1, 2 * place + 2);
-            let mut least = place;
-            for child in [left, right] {
-                if child < self.heap.len() && self.heap[child].0 < self.heap[least].0 {
-                    least = child;
-                }
-            }
-            if least == place {
-                return;
-            }
-            self.swap(place, least);
-            place = least;
-        }
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
-        self.place[self.heap[a].1 as usize] = a as u32;
-        self.place[self.heap[b].1 as usize] = b as u32;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,27 +59,5 @@ mod tests {
         assert_eq!([turns.pop(), turns.pop()], [Some(2), Some(0)]);
         turns.push(2);
         assert_eq!([turns.pop(), turns.pop(), turns.pop()], [Some(1), Some(2), None]);
-    }
-
-    #[test]
-    fn the_earliest_deadline_is_on_top_whatever_is_set() {
-        let mut timers = Timers::new(17);
-        let mut deadlines = [Instant::FAR_FUTURE; 17];
-        let mut random = 0x9e37_79b9_97f4_a7c1u64;
-        for _ in 0..20_000 {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let (index, at) = ((random >> 8) as usize % 17, Instant::from_ns(random >> 40));
-            if random & 1 == 0 {
-                timers.set(index, at);
-                deadlines[index] = at;
-            } else {
-                timers.advance(index, at);
-                deadlines[index] = deadlines[index].min(at);
-            }
-            assert_eq!(Some(&timers.earliest()), deadlines.iter().min());
-            assert_eq!(deadlines[timers.earliest_index()], timers.earliest());
-        }
     }
 }

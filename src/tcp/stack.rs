@@ -6,9 +6,10 @@ use super::counters::{Count, Counters};
 use super::endpoint::{Endpoint, Tuple};
 use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
 use super::isn::Secret;
-use super::queue::{Timers, Turns};
+use super::queue::Turns;
 use super::reset::Resets;
 use super::table::Table;
+use super::wheel::TimerWheel;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -30,7 +31,7 @@ pub struct Stack {
     pub(super) table: Table,
     pub(super) transmits: Turns,
     pub(super) events: Turns,
-    pub(super) timers: Timers,
+    pub(super) timers: TimerWheel,
     pub(super) resets: Resets,
     pub(super) counters: Counters,
     /// The latest time that anybody has told us.
@@ -133,7 +134,7 @@ impl Stack {
             table: Table::new(count, secret.table_keys()),
             transmits: Turns::new(count),
             events: Turns::new(count),
-            timers: Timers::new(count),
+            timers: TimerWheel::new(count),
             resets: Resets::new(count.max(RESETS_MIN)),
             counters: Counters::default(),
             now: Instant::ZERO,
@@ -415,6 +416,8 @@ impl Stack {
             let slot = &mut self.slots[index];
             slot.generation = slot.generation.wrapping_add(1);
             self.free.push(index as u32);
+            // Whoever is next here begins without.
+            self.timers.cancel(index);
         }
     }
 
