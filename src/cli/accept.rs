@@ -19,7 +19,7 @@ use fixwire::offload::profile::Profile;
 use fixwire_hw::capture::{Capture, Summary};
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::host_counter::HostCounter;
-use fixwire_hw::tap::{TapBackend, namespace};
+use fixwire_hw::tap::{self, TapBackend, namespace};
 use serde_json::{Value, json};
 
 use super::capture::{Asked, CaptureArgs};
@@ -214,6 +214,7 @@ impl Job<'_> {
         })?;
         let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
+        self.say_why_silent();
         let mut nothing = || {};
         let mut looks = clocks.looks();
         let mut polling = Polling::new(
@@ -235,15 +236,34 @@ impl Job<'_> {
         let captured = capture.map(Capture::finish);
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
+        let nobody_came = engine.desk().statuses().all(|status| status.logons == 0);
+        let silent = self.why_silent().filter(|_| nobody_came);
         let told = voice.finish(Line::Words(if self.args.json {
             let mut summary = summary_json(&engine, core, &clocks, captured.as_ref());
+            summary["silent_because"] = silent.into();
             summary["buffers_not_returned"] = summary::close(engine).into();
             summary.to_string()
         } else {
-            let summary = summary_for_people(&engine, core, &clocks, captured.as_ref());
+            let mut summary = summary_for_people(&engine, core, &clocks, captured.as_ref());
+            summary +=
+                &silent.map(|why| format!("\n\nnobody logged on: {why}")).unwrap_or_default();
             summary + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
         }));
         refused.map_or(told, Err)
+    }
+
+    /// Why no frame passes the kernel's interface that ours pass, if none does. It may be mended while we listen.
+    fn why_silent(&self) -> Option<String> {
+        self.args.nic.interface(self.profile).as_deref().and_then(tap::why_silent)
+    }
+
+    fn say_why_silent(&self) {
+        let Some(why) = self.why_silent() else { return };
+        if self.args.json {
+            say(json!({ "event": "interface_silent", "why": why }));
+        } else {
+            say(format_args!("nobody can connect as it is: {why}"));
+        }
     }
 
     /// A namespace of our own is seen by nobody who does not enter it.

@@ -5,10 +5,13 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 use crate::common::inside::{Program, inside, inside_as_root};
 use crate::common::{has, no_namespace, skip};
 use crate::line::{
-    INITIATOR, count, ended_with, errors, exchange, fixwire, no_xdp, row, run, shell, veth, write,
+    ACCEPTOR, INITIATOR, count, ended_with, errors, exchange, fixwire, no_xdp, row, run, shell,
+    summary, veth, write,
 };
 use crate::same::same;
 
@@ -397,6 +400,50 @@ fn an_interface_that_passes_nothing_is_named_where_nobody_answers() {
             assert_refused(nic, &output, 1, nobody);
             assert_refused(nic, &output, 1, words);
         }
+    });
+}
+
+#[test]
+fn an_acceptor_whose_interface_passes_nothing_names_it_at_its_start_and_where_nobody_came() {
+    let test = "refused::an_acceptor_whose_interface_passes_nothing_names_it_at_its_start_and_where_nobody_came";
+    inside(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = ACCEPTOR.replace("10.9.0.1", "10.9.0.2");
+        let session = write(folder.path(), "session.toml", session);
+        let start = |json: &[&str]| {
+            let fixed = ["accept", "--nic", "dpdk:net_af_packet0,iface=v0", "--session", &session];
+            Program::start(fixwire().args(fixed).args(json))
+        };
+        for (lines, words) in [
+            ("ip link set v1 down", "v0 has no carrier: look at its cable"),
+            ("ip link set v0 down", "v0 is down: `ip link set v0 up`"),
+        ] {
+            shell(lines);
+            let mut acceptor = start(&["--json"]);
+            let why = &acceptor.event_of("interface_silent")["why"];
+            assert!(why.as_str().is_some_and(|why| why.starts_with(words)), "{lines}: {why}");
+            acceptor.event_of("listening");
+            let summary = summary(&acceptor.interrupt());
+            assert_eq!(&summary["silent_because"], why);
+            let mut acceptor = start(&[]);
+            acceptor.line_where(|line| line.starts_with("nobody can connect as it is: "));
+            acceptor.line_where(|line| line.starts_with("listening on "));
+            let text = acceptor.interrupt().rest.join("\n");
+            assert!(text.contains(&format!("\nnobody logged on: {words}")), "{text}");
+        }
+        // Mended meanwhile, it is no reason any more.
+        let mut acceptor = start(&["--json"]);
+        acceptor.event_of("interface_silent");
+        acceptor.event_of("listening");
+        shell(
+            "ip link set v0 up; ip link set v1 up
+             until ip link show v0 | grep -q 'state UP'; do sleep 0.01; done",
+        );
+        assert_eq!(summary(&acceptor.interrupt())["silent_because"], Value::Null);
+        let mut acceptor = start(&["--json"]);
+        assert_eq!(acceptor.event()["event"], "listening");
+        acceptor.interrupt();
     });
 }
 
