@@ -382,6 +382,24 @@ fn an_argument_that_dpdk_does_not_take_is_named_and_how_dpdk_is_used_is_not_told
 }
 
 #[test]
+fn a_mempool_handler_that_dpdk_has_not_is_named_and_not_taken_for_want_of_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    let by = |handler: &str| {
+        let eal = format!("[device]\neal = [\"--mbuf-pool-ops-name={handler}\"]\n");
+        let profile = write(folder.path(), &format!("{handler}.toml"), eal);
+        let more = ["--session", &session, "--profile", &profile, "--connect-timeout", "1"];
+        try_run("dpdk:net_ring0", &more)
+    };
+    let refused = by("bogus");
+    let words = "no pool of frames by `--mbuf-pool-ops-name=bogus`, which `eal` under [device]";
+    assert_refused("bogus", &refused, 1, words);
+    assert!(!errors(&refused).contains("no memory"), "{}", errors(&refused));
+    // One that it has is taken: a ring has nobody at its other end.
+    assert_refused("stack", &by("stack"), 1, "answers ARP for 10.9.0.1 within 1 s");
+}
+
+#[test]
 fn an_interface_that_passes_nothing_is_named_where_nobody_answers() {
     let test = "refused::an_interface_that_passes_nothing_is_named_where_nobody_answers";
     inside(test, || {

@@ -309,11 +309,12 @@ impl Backend for DpdkBackend {
             rules, port, pools, info, listen, leaves_sums, fast_free, chains, ..
         } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
-        let kept = (!offloads::gives_buffers_back(&info.driver)).then(|| rx.in_use());
+        let keeps_buffers = !offloads::gives_buffers_back(&info.driver);
+        let kept = keeps_buffers.then(|| rx.in_use());
         let running = Running::new(rules, port, rx, tx, kept);
         let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
-        DpdkNic::new(queue, How { listen, leaves_sums, fast_free, chains, clock, mac, mtu })
-            .with_clocks(clocks)
+        let how = How { listen, leaves_sums, fast_free, chains, keeps_buffers, clock, mac, mtu };
+        DpdkNic::new(queue, how).with_clocks(clocks)
     }
 }
 

@@ -194,6 +194,12 @@ impl Eal {
         unsafe { ffi::rte_eal_hotplug_remove(c"vdev".as_ptr(), name.as_ptr()) };
     }
 
+    /// Of the arguments that the profile has it told, the one of this name, as it is written.
+    pub(super) fn argument(&self, name: &str) -> Option<&str> {
+        let of_name = |arg: &&str| arg.split_once('=').is_some_and(|(known, _)| known == name);
+        self.args.iter().map(String::as_str).rev().find(of_name)
+    }
+
     /// What DPDK said when it looked for the last device.
     pub(super) fn said(&self) -> String {
         self.said.borrow().clone()

@@ -131,6 +131,17 @@ pub enum DpdkError {
         /// What to do.
         remedy: String,
     },
+    /// Frames are to be kept as DPDK, or this host, cannot.
+    #[error(
+        "no pool of frames by `{argument}`, which `eal` under [device] of the profile has ({errno}); name a mempool \
+         handler that this DPDK has, such as ring_mp_mc or stack, or delete it"
+    )]
+    PoolOps {
+        /// As it is written.
+        argument: String,
+        /// DPDK's reason.
+        errno: Errno,
+    },
     /// An argument that the driver does not have. Some then do without all of them and say nothing.
     #[error(
         "{device}: its driver has no argument `{argument}`{place}; write one of {}", known.join(", ")

@@ -27,6 +27,8 @@ const L2_LEN_BITS: u32 = ffi::RTE_MBUF_L2_LEN_BITS;
 const L3_LEN_BITS: u32 = ffi::RTE_MBUF_L3_LEN_BITS;
 const L4_LEN_BITS: u32 = ffi::RTE_MBUF_L4_LEN_BITS;
 /// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
+/// In place of the port that a frame came by, of one that was handed over to be sent. A buffer that is taken anew has none.
+const HANDED_OVER: u16 = ffi::RTE_MBUF_PORT_INVALID as u16 - 1;
 const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 
 impl Mbuf {
@@ -42,6 +44,12 @@ impl Mbuf {
     /// It is an mbuf of a pool that lives or was left, and nobody else's.
     pub(super) unsafe fn own(raw: NonNull<ffi::rte_mbuf>) -> Mbuf {
         Mbuf(raw)
+    }
+
+    /// Says in the buffer that it is handed over, or is not after all: for a driver that never gives back what it has, so
+    /// that it is known for the driver's when the port is closed.
+    pub(super) fn mark_handed_over(&mut self, is: bool) {
+        self.head_mut().port = if is { HANDED_OVER } else { ffi::RTE_MBUF_PORT_INVALID as u16 };
     }
 
     /// A driver has it.
@@ -174,6 +182,11 @@ impl Mbuf {
             l4_len: of(lens >> (L2_LEN_BITS + L3_LEN_BITS), L4_LEN_BITS),
         }
     }
+}
+
+/// Whether a buffer that nobody writes to has bytes of a frame, and was not handed over.
+pub(super) fn is_frame_of_ours(mbuf: &ffi::rte_mbuf) -> bool {
+    mbuf.pkt_len > 0 && mbuf.port != HANDED_OVER
 }
 
 impl Drop for Mbuf {

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use dpdk_sys as ffi;
 
 use super::eal::{self, Eal, Memory};
-use super::error::DpdkError;
-use super::mbuf::Mbuf;
+use super::error::{DpdkError, Errno};
+use super::mbuf::{Mbuf, is_frame_of_ours};
 
 /// Buffers that a core keeps at hand, so as not to ask the pool for each.
 const CACHE: u32 = 64;
@@ -42,12 +42,7 @@ impl Mempool {
         // SAFETY: the name is a C string; DPDK runs for as long as `eal` is held.
         let raw =
             unsafe { ffi::rte_pktmbuf_pool_create(c_name.as_ptr(), frames, CACHE, 0, whole, node) };
-        let raw = NonNull::new(raw).ok_or_else(|| DpdkError::NoMemory {
-            frames,
-            room: whole,
-            errno: eal::errno(),
-            remedy: remedy(eal.memory(), frames, whole),
-        })?;
+        let raw = NonNull::new(raw).ok_or_else(|| no_pool(eal, frames, whole, eal::errno()))?;
         Ok(Mempool { raw, room, _eal: Rc::clone(eal) })
     }
 
@@ -87,8 +82,8 @@ impl Mempool {
         unsafe { ffi::rte_mempool_in_use_count(self.raw.as_ptr()) }
     }
 
-    /// How many of the buffers in use have bytes of a frame: received ones that are about, since what a driver takes out
-    /// of the pool for itself has none, and those that were handed over to be sent as they are.
+    /// How many of the buffers in use have bytes of a frame that is about: what a driver takes out of the pool for itself
+    /// has none, and what was handed over to be sent as it came is [marked](Mbuf::mark_handed_over).
     pub(super) fn frames(&self) -> u32 {
         // What is free keeps the length of what was in it, until it is taken.
         let free: Vec<Mbuf> = iter::from_fn(|| self.take()).collect();
@@ -105,7 +100,7 @@ impl Mempool {
     }
 }
 
-/// Adds one for a buffer that has bytes.
+/// Adds one for a buffer with a frame of ours.
 unsafe extern "C" fn add_frame(
     _: *mut ffi::rte_mempool,
     frames: *mut c_void,
@@ -113,9 +108,21 @@ unsafe extern "C" fn add_frame(
     _: c_uint,
 ) {
     // SAFETY: every object of the pool is an mbuf, which nobody writes to meanwhile.
-    let len = unsafe { (*mbuf.cast::<ffi::rte_mbuf>()).pkt_len };
+    let mbuf = unsafe { &*mbuf.cast::<ffi::rte_mbuf>() };
     // SAFETY: it is the number that the iteration was begun with.
-    unsafe { *frames.cast::<u32>() += u32::from(len > 0) };
+    unsafe { *frames.cast::<u32>() += u32::from(is_frame_of_ours(mbuf)) };
+}
+
+/// Why there is none. Who keeps it, another than DPDK's own may have been asked to by the profile.
+fn no_pool(eal: &Eal, frames: u32, room: u16, errno: Errno) -> DpdkError {
+    match eal.argument("--mbuf-pool-ops-name") {
+        Some(argument) if errno.number() != libc::ENOMEM => {
+            DpdkError::PoolOps { argument: argument.to_owned(), errno }
+        }
+        _ => {
+            DpdkError::NoMemory { frames, room, errno, remedy: remedy(eal.memory(), frames, room) }
+        }
+    }
 }
 
 /// What to do where there is no memory for a pool.

@@ -40,16 +40,18 @@ pub(super) struct How {
     pub(super) fast_free: bool,
     /// The driver was told that it gets frames in several buffers, and takes them as they are. Any other gets none.
     pub(super) chains: bool,
+    /// The driver never gives back what it has when its port is closed.
+    pub(super) keeps_buffers: bool,
     pub(super) clock: Option<ClockInfo>,
     pub(super) mac: [u8; 6],
     pub(super) mtu: usize,
 }
 
 impl How {
-    /// Whether there are frames that the driver may not have.
+    /// Whether there are frames that the driver may not have, or not unmarked.
     #[inline]
     fn is_choosy(&self) -> bool {
-        self.fast_free || !self.chains
+        self.fast_free || !self.chains || self.keeps_buffers
     }
 
     /// Whether the driver may have a frame as it is, `own` being the pool of frames to send.
@@ -128,6 +130,14 @@ impl DpdkNic {
         burst.iter().any(|frame| !self.how.takes(own, frame))
     }
 
+    /// The same with a mark in each frame, for a driver that keeps them.
+    fn send_marked(&mut self, burst: &mut Burst<Mbuf>) -> usize {
+        burst.iter_mut().for_each(|frame| frame.mark_handed_over(true));
+        let sent = self.send(burst);
+        burst.iter_mut().for_each(|frame| frame.mark_handed_over(false));
+        sent
+    }
+
     /// Sends copies of such frames, each in one buffer, up to the first that finds none. One that is longer than a
     /// buffer goes back to its pool.
     #[cold]
@@ -151,7 +161,7 @@ impl DpdkNic {
             ready += 1;
         }
         let rest: Burst<Mbuf> = burst.drain(ready..).collect();
-        let sent = self.send(burst);
+        let sent = if self.how.keeps_buffers { self.send_marked(burst) } else { self.send(burst) };
         burst.extend(rest);
         sent
     }
@@ -241,8 +251,13 @@ impl Nic for DpdkNic {
     // A call of its own would be a third of what a burst of one costs beside the driver.
     #[inline(always)]
     fn tx_burst(&mut self, burst: &mut Burst<Mbuf>) -> usize {
-        if self.how.is_choosy() && self.has_foreign(burst) {
-            return self.send_copied(burst);
+        if self.how.is_choosy() {
+            if self.has_foreign(burst) {
+                return self.send_copied(burst);
+            }
+            if self.how.keeps_buffers {
+                return self.send_marked(burst);
+            }
         }
         self.send(burst)
     }
