@@ -1,6 +1,8 @@
 //! What the stack counts: one name for each thing that may go otherwise than straight on.
 
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 
 macro_rules! counts {
     ($( $variant:ident $name:literal $doc:literal )*) => {
@@ -122,13 +124,28 @@ impl fmt::Display for Count {
     }
 }
 
-/// One counter for each [`Count`].
-#[derive(Clone, Debug)]
-pub struct Counters([u64; Count::ALL.len()]);
+/// A cache line's: whoever reads them on another core takes no line away that holds anything else.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Cells([AtomicU64; Count::ALL.len()]);
+
+impl Cells {
+    fn of(&self, what: Count) -> u64 {
+        self.0[what as usize].load(Ordering::Relaxed)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Count::ALL.into_iter().map(|what| (what.name(), self.of(what)))
+    }
+}
+
+/// One counter for each [`Count`]. They have one writer, so that counting takes no locked instruction.
+#[derive(Debug)]
+pub struct Counters(Arc<Cells>);
 
 impl Default for Counters {
     fn default() -> Counters {
-        Counters([0; Count::ALL.len()])
+        Counters(Arc::new(Cells([const { AtomicU64::new(0) }; Count::ALL.len()])))
     }
 }
 
@@ -136,23 +153,48 @@ impl Counters {
     /// Counts one.
     #[inline]
     pub(super) fn count(&mut self, what: Count) {
-        self.0[what as usize] += 1;
+        self.add(what, 1);
     }
 
     /// Counts so many.
     #[inline]
     pub(super) fn add(&mut self, what: Count, times: u64) {
-        self.0[what as usize] += times;
+        let cell = &self.0.0[what as usize];
+        cell.store(cell.load(Ordering::Relaxed) + times, Ordering::Relaxed);
     }
 
     /// How often `what` happened.
     pub fn of(&self, what: Count) -> u64 {
-        self.0[what as usize]
+        self.0.of(what)
     }
 
     /// Every counter by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        Count::ALL.into_iter().map(Count::name).zip(self.0)
+        self.0.iter()
+    }
+
+    /// The same counters for another thread, on another core: it sees them move, at no cost to whoever counts.
+    pub fn reader(&self) -> CountersReader {
+        CountersReader(Arc::clone(&self.0))
+    }
+}
+
+/// Reads the counters of a stack that another thread drives.
+///
+/// Each is exact as of some moment not long ago, and none ever goes back. Two of them need not be of the
+/// same moment: a segment may be counted as come and not yet as what it turned out to be.
+#[derive(Clone, Debug)]
+pub struct CountersReader(Arc<Cells>);
+
+impl CountersReader {
+    /// How often `what` happened.
+    pub fn of(&self, what: Count) -> u64 {
+        self.0.of(what)
+    }
+
+    /// Every counter by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.0.iter()
     }
 }
 
@@ -170,5 +212,31 @@ mod tests {
         counters.count(Count::StaleId);
         assert_eq!((counters.of(Count::StaleId), counters.of(Count::SegmentIn)), (2, 0));
         assert_eq!(counters.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn another_thread_sees_them_move_and_never_back() {
+        let mut counters = Counters::default();
+        let reader = counters.reader();
+        let watch = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            while seen.last() != Some(&100_000) {
+                let now = reader.of(Count::SegmentIn);
+                assert!(seen.last().is_none_or(|last| *last <= now), "{now} after {seen:?}");
+                if seen.last() != Some(&now) {
+                    seen.push(now);
+                }
+            }
+            reader.iter().map(|(_, count)| count).sum::<u64>()
+        });
+        for _ in 0..50_000 {
+            counters.count(Count::SegmentIn);
+            counters.add(Count::SegmentIn, 1);
+            counters.count(Count::SegmentOut);
+        }
+        counters.count(Count::StaleId);
+        let sum = watch.join().expect("it saw all of them");
+        assert!((100_000..=150_001).contains(&sum), "{sum}");
+        assert_eq!(counters.reader().of(Count::SegmentOut), 50_000);
     }
 }

@@ -36,7 +36,7 @@ pub use account::{Delivery, MessageNumber, Outstanding};
 pub use arrival::Arrival;
 pub use config::{Config, CongestionControl, KeepAlive, Terms};
 pub use connection::State;
-pub use counters::{Count, Counters};
+pub use counters::{Count, Counters, CountersReader};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
 pub use poll::{Rest, RestKind, Transmit, Turn};

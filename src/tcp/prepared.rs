@@ -381,12 +381,16 @@ impl Stack {
         if !connection.account.makes_room(connection.snd_una) {
             return Err(self.refuse_prepared(PreparedRefusal::QueueFull));
         }
-        let counted = self.counters.clone();
+        // Whoever reads the counters elsewhere sees none go back; but they are near afterwards, too.
+        for what in [Count::SegmentOut, Count::PreparedOut] {
+            self.counters.add(what, 0);
+        }
+        core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
         let (connection, mut cx) = self.connection_and_context(index);
         let before = connection.before();
         let out = connection.leave_prepared(&mut cx, &prepared.header, payload, 0, wants_sum);
         connection.take_back(&before, payload.len());
-        self.counters = counted;
+        core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
         self.counters.count(Count::PathWarmed);
         Ok(PreparedOut { message: None, ..out })
     }

@@ -34,6 +34,8 @@ pub struct Stack {
     pub(super) timers: TimerWheel,
     pub(super) resets: Resets,
     pub(super) counters: Counters,
+    /// What [warming](Stack::warm_prepared) counts: nothing has happened.
+    pub(super) counters_of_warming: Counters,
     /// The latest time that anybody has told us.
     pub(super) now: Instant,
     /// Until when a SYN cookie may come back.
@@ -137,6 +139,7 @@ impl Stack {
             timers: TimerWheel::new(count),
             resets: Resets::new(count.max(RESETS_MIN)),
             counters: Counters::default(),
+            counters_of_warming: Counters::default(),
             now: Instant::ZERO,
             cookies_until: Instant::ZERO,
             #[cfg(test)]
@@ -233,7 +236,7 @@ impl Stack {
         self.connections.len()
     }
 
-    /// What has been counted.
+    /// What has been counted. [`Counters::reader`] is for another core.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
