@@ -194,21 +194,37 @@ impl<B: Backend> Device<B, Started> {
         if !plan.uses(Capability::FlowSteering) {
             return Ok((self.backend.run(), plan));
         }
-        let mut installed = self.backend.steer(&plan.device_rules());
-        if installed.is_err() && plan.counts_all() {
-            // It may be for our counters, which are worth less than the rules.
-            plan = plan.without_counters_of_its_own();
-            installed = self.backend.steer(&plan.device_rules());
-        }
-        if let Err(reason) = installed {
-            let reason = format!("a rule was refused: {reason}");
-            plan = refuse_unmet(plan.demoted(Capability::FlowSteering, &reason))?;
-            self.backend.stop()?;
-            plan = configure(&mut self.backend, plan)?;
-            plan = start(&mut self.backend, plan)?;
+        match install(&mut self.backend, &plan) {
+            Ok(installed) => plan = installed,
+            Err(reason) => {
+                let reason = format!("a rule was refused: {reason}");
+                plan = refuse_unmet(plan.demoted(Capability::FlowSteering, &reason))?;
+                self.backend.stop()?;
+                plan = configure(&mut self.backend, plan)?;
+                plan = start(&mut self.backend, plan)?;
+            }
         }
         Ok((self.backend.run(), plan))
     }
+}
+
+/// Installs a plan's rules, or humbler ones that come to the same: some drivers say of counters and of priorities only
+/// when a rule is created that they have none. The reason of a refusal is that of the rules as they were planned.
+fn install<B: Backend>(backend: &mut B, plan: &Plan) -> Result<Plan, String> {
+    let Err(reason) = backend.steer(&plan.device_rules()) else { return Ok(plan.clone()) };
+    let flat = plan.at_one_priority().map(|flat| {
+        let words = format!("all rules at one priority: with priorities {reason}");
+        flat.explained(Capability::FlowSteering, words)
+    });
+    let humbler = [Some(plan.clone()), flat.clone()].into_iter().flatten();
+    let uncounted = humbler.filter(Plan::counts_all).map(Plan::without_counters_of_its_own);
+    // Our counters are worth less than the rules, and more than priorities that decide nothing.
+    for humbler in flat.into_iter().chain(uncounted) {
+        if backend.steer(&humbler.device_rules()).is_ok() {
+            return Ok(humbler);
+        }
+    }
+    Err(reason)
 }
 
 fn refuse_unmet<E: core::error::Error>(plan: Plan) -> Result<Plan, DeviceError<E>> {

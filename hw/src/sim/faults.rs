@@ -47,6 +47,8 @@ pub struct NicFaults {
     pub clock_jump_ns: i64,
     /// It refuses every rule.
     pub refuses_rules: bool,
+    /// It refuses a rule of another priority than 0, though it said nothing of it before.
+    pub refuses_priorities: bool,
     /// It loses its rules when it is stopped, though its driver keeps them.
     pub loses_rules: bool,
     /// The counters of its rules read zero, whatever they match.

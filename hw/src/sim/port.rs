@@ -205,6 +205,9 @@ impl Port {
         if self.faults.refuses_rules {
             return Err(format!("{driver} has no room for it (ENOSPC)"));
         }
+        if self.faults.refuses_priorities && rules.rules().iter().any(|rule| rule.priority > 0) {
+            return Err(format!("{driver} knows priority 0 alone (ENOTSUP)"));
+        }
         self.model.capabilities.flow.check(rules).map_err(|refused| refused.to_string())?;
         // Isolation is the port's, whatever the rules think of it.
         let on_miss = match rules.on_miss() {

@@ -17,6 +17,10 @@ pub(crate) enum Call {
     Configure,
     Start,
     Create(usize),
+    /// A rule of another priority than 0, to create: not written down, to be refused alone.
+    Prioritize,
+    /// The same to validate.
+    ValidatePriority,
     Destroy(usize),
     Query(usize),
     Flush,
@@ -66,13 +70,15 @@ fn granted(call: Call) -> Option<bool> {
     Some(!script.refused.contains(&call))
 }
 
-/// The same of a rule to create, whose number is given.
-fn granted_new() -> Option<(usize, bool)> {
-    let number = SCRIPT.lock().unwrap().as_mut().map(|script| {
+/// A rule to create gets its number, and its handle if it is granted.
+fn create(priority: u32, error: *mut ffi::rte_flow_error) -> Option<*mut ffi::rte_flow> {
+    let (number, knows_it) = SCRIPT.lock().unwrap().as_mut().map(|script| {
         script.created += 1;
-        script.created - 1
+        (script.created - 1, priority == 0 || !script.refused.contains(&Call::Prioritize))
     })?;
-    Some((number, granted(Call::Create(number))?))
+    let made = answer(granted(Call::Create(number))?, error) == 0
+        && answer_of_priority(knows_it, error) == 0;
+    Some(if made { handle(number) } else { ptr::null_mut() })
 }
 
 /// A rule's number and its handle, which no one looks behind.
@@ -94,6 +100,16 @@ fn answer(granted: bool, error: *mut ffi::rte_flow_error) -> c_int {
     error.type_ = ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_HANDLE;
     error.message = WORDS.as_ptr();
     -libc::ENOSPC
+}
+
+/// The same of what is about a rule's priority.
+fn answer_of_priority(granted: bool, error: *mut ffi::rte_flow_error) -> c_int {
+    let answer = answer(granted, error);
+    if !granted {
+        // SAFETY: the same.
+        unsafe { (*error).type_ = ffi::rte_flow_error_type::RTE_FLOW_ERROR_TYPE_ATTR_PRIORITY };
+    }
+    answer
 }
 
 /// DPDK's own function of this name.
@@ -133,7 +149,12 @@ in_place_of!(rte_flow_validate(
     pattern: *const ffi::rte_flow_item,
     actions: *const ffi::rte_flow_action,
     error: *mut ffi::rte_flow_error
-) -> c_int, SCRIPT.lock().unwrap().is_some().then_some(0));
+) -> c_int, SCRIPT.lock().unwrap().as_ref().map(|script| {
+    // SAFETY: our layer hands over whole attributes.
+    let priority = unsafe { (*attributes).priority };
+    let granted = priority == 0 || !script.refused.contains(&Call::ValidatePriority);
+    answer_of_priority(granted, error)
+}));
 
 in_place_of!(rte_flow_create(
     port: u16,
@@ -141,9 +162,11 @@ in_place_of!(rte_flow_create(
     pattern: *const ffi::rte_flow_item,
     actions: *const ffi::rte_flow_action,
     error: *mut ffi::rte_flow_error
-) -> *mut ffi::rte_flow, granted_new().map(|(number, granted)| {
-    if answer(granted, error) == 0 { handle(number) } else { ptr::null_mut() }
-}));
+) -> *mut ffi::rte_flow, {
+    // SAFETY: our layer hands over whole attributes.
+    let priority = unsafe { (*attributes).priority };
+    create(priority, error)
+});
 
 in_place_of!(rte_flow_destroy(
     port: u16,

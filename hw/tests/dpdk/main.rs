@@ -17,6 +17,7 @@ mod rules;
 mod several;
 mod stamps;
 mod static_build;
+mod unasked;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -181,6 +182,22 @@ const TESTS: &[Test] = &[
     (
         "what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_not",
         rules::what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_not,
+    ),
+    (
+        "a_driver_that_refuses_priorities_of_rules_that_it_had_called_valid_gets_them_at_one",
+        rules::a_driver_that_refuses_priorities_of_rules_that_it_had_called_valid_gets_them_at_one,
+    ),
+    (
+        "a_driver_that_knows_no_priorities_beforehand_is_asked_for_none",
+        rules::a_driver_that_knows_no_priorities_beforehand_is_asked_for_none,
+    ),
+    (
+        "what_mlx5_does_unasked_is_in_the_plan_of_a_port_that_runs",
+        unasked::what_mlx5_does_unasked_is_in_the_plan_of_a_port_that_runs,
+    ),
+    (
+        "what_no_other_driver_does_unasked_is_said_of_none",
+        unasked::what_no_other_driver_does_unasked_is_said_of_none,
     ),
     (
         "a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused",

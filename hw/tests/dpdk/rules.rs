@@ -119,6 +119,40 @@ pub(crate) fn what_a_rule_has_counted_is_told_as_its_driver_says_or_why_it_does_
     assert_eq!(nic.close(), Some(0));
 }
 
+pub(crate) fn a_driver_that_refuses_priorities_of_rules_that_it_had_called_valid_gets_them_at_one()
+{
+    its_rules::begin(&[Call::Prioritize]);
+    let profile = Profile::all(Policy::Prefer);
+    let backend = open("net_ring0", &profile).unwrap();
+    let device = Device::probed(backend).plan(&profile, three());
+    assert!(device.plan().rules().rules().iter().all(|rule| rule.priority > 0));
+    let (nic, plan) = device.configure().unwrap().start().unwrap().steer().unwrap();
+    show(&plan);
+    let made = [Call::Configure, Call::Start].into_iter().chain([0, 1, 2, 3].map(Call::Create));
+    assert_eq!(its_rules::asked(), made.collect::<Vec<_>>());
+    assert!(plan.uses(Capability::FlowSteering) && plan.counts_all(), "{plan:?}");
+    assert!(plan.rules().rules().iter().all(|rule| rule.priority == 0));
+    let reason = &plan.row(Capability::FlowSteering).reason;
+    assert!(reason.starts_with("all rules at one priority: "), "{reason}");
+    assert!(reason.ends_with("about its priority"), "{reason}");
+    assert_eq!(nic.rules_installed(), 3);
+    assert_eq!(nic.close(), Some(0));
+}
+
+pub(crate) fn a_driver_that_knows_no_priorities_beforehand_is_asked_for_none() {
+    its_rules::begin(&[Call::ValidatePriority, Call::Prioritize]);
+    let profile = Profile::all(Policy::Prefer);
+    let backend = open("net_ring0", &profile).unwrap();
+    let device = Device::probed(backend).plan(&profile, three());
+    assert!(device.plan().rules().rules().iter().all(|rule| rule.priority == 0));
+    let (nic, plan) = device.configure().unwrap().start().unwrap().steer().unwrap();
+    show(&plan);
+    let made = [Call::Configure, Call::Start].into_iter().chain([0, 1, 2].map(Call::Create));
+    assert_eq!(its_rules::asked(), made.collect::<Vec<_>>());
+    assert!(plan.uses(Capability::FlowSteering), "{plan:?}");
+    assert_eq!(nic.close(), Some(0));
+}
+
 /// net_tap isolates, and takes rules for ARP and ICMP then; of its kernel's side nothing is asked here.
 pub(crate) fn a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused()
 {
@@ -127,8 +161,8 @@ pub(crate) fn a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_
     }
     let profile = Profile::all(Policy::Prefer);
     let set = RuleSet::new(three().rules()[..1].to_vec(), OnMiss::NotOurs).unwrap();
-    // The rule and those of ARP and ICMP: the last is refused, with counters and without.
-    its_rules::begin(&[Call::Create(2), Call::Create(5)]);
+    // The rule and those of ARP and ICMP: the last is refused, with priorities and without, with counters and without.
+    its_rules::begin(&[2, 5, 8, 11].map(Call::Create));
     let backend = open("net_tap0,iface=dtap0", &profile).unwrap();
     let configured = Device::probed(backend).plan(&profile, set).configure().unwrap();
     assert!(configured.plan().uses(Capability::FlowIsolation), "{:?}", configured.plan());
@@ -141,8 +175,11 @@ pub(crate) fn a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_
         made.chain([Call::Destroy(first + 1), Call::Destroy(first)])
     };
     let again = [Call::Stop, Call::Isolate(false), Call::Configure, Call::Start];
-    let all: Vec<Call> =
-        [Call::Start].into_iter().chain(tried(0)).chain(tried(3)).chain(again).collect();
+    let all: Vec<Call> = [Call::Start]
+        .into_iter()
+        .chain([0, 3, 6, 9].into_iter().flat_map(tried))
+        .chain(again)
+        .collect();
     assert_eq!(its_rules::asked(), all);
     assert_eq!(nic.close(), Some(0));
     assert_eq!(its_rules::asked(), [Call::Stop]);

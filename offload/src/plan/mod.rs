@@ -296,6 +296,17 @@ impl Plan {
         Plan { counts_all: false, ..self }
     }
 
+    /// The same plan with all rules at one priority; `None` where they are already, or where one of them is to win over
+    /// another.
+    #[must_use]
+    pub fn at_one_priority(&self) -> Option<Plan> {
+        if self.rules.rules().iter().all(|rule| rule.priority == 0) {
+            return None;
+        }
+        let (asked, rules) = (self.asked.at_one_priority()?, self.rules.at_one_priority()?);
+        Some(Plan { asked, rules, ..self.clone() })
+    }
+
     /// Puts the rules beside those asked for that an isolated port needs, for its neighbours and for what the path says.
     /// The device must take all of them, and so must the software twin.
     fn keep_house(&mut self, limits: &FlowLimits) -> Result<(), String> {

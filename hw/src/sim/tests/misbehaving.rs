@@ -1,6 +1,6 @@
 //! NICs that misbehave, by configuration and while they run.
 
-use fixwire_offload::flow::{FlowRule, OnMiss};
+use fixwire_offload::flow::{Fate, FlowRule, OnMiss};
 
 use super::*;
 
@@ -118,6 +118,31 @@ fn a_refused_rule_leaves_the_host_to_steer_and_an_isolated_port_open_again() {
         wire.advance(Duration::from_us(1));
         assert_eq!(numbers(&receive(&mut b)), [1], "{name}: traffic flows");
         assert_eq!(b.counters().rx_flow_not_ours, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_driver_that_refuses_priorities_when_a_rule_is_created_steers_without_where_none_decides() {
+    let faults = NicFaults { refuses_priorities: true, ..NicFaults::default() };
+    let to = |port| std::net::SocketAddrV4::new([10, 0, 0, 2].into(), port);
+    let listeners = [1, 2].map(|port| FlowRule::listener(to(port), 0));
+    let wins = FlowRule::new(listeners[0].pattern, Fate::Drop).at_priority(0);
+    for (rules, steers) in
+        [(vec![listeners[0], listeners[1]], true), (vec![wins, listeners[0]], false)]
+    {
+        let b = Model { faults, ..named("connectx5") };
+        let (_, b, _) = pair(Config { b, ..Config::default() }, 0);
+        let rules = RuleSet::new(rules, OnMiss::Queue(0)).unwrap();
+        let device = Device::probed(b).plan(&Profile::all(Policy::Prefer), rules);
+        let started = device.configure().unwrap().start().unwrap();
+        let (_, plan) = started.steer().unwrap();
+        assert_eq!(plan.uses(Capability::FlowSteering), steers);
+        assert_eq!((plan.uses(Capability::FlowIsolation), plan.counts_all()), (steers, steers));
+        let reason = &plan.row(Capability::FlowSteering).reason;
+        assert!(reason.contains("mlx5_pci knows priority 0 alone (ENOTSUP)"), "{reason}");
+        assert_eq!(reason.starts_with("all rules at one priority: "), steers, "{reason}");
+        let priorities = |rules: &RuleSet| rules.rules().iter().map(|rule| rule.priority).max();
+        assert_eq!(priorities(plan.rules()) == Some(0), steers);
     }
 }
 
