@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::capability::Capability::{
     CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
-    FlowSteering, Inlining, Lro, Mprq, Rss, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
+    FlowSteering, Inlining, Lro, Mprq, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
     RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum,
 };
 use fixwire_offload::driver::Driver;
@@ -30,7 +30,7 @@ struct Entry {
 
 const CHECKSUMS: &[Capability] = &[RxIpv4Checksum, RxTcpChecksum, TxIpv4Checksum, TxTcpChecksum];
 const RULES: &[Capability] = &[FlowSteering, FlowMasked, FlowDrop, FlowMark, FlowCount];
-const BUFFERS: &[Capability] = &[Rss, FastFree, Scatter, RxVector, Tso];
+const BUFFERS: &[Capability] = &[FastFree, Scatter, RxVector, Tso];
 const MLX5: &[Capability] = &[RxTimestamp, FlowIsolation, Inlining, CqeCompression, Mprq, Lro];
 
 /// Every model, in the order of the profiles.
@@ -65,19 +65,16 @@ const ENTRIES: &[Entry] = &[
         "82576",
         "net_e1000_igb",
         VerdictStyle::GoodUnlessBad,
-        &[CHECKSUMS, &[FlowSteering, FlowMasked, Rss, Scatter, Tso]],
+        &[CHECKSUMS, &[FlowSteering, FlowMasked, Scatter, Tso]],
     ),
     entry("82574", "net_e1000_em", VerdictStyle::BadOrSilent, &[CHECKSUMS, &[Scatter]]),
     entry(
         "sfc-x2",
         "net_sfc_efx",
         VerdictStyle::GoodOrBad,
-        &[
-            CHECKSUMS,
-            &[FlowSteering, FlowMasked, FlowDrop, FlowIsolation, Rss, FastFree, Scatter, Tso],
-        ],
+        &[CHECKSUMS, &[FlowSteering, FlowMasked, FlowDrop, FlowIsolation, FastFree, Scatter, Tso]],
     ),
-    entry("ena", "net_ena", VerdictStyle::NowAndThen, &[CHECKSUMS, &[Rss, FastFree, Scatter, Tso]]),
+    entry("ena", "net_ena", VerdictStyle::NowAndThen, &[CHECKSUMS, &[FastFree, Scatter, Tso]]),
     entry(
         "bnxt",
         "net_bnxt",
@@ -97,7 +94,7 @@ const ENTRIES: &[Entry] = &[
         "vmxnet3",
         "net_vmxnet3",
         VerdictStyle::Silent,
-        &[&[RxIpv4Checksum, RxTcpChecksum, TxTcpChecksum, Rss, Scatter, Lro, Tso]],
+        &[&[RxIpv4Checksum, RxTcpChecksum, TxTcpChecksum, Scatter, Lro, Tso]],
     ),
     Entry {
         gives_none: true,

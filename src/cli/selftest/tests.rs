@@ -173,8 +173,7 @@ fn every_offload_of_every_model_is_found_and_what_no_frame_shows_is_unproven() {
             assert_ne!(observed, Observed::Refuted, "{name}: {capability}: {seen}");
             let no_frame = matches!(
                 capability,
-                Capability::Rss
-                    | Capability::FastFree
+                Capability::FastFree
                     | Capability::Scatter
                     | Capability::Inlining
                     | Capability::CqeCompression
