@@ -226,8 +226,8 @@ impl Steering {
 
     /// The twin counts from here on, whoever steers.
     #[cold]
-    pub(crate) fn take_over_counting(&mut self, observations: &mut Observations) {
-        observations.demote(Capability::FlowCount, Drift::CountStoodStill);
+    pub(crate) fn take_over_counting(&mut self, drift: Drift, observations: &mut Observations) {
+        observations.demote(Capability::FlowCount, drift);
         self.counts = true;
         self.until_look = 1;
     }
@@ -525,7 +525,7 @@ mod tests {
         admit(&mut steering);
         assert_eq!((steering.take_looked_at(0), steering.take_looked_at(0)), (1, 0));
         assert_eq!(steering.count(0).unwrap().hits, 0, "the device's to count");
-        steering.take_over_counting(&mut Observations::default());
+        steering.take_over_counting(Drift::CountStoodStill, &mut Observations::default());
         for _ in 0..2 * PROOF_FRAMES {
             admit(&mut steering);
         }

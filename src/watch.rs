@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_ms(100);
 /// How long a counter may lag behind the frames that it counts: drivers ask the device for them once a
 /// second or so.
 const COUNT_LAGS: Duration = Duration::from_s(3);
+/// For how long a counter that was gone has to be told again before it may be gone once more.
+const COUNT_TOLD_FOR: Duration = Duration::from_s(3);
 /// Rules whose counters are read in one look: each may be a word with the device.
 const RULES_PER_LOOK: usize = 32;
 /// Between two attempts to give a device its rules, after one that failed.
@@ -77,6 +79,16 @@ pub(crate) struct Watch {
     quiet_until: Instant,
     quiet_for: Duration,
     counters: WatchCounters,
+    refusals: Refusals,
+}
+
+/// The device's newest words.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Why it did not take its rules anew.
+    rules: Option<String>,
+    /// Why it did not tell what a rule has counted.
+    counts: Option<String>,
 }
 
 /// A rule's counter, as far as it was followed.
@@ -93,6 +105,8 @@ struct Counter {
     still_since: Option<Instant>,
     /// The rule was installed anew because the counter stood still, and it has not moved since.
     was_doubted: bool,
+    /// When it was gone, or had gone back, and the rule was installed anew for that.
+    lost_at: Option<Instant>,
 }
 
 impl Watch {
@@ -115,6 +129,7 @@ impl Watch {
             quiet_until: Instant::ZERO + QUIET_FOR,
             quiet_for: QUIET_FOR,
             counters: WatchCounters::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -159,8 +174,8 @@ impl Watch {
     }
 
     /// Whether nothing at all comes in, though segments go out again and again, or for so long that it may be
-    /// for want of rules.
-    fn is_silent(&mut self, now: Instant, rx_frames: u64, timeouts: u64) -> bool {
+    /// for want of rules, where no counter shows that.
+    fn is_silent(&mut self, now: Instant, rx_frames: u64, timeouts: u64, counts: bool) -> bool {
         if rx_frames != self.rx_frames {
             (self.rx_frames, self.timeouts) = (rx_frames, timeouts);
             (self.quiet_for, self.quiet_until) = (QUIET_FOR, now + QUIET_FOR);
@@ -170,7 +185,7 @@ impl Watch {
             self.timeouts = timeouts;
             return true;
         }
-        let is_quiet = self.is_isolated && !self.counts_all && self.quiet_until <= now;
+        let is_quiet = self.is_isolated && !counts && self.quiet_until <= now;
         if is_quiet {
             self.quiet_for = Duration::from_ns(2 * self.quiet_for.as_ns()).min(QUIET_FOR_MAX);
             self.quiet_until = now + self.quiet_for;
@@ -181,9 +196,9 @@ impl Watch {
     /// The rules were installed: their counters begin at zero.
     fn begin_anew(&mut self) {
         for counter in &mut self.counted {
-            let Counter { newest, base, before, was_doubted, twin_base, .. } = *counter;
+            let Counter { newest, base, before, was_doubted, lost_at, twin_base, .. } = *counter;
             let before = before.plus(newest.minus(base));
-            *counter = Counter { before, was_doubted, twin_base, ..Counter::default() };
+            *counter = Counter { before, was_doubted, lost_at, twin_base, ..Counter::default() };
         }
     }
 }
@@ -196,21 +211,26 @@ enum Shown {
     Counts { is_checked: bool },
     /// Its rule is in doubt.
     Doubtful(Doubt),
-    /// It does not count, though its rule was installed anew.
-    Dead,
+    /// It does not count, or does not tell, though its rule was installed anew.
+    Dead(Drift),
 }
 
 impl Counter {
     /// `seen` frames that it is to count were seen since the last look.
     fn look(&mut self, now: Instant, reading: Option<Count>, seen: u32) -> Shown {
-        let Some(reading) = reading else { return Shown::Doubtful(Doubt::CounterLost) };
-        if reading.hits < self.newest.hits {
-            return Shown::Doubtful(Doubt::CounterLost);
-        }
+        let Some(reading) = reading.filter(|reading| reading.hits >= self.newest.hits) else {
+            return if self.lost_at.replace(now).is_some() {
+                Shown::Dead(Drift::CountLost)
+            } else {
+                Shown::Doubtful(Doubt::CounterLost)
+            };
+        };
+        self.lost_at = self.lost_at.filter(|at| now < *at + COUNT_TOLD_FOR);
         if reading.hits > self.newest.hits {
             let is_checked = seen > 0 || self.still_since.is_some();
-            let Counter { before, base, twin_base, .. } = *self;
-            *self = Counter { newest: reading, before, base, twin_base, ..Counter::default() };
+            let Counter { before, base, twin_base, lost_at, .. } = *self;
+            *self =
+                Counter { newest: reading, before, base, twin_base, lost_at, ..Counter::default() };
             return Shown::Counts { is_checked };
         }
         if seen > 0 && self.still_since.is_none() {
@@ -220,7 +240,7 @@ impl Counter {
             Some(since) if since + COUNT_LAGS <= now => {
                 self.still_since = None;
                 if core::mem::replace(&mut self.was_doubted, true) {
-                    Shown::Dead
+                    Shown::Dead(Drift::CountStoodStill)
                 } else {
                     Shown::Doubtful(Doubt::CounterStoodStill)
                 }
@@ -244,7 +264,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
         }
         let timeouts = [tcp::Count::RetransmitTimeout, tcp::Count::SynRetransmission];
         let timeouts = timeouts.into_iter().map(|what| self.tcp.counters().of(what)).sum();
-        if self.watch.is_silent(now, self.nic.counters().rx_frames, timeouts) {
+        let counts = self.watch.counts_all && self.steering.device_counts();
+        if self.watch.is_silent(now, self.nic.counters().rx_frames, timeouts, counts) {
             doubt = doubt.or(Some(Doubt::Silence));
         }
         if self.steering.is_suspected() {
@@ -256,6 +277,18 @@ impl<N: Nic, A: Application> Engine<N, A> {
             (_, Some((at, _))) if at > now => {}
             (_, Some((_, doubt))) | (Some(doubt), None) => self.install_rules_anew(now, doubt),
             (None, None) => {}
+        }
+    }
+
+    /// What the device said, the newest time, of why it did not take its rules anew, with
+    /// [`FlowSteering`](Capability::FlowSteering), and of why it did not tell what a rule has counted, with
+    /// [`FlowCount`](Capability::FlowCount).
+    pub fn device_refusal(&self, of: Capability) -> Option<&str> {
+        let Refusals { rules, counts } = &self.watch.refusals;
+        match of {
+            Capability::FlowSteering => rules.as_deref(),
+            Capability::FlowCount => counts.as_deref(),
+            _ => None,
         }
     }
 
@@ -286,7 +319,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.watch.next_rule = rule + 1;
             let seen = self.steering.take_looked_at(rule);
             let reading = self.nic.flow_count(rule);
-            match self.watch.counted[rule].look(now, reading, seen) {
+            let shown = self.watch.counted[rule].look(now, reading, seen);
+            if let Shown::Doubtful(Doubt::CounterLost) | Shown::Dead(Drift::CountLost) = shown {
+                self.watch.refusals.counts = self.nic.take_flow_count_refusal();
+            }
+            match shown {
                 Shown::Nothing => {}
                 Shown::Counts { is_checked } => {
                     let evidence = self.observations.of_mut(Capability::FlowCount);
@@ -297,8 +334,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
                     }
                 }
                 Shown::Doubtful(why) => doubt = Some(why),
-                Shown::Dead => {
-                    self.steering.take_over_counting(&mut self.observations);
+                Shown::Dead(drift) => {
+                    self.steering.take_over_counting(drift, &mut self.observations);
                     return None;
                 }
             }
@@ -307,14 +344,15 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     fn install_rules_anew(&mut self, now: Instant, doubt: Doubt) {
-        if self.nic.steer(&self.watch.rules).is_ok() {
+        let Err(why) = self.nic.steer(&self.watch.rules) else {
             self.watch.owed = None;
             self.watch.counters.nic_rules_installed_anew += 1;
             self.watch.begin_anew();
             self.steering.on_installed();
             self.observations.happened(DeviceEvent::RulesInstalled(doubt));
             return;
-        }
+        };
+        self.watch.refusals.rules = Some(why);
         self.watch.owed = Some((now + RETRY_AFTER, doubt));
         self.watch.counters.nic_rules_refused += 1;
         if self.steering.is_by_device() {

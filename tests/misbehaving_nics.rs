@@ -276,6 +276,8 @@ fn a_device_that_does_not_take_its_rules_again_is_asked_until_it_does_and_steere
     assert_eq!(events(&mut pair), [DeviceEvent::Demoted(demotion)]);
     // At the first look, and then once a second.
     assert_eq!(counter(&pair, "nic_rules_refused"), 6);
+    let words = pair.ours.device_refusal(Capability::FlowSteering).unwrap();
+    assert!(words.contains("has no room for it (ENOSPC)"), "{words}");
     pair.wire.set_nic_faults(End::A, NicFaults::default());
     trade_to_the_end(&mut pair, "refused");
     assert_eq!(events(&mut pair), [DeviceEvent::RulesInstalled(Doubt::CounterLost)]);
@@ -328,7 +330,11 @@ fn rules_that_move_their_counters_are_proven_and_a_counter_that_stands_still_is_
     pair.run_for(Duration::from_s(120));
     let demotion = Demotion { capability: Capability::FlowCount, drift: Drift::CountStoodStill };
     let installed = DeviceEvent::RulesInstalled(Doubt::CounterStoodStill);
-    assert_eq!(events(&mut pair), [installed, DeviceEvent::Demoted(demotion)]);
+    // Between heartbeats silence is all that might show their loss, once no counter does.
+    let silence = DeviceEvent::RulesInstalled(Doubt::Silence);
+    let mut told = events(&mut pair);
+    told.retain(|event| *event != silence);
+    assert_eq!(told, [installed, DeviceEvent::Demoted(demotion)]);
     assert!(pair.ours.plan().uses(Capability::FlowSteering));
     assert_eq!(observed(&pair, Capability::FlowSteering), Observed::Proven);
 }
@@ -350,6 +356,91 @@ fn an_isolated_acceptor_that_hears_nothing_gets_its_rules_again_though_no_counte
         let doubt = if counts { Doubt::CounterLost } else { Doubt::Silence };
         assert_eq!(told, [DeviceEvent::RulesInstalled(doubt)], "counts: {counts}");
     }
+}
+
+/// One that is not isolated: its silence says nothing of its rules.
+fn open_to_all() -> Model {
+    let mut model = connectx5();
+    model.capabilities = model.capabilities.without(Capability::FlowIsolation);
+    model.capabilities.flow.isolation = false;
+    model
+}
+
+const COUNTS_LOST: [DeviceEvent; 2] = [
+    DeviceEvent::RulesInstalled(Doubt::CounterLost),
+    DeviceEvent::Demoted(Demotion { capability: Capability::FlowCount, drift: Drift::CountLost }),
+];
+
+#[test]
+fn a_device_that_tells_no_count_is_counted_for_and_its_rules_are_installed_anew_once() {
+    let faults = NicFaults { refuses_counts: true, ..NicFaults::default() };
+    let mut pair = pair_by(Model { faults, ..open_to_all() }, marking);
+    trade_to_the_end(&mut pair, "counts refused");
+    pair.run_for(Duration::from_s(60));
+    assert_eq!(events(&mut pair), COUNTS_LOST);
+    assert_eq!(counter(&pair, "nic_rules_installed_anew"), 1);
+    assert_eq!(counter(&pair, "nic_demoted"), 1);
+    let words = pair.ours.device_refusal(Capability::FlowCount);
+    assert_eq!(words, Some("mlx5_pci asks no counter (ENOTSUP)"));
+    let steering = pair.ours.observations().of(Capability::FlowSteering).observed();
+    assert_eq!(
+        (steering, pair.ours.device_refusal(Capability::FlowSteering)),
+        (Observed::Proven, None)
+    );
+    // Those before the first look are nobody's.
+    let hits = pair.ours.flow_count(0).unwrap().hits;
+    assert!(hits > 0 && hits <= counter(&pair, "tcp_segment_in"), "{hits}");
+    // Given back, it has its chance anew.
+    assert_eq!(pair.ours.promote().as_slice(), [Capability::FlowCount]);
+    pair.run_for(Duration::from_s(60));
+    assert_eq!(events(&mut pair), COUNTS_LOST);
+    assert_eq!(counter(&pair, "nic_rules_installed_anew"), 2);
+}
+
+#[test]
+fn a_device_that_tells_a_count_now_and_then_is_counted_for_too() {
+    let mut pair = pair(open_to_all());
+    for _ in 0..20 {
+        for refuses_counts in [true, false] {
+            let faults = NicFaults { refuses_counts, ..NicFaults::default() };
+            pair.wire.set_nic_faults(End::A, faults);
+            pair.run_for(Duration::from_ms(120));
+        }
+    }
+    assert_eq!(events(&mut pair), COUNTS_LOST);
+    assert_eq!(counter(&pair, "nic_rules_installed_anew"), 1);
+}
+
+#[test]
+fn a_device_that_loses_its_rules_again_much_later_gets_them_again_and_counts_on() {
+    let mut model = connectx5();
+    model.faults.loses_rules = true;
+    let mut pair = pair(model);
+    for _ in 0..3 {
+        pair.run_for(Duration::from_s(5));
+        pair.wire.restart(End::A);
+    }
+    pair.run_for(Duration::from_s(5));
+    assert_eq!(events(&mut pair), [COUNTS_LOST[0]; 3]);
+}
+
+#[test]
+fn an_isolated_acceptor_whose_counters_were_given_up_is_known_deaf_by_silence() {
+    let mut model = connectx5();
+    model.faults = NicFaults { loses_rules: true, refuses_counts: true, ..model.faults };
+    let mut pair = pair(model);
+    // Before anybody has called.
+    for _ in 0..100 {
+        pair.theirs.poll(&pair.wire);
+        pair.wire.advance(Duration::from_ms(10));
+    }
+    let told = |pair: &mut Pair<Taker>| {
+        std::iter::from_fn(|| pair.theirs.next_device_event()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut pair), COUNTS_LOST);
+    pair.wire.restart(End::B);
+    trade_to_the_end(&mut pair, "deaf");
+    assert_eq!(told(&mut pair), [DeviceEvent::RulesInstalled(Doubt::Silence)]);
 }
 
 /// A profile with a rule of its own: what the peer sends is marked and counted.

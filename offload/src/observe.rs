@@ -78,6 +78,8 @@ pub enum Drift {
     RulesRefused,
     /// Frames that a rule matches came, and its counter stood still.
     CountStoodStill,
+    /// What a rule has counted was not told, or went back, installed anew too.
+    CountLost,
 }
 
 impl Drift {
@@ -93,6 +95,7 @@ impl Drift {
             Drift::SteeredWrongly => "steered_wrongly",
             Drift::RulesRefused => "rules_refused",
             Drift::CountStoodStill => "count_stood_still",
+            Drift::CountLost => "count_lost",
         }
     }
 }
@@ -113,6 +116,7 @@ impl fmt::Display for Drift {
             Drift::CountStoodStill => {
                 "frames came that a rule counts, and its counter stood still, installed anew too"
             }
+            Drift::CountLost => "a rule's counter is gone or went back, installed anew too",
         })
     }
 }

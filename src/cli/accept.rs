@@ -340,6 +340,7 @@ fn summary_json<N: Nic, A: Answering>(
         "capture": captured.map(capture::summary_json),
         "counters": summary::counters_json(engine),
         "driver_counters": summary::driver_counters_json(engine.nic()),
+        "device_refused": summary::refused_json(engine),
     })
 }
 

@@ -73,6 +73,7 @@ impl<'a, N: Nic> Report<'a, N> {
             "capture": self.captured.map(capture::summary_json),
             "counters": summary::counters_json(self.engine),
             "driver_counters": summary::driver_counters_json(self.engine.nic()),
+            "device_refused": summary::refused_json(self.engine),
         })
     }
 

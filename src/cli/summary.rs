@@ -5,6 +5,7 @@ use fixwire::desk::SessionStatus;
 use fixwire::engine::Engine;
 use fixwire::fix::{Event, Garbled, RejectReason};
 use fixwire::neighbor::Resolution;
+use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
 use fixwire_hw::capture::Summary;
 use serde_json::{Map, Value, json};
@@ -63,6 +64,20 @@ pub(crate) fn driver_counters_json(nic: &impl Nic) -> Value {
     Value::Object(counted.map(|(name, count)| (name, json!(count))).collect())
 }
 
+/// What the device refused while it ran, in its own words, by capability.
+fn refused_by_device<N: Nic, A: Application>(
+    engine: &Engine<N, A>,
+) -> impl Iterator<Item = (Capability, &str)> {
+    let of_rules = [Capability::FlowSteering, Capability::FlowCount];
+    of_rules.into_iter().filter_map(|of| Some((of, engine.device_refusal(of)?)))
+}
+
+/// The same for machines, by the capabilities' names.
+pub(crate) fn refused_json<N: Nic, A: Application>(engine: &Engine<N, A>) -> Value {
+    let refused = refused_by_device(engine);
+    Value::Object(refused.map(|(of, words)| (of.name().to_owned(), words.into())).collect())
+}
+
 /// What live frames showed, the counters and the steering rules that counted, and what became of the clocks and
 /// of a capture that was asked for.
 pub(crate) fn observed_and_counted<N: Nic, A: Application>(
@@ -85,6 +100,9 @@ pub(crate) fn observed_and_counted<N: Nic, A: Application>(
     let by_driver: Vec<String> = by_driver.map(|(name, count)| format!("{name} {count}")).collect();
     if !by_driver.is_empty() {
         text += &format!("\n\nthe driver's own counters: {}", by_driver.join(", "));
+    }
+    for (of, words) in refused_by_device(engine) {
+        text += &format!("\n\nwhile it ran the device refused {of}: {words}");
     }
     if let Some(steered) = steering::for_people(engine) {
         text += &format!("\n\n{steered}");
@@ -120,4 +138,58 @@ pub(crate) fn neighbors<N: Nic, A: Application>(engine: &Engine<N, A>) -> &'stat
 /// Where the engine was polled, in words.
 pub(crate) fn polled(core: Option<u16>) -> String {
     core.map_or("not pinned".to_owned(), |core| format!("pinned to core {core}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fixwire::app::taker::Taker;
+    use fixwire::engine::Setup;
+    use fixwire::neighbor::Network;
+    use fixwire::offload::device::Device;
+    use fixwire::offload::profile::{Policy, Profile};
+    use fixwire::tcp::Config;
+    use fixwire::time::Duration;
+    use fixwire::wire::ethernet::Mac;
+    use fixwire_hw::host_counter::HostCounter;
+    use fixwire_hw::sim::{End, NicFaults};
+
+    use super::super::clocks::Clocks;
+    use super::super::session_file::SessionSettings;
+    use super::super::{bring_up, device};
+    use super::*;
+
+    #[test]
+    fn what_a_device_refuses_while_it_runs_is_reported_in_its_words() {
+        let (ours, far) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let profile = Profile::all(Policy::Prefer);
+        let (near, _far, wire) = device::sim("connectx5", &profile);
+        let mac = Mac(near.mac());
+        let settings = [SessionSettings::default()];
+        let sessions = bring_up::session_plans(&settings, ours, far).unwrap();
+        let rules = bring_up::rules(&profile, ours, None, &sessions).unwrap();
+        let started = Device::probed(near).plan(&profile, rules).configure().unwrap().start();
+        let (nic, plan) = started.unwrap().steer().unwrap();
+        let network =
+            Network { mac, addr: ours, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
+        let setup = Setup { network, tcp: Config::default(), secret: [1; 16], sessions };
+        let mut engine = Engine::new(nic, plan, setup, Taker::new(1, 1)).unwrap();
+        assert_eq!(refused_json(&engine), json!({}));
+        let faults =
+            NicFaults { refuses_counts: true, refuses_rules: true, ..NicFaults::default() };
+        wire.set_nic_faults(End::A, faults);
+        wire.advance(Duration::from_ms(200));
+        engine.poll(&wire);
+        let said = |of: &str| refused_json(&engine)[of].as_str().unwrap_or_default().to_owned();
+        assert!(said("flow_count").contains("ENOTSUP"), "{}", said("flow_count"));
+        assert!(said("flow_steering").contains("ENOSPC"), "{}", said("flow_steering"));
+        let clocks = Clocks::of_host(HostCounter::best(), &profile.clock);
+        let looks = clocks.looks();
+        let text = observed_and_counted(&engine, &clocks.finish(&looks), None);
+        for of in ["flow_count", "flow_steering"] {
+            let words = format!("while it ran the device refused {of}: {}", said(of));
+            assert!(text.contains(&words), "{text}");
+        }
+    }
 }

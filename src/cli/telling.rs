@@ -11,7 +11,7 @@ use fixwire::fix::{CloseReason, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::clock::Lapse;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt};
+use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift};
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
@@ -160,12 +160,8 @@ impl Teller {
         }
         while let Some(event) = engine.next_device_event() {
             if self != Teller::Nobody {
-                let said = match event {
-                    DeviceEvent::RulesInstalled(Doubt::CounterLost) => {
-                        engine.nic().take_flow_count_refusal()
-                    }
-                    _ => None,
-                };
+                let said = said_of(event).and_then(|of| engine.device_refusal(of));
+                let said = said.map(str::to_owned);
                 voice.say(Line::Device(event, said));
             }
         }
@@ -202,12 +198,23 @@ impl Teller {
     }
 }
 
+/// What a driver may have had words for when it happened.
+fn said_of(event: DeviceEvent) -> Option<Capability> {
+    match event {
+        DeviceEvent::RulesInstalled(Doubt::CounterLost) => Some(Capability::FlowCount),
+        DeviceEvent::Demoted(Demotion { capability, drift }) => {
+            matches!(drift, Drift::RulesRefused | Drift::CountLost).then_some(capability)
+        }
+        _ => None,
+    }
+}
+
 /// With what the driver `said` of it.
 fn device_sentence(event: DeviceEvent, said: Option<&str>) -> String {
     let said = said.map(|words| format!(" ({words})")).unwrap_or_default();
     match event {
         DeviceEvent::Demoted(Demotion { capability, drift }) => {
-            format!("{capability}: {drift}; the host does it from here on")
+            format!("{capability}: {drift}{said}; the host does it from here on")
         }
         DeviceEvent::LinkDown => "the link is down".to_owned(),
         DeviceEvent::LinkUp => "the link is up again".to_owned(),
@@ -224,6 +231,7 @@ fn device_object(event: DeviceEvent, said: Option<&str>) -> Value {
             "capability": capability.name(),
             "reason": drift.name(),
             "why": drift.to_string(),
+            "driver_said": said,
         }),
         DeviceEvent::LinkDown => json!({ "event": "link_down" }),
         DeviceEvent::LinkUp => json!({ "event": "link_up" }),
@@ -523,6 +531,31 @@ mod tests {
         assert!(device_sentence(event, None).ends_with("went back"));
         assert_eq!(device_object(event, said)["driver_said"], "rule 1: no such rule");
         assert_eq!(device_object(event, None)["driver_said"], Value::Null);
+    }
+
+    #[test]
+    fn what_a_driver_refuses_while_it_runs_is_told_with_its_words() {
+        for (capability, drift, words) in [
+            (
+                Capability::FlowSteering,
+                Drift::RulesRefused,
+                "did not take them again (no room); the host",
+            ),
+            (Capability::FlowCount, Drift::CountLost, "installed anew too (no room); the host"),
+        ] {
+            let event = DeviceEvent::Demoted(Demotion { capability, drift });
+            assert_eq!(said_of(event), Some(capability));
+            let sentence = device_sentence(event, Some("no room"));
+            assert!(sentence.contains(words), "{sentence}");
+            assert_eq!(device_object(event, Some("no room"))["driver_said"], "no room");
+        }
+        let drift = Drift::SteeredWrongly;
+        let wrongly = Demotion { capability: Capability::FlowSteering, drift };
+        assert_eq!(said_of(DeviceEvent::Demoted(wrongly)), None, "it said nothing");
+        assert_eq!(
+            said_of(DeviceEvent::RulesInstalled(Doubt::CounterLost)),
+            Some(Capability::FlowCount)
+        );
     }
 
     #[test]

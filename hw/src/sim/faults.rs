@@ -53,6 +53,8 @@ pub struct NicFaults {
     pub loses_rules: bool,
     /// The counters of its rules read zero, whatever they match.
     pub counts_read_zero: bool,
+    /// It takes rules that count, and does not tell what they have counted.
+    pub refuses_counts: bool,
     /// It sends the sums that it was told to finish as they are.
     pub leaves_sums: bool,
     /// Its receive queue stands still: frames get as far as the ring, and no poll gets one.

@@ -122,6 +122,10 @@ impl Nic for SimNic {
         shared.ports[self.end].flow_count(rule)
     }
 
+    fn take_flow_count_refusal(&self) -> Option<String> {
+        self.shared.borrow().ports[self.end].flow_count_refusal()
+    }
+
     fn mac(&self) -> [u8; 6] {
         super::mac_of(self.end)
     }

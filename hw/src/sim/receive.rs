@@ -57,10 +57,19 @@ impl Port {
         Some(frame)
     }
 
-    /// What a rule has counted.
+    /// What a rule has counted, if it tells.
     pub(super) fn flow_count(&self, rule: usize) -> Option<Count> {
+        if self.faults.refuses_counts {
+            return None;
+        }
         let count = self.table.as_ref()?.count(rule)?;
         Some(if self.faults.counts_read_zero { Count::default() } else { count })
+    }
+
+    /// Why it does not tell.
+    pub(super) fn flow_count_refusal(&self) -> Option<String> {
+        let driver = self.model.capabilities.driver.name;
+        self.faults.refuses_counts.then(|| format!("{driver} asks no counter (ENOTSUP)"))
     }
 
     /// A frame has arrived: to the queue with it, or not.
