@@ -26,6 +26,8 @@ const MANY: &str = "1000000000";
 struct Line {
     peer: Program,
     folder: tempfile::TempDir,
+    /// Whom the session calls.
+    called: &'static str,
 }
 
 fn sh(script: &str) -> String {
@@ -50,15 +52,20 @@ impl Line {
              ip addr add {ours} dev v0; ip link set v0 up",
             peer.id()
         ));
-        let mut line = Line { peer, folder: tempfile::tempdir().unwrap() };
+        let mut line = Line { peer, folder: tempfile::tempdir().unwrap(), called: "10.9.0.1" };
         line.at_peer(
             "ip link set lo up; ip addr add 10.9.0.1/24 dev v1; ip link set v1 up; ethtool -K v1 tx off; \
              nft 'add table inet seen; add chain inet seen input { type filter hook input priority 0; }; \
                   add rule inet seen input tcp flags rst counter'",
         );
-        line.peer.tell(&format!("{BIN} exchange --listen 10.9.0.1:9878 2>&1 &"));
-        line.peer.line_where(|line| line.contains("listening"));
+        line.exchange();
         line
+    }
+
+    /// An exchange where the session calls.
+    fn exchange(&mut self) {
+        self.peer.tell(&format!("{BIN} exchange --listen {}:9878 2>&1 &", self.called));
+        self.peer.line_where(|line| line.contains("listening"));
     }
 
     /// What the peer's shell prints.
@@ -90,8 +97,9 @@ impl Line {
 
     fn session(&self) -> String {
         let text = "[network]\naddress = \"10.9.0.2/24\"\n[[session]]\nsender_comp_id = \"FIXWIRE\"\n\
-                    target_comp_id = \"EXCHANGE\"\nsocket_connect_host = \"10.9.0.1\"\nreconnect_interval = 1\n";
-        self.write("session.toml", text)
+                    target_comp_id = \"EXCHANGE\"\nreconnect_interval = 1\n";
+        let called = format!("socket_connect_host = \"{}\"\n", self.called);
+        self.write("session.toml", &(text.to_owned() + &called))
     }
 
     fn command(&self, neighbors: &str, orders: &str) -> Command {
@@ -282,6 +290,23 @@ fn an_address_that_the_kernel_publishes_and_does_not_have_needs_no_guard() {
         let mac = link.split("link/ether ").nth(1).and_then(|rest| rest.split(' ').next());
         let known = line.at_peer("ip neigh show 10.9.0.2");
         assert!(known.contains(mac.expect("an address")), "{known}: {link}");
+    });
+}
+
+#[test]
+fn a_counterparty_beyond_a_router_is_reached_by_the_kernel_s_route() {
+    let test = "a_counterparty_beyond_a_router_is_reached_by_the_kernel_s_route";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.2/24");
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        line.called = "192.0.2.9";
+        line.at_peer("ip addr add 192.0.2.9/32 dev lo");
+        line.exchange();
+        let output = line.command("kernel", "1").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        assert!(errors(&output).contains("no gateway is known"), "{}", errors(&output));
+        sh("ip route add 192.0.2.0/24 via 10.9.0.1 dev v0");
+        assert_traded_by_the_kernel_s_table(&line.run());
     });
 }
 
