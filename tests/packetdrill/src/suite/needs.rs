@@ -49,17 +49,12 @@ pub(super) fn of(text: &str, said: &str) -> Vec<String> {
     reasons
 }
 
-/// The settings that a script makes by packetdrill's own options, which the library is not told of.
+/// The settings that a script makes by packetdrill's own options, which the library is not told of. `--mtu` is
+/// the interface's; `--mss` only tells packetdrill how it is to count what it sees.
 pub(super) fn settings(text: &str) -> String {
-    let mut lines = String::new();
-    for line in without_comments(text).lines() {
-        for (option, name) in [("--mtu=", "mtu"), ("--mss=", "mss")] {
-            if let Some(value) = line.trim().strip_prefix(option) {
-                lines += &format!("{name}={}\n", value.trim());
-            }
-        }
-    }
-    lines
+    let code = without_comments(text);
+    let mtus = code.lines().filter_map(|line| line.trim().strip_prefix("--mtu="));
+    mtus.map(|mtu| format!("mtu={}\n", mtu.trim())).collect()
 }
 
 /// Whether `needle` stands in the text, and not as the end of a longer word.
@@ -100,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_packetdrill_become_settings() {
-        assert_eq!(settings("--mtu=9000\n// --mss=1\n --mss=1000"), "mtu=9000\nmss=1000\n");
+    fn the_interface_s_mtu_becomes_a_setting_and_what_packetdrill_counts_by_does_not() {
+        assert_eq!(settings("--mss=1000\n// --mtu=1\n --mtu=9000"), "mtu=9000\n");
     }
 }
