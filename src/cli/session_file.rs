@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
-use fixwire::tcp::{CongestionControl, KeepAlive, Terms};
+use fixwire::tcp::{CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption};
 use fixwire::time::Duration;
+use fixwire::wire::tcp::UserTimeout;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -174,6 +175,8 @@ struct Entry {
     nagle: Option<bool>,
     pacing: Option<bool>,
     user_timeout_ms: Option<Spanned<i64>>,
+    user_timeout_advertise: Option<Spanned<bool>>,
+    user_timeout_adopt_max_s: Option<Spanned<i64>>,
     tcp_keep_alive: Option<Spanned<i64>>,
     stale_after_ms: Option<Spanned<i64>>,
 }
@@ -380,6 +383,7 @@ impl Entry {
         if let Some(ms) = ms(self.user_timeout_ms.as_ref(), "user_timeout_ms", 86_400_000)? {
             terms.user_timeout = span_unless_zero(Duration::from_ms(ms));
         }
+        terms.user_timeout_option = self.user_timeout_option_over(&terms, file)?;
         let keep_alive = self.tcp_keep_alive.as_ref();
         if let Some(s) = number(file, keep_alive, "tcp_keep_alive", 0, 86_400)? {
             terms.keep_alive = span_unless_zero(Duration::from_s(s)).map(keep_alive_after);
@@ -402,6 +406,48 @@ impl Entry {
             terms.stale_after = Some(Duration::from_ms(ms));
         }
         Ok(terms)
+    }
+
+    /// What its connections tell of the user timeout, and whether they go by what the peer tells.
+    fn user_timeout_option_over(
+        &self,
+        terms: &Terms,
+        file: &TomlFile,
+    ) -> Result<Option<UserTimeoutOption>, TomlError> {
+        let base = terms.user_timeout_option;
+        let advertises = self.user_timeout_advertise.as_ref();
+        let adopts = self.user_timeout_adopt_max_s.as_ref();
+        let most_s = number(file, adopts, "user_timeout_adopt_max_s", 0, 86_400)?;
+        if !advertises.map_or(base.is_some(), |advertises| *advertises.get_ref()) {
+            return match most_s {
+                Some(1..) => Err(file.error(
+                    adopts.map_or(0..0, Spanned::span),
+                    "`user_timeout_adopt_max_s` is of no use without `user_timeout_advertise`"
+                        .into(),
+                    "write user_timeout_advertise = true beside it, or delete it",
+                )),
+                _ => Ok(None),
+            };
+        }
+        let Some(timeout) = terms.user_timeout else {
+            // What was said for all sessions has no object in this one.
+            let Some(advertises) = advertises else { return Ok(None) };
+            return Err(file.error(
+                advertises.span(),
+                "there is no user timeout to advertise".into(),
+                "write how long it is, such as user_timeout_ms = 120000",
+            ));
+        };
+        let limits = |most_s| {
+            let (least, most) = (ADOPTED_LEAST, Duration::from_s(most_s));
+            UserTimeoutLimits { least: least.min(most), most }
+        };
+        let adopts = match most_s {
+            Some(0) => None,
+            Some(most_s) => Some(limits(most_s)),
+            None => base.and_then(|option| option.adopts),
+        };
+        Ok(Some(UserTimeoutOption { advertised: UserTimeout::of(timeout), adopts }))
     }
 
     fn congestion_over(
@@ -450,6 +496,8 @@ impl Entry {
 /// The shortest timeout, and the delay of the peer's ACKs that is allowed for, where repair is to be fast.
 const FAST_RTO_MIN: Duration = Duration::from_ms(1);
 const NO_DELAY: Duration = Duration::ZERO;
+/// What RFC 5482 3.1 has a lower limit be, of what a peer tells: nobody makes us less patient than that.
+const ADOPTED_LEAST: Duration = Duration::from_s(100);
 /// An hour: of what waits longer nobody says that it must not come late.
 const STALE_AFTER_MS_MAX: i64 = 3_600_000;
 
@@ -638,6 +686,26 @@ mod tests {
     }
 
     #[test]
+    fn a_user_timeout_is_advertised_and_adopted_by_those_that_say_so() {
+        let text = "[default]\nuser_timeout_ms = 1500\n[[session]]\nsender_comp_id = \"A\"\n\
+                    [[session]]\nsender_comp_id = \"B\"\nuser_timeout_advertise = true\n\
+                    [[session]]\nsender_comp_id = \"C\"\nuser_timeout_advertise = true\n\
+                    user_timeout_adopt_max_s = 600\n\
+                    [[session]]\nsender_comp_id = \"D\"\nuser_timeout_advertise = true\n\
+                    user_timeout_adopt_max_s = 30\n";
+        let found = read(text).unwrap().sessions;
+        let found: Vec<_> = found.iter().map(|session| session.tcp.user_timeout_option).collect();
+        let told = |adopts| {
+            let advertised = UserTimeout::of(Duration::from_s(2));
+            Some(UserTimeoutOption { advertised, adopts })
+        };
+        let limits = |least, most| {
+            Some(UserTimeoutLimits { least: Duration::from_s(least), most: Duration::from_s(most) })
+        };
+        assert_eq!(found, [None, told(None), told(limits(100, 600)), told(limits(30, 30))]);
+    }
+
+    #[test]
     fn sessions_inherit_the_default() {
         let text = "[default]\nbegin_string = \"FIX.4.2\"\n[[session]]\nsender_comp_id = \"A\"\n\
                     [[session]]\nsender_comp_id = \"B\"\nbegin_string = \"FIX.4.4\"\n";
@@ -688,6 +756,8 @@ mod tests {
             ("peer_max_ack_delay_ms = 501\n", 1, "`peer_max_ack_delay_ms` is 501", "500"),
             ("ack_delay_ms = 501\n", 1, "`ack_delay_ms` is 501", "500"),
             ("user_timeout_ms = -1\n", 1, "`user_timeout_ms` is -1", "from 0"),
+            ("\nuser_timeout_advertise = true\n", 2, "no user timeout", "user_timeout_ms = "),
+            ("user_timeout_adopt_max_s = 9\n", 1, "of no use", "user_timeout_advertise = true"),
         ];
         for (text, line, what, remedy) in cases {
             let sentence = read(text).unwrap_err().to_string();

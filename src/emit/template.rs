@@ -36,7 +36,8 @@ impl Key {
         let is_usual = options.mss.is_none()
             && options.window_scale.is_none()
             && !options.sack_permitted
-            && options.sack.is_none();
+            && options.sack.is_none()
+            && options.user_timeout.is_none();
         let connection = segment.connection.filter(|_| is_usual)?;
         Some(Key::new(dst, connection, options.timestamps.is_some(), segment.is_ect))
     }
@@ -232,7 +233,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::tcp::SackBlocks;
+    use crate::time::Duration;
+    use crate::wire::tcp::{SackBlocks, UserTimeout};
 
     const NETWORK: Network = Network {
         mac: Mac([2, 0, 0, 0, 0, 2]),
@@ -306,6 +308,7 @@ mod tests {
             Options { window_scale: Some(7), ..Options::NONE },
             Options { sack_permitted: true, ..Options::NONE },
             Options { sack: Some(SackBlocks::of(SeqNumber(1), SeqNumber(2))), ..Options::NONE },
+            Options { user_timeout: Some(UserTimeout::of(Duration::from_s(9))), ..Options::NONE },
         ] {
             let segment = transmit([1, 2, 3, 4], 0x10, options);
             assert_eq!(Key::of(dst, &segment), None);

@@ -5,6 +5,7 @@ use core::ops::RangeInclusive;
 use super::plain::{In, Out, Plain, plain};
 use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
+use crate::wire::tcp::UserTimeout;
 
 /// The largest buffer that a scaled window can describe: 65,535 << 14 (RFC 7323 2.3).
 const BUFFER_BYTES_MAX: usize = 65_535 << 14;
@@ -79,9 +80,11 @@ pub struct Config {
     /// Probes of an idle peer. Default none (RFC 9293 3.8.4).
     pub keep_alive: Option<KeepAlive>,
     /// How long what was sent may stay unacknowledged, or a probed peer silent, before the connection is given
-    /// up, in place of a number of retries (RFC 5482). Default none. It is looked at when the retransmission
+    /// up, in place of a number of retries (RFC 9293 3.9.1.1, RFC 5482). Default none. It is looked at when the retransmission
     /// timer goes off: no sooner than that is anybody given up.
     pub user_timeout: Option<Duration>,
+    /// As [`Terms::user_timeout_option`]. Default none.
+    pub user_timeout_option: Option<UserTimeoutOption>,
     /// Whether less than a full segment waits as long as anything is in flight (Nagle, RFC 9293 3.7.4).
     /// Default false.
     pub nagle: bool,
@@ -104,6 +107,25 @@ pub struct KeepAlive {
     pub interval: Duration,
     /// Probes without an answer before the connection is given up.
     pub probes: u8,
+}
+
+/// The user timeout option, told and heard (RFC 5482 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserTimeoutOption {
+    /// What the peer is told (ADV_UTO).
+    pub advertised: UserTimeout,
+    /// Where there are limits, the longer of that and of what the peer tells takes the place of
+    /// [`Terms::user_timeout`] within them (CHANGEABLE). Default none.
+    pub adopts: Option<UserTimeoutLimits>,
+}
+
+/// Between what an adopted user timeout lies (RFC 5482 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserTimeoutLimits {
+    /// L_LIMIT. RFC 5482 3.1 would have 100 s at least.
+    pub least: Duration,
+    /// U_LIMIT: what a peer may have us keep a dead connection for.
+    pub most: Duration,
 }
 
 /// What bounds the bytes in flight besides the peer's window.
@@ -146,6 +168,9 @@ pub struct Terms {
     pub keep_alive: Option<KeepAlive>,
     /// As [`Config::user_timeout`].
     pub user_timeout: Option<Duration>,
+    /// Whether the peer is told how long we have patience, in our SYN and in the first segment after it or after
+    /// other terms, and what it tells is heard (RFC 5482 3, ENABLED).
+    pub user_timeout_option: Option<UserTimeoutOption>,
     /// How long a message may wait for the ACK of its last byte, from its commit on. The connection is reset
     /// then, so that what is of no use any more is not delivered late; the peer may have it all the same.
     pub stale_after: Option<Duration>,
@@ -196,6 +221,7 @@ impl Default for Config {
             orphan_timeout: Duration::from_s(60),
             keep_alive: None,
             user_timeout: None,
+            user_timeout_option: None,
             nagle: false,
             pacing: false,
             stale_after: None,
@@ -219,6 +245,7 @@ impl Config {
             pacing: self.pacing,
             keep_alive: self.keep_alive,
             user_timeout: self.user_timeout,
+            user_timeout_option: self.user_timeout_option,
             stale_after: self.stale_after,
         }
         .bounded()
@@ -266,9 +293,12 @@ plain!(Terms {
     pacing,
     keep_alive,
     user_timeout,
+    user_timeout_option,
     stale_after,
 });
 plain!(KeepAlive { idle, interval, probes });
+plain!(UserTimeoutOption { advertised, adopts });
+plain!(UserTimeoutLimits { least, most });
 
 impl Plain for CongestionControl {
     fn put(&self, out: &mut Out<'_>) {

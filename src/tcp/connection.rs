@@ -24,7 +24,7 @@ use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::timestamps::Timestamping;
 use super::undo::Undo;
-use super::user_timeout::Stall;
+use super::user_timeout::{Patience, Stall};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -176,6 +176,7 @@ pub(super) struct Connection {
     pub(super) is_of_cookie: bool,
     pub(super) path_mtu: PathMtu,
     pub(super) stall: Option<Stall>,
+    pub(super) patience: Patience,
     /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
     /// have to wait.
     pub(super) rest_max: u32,
@@ -261,6 +262,7 @@ impl Connection {
             is_of_cookie: false,
             path_mtu: PathMtu::new(mss),
             stall: None,
+            patience: Patience::NONE,
             rest_max: mss,
             pace_at: never,
             seldom_at: never,

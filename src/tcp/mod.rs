@@ -34,7 +34,9 @@
 
 pub use account::{Delivery, MessageNumber, Outstanding};
 pub use arrival::Arrival;
-pub use config::{Config, CongestionControl, KeepAlive, Terms};
+pub use config::{
+    Config, CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption,
+};
 pub use connection::State;
 pub use counters::{Count, Counters, CountersReader};
 pub use endpoint::Endpoint;

@@ -119,6 +119,7 @@ impl Connection {
         self.retries = 0;
         self.stop_retransmit_timer();
         self.last_sent = cx.now;
+        self.patience.is_due = self.terms.user_timeout_option.is_some();
         self.start_keep_alive(cx);
         self.is_known = true;
         self.pending.connected = true;
@@ -128,12 +129,17 @@ impl Connection {
     /// Other terms than the stack's.
     pub(super) fn set_terms(&mut self, cx: &Context<'_>, terms: &Terms) {
         let had_keep_alive = self.terms.keep_alive;
+        let told = self.terms.user_timeout_option;
         self.terms =
             Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms }.bounded();
         if self.terms.keep_alive != had_keep_alive && self.state == State::Established {
             self.keep_alive_at = Instant::FAR_FUTURE;
             self.start_keep_alive(cx);
         }
+        let tells = self.terms.user_timeout_option;
+        let is_open = self.can_transmit() || self.state == State::FinWait2;
+        self.patience.is_due |= is_open && tells.is_some() && tells != told;
+        self.patience.is_due &= tells.is_some();
         self.settle_rest_max();
         self.rtt.set_terms(self.terms.rto_min, terms.peer_max_ack_delay);
         self.congestion.set_control(terms.congestion);
@@ -154,6 +160,7 @@ impl Connection {
         self.last_heard = cx.now;
         self.ecn.negotiate(self.terms.ecn, syn);
         self.negotiate(cx, &syn.options);
+        self.hear_user_timeout(cx, syn);
     }
 
     fn negotiate(&mut self, cx: &Context<'_>, theirs: &Options) {
@@ -204,6 +211,7 @@ impl Connection {
             sack_permitted: self.sack.is_agreed
                 || (self.state == State::SynSent && self.terms.sack),
             timestamps: self.timestamps.map(|timestamps| timestamps.option(cx.now)),
+            user_timeout: self.terms.user_timeout_option.map(|option| option.advertised),
             ..Options::NONE
         }
     }

@@ -6,7 +6,7 @@
 
 use super::snapshot::SnapshotRefusal;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Flags, SeqNumber};
+use crate::wire::tcp::{Flags, SeqNumber, UserTimeout};
 
 /// What stands for a time that never comes.
 const NEVER: u64 = 1 << 63;
@@ -146,6 +146,16 @@ impl Plain for Flags {
 
     fn take(from: &mut In<'_>) -> Result<Flags, SnapshotRefusal> {
         Ok(Flags(u8::take(from)?))
+    }
+}
+
+impl Plain for UserTimeout {
+    fn put(&self, out: &mut Out<'_>) {
+        self.bits().put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<UserTimeout, SnapshotRefusal> {
+        UserTimeout::of_bits(u16::take(from)?).ok_or(SnapshotRefusal::Malformed)
     }
 }
 

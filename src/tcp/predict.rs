@@ -33,7 +33,8 @@ pub(super) trait Heard {
     /// The sender's timestamp.
     fn stamp(&self) -> Option<u32>;
     fn len(&self) -> usize;
-    /// Whether nobody marked it, and it tells of nothing that came ahead of its turn or twice.
+    /// Whether nobody marked it, and it tells of nothing that came ahead of its turn or twice, nor of how long
+    /// the peer has patience.
     fn is_bare(&self) -> bool;
 }
 
@@ -70,7 +71,7 @@ impl Heard for Segment<'_> {
 
     #[inline(always)]
     fn is_bare(&self) -> bool {
-        !self.is_ce && self.options.sack.is_none()
+        !self.is_ce && self.options.sack.is_none() && self.options.user_timeout.is_none()
     }
 }
 
@@ -189,7 +190,7 @@ impl Connection {
                 && self.is_calm
                 && self.congestion.is_open()
                 && self.fin_at.is_none(),
-            sends: is_quiet && self.probe_due == ProbeDue::None,
+            sends: is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due,
         }
     }
 

@@ -187,6 +187,7 @@ impl Connection {
             && self.held.is_empty()
             && !self.sack.has_duplicate()
             && !self.ecn.is_busy
+            && !self.patience.is_due
     }
 
     #[cold]

@@ -96,7 +96,8 @@ impl Connection {
     }
 
     /// What is noted of a segment that has passed the checks of numbers.
-    pub(super) fn note_acceptable(&mut self, cx: &Context<'_>, segment: &Segment<'_>) {
+    pub(super) fn note_acceptable(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        self.hear_user_timeout(cx, segment);
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;
         if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)

@@ -66,10 +66,12 @@ impl Connection {
     /// The longest payload of a segment that leaves now: SACK blocks take their part of it.
     pub(super) fn payload_max(&self) -> u32 {
         let blocks = self.blocks_due();
-        if blocks == 0 {
+        if blocks == 0 && !self.patience.is_due {
             return self.snd_mss;
         }
-        self.snd_mss.saturating_sub(SackBlocks::len_of(blocks) as u32).max(1)
+        let sack_len = if blocks == 0 { 0 } else { SackBlocks::len_of(blocks) };
+        let options_len = sack_len + self.user_timeout_len(sack_len);
+        self.snd_mss.saturating_sub(options_len as u32).max(1)
     }
 
     /// How many blocks the next ACK carries.

@@ -18,7 +18,7 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -151,7 +151,7 @@ plain_fields! {
     syn_due acks_due probe_due keep_alive_due
     ack_at retransmit_at probe_at probe_is_for_reordering linger_at keep_alive_at
     retries keep_alive_probes last_heard challenge_second challenges_left
-    is_of_cookie path_mtu stall pace_at seldom_at
+    is_of_cookie path_mtu stall patience pace_at seldom_at
     stale_at
 }
 

@@ -105,6 +105,8 @@ pub struct Info {
     pub rto: Duration,
     /// The congestion window in bytes.
     pub cwnd: u32,
+    /// How long what was sent may stay unacknowledged, as it was set or adopted of the peer's.
+    pub user_timeout: Option<Duration>,
     /// Segments sent again.
     pub retransmissions: u64,
     /// Bytes committed and not acknowledged, sent or not.
@@ -258,6 +260,7 @@ impl Stack {
             srtt: connection.rtt.srtt(),
             rto: connection.rtt.rto(&self.config),
             cwnd: connection.congestion.cwnd(),
+            user_timeout: connection.user_timeout(),
             retransmissions: connection.retransmissions,
             send_buffered_bytes: connection.send.len(),
             receive_buffered_bytes: connection.receive.len(),

@@ -99,7 +99,9 @@ impl Connection {
         if give_up_at <= cx.now {
             cx.count(Count::UserTimeout);
         }
-        if self.retries >= u32::from(retries_max) || give_up_at <= cx.now {
+        // A time that was named stands in place of a number of retries.
+        let has_time = give_up_at != Instant::FAR_FUTURE;
+        if (!has_time && self.retries >= u32::from(retries_max)) || give_up_at <= cx.now {
             self.end(cx, Closed::TimedOut);
             return;
         }
@@ -128,7 +130,7 @@ impl Connection {
 
     /// Whether probes have gone unanswered for longer than the session lets the peer be silent.
     fn is_silent(&self, cx: &Context<'_>) -> bool {
-        let limit = self.terms.user_timeout.unwrap_or(FOREVER);
+        let limit = self.user_timeout().unwrap_or(FOREVER);
         self.keep_alive_probes > 0 && cx.now - self.last_heard >= limit
     }
 

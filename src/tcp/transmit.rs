@@ -368,12 +368,14 @@ impl Connection {
 
     fn header(
         &mut self,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
         seq: SeqNumber,
         flags: Flags,
         sack: Option<SackBlocks>,
     ) -> Repr {
         let (ack, window) = self.note_acknowledging();
+        let user_timeout =
+            if self.patience.is_due { self.tell_user_timeout(cx, sack) } else { None };
         Repr {
             src_port: self.tuple.local.port,
             dst_port: self.tuple.remote.port,
@@ -384,6 +386,7 @@ impl Connection {
             options: Options {
                 timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
                 sack,
+                user_timeout,
                 ..Options::NONE
             },
         }

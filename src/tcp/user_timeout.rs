@@ -4,11 +4,32 @@
 //! Time runs from the first sending of the oldest byte that is not acknowledged. It is looked at where the
 //! peer is found not to answer: when the retransmission timer goes off, or a keep-alive probe is due. The
 //! first timeout is the least that it can be.
+//!
+//! Where the session says so, the peer is told of it and may have us wait longer (RFC 5482 3): both sides only
+//! say what they would like, nothing is agreed on and nothing is sent twice.
 
-use super::connection::{Connection, Context};
+use super::connection::{Connection, Context, TIMESTAMPS_LEN};
+use super::counters::Count;
 use super::plain::plain;
-use crate::time::Instant;
-use crate::wire::tcp::SeqNumber;
+use crate::time::{Duration, Instant};
+use crate::wire::tcp::{
+    HEADER_LEN, HEADER_LEN_MAX, SackBlocks, Segment, SeqNumber, USER_TIMEOUT_LEN, UserTimeout,
+};
+
+/// What was told of user timeouts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// The peer's (REMOTE_UTO), if it told and ours goes by it.
+    theirs: Option<UserTimeout>,
+    /// Ours is to be told in the next segment.
+    pub(super) is_due: bool,
+}
+
+impl Patience {
+    pub(super) const NONE: Patience = Patience { theirs: None, is_due: false };
+}
+
+plain!(Patience { theirs, is_due });
 
 /// What is waited for, and since when.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +59,62 @@ impl Connection {
     #[inline(never)]
     pub(super) fn user_timeout_at(&mut self, cx: &Context<'_>) -> Instant {
         let since = self.stalled_since(cx);
-        self.terms.user_timeout.map_or(Instant::FAR_FUTURE, |timeout| since + timeout)
+        self.user_timeout().map_or(Instant::FAR_FUTURE, |timeout| since + timeout)
+    }
+
+    /// How long to wait, if it is for a time (RFC 5482 3.1: USER_TIMEOUT).
+    pub(super) fn user_timeout(&self) -> Option<Duration> {
+        let option = self.terms.user_timeout_option;
+        let adopts = option.and_then(|option| Some((option.advertised, option.adopts?)));
+        match (adopts, self.patience.theirs) {
+            (Some((ours, limits)), Some(theirs)) => {
+                let longer = ours.duration().max(theirs.duration());
+                Some(longer.max(limits.least).min(limits.most))
+            }
+            _ => self.terms.user_timeout,
+        }
+    }
+
+    /// Takes in what an acceptable segment says of the peer's.
+    #[inline]
+    pub(super) fn hear_user_timeout(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        if let Some(theirs) = segment.options.user_timeout {
+            self.take_user_timeout(cx, theirs);
+        }
+    }
+
+    #[cold]
+    fn take_user_timeout(&mut self, cx: &mut Context<'_>, theirs: UserTimeout) {
+        let adopts = self.terms.user_timeout_option.is_some_and(|option| option.adopts.is_some());
+        if !adopts {
+            cx.count(Count::UserTimeoutIgnored);
+        } else if self.patience.theirs != Some(theirs) {
+            cx.count(Count::UserTimeoutAdopted);
+            self.patience.theirs = Some(theirs);
+        }
+    }
+
+    /// How many bytes ours takes of the next header, beside blocks of `sack_len` bytes: none where it has no
+    /// room.
+    pub(super) fn user_timeout_len(&self, sack_len: usize) -> usize {
+        let stamps_len = if self.timestamps.is_some() { usize::from(TIMESTAMPS_LEN) } else { 0 };
+        let has_room = stamps_len + sack_len + USER_TIMEOUT_LEN <= HEADER_LEN_MAX - HEADER_LEN;
+        if self.patience.is_due && has_room { USER_TIMEOUT_LEN } else { 0 }
+    }
+
+    /// The option of a segment that leaves now, whose turn it is to tell.
+    #[cold]
+    pub(super) fn tell_user_timeout(
+        &mut self,
+        cx: &mut Context<'_>,
+        sack: Option<SackBlocks>,
+    ) -> Option<UserTimeout> {
+        let sack_len = sack.map_or(0, |sack| SackBlocks::len_of(sack.blocks().len()));
+        if self.user_timeout_len(sack_len) == 0 {
+            return None;
+        }
+        cx.count(Count::UserTimeoutTold);
+        self.patience.is_due = false;
+        self.terms.user_timeout_option.map(|option| option.advertised)
     }
 }

@@ -1,11 +1,13 @@
-//! TCP headers and options (RFC 9293 3.1, RFC 7323, RFC 2018).
+//! TCP headers and options (RFC 9293 3.1, RFC 7323, RFC 2018, RFC 5482).
 
 use core::cmp::Ordering;
 use core::fmt;
+use core::num::NonZero;
 use core::ops::{Add, AddAssign, Sub};
 
 use super::Refusal;
 use crate::offload::checksum::Sum;
+use crate::time::Duration;
 
 /// A TCP header without options, in bytes.
 pub const HEADER_LEN: usize = 20;
@@ -215,6 +217,45 @@ impl SackBlocks {
     }
 }
 
+/// The user timeout option's value (RFC 5482 3.3): how long its sender waits for an ACK before it gives up. In
+/// whole seconds up to 32,767, in whole minutes up to as many; zero is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserTimeout(NonZero<u16>);
+
+impl UserTimeout {
+    /// The bit that says that the others count minutes.
+    const GRANULARITY: u16 = 1 << 15;
+
+    /// The least that is no shorter than `timeout`, or else the longest.
+    pub fn of(timeout: Duration) -> UserTimeout {
+        let seconds = timeout.as_ms().div_ceil(1000).max(1);
+        let most = u64::from(UserTimeout::GRANULARITY - 1);
+        let value = match seconds {
+            seconds if seconds <= most => seconds as u16,
+            seconds => UserTimeout::GRANULARITY | seconds.div_ceil(60).min(most) as u16,
+        };
+        UserTimeout(NonZero::new(value).unwrap_or(NonZero::<u16>::MIN))
+    }
+
+    /// What stands in an option; `None` for what means nothing (RFC 5482 3.4).
+    pub(crate) fn of_bits(bits: u16) -> Option<UserTimeout> {
+        let value = bits & !UserTimeout::GRANULARITY;
+        NonZero::new(bits).filter(|_| value != 0).map(UserTimeout)
+    }
+
+    /// As it stands in an option.
+    pub(crate) fn bits(self) -> u16 {
+        self.0.get()
+    }
+
+    /// The time.
+    pub fn duration(self) -> Duration {
+        let value = u64::from(self.bits() & !UserTimeout::GRANULARITY);
+        let is_in_minutes = self.bits() & UserTimeout::GRANULARITY != 0;
+        Duration::from_s(if is_in_minutes { value * 60 } else { value })
+    }
+}
+
 /// Options that this engine reads and writes. What it does not know it skips.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -228,6 +269,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Bytes received ahead of their turn, or twice.
     pub sack: Option<SackBlocks>,
+    /// How long the sender waits for an ACK.
+    pub user_timeout: Option<UserTimeout>,
 }
 
 impl Options {
@@ -238,6 +281,7 @@ impl Options {
         sack_permitted: false,
         timestamps: None,
         sack: None,
+        user_timeout: None,
     };
 
     /// How many bytes they take in a header: a multiple of 4.
@@ -248,6 +292,7 @@ impl Options {
             + usize::from(self.sack_permitted) * 4
             + usize::from(self.timestamps.is_some()) * 12
             + self.sack.map_or(0, |sack| SackBlocks::len_of(sack.blocks().len()))
+            + usize::from(self.user_timeout.is_some()) * USER_TIMEOUT_LEN
     }
 
     /// Whether there are none.
@@ -301,6 +346,9 @@ impl Options {
                 self.timestamps = Some(Timestamps { value, echo });
             }
             (kind::SACK, blocks) => self.sack = SackBlocks::parse(blocks).or(self.sack),
+            (kind::USER_TIMEOUT, &[high, low]) => {
+                self.user_timeout = UserTimeout::of_bits(u16::from_be_bytes([high, low]));
+            }
             _ => {}
         }
     }
@@ -339,11 +387,18 @@ impl Options {
                 put(&right.0.to_be_bytes());
             }
         }
+        if let Some(timeout) = self.user_timeout {
+            let [high, low] = timeout.bits().to_be_bytes();
+            put(&[kind::USER_TIMEOUT, 4, high, low]);
+        }
         at
     }
 }
 
-/// Option kinds (RFC 9293 3.1, RFC 7323, RFC 2018).
+/// What a user timeout takes in a header, in bytes.
+pub(crate) const USER_TIMEOUT_LEN: usize = 4;
+
+/// Option kinds (RFC 9293 3.1, RFC 7323, RFC 2018, RFC 5482).
 mod kind {
     pub(super) const END: u8 = 0;
     pub(super) const NO_OPERATION: u8 = 1;
@@ -352,6 +407,7 @@ mod kind {
     pub(super) const SACK_PERMITTED: u8 = 4;
     pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
+    pub(super) const USER_TIMEOUT: u8 = 28;
 }
 
 /// A TCP segment's bytes, header and payload, with the header's shape checked.
@@ -569,6 +625,7 @@ mod tests {
                 sack_permitted: true,
                 timestamps: Some(Timestamps { value: 1, echo: 2 }),
                 sack: None,
+                user_timeout: Some(UserTimeout::of(Duration::from_s(90))),
             },
         }
     }
@@ -630,6 +687,28 @@ mod tests {
     }
 
     #[test]
+    fn a_user_timeout_is_in_seconds_or_in_minutes_and_zero_is_none() {
+        let read = |bytes: &[u8]| Options::parse(bytes).unwrap().user_timeout;
+        let seconds = |bytes: &[u8]| read(bytes).map(|timeout| timeout.duration().as_ms() / 1000);
+        assert_eq!(seconds(&[28, 4, 0, 30]), Some(30));
+        assert_eq!(seconds(&[28, 4, 0x80, 2]), Some(120));
+        assert_eq!(seconds(&[28, 4, 0, 0]), None);
+        assert_eq!(seconds(&[28, 4, 0x80, 0]), None);
+        assert_eq!(seconds(&[28, 3, 1, 1]), None);
+        for (ms, told_s) in [
+            (0, 1),
+            (1001, 2),
+            (32_767_000, 32_767),
+            (32_767_001, 32_820),
+            (u64::MAX / 1_000_000, 32_767 * 60),
+        ] {
+            let timeout = UserTimeout::of(Duration::from_ms(ms));
+            assert_eq!(timeout.duration(), Duration::from_s(told_s), "{ms}");
+            assert_eq!(UserTimeout::of_bits(timeout.bits()), Some(timeout));
+        }
+    }
+
+    #[test]
     fn a_sack_option_of_no_whole_block_or_of_five_is_skipped() {
         let read = |bytes: &[u8]| Options::parse(bytes).unwrap().sack;
         assert_eq!(read(&[5, 2, 1, 1]), None);
@@ -658,15 +737,24 @@ mod tests {
         fn any_options_that_fit_are_read_back_and_padded(
             timestamps in proptest::option::of(any::<(u32, u32)>()),
             blocks in proptest::collection::vec(any::<(u32, u32)>(), 0..5),
+            user_timeout_ms in proptest::option::of(any::<u32>()),
         ) {
             let timestamps = timestamps.map(|(value, echo)| Timestamps { value, echo });
-            let room = if timestamps.is_some() { 3 } else { 4 };
+            let user_timeout =
+                user_timeout_ms.map(|ms| UserTimeout::of(Duration::from_ms(u64::from(ms))));
+            let room = if timestamps.is_none() {
+                4
+            } else if user_timeout.is_none() {
+                3
+            } else {
+                2
+            };
             let mut edges = blocks.iter().take(room).map(|block| (SeqNumber(block.0), SeqNumber(block.1)));
             let mut sack = edges.next().map(|(left, right)| SackBlocks::of(left, right));
             for (left, right) in edges {
                 prop_assert!(sack.as_mut().unwrap().push(left, right));
             }
-            let options = Options { timestamps, sack, ..Options::NONE };
+            let options = Options { timestamps, sack, user_timeout, ..Options::NONE };
             let repr = Repr { options, ..syn_ack() };
             let mut bytes = [0xee; HEADER_LEN_MAX];
             let header_len = repr.emit(&mut bytes);

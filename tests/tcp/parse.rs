@@ -64,7 +64,7 @@ const CALLS: [&str; 15] = [
     "terms",
     "defer",
 ];
-const LOOKS: [&str; 18] = [
+const LOOKS: [&str; 19] = [
     "state",
     "cwnd",
     "count",
@@ -74,6 +74,7 @@ const LOOKS: [&str; 18] = [
     "snd_wnd",
     "rcv_wnd",
     "mss",
+    "user_timeout",
     "retransmissions",
     "unread",
     "unacknowledged",

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
 use fixwire::tcp::{ConnectionId, Endpoint, Event, Info, ListenerId, Stack, Terms};
-use fixwire::time::Instant;
+use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Quoted;
 use fixwire::wire::tcp::{
-    Flags, HEADER_LEN, Options, Packet, Repr, SackBlocks, SeqNumber, Timestamps,
+    Flags, HEADER_LEN, Options, Packet, Repr, SackBlocks, SeqNumber, Timestamps, UserTimeout,
 };
 
 use crate::parse::{Deed, Line, Script, in_ms, state_name};
@@ -240,6 +240,9 @@ impl Player {
                 sack_permitted: coming.permits_sack,
                 timestamps,
                 sack,
+                user_timeout: coming
+                    .user_timeout
+                    .map(|s| UserTimeout::of(Duration::from_s(u64::from(s)))),
             },
         };
         let mut bytes = vec![0; header.header_len()];
@@ -446,6 +449,7 @@ impl Player {
             "snd_wnd" => info.snd_wnd.to_string(),
             "rcv_wnd" => info.rcv_wnd.to_string(),
             "mss" => info.mss.to_string(),
+            "user_timeout" => info.user_timeout.map_or("-".into(), in_ms),
             "retransmissions" => info.retransmissions.to_string(),
             "unread" => info.receive_buffered_bytes.to_string(),
             "unacknowledged" => info.send_buffered_bytes.to_string(),

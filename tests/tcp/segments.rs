@@ -28,6 +28,8 @@ pub(crate) struct Coming {
     pub(crate) stamps: Option<Stamps>,
     pub(crate) permits_sack: bool,
     pub(crate) sack: Vec<(i64, i64)>,
+    /// In seconds.
+    pub(crate) user_timeout: Option<u32>,
     /// In place of all other options.
     pub(crate) options: Option<Vec<u8>>,
     pub(crate) is_marked: bool,
@@ -104,6 +106,7 @@ impl Coming {
             }
             "sack" => self.sack = parse_blocks(value()?)?,
             "sackOK" => self.permits_sack = true,
+            "uto" => self.user_timeout = Some(number(name, value()?)?),
             "ce" => self.is_marked = true,
             "options" => self.options = Some(parse_hex(value()?)?),
             "refused" => self.refused = Some(value()?.to_owned()),
@@ -114,10 +117,10 @@ impl Coming {
 }
 
 impl Wanted {
-    const VALUED: [&str; 7] = ["ack", "win", "mss", "scale", "stamp", "echo", "sack"];
+    const VALUED: [&str; 8] = ["ack", "win", "mss", "scale", "stamp", "echo", "sack", "uto"];
     const BARE: [&str; 3] = ["sackOK", "ect", "again"];
     /// Whether these are there is always compared.
-    const ALWAYS: [&str; 2] = ["ack", "sack"];
+    const ALWAYS: [&str; 3] = ["ack", "sack", "uto"];
 
     pub(crate) fn parse(words: &[&str]) -> Result<Wanted, String> {
         let [flags, span, rest @ ..] = words else {
@@ -199,6 +202,9 @@ impl Seen {
                 .map(|(left, right)| format!("{}:{}", number(*left), number(*right)))
                 .collect();
             fields.push(("sack", blocks.join(",")));
+        }
+        if let Some(timeout) = options.user_timeout {
+            fields.push(("uto", (timeout.duration().as_ms() / 1000).to_string()));
         }
         let bare = [
             ("sackOK", options.sack_permitted),

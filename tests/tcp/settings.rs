@@ -1,7 +1,8 @@
 //! What a script may set of [`Config`], by the names that the fields have there. Times are in ms.
 
-use fixwire::tcp::{Config, CongestionControl, KeepAlive};
+use fixwire::tcp::{Config, CongestionControl, KeepAlive, UserTimeoutLimits, UserTimeoutOption};
 use fixwire::time::Duration;
+use fixwire::wire::tcp::UserTimeout;
 
 /// What a script begins with: no options but the MSS and what the peer asks for, so that numbers are round.
 pub(crate) fn plain() -> Config {
@@ -37,6 +38,9 @@ pub(crate) fn set(config: &mut Config, key: &str, words: &[&str]) -> Result<(), 
         "nagle" => config.nagle = switch()?,
         "pacing" => config.pacing = switch()?,
         "user_timeout" => config.user_timeout = Some(ms()?),
+        "user_timeout_option" => {
+            config.user_timeout_option = Some(user_timeout_option(words).ok_or_else(wrong)?);
+        }
         "window_scale" => config.window_scale = Some(small()?),
         "ack_delay" => config.ack_delay = Some(ms()?),
         "congestion" => config.congestion = congestion(words).ok_or_else(wrong)?,
@@ -85,6 +89,19 @@ fn keep_alive(words: &[&str]) -> Option<KeepAlive> {
     let [idle, interval, probes] = *words else { return None };
     let probes = probes.parse().ok()?;
     Some(KeepAlive { idle: millis(idle)?, interval: millis(interval)?, probes })
+}
+
+/// What is told, then between what limits what the peer tells is adopted, if it is.
+fn user_timeout_option(words: &[&str]) -> Option<UserTimeoutOption> {
+    let (told, adopts) = match *words {
+        [told] => (told, None),
+        [told, least, most] => {
+            let (least, most) = (millis(least)?, millis(most)?);
+            (told, Some(UserTimeoutLimits { least, most }))
+        }
+        _ => return None,
+    };
+    Some(UserTimeoutOption { advertised: UserTimeout::of(millis(told)?), adopts })
 }
 
 fn ports(word: &str) -> Option<std::ops::RangeInclusive<u16>> {

@@ -6,7 +6,7 @@ use super::super::*;
 use super::script::{LOCAL, REMOTE};
 use crate::time::{Duration, Instant};
 use crate::wire::icmp::Quoted;
-use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout};
 
 const PAYLOAD: [u8; 4000] = [0xa5; 4000];
 
@@ -126,6 +126,9 @@ impl Victim {
                 sack: blow.sack.as_ref().map(|sack| {
                     sack_blocks(info.map(|info| info.snd_una).unwrap_or_default(), sack)
                 }),
+                user_timeout: blow
+                    .options
+                    .map(|options| UserTimeout::of(Duration::from_ms(u64::from(options.0)))),
             },
             payload: &PAYLOAD[..blow.len],
             is_ce: blow.action & 2 == 0,
@@ -207,6 +210,10 @@ fn config(timestamps: bool, keep_alive: bool) -> Config {
     Config {
         connections_max: 2,
         timestamps,
+        user_timeout_option: keep_alive.then_some(UserTimeoutOption {
+            advertised: UserTimeout::of(Duration::from_s(9)),
+            adopts: Some(UserTimeoutLimits { least: Duration::ZERO, most: Duration::from_s(40) }),
+        }),
         keep_alive: keep_alive.then_some(KeepAlive {
             idle: Duration::from_ms(50),
             interval: Duration::from_ms(20),

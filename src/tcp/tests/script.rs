@@ -261,6 +261,7 @@ impl Runner {
                     .iter()
                     .position(|word| *word == "sack")
                     .map(|at| self.sack_blocks(words[at + 1])),
+                user_timeout: None,
             },
             payload: &payload,
             is_ce: words.contains(&"ce"),
