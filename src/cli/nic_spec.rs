@@ -40,7 +40,7 @@ impl NicSpec {
             NicSpec::TapEmbedded | NicSpec::Tap(_) => "tap",
             NicSpec::Sim(model) => model,
             #[cfg(feature = "dpdk")]
-            NicSpec::Dpdk(device) => profile_of(device),
+            NicSpec::Dpdk(device) => profile_of(device.name(), device.pci_ids()),
         }
     }
 
@@ -112,16 +112,16 @@ impl FromStr for NicSpec {
 
 /// The built-in profile for a virtual device's driver, or for a NIC's PCI numbers.
 #[cfg(feature = "dpdk")]
-fn profile_of(device: &DeviceSpec) -> &'static str {
+fn profile_of(device: &str, ids: Option<(u16, u16)>) -> &'static str {
     let known = [
         ("net_tap", "tap"),
         ("net_af_packet", "af_packet"),
         ("net_af_xdp", "af_xdp"),
         ("net_virtio_user", "virtio"),
     ];
-    let found = known.into_iter().find(|(driver, _)| device.name().starts_with(driver));
+    let found = known.into_iter().find(|(driver, _)| device.starts_with(driver));
     let by_name = found.map(|(_, profile)| profile);
-    let by_ids = || device.pci_ids().and_then(|(vendor, device)| fitting(vendor, device));
+    let by_ids = || ids.and_then(|(vendor, device)| fitting(vendor, device));
     by_name.or_else(by_ids).unwrap_or("default")
 }
 
@@ -133,6 +133,22 @@ mod tests {
     fn a_specification_reads_back_as_it_is_shown() {
         for text in ["tap", "tap:fw0", "sim", "sim:connectx5"] {
             assert_eq!(text.parse::<NicSpec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "dpdk")]
+    fn a_device_of_dpdk_s_gets_the_profile_of_its_driver_or_of_its_numbers() {
+        for (device, ids, profile) in [
+            ("net_tap0", None, "tap"),
+            ("net_virtio_user0", None, "virtio"),
+            ("net_ring0", None, "default"),
+            ("0000:3b:00.0", Some((0x15b3, 0x1017)), "connectx5"),
+            ("0000:3b:00.0", Some((0x8086, 0x159b)), "e810"),
+            ("0000:3b:00.0", Some((0x8086, 0x1017)), "default"),
+            ("0000:3b:00.0", None, "default"),
+        ] {
+            assert_eq!(profile_of(device, ids), profile, "{device} {ids:x?}");
         }
     }
 

@@ -10,6 +10,7 @@ mod its_clock;
 mod its_rules;
 mod net_tap;
 mod pcap;
+mod pci;
 mod plan;
 mod prepare;
 mod read_back;
@@ -190,6 +191,10 @@ const TESTS: &[Test] = &[
     (
         "a_driver_that_knows_no_priorities_beforehand_is_asked_for_none",
         rules::a_driver_that_knows_no_priorities_beforehand_is_asked_for_none,
+    ),
+    (
+        "a_pci_device_s_numbers_are_those_that_the_kernel_tells",
+        pci::a_pci_device_s_numbers_are_those_that_the_kernel_tells,
     ),
     (
         "what_mlx5_does_unasked_is_in_the_plan_of_a_port_that_runs",
