@@ -15,6 +15,7 @@ use fixwire::wire::{Refusal, icmp, ipv4, tcp};
 use crate::calls::{Call, Outcome};
 use crate::errno::Errno;
 use crate::frames;
+use crate::notices;
 use crate::report::Report;
 use crate::settings::{Dialect, Settings};
 use crate::socket::{FD_FIRST, Facts, Fd, Kind, Line, Options, Socket};
@@ -37,6 +38,7 @@ pub struct Host {
     pub(crate) stacks: Vec<(Config, Stack)>,
     pub(crate) sockets: BTreeMap<Fd, Socket>,
     pub(crate) facts: HashMap<Line, Facts>,
+    pub(crate) notices: notices::All,
     /// Which stack has a connection of these endpoints, ours first.
     routes: HashMap<(Endpoint, Endpoint), usize>,
     /// What has left and nobody has sniffed.
@@ -64,6 +66,7 @@ impl Host {
             stacks: Vec::new(),
             sockets: BTreeMap::new(),
             facts: HashMap::new(),
+            notices: notices::All::new(),
             routes: HashMap::new(),
             sent: VecDeque::new(),
             waiting: None,
@@ -276,6 +279,7 @@ impl Host {
                 }
                 self.let_leave(index);
             }
+            self.settle_notices();
             if !self.try_waiting() {
                 break;
             }
@@ -399,13 +403,20 @@ impl Host {
     /// The configuration of a socket that opens now.
     pub(crate) fn config_of(&self, opening: crate::settings::Opening, options: &Options) -> Config {
         let settings = &self.settings;
-        let receive_bytes = options.receive_bytes.unwrap_or(settings.receive_bytes);
         let mss = options.mss.unwrap_or(settings.mss()).min(settings.mss());
+        let receive_bytes = options.receive_bytes.unwrap_or(settings.receive_bytes);
+        // Linux: a buffer that was named bounds the window and its scale, in whole segments.
+        let is_bounded = settings.dialect == Dialect::Linux && options.receive_bytes.is_some();
+        let rest = receive_bytes % usize::from(mss.max(1));
+        let receive_bytes =
+            if is_bounded && rest < receive_bytes { receive_bytes - rest } else { receive_bytes };
         let keep_alive = options.keeps_alive.then_some(options.keep_alive);
+        let config = settings.config(opening, receive_bytes, mss, keep_alive);
         Config {
             nagle: self.holds_back(options),
             user_timeout: options.user_timeout,
-            ..settings.config(opening, receive_bytes, mss, keep_alive)
+            window_scale: config.window_scale.filter(|_| !is_bounded),
+            ..config
         }
     }
 

@@ -5,6 +5,7 @@ use fixwire::time::Duration;
 
 use crate::errno::Errno;
 use crate::host::Host;
+use crate::notices::STAMPS_OFFERED;
 use crate::settings::Dialect;
 use crate::socket::{Fd, Kind};
 use crate::tcp_info;
@@ -13,12 +14,10 @@ const EINVAL: Errno = Errno(libc::EINVAL);
 const ENOPROTOOPT: Errno = Errno(libc::ENOPROTOOPT);
 
 /// The names of options, for reports; what is in neither of these and not offered is told by number.
-const NAMES: [(i32, i32, &str); 31] = [
+const NAMES: [(i32, i32, &str); 27] = [
     (libc::SOL_SOCKET, libc::SO_RCVLOWAT, "SO_RCVLOWAT"),
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO, "SO_RCVTIMEO"),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO, "SO_SNDTIMEO"),
-    (libc::SOL_SOCKET, libc::SO_TIMESTAMPING, "SO_TIMESTAMPING"),
-    (libc::SOL_SOCKET, libc::SO_ZEROCOPY, "SO_ZEROCOPY"),
     (libc::SOL_SOCKET, libc::SO_OOBINLINE, "SO_OOBINLINE"),
     (libc::SOL_SOCKET, libc::SO_MAX_PACING_RATE, "SO_MAX_PACING_RATE"),
     (libc::SOL_SOCKET, libc::SO_TXTIME, "SO_TXTIME"),
@@ -36,8 +35,6 @@ const NAMES: [(i32, i32, &str); 31] = [
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, "TCP_FASTOPEN_CONNECT"),
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_KEY, "TCP_FASTOPEN_KEY"),
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_NO_COOKIE, "TCP_FASTOPEN_NO_COOKIE"),
-    (libc::IPPROTO_TCP, libc::TCP_INQ, "TCP_INQ"),
-    (libc::IPPROTO_TCP, libc::TCP_CM_INQ, "TCP_CM_INQ"),
     (libc::IPPROTO_TCP, libc::TCP_LINGER2, "TCP_LINGER2"),
     (libc::IPPROTO_TCP, libc::TCP_MD5SIG, "TCP_MD5SIG"),
     (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT"),
@@ -120,6 +117,16 @@ impl Host {
                 let seconds = int(value.get(4..).unwrap_or(&[]))?;
                 options.linger_s = (int(value)? != 0).then_some(seconds.max(0) as u32);
             }
+            (libc::SOL_SOCKET, libc::SO_ZEROCOPY) => options.zero_copy = int(value)? != 0,
+            (libc::SOL_SOCKET, libc::SO_TIMESTAMPING) => {
+                let stamps = int(value)? as u32;
+                if stamps & !STAMPS_OFFERED != 0 || !is_open {
+                    self.report.needs(&format!("SO_TIMESTAMPING {stamps:#x} on this socket"));
+                    return Err(EINVAL);
+                }
+                self.set_stamps(fd, stamps)?;
+            }
+            (libc::IPPROTO_TCP, libc::TCP_INQ) => options.tells_unread = int(value)? != 0,
             (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => {
                 options.keeps_alive = int(value)? != 0;
             }
@@ -181,6 +188,8 @@ impl Host {
             }
             (libc::SOL_SOCKET, libc::SO_REUSEADDR) => i32::from(options.reuses_address),
             (libc::SOL_SOCKET, libc::SO_KEEPALIVE) => i32::from(options.keeps_alive),
+            (libc::SOL_SOCKET, libc::SO_ZEROCOPY) => i32::from(options.zero_copy),
+            (libc::IPPROTO_TCP, libc::TCP_INQ) => i32::from(options.tells_unread),
             (libc::SOL_SOCKET, libc::SO_SNDBUF) => {
                 options.send_bytes.map_or(send_bytes, |bytes| bytes * factor) as i32
             }

@@ -113,6 +113,10 @@ pub struct Options {
     pub reuses_address: bool,
     /// TCP_NODELAY.
     pub no_delay: bool,
+    /// SO_ZEROCOPY: sends with MSG_ZEROCOPY are told of.
+    pub zero_copy: bool,
+    /// TCP_INQ: recvmsg tells how much there is left.
+    pub tells_unread: bool,
     /// TCP_USER_TIMEOUT where it was set.
     pub user_timeout: Option<Duration>,
 }
@@ -129,6 +133,8 @@ impl Options {
             keep_alive: settings.keep_alive,
             reuses_address: false,
             no_delay: false,
+            zero_copy: false,
+            tells_unread: false,
             user_timeout: None,
         }
     }
@@ -151,13 +157,14 @@ pub struct Facts {
 
 /// What TCP_INFO counts.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "named as in TCP_INFO")]
+#[expect(missing_docs, reason = "named as in TCP_INFO, but for what was written")]
 pub struct Traffic {
     pub segs_in: u32,
     pub segs_out: u32,
     pub data_segs_in: u32,
     pub data_segs_out: u32,
     pub bytes_received: u64,
+    pub bytes_written: u64,
     pub bytes_sent: u64,
     pub bytes_retrans: u64,
     pub total_retrans: u32,
@@ -180,6 +187,7 @@ impl Facts {
                 data_segs_in: 0,
                 data_segs_out: 0,
                 bytes_received: 0,
+                bytes_written: 0,
                 bytes_sent: 0,
                 bytes_retrans: 0,
                 total_retrans: 0,

@@ -49,6 +49,20 @@ pub(super) fn of(text: &str, said: &str) -> Vec<String> {
     reasons
 }
 
+/// What the suites' own runners define for IPv4, and their scripts take for granted.
+const DEFINITIONS: [(&str, &str); 4] = [
+    ("CMSG_LEVEL_IP", "SOL_IP"),
+    ("CMSG_TYPE_RECVERR", "IP_RECVERR"),
+    ("TFO_COOKIE_ZERO", "b7c12350a90dc8f5"),
+    ("TFO_COOKIE", "3021b9d889017eeb"),
+];
+
+/// The definitions that a script takes for granted, as packetdrill's arguments.
+pub(super) fn definitions(text: &str) -> Vec<String> {
+    let used = DEFINITIONS.iter().filter(|(name, _)| contains_word(text, name));
+    used.map(|(name, value)| format!("--define={name}={value}")).collect()
+}
+
 /// The settings that a script makes by packetdrill's own options, which the library is not told of. `--mtu` is
 /// the interface's; `--mss` only tells packetdrill how it is to count what it sees.
 pub(super) fn settings(text: &str) -> String {
@@ -92,6 +106,12 @@ mod tests {
     fn words_count_and_parts_of_words_do_not() {
         assert!(of("reopen(3)", "").is_empty());
         assert_eq!(of("+0 open(3) = 4", "").len(), 1);
+    }
+
+    #[test]
+    fn what_suites_define_for_their_scripts_is_defined_where_it_is_used() {
+        let text = "cmsg_type=CMSG_TYPE_RECVERR, NOT_CMSG_LEVEL_IP";
+        assert_eq!(definitions(text), ["--define=CMSG_TYPE_RECVERR=IP_RECVERR"]);
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Runner {
         }
         let text = String::from_utf8_lossy(&std::fs::read(script)?).into_owned();
         std::fs::write(folder.path().join(report::SETTINGS_FILE), needs::settings(&text))?;
-        let output = self.packetdrill(script, &commands, folder.path(), &[])?;
+        let definitions = needs::definitions(&text);
+        let output = self.packetdrill(script, &commands, folder.path(), &definitions)?;
         stand_in::clean_up(folder.path());
         if output.status.success() {
             return Ok(Verdict::Passed);
@@ -64,7 +65,9 @@ impl Runner {
         let told =
             std::fs::read_to_string(folder.path().join(report::NEEDS_FILE)).unwrap_or_default();
         let mut reasons: Vec<String> = told.lines().map(str::to_owned).collect();
-        let dry = self.packetdrill(script, &commands, folder.path(), &["--dry_run"])?;
+        let dry_run: Vec<String> =
+            definitions.into_iter().chain(std::iter::once("--dry_run".into())).collect();
+        let dry = self.packetdrill(script, &commands, folder.path(), &dry_run)?;
         if !dry.status.success() {
             let why = message(&dry, self.time_limit_s);
             return Ok(Verdict::NotApplicable(format!("this packetdrill does not read it: {why}")));
@@ -83,7 +86,7 @@ impl Runner {
         script: &Path,
         commands: &Path,
         folder: &Path,
-        more: &[&str],
+        more: &[String],
     ) -> std::io::Result<Output> {
         let limit = self.time_limit_s.to_string();
         let isolate: &[&str] = if self.isolates { &["unshare", "-n"] } else { &[] };
