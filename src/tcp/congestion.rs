@@ -21,7 +21,7 @@ const SLOW_START_SEGMENTS: u32 = 8;
 
 /// What a connection is doing about loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub enum LossPhase {
     /// Nothing.
     Open,
     /// Something was found lost, and is sent again while the rest goes on (RFC 5681 3.2).
@@ -43,7 +43,7 @@ pub(super) struct Congestion {
     credit: u32,
     /// The highest number sent when the last loss was found.
     recover: SeqNumber,
-    phase: Phase,
+    phase: LossPhase,
     prr: Prr,
     cubic: Cubic,
     /// The most that was in flight within the round trip that ends at `used_until`.
@@ -61,7 +61,7 @@ impl Congestion {
             ssthresh: u32::MAX,
             credit: 0,
             recover: iss,
-            phase: Phase::Open,
+            phase: LossPhase::Open,
             prr: Prr::default(),
             cubic: Cubic::default(),
             used: 0,
@@ -83,16 +83,26 @@ impl Congestion {
         self.control = control;
     }
 
+    /// What is being done about loss.
+    pub(super) fn phase(&self) -> LossPhase {
+        self.phase
+    }
+
+    /// The window up to which it doubles with each round trip; the highest number before any loss.
+    pub(super) fn ssthresh(&self) -> u32 {
+        self.ssthresh
+    }
+
     /// Whether something that was found lost is being repaired, and the timer has not gone off over it.
     #[inline]
     pub(super) fn is_recovering(&self) -> bool {
-        self.phase == Phase::Recovery
+        self.phase == LossPhase::Recovery
     }
 
     /// Whether anything is being done about loss.
     #[inline]
     pub(super) fn is_open(&self) -> bool {
-        self.phase == Phase::Open
+        self.phase == LossPhase::Open
     }
 
     /// Whether each round trip doubles the window.
@@ -140,11 +150,11 @@ impl Congestion {
         now: Instant,
         srtt: Option<Duration>,
     ) -> bool {
-        if self.phase == Phase::Recovery {
+        if self.phase == LossPhase::Recovery {
             return self.on_ack_in_reno_recovery(ack, acked, flight);
         }
-        if self.phase == Phase::Loss && self.recover.is_at_or_before(ack) {
-            self.phase = Phase::Open;
+        if self.phase == LossPhase::Loss && self.recover.is_at_or_before(ack) {
+            self.phase = LossPhase::Open;
         }
         if self.is_tried(flight, ack - acked) {
             self.grow(acked, now, srtt);
@@ -173,7 +183,7 @@ impl Congestion {
     fn on_ack_in_reno_recovery(&mut self, ack: SeqNumber, acked: u32, flight: u32) -> bool {
         let remaining = flight.saturating_sub(acked);
         if self.recover.is_at_or_before(ack) {
-            self.phase = Phase::Open;
+            self.phase = LossPhase::Open;
             self.cwnd = self.ssthresh.min(remaining.max(self.mss).saturating_add(self.mss));
             return false;
         }
@@ -223,7 +233,7 @@ impl Congestion {
         self.reduce(flight);
         self.cwnd = self.ssthresh.saturating_add(3 * self.mss);
         self.recover = snd_nxt;
-        self.phase = Phase::Recovery;
+        self.phase = LossPhase::Recovery;
         true
     }
 
@@ -231,7 +241,7 @@ impl Congestion {
     pub(super) fn begin_recovery(&mut self, flight: u32, snd_nxt: SeqNumber) {
         self.reduce(flight);
         self.recover = snd_nxt;
-        self.phase = Phase::Recovery;
+        self.phase = LossPhase::Recovery;
         self.prr = Prr::begin(flight);
     }
 
@@ -245,7 +255,7 @@ impl Congestion {
         is_safe: bool,
     ) -> bool {
         if self.recover.is_at_or_before(una) {
-            self.phase = Phase::Open;
+            self.phase = LossPhase::Open;
             self.cwnd = self.ssthresh;
             return true;
         }
@@ -287,13 +297,13 @@ impl Congestion {
         }
         self.cwnd = self.mss;
         self.recover = snd_nxt;
-        self.phase = Phase::Loss;
+        self.phase = LossPhase::Loss;
     }
 
     /// It was for nothing: what stood `before` stands again (RFC 4015 3).
     pub(super) fn undo(&mut self, before: &Congestion) {
         let cwnd = self.cwnd.max(before.cwnd);
-        *self = Congestion { cwnd, phase: Phase::Open, ..*before };
+        *self = Congestion { cwnd, phase: LossPhase::Open, ..*before };
     }
 
     fn reduce(&mut self, flight: u32) {
@@ -327,7 +337,7 @@ plain!(Congestion {
     used,
     used_until,
 });
-plain_enum!(Phase { Open = 0, Recovery = 1, Loss = 2 });
+plain_enum!(LossPhase { Open = 0, Recovery = 1, Loss = 2 });
 
 impl Congestion {
     pub(super) fn mss(&self) -> u32 {
@@ -336,7 +346,7 @@ impl Congestion {
 
     /// Whether it is one that anything could have led to, with SACK or without: nothing overflows from here on.
     pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
-        let is_recovering = uses_sack && self.phase == Phase::Recovery;
+        let is_recovering = uses_sack && self.phase == LossPhase::Recovery;
         (1..=u32::from(u16::MAX)).contains(&self.mss)
             && self.cwnd >= self.mss
             && self.prr.is_sound(is_recovering)

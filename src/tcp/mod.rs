@@ -37,14 +37,16 @@ pub use arrival::Arrival;
 pub use config::{
     Config, CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption,
 };
+pub use congestion::LossPhase;
 pub use connection::State;
 pub use counters::{Count, Counters, CountersReader};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
+pub use info::Info;
 pub use poll::{Rest, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use snapshot::{Snapshot, SnapshotRefusal};
-pub use stack::{Info, Stack};
+pub use stack::Stack;
 
 mod account;
 mod acknowledge;
@@ -60,6 +62,7 @@ mod cubic;
 mod ecn;
 mod endpoint;
 mod event;
+mod info;
 mod isn;
 mod open;
 mod pacing;

@@ -53,6 +53,10 @@ impl RttEstimator {
         self.srtt_ns.map(Duration::from_ns)
     }
 
+    pub(super) fn rttvar(&self) -> Duration {
+        Duration::from_ns(self.rttvar_ns)
+    }
+
     /// The timeout now, back-off included.
     #[inline]
     pub(super) fn rto(&self, config: &Config) -> Duration {

@@ -248,6 +248,16 @@ impl Scoreboard {
         self.sacked_bytes
     }
 
+    /// Bytes taken for lost.
+    pub(super) fn lost_bytes(&self) -> u32 {
+        self.lost_bytes
+    }
+
+    /// Of those that were sent again, what may still be in the network.
+    pub(super) fn resent_bytes(&self) -> u32 {
+        self.again_bytes
+    }
+
     pub(super) fn sacked_count(&self) -> u32 {
         self.sacked_count
     }

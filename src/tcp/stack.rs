@@ -10,7 +10,7 @@ use super::queue::Turns;
 use super::reset::Resets;
 use super::table::Table;
 use super::wheel::TimerWheel;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
 /// How far beyond its predecessor's last number a connection on the same endpoints begins at least
@@ -74,51 +74,6 @@ pub(super) struct Listener {
     pub(super) terms: Terms,
     /// Connections in SYN-RECEIVED.
     pub(super) backlog: usize,
-}
-
-/// Where a connection stands, for people and tests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Info {
-    /// Its state.
-    pub state: State,
-    /// Our endpoint.
-    pub local: Endpoint,
-    /// The peer's.
-    pub remote: Endpoint,
-    /// The listener that accepted it.
-    pub listener: Option<ListenerId>,
-    /// The oldest number not acknowledged.
-    pub snd_una: SeqNumber,
-    /// The next number to send.
-    pub snd_nxt: SeqNumber,
-    /// The peer's window in bytes, from `snd_una` on.
-    pub snd_wnd: u32,
-    /// The next number expected.
-    pub rcv_nxt: SeqNumber,
-    /// Our window in bytes, from `rcv_nxt` on, as last told.
-    pub rcv_wnd: u32,
-    /// Payload bytes of a full segment.
-    pub mss: u32,
-    /// The smoothed round trip, once measured.
-    pub srtt: Option<Duration>,
-    /// The retransmission timeout, back-off included.
-    pub rto: Duration,
-    /// The congestion window in bytes.
-    pub cwnd: u32,
-    /// How long what was sent may stay unacknowledged, as it was set or adopted of the peer's.
-    pub user_timeout: Option<Duration>,
-    /// Segments sent again.
-    pub retransmissions: u64,
-    /// Bytes committed and not acknowledged, sent or not.
-    pub send_buffered_bytes: usize,
-    /// Bytes received and not consumed.
-    pub receive_buffered_bytes: usize,
-    /// Whether both sides agreed on timestamps.
-    pub uses_timestamps: bool,
-    /// Whether both sides agreed on selective acknowledgements.
-    pub uses_sack: bool,
-    /// The shift of the peer's windows, then of ours; 0 where scaling was not agreed on.
-    pub window_shifts: (u8, u8),
 }
 
 impl Stack {
@@ -241,33 +196,6 @@ impl Stack {
     /// What has been counted. [`Counters::reader`] is for another core.
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// Where a connection stands; `None` for an id that names none any more.
-    pub fn info(&self, id: ConnectionId) -> Option<Info> {
-        let connection = &self.connections[self.find(id)?];
-        Some(Info {
-            state: connection.state,
-            local: connection.tuple.local,
-            remote: connection.tuple.remote,
-            listener: connection.listener,
-            snd_una: connection.snd_una,
-            snd_nxt: connection.snd_nxt,
-            snd_wnd: connection.snd_wnd,
-            rcv_nxt: connection.rcv_nxt,
-            rcv_wnd: connection.rcv_wnd(),
-            mss: connection.snd_mss,
-            srtt: connection.rtt.srtt(),
-            rto: connection.rtt.rto(&self.config),
-            cwnd: connection.congestion.cwnd(),
-            user_timeout: connection.user_timeout(),
-            retransmissions: connection.retransmissions,
-            send_buffered_bytes: connection.send.len(),
-            receive_buffered_bytes: connection.receive.len(),
-            uses_timestamps: connection.timestamps.is_some(),
-            uses_sack: connection.sack.is_agreed,
-            window_shifts: (connection.snd_wind_shift, connection.rcv_wind_shift),
-        })
     }
 
     fn pick_port(&self, local: Endpoint, remote: Endpoint) -> Result<Endpoint, OpenRefusal> {
