@@ -210,7 +210,7 @@ impl Connection {
             State::FinWait1 => {
                 self.state = State::FinWait2;
                 if self.is_released {
-                    self.linger_at = cx.now + cx.config.orphan_timeout;
+                    self.linger_at = cx.now + self.terms.orphan_timeout;
                 }
             }
             State::Closing => self.enter_time_wait(cx),

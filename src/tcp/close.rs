@@ -40,7 +40,7 @@ impl Connection {
         match self.state {
             State::Closed | State::TimeWait => {}
             _ if self.receive.len() > 0 => self.abort(cx),
-            State::FinWait2 => self.linger_at = cx.now + cx.config.orphan_timeout,
+            State::FinWait2 => self.linger_at = cx.now + self.terms.orphan_timeout,
             _ => self.shut_down(cx),
         }
     }

@@ -171,6 +171,8 @@ pub struct Terms {
     /// Whether the peer is told how long we have patience, in our SYN and in the first segment after it or after
     /// other terms, and what it tells is heard (RFC 5482 3, ENABLED).
     pub user_timeout_option: Option<UserTimeoutOption>,
+    /// As [`Config::orphan_timeout`].
+    pub orphan_timeout: Duration,
     /// How long a message may wait for the ACK of its last byte, from its commit on. The connection is reset
     /// then, so that what is of no use any more is not delivered late; the peer may have it all the same.
     pub stale_after: Option<Duration>,
@@ -246,6 +248,7 @@ impl Config {
             keep_alive: self.keep_alive,
             user_timeout: self.user_timeout,
             user_timeout_option: self.user_timeout_option,
+            orphan_timeout: self.orphan_timeout,
             stale_after: self.stale_after,
         }
         .bounded()
@@ -294,6 +297,7 @@ plain!(Terms {
     keep_alive,
     user_timeout,
     user_timeout_option,
+    orphan_timeout,
     stale_after,
 });
 plain!(KeepAlive { idle, interval, probes });

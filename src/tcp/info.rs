@@ -67,6 +67,8 @@ pub struct Info {
     pub uses_timestamps: bool,
     /// Whether both sides agreed on selective acknowledgements.
     pub uses_sack: bool,
+    /// Whether both sides agreed on explicit congestion notification.
+    pub uses_ecn: bool,
     /// The shift of the peer's windows, then of ours; 0 where scaling was not agreed on.
     pub window_shifts: (u8, u8),
 }
@@ -104,6 +106,7 @@ impl Stack {
             receive_buffered_bytes: connection.receive.len(),
             uses_timestamps: connection.timestamps.is_some(),
             uses_sack: connection.sack.is_agreed,
+            uses_ecn: connection.ecn.is_agreed,
             window_shifts: (connection.snd_wind_shift, connection.rcv_wind_shift),
         })
     }

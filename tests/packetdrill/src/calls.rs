@@ -206,7 +206,8 @@ impl Host {
             _ => return Err(EINVAL),
         }
         let mut config = self.config_of(Opening::Passive, &options);
-        config.backlog_max = usize::try_from(backlog).unwrap_or(0).max(1);
+        let backlog = usize::try_from(backlog).unwrap_or(0).max(1);
+        config.backlog_max = if self.settings.cookies_alone { 0 } else { backlog };
         let (stack, listener) = self.listen_by(fd, config)?;
         self.socket(fd)?.kind = Kind::Listening { stack, listener, queue: Default::default() };
         Ok(())

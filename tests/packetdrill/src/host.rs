@@ -415,6 +415,7 @@ impl Host {
         Config {
             nagle: self.holds_back(options),
             user_timeout: options.user_timeout,
+            orphan_timeout: options.fin_timeout.unwrap_or(config.orphan_timeout),
             window_scale: config.window_scale.filter(|_| !is_bounded),
             ..config
         }
@@ -431,7 +432,9 @@ impl Host {
         let stack = &mut self.stacks[line.stack].1;
         let keep_alive = options.keeps_alive.then_some(options.keep_alive);
         let user_timeout = options.user_timeout;
-        let terms = Terms { nagle, keep_alive, user_timeout, ..stack.terms() };
+        let terms = stack.terms();
+        let orphan_timeout = options.fin_timeout.unwrap_or(terms.orphan_timeout);
+        let terms = Terms { nagle, keep_alive, user_timeout, orphan_timeout, ..terms };
         stack.set_terms(line.id, &terms);
         self.pump();
     }

@@ -14,7 +14,7 @@ const EINVAL: Errno = Errno(libc::EINVAL);
 const ENOPROTOOPT: Errno = Errno(libc::ENOPROTOOPT);
 
 /// The names of options, for reports; what is in neither of these and not offered is told by number.
-const NAMES: [(i32, i32, &str); 27] = [
+const NAMES: [(i32, i32, &str); 26] = [
     (libc::SOL_SOCKET, libc::SO_RCVLOWAT, "SO_RCVLOWAT"),
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO, "SO_RCVTIMEO"),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO, "SO_SNDTIMEO"),
@@ -35,7 +35,6 @@ const NAMES: [(i32, i32, &str); 27] = [
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, "TCP_FASTOPEN_CONNECT"),
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_KEY, "TCP_FASTOPEN_KEY"),
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN_NO_COOKIE, "TCP_FASTOPEN_NO_COOKIE"),
-    (libc::IPPROTO_TCP, libc::TCP_LINGER2, "TCP_LINGER2"),
     (libc::IPPROTO_TCP, libc::TCP_MD5SIG, "TCP_MD5SIG"),
     (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT"),
     (libc::IPPROTO_TCP, libc::TCP_SAVE_SYN, "TCP_SAVE_SYN"),
@@ -45,12 +44,13 @@ const NAMES: [(i32, i32, &str); 27] = [
 ];
 
 /// What an open connection goes by as soon as it is set.
-const COUNT_AT_ONCE: [(i32, i32); 6] = [
+const COUNT_AT_ONCE: [(i32, i32); 7] = [
     (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
     (libc::IPPROTO_TCP, libc::TCP_NODELAY),
     (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
     (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
     (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+    (libc::IPPROTO_TCP, libc::TCP_LINGER2),
     (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
 ];
 
@@ -153,6 +153,10 @@ impl Host {
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => {
                 options.keep_alive.probes = int(value)?.clamp(1, 127) as u8;
             }
+            (libc::IPPROTO_TCP, libc::TCP_LINGER2) => {
+                let s = u64::try_from(int(value)?).unwrap_or(0);
+                options.fin_timeout = (s > 0).then_some(Duration::from_s(s));
+            }
             (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
                 let ms = u64::try_from(int(value)?).map_err(|_| EINVAL)?;
                 options.user_timeout = (ms > 0).then_some(Duration::from_ms(ms));
@@ -173,7 +177,7 @@ impl Host {
             return Ok(bytes);
         }
         let (send_bytes, receive_bytes) = (self.settings.send_bytes, self.settings.receive_bytes);
-        let mss = self.settings.mss();
+        let (mss, fin_timeout) = (self.settings.mss(), self.settings.fin_timeout);
         // Linux tells twice what was set: half of it is for its own bookkeeping.
         let factor = if self.settings.dialect == Dialect::Linux { 2 } else { 1 };
         let socket = self.socket(fd)?;
@@ -206,6 +210,9 @@ impl Host {
             (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE) => seconds(options.keep_alive.idle),
             (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL) => seconds(options.keep_alive.interval),
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT) => i32::from(options.keep_alive.probes),
+            (libc::IPPROTO_TCP, libc::TCP_LINGER2) => {
+                seconds(options.fin_timeout.unwrap_or(fin_timeout))
+            }
             (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
                 options.user_timeout.map_or(0, |timeout| timeout.as_ms() as i32)
             }

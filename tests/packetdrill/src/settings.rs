@@ -65,7 +65,12 @@ pub struct Settings {
     rto_min: Duration,
     rto_initial: Duration,
     peer_max_ack_delay: Duration,
-    fin_timeout: Duration,
+    /// How long a closed socket waits for the peer's FIN.
+    pub fin_timeout: Duration,
+    rto_max: Duration,
+    syn_cookies: bool,
+    /// No place is kept for whoever begins to connect: every SYN is answered by a cookie.
+    pub cookies_alone: bool,
     ack_delay: Option<Duration>,
     time_wait: Duration,
     challenge_acks_per_s: u16,
@@ -108,6 +113,9 @@ impl Settings {
             rto_initial: ours.rto_initial,
             peer_max_ack_delay: ours.peer_max_ack_delay,
             fin_timeout: ours.orphan_timeout,
+            rto_max: ours.rto_max,
+            syn_cookies: ours.syn_cookies,
+            cookies_alone: false,
             ack_delay: ours.ack_delay,
             time_wait: ours.time_wait,
             challenge_acks_per_s: ours.challenge_acks_per_s,
@@ -225,6 +233,10 @@ impl Settings {
             "tcp_synack_retries" => self.syn_retries[1] = first.min(255) as u8,
             "tcp_retries2" => self.retries = first.min(255) as u8,
             "tcp_rto_min_us" => self.rto_min = Duration::from_us(first),
+            "tcp_rto_max_ms" => self.rto_max = Duration::from_ms(first),
+            "tcp_syncookies" if first <= 2 => {
+                (self.syn_cookies, self.cookies_alone) = (first > 0, first == 2);
+            }
             "tcp_fin_timeout" => self.fin_timeout = Duration::from_s(first),
             "tcp_keepalive_time" => self.keep_alive.idle = Duration::from_s(first),
             "tcp_keepalive_intvl" => self.keep_alive.interval = Duration::from_s(first),
@@ -259,6 +271,8 @@ impl Settings {
             }
             "sack.enable" => self.sack = first != 0,
             "ecn.enable" if first <= 2 => self.ecn = [first == 1, first != 0],
+            "syncookies" => self.syn_cookies = first != 0,
+            "syncookies_only" => self.cookies_alone = first != 0,
             "recvspace" => self.receive_bytes = first as usize,
             "sendspace" => self.send_bytes = first as usize,
             "rexmit_initial" => self.rto_initial = Duration::from_ms(first),
@@ -322,6 +336,8 @@ impl Settings {
             ack_delay: self.ack_delay,
             rto_min: self.rto_min,
             rto_initial: self.rto_initial,
+            rto_max: self.rto_max,
+            syn_cookies: self.syn_cookies || self.cookies_alone,
             peer_max_ack_delay: self.peer_max_ack_delay,
             syn_retries_max: self.syn_retries[passive],
             retries_max: self.retries,
@@ -342,7 +358,7 @@ enum May {
 use May::{Be, BeAnything};
 
 /// Sysctls of Linux's that are not followed, without `net.ipv4.`.
-const LINUX: [(&str, May); 26] = [
+const LINUX: [(&str, May); 25] = [
     ("ip_local_port_range", BeAnything),
     ("tcp_abort_on_overflow", Be(&[0])),
     ("tcp_autocorking", BeAnything),
@@ -369,12 +385,11 @@ const LINUX: [(&str, May); 26] = [
     ("tcp_reordering", Be(&[3])),
     ("tcp_rfc1337", Be(&[1])),
     ("tcp_slow_start_after_idle", BeAnything),
-    ("tcp_syncookies", Be(&[0, 1])),
     ("tcp_tso_win_divisor", BeAnything),
 ];
 
 /// Sysctls of FreeBSD's that are not followed, without `net.inet.tcp.`.
-const FREEBSD: [(&str, May); 15] = [
+const FREEBSD: [(&str, May); 13] = [
     ("blackhole", Be(&[0])),
     ("drop_synfin", Be(&[0])),
     ("ecn.maxretries", BeAnything),
@@ -387,8 +402,6 @@ const FREEBSD: [(&str, May); 15] = [
     ("path_mtu_discovery", Be(&[1])),
     ("pmtud_blackhole_detection", Be(&[0])),
     ("rexmit_drop_options", Be(&[0])),
-    ("syncookies", BeAnything),
-    ("syncookies_only", Be(&[0])),
     ("udp_tunneling_port", Be(&[0])),
 ];
 

@@ -117,6 +117,8 @@ pub struct Options {
     pub zero_copy: bool,
     /// TCP_INQ: recvmsg tells how much there is left.
     pub tells_unread: bool,
+    /// TCP_LINGER2 where it was set.
+    pub fin_timeout: Option<Duration>,
     /// TCP_USER_TIMEOUT where it was set.
     pub user_timeout: Option<Duration>,
 }
@@ -135,6 +137,7 @@ impl Options {
             no_delay: false,
             zero_copy: false,
             tells_unread: false,
+            fin_timeout: None,
             user_timeout: None,
         }
     }

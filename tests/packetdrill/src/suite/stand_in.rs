@@ -93,6 +93,10 @@ fn ip(arguments: &[String]) -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         // What was learnt of a path before: nothing.
         ["tcp_metrics", ..] => ExitCode::SUCCESS,
+        ["link", "set", "dev", _, "mtu", mtu] => {
+            append(SETTINGS_FILE, &format!("mtu={mtu}"));
+            ExitCode::SUCCESS
+        }
         _ => need(&format!("the command ip {}", arguments.join(" "))),
     }
 }
