@@ -93,12 +93,11 @@ impl TimerWheel {
 
     /// Takes a deadline back.
     pub(super) fn cancel(&mut self, index: usize) {
-        let deadline = core::mem::replace(&mut self.set[index], Instant::FAR_FUTURE);
-        if deadline == Instant::FAR_FUTURE {
+        if core::mem::replace(&mut self.set[index], Instant::FAR_FUTURE) == Instant::FAR_FUTURE {
             return;
         }
         self.unlink(index);
-        if deadline == self.earliest && self.first[TAKEN] == NOBODY {
+        if self.first[TAKEN] == NOBODY {
             self.earliest = self.next_slot().map_or(Instant::FAR_FUTURE, |slot| self.least[slot]);
         }
     }

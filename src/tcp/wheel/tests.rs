@@ -7,12 +7,15 @@ use proptest::prelude::*;
 use super::*;
 
 const CONNECTIONS: usize = 12;
-const EVERYTHING: u32 = u32::MAX;
+/// More looks than anything here may take.
+const EVERYTHING: u32 = 1 << 16;
 
 /// What is done to a wheel.
 #[derive(Clone, Debug)]
 enum Step {
     Advance(usize, u64),
+    /// A deadline that lies so many ns back.
+    AdvanceLate(usize, u64),
     Cancel(usize),
     /// Time goes on by so many ns, and so many looks are allowed.
     Pass(u64, u32),
@@ -29,6 +32,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let index = 0..CONNECTIONS;
     prop_oneof![
         6 => (index.clone(), spans()).prop_map(|(index, span)| Step::Advance(index, span)),
+        1 => (index.clone(), spans()).prop_map(|(index, span)| Step::AdvanceLate(index, span)),
         1 => index.prop_map(Step::Cancel),
         3 => (spans(), prop_oneof![Just(EVERYTHING), 0..4u32])
             .prop_map(|(span, looks)| Step::Pass(span, looks)),
@@ -68,6 +72,7 @@ impl Pair {
             let deadline = self.deadlines.remove(&index).expect("it had a deadline");
             assert!(deadline <= now, "{deadline:?} has not come at {now:?}");
         }
+        assert!(looks > 0 || looks_max < EVERYTHING, "it goes round and round");
         if looks > 0 {
             assert!(self.deadlines.values().all(|deadline| *deadline > now), "one was forgotten");
             assert!(self.wheel.earliest() > now, "nothing is due, and it says that something is");
@@ -88,6 +93,9 @@ proptest! {
             let after = |span: u64| pair.now.saturating_add(span).min(u64::MAX - 1);
             match step {
                 Step::Advance(index, span) => pair.advance(index, after(span)),
+                Step::AdvanceLate(index, span) => {
+                    pair.advance(index, pair.now.saturating_sub(span));
+                }
                 Step::Cancel(index) => pair.cancel(index),
                 Step::Pass(span, looks) => {
                     pair.now = after(span);
@@ -134,6 +142,13 @@ fn the_next_deadline_is_told_to_the_ns_whatever_is_set() {
     let earliest = pair.earliest();
     pair.go_to(earliest.as_ns() - 1, EVERYTHING);
     assert_eq!((pair.deadlines.len(), pair.wheel.earliest()), (64, earliest));
+    // One that was taken back is not waited for, but for what lies with it in a slot of the lowest level.
+    for index in (0..64).rev() {
+        pair.cancel(index);
+        let early_ns = pair.earliest().ns_since(pair.wheel.earliest());
+        assert!(early_ns < 1 << TICK_BITS, "without {index}, {early_ns} ns early");
+    }
+    assert_eq!(pair.wheel.earliest(), Instant::FAR_FUTURE);
 }
 
 #[test]
