@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use super::plain::{In, Out, Plain, plain};
+use super::codec::{Codec, In, Out, codec};
 use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
 use crate::wire::tcp::UserTimeout;
@@ -285,7 +285,7 @@ impl Config {
     }
 }
 
-plain!(Terms {
+codec!(Terms {
     sack,
     ecn,
     congestion,
@@ -300,11 +300,11 @@ plain!(Terms {
     orphan_timeout,
     stale_after,
 });
-plain!(KeepAlive { idle, interval, probes });
-plain!(UserTimeoutOption { advertised, adopts });
-plain!(UserTimeoutLimits { least, most });
+codec!(KeepAlive { idle, interval, probes });
+codec!(UserTimeoutOption { advertised, adopts });
+codec!(UserTimeoutLimits { least, most });
 
-impl Plain for CongestionControl {
+impl Codec for CongestionControl {
     fn put(&self, out: &mut Out<'_>) {
         let (kind, bound): (u8, u32) = match *self {
             CongestionControl::NewReno => (0, 0),
@@ -316,7 +316,7 @@ impl Plain for CongestionControl {
     }
 
     fn take(from: &mut In<'_>) -> Result<CongestionControl, SnapshotRefusal> {
-        Ok(match Plain::take(from)? {
+        Ok(match Codec::take(from)? {
             (0u8, 0u32) => CongestionControl::NewReno,
             (1, 0) => CongestionControl::Cubic,
             (2, 0) => CongestionControl::Dctcp,

@@ -4,9 +4,9 @@
 //! Without SACK a recovery is RFC 6582's, which counts duplicate ACKs as window; with it, what may leave
 //! follows from what has arrived (`prr`), and is compared with `pipe` instead of what is unacknowledged.
 
+use super::codec::{codec, codec_enum};
 use super::config::CongestionControl;
 use super::cubic::Cubic;
-use super::plain::{plain, plain_enum};
 use super::prr::Prr;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
@@ -323,7 +323,7 @@ fn initial_window(mss: u32) -> u32 {
     (10 * mss).min(INITIAL_WINDOW.max(2 * mss))
 }
 
-plain!(Congestion {
+codec!(Congestion {
     initial,
     control,
     mss,
@@ -337,7 +337,7 @@ plain!(Congestion {
     used,
     used_until,
 });
-plain_enum!(LossPhase { Open = 0, Recovery = 1, Loss = 2 });
+codec_enum!(LossPhase { Open = 0, Recovery = 1, Loss = 2 });
 
 impl Congestion {
     pub(super) fn mss(&self) -> u32 {

@@ -1,6 +1,6 @@
 //! CUBIC's congestion avoidance (RFC 9438 4), in whole numbers.
 
-use super::plain::plain;
+use super::codec::codec;
 use crate::time::{Duration, Instant};
 
 /// C and beta_cubic (RFC 9438 4.1), and alpha_cubic = 3 (1 - beta) / (1 + beta), as fractions.
@@ -117,7 +117,7 @@ fn cube_root(of: u64) -> u64 {
     root
 }
 
-plain!(Cubic { w_max, cwnd_prior, epoch, k_ms, w_est, credit, grown_at });
+codec!(Cubic { w_max, cwnd_prior, epoch, k_ms, w_est, credit, grown_at });
 
 impl Cubic {
     /// Whether nothing in it is more than a window could lead to.

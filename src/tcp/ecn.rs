@@ -2,10 +2,10 @@
 //! network marked is echoed to its sender, and what is echoed to us makes the window smaller once in a
 //! round trip.
 
+use super::codec::codec;
 use super::congestion::Congestion;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
-use super::plain::plain;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// ACKs that tell of marks before the last change of them, at most: one poll seldom sees two changes.
@@ -187,7 +187,7 @@ impl Congestion {
     }
 }
 
-plain!(Ecn {
+codec!(Ecn {
     is_agreed,
     has_offered,
     is_exact,

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
+use super::codec::{codec, codec_enum};
 use super::counters::Count;
-use super::plain::{plain, plain_enum};
 
 /// The name of a connection. It stays valid until [`release`](super::Stack::release); after that it
 /// names nothing, though the slot behind it may serve another connection.
@@ -169,8 +169,8 @@ impl Closed {
     }
 }
 
-plain!(Pending { connected, writable, peer_closed, closed });
-plain_enum!(Closed {
+codec!(Pending { connected, writable, peer_closed, closed });
+codec_enum!(Closed {
     Finished = 0,
     Refused = 1,
     Reset = 2,

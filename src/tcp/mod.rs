@@ -26,7 +26,7 @@
 //!
 //! Without SACK, loss is found by three duplicate ACKs and by timeout.
 //!
-//! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`plain` says
+//! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`codec` says
 //! how), and a connection of that.
 //!
 //! Nothing allocates after [`Stack::new`], but for an export; every limit is a field of [`Config`] or a named constant,
@@ -53,6 +53,7 @@ mod acknowledge;
 mod application;
 mod arrival;
 mod close;
+mod codec;
 mod config;
 mod congestion;
 mod connection;
@@ -67,7 +68,6 @@ mod isn;
 mod open;
 mod pacing;
 mod path_mtu;
-mod plain;
 mod poll;
 mod predict;
 mod prepared;

@@ -5,9 +5,9 @@
 //! bytes. Where full segments are lost again and again, the black hole is taken for one: segments become
 //! as small as the next plateau and leave in the same order. What was lowered is forgotten after a while.
 
+use super::codec::codec;
 use super::connection::{Connection, Context, SEND_MSS_MIN};
 use super::counters::Count;
-use super::plain::plain;
 use super::stack::Stack;
 use crate::time::{Duration, Instant};
 use crate::wire::icmp::Quoted;
@@ -39,7 +39,7 @@ impl PathMtu {
     }
 }
 
-plain!(PathMtu { ends_mss, raise_at });
+codec!(PathMtu { ends_mss, raise_at });
 
 impl PathMtu {
     /// Whether it is a size that segments have.

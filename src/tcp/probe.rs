@@ -4,9 +4,9 @@
 //! Where RFC 8985 7.2 waits for a delayed ACK if one segment is in flight, we do if less than two full
 //! ones are: RFC 5681 4.2 promises an ACK at once of no less.
 
+use super::codec::{codec, codec_enum};
 use super::connection::{Connection, Context};
 use super::counters::Count;
-use super::plain::{plain, plain_enum};
 use super::transmit::{Next, Why};
 use crate::time::Instant;
 use crate::wire::tcp::{Segment, SeqNumber};
@@ -130,5 +130,5 @@ impl Connection {
     }
 }
 
-plain!(LossProbe { end, is_again });
-plain_enum!(ProbeDue { None = 0, Window = 1, Loss = 2 });
+codec!(LossProbe { end, is_again });
+codec_enum!(ProbeDue { None = 0, Window = 1, Loss = 2 });

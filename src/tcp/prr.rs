@@ -1,7 +1,7 @@
 //! Proportional rate reduction (RFC 6937): how much leaves during a recovery, in proportion to what
 //! arrives, so that it ends with as much in flight as the congestion control wanted.
 
-use super::plain::plain;
+use super::codec::codec;
 
 /// The bytes that arrived and left since a recovery began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +49,7 @@ impl Prr {
     }
 }
 
-plain!(Prr { delivered, out, flight });
+codec!(Prr { delivered, out, flight });
 
 impl Prr {
     /// Whether its counts are of one recovery, if there is one.

@@ -1,7 +1,7 @@
 //! RACK (RFC 8985 6): a segment is lost when one that left later has arrived, and a while has passed
 //! in which it would have, too, were it only out of order.
 
-use super::plain::{is_span, plain};
+use super::codec::{codec, is_span};
 use super::scoreboard::{Marks, Sent, left_before};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
@@ -142,7 +142,7 @@ impl Rack {
     }
 }
 
-plain!(Rack {
+codec!(Rack {
     xmit_at,
     end_seq,
     rtt,

@@ -10,7 +10,7 @@
 
 use core::ops::Range;
 
-use super::plain::{In, Out, Plain};
+use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
 /// A connection's receive buffer.
@@ -87,7 +87,7 @@ impl ReceiveBuffer {
         from: &mut In<'_>,
         mut hold: impl FnMut(Range<u32>) -> bool,
     ) -> Result<(), SnapshotRefusal> {
-        let (len, seen): (u32, u32) = Plain::take(from)?;
+        let (len, seen): (u32, u32) = Codec::take(from)?;
         let readable = from.take(len as usize)?;
         if readable.len() > self.ring.len() {
             return Err(SnapshotRefusal::BuffersTooSmall);
@@ -96,7 +96,7 @@ impl ReceiveBuffer {
         self.write(0, readable);
         (self.len, self.seen) = (readable.len(), (seen as usize).min(readable.len()));
         for _ in 0..from.take_count(8)? {
-            let (start, len): (u32, u32) = Plain::take(from)?;
+            let (start, len): (u32, u32) = Codec::take(from)?;
             let bytes = from.take(len as usize)?;
             let end = start.checked_add(len).ok_or(SnapshotRefusal::Malformed)?;
             if end as usize > self.room() {

@@ -1,8 +1,8 @@
 //! When to send again if nothing is heard: the retransmission timeout (RFC 6298) and the probe timeout
 //! (RFC 8985 7.2).
 
+use super::codec::{codec, is_span};
 use super::config::Config;
-use super::plain::{is_span, plain};
 use crate::time::Duration;
 
 /// The least that variance adds, our clock's granularity (RFC 6298 2, G).
@@ -125,7 +125,7 @@ impl RttEstimator {
     }
 }
 
-plain!(RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, probe_timeout });
+codec!(RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, probe_timeout });
 
 impl RttEstimator {
     /// Whether every span in it is one.

@@ -1,7 +1,7 @@
 //! What is told of bytes that came ahead of their turn, or twice (RFC 2018 3 and 4, RFC 2883 4).
 
+use super::codec::codec;
 use super::connection::{Connection, TIMESTAMPS_LEN};
-use super::plain::plain;
 use crate::wire::tcp::{
     HEADER_LEN, HEADER_LEN_MAX, SACK_BLOCKS_MAX, SackBlocks, Segment, SeqNumber,
 };
@@ -127,7 +127,7 @@ impl Connection {
     }
 }
 
-plain!(SackReport { is_agreed, recent, recent_len, duplicate });
+codec!(SackReport { is_agreed, recent, recent_len, duplicate });
 
 impl SackReport {
     pub(super) fn is_sound(&self) -> bool {

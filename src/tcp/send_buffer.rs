@@ -4,7 +4,7 @@
 //! one run of bytes. Where a commit has run into the slack, that part is copied to the ring's start.
 //! Bytes stay until they are cumulatively acknowledged, whatever a peer may say of them before.
 
-use super::plain::{In, Out, Plain};
+use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
 /// A connection's send buffer.

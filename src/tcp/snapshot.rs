@@ -7,11 +7,11 @@
 use core::fmt;
 
 use super::account::Account;
+use super::codec::{Codec, In, Out, codec_enum};
 use super::connection::{ACKS_DUE_MAX, Connection, State, TIMESTAMPS_LEN, WINDOW_FIELD_MAX};
 use super::counters::Count;
 use super::endpoint::{Endpoint, Tuple};
 use super::event::ConnectionId;
-use super::plain::{In, Out, Plain, plain_enum};
 use super::stack::{Slot, Stack};
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -96,7 +96,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], SnapshotRefusal> {
     }
 }
 
-plain_enum!(State {
+codec_enum!(State {
     Closed = 0,
     SynSent = 1,
     SynReceived = 2,
@@ -109,20 +109,20 @@ plain_enum!(State {
     TimeWait = 9,
 });
 
-impl Plain for Endpoint {
+impl Codec for Endpoint {
     fn put(&self, out: &mut Out<'_>) {
         (self.addr.to_bits(), self.port).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<Endpoint, SnapshotRefusal> {
-        let (bits, port): (u32, u16) = Plain::take(from)?;
+        let (bits, port): (u32, u16) = Codec::take(from)?;
         Ok(Endpoint { addr: bits.into(), port })
     }
 }
 
-/// The fields of a connection that are plain, in the order in which they are written. The others stand for
+/// The fields of a connection that are written as they are, in this order. The others stand for
 /// themselves: an id and a listener are one stack's own, buffers and lists follow.
-macro_rules! plain_fields {
+macro_rules! codec_fields {
     ($($field:ident)*) => {
         fn put_fields(connection: &Connection, out: &mut Out<'_>) {
             let Connection {
@@ -134,13 +134,13 @@ macro_rules! plain_fields {
         }
 
         fn take_fields(connection: &mut Connection, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
-            $(connection.$field = Plain::take(from)?;)*
+            $(connection.$field = Codec::take(from)?;)*
             Ok(())
         }
     };
 }
 
-plain_fields! {
+codec_fields! {
     state closed pending
     iss snd_una snd_nxt snd_wnd snd_wl1 snd_wl2 snd_wnd_max snd_wind_shift snd_mss
     room_wanted fin_queued fin_sent
@@ -302,7 +302,7 @@ impl Stack {
     ) -> Result<ConnectionId, SnapshotRefusal> {
         self.now = self.now.max(now);
         let mut from = In { bytes: body(&snapshot.bytes)?, now: self.now };
-        let (local, remote) = <(Endpoint, Endpoint) as Plain>::take(&mut from)?;
+        let (local, remote) = <(Endpoint, Endpoint) as Codec>::take(&mut from)?;
         let tuple = Tuple { local, remote };
         let is_host = |endpoint: Endpoint| {
             let addr = endpoint.addr;
@@ -371,7 +371,7 @@ impl Account {
         }
         self.begin_at(start, committed - count as u64);
         for _ in 0..count {
-            let (at, (end, tag)) = Plain::take(from)?;
+            let (at, (end, tag)) = Codec::take(from)?;
             if !self.restore(at, end, tag) {
                 return Err(SnapshotRefusal::BuffersTooSmall);
             }

@@ -1,7 +1,7 @@
 //! Timestamps: round trips of segments sent twice, and protection against old duplicates
 //! (RFC 7323 4 and 5).
 
-use super::plain::{In, Out, Plain};
+use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SeqNumber, Timestamps};
@@ -82,14 +82,14 @@ impl Timestamping {
     }
 }
 
-impl Plain for Timestamping {
+impl Codec for Timestamping {
     /// Our clock by what it shows now: by another stack's clock it is to show the same.
     fn put(&self, out: &mut Out<'_>) {
         (self.clock(out.now), (self.recent, self.recent_at)).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<Timestamping, SnapshotRefusal> {
-        let (shows, (recent, recent_at)): (u32, (u32, Instant)) = Plain::take(from)?;
+        let (shows, (recent, recent_at)): (u32, (u32, Instant)) = Codec::take(from)?;
         let zero = Timestamping { offset: 0, recent, recent_at };
         Ok(Timestamping { offset: shows.wrapping_sub(zero.clock(from.now)), ..zero })
     }

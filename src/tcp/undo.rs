@@ -2,8 +2,8 @@
 //! or by the peer's word that all that was sent again came twice (RFC 3708): what they took from the
 //! congestion window is given back (RFC 4015).
 
+use super::codec::codec;
 use super::congestion::Congestion;
-use super::plain::plain;
 use super::timestamps::Timestamping;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -61,7 +61,7 @@ impl Undo {
     }
 }
 
-plain!(Undo { from, until, before, outstanding, stamp, has_resent });
+codec!(Undo { from, until, before, outstanding, stamp, has_resent });
 
 impl Undo {
     pub(super) fn is_sound(&self, uses_sack: bool) -> bool {

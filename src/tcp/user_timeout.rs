@@ -8,9 +8,9 @@
 //! Where the session says so, the peer is told of it and may have us wait longer (RFC 5482 3): both sides only
 //! say what they would like, nothing is agreed on and nothing is sent twice.
 
+use super::codec::codec;
 use super::connection::{Connection, Context, TIMESTAMPS_LEN};
 use super::counters::Count;
-use super::plain::plain;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{
     HEADER_LEN, HEADER_LEN_MAX, SackBlocks, Segment, SeqNumber, USER_TIMEOUT_LEN, UserTimeout,
@@ -29,7 +29,7 @@ impl Patience {
     pub(super) const NONE: Patience = Patience { theirs: None, is_due: false };
 }
 
-plain!(Patience { theirs, is_due });
+codec!(Patience { theirs, is_due });
 
 /// What is waited for, and since when.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub(super) struct Stall {
     since: Instant,
 }
 
-plain!(Stall { una, since });
+codec!(Stall { una, since });
 
 impl Connection {
     /// A timer has gone off for want of an answer: from when on one is waited for.

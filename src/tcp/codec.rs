@@ -1,5 +1,5 @@
-//! State as plain bytes: fields one after the other, numbers little-endian, times by how far they lie from the
-//! moment at which they are written, so that they mean the same by another clock.
+//! How state is written as bytes and read back: fields one after the other, numbers little-endian, times by how far
+//! they lie from the moment at which they are written, so that they mean the same by another clock.
 //!
 //! Every struct names its fields, once: one that is added and not named does not compile. What is read may be
 //! anything; whoever reads it makes sure that it is sound.
@@ -42,41 +42,41 @@ impl<'a> In<'a> {
 }
 
 /// What can be written and read.
-pub(super) trait Plain: Sized {
+pub(super) trait Codec: Sized {
     fn put(&self, out: &mut Out<'_>);
     fn take(from: &mut In<'_>) -> Result<Self, SnapshotRefusal>;
 }
 
 /// A struct is its fields, all of them.
-macro_rules! plain {
+macro_rules! codec {
     ($type:ident { $($field:ident),* $(,)? }) => {
-        impl crate::tcp::plain::Plain for $type {
-            fn put(&self, out: &mut crate::tcp::plain::Out<'_>) {
+        impl crate::tcp::codec::Codec for $type {
+            fn put(&self, out: &mut crate::tcp::codec::Out<'_>) {
                 let $type { $($field),* } = self;
-                $(crate::tcp::plain::Plain::put($field, out);)*
+                $(crate::tcp::codec::Codec::put($field, out);)*
             }
 
             fn take(
-                from: &mut crate::tcp::plain::In<'_>,
+                from: &mut crate::tcp::codec::In<'_>,
             ) -> Result<$type, crate::tcp::snapshot::SnapshotRefusal> {
-                Ok($type { $($field: crate::tcp::plain::Plain::take(from)?),* })
+                Ok($type { $($field: crate::tcp::codec::Codec::take(from)?),* })
             }
         }
     };
 }
 
 /// An enum without fields is a byte.
-macro_rules! plain_enum {
+macro_rules! codec_enum {
     ($type:ident { $($variant:ident = $byte:literal),* $(,)? }) => {
-        impl crate::tcp::plain::Plain for $type {
-            fn put(&self, out: &mut crate::tcp::plain::Out<'_>) {
+        impl crate::tcp::codec::Codec for $type {
+            fn put(&self, out: &mut crate::tcp::codec::Out<'_>) {
                 out.bytes.push(match self { $($type::$variant => $byte),* });
             }
 
             fn take(
-                from: &mut crate::tcp::plain::In<'_>,
+                from: &mut crate::tcp::codec::In<'_>,
             ) -> Result<$type, crate::tcp::snapshot::SnapshotRefusal> {
-                match <u8 as crate::tcp::plain::Plain>::take(from)? {
+                match <u8 as crate::tcp::codec::Codec>::take(from)? {
                     $($byte => Ok($type::$variant),)*
                     _ => Err(crate::tcp::snapshot::SnapshotRefusal::Malformed),
                 }
@@ -85,11 +85,11 @@ macro_rules! plain_enum {
     };
 }
 
-pub(super) use {plain, plain_enum};
+pub(super) use {codec, codec_enum};
 
-macro_rules! plain_number {
+macro_rules! codec_number {
     ($($type:ident)*) => {
-        $(impl Plain for $type {
+        $(impl Codec for $type {
             fn put(&self, out: &mut Out<'_>) {
                 out.bytes.extend_from_slice(&self.to_le_bytes());
             }
@@ -103,9 +103,9 @@ macro_rules! plain_number {
     };
 }
 
-plain_number!(u8 u16 u32 u64);
+codec_number!(u8 u16 u32 u64);
 
-impl Plain for usize {
+impl Codec for usize {
     fn put(&self, out: &mut Out<'_>) {
         (*self as u64).put(out);
     }
@@ -115,7 +115,7 @@ impl Plain for usize {
     }
 }
 
-impl Plain for bool {
+impl Codec for bool {
     fn put(&self, out: &mut Out<'_>) {
         out.bytes.push(u8::from(*self));
     }
@@ -129,7 +129,7 @@ impl Plain for bool {
     }
 }
 
-impl Plain for SeqNumber {
+impl Codec for SeqNumber {
     fn put(&self, out: &mut Out<'_>) {
         self.0.put(out);
     }
@@ -139,7 +139,7 @@ impl Plain for SeqNumber {
     }
 }
 
-impl Plain for Flags {
+impl Codec for Flags {
     fn put(&self, out: &mut Out<'_>) {
         self.0.put(out);
     }
@@ -149,7 +149,7 @@ impl Plain for Flags {
     }
 }
 
-impl Plain for UserTimeout {
+impl Codec for UserTimeout {
     fn put(&self, out: &mut Out<'_>) {
         self.bits().put(out);
     }
@@ -159,7 +159,7 @@ impl Plain for UserTimeout {
     }
 }
 
-impl Plain for Instant {
+impl Codec for Instant {
     fn put(&self, out: &mut Out<'_>) {
         let distance = self.as_ns().wrapping_sub(out.now.as_ns());
         (if *self == Instant::FAR_FUTURE { NEVER } else { distance }).put(out);
@@ -176,7 +176,7 @@ impl Plain for Instant {
     }
 }
 
-impl Plain for Duration {
+impl Codec for Duration {
     fn put(&self, out: &mut Out<'_>) {
         self.as_ns().put(out);
     }
@@ -189,7 +189,7 @@ impl Plain for Duration {
     }
 }
 
-impl<T: Plain> Plain for Option<T> {
+impl<T: Codec> Codec for Option<T> {
     fn put(&self, out: &mut Out<'_>) {
         self.is_some().put(out);
         if let Some(some) = self {
@@ -202,7 +202,7 @@ impl<T: Plain> Plain for Option<T> {
     }
 }
 
-impl<A: Plain, B: Plain> Plain for (A, B) {
+impl<A: Codec, B: Codec> Codec for (A, B) {
     fn put(&self, out: &mut Out<'_>) {
         self.0.put(out);
         self.1.put(out);
@@ -213,7 +213,7 @@ impl<A: Plain, B: Plain> Plain for (A, B) {
     }
 }
 
-impl<T: Plain + Copy + Default, const N: usize> Plain for [T; N] {
+impl<T: Codec + Copy + Default, const N: usize> Codec for [T; N] {
     fn put(&self, out: &mut Out<'_>) {
         self.iter().for_each(|each| each.put(out));
     }

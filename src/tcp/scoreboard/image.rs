@@ -1,0 +1,79 @@
+//! What is in flight, written into a snapshot and read out of one.
+
+use super::{Marks, Scoreboard};
+use crate::tcp::codec::{Codec, In, Out};
+use crate::tcp::snapshot::SnapshotRefusal;
+use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
+
+impl Scoreboard {
+    /// The segments in flight, one by one, and how far the first to be sent again went already.
+    pub(in crate::tcp) fn put(&self, out: &mut Out<'_>, una: SeqNumber) {
+        let count = self.tail.wrapping_sub(self.head);
+        count.put(out);
+        for offset in 0..count {
+            let sent = self.at(self.head.wrapping_add(offset));
+            (sent.end, (sent.at, sent.marks.0)).put(out);
+        }
+        let is_left =
+            |part: &SeqNumber| self.due > 0 && self.edges(self.due_from, una).0.is_before(*part);
+        self.due_part.filter(is_left).put(out);
+    }
+
+    /// Reads them. What is summed is summed anew, and first sendings are judged anew.
+    pub(in crate::tcp) fn take(
+        &mut self,
+        from: &mut In<'_>,
+        una: SeqNumber,
+    ) -> Result<(), SnapshotRefusal> {
+        self.clear();
+        let count = from.take_count(14)?;
+        if count > self.ring.len() {
+            return Err(SnapshotRefusal::BuffersTooSmall);
+        }
+        let mut start = una;
+        for place in 0..count as u32 {
+            let (end, (at, bits)): (SeqNumber, (Instant, u16)) = Codec::take(from)?;
+            // Sums are of half the circle at most.
+            let is_behind = start.is_before(end) && end.since(una) < 1 << 31;
+            if !is_behind || bits > Marks::ALL {
+                return Err(SnapshotRefusal::Malformed);
+            }
+            self.push(end, at);
+            self.mark(place, una, Marks(bits));
+            if self.at(place).marks.has(Marks::SACKED) {
+                self.at_mut(place).skip = 1;
+            }
+            start = end;
+        }
+        self.due_part = Codec::take(from)?;
+        let is_within = |part: &SeqNumber| {
+            let (start, end) = self.edges(self.due_from, una);
+            self.due > 0 && start.is_before(*part) && part.is_before(end)
+        };
+        if !self.due_part.as_ref().is_none_or(is_within) {
+            return Err(SnapshotRefusal::Malformed);
+        }
+        self.restore_again();
+        Ok(())
+    }
+
+    /// Notes all that was sent again in the order of time.
+    fn restore_again(&mut self) {
+        let mut count = 0;
+        for place in 0..self.tail {
+            let sent = *self.at(place);
+            if sent.marks.has(Marks::AGAIN) {
+                self.again[count] = (place, sent.at);
+                count += 1;
+            }
+        }
+        self.again[..count].sort_unstable_by_key(|(_, at)| *at);
+        self.again_tail = count as u32;
+    }
+
+    /// Whether what is in flight is all from `una` to `nxt`.
+    pub(in crate::tcp) fn spans(&self, una: SeqNumber, nxt: SeqNumber) -> bool {
+        self.last(una).map_or(una, |last| last.end) == nxt
+    }
+}

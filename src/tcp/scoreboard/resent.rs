@@ -1,0 +1,72 @@
+//! What is to be sent again, and leaves again.
+
+use core::ops::Range;
+
+use super::{Marks, Scoreboard};
+use crate::time::Instant;
+use crate::wire::tcp::SeqNumber;
+
+impl Scoreboard {
+    /// Whether anything is to be sent again.
+    #[inline]
+    pub(in crate::tcp) fn has_due(&self) -> bool {
+        self.due > 0
+    }
+
+    /// How many segments are to be sent again.
+    pub(in crate::tcp) fn due_count(&self) -> u32 {
+        self.due
+    }
+
+    /// What is to be sent again first (RFC 6675 4, NextSeg, rule 1): a segment, or as many as follow each
+    /// other and have room in one of `len_max`.
+    pub(in crate::tcp) fn first_due(
+        &self,
+        una: SeqNumber,
+        len_max: u32,
+    ) -> Option<Range<SeqNumber>> {
+        if self.due == 0 {
+            return None;
+        }
+        let (start, mut end) = self.edges(self.due_from, una);
+        let start = self.due_part.unwrap_or(start).later_of(start);
+        let mut place = self.due_from.wrapping_add(1);
+        while place != self.tail {
+            let next = self.at(place);
+            if !next.marks.is_due() || next.end.since(start) > len_max {
+                break;
+            }
+            end = next.end;
+            place = place.wrapping_add(1);
+        }
+        Some(start..end)
+    }
+
+    /// What is [due first](Scoreboard::first_due) leaves, up to `end`.
+    pub(in crate::tcp) fn resend(&mut self, una: SeqNumber, end: SeqNumber, now: Instant) {
+        while self.due > 0 && self.at(self.due_from).end.is_at_or_before(end) {
+            self.send_again(self.due_from, una, now);
+        }
+        if self.due > 0 && self.edges(self.due_from, una).0.is_before(end) {
+            self.due_part = Some(end);
+        }
+    }
+
+    /// The last segment leaves again, to find out what became of it.
+    pub(in crate::tcp) fn resend_last(&mut self, una: SeqNumber, now: Instant) {
+        self.send_again(self.tail.wrapping_sub(1), una, now);
+    }
+
+    fn send_again(&mut self, place: u32, una: SeqNumber, now: Instant) {
+        let marks = self.at(place).marks;
+        self.mark(place, una, marks.with(Marks::AGAIN).with(Marks::EVER_AGAIN));
+        self.at_mut(place).at = now;
+        if self.again_tail.wrapping_sub(self.again_head) as usize == self.again.len() {
+            // The oldest is left to the retransmission timer.
+            self.again_head = self.again_head.wrapping_add(1);
+        }
+        let index = self.index(self.again_tail);
+        self.again[index] = (place, now);
+        self.again_tail = self.again_tail.wrapping_add(1);
+    }
+}
