@@ -116,57 +116,65 @@ fn several_sessions_share_a_port_and_each_gets_its_own() {
     });
 }
 
+fn connect(us: &str) -> Client {
+    Client::connect(at(9878), "FIX.4.4", us, "EXCHANGE")
+}
+
+/// What strangers to the session of A say first, the reason for which each is refused, and words of its sentence.
+fn strangers() -> Vec<(Vec<u8>, &'static str, &'static str)> {
+    let logon = |us: &str, fields: &str| connect(us).message("A", fields);
+    let garbled = {
+        let mut bytes = logon("A", "98=0|108=30|");
+        let digit = bytes.len() - 2;
+        bytes[digit] ^= 1;
+        bytes
+    };
+    let half = logon("A", "98=0|108=30|")[..40].to_vec();
+    vec![
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+            "peer_not_fix",
+            "does not speak FIX but HTTP",
+        ),
+        (
+            b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(),
+            "peer_not_fix",
+            "says \"SSH-2.0-OpenSSH_9.2p1\\r\\n\"",
+        ),
+        (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), "peer_not_fix", "but TLS"),
+        (garbled, "logon_garbled", "CheckSum does not match"),
+        (
+            logon("A", "98=0|108=30|").replace_all(b"49=A\x01", b"50=A\x01"),
+            "logon_garbled",
+            "tag 49",
+        ),
+        (
+            logon("B\x1b[2J", "98=0|108=30|"),
+            "logon_unknown_identity",
+            "from \"B\\x1b[2J\" to \"EXCHANGE\"",
+        ),
+        (
+            logon("A", "98=0|108=30|").replace_all(b"FIX.4.4", b"FIX.4.2"),
+            "logon_unknown_identity",
+            "FIX.4.2",
+        ),
+        (connect("A").message("0", ""), "logon_not_first", "of type \"0\""),
+        (logon("A", "98=0|108=30|"), "logon_duplicate", "connected already"),
+        (Vec::new(), "closed_before_logon", "closed before"),
+        (half, "closed_before_logon", "closed before"),
+    ]
+}
+
 #[test]
 fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
     inside("who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices", || {
         let folder = tempfile::tempdir().unwrap();
         let mut acceptor = accept(folder.path(), "target_comp_id = \"A\"\n", &[]);
-        let stranger = |us: &str| Client::connect(at(9878), "FIX.4.4", us, "EXCHANGE");
-        let mut member = stranger("A").log_on("");
+        let mut member = connect("A").log_on("");
         acceptor.event_of("logged_on");
-        let mut silent = stranger("A");
-        let logon = |us: &str, fields: &str| stranger(us).message("A", fields);
-        let garbled = {
-            let mut bytes = logon("A", "98=0|108=30|");
-            let digit = bytes.len() - 2;
-            bytes[digit] ^= 1;
-            bytes
-        };
-        let half = logon("A", "98=0|108=30|")[..40].to_vec();
-        for (bytes, reason, words) in [
-            (
-                b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
-                "peer_not_fix",
-                "does not speak FIX but HTTP",
-            ),
-            (
-                b"SSH-2.0-OpenSSH_9.2p1\r\n".to_vec(),
-                "peer_not_fix",
-                "says \"SSH-2.0-OpenSSH_9.2p1\\r\\n\"",
-            ),
-            (b"\x16\x03\x01\x02\x00\x01\x00".to_vec(), "peer_not_fix", "but TLS"),
-            (garbled, "logon_garbled", "CheckSum does not match"),
-            (
-                logon("A", "98=0|108=30|").replace_all(b"49=A\x01", b"50=A\x01"),
-                "logon_garbled",
-                "tag 49",
-            ),
-            (
-                logon("B\x1b[2J", "98=0|108=30|"),
-                "logon_unknown_identity",
-                "from \"B\\x1b[2J\" to \"EXCHANGE\"",
-            ),
-            (
-                logon("A", "98=0|108=30|").replace_all(b"FIX.4.4", b"FIX.4.2"),
-                "logon_unknown_identity",
-                "FIX.4.2",
-            ),
-            (stranger("A").message("0", ""), "logon_not_first", "of type \"0\""),
-            (logon("A", "98=0|108=30|"), "logon_duplicate", "connected already"),
-            (Vec::new(), "closed_before_logon", "closed before"),
-            (half, "closed_before_logon", "closed before"),
-        ] {
-            let mut refused = stranger("A");
+        let mut silent = connect("A");
+        for (bytes, reason, words) in strangers() {
+            let mut refused = connect("A");
             let from = refused.addr();
             refused.send_bytes(&bytes);
             if reason == "closed_before_logon" {
@@ -183,7 +191,7 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
         assert!(silent.is_closed_silently());
         member.send("D", "11=still here|");
         assert_eq!(member.next(), "D 2|11=still here|");
-        let _undecided = stranger("A");
+        let _undecided = connect("A");
         std::thread::sleep(std::time::Duration::from_millis(50));
         let summary = acceptor.interrupt().summary();
         let counters = &summary["counters"];

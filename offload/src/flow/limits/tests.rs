@@ -12,63 +12,60 @@ fn refusal(limits: FlowLimits, rules: &[FlowRule], on_miss: OnMiss) -> Option<Ru
     limits.check(&RuleSet::new(rules.to_vec(), on_miss).unwrap()).err()
 }
 
+const DEVICE: FlowLimits =
+    FlowLimits { device: "x", queues: 4, priority_max: 8, ..FlowLimits::SOFTWARE };
+
+fn connection() -> FlowRule {
+    FlowRule::connection(PEER, LOCAL, 0)
+}
+
+fn listener() -> FlowRule {
+    FlowRule::listener(LOCAL, 0)
+}
+
+fn ip_only() -> FlowRule {
+    FlowRule::new(Pattern::IPV4, Fate::Queue(0)).at_priority(8)
+}
+
+fn dropping() -> FlowRule {
+    FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(7)
+}
+
+/// A device's limits, rules that it takes, and rules of which it refuses the last, for this reason.
+type Row = (FlowLimits, Vec<FlowRule>, Vec<FlowRule>, Limit);
+
+fn each_refuses_what_is_past_it_and_nothing_else<const N: usize>(rows: [Row; N]) {
+    for (limits, fits, refused, limit) in rows {
+        let on_miss = OnMiss::Queue(0);
+        assert_eq!(refusal(limits, &fits, on_miss), None, "{limit}");
+        let last = refused.len() - 1;
+        let place = Place::Rule(last, refused[last]);
+        assert_eq!(refusal(limits, &refused, on_miss), Some(RuleRefused { place, limit }));
+    }
+}
+
 #[test]
-fn each_limit_refuses_what_is_past_it_and_nothing_else() {
-    const DEVICE: FlowLimits =
-        FlowLimits { device: "x", queues: 4, priority_max: 8, ..FlowLimits::SOFTWARE };
+fn counts_and_numbers_have_limits() {
     let device = "x";
-    let connection = FlowRule::connection(PEER, LOCAL, 0);
-    let listener = FlowRule::listener(LOCAL, 0);
-    let prefix = FlowRule::new(
-        Pattern { src: AddrMatch::prefix(*PEER.ip(), 8), ..Pattern::TCP },
-        Fate::Queue(0),
-    );
-    let ip_only = FlowRule::new(Pattern::IPV4, Fate::Queue(0)).at_priority(8);
-    let dropping = FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(7);
-    let vlan = connection.in_vlan(VlanId::new(1).unwrap());
     let queue_4 = FlowRule::connection(PEER, LOCAL, 4);
-    for (limits, fits, refused, limit) in [
+    each_refuses_what_is_past_it_and_nothing_else([
         (
             FlowLimits { rules_max: 1, ..DEVICE },
-            vec![connection],
-            vec![connection, listener],
+            vec![connection()],
+            vec![connection(), listener()],
             Limit::Rules { device, max: 1 },
         ),
         (
-            DEVICE,
-            vec![ip_only],
-            vec![connection.at_priority(9)],
-            Limit::Priority { device, priority: 9, max: 8 },
-        ),
-        (
             FlowLimits { masks_max: 1, ..DEVICE },
-            vec![connection, FlowRule::connection(LOCAL, PEER, 0)],
-            vec![connection, listener],
+            vec![connection(), FlowRule::connection(LOCAL, PEER, 0)],
+            vec![connection(), listener()],
             Limit::MasksMax { device, max: 1 },
         ),
         (
-            FlowLimits { masks: Masks::Fields, ..DEVICE },
-            vec![connection, listener, ip_only],
-            vec![connection, prefix.at_priority(1)],
-            Limit::Masks { device, takes: Masks::Fields },
-        ),
-        (
-            FlowLimits { masks: Masks::Exact, ..DEVICE },
-            vec![connection],
-            vec![listener],
-            Limit::Masks { device, takes: Masks::Exact },
-        ),
-        (
-            FlowLimits { vlan: false, ..DEVICE },
-            vec![connection],
-            vec![vlan],
-            Limit::Vlan { device },
-        ),
-        (
-            FlowLimits { without_tcp: false, ..DEVICE },
-            vec![dropping],
-            vec![ip_only],
-            Limit::WithoutTcp { device },
+            DEVICE,
+            vec![ip_only()],
+            vec![connection().at_priority(9)],
+            Limit::Priority { device, priority: 9, max: 8 },
         ),
         (
             DEVICE,
@@ -77,42 +74,79 @@ fn each_limit_refuses_what_is_past_it_and_nothing_else() {
             Limit::Queue { device, queue: 4, queues: 4 },
         ),
         (
+            FlowLimits { mark_max: Some(6), ..DEVICE },
+            vec![connection().marked(6)],
+            vec![connection().marked(7)],
+            Limit::MarkMax { device, mark: 7, max: 6 },
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_pattern_may_look_at_has_limits() {
+    let device = "x";
+    let prefix = FlowRule::new(
+        Pattern { src: AddrMatch::prefix(*PEER.ip(), 8), ..Pattern::TCP },
+        Fate::Queue(0),
+    );
+    let vlan = connection().in_vlan(VlanId::new(1).unwrap());
+    each_refuses_what_is_past_it_and_nothing_else([
+        (
+            FlowLimits { masks: Masks::Fields, ..DEVICE },
+            vec![connection(), listener(), ip_only()],
+            vec![connection(), prefix.at_priority(1)],
+            Limit::Masks { device, takes: Masks::Fields },
+        ),
+        (
+            FlowLimits { masks: Masks::Exact, ..DEVICE },
+            vec![connection()],
+            vec![listener()],
+            Limit::Masks { device, takes: Masks::Exact },
+        ),
+        (
+            FlowLimits { vlan: false, ..DEVICE },
+            vec![connection()],
+            vec![vlan],
+            Limit::Vlan { device },
+        ),
+        (
+            FlowLimits { without_tcp: false, ..DEVICE },
+            vec![dropping()],
+            vec![ip_only()],
+            Limit::WithoutTcp { device },
+        ),
+    ]);
+}
+
+#[test]
+fn what_may_become_of_a_frame_has_limits() {
+    let device = "x";
+    each_refuses_what_is_past_it_and_nothing_else([
+        (
             FlowLimits { drop: false, ..DEVICE },
-            vec![connection],
-            vec![dropping],
+            vec![connection()],
+            vec![dropping()],
             Limit::Drop { device },
         ),
         (
             FlowLimits { mark_max: None, ..DEVICE },
-            vec![connection],
-            vec![connection.marked(0)],
+            vec![connection()],
+            vec![connection().marked(0)],
             Limit::Mark { device },
         ),
         (
-            FlowLimits { mark_max: Some(6), ..DEVICE },
-            vec![connection.marked(6)],
-            vec![connection.marked(7)],
-            Limit::MarkMax { device, mark: 7, max: 6 },
-        ),
-        (
             FlowLimits { mark_dropped: false, ..DEVICE },
-            vec![dropping, connection.marked(7)],
-            vec![dropping.marked(7)],
+            vec![dropping(), connection().marked(7)],
+            vec![dropping().marked(7)],
             Limit::MarkDropped { device },
         ),
         (
             FlowLimits { count: false, ..DEVICE },
-            vec![connection],
-            vec![connection.counted()],
+            vec![connection()],
+            vec![connection().counted()],
             Limit::Count { device },
         ),
-    ] {
-        let on_miss = OnMiss::Queue(0);
-        assert_eq!(refusal(limits, &fits, on_miss), None, "{limit}");
-        let last = refused.len() - 1;
-        let place = Place::Rule(last, refused[last]);
-        assert_eq!(refusal(limits, &refused, on_miss), Some(RuleRefused { place, limit }));
-    }
+    ]);
 }
 
 #[test]

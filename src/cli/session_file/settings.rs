@@ -1,0 +1,108 @@
+//! What a file is read into: the network's settings and each session's, complete.
+
+use std::net::Ipv4Addr;
+
+use fixwire::tcp::Terms;
+
+/// The engine's place on the network; what is not said is the device's default.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NetworkSettings {
+    pub(crate) addr: Option<(Ipv4Addr, u8)>,
+    pub(crate) gateway: Option<Ipv4Addr>,
+    pub(crate) vlan: Option<u16>,
+}
+
+/// What the sessions of a file are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To trade: initiators unless a session says otherwise, and the built-in session's far side is
+    /// the built-in exchange.
+    Trade,
+    /// To be connected to: acceptors all, and the built-in session is that exchange's.
+    Accept,
+}
+
+impl Purpose {
+    /// The built-in session: what a file's sessions have where they say nothing.
+    pub(crate) fn built_in(self) -> SessionSettings {
+        match self {
+            Purpose::Trade => SessionSettings::default(),
+            Purpose::Accept => SessionSettings::default().mirrored(),
+        }
+    }
+}
+
+/// Who opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Initiator,
+    Acceptor,
+}
+
+/// One session, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionSettings {
+    pub(crate) side: Side,
+    pub(crate) begin_string: String,
+    pub(crate) sender_comp_id: String,
+    pub(crate) target_comp_id: String,
+    /// Where the initiator connects to; `None` is the device's peer.
+    pub(crate) connect_host: Option<Ipv4Addr>,
+    pub(crate) connect_port: u16,
+    pub(crate) accept_port: u16,
+    pub(crate) heart_bt_int_s: u32,
+    pub(crate) reconnect_interval_s: u32,
+    pub(crate) logon_timeout_s: u32,
+    pub(crate) logout_timeout_s: u32,
+    pub(crate) reset_on_logon: bool,
+    pub(crate) reset_on_logout: bool,
+    pub(crate) reset_on_disconnect: bool,
+    pub(crate) check_latency: bool,
+    pub(crate) max_latency_s: u32,
+    pub(crate) tcp: Terms,
+}
+
+/// The port that the built-in exchange listens on and an initiator connects to.
+pub(crate) const EXCHANGE_PORT: u16 = 9878;
+
+impl Default for SessionSettings {
+    /// The built-in session with the built-in exchange.
+    fn default() -> Self {
+        SessionSettings {
+            side: Side::Initiator,
+            begin_string: "FIX.4.4".into(),
+            sender_comp_id: "FIXWIRE".into(),
+            target_comp_id: "EXCHANGE".into(),
+            connect_host: None,
+            connect_port: EXCHANGE_PORT,
+            accept_port: EXCHANGE_PORT,
+            heart_bt_int_s: 30,
+            reconnect_interval_s: 30,
+            logon_timeout_s: 10,
+            logout_timeout_s: 2,
+            reset_on_logon: false,
+            reset_on_logout: false,
+            reset_on_disconnect: false,
+            check_latency: true,
+            max_latency_s: 120,
+            tcp: Terms::default(),
+        }
+    }
+}
+
+impl SessionSettings {
+    /// The other side's settings for the same session.
+    pub(crate) fn mirrored(&self) -> SessionSettings {
+        SessionSettings {
+            side: match self.side {
+                Side::Initiator => Side::Acceptor,
+                Side::Acceptor => Side::Initiator,
+            },
+            sender_comp_id: self.target_comp_id.clone(),
+            target_comp_id: self.sender_comp_id.clone(),
+            accept_port: self.connect_port,
+            connect_port: self.accept_port,
+            ..self.clone()
+        }
+    }
+}
