@@ -1,21 +1,24 @@
-//! The stack from outside: scripts (`script` runs them), two stacks on a bad network, and hostile
-//! segments.
+//! The stack from outside, where a script in `tests/tcp` does not reach: two stacks on a bad network, hostile
+//! segments, snapshots, prepared sends, and thousands of connections.
+
+use core::net::Ipv4Addr;
+
+use super::{Config, Endpoint};
 
 mod account;
-mod closing;
+mod calls;
 mod cookies;
 mod hostile;
-mod marks;
 mod opening;
-mod path;
-mod patience;
 mod prepared;
-mod recovery;
-mod repair;
-mod script;
-mod selective;
 mod simulator;
 mod snapshot;
 mod streaming;
-mod time_wait;
-mod validation;
+
+const LOCAL: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 1), port: 9878 };
+const REMOTE: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port: 5000 };
+
+/// No options but the MSS, so that numbers are round.
+fn plain() -> Config {
+    Config { timestamps: false, window_scaling: false, mss: 1000, ..Config::default() }
+}

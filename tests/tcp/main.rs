@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// What names a script: the document and the clause that it holds us to, and then the outcome.
-const DOCUMENTS: [&str; 3] = ["rfc", "limit-", "wire-"];
+const DOCUMENTS: [&str; 4] = ["rfc", "limit-", "wire-", "account-"];
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tcp");
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         })
         .collect();
     trials.push(Trial::test("there_are_scripts", move || {
-        if count >= 150 { Ok(()) } else { Err(Failed::from(format!("only {count}"))) }
+        if count >= 300 { Ok(()) } else { Err(Failed::from(format!("only {count}"))) }
     }));
     trials.push(Trial::test("each_mistake_in_a_script_is_named_with_its_line", mistakes));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -64,7 +64,7 @@ const CALLS: [&str; 15] = [
     "terms",
     "defer",
 ];
-const LOOKS: [&str; 19] = [
+const LOOKS: [&str; 21] = [
     "state",
     "cwnd",
     "count",
@@ -84,8 +84,10 @@ const LOOKS: [&str; 19] = [
     "iss_rise",
     "timeout",
     "local_port",
+    "message",
+    "messages",
 ];
-const EVENTS: [&str; 11] = [
+const EVENTS: [&str; 12] = [
     "-",
     "Connected",
     "Writable",
@@ -97,6 +99,7 @@ const EVENTS: [&str; 11] = [
     "KeepAliveTimedOut",
     "Unreachable",
     "Aborted",
+    "Stale",
 ];
 
 /// Reads the script in a file.

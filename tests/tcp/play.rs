@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-use fixwire::tcp::{ConnectionId, Endpoint, Event, Info, ListenerId, Stack, Terms};
+use fixwire::tcp::{ConnectionId, Endpoint, Event, Info, ListenerId, MessageNumber, Stack, Terms};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Quoted;
 use fixwire::wire::tcp::{
@@ -437,6 +437,9 @@ impl Player {
             };
             return same(value, &found);
         }
+        if let "message" | "messages" = what {
+            return same(value, &self.messages(port, value).unwrap_or("-".into()));
+        }
         let info = self.info(port);
         if what == "state" {
             return same(value, &state_name(info.map(|info| info.state)));
@@ -464,6 +467,19 @@ impl Player {
             },
         };
         same(value, &found)
+    }
+
+    /// How far messages came, in the words of `value`: `NUMBER DELIVERY` of one, or how many there are and how many
+    /// of them are acknowledged.
+    fn messages(&self, port: u16, value: &str) -> Option<String> {
+        let id = self.peers[&port].id?;
+        let Some((number, _)) =
+            value.split_once(' ').filter(|words| words.1.parse::<u32>().is_err())
+        else {
+            return self.stack.messages(id).map(|(all, acked)| format!("{all} {acked}"));
+        };
+        let delivery = self.stack.delivery(id, MessageNumber(number.parse().ok()?));
+        Some(format!("{number} {}", delivery.map_or("-".into(), |far| format!("{far:?}"))))
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) fn set(config: &mut Config, key: &str, words: &[&str]) -> Result<(), 
         "syn_cookies" => config.syn_cookies = switch()?,
         "nagle" => config.nagle = switch()?,
         "pacing" => config.pacing = switch()?,
+        "stale_after" => config.stale_after = Some(ms()?),
         "user_timeout" => config.user_timeout = Some(ms()?),
         "user_timeout_option" => {
             config.user_timeout_option = Some(user_timeout_option(words).ok_or_else(wrong)?);

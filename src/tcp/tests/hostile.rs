@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::*;
-use super::script::{LOCAL, REMOTE};
+use super::{LOCAL, REMOTE};
 use crate::time::{Duration, Instant};
 use crate::wire::icmp::Quoted;
 use crate::wire::tcp::{Flags, Options, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout};

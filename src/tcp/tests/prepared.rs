@@ -2,7 +2,7 @@
 //! refusal has its reason and changes nothing.
 
 use super::super::*;
-use super::script::{LOCAL, REMOTE, plain};
+use super::{LOCAL, REMOTE, plain};
 use crate::offload::checksum::Sum;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Repr, SackBlocks, Segment, SeqNumber, Timestamps};

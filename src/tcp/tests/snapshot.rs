@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::super::*;
-use super::script::{LOCAL, REMOTE, plain};
+use super::{LOCAL, REMOTE, plain};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Packet, SackBlocks, Segment, SeqNumber, Timestamps};
 
@@ -521,10 +521,10 @@ fn whatever_is_in_a_snapshot_nothing_fails() {
     for _ in 0..30_000 {
         let from = &snapshots[random.below(snapshots.len() as u64) as usize];
         let mut bytes = from.as_bytes().to_vec();
-        // What is plain comes before the bytes of the streams: that is where it hurts.
-        let plain_len = 600.min(bytes.len() - 6) as u64;
+        // Fields come before the bytes of the streams: that is where it hurts.
+        let fields_len = 600.min(bytes.len() - 6) as u64;
         for _ in 0..1 + random.below(3) {
-            let at = 6 + random.below(plain_len) as usize;
+            let at = 6 + random.below(fields_len) as usize;
             match random.below(4) {
                 0 => bytes[at] ^= 1 << random.below(8),
                 1 => bytes[at] = random.pick(&[0, 1, 2, 0x7f, 0x80, 0xff]),
