@@ -20,6 +20,9 @@ const TCP: usize = IP + ipv4::HEADER_LEN;
 /// Headers are compared up to here: behind it lie the timestamps' values.
 const COMPARED_LEN: usize = 64;
 
+/// Such a header's length, as it says it.
+const STAMPED_OFFSET: u8 = ((STAMPED_HEADER_LEN / 4) << 4) as u8;
+
 type Words = [u64; COMPARED_LEN / 8];
 
 /// Where headers differ from frame to frame, and for how many bytes: the sender's hardware address;
@@ -55,12 +58,57 @@ pub struct Familiar {
     expected: Words,
     /// No frame is familiar: ours are tagged.
     is_off: bool,
-    /// Whose the last frame was.
-    last: (Parties, Option<ConnectionId>),
+    /// What the last frame's headers were, and whose it was.
+    last: (Alike, ConnectionId),
 }
 
-/// The two endpoints as they lie in a frame: addresses, and ports.
-type Parties = (u64, u32);
+/// What is the same in the headers of all frames of a connection, as long as none comes another way: hardware
+/// addresses, EtherType, IPv4's length and DSCP; its flags, Time To Live and protocol; addresses; ports; and
+/// TCP's options but for their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Alike {
+    link: [u64; 2],
+    way: u32,
+    addresses: u64,
+    ports: u32,
+    options: u32,
+}
+
+impl Alike {
+    const NOBODY: Alike = Alike { link: [0; 2], way: 0, addresses: 0, ports: 0, options: 0 };
+
+    #[inline(always)]
+    fn of(headers: &[u8; HEADERS_LEN]) -> Alike {
+        Alike {
+            link: [u64_at(headers, 0), u64_at(headers, 8)],
+            way: u32_at(headers, IP + 6),
+            addresses: u64_at(headers, IP + 12),
+            ports: u32_at(headers, TCP),
+            options: u32_at(headers, TCP + 20),
+        }
+    }
+
+    /// Whether nothing differs: one comparison, and not one after the other.
+    #[inline(always)]
+    fn is(&self, other: &Alike) -> bool {
+        let wide = (self.link[0] ^ other.link[0])
+            | (self.link[1] ^ other.link[1])
+            | (self.addresses ^ other.addresses);
+        let narrow =
+            (self.way ^ other.way) | (self.ports ^ other.ports) | (self.options ^ other.options);
+        wide | u64::from(narrow) == 0
+    }
+}
+
+#[inline(always)]
+fn u64_at(headers: &[u8; HEADERS_LEN], at: usize) -> u64 {
+    headers[at..].first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes))
+}
+
+#[inline(always)]
+fn u32_at(headers: &[u8; HEADERS_LEN], at: usize) -> u32 {
+    headers[at..].first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+}
 
 /// A frame that is familiar. What is in it is read where it is wanted, and not before.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +117,8 @@ pub struct Recognized<'a> {
     payload: &'a [u8],
     /// The IPv4 packet.
     packet: &'a [u8],
+    /// Its headers are those of the last frame but for what differs.
+    is_as_last: bool,
 }
 
 impl<'a> Recognized<'a> {
@@ -119,16 +169,7 @@ impl<'a> Recognized<'a> {
     /// Whether the network marked it instead of dropping it (RFC 3168 5, CE).
     #[inline(always)]
     pub fn is_ce(&self) -> bool {
-        self.headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE
-    }
-
-    /// Both addresses and both ports as they lie there.
-    #[inline(always)]
-    fn parties(&self) -> Parties {
-        // They stand next to each other.
-        let [.., a, b, c, d, e, f, g, h, p, q, r, s] =
-            *self.headers.first_chunk::<{ TCP + 4 }>().expect("the ports, and all before them");
-        (u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u32::from_ne_bytes([p, q, r, s]))
+        !self.is_as_last && self.headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE
     }
 
     fn ports(&self) -> u32 {
@@ -156,55 +197,67 @@ impl Familiar {
         bytes[IP] = 0x45;
         bytes[IP + 9] = ipv4::PROTOCOL_TCP;
         bytes[IP + 16..IP + 20].copy_from_slice(&network.addr.octets());
-        bytes[TCP + 12] = ((STAMPED_HEADER_LEN / 4) << 4) as u8;
+        bytes[TCP + 12] = STAMPED_OFFSET;
         bytes[TCP + 20..TCP + 24].copy_from_slice(&[1, 1, 8, 10]);
         let is_off = network.vlan.is_some();
-        Familiar { expected: words(&bytes), is_off, last: ((0, 0), None) }
+        Familiar { expected: words(&bytes), is_off, last: (Alike::NOBODY, ConnectionId::NOBODY) }
     }
 
     /// What is in a frame, if it is familiar.
     #[inline(always)]
     pub fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
         let headers = bytes.first_chunk::<HEADERS_LEN>()?;
-        let front = headers.first_chunk::<COMPARED_LEN>()?;
+        // One that was last found familiar is so again; how long TCP's header is, is not among what is alike.
+        let is_as_last = self.last.1 != ConnectionId::NOBODY
+            && self.last.0.is(&Alike::of(headers))
+            && headers[TCP + 12] & 0xf0 == STAMPED_OFFSET;
+        if !is_as_last && !self.is_built_so(headers) {
+            return None;
+        }
+        let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
+        let packet = bytes.get(IP..IP + total_len)?;
+        let payload = packet.get(HEADERS_LEN - IP..)?;
+        Some(Recognized { headers, payload, packet, is_as_last })
+    }
+
+    /// Whether a frame is for us and has such headers, whoever sent it.
+    #[inline(never)]
+    fn is_built_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let Some(front) = headers.first_chunk::<COMPARED_LEN>() else { return false };
         let mut difference = u64::from(self.is_off);
         for ((word, expected), mask) in words(front).iter().zip(&self.expected).zip(&MASK) {
             difference |= (word ^ expected) & mask;
         }
-        let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
-        let end = IP + total_len;
         // No station has the hardware address zero.
         let [first, second, ..] = words(front);
         let is_nobody_s = first >> 48 == 0 && second as u32 == 0;
-        if difference != 0 || is_nobody_s || end < HEADERS_LEN {
-            return None;
-        }
-        let packet = bytes.get(IP..end)?;
-        let payload = packet.get(HEADERS_LEN - IP..)?;
-        Some(Recognized { headers, payload, packet })
+        difference == 0 && !is_nobody_s
     }
 
     /// The connection of a frame, as far as was known when a frame between the same two endpoints last
     /// was another's than the one before. Whether it is one still shows when the segment is given to it.
     #[inline(always)]
-    pub fn connection(&mut self, tcp: &Stack, frame: &Recognized<'_>) -> Option<ConnectionId> {
-        let (parties, id) = self.last;
-        if id.is_some() && parties == frame.parties() { id } else { self.look_up(tcp, frame) }
+    pub fn connection(&mut self, tcp: &Stack, frame: Recognized<'_>) -> Option<ConnectionId> {
+        let id = if frame.is_as_last { self.last.1 } else { self.look_up(tcp, frame) };
+        (id != ConnectionId::NOBODY).then_some(id)
     }
 
     /// The connection of a frame that is another's than the last one.
     #[inline(never)]
-    fn look_up(&mut self, tcp: &Stack, frame: &Recognized<'_>) -> Option<ConnectionId> {
+    fn look_up(&mut self, tcp: &Stack, frame: Recognized<'_>) -> ConnectionId {
         let remote = Endpoint { addr: frame.addr_at(IP + 12), port: (frame.ports() >> 16) as u16 };
         let local = Endpoint { addr: frame.addr_at(IP + 16), port: frame.ports() as u16 };
-        let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr))?;
-        self.last = (frame.parties(), Some(id));
-        Some(id)
+        let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr));
+        let Some(id) = id else { return ConnectionId::NOBODY };
+        // Nothing is to be like one that was marked.
+        let last = if frame.is_ce() { ConnectionId::NOBODY } else { id };
+        self.last = (Alike::of(frame.headers), last);
+        id
     }
 
     /// The next frame's connection is looked up.
     pub fn forget(&mut self) {
-        self.last.1 = None;
+        self.last.1 = ConnectionId::NOBODY;
     }
 }
 
@@ -360,7 +413,7 @@ mod tests {
         let mut stack = Stack::new(crate::tcp::Config::default(), [7; 16]);
         let mut familiar = ours();
         let first = frame(1, b"x", stamped(1));
-        assert_eq!(familiar.connection(&stack, &familiar.recognize(&first).unwrap()), None);
+        assert_eq!(familiar.connection(&stack, familiar.recognize(&first).unwrap()), None);
         let mut ids = Vec::new();
         let mut frames = Vec::new();
         for port in [50_000, 50_001] {
@@ -372,7 +425,7 @@ mod tests {
             bytes[TCP + 2..TCP + 4].copy_from_slice(&port.to_be_bytes());
             frames.push(bytes);
             let found = familiar.recognize(&frames[ids.len() - 1]).unwrap();
-            assert_eq!(familiar.connection(&stack, &found), None, "it is not established yet");
+            assert_eq!(familiar.connection(&stack, found), None, "it is not established yet");
             let timestamps = syn.options.timestamps.map(|_| Timestamps { value: 1, echo: 1 });
             let answer = Segment {
                 src_port: 9878,
@@ -390,17 +443,17 @@ mod tests {
         }
         for turn in [0, 1, 1, 0] {
             let found = familiar.recognize(&frames[turn]).unwrap();
-            assert_eq!(familiar.connection(&stack, &found), Some(ids[turn]));
+            assert_eq!(familiar.connection(&stack, found), Some(ids[turn]));
         }
         let mut another_s = frames[0].clone();
         another_s[IP + 15] ^= 8;
         let found = familiar.recognize(&another_s).unwrap();
-        assert_eq!(familiar.connection(&stack, &found), None, "another address, the same ports");
+        assert_eq!(familiar.connection(&stack, found), None, "another address, the same ports");
         stack.abort(now, ids[0]);
         let found = familiar.recognize(&frames[0]).unwrap();
-        assert_eq!(familiar.connection(&stack, &found), Some(ids[0]), "nobody has looked");
+        assert_eq!(familiar.connection(&stack, found), Some(ids[0]), "nobody has looked");
         assert!(!stack.take_predicted(now, ids[0], found.stamped()), "nothing is to come");
         familiar.forget();
-        assert_eq!(familiar.connection(&stack, &found), None);
+        assert_eq!(familiar.connection(&stack, found), None);
     }
 }

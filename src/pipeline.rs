@@ -58,13 +58,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
         bytes: &[u8],
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
-        let Some(connection) = self.familiar.connection(&self.tcp, &frame) else {
+        let Some(connection) = self.familiar.connection(&self.tcp, frame) else {
             return self.receive_any(now, meta, stamp, bytes);
         };
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
         {
-            self.verify_familiar(meta, &frame.packet(), &frame.tcp())?;
+            self.verify_familiar(meta, frame)?;
         }
         let payload = frame.payload();
         if !frame.is_ce() && self.tcp.take_predicted(now.mono, connection, frame.stamped()) {
@@ -72,13 +72,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
             return Ok(());
         }
-        self.take_unpredicted(now, stamp, &frame);
+        self.take_unpredicted(now, stamp, frame);
         Ok(())
     }
 
     /// The long way through TCP of a familiar frame that is not the one to come.
     #[inline(never)]
-    fn take_unpredicted(&mut self, now: Now, stamp: RxStamp, frame: &Recognized<'_>) {
+    fn take_unpredicted(&mut self, now: Now, stamp: RxStamp, frame: Recognized<'_>) {
         // Its connection may be no more.
         self.familiar.forget();
         let (packet, segment) = (frame.packet(), frame.segment());
@@ -88,15 +88,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// The long way to believe a familiar frame: an audit, or a device that says more than good.
     #[inline(never)]
-    fn verify_familiar(
-        &mut self,
-        meta: &RxMeta,
-        packet: &ipv4::Packet<'_>,
-        tcp: &tcp::Packet<'_>,
-    ) -> Result<(), Refusal> {
-        self.verifier.ipv4(meta, packet, &mut self.observations)?;
+    fn verify_familiar(&mut self, meta: &RxMeta, frame: Recognized<'_>) -> Result<(), Refusal> {
+        let packet = frame.packet();
+        self.verifier.ipv4(meta, &packet, &mut self.observations)?;
         let l2_len = ethernet::HEADER_LEN;
-        self.verifier.tcp(meta, l2_len, packet, tcp, &mut self.observations)
+        self.verifier.tcp(meta, l2_len, &packet, &frame.tcp(), &mut self.observations)
     }
 
     /// Any frame, its headers read one by one.

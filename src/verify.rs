@@ -63,13 +63,10 @@ impl Layer {
         }
     }
 
-    /// Whether a frame of which the device says good is believed without a look.
-    #[inline(always)]
-    fn believes(&self, verdict: Verdict) -> bool {
-        verdict == Verdict::Good
-            && self.standing.trusted
-            && self.proof_left == 0
-            && !self.auditor.is_due()
+    /// How many frames of which the device says good are believed before one is looked at.
+    fn unseen(&self) -> u64 {
+        let is_proven = self.standing.trusted && self.proof_left == 0;
+        if is_proven { self.auditor.before_due() } else { 0 }
     }
 
     #[inline]
@@ -88,6 +85,9 @@ pub struct Verifier {
     ipv4: Layer,
     tcp: Layer,
     counters: VerifyCounters,
+    /// So many frames more are believed in both layers without a look, of so many that were to be.
+    unseen: u64,
+    granted: u64,
 }
 
 impl Verifier {
@@ -97,6 +97,8 @@ impl Verifier {
             ipv4: Layer::new(plan, Capability::RxIpv4Checksum, false),
             tcp: Layer::new(plan, Capability::RxTcpChecksum, plan.gives_none),
             counters: VerifyCounters::default(),
+            unseen: 0,
+            granted: 0,
         }
     }
 
@@ -116,13 +118,31 @@ impl Verifier {
 
     /// The device is believed again, as far as the plan leaves it the check, and proves itself anew.
     pub fn promote(&mut self, plan: &Plan, capability: Capability) {
+        self.settle();
         let layer = match capability {
             Capability::RxIpv4Checksum => &mut self.ipv4,
             Capability::RxTcpChecksum => &mut self.tcp,
-            _ => return,
+            _ => return self.grant(),
         };
         layer.standing.trusted = plan.uses(capability);
         layer.proof_left = PROOF_FRAMES;
+        self.grant();
+    }
+
+    /// Tells both layers of the frames that were believed since they were last asked. To be called before either
+    /// is asked anything; [`grant`](Verifier::grant) follows.
+    #[inline]
+    fn settle(&mut self) {
+        let passed = self.granted - self.unseen;
+        self.ipv4.auditor.pass(passed);
+        self.tcp.auditor.pass(passed);
+        (self.granted, self.unseen) = (0, 0);
+    }
+
+    #[inline]
+    fn grant(&mut self) {
+        self.granted = self.ipv4.unseen().min(self.tcp.unseen());
+        self.unseen = self.granted;
     }
 
     /// Whether both layers of a frame are believed on the device's word, with no look due at either: the
@@ -130,12 +150,11 @@ impl Verifier {
     /// as theirs would.
     #[inline(always)]
     pub fn believes(&mut self, meta: &RxMeta, observations: &mut Observations) -> bool {
-        let is_tcp = meta.parsed != Parsed::Other;
-        if !(is_tcp && self.ipv4.believes(meta.l3) && self.tcp.believes(meta.l4)) {
+        let is_good = meta.l3 == Verdict::Good && meta.l4 == Verdict::Good;
+        if self.unseen == 0 || !is_good || meta.parsed == Parsed::Other {
             return false;
         }
-        self.ipv4.auditor.pass();
-        self.tcp.auditor.pass();
+        self.unseen -= 1;
         observations.of_mut(Capability::RxIpv4Checksum).seen += 1;
         observations.of_mut(Capability::RxTcpChecksum).seen += 1;
         self.counters.rx_checksum_trusted += 2;
@@ -171,12 +190,14 @@ impl Verifier {
         observations: &mut Observations,
     ) -> Result<(), Refusal> {
         let bytes_are_right = || packet.checksum_is_valid();
+        self.settle();
         let right = if is_a_guess(meta, meta.l3) {
             self.counters.rx_checksum_verified += 1;
             bytes_are_right()
         } else {
             judge(&mut self.ipv4, meta.l3, bytes_are_right, &mut self.counters, observations)
         };
+        self.grant();
         if right { Ok(()) } else { Err(Refusal::Ipv4ChecksumWrong) }
     }
 
@@ -211,12 +232,14 @@ impl Verifier {
             }
             return Err(Refusal::TcpPartialSumWrong);
         }
+        self.settle();
         let right = if is_a_guess(meta, meta.l4) {
             self.counters.rx_checksum_verified += 1;
             bytes_are_right()
         } else {
             judge(&mut self.tcp, meta.l4, bytes_are_right, &mut self.counters, observations)
         };
+        self.grant();
         if right { Ok(()) } else { Err(Refusal::TcpChecksumWrong) }
     }
 }

@@ -18,6 +18,7 @@ pub mod messages;
 pub mod nic;
 pub mod peer;
 pub mod respond;
+pub mod ring;
 #[cfg(feature = "rivals")]
 pub mod rivals;
 pub mod sampling;

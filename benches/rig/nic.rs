@@ -65,7 +65,7 @@ impl Sums {
 pub const LOADED_MAX: usize = 64;
 
 /// How many of the frames sent last are kept.
-const KEPT: usize = 4;
+pub const KEPT: usize = 4;
 
 /// The NIC.
 #[derive(Debug)]

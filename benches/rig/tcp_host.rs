@@ -1,10 +1,10 @@
-//! fixwire's TCP without FIX: the path of `src/pipeline.rs` with its public parts, and a [`Responder`]
-//! in the desk's place.
+//! fixwire's TCP without FIX: the path of `src/pipeline.rs` with its public parts, a [`Responder`] in the
+//! desk's place, and [rings](crate::ring) of buffers in the driver's.
 
 use fixwire::emit::{self, Emitter};
 use fixwire::familiar::{Familiar, Recognized};
 use fixwire::neighbor::{Neighbors, Network};
-use fixwire::offload::nic::{Frame as _, Nic, RxMeta};
+use fixwire::offload::nic::RxMeta;
 use fixwire::offload::observe::Observations;
 use fixwire::tcp::{Arrival, Config, ConnectionId, Endpoint, Event, Stack};
 use fixwire::time::Instant;
@@ -13,9 +13,10 @@ use fixwire::wire::ethernet::{self, Ethertype, Mac};
 use fixwire::wire::{Refusal, arp, ipv4, tcp};
 
 use crate::line::Host;
-use crate::nic::{MemoryNic, Sums};
+use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
+use crate::ring::{RxRing, TxRing};
 
 /// The clock stands still.
 const NOW: Instant = Instant::from_ms(1_000);
@@ -25,7 +26,13 @@ const SMALL_BUFFER_BYTES: usize = 4_096;
 
 /// Headers, checksums and TCP.
 pub struct TcpHost<R> {
-    nic: MemoryNic,
+    rx: RxRing,
+    tx: TxRing,
+    path: Path<R>,
+}
+
+/// What a frame goes through.
+struct Path<R> {
     familiar: Familiar,
     verifier: Verifier,
     observations: Observations,
@@ -63,8 +70,7 @@ impl<R: Responder> TcpHost<R> {
             config.message_bytes_max = SMALL_BUFFER_BYTES;
         }
         let tcp = Stack::new(config, [7; 16]);
-        TcpHost {
-            nic: MemoryNic::new(sums),
+        let path = Path {
             familiar: Familiar::new(&network),
             verifier: Verifier::new(&plan),
             observations: Observations::default(),
@@ -73,16 +79,32 @@ impl<R: Responder> TcpHost<R> {
             established: 0,
             tcp,
             responder,
-        }
+        };
+        TcpHost { rx: RxRing::new(sums), tx: TxRing::default(), path }
     }
 
     /// Begins to connect to the peer once more.
     pub fn connect(&mut self) {
         let local = Endpoint { addr: HOST_ADDR, port: 0 };
         let remote = Endpoint { addr: PEER_ADDR, port: PEER_PORT };
-        self.tcp.connect(NOW, local, remote).expect("there is room for it");
+        self.path.tcp.connect(NOW, local, remote).expect("there is room for it");
     }
 
+    /// The next `count` frames come in, and what answers them goes out.
+    #[inline]
+    pub fn burst(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((meta, bytes)) = self.rx.receive() else { break };
+            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
+        }
+        self.path.transmit(&mut self.tx);
+        if self.path.neighbors.next_timeout() <= NOW {
+            self.path.resolve(&mut self.tx);
+        }
+    }
+}
+
+impl<R: Responder> Path<R> {
     #[inline]
     fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         match self.familiar.recognize(bytes) {
@@ -98,13 +120,13 @@ impl<R: Responder> TcpHost<R> {
         bytes: &[u8],
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
-        let Some(connection) = self.familiar.connection(&self.tcp, &frame) else {
+        let Some(connection) = self.familiar.connection(&self.tcp, frame) else {
             return self.receive_any(meta, bytes);
         };
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
         {
-            self.verify(meta, ethernet::HEADER_LEN, &frame.packet(), &frame.tcp())?;
+            self.verify_familiar(meta, frame)?;
         }
         if !frame.is_ce() && self.tcp.take_predicted(NOW, connection, frame.stamped()) {
             if !frame.payload().is_empty() {
@@ -112,24 +134,30 @@ impl<R: Responder> TcpHost<R> {
             }
             return Ok(());
         }
-        self.take_unpredicted(&frame);
+        self.take_unpredicted(frame);
         Ok(())
     }
 
     #[inline(never)]
-    fn take_unpredicted(&mut self, frame: &Recognized<'_>) {
+    fn take_unpredicted(&mut self, frame: Recognized<'_>) {
         self.familiar.forget();
         let (packet, segment) = (frame.packet(), frame.segment());
         let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);
         self.take_in(&arrival, segment.payload);
     }
 
+    #[inline(never)]
     fn take_in(&mut self, arrival: &Arrival, payload: &[u8]) {
         if let Some(connection) = arrival.connection
             && !arrival.fresh.is_empty()
         {
             self.respond(connection, &payload[arrival.fresh.clone()]);
         }
+    }
+
+    #[inline(never)]
+    fn verify_familiar(&mut self, meta: &RxMeta, frame: Recognized<'_>) -> Result<(), Refusal> {
+        self.verify(meta, ethernet::HEADER_LEN, &frame.packet(), &frame.tcp())
     }
 
     #[inline(never)]
@@ -170,26 +198,12 @@ impl<R: Responder> TcpHost<R> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn respond(&mut self, connection: ConnectionId, message: &[u8]) {
         self.responder.take_in(message);
-        let room = self.tcp.reserve(connection, ANSWER_LEN_MAX);
-        let used = self.responder.answer(room.expect("the peer acknowledges everything"));
-        self.tcp.commit(NOW, connection, used);
-    }
-
-    /// The next `count` frames come in, and what answers them goes out.
-    #[inline]
-    pub fn burst(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some(frame) = self.nic.receive() else { break };
-            let meta = frame.rx_meta();
-            self.receive(&meta, frame.bytes()).expect("the peer sends what can be taken in");
-        }
-        self.transmit();
-        if self.neighbors.next_timeout() <= NOW {
-            self.resolve();
-        }
+        let answer = |room: &mut [u8]| self.responder.answer(room);
+        let written = self.tcp.write(NOW, connection, ANSWER_LEN_MAX, answer);
+        written.expect("the peer acknowledges everything");
     }
 
     #[inline(never)]
@@ -200,7 +214,7 @@ impl<R: Responder> TcpHost<R> {
     }
 
     #[inline]
-    fn transmit(&mut self) {
+    fn transmit(&mut self, tx: &mut TxRing) {
         if self.tcp.has_events() {
             self.take_events();
         }
@@ -209,20 +223,17 @@ impl<R: Responder> TcpHost<R> {
                 self.tcp.defer_transmit();
                 continue;
             };
-            let Some(mut frame) = self.nic.tx_frame() else { return };
-            let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, frame.space());
+            let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space());
             let Some((len, meta)) = written else { continue };
-            frame.finish(len, meta);
-            self.nic.send(frame);
+            tx.send(len, meta);
         }
     }
 
-    fn resolve(&mut self) {
+    #[inline(never)]
+    fn resolve(&mut self, tx: &mut TxRing) {
         while let Some((dst, request)) = self.neighbors.poll_transmit(NOW) {
-            let Some(mut frame) = self.nic.tx_frame() else { return };
-            let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, frame.space());
-            frame.finish(len, meta);
-            self.nic.send(frame);
+            let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, tx.space());
+            tx.send(len, meta);
         }
     }
 }
@@ -231,7 +242,7 @@ impl<R: Responder> Host for TcpHost<R> {
     const BODY_LENGTH_DIGITS: usize = R::BODY_LENGTH_DIGITS;
 
     fn load(&mut self, frames: &[Vec<u8>]) {
-        self.nic.load(frames);
+        self.rx.load(frames);
     }
 
     #[inline]
@@ -240,10 +251,10 @@ impl<R: Responder> Host for TcpHost<R> {
     }
 
     fn sent(&self) -> u64 {
-        self.nic.sent()
+        self.tx.sent()
     }
 
     fn kept(&self) -> Vec<&[u8]> {
-        self.nic.kept().collect()
+        self.tx.kept()
     }
 }

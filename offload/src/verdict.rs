@@ -229,16 +229,16 @@ impl Auditor {
         }
     }
 
-    /// Whether the next trusted frame would be verified too.
+    /// How many trusted frames pass before one is verified too.
     #[inline]
-    pub fn is_due(&self) -> bool {
-        self.until_next <= 1
+    pub fn before_due(&self) -> u64 {
+        self.until_next.saturating_sub(1)
     }
 
-    /// A trusted frame passes that is not [due](Auditor::is_due).
+    /// So many trusted frames have passed, no more than [come before](Auditor::before_due) the one that is due.
     #[inline]
-    pub fn pass(&mut self) {
-        self.until_next -= 1;
+    pub fn pass(&mut self, frames: u64) {
+        self.until_next -= frames;
     }
 
     /// Whether this trusted frame is to be verified too.
@@ -319,7 +319,7 @@ mod tests {
     fn due(audit: Audit, frames: usize) -> Vec<bool> {
         let mut auditor = Auditor::new(audit);
         let next = |_| {
-            let foreseen = auditor.is_due();
+            let foreseen = auditor.before_due() == 0;
             let due = auditor.due();
             assert_eq!(foreseen, due);
             due

@@ -23,6 +23,8 @@ pub struct Emitter {
     network: Network,
     ipv4: TxChecksum,
     tcp: TxChecksum,
+    /// What is said of a segment by the [usual](Template::write_usual) headers.
+    usual: TxMeta,
     templates: Box<[Template]>,
 }
 
@@ -39,10 +41,13 @@ impl Emitter {
         let by_plan = |capability| {
             if plan.uses(capability) { TxChecksum::Partial } else { TxChecksum::Full }
         };
+        let ipv4 = by_plan(Capability::TxIpv4Checksum);
+        let tcp = by_plan(Capability::TxTcpChecksum);
         Emitter {
             network,
-            ipv4: by_plan(Capability::TxIpv4Checksum),
-            tcp: by_plan(Capability::TxTcpChecksum),
+            ipv4,
+            tcp,
+            usual: template::usual_meta(ipv4, tcp),
             templates: vec![Template::default(); TEMPLATES].into_boxed_slice(),
         }
     }
@@ -89,7 +94,7 @@ impl Emitter {
     ///
     /// # Panics
     /// If `out` is shorter than the frame.
-    #[inline(never)]
+    #[inline(always)]
     pub fn turn(
         &mut self,
         dst: Mac,
@@ -98,21 +103,19 @@ impl Emitter {
         turn: Turn,
         out: &mut [u8],
     ) -> Option<Written> {
-        if let Some(kind) = stack.rest(turn) {
-            let key = Key::of_rest(dst, kind);
-            let place = key.place(self.templates.len());
-            let template = &self.templates[place];
-            if template.is_usual_for(&key)
-                && let Some((headers, room)) = out.split_first_chunk_mut()
-            {
-                let rest = stack.transmit_rest(now, kind);
-                return Some(template.write_rest(&rest, (self.ipv4, self.tcp), headers, room));
-            }
+        if let Some(connection) = stack.fast_turn(&turn)
+            && let Some(template) = self.templates.get(connection.index())
+            && template.is_of(Key::of_usual(dst, connection))
+            && let Some((headers, room)) = out.split_first_chunk_mut()
+            && let Some(rest) = stack.transmit_fast(now, &turn)
+        {
+            return Some((template.write_usual(&rest, &self.usual, headers, room), self.usual));
         }
-        self.turn_of_any(dst, stack, now, turn, out)
+        let (len, meta) = self.turn_of_any(dst, stack, now, turn, out)?;
+        Some((len as usize, meta))
     }
 
-    /// Writes a segment by a template that is not there yet, or by none.
+    /// Writes a segment by a template that is not there yet, or by none. What it says goes by registers.
     #[inline(never)]
     fn turn_of_any(
         &mut self,
@@ -121,12 +124,13 @@ impl Emitter {
         now: Instant,
         turn: Turn,
         out: &mut [u8],
-    ) -> Option<Written> {
+    ) -> Option<(u32, TxMeta)> {
         let segment = match stack.rest(turn) {
             Some(kind) => stack.transmit_rest(now, kind).transmit(kind),
             None => stack.transmit(now, turn)?,
         };
-        Some(self.tcp(dst, &segment, out))
+        let (len, meta) = self.tcp(dst, &segment, out);
+        Some((len as u32, meta))
     }
 
     /// Writes a segment whose headers cannot be kept.
@@ -214,31 +218,35 @@ fn finish(
 /// Writes the payload to the front of `room`. Says what the TCP checksum field is to hold, with the sums of
 /// the pseudo-header and of TCP's as given.
 #[inline(always)]
-fn put_payload(
-    [first, second]: [&[u8]; 2],
-    pseudo: Sum,
-    l4: Sum,
-    tcp: TxChecksum,
-    room: &mut [u8],
-) -> u16 {
+fn put_payload(payload: [&[u8]; 2], pseudo: Sum, l4: Sum, tcp: TxChecksum, room: &mut [u8]) -> u16 {
     match tcp {
         TxChecksum::Partial => {
-            room[..first.len()].copy_from_slice(first);
-            if !second.is_empty() {
-                room[first.len()..][..second.len()].copy_from_slice(second);
-            }
+            copy_payload(payload, room);
             pseudo.folded()
         }
-        TxChecksum::Full => {
-            let sum = pseudo.plus(l4).plus(copy_and_sum(first, room));
-            if second.is_empty() {
-                return sum.checksum();
-            }
-            let rest = copy_and_sum(second, &mut room[first.len()..]);
-            let odd = first.len() % 2 == 1;
-            (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
-        }
+        TxChecksum::Full => sum_payload(payload, pseudo.plus(l4), room),
     }
+}
+
+/// Writes the payload to the front of `room`.
+#[inline(always)]
+fn copy_payload([first, second]: [&[u8]; 2], room: &mut [u8]) {
+    room[..first.len()].copy_from_slice(first);
+    if !second.is_empty() {
+        room[first.len()..][..second.len()].copy_from_slice(second);
+    }
+}
+
+/// The same, and the checksum of it and what was `summed` before.
+#[inline(always)]
+fn sum_payload([first, second]: [&[u8]; 2], summed: Sum, room: &mut [u8]) -> u16 {
+    let sum = summed.plus(copy_and_sum(first, room));
+    if second.is_empty() {
+        return sum.checksum();
+    }
+    let rest = copy_and_sum(second, &mut room[first.len()..]);
+    let odd = first.len() % 2 == 1;
+    (if odd { sum.plus_at_odd_offset(rest) } else { sum.plus(rest) }).checksum()
 }
 
 /// Writes a segment's headers field by field, the TCP checksum zero.

@@ -1,10 +1,10 @@
 //! Headers kept from a connection's last segment: the next one differs in nine fields.
 
-use super::{Headers, Written, put_payload, write_headers};
+use super::{Headers, copy_payload, sum_payload, write_headers};
 use crate::neighbor::Network;
 use crate::offload::checksum::Sum;
 use crate::offload::nic::{TxChecksum, TxMeta};
-use crate::tcp::{ConnectionId, Rest, RestKind, Transmit};
+use crate::tcp::{ConnectionId, Rest, Transmit};
 use crate::wire::ethernet::Mac;
 use crate::wire::tcp::{self, Flags, Options, SeqNumber, Timestamps};
 use crate::wire::{ethernet, ipv4};
@@ -15,15 +15,32 @@ const ROOM: usize =
 /// Where IPv4's Total Length lies in its header (RFC 791 3.1).
 pub(super) const TOTAL_LENGTH_OFFSET: usize = 2;
 
+/// Where they lie, where there is no VLAN tag.
+const IP: usize = ethernet::HEADER_LEN;
+const TCP: usize = IP + ipv4::HEADER_LEN;
+const FLAGS_AT: usize = TCP + 13;
+
 /// The headers of nearly every segment, in bytes: no VLAN tag, no IPv4 options, timestamps.
 const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
+
+/// What is said of a segment by such headers, whose sums are `ipv4` and `tcp`.
+pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
+    TxMeta {
+        l2_len: IP as u8,
+        l3_len: ipv4::HEADER_LEN as u8,
+        l4_len: (USUAL_LEN - TCP) as u8,
+        ipv4,
+        tcp,
+        stamp_token: 0,
+    }
+}
 
 /// All that headers depend on but for the fields that are written anew, in two words, which are quick to
 /// compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     connection: ConnectionId,
-    /// The hardware address, and below it two bits: timestamps, ECT.
+    /// The hardware address, and above it two bits: timestamps, ECT.
     shape: u64,
 }
 
@@ -43,15 +60,25 @@ impl Key {
     }
 
     #[inline(always)]
-    pub(super) fn of_rest(dst: Mac, kind: RestKind) -> Key {
-        Key::new(dst, kind.connection, kind.has_timestamps, kind.is_ect)
+    pub(super) fn of_usual(dst: Mac, connection: ConnectionId) -> Key {
+        Key::new(dst, connection, true, false).usual()
+    }
+
+    const NOBODY: Key = Key { connection: ConnectionId::NOBODY, shape: u64::MAX };
+
+    /// Above all: headers of [this length](USUAL_LEN).
+    const USUAL: u64 = 1 << 63;
+
+    #[inline(always)]
+    fn usual(self) -> Key {
+        Key { shape: self.shape | Key::USUAL, ..self }
     }
 
     #[inline(always)]
     fn new(dst: Mac, connection: ConnectionId, has_timestamps: bool, is_ect: bool) -> Key {
-        let dst = dst.0.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        let bits = u64::from(has_timestamps) | u64::from(is_ect) << 1;
-        Key { connection, shape: dst << 2 | bits }
+        let [a, b, c, d, e, f] = dst.0;
+        let bits = u8::from(has_timestamps) | u8::from(is_ect) << 1;
+        Key { connection, shape: u64::from_le_bytes([a, b, c, d, e, f, bits, 0]) }
     }
 
     /// Its place among so many.
@@ -62,15 +89,17 @@ impl Key {
     }
 }
 
-/// Headers as they were written once.
+/// Headers as they were written once, in two cache lines.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Template {
-    key: Option<Key>,
+    /// Of whose segments; [usual](Key::USUAL) where they are as nearly every segment's, the control bits too.
+    key: Key,
     bytes: [u8; ROOM],
-    l2_len: usize,
-    l4_len: usize,
-    /// They are [as nearly every segment's](USUAL_LEN).
-    is_usual: bool,
+    l2_len: u8,
+    l4_len: u8,
+    /// The folded sum of the pseudo-header, its length zero, as it lies in memory.
+    pseudo_field: u16,
     /// Of the IPv4 header, Total Length and checksum zero.
     ipv4: Sum,
     /// Of the pseudo-header, its length zero.
@@ -82,11 +111,11 @@ pub(super) struct Template {
 impl Default for Template {
     fn default() -> Template {
         Template {
-            key: None,
+            key: Key::NOBODY,
             bytes: [0; ROOM],
             l2_len: 0,
             l4_len: 0,
-            is_usual: false,
+            pseudo_field: 0,
             ipv4: Sum::ZERO,
             pseudo: Sum::ZERO,
             l4: Sum::ZERO,
@@ -116,12 +145,16 @@ impl Template {
         };
         let mut l4 = [0; tcp::HEADER_LEN_MAX];
         let l4_len = constant.emit(&mut l4);
+        let is_usual = timestamps.is_some() && headers.l2_len == ethernet::HEADER_LEN;
+        if is_usual {
+            bytes[FLAGS_AT] = Rest::FLAGS.0;
+        }
         Template {
-            key: Some(key),
+            key: if is_usual { key.usual() } else { key },
             bytes,
-            l2_len: headers.l2_len,
-            l4_len: headers.l4_len,
-            is_usual: timestamps.is_some() && headers.l2_len == ethernet::HEADER_LEN,
+            l2_len: headers.l2_len as u8,
+            l4_len: headers.l4_len as u8,
+            pseudo_field: pseudo.folded().to_be(),
             ipv4,
             pseudo,
             l4: Sum::of(&l4[..l4_len]),
@@ -130,12 +163,13 @@ impl Template {
 
     #[inline(always)]
     pub(super) fn is_for(&self, key: &Key) -> bool {
-        self.key.as_ref() == Some(key)
+        self.key == *key || self.key == key.usual()
     }
 
+    /// Whether they are those of a [usual](Key::of_usual) key, and so built.
     #[inline(always)]
-    pub(super) fn is_usual_for(&self, key: &Key) -> bool {
-        self.is_usual && self.is_for(key)
+    pub(super) fn is_of(&self, key: Key) -> bool {
+        self.key == key
     }
 
     /// Writes a whole segment by headers that are as nearly every segment's: every field at its known
@@ -144,15 +178,13 @@ impl Template {
     /// # Panics
     /// If `room` is shorter than the payload.
     #[inline(always)]
-    pub(super) fn write_rest(
+    pub(super) fn write_usual(
         &self,
         rest: &Rest<'_>,
-        (ipv4, tcp): (TxChecksum, TxChecksum),
+        meta: &TxMeta,
         headers: &mut [u8; USUAL_LEN],
         room: &mut [u8],
-    ) -> Written {
-        const IP: usize = ethernet::HEADER_LEN;
-        const TCP: usize = IP + ipv4::HEADER_LEN;
+    ) -> usize {
         let (kept, _) = self.bytes.split_at(USUAL_LEN);
         headers.copy_from_slice(kept);
         let len = USUAL_LEN + rest.payload[0].len() + rest.payload[1].len();
@@ -161,7 +193,7 @@ impl Template {
         let mut put =
             |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
         put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
-        if ipv4 == TxChecksum::Full {
+        if meta.ipv4 == TxChecksum::Full {
             let checksum = self.ipv4.plus(Sum::of_u16(total_len)).checksum();
             put(IP + ipv4::CHECKSUM_OFFSET, &checksum.to_be_bytes());
         }
@@ -170,26 +202,25 @@ impl Template {
             rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
         let stamps = u64::from(value) << 32 | u64::from(echo);
         put(TCP + 4, &numbers.to_be_bytes());
-        put(TCP + 13, &[Rest::FLAGS.0]);
         put(TCP + 14, &rest.window.to_be_bytes());
         put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
         let varying = || {
             let bits = u32::from(Rest::FLAGS.0) << 16 | u32::from(rest.window);
             Sum::of_u64(numbers).plus(Sum::of_u64(stamps)).plus(Sum::of_u32(bits))
         };
-        let l4 = if tcp == TxChecksum::Full { self.l4.plus(varying()) } else { Sum::ZERO };
-        let pseudo = self.pseudo.plus(Sum::of_u16(tcp_len));
-        let field = put_payload(rest.payload, pseudo, l4, tcp, room);
-        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_be_bytes());
-        let meta = TxMeta {
-            l2_len: IP as u8,
-            l3_len: ipv4::HEADER_LEN as u8,
-            l4_len: (USUAL_LEN - TCP) as u8,
-            ipv4,
-            tcp,
-            stamp_token: 0,
+        let field = match meta.tcp {
+            TxChecksum::Partial => {
+                copy_payload(rest.payload, room);
+                let (sum, carry) = self.pseudo_field.overflowing_add(tcp_len.to_be());
+                sum.wrapping_add(u16::from(carry))
+            }
+            TxChecksum::Full => {
+                let sum = self.pseudo.plus(Sum::of_u16(tcp_len)).plus(self.l4).plus(varying());
+                sum_payload(rest.payload, sum, room).to_be()
+            }
         };
-        (len, meta)
+        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        len
     }
 
     /// Writes the headers to the front of `out`, the TCP checksum zero.
@@ -202,9 +233,10 @@ impl Template {
         out: &mut [u8],
     ) -> Headers {
         out[..ROOM].copy_from_slice(&self.bytes);
-        let tcp_len = self.l4_len + payload_len;
+        let (l2_len, l4_len) = (usize::from(self.l2_len), usize::from(self.l4_len));
+        let tcp_len = l4_len + payload_len;
         let total_len = (ipv4::HEADER_LEN + tcp_len) as u16;
-        let (ip, l4) = out[self.l2_len..].split_at_mut(ipv4::HEADER_LEN);
+        let (ip, l4) = out[l2_len..].split_at_mut(ipv4::HEADER_LEN);
         ip[TOTAL_LENGTH_OFFSET..][..2].copy_from_slice(&total_len.to_be_bytes());
         if ipv4 == TxChecksum::Full {
             let checksum = self.ipv4.plus(Sum::of_u16(total_len)).checksum();
@@ -217,14 +249,16 @@ impl Template {
         // From registers: to read what was just written in other pieces would take longer.
         let varying = if tcp == TxChecksum::Full { header.sum_of_varying() } else { Sum::ZERO };
         Headers {
-            l2_len: self.l2_len,
+            l2_len,
             l3_len: ipv4::HEADER_LEN,
-            l4_len: self.l4_len,
+            l4_len,
             pseudo: self.pseudo.plus(Sum::of_u16(tcp_len as u16)),
             l4: self.l4.plus(varying),
         }
     }
 }
+
+const _: () = assert!(size_of::<Template>() == 128);
 
 #[cfg(test)]
 mod tests {

@@ -124,8 +124,7 @@ impl Account {
         self.committed
     }
 
-    /// A message from `start` to its end was committed. `una` is what is acknowledged: with nothing else
-    /// under way, the first places serve again, which are near.
+    /// A message from `start` to its end was committed. `una` is what is acknowledged.
     #[inline(always)]
     pub(super) fn note(
         &mut self,
@@ -134,12 +133,48 @@ impl Account {
         message: Committed,
         counters: &mut Counters,
     ) -> MessageNumber {
+        let Committed { at, end, tag } = message;
         if una == start {
-            (self.head, self.len, self.start) = (0, 0, start);
-        } else if self.len as usize == self.ring.len() {
+            self.note_first(start, at, end, tag)
+        } else {
+            self.note_behind(una, at, end, tag, counters)
+        }
+    }
+
+    #[inline(never)]
+    fn note_behind(
+        &mut self,
+        una: SeqNumber,
+        at: Instant,
+        end: SeqNumber,
+        tag: u32,
+        counters: &mut Counters,
+    ) -> MessageNumber {
+        let message = Committed { at, end, tag };
+        if self.len as usize == self.ring.len() {
             return self.note_in_full(una, message, counters);
         }
         self.push(message)
+    }
+
+    /// The same of one from `start` on, where all before is acknowledged: the first places serve again, which
+    /// are near.
+    #[inline(always)]
+    fn note_first(
+        &mut self,
+        start: SeqNumber,
+        at: Instant,
+        end: SeqNumber,
+        tag: u32,
+    ) -> MessageNumber {
+        (self.head, self.len, self.start) = (0, 0, start);
+        if let Some(place) = self.ring.first_mut() {
+            // One by one: as one piece they would wait to be written one by one first.
+            (place.at, place.end, place.tag) = (at, end, tag);
+            self.len = 1;
+            self.committed += 1;
+        }
+        MessageNumber(self.committed)
     }
 
     #[inline(always)]
@@ -291,19 +326,44 @@ impl Connection {
         counters: &mut Counters,
     ) -> Option<MessageNumber> {
         let start = self.stream_end();
-        self.send.commit(used);
-        let end = self.stream_end();
-        if start == end {
+        let used = self.send.commit(used);
+        if used == 0 {
             return None;
         }
-        let message = Committed { at: now, end, tag };
-        let number = self.account.note(self.snd_una, start, message, counters);
+        Some(self.note_written(now, start, used, tag, counters))
+    }
+
+    /// The `len` bytes from `start` on, the last ones of the stream, are a message.
+    #[inline(always)]
+    pub(super) fn note_written(
+        &mut self,
+        now: Instant,
+        start: SeqNumber,
+        len: u32,
+        tag: u32,
+        counters: &mut Counters,
+    ) -> MessageNumber {
+        let is_first = start == self.snd_una;
+        self.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
+        let message = Committed { at: now, end: start + len, tag };
+        self.account.note(self.snd_una, start, message, counters)
+    }
+
+    /// Something was committed: says by when it is too old, if ever. Where the short way is open nothing grows
+    /// old.
+    #[inline(always)]
+    pub(super) fn watch(&mut self, now: Instant) -> Instant {
+        if self.fast.is_closed() { self.watch_first(now) } else { Instant::FAR_FUTURE }
+    }
+
+    #[inline(never)]
+    fn watch_first(&mut self, now: Instant) -> Instant {
         if let Some(after) = self.terms.stale_after
             && self.stale_at == Instant::FAR_FUTURE
         {
             self.stale_at = now + after;
         }
-        Some(number)
+        self.stale_at
     }
 
     /// Waits for the oldest message that is not acknowledged, if any may wait too long.

@@ -140,7 +140,7 @@ impl Connection {
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {
             cx.count(Count::FastRetransmit);
             self.is_calm = false;
-            self.undo = Some(Undo::new(una, nxt, before));
+            *self.undo = Some(Undo::new(una, nxt, before));
             self.resend_first();
         }
     }

@@ -18,25 +18,69 @@ impl Stack {
     /// says when `len` bytes have room.
     #[inline(always)]
     pub fn reserve(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
+        let index = self.find_to_write(id, len)?;
+        self.connections[index].send.reserve(len).ok_or(SendRefusal::NoRoom)
+    }
+
+    /// The connection that `id` names, if `len` bytes can be reserved on it.
+    #[inline(always)]
+    fn find_to_write(&mut self, id: ConnectionId, len: usize) -> Result<usize, SendRefusal> {
+        match self.find(id) {
+            Some(index) if self.connections[index].takes_bytes(len) => Ok(index),
+            _ => Err(self.why_not_to_write(id, len)),
+        }
+    }
+
+    #[inline(never)]
+    fn why_not_to_write(&mut self, id: ConnectionId, len: usize) -> SendRefusal {
         let Some(index) = self.find(id) else {
             self.counters.count(Count::StaleId);
-            return Err(SendRefusal::StaleId);
+            return SendRefusal::StaleId;
         };
         let connection = &mut self.connections[index];
         match connection.state {
             State::Established | State::CloseWait => {}
-            State::SynSent | State::SynReceived => return Err(SendRefusal::NotConnected),
-            _ => return Err(SendRefusal::Closed),
+            State::SynSent | State::SynReceived => return SendRefusal::NotConnected,
+            _ => return SendRefusal::Closed,
         }
-        let has_room = connection.send.takes(len);
-        if !has_room && len > connection.send.reservation_max() {
-            return Err(SendRefusal::TooLong);
+        if len > connection.send.reservation_max() {
+            return SendRefusal::TooLong;
         }
-        if !has_room {
-            connection.room_wanted = len;
-            return Err(SendRefusal::NoRoom);
+        connection.room_wanted = len;
+        connection.close_fast();
+        SendRefusal::NoRoom
+    }
+
+    /// Writes up to `len` bytes of the stream and sends them: [`reserve`](Stack::reserve) and
+    /// [`commit`](Stack::commit) in one, with nothing done to the stack in between. `write` says how many it has
+    /// written.
+    ///
+    /// # Errors
+    /// Those of [`reserve`](Stack::reserve).
+    #[inline(always)]
+    pub fn write(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<Option<MessageNumber>, SendRefusal> {
+        self.hear(now);
+        let index = self.find_to_write(id, len)?;
+        let Stack { connections, counters, transmits, now, .. } = self;
+        let connection = &mut connections[index];
+        let start = connection.stream_end();
+        let written = connection.send.write(len, write).ok_or(SendRefusal::NoRoom)?;
+        if written == 0 {
+            return Ok(None);
         }
-        connection.send.reserve(len).ok_or(SendRefusal::NoRoom)
+        let number = connection.note_written(*now, start, written, 0, counters);
+        transmits.push(&mut connection.slot.is_queued, index);
+        let stale_at = connection.watch(*now);
+        if stale_at != Instant::FAR_FUTURE {
+            self.wake_by(index, stale_at);
+        }
+        Ok(Some(number))
     }
 
     /// Makes the first `used` bytes of the last reservation part of the stream. They leave with
@@ -57,7 +101,7 @@ impl Stack {
         used: usize,
         tag: u32,
     ) -> Option<MessageNumber> {
-        self.now = self.now.max(now);
+        self.hear(now);
         let Some(index) = self.find(id) else {
             self.counters.count(Count::StaleId);
             return None;
@@ -67,15 +111,14 @@ impl Stack {
         if !matches!(connection.state, State::Established | State::CloseWait) {
             return None;
         }
-        let number = connection.commit(self.now, used, tag, &mut self.counters);
+        let number = connection.commit(self.now, used, tag, &mut self.counters)?;
+        self.transmits.push(&mut connection.slot.is_queued, index);
         // No other deadline moves before it is sent.
-        if connection.stale_at != Instant::FAR_FUTURE {
-            self.timers.advance(index, connection.stale_at);
+        let stale_at = connection.watch(self.now);
+        if stale_at != Instant::FAR_FUTURE {
+            self.wake_by(index, stale_at);
         }
-        if self.connections[index].may_have_next() {
-            self.queue_to_send(index);
-        }
-        number
+        Some(number)
     }
 
     /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as
@@ -167,7 +210,7 @@ impl Stack {
     pub fn release(&mut self, id: ConnectionId) {
         let now = self.now;
         self.on(now, id, |stack, index| {
-            let generation = &mut stack.slots[index].generation;
+            let generation = &mut stack.connections[index].slot.generation;
             *generation = generation.wrapping_add(1);
             stack.step(index, |connection, cx| connection.release(cx));
         });

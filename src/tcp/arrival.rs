@@ -181,7 +181,7 @@ impl Stack {
         }
         let Some(index) = self.begin(tuple, floor) else { return Arrival::NOTHING };
         self.listeners[listener].backlog += 1;
-        self.slots[index].is_in_backlog = true;
+        self.connections[index].slot.is_in_backlog = true;
         self.accept_at(index, listener, segment);
         Arrival { connection: Some(self.id(index)), ..Arrival::NOTHING }
     }

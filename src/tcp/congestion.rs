@@ -172,6 +172,19 @@ impl Congestion {
         self.used > self.cwnd / 2
     }
 
+    /// The most in flight by which the window is [not tried](Congestion::is_tried), where all that is in flight
+    /// is acknowledged at once; `None` where something is being done about loss, or more was in flight
+    /// in this round trip.
+    pub(super) fn untried_max(&self) -> Option<u32> {
+        let half = self.cwnd / 2;
+        (self.is_open() && self.used <= half).then_some(half)
+    }
+
+    /// After how long a pause the window may be [another](Congestion::on_idle) at the earliest.
+    pub(super) fn pause_max(&self, rto_least: impl FnOnce() -> Duration) -> Duration {
+        if self.cwnd > self.initial { rto_least() } else { Duration::from_ns(u64::MAX) }
+    }
+
     /// All that was in flight was acknowledged, a window that [was tried](Congestion::is_tried), and
     /// [nothing](Congestion::is_open) is being done about loss.
     #[inline(never)]

@@ -5,12 +5,14 @@
 //! [`timers`](super::timers), [`close`](super::close).
 
 use super::account::Account;
+use super::apart::Apart;
 use super::config::{Config, Terms};
 use super::congestion::Congestion;
 use super::counters::{Count, Counters};
 use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
+use super::fast::Fast;
 use super::path_mtu::PathMtu;
 use super::predict::Plainness;
 use super::probe::{LossProbe, ProbeDue};
@@ -22,6 +24,7 @@ use super::retransmit::RttEstimator;
 use super::sack::SackReport;
 use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
+use super::stack::Slot;
 use super::timestamps::Timestamping;
 use super::undo::Undo;
 use super::user_timeout::{Patience, Stall};
@@ -84,6 +87,16 @@ impl Context<'_> {
 /// Counts that every segment changes are whole words, however small: a byte that was just written stalls
 /// a load that takes in its neighbours.
 pub(super) struct Connection {
+    /// What the stack keeps of it.
+    pub(super) slot: Slot,
+    /// An entry in the stack's timers goes off by then.
+    pub(super) woken_by: Instant,
+    pub(super) fast: Fast,
+    /// How much leaves the short way, if it is known: all that was never sent.
+    pub(super) ready: u32,
+    /// `retransmit_at` and `probe_at` are not kept: [`catch_up`](Connection::catch_up) works them out.
+    pub(super) timers_lag: bool,
+
     pub(super) tuple: Tuple,
     pub(super) state: State,
     pub(super) plain: Plainness,
@@ -123,10 +136,10 @@ pub(super) struct Connection {
     pub(super) rtt: RttEstimator,
     pub(super) rack: Rack,
     pub(super) loss_probe: Option<LossProbe>,
-    pub(super) undo: Option<Undo>,
+    pub(super) undo: Apart<Option<Undo>>,
     pub(super) congestion: Congestion,
     pub(super) ecn: Ecn,
-    pub(super) terms: Terms,
+    pub(super) terms: Apart<Terms>,
     pub(super) last_sent: Instant,
     pub(super) retransmissions: u64,
 
@@ -193,9 +206,21 @@ pub(super) struct Connection {
 impl Connection {
     /// An unused connection with its buffers.
     pub(super) fn new(config: &Config) -> Connection {
+        let (held, undo) = (Reassembly::new(), Apart::new(None));
+        let terms = Apart::new(config.terms());
+        Connection { held, undo, terms, ..Connection::in_places(config) }
+    }
+
+    /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
+    fn in_places(config: &Config) -> Connection {
         let (none, never) = (SeqNumber(0), Instant::FAR_FUTURE);
         let mss = u32::from(config.mss);
         Connection {
+            slot: Slot::default(),
+            woken_by: never,
+            fast: Fast::CLOSED,
+            ready: 0,
+            timers_lag: false,
             tuple: Tuple::NONE,
             state: State::Closed,
             plain: Plainness::default(),
@@ -224,10 +249,10 @@ impl Connection {
             rtt: RttEstimator::new(config),
             rack: Rack::NEW,
             loss_probe: None,
-            undo: None,
+            undo: Apart::empty(),
             congestion: Congestion::new(config.congestion, mss, none),
             ecn: Ecn::NONE,
-            terms: config.terms(),
+            terms: Apart::empty(),
             last_sent: Instant::ZERO,
             retransmissions: 0,
             irs: none,
@@ -238,7 +263,7 @@ impl Connection {
             rcv_wnd_max: config.receive_buffer_bytes as u32,
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
-            held: Reassembly::EMPTY,
+            held: Reassembly::empty(),
             sack: SackReport::NONE,
             fin_at: None,
             fin_received: false,
@@ -280,20 +305,47 @@ impl Connection {
         core::mem::swap(&mut receive, &mut self.receive);
         core::mem::swap(&mut scoreboard, &mut self.scoreboard);
         let mut account = core::mem::replace(&mut self.account, Account::empty());
+        let mut held = core::mem::replace(&mut self.held, Reassembly::empty());
+        let mut undo = core::mem::replace(&mut self.undo, Apart::empty());
+        let mut terms = core::mem::replace(&mut self.terms, Apart::empty());
         send.clear();
         receive.clear();
         scoreboard.clear();
         account.clear();
+        held.clear();
+        *undo = None;
+        *terms = config.terms();
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
             message_bytes_max: 0,
             ..config.clone()
         };
+        let (slot, woken_by) = (self.slot, self.woken_by);
         let rcv_step = window_step(config);
-        let new = Connection::new(&bare);
-        *self = Connection { tuple, iss, send, receive, scoreboard, account, rcv_step, ..new };
+        let new = Connection::in_places(&bare);
+        *self = Connection {
+            slot,
+            woken_by,
+            tuple,
+            iss,
+            send,
+            receive,
+            scoreboard,
+            account,
+            held,
+            undo,
+            terms,
+            rcv_step,
+            ..new
+        };
         (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
+    }
+
+    /// Whether `len` bytes can be written now.
+    #[inline(always)]
+    pub(super) fn takes_bytes(&self, len: usize) -> bool {
+        matches!(self.state, State::Established | State::CloseWait) && self.send.takes(len)
     }
 
     /// Where the committed bytes end. Only before our FIN is acknowledged.

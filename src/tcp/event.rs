@@ -21,6 +21,9 @@ impl ConnectionId {
         self.index as usize
     }
 
+    /// What no connection is named.
+    pub(crate) const NOBODY: ConnectionId = ConnectionId { index: u32::MAX, generation: u32::MAX };
+
     #[cfg(test)]
     pub(crate) const fn for_test(index: u32) -> ConnectionId {
         ConnectionId { index, generation: 1 }

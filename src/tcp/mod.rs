@@ -50,6 +50,7 @@ pub use stack::Stack;
 
 mod account;
 mod acknowledge;
+mod apart;
 mod application;
 mod arrival;
 mod close;
@@ -63,6 +64,7 @@ mod cubic;
 mod ecn;
 mod endpoint;
 mod event;
+mod fast;
 mod info;
 mod isn;
 mod open;

@@ -130,7 +130,7 @@ impl Connection {
     pub(super) fn set_terms(&mut self, cx: &Context<'_>, terms: &Terms) {
         let had_keep_alive = self.terms.keep_alive;
         let told = self.terms.user_timeout_option;
-        self.terms =
+        *self.terms =
             Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms }.bounded();
         if self.terms.keep_alive != had_keep_alive && self.state == State::Established {
             self.keep_alive_at = Instant::FAR_FUTURE;

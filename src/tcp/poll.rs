@@ -58,7 +58,7 @@ pub struct Rest<'a> {
     pub timestamps: Option<Timestamps>,
     /// As [`Transmit::payload`].
     pub payload: [&'a [u8]; 2],
-    tuple: &'a Tuple,
+    pub(super) tuple: &'a Tuple,
 }
 
 impl<'a> Rest<'a> {
@@ -92,10 +92,20 @@ impl<'a> Rest<'a> {
 pub struct Turn {
     /// Where to.
     pub remote: Ipv4Addr,
-    /// Which connection; `None` for a reset.
-    index: Option<usize>,
+    /// Which connection; `NOBODY` for a reset. In two words with the rest, which are quick to hand on.
+    index: u32,
     /// How much it sends, if it sends [all there is](super::connection::Connection::rest_len).
     rest_len: u32,
+    /// It does so by the [shortest way](super::connection::Connection::fast_len).
+    is_fast: bool,
+}
+
+const NOBODY: u32 = u32::MAX;
+
+impl Turn {
+    fn connection(&self) -> Option<usize> {
+        (self.index != NOBODY).then_some(self.index as usize)
+    }
 }
 
 impl Stack {
@@ -104,8 +114,25 @@ impl Stack {
     /// [`defer_transmit`](Stack::defer_transmit) puts it aside.
     #[inline(always)]
     pub fn next_transmit(&mut self) -> Option<Turn> {
+        if self.resets.front().is_none() {
+            let index = self.transmits.front()?;
+            if let Some(connection) = self.connections.get(index) {
+                let rest_len = connection.fast_len(self.now);
+                if rest_len > 0 {
+                    let remote = connection.tuple.remote.addr;
+                    return Some(Turn { remote, index: index as u32, rest_len, is_fast: true });
+                }
+            }
+        }
+        self.next_transmit_any()
+    }
+
+    #[inline(never)]
+    fn next_transmit_any(&mut self) -> Option<Turn> {
+        let is_fast = false;
         if let Some(reset) = self.resets.front() {
-            return Some(Turn { remote: reset.tuple.remote.addr, index: None, rest_len: 0 });
+            let remote = reset.tuple.remote.addr;
+            return Some(Turn { remote, index: NOBODY, rest_len: 0, is_fast });
         }
         loop {
             let index = self.transmits.front()?;
@@ -115,11 +142,13 @@ impl Stack {
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
             if rest_len > 0 || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
-                return Some(Turn { remote, index: Some(index), rest_len });
+                return Some(Turn { remote, index: index as u32, rest_len, is_fast });
             }
+            connection.catch_up(&self.config);
             connection.arm_persist_timer(self.now, &self.config);
-            self.timers.advance(index, connection.deadline());
-            self.transmits.pop();
+            let deadline = connection.deadline();
+            self.wake_by(index, deadline);
+            self.end_turn(index);
         }
     }
 
@@ -129,17 +158,21 @@ impl Stack {
     pub fn defer_transmit(&mut self) {
         if self.resets.pop().is_some() {
             self.counters.count(Count::ResetUnresolved);
-        } else if let Some(index) = self.transmits.pop() {
-            self.slots[index].is_deferred = true;
+        } else if let Some(index) = self.transmits.front() {
+            // It has no turn, and does not ask for another.
+            self.transmits.pop();
+            self.connections[index].slot.is_deferred = true;
         }
     }
 
     /// An address has become known: everyone who was put aside may try again. One loop over the
     /// connections: for the rare moment at which ARP answers.
     pub fn resume_transmits(&mut self) {
-        for index in 0..self.slots.len() {
-            if core::mem::take(&mut self.slots[index].is_deferred) {
-                self.transmits.push(index);
+        for index in 0..self.connections.len() {
+            let slot = &mut self.connections[index].slot;
+            if core::mem::take(&mut slot.is_deferred) {
+                slot.is_queued = false;
+                self.queue_to_send(index);
             }
         }
     }
@@ -148,7 +181,7 @@ impl Stack {
     /// [`next_transmit`](Stack::next_transmit) said last, before anything else is done.
     pub fn transmit(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
-        let Some(index) = turn.index else { return self.transmit_reset() };
+        let Some(index) = turn.connection() else { return self.transmit_reset() };
         if self.connections[index].stale_at <= self.now
             && self.step(index, |connection, cx| connection.end_if_stale(cx))
         {
@@ -162,9 +195,9 @@ impl Stack {
     /// What the next segment is like, if it is what nearly every segment is: all that a connection was given
     /// to send, for the first time. [`transmit_rest`](Stack::transmit_rest) yields it; so would
     /// [`transmit`](Stack::transmit).
-    #[inline(always)]
+    #[inline]
     pub fn rest(&self, turn: Turn) -> Option<RestKind> {
-        let index = turn.index.filter(|_| turn.rest_len > 0)?;
+        let index = turn.connection().filter(|_| turn.rest_len > 0)?;
         let connection = &self.connections[index];
         Some(RestKind {
             // Nobody has let go of one that is established.
@@ -176,12 +209,13 @@ impl Stack {
     }
 
     /// The segment that [`rest`](Stack::rest) has told of, with nothing done in between.
-    #[inline(always)]
+    #[inline(never)]
     pub fn transmit_rest(&mut self, now: Instant, kind: RestKind) -> Rest<'_> {
         self.now = self.now.max(now);
         let index = kind.connection.index();
         let Stack { connections, counters, config, now, .. } = self;
         let connection = &mut connections[index];
+        connection.catch_up(config);
         counters.count(Count::SegmentOut);
         let (seq, offset) = (connection.snd_nxt, connection.flight());
         if connection.sends_first(*now, config, seq + kind.len) {
@@ -192,8 +226,9 @@ impl Stack {
         connection.acks_due = 0;
         // No other deadline comes nearer, and nothing else is left to send.
         let (due, is_probed) = (connection.send_deadline(), connection.keep_alive_due);
-        self.transmits.pop();
-        self.timers.advance(index, due);
+        connection.settle_fast(config);
+        self.end_turn(index);
+        self.wake_by(index, due);
         if is_probed {
             self.queue_to_send(index);
         }
@@ -208,10 +243,48 @@ impl Stack {
         }
     }
 
+    /// Whose turn it is, if it sends by the shortest way.
+    #[inline(always)]
+    pub(crate) fn fast_turn(&self, turn: &Turn) -> Option<ConnectionId> {
+        if !turn.is_fast {
+            return None;
+        }
+        let generation = self.connections.get(turn.index as usize)?.slot.generation;
+        Some(ConnectionId { index: turn.index, generation })
+    }
+
+    /// The segment of a [fast turn](Stack::fast_turn), with nothing done in between.
+    #[inline(always)]
+    pub(crate) fn transmit_fast(&mut self, now: Instant, turn: &Turn) -> Option<Rest<'_>> {
+        self.hear(now);
+        let index = turn.index as usize;
+        if !self.connections.get(index)?.is_woken_in_time(self.now) {
+            self.wake_for_sent(index);
+        }
+        let connection = self.connections.get_mut(index)?;
+        self.counters.count(Count::SegmentOut);
+        self.transmits.pop();
+        connection.slot.is_queued = false;
+        Some(connection.send_fast(self.now, turn.rest_len))
+    }
+
+    /// Has a timer go off that is early enough for what leaves now.
+    #[inline(never)]
+    fn wake_for_sent(&mut self, index: usize) {
+        let deadline = self.connections[index].first_timer(self.now, &self.config);
+        self.wake_by(index, deadline);
+    }
+
+    #[inline(always)]
+    fn end_turn(&mut self, index: usize) {
+        self.transmits.pop();
+        self.connections[index].slot.is_queued = false;
+    }
+
     /// Ends the turn of a connection. Sending makes no event and ends nothing: whose turn it is and when
     /// to send again is all of the books that it touches.
     fn leave(&mut self, index: usize, leaving: Leaving) -> Transmit<'_> {
-        self.transmits.pop();
+        self.end_turn(index);
         self.ask_to_send(index);
         let connection = &self.connections[index];
         Transmit {
@@ -275,6 +348,7 @@ impl Stack {
         self.now = self.now.max(now);
         let mut looks = TIMERS_AT_ONCE;
         while let Some(index) = self.timers.next_due(self.now, &mut looks) {
+            self.connections[index].woken_by = Instant::FAR_FUTURE;
             // The books have its next deadline set.
             self.step(index, |connection, cx| connection.on_timeout(cx));
         }
@@ -290,6 +364,7 @@ impl Stack {
                 return Some((self.id(index), event));
             }
             self.events.pop();
+            self.connections[index].slot.is_telling = false;
         }
     }
 

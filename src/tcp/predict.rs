@@ -117,10 +117,27 @@ impl Stack {
     /// Takes in a segment for `id` that the network has not marked, if it is the one to come: all of its
     /// payload is next in the stream then, as [`Arrival::fresh`](super::Arrival::fresh) would say. If not,
     /// nothing has happened, and the segment is for [`on_segment`](Stack::on_segment).
-    #[inline(never)]
+    #[inline(always)]
     pub fn take_predicted(&mut self, now: Instant, id: ConnectionId, segment: Stamped<'_>) -> bool {
-        let Some(index) = self.find(id) else { return false };
-        self.now = self.now.max(now);
+        let Some(connection) = self.connections.get_mut(id.index()) else { return false };
+        if connection.slot.generation != id.generation {
+            return false;
+        }
+        if now > self.now {
+            self.now = now;
+        }
+        if !connection.takes_fast(self.now, segment) {
+            return self.take_predicted_any(id.index(), segment);
+        }
+        self.counters.count(Count::SegmentIn);
+        self.transmits.push(&mut connection.slot.is_queued, id.index());
+        self.counters.count(Count::SegmentPredicted);
+        true
+    }
+
+    /// One that is predicted and not the [fastest](Connection::takes_fast).
+    #[inline(never)]
+    fn take_predicted_any(&mut self, index: usize, segment: Stamped<'_>) -> bool {
         let is_taken = self.predict(index, &segment);
         self.counters.add(Count::SegmentIn, u64::from(is_taken));
         is_taken
@@ -134,6 +151,7 @@ impl Stack {
         if !connection.is_predicted(segment) {
             return false;
         }
+        connection.catch_up(config);
         counters.count(Count::SegmentPredicted);
         connection.note_predicted(now, segment);
         let (seq, ack, window) = (segment.seq(), segment.ack(), segment.window());
@@ -162,14 +180,16 @@ impl Stack {
         let has_event = connection.pending.any();
         let may_wait = connection.flight() > 0 || connection.send.len() > 0;
         let has_deadline = may_wait || connection.terms.ack_delay.is_some();
+        let deadline = connection.deadline();
+        connection.settle_fast(config);
         if has_turn {
             self.queue_to_send(index);
         }
         if has_deadline {
-            self.timers.advance(index, self.connections[index].deadline());
+            self.wake_by(index, deadline);
         }
         if has_event {
-            self.events.push(index);
+            self.queue_to_tell(index);
         }
         true
     }

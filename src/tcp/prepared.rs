@@ -242,6 +242,9 @@ impl Connection {
             }
         }
         let message = self.commit(cx.now, payload.len(), tag, cx.counters);
+        self.watch(cx.now);
+        // It leaves at once.
+        self.ready = 0;
         cx.count(Count::SegmentOut);
         cx.count(Count::PreparedOut);
         self.note_first_sending(cx, header.seq + payload.len() as u32);
@@ -360,7 +363,7 @@ impl Stack {
         let (connection, mut cx) = self.connection_and_context(index);
         let out = connection.leave_prepared(&mut cx, &prepared.header, payload, tag, wants_sum);
         let deadline = connection.deadline();
-        self.timers.advance(index, deadline);
+        self.wake_by(index, deadline);
         Ok(out)
     }
 

@@ -1,48 +1,63 @@
 //! Queues of connections: whose turn it is to send or to tell.
 
-/// Connections in the order in which they asked, each at most once: it cannot overflow.
+/// Connections in the order in which they asked, each at most once: it cannot overflow. Whether one is in it is
+/// kept with the connection.
 pub(super) struct Turns {
+    /// Whose turn it is; `NOBODY`, if nobody's.
+    front: u32,
+    /// Those behind it.
     ring: Box<[u32]>,
-    is_queued: Box<[bool]>,
     head: usize,
     len: usize,
 }
 
+const NOBODY: u32 = u32::MAX;
+
 impl Turns {
     pub(super) fn new(connections_max: usize) -> Turns {
-        Turns {
-            ring: vec![0; connections_max].into_boxed_slice(),
-            is_queued: vec![false; connections_max].into_boxed_slice(),
-            head: 0,
-            len: 0,
-        }
+        let ring = vec![0; connections_max].into_boxed_slice();
+        Turns { front: NOBODY, ring, head: 0, len: 0 }
     }
 
     /// Queues a connection unless it is queued.
     #[inline(always)]
-    pub(super) fn push(&mut self, index: usize) {
-        if self.is_queued[index] {
+    pub(super) fn push(&mut self, is_queued: &mut bool, index: usize) {
+        if *is_queued {
             return;
         }
-        self.is_queued[index] = true;
+        *is_queued = true;
+        if self.front == NOBODY {
+            self.front = index as u32;
+        } else {
+            self.push_behind(index);
+        }
+    }
+
+    #[inline(never)]
+    fn push_behind(&mut self, index: usize) {
         let at = self.head + self.len;
         let at = if at >= self.ring.len() { at - self.ring.len() } else { at };
         self.ring[at] = index as u32;
         self.len += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn front(&self) -> Option<usize> {
-        if self.len == 0 { None } else { Some(self.ring[self.head] as usize) }
+        if self.front == NOBODY { None } else { Some(self.front as usize) }
+    }
+
+    /// Ends the turn of whose it is. It is queued no more: whoever keeps that is to know.
+    #[inline(always)]
+    pub(super) fn pop(&mut self) {
+        self.front = if self.len == 0 { NOBODY } else { self.pop_behind() };
     }
 
     #[inline(always)]
-    pub(super) fn pop(&mut self) -> Option<usize> {
-        let index = self.front()?;
-        self.is_queued[index] = false;
+    fn pop_behind(&mut self) -> u32 {
+        let index = self.ring[self.head];
         self.head = if self.head + 1 == self.ring.len() { 0 } else { self.head + 1 };
         self.len -= 1;
-        Some(index)
+        index
     }
 }
 
@@ -52,12 +67,27 @@ mod tests {
 
     #[test]
     fn turns_go_round_in_order_and_nobody_has_two() {
-        let mut turns = Turns::new(3);
+        let (mut turns, mut is_queued) = (Turns::new(3), [false; 3]);
+        let push = |turns: &mut Turns, is_queued: &mut [bool; 3], index: usize| {
+            turns.push(&mut is_queued[index], index);
+        };
+        let pop = |turns: &mut Turns, is_queued: &mut [bool; 3]| {
+            let front = turns.front();
+            turns.pop();
+            is_queued[front?] = false;
+            front
+        };
         for index in [2, 0, 2, 1, 0] {
-            turns.push(index);
+            push(&mut turns, &mut is_queued, index);
         }
-        assert_eq!([turns.pop(), turns.pop()], [Some(2), Some(0)]);
-        turns.push(2);
-        assert_eq!([turns.pop(), turns.pop(), turns.pop()], [Some(1), Some(2), None]);
+        assert_eq!(
+            [pop(&mut turns, &mut is_queued), pop(&mut turns, &mut is_queued)],
+            [Some(2), Some(0)]
+        );
+        for index in [2, 1, 0] {
+            push(&mut turns, &mut is_queued, index);
+        }
+        let rest = [0; 4].map(|_| pop(&mut turns, &mut is_queued));
+        assert_eq!(rest, [Some(1), Some(2), Some(0), None]);
     }
 }

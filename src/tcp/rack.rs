@@ -44,6 +44,12 @@ impl Rack {
         dsack_round: None,
     };
 
+    /// The shortest round trip where one [is known](Rack::min_rtt), or else one longer than any.
+    #[inline(always)]
+    pub(super) fn min_rtt_known(&self) -> Duration {
+        self.min_rtt
+    }
+
     pub(super) fn min_rtt(&self) -> Option<Duration> {
         (self.min_rtt.as_ns() < u64::MAX).then_some(self.min_rtt)
     }
@@ -51,7 +57,12 @@ impl Rack {
     /// A segment that was sent once and ended so has arrived, and nothing else is going on.
     #[inline(always)]
     pub(super) fn on_plain(&mut self, now: Instant, sent_at: Instant, end: SeqNumber) {
-        let rtt = now - sent_at;
+        self.note(now, sent_at, end, now - sent_at);
+    }
+
+    /// The same of a segment that took `rtt`.
+    #[inline(always)]
+    pub(super) fn note(&mut self, now: Instant, sent_at: Instant, end: SeqNumber, rtt: Duration) {
         (self.xmit_at, self.end_seq, self.rtt) = (sent_at, end, rtt);
         if rtt <= self.min_rtt {
             (self.min_rtt, self.min_rtt_at) = (rtt, now);

@@ -14,7 +14,8 @@ pub(super) const RANGES_MAX: usize = 32;
 
 /// The held ranges. None touches another, none begins at or before `rcv_nxt`.
 pub(super) struct Reassembly {
-    ranges: [(SeqNumber, SeqNumber); RANGES_MAX],
+    /// As many places as there are ranges at most. They lie apart: a connection seldom looks at them.
+    ranges: Box<[(SeqNumber, SeqNumber)]>,
     len: usize,
 }
 
@@ -30,8 +31,19 @@ pub(super) enum Inserted {
 }
 
 impl Reassembly {
-    pub(super) const EMPTY: Reassembly =
-        Reassembly { ranges: [(SeqNumber(0), SeqNumber(0)); RANGES_MAX], len: 0 };
+    pub(super) fn new() -> Reassembly {
+        let ranges = vec![(SeqNumber(0), SeqNumber(0)); RANGES_MAX].into_boxed_slice();
+        Reassembly { ranges, len: 0 }
+    }
+
+    /// None at all: what stands in for one that is being moved.
+    pub(super) fn empty() -> Reassembly {
+        Reassembly { ranges: Box::default(), len: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+    }
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
@@ -174,7 +186,7 @@ mod tests {
             ),
         ];
         for (before, new, writes, after) in table {
-            let mut held = Reassembly::EMPTY;
+            let mut held = Reassembly::new();
             for range in before {
                 held.insert(BASE, range.0..range.1, |_| {});
             }
@@ -188,7 +200,7 @@ mod tests {
 
     #[test]
     fn at_the_limit_the_farthest_is_dropped() {
-        let mut held = Reassembly::EMPTY;
+        let mut held = Reassembly::new();
         for index in 1..=RANGES_MAX as u32 {
             assert_eq!(held.insert(BASE, index * 10..index * 10 + 5, |_| {}), Inserted::Held);
         }
@@ -206,7 +218,7 @@ mod tests {
 
     #[test]
     fn advancing_passes_over_what_is_reached_and_keeps_the_rest() {
-        let mut held = Reassembly::EMPTY;
+        let mut held = Reassembly::new();
         for (left, right) in [(5, 9), (12, 15), (30, 40)] {
             held.insert(BASE, left..right, |_| {});
         }

@@ -151,6 +151,19 @@ impl ReceiveBuffer {
         self.before_fresh = 0;
     }
 
+    /// Whether nothing is readable, and no place is kept.
+    pub(super) fn is_passed_over(&self) -> bool {
+        self.len | self.gap == 0
+    }
+
+    /// As [`pass_over`](ReceiveBuffer::pass_over) where that [is so](ReceiveBuffer::is_passed_over), nothing lies ahead
+    /// and there is room: the place of nothing is any place.
+    #[inline(always)]
+    pub(super) fn pass_over_all(&mut self, count: usize) {
+        debug_assert!(self.len | self.gap | self.before_fresh == 0 && count <= self.room());
+        self.fresh = count;
+    }
+
     #[inline(never)]
     fn pass_over_behind(&mut self, count: usize) {
         self.close_gap(self.gap);

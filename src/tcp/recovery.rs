@@ -170,7 +170,7 @@ impl Connection {
         is_advance: bool,
         twice: Option<(SeqNumber, SeqNumber)>,
     ) {
-        let Some(undo) = &mut self.undo else { return };
+        let Some(undo) = &mut *self.undo else { return };
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
         let is_for_nothing = (is_advance && undo.is_answered_before(echo))
             || twice.is_some_and(|twice| undo.is_all_twice(twice, self.snd_mss));
@@ -179,7 +179,7 @@ impl Connection {
         }
         let before = undo.before;
         cx.count(Count::RecoveryUndone);
-        self.undo = None;
+        *self.undo = None;
         self.congestion.undo(&before);
         self.scoreboard.find_all(self.snd_una);
         self.rack.on_undone();
@@ -233,7 +233,7 @@ impl Connection {
 
     fn begin_recovery(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::FastRetransmit);
-        self.undo = Some(Undo::new(self.snd_una, self.snd_nxt, self.congestion));
+        *self.undo = Some(Undo::new(self.snd_una, self.snd_nxt, self.congestion));
         self.congestion.begin_recovery(self.flight(), self.snd_nxt);
         // The first goes at once (RFC 6675 5, step 4.3).
         self.is_urgent = true;
@@ -252,7 +252,7 @@ impl Connection {
     pub(super) fn lose_by_timeout(&mut self, cx: &mut Context<'_>, is_first: bool) {
         let una = self.snd_una;
         if self.congestion.is_open() {
-            self.undo = Some(Undo::new(una, self.snd_nxt, self.congestion));
+            *self.undo = Some(Undo::new(una, self.snd_nxt, self.congestion));
         }
         self.congestion.on_timeout(is_first, self.flight(), self.snd_nxt);
         self.loss_probe = None;

@@ -1,8 +1,9 @@
 //! When to send again if nothing is heard: the retransmission timeout (RFC 6298) and the probe timeout
 //! (RFC 8985 7.2).
 
-use super::codec::{codec, is_span};
+use super::codec::{Codec, In, Out, is_span};
 use super::config::Config;
+use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
 
 /// The least that variance adds, our clock's granularity (RFC 6298 2, G).
@@ -29,6 +30,8 @@ pub(super) struct RttEstimator {
     ack_delay: Duration,
     /// Twice the round trip, or what stands for it before one is measured.
     probe_timeout: Duration,
+    /// The timeouts are those before the last measurement.
+    is_behind: bool,
 }
 
 impl RttEstimator {
@@ -41,10 +44,12 @@ impl RttEstimator {
             backoff: 0,
             ack_delay: config.peer_max_ack_delay,
             probe_timeout: PROBE_TIMEOUT_INITIAL,
+            is_behind: false,
         }
     }
 
-    /// Another floor, and another thing known of the peer, from the next measurement on.
+    /// Another floor, and another thing known of the peer, from the next measurement on. Nothing
+    /// [is behind](RttEstimator::is_behind).
     pub(super) fn set_terms(&mut self, rto_min: Duration, ack_delay: Duration) {
         (self.rto_min, self.ack_delay) = (rto_min, ack_delay);
     }
@@ -60,7 +65,8 @@ impl RttEstimator {
     /// The timeout now, back-off included.
     #[inline]
     pub(super) fn rto(&self, config: &Config) -> Duration {
-        let rto = if self.backoff == 0 { self.rto } else { self.rto.times(1 << self.backoff) };
+        let rto = if self.is_behind { self.timeout(config) } else { self.rto };
+        let rto = if self.backoff == 0 { rto } else { rto.times(1 << self.backoff) };
         rto.min(config.rto_max)
     }
 
@@ -80,12 +86,68 @@ impl RttEstimator {
             }
         };
         self.srtt_ns = Some(srtt_ns);
-        let variance_ns = (4 * self.rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
-        let rto_ns = srtt_ns + variance_ns;
-        self.probe_timeout = Duration::from_ns(2 * srtt_ns);
-        self.rto =
-            Duration::from_ns(rto_ns).clamp(self.rto_min.min(config.rto_max), config.rto_max);
         self.backoff = 0;
+        self.work_out(config);
+    }
+
+    /// A measurement after others, of [no more](RttEstimator::plain_max) than any: the same but for the
+    /// timeouts, which [are behind](RttEstimator::settle) then.
+    #[inline(always)]
+    pub(super) fn note(&mut self, rtt: Duration) {
+        let Some(srtt_ns) = &mut self.srtt_ns else { return };
+        let rtt_ns = rtt.as_ns();
+        self.rttvar_ns = (3 * self.rttvar_ns + srtt_ns.abs_diff(rtt_ns)) / 4;
+        *srtt_ns = (7 * *srtt_ns + rtt_ns) / 8;
+        self.is_behind = true;
+    }
+
+    /// Whether the timeouts are those before the last measurement.
+    #[inline(always)]
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Works out the timeouts where they are behind.
+    pub(super) fn settle(&mut self, config: &Config) {
+        if self.is_behind {
+            self.work_out(config);
+        }
+    }
+
+    #[inline(always)]
+    fn work_out(&mut self, config: &Config) {
+        self.is_behind = false;
+        self.probe_timeout = Duration::from_ns(2 * self.srtt_ns.unwrap_or_default());
+        self.rto = self.timeout(config);
+    }
+
+    /// RFC 6298 2.3 and 2.4: the timeout that follows from what was measured.
+    #[inline(always)]
+    fn timeout(&self, config: &Config) -> Duration {
+        let variance_ns = (4 * self.rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
+        let rto_ns = self.srtt_ns.unwrap_or_default() + variance_ns;
+        Duration::from_ns(rto_ns).clamp(self.rto_min.min(config.rto_max), config.rto_max)
+    }
+
+    /// The longest round trip that can be [noted](RttEstimator::note) where the shortest was `least`; `None`
+    /// where none can.
+    pub(super) fn plain_max(&self, least: Duration, config: &Config) -> Option<Duration> {
+        let is_plain = self.srtt_ns.is_some() && self.backoff == 0;
+        // One that is late teaches something, and one that is longer than the longest timeout is cut.
+        let late = Duration::from_ns(least.as_ns().saturating_add(self.ack_delay.as_ns()));
+        is_plain.then(|| late.min(config.rto_max))
+    }
+
+    /// No timeout, of a segment or of a probe that may be answered late, is shorter, now or after further
+    /// measurements.
+    pub(super) fn patience(&self, config: &Config) -> Duration {
+        self.rto_least(config).min(self.ack_delay)
+    }
+
+    /// No retransmission timeout is shorter, now or after further measurements.
+    pub(super) fn rto_least(&self, config: &Config) -> Duration {
+        let now = if self.is_behind { config.rto_max } else { self.rto };
+        now.min(self.rto_min).min(config.rto_max)
     }
 
     /// After a round trip that took `late` longer than the shortest: the peer may delay by as much.
@@ -125,7 +187,30 @@ impl RttEstimator {
     }
 }
 
-codec!(RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, probe_timeout });
+impl Codec for RttEstimator {
+    /// Nothing [is behind](RttEstimator::is_behind).
+    fn put(&self, out: &mut Out<'_>) {
+        let RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, .. } = self;
+        ((*srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
+        ((*backoff, *ack_delay), self.probe_timeout).put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<RttEstimator, SnapshotRefusal> {
+        let ((srtt_ns, rttvar_ns), (rto, rto_min)) = Codec::take(from)?;
+        let ((backoff, ack_delay), probe_timeout) = Codec::take(from)?;
+        let is_behind = false;
+        Ok(RttEstimator {
+            srtt_ns,
+            rttvar_ns,
+            rto,
+            rto_min,
+            backoff,
+            ack_delay,
+            probe_timeout,
+            is_behind,
+        })
+    }
+}
 
 impl RttEstimator {
     /// Whether every span in it is one.

@@ -154,6 +154,34 @@ impl Scoreboard {
         Some(first_at)
     }
 
+    /// All that is in flight has been acknowledged, and nothing [is marked](Scoreboard::is_clean).
+    #[inline(always)]
+    pub(super) fn clear_clean(&mut self) {
+        (self.head, self.tail, self.judged_to) = (0, 0, 0);
+    }
+
+    /// When the first segment left last, where something is in flight and places have not wrapped.
+    #[inline(always)]
+    pub(super) fn first_of_few(&self) -> Option<Instant> {
+        debug_assert!(self.head != self.tail);
+        self.ring.get(self.head as usize).map(|sent| sent.at)
+    }
+
+    /// Whether two more segments have places at least, none of which wraps.
+    #[inline(always)]
+    pub(super) fn takes_few(&self) -> bool {
+        (self.tail as usize) + 1 < self.ring.len()
+    }
+
+    /// As [`push`](Scoreboard::push), where that [is so](Scoreboard::takes_few).
+    #[inline(always)]
+    pub(super) fn push_to_few(&mut self, end: SeqNumber, at: Instant) {
+        if let Some(place) = self.ring.get_mut(self.tail as usize) {
+            *place = Sent { end, marks: Marks::NONE, skip: 0, at };
+        }
+        self.tail += 1;
+    }
+
     /// The same whatever is marked; each segment goes to `each` as it was. `una` is what was
     /// acknowledged before.
     pub(super) fn pop(&mut self, una: SeqNumber, ack: SeqNumber, mut each: impl FnMut(&Sent)) {
@@ -215,8 +243,12 @@ impl Scoreboard {
     }
 
     /// When the first segment left last; `None` if there is none.
+    #[inline(always)]
     pub(super) fn first_sent_at(&self) -> Option<Instant> {
-        (self.head != self.tail).then(|| self.at(self.head).at)
+        if self.head == self.tail {
+            return None;
+        }
+        self.ring.get(self.index(self.head)).map(|sent| sent.at)
     }
 
     /// How long the first segment is that is not acknowledged, or what is left of it.

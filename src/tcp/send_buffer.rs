@@ -10,38 +10,43 @@ use super::snapshot::SnapshotRefusal;
 /// A connection's send buffer.
 pub(super) struct SendBuffer {
     bytes: Box<[u8]>,
-    capacity: usize,
+    capacity: u32,
+    /// The longest reservation.
+    reservation_max: u32,
     /// Where the first unacknowledged byte lies.
-    head: usize,
+    head: u32,
     /// How many bytes are held.
-    len: usize,
+    len: u32,
     /// How many bytes behind them are reserved.
-    reserved: usize,
+    reserved: u32,
 }
 
 impl SendBuffer {
+    /// One for `capacity` bytes, fewer than 2^30.
     pub(super) fn new(capacity: usize, reservation_max: usize) -> SendBuffer {
         let bytes = vec![0; capacity + reservation_max].into_boxed_slice();
-        SendBuffer { bytes, capacity, head: 0, len: 0, reserved: 0 }
+        let (capacity, reservation_max) = (capacity as u32, reservation_max as u32);
+        SendBuffer { bytes, capacity, reservation_max, head: 0, len: 0, reserved: 0 }
     }
 
     pub(super) fn clear(&mut self) {
         (self.head, self.len, self.reserved) = (0, 0, 0);
     }
 
+    #[inline(always)]
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// How many more bytes fit.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        self.capacity - self.len
+        (self.capacity - self.len) as usize
     }
 
     /// The longest reservation.
     pub(super) fn reservation_max(&self) -> usize {
-        self.bytes.len() - self.capacity
+        self.reservation_max as usize
     }
 
     /// Whether `len` bytes can be reserved.
@@ -56,76 +61,135 @@ impl SendBuffer {
         if !self.takes(len) {
             return None;
         }
-        self.reserved = len;
-        let at = self.wrap(self.head + self.len);
+        self.reserved = len as u32;
+        let at = self.end();
         self.bytes.get_mut(at..at + len)
     }
 
-    /// Makes the first `used` bytes of the last reservation part of the stream.
+    /// Where the next bytes are written.
     #[inline(always)]
-    pub(super) fn commit(&mut self, used: usize) {
-        let used = used.min(self.reserved);
+    fn end(&mut self) -> usize {
+        if self.len == 0 {
+            // The first places serve again, which are near.
+            self.head = 0;
+            return 0;
+        }
+        self.wrap(self.head + self.len) as usize
+    }
+
+    /// Has `write` write up to `len` bytes, in one run, and makes as many of them part of the stream as it says.
+    /// `None` when they do not fit. What was reserved is forgotten.
+    #[inline(always)]
+    pub(super) fn write(
+        &mut self,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Option<u32> {
+        if !self.takes(len) {
+            return None;
+        }
+        self.reserved = 0;
+        let at = self.end();
+        let used = write(self.bytes.get_mut(at..at + len)?).min(len);
+        if at + used > self.capacity as usize {
+            self.wrap_round(at + used);
+        }
+        self.len += used as u32;
+        Some(used as u32)
+    }
+
+    /// Makes the first `used` bytes of the last reservation part of the stream. Says how many there are.
+    #[inline(always)]
+    pub(super) fn commit(&mut self, used: usize) -> u32 {
+        let used = used.min(self.reserved as usize) as u32;
         self.reserved = 0;
         let end = self.wrap(self.head + self.len) + used;
         if end > self.capacity {
-            self.wrap_round(end);
+            self.wrap_round(end as usize);
         }
         self.len += used;
+        used
     }
 
     #[inline(never)]
     fn wrap_round(&mut self, end: usize) {
-        self.bytes.copy_within(self.capacity..end, 0);
+        self.bytes.copy_within(self.capacity as usize..end, 0);
     }
 
     pub(super) fn put(&self, out: &mut Out<'_>) {
-        (self.len as u32).put(out);
-        for run in self.slices(0, self.len) {
+        self.len.put(out);
+        for run in self.slices(0, self.len()) {
             out.bytes.extend_from_slice(run);
         }
     }
 
     pub(super) fn take(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
         let len = from.take_count(1)?;
-        let room = self.bytes[..self.capacity].get_mut(..len);
+        let room = self.bytes[..self.capacity as usize].get_mut(..len);
         room.ok_or(SnapshotRefusal::BuffersTooSmall)?.copy_from_slice(from.take(len)?);
-        (self.head, self.len, self.reserved) = (0, len, 0);
+        (self.head, self.len, self.reserved) = (0, len as u32, 0);
         Ok(())
     }
 
     /// Forgets the last `count` bytes: they were never sent.
     pub(super) fn take_back(&mut self, count: usize) {
-        self.len -= count.min(self.len);
+        self.len -= count.min(self.len()) as u32;
     }
 
     /// Forgets `count` bytes at the front: they have been acknowledged.
     #[inline]
     pub(super) fn release(&mut self, count: usize) {
-        let count = count.min(self.len);
+        let count = count.min(self.len()) as u32;
         self.head = self.wrap(self.head + count);
         self.len -= count;
+    }
+
+    /// Whether `len` bytes are all that is held, and nothing is reserved behind them.
+    #[inline(always)]
+    pub(super) fn holds_only(&self, len: u32) -> bool {
+        self.len == len && self.reserved == 0
+    }
+
+    /// Forgets all of it, where nothing is reserved: the place of nothing is any place.
+    #[inline(always)]
+    pub(super) fn release_all(&mut self) {
+        self.len = 0;
+    }
+
+    /// Whether all of it lies in one run.
+    #[inline(always)]
+    pub(super) fn is_in_one_run(&self) -> bool {
+        self.head + self.len <= self.capacity
+    }
+
+    /// The last `len` bytes held, where all [is so](SendBuffer::is_in_one_run).
+    #[inline(always)]
+    pub(super) fn last(&self, len: u32) -> &[u8] {
+        let end = (self.head + self.len) as usize;
+        let held = self.bytes.get(..end).unwrap_or_default();
+        held.get(held.len().wrapping_sub(len as usize)..).unwrap_or_default()
     }
 
     /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.
     #[inline(always)]
     pub(super) fn slices(&self, offset: usize, len: usize) -> [&[u8]; 2] {
-        let offset = offset.min(self.len);
-        let len = len.min(self.len - offset);
-        let at = self.wrap(self.head + offset);
+        let offset = offset.min(self.len());
+        let len = len.min(self.len() - offset);
+        let at = self.wrap(self.head + offset as u32) as usize;
         match self.bytes.get(at..at + len) {
-            Some(run) if at + len <= self.capacity => [run, &[]],
+            Some(run) if at + len <= self.capacity as usize => [run, &[]],
             _ => self.both_runs(at, len),
         }
     }
 
     #[inline(never)]
     fn both_runs(&self, at: usize, len: usize) -> [&[u8]; 2] {
-        let first = len.min(self.capacity - at);
+        let first = len.min(self.capacity as usize - at);
         [&self.bytes[at..at + first], &self.bytes[..len - first]]
     }
 
     #[inline]
-    fn wrap(&self, at: usize) -> usize {
+    fn wrap(&self, at: u32) -> u32 {
         if at >= self.capacity { at - self.capacity } else { at }
     }
 }

@@ -12,7 +12,7 @@ use super::connection::{ACKS_DUE_MAX, Connection, State, TIMESTAMPS_LEN, WINDOW_
 use super::counters::Count;
 use super::endpoint::{Endpoint, Tuple};
 use super::event::ConnectionId;
-use super::stack::{Slot, Stack};
+use super::stack::Stack;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
@@ -128,6 +128,7 @@ macro_rules! codec_fields {
             let Connection {
                 $($field,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _,
+                slot: _, woken_by: _, fast: _, ready: _, timers_lag: _,
                 send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _,
             } = connection;
             $($field.put(out);)*
@@ -278,15 +279,16 @@ impl Stack {
     ///
     /// # Errors
     /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`].
-    pub fn export(&self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
+    pub fn export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
         let index = self.find(id).ok_or(SnapshotRefusal::StaleId)?;
-        let connection = &self.connections[index];
+        let now = self.now.max(now);
+        let (connection, _) = self.connection_and_context(index);
         if matches!(connection.state, State::Closed | State::SynSent | State::SynReceived) {
             return Err(SnapshotRefusal::NotSynchronized);
         }
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        connection.put_state(&mut Out { bytes: &mut bytes, now: self.now.max(now) });
+        connection.put_state(&mut Out { bytes: &mut bytes, now });
         Ok(Snapshot { bytes })
     }
 
@@ -328,8 +330,8 @@ impl Stack {
         connection.fit(self.config.mss);
         let index = index as usize;
         self.table.insert(tuple, index);
-        let generation = self.slots[index].generation;
-        self.slots[index] = Slot::listed(generation);
+        let slot = &mut self.connections[index].slot;
+        *slot = slot.listed();
         self.counters.count(Count::Imported);
         self.step(index, |_, _| {});
         Ok(self.id(index))

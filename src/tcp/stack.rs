@@ -24,7 +24,6 @@ pub struct Stack {
     pub(super) config: Config,
     pub(super) secret: Secret,
     pub(super) connections: Box<[Connection]>,
-    pub(super) slots: Box<[Slot]>,
     pub(super) free: Vec<u32>,
     pub(super) listeners: Vec<Listener>,
     listeners_ever: u32,
@@ -54,14 +53,19 @@ pub(super) struct Slot {
     is_listed: bool,
     /// It counts towards its listener's backlog.
     pub(super) is_in_backlog: bool,
-    /// Its next hop's address is not known: it does not ask to send.
+    /// It has asked to send: it waits for its turn, or [is put aside](Slot::is_deferred).
+    pub(super) is_queued: bool,
+    /// Its next hop's address is not known: it has no turn until that is.
     pub(super) is_deferred: bool,
+    /// It has asked to tell something.
+    pub(super) is_telling: bool,
 }
 
 impl Slot {
-    /// Of a connection that is in the table now.
-    pub(super) fn listed(generation: u32) -> Slot {
-        Slot { generation, is_listed: true, ..Slot::default() }
+    /// Of a connection that is in the table now, and had this slot before.
+    pub(super) fn listed(self) -> Slot {
+        let is_queued = self.is_queued && !self.is_deferred;
+        Slot { is_listed: true, is_in_backlog: false, is_deferred: false, is_queued, ..self }
     }
 }
 
@@ -86,7 +90,6 @@ impl Stack {
         let (count, secret) = (config.connections_max, Secret::new(secret));
         Stack {
             connections: (0..count).map(|_| Connection::new(&config)).collect(),
-            slots: vec![Slot::default(); count].into_boxed_slice(),
             free: (0..count as u32).rev().collect(),
             listeners: Vec::with_capacity(config.listeners_max),
             listeners_ever: 0,
@@ -240,8 +243,8 @@ impl Stack {
         let index = index as usize;
         self.connections[index].begin(&self.config, tuple, iss);
         self.table.insert(tuple, index);
-        let generation = self.slots[index].generation;
-        self.slots[index] = Slot::listed(generation);
+        let slot = &mut self.connections[index].slot;
+        *slot = slot.listed();
         Some(index)
     }
 
@@ -260,7 +263,15 @@ impl Stack {
         self.free.pop()
     }
 
-    /// A connection, and what it may use of everything else.
+    /// Somebody tells the time.
+    #[inline(always)]
+    pub(super) fn hear(&mut self, now: Instant) {
+        if now > self.now {
+            self.now = now;
+        }
+    }
+
+    /// A connection, caught up with, and what it may use of everything else.
     #[inline(always)]
     pub(super) fn connection_and_context(
         &mut self,
@@ -272,7 +283,9 @@ impl Stack {
             counters: &mut self.counters,
             resets: &mut self.resets,
         };
-        (&mut self.connections[index], cx)
+        let connection = &mut self.connections[index];
+        connection.catch_up(cx.config);
+        (connection, cx)
     }
 
     /// Does something to a connection and keeps the books.
@@ -296,9 +309,10 @@ impl Stack {
         self.ask_to_send(index);
         let connection = &self.connections[index];
         if connection.pending.any() && connection.next_event().is_some() {
-            self.events.push(index);
+            self.queue_to_tell(index);
         }
-        if self.slots[index].is_in_backlog && connection.state != State::SynReceived {
+        let connection = &self.connections[index];
+        if connection.slot.is_in_backlog && connection.state != State::SynReceived {
             self.leave_backlog(index);
         }
         if self.connections[index].state == State::Closed {
@@ -316,22 +330,37 @@ impl Stack {
             connection.plain = Default::default();
         }
         let (may_have_next, deadline) = (connection.may_have_next(), connection.deadline());
+        connection.settle_fast(&self.config);
         if may_have_next {
             self.queue_to_send(index);
         }
-        self.timers.advance(index, deadline);
+        self.wake_by(index, deadline);
+    }
+
+    /// Has a timer go off for a connection at `deadline` at the latest.
+    #[inline(always)]
+    pub(super) fn wake_by(&mut self, index: usize, deadline: Instant) {
+        let connection = &mut self.connections[index];
+        if deadline < connection.woken_by {
+            connection.woken_by = deadline;
+            self.timers.advance(index, deadline);
+        }
     }
 
     /// Gives a turn to a connection that [may have something](Connection::may_have_next) to send.
     #[inline(always)]
     pub(super) fn queue_to_send(&mut self, index: usize) {
-        if !self.slots[index].is_deferred {
-            self.transmits.push(index);
-        }
+        self.transmits.push(&mut self.connections[index].slot.is_queued, index);
+    }
+
+    /// The same for one that may have something to tell.
+    #[inline(always)]
+    pub(super) fn queue_to_tell(&mut self, index: usize) {
+        self.events.push(&mut self.connections[index].slot.is_telling, index);
     }
 
     fn leave_backlog(&mut self, index: usize) {
-        self.slots[index].is_in_backlog = false;
+        self.connections[index].slot.is_in_backlog = false;
         let id = self.connections[index].listener;
         if let Some(listener) = self.listeners.iter_mut().find(|listener| Some(listener.id) == id) {
             listener.backlog -= 1;
@@ -341,16 +370,17 @@ impl Stack {
     /// Its endpoints are free for others at once, the connection itself once nobody holds its id.
     fn settle_closed(&mut self, index: usize) {
         let connection = &mut self.connections[index];
-        if core::mem::take(&mut self.slots[index].is_listed) {
+        if core::mem::take(&mut connection.slot.is_listed) {
             self.table.remove(&connection.tuple);
         }
         let is_free = connection.tuple == Tuple::NONE;
         if (connection.is_released || !connection.is_known) && !is_free {
             connection.tuple = Tuple::NONE;
-            let slot = &mut self.slots[index];
+            let slot = &mut connection.slot;
             slot.generation = slot.generation.wrapping_add(1);
             self.free.push(index as u32);
             // Whoever is next here begins without.
+            connection.woken_by = Instant::FAR_FUTURE;
             self.timers.cancel(index);
         }
     }
@@ -358,12 +388,12 @@ impl Stack {
     /// The connection that `id` names.
     #[inline]
     pub(super) fn find(&self, id: ConnectionId) -> Option<usize> {
-        let slot = self.slots.get(id.index())?;
-        (slot.generation == id.generation).then_some(id.index())
+        let connection = self.connections.get(id.index())?;
+        (connection.slot.generation == id.generation).then_some(id.index())
     }
 
     #[inline]
     pub(super) fn id(&self, index: usize) -> ConnectionId {
-        ConnectionId { index: index as u32, generation: self.slots[index].generation }
+        ConnectionId { index: index as u32, generation: self.connections[index].slot.generation }
     }
 }

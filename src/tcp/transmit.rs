@@ -342,7 +342,7 @@ impl Connection {
             Why::Lost => {
                 self.is_urgent = false;
                 self.scoreboard.resend(self.snd_una, end, cx.now);
-                if let Some(undo) = &mut self.undo {
+                if let Some(undo) = &mut *self.undo {
                     undo.on_resent(cx.now, self.timestamps.as_ref());
                 }
             }
@@ -399,6 +399,12 @@ impl Connection {
         let told = self.rcv_nxt + (u32::from(field) << self.rcv_wind_shift);
         self.rcv_edge = self.rcv_edge.later_of(told);
         field
+    }
+
+    /// What is [advertised](Connection::advertise) while nothing is unread and half of it and more is open.
+    pub(super) fn full_window(&self) -> u16 {
+        let edge = (self.receive.room() as u32).min(self.rcv_wnd_max);
+        (edge >> self.rcv_wind_shift).min(WINDOW_FIELD_MAX) as u16
     }
 
     /// What a segment that leaves now would [advertise](Connection::advertise).

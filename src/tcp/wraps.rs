@@ -24,7 +24,7 @@ impl Connection {
         self.congestion.bring_forward(floor);
         self.rack.bring_forward(floor);
         if self.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
-            self.undo = None;
+            *self.undo = None;
         }
     }
 }

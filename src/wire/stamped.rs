@@ -6,6 +6,24 @@ use super::tcp::{Flags, HEADER_LEN, SeqNumber};
 /// How long such a header is, in bytes.
 pub const STAMPED_HEADER_LEN: usize = HEADER_LEN + 12;
 
+/// A header's length, control bits and window in one word, as they lie in memory, but for PSH.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Control(u32);
+
+impl Control {
+    /// Of no segment.
+    pub(crate) const NONE: Control = Control(0);
+
+    const MASK: u32 = u32::from_ne_bytes([0xf0, !Flags::PSH.0, 0xff, 0xff]);
+
+    /// Of such a header with ACK, the window field `window`, and no other control bit.
+    pub(crate) fn of_plain(window: u16) -> Control {
+        let [high, low] = window.to_be_bytes();
+        let offset = (STAMPED_HEADER_LEN / 4) << 4;
+        Control(u32::from_ne_bytes([offset as u8, Flags::ACK.0, high, low]))
+    }
+}
+
 /// A segment with such a header. Its fields are read where they are wanted, and not before.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamped<'a> {
@@ -36,6 +54,15 @@ impl<'a> Stamped<'a> {
     #[inline(always)]
     pub fn flags(&self) -> Flags {
         Flags(self.header[13])
+    }
+
+    /// Its header's length, control bits and window.
+    #[inline(always)]
+    pub(crate) fn control(&self) -> Control {
+        let header = self.header;
+        Control(
+            u32::from_ne_bytes([header[12], header[13], header[14], header[15]]) & Control::MASK,
+        )
     }
 
     /// The window field.

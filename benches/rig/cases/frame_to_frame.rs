@@ -19,13 +19,13 @@ fn cases_of(sums: Sums) -> Vec<Case> {
     let mut cases = vec![ours.and_cold()];
     #[cfg(feature = "rivals")]
     {
-        use crate::rivals::{Nanofix, OfFix, Pair, SmoltcpHost};
+        use crate::rivals::{Nanofix, OfFix, Pair, Pooled, SmoltcpHost};
         let own = Case::new(what.clone(), "smoltcp + of_fix", move || {
-            let host = SmoltcpHost::new(sums, Pair::<OfFix>::default());
+            let host = SmoltcpHost::<_, Pooled>::new(sums, Pair::<OfFix>::default());
             Line::new(host, sums, Traffic::Trading)
         });
         let fastest = Case::new(what, "smoltcp + of_fix, nanofix", move || {
-            let host = SmoltcpHost::new(sums, Pair::<Nanofix>::default());
+            let host = SmoltcpHost::<_, Pooled>::new(sums, Pair::<Nanofix>::default());
             Line::new(host, sums, Traffic::Trading)
         });
         cases.extend([own.and_cold(), fastest.and_cold()]);

@@ -14,6 +14,10 @@ use crate::peer::{HOST_ADDR, PEER_ADDR, PEER_PORT};
 use crate::respond::{Filler, MixedFiller};
 use crate::tcp_host::TcpHost;
 
+/// smoltcp, on what ours is on.
+#[cfg(feature = "rivals")]
+type OnRings<R> = crate::rivals::SmoltcpHost<R, crate::rivals::Rings>;
+
 /// Payloads in and out, in bytes: some 150 each way, and those of the benches' FIX messages.
 const LENGTHS: [(usize, usize); 2] = [(150, 150), (211, 174)];
 
@@ -49,7 +53,7 @@ fn mixed(sums: Sums) -> Vec<Case> {
     let mut cases = vec![ours];
     #[cfg(feature = "rivals")]
     cases.push(Case::new(what, "smoltcp", move || {
-        let host = crate::rivals::SmoltcpHost::new(sums, MixedFiller::default());
+        let host = OnRings::new(sums, MixedFiller::default());
         Line::new(host, sums, Traffic::MixedBytes)
     }));
     cases
@@ -72,7 +76,7 @@ fn echoes(sums: Sums, received: usize, sent: usize) -> Vec<Case> {
     #[cfg(feature = "rivals")]
     {
         let smoltcp = Case::new(what, "smoltcp", move || {
-            let host = crate::rivals::SmoltcpHost::new(sums, Filler::new(sent));
+            let host = OnRings::new(sums, Filler::new(sent));
             Line::new(host, sums, traffic)
         });
         cases.push(smoltcp.and_cold());

@@ -16,4 +16,4 @@ pub use fixlite::Fixlite;
 pub use nanofix::Nanofix;
 pub use of_fix::OfFix;
 pub use pair::Pair;
-pub use smoltcp::SmoltcpHost;
+pub use smoltcp::{Pooled, Rings, SmoltcpHost};

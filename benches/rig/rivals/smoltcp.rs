@@ -14,6 +14,7 @@ use crate::line::Host;
 use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
+use crate::ring::{RxRing, TxRing};
 
 const HOST_PORT: u16 = 49_152;
 /// A quarter of ours: more of it stays in the first cache.
@@ -21,21 +22,21 @@ const BUFFER_LEN: usize = 16 * 1024;
 /// The clock stands still.
 const NOW: Instant = Instant::from_millis_const(1_000);
 
-/// smoltcp with a [`Responder`] on its socket.
-pub struct SmoltcpHost<R> {
+/// smoltcp with a [`Responder`] on its socket, on the device `D`.
+pub struct SmoltcpHost<R, D> {
     interface: Interface,
     sockets: SocketSet<'static>,
     handle: SocketHandle,
-    device: Port,
+    device: D,
     responder: R,
     /// For a message or an answer that wraps around a socket's buffer.
     scratch: [u8; 2 * ANSWER_LEN_MAX],
 }
 
-impl<R: Responder> SmoltcpHost<R> {
+impl<R: Responder, D: Port> SmoltcpHost<R, D> {
     /// One that connects to the peer.
-    pub fn new(sums: Sums, responder: R) -> SmoltcpHost<R> {
-        let mut device = Port { nic: MemoryNic::new(sums), sums };
+    pub fn new(sums: Sums, responder: R) -> SmoltcpHost<R, D> {
+        let mut device = D::new(sums);
         let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(HOST_MAC.0)));
         config.random_seed = 7;
         let mut interface = Interface::new(config, &mut device, NOW);
@@ -83,11 +84,11 @@ impl<R: Responder> SmoltcpHost<R> {
     }
 }
 
-impl<R: Responder> Host for SmoltcpHost<R> {
+impl<R: Responder, D: Port> Host for SmoltcpHost<R, D> {
     const BODY_LENGTH_DIGITS: usize = R::BODY_LENGTH_DIGITS;
 
     fn load(&mut self, frames: &[Vec<u8>]) {
-        self.device.nic.load(frames);
+        self.device.load(frames);
     }
 
     #[inline]
@@ -98,21 +99,64 @@ impl<R: Responder> Host for SmoltcpHost<R> {
     }
 
     fn sent(&self) -> u64 {
-        self.device.nic.sent()
+        self.device.sent()
     }
 
     fn kept(&self) -> Vec<&[u8]> {
-        self.device.nic.kept().collect()
+        self.device.kept()
     }
 }
 
-/// The NIC in memory as smoltcp wants it.
-struct Port {
+/// What smoltcp is run on.
+pub trait Port: Device {
+    /// One whose verdicts are as `sums` says.
+    fn new(sums: Sums) -> Self;
+    /// Has `frames` received, one a poll, in their order.
+    fn load(&mut self, frames: &[Vec<u8>]);
+    /// How many frames were sent.
+    fn sent(&self) -> u64;
+    /// The last few of them, the newest last.
+    fn kept(&self) -> Vec<&[u8]>;
+}
+
+#[inline]
+fn capabilities(sums: Sums) -> DeviceCapabilities {
+    let mut capabilities = DeviceCapabilities::default();
+    capabilities.medium = Medium::Ethernet;
+    capabilities.max_transmission_unit = 1514;
+    capabilities.max_burst_size = Some(1);
+    capabilities.checksum = match sums {
+        Sums::Offloaded => ChecksumCapabilities::ignored(),
+        Sums::InSoftware => ChecksumCapabilities::default(),
+    };
+    capabilities
+}
+
+/// The NIC in memory, with its pool of frames, as smoltcp wants it.
+pub struct Pooled {
     nic: MemoryNic,
     sums: Sums,
 }
 
-impl Device for Port {
+impl Port for Pooled {
+    fn new(sums: Sums) -> Pooled {
+        Pooled { nic: MemoryNic::new(sums), sums }
+    }
+
+    fn load(&mut self, frames: &[Vec<u8>]) {
+        self.nic.load(frames);
+    }
+
+    fn sent(&self) -> u64 {
+        self.nic.sent()
+    }
+
+    fn kept(&self) -> Vec<&[u8]> {
+        self.nic.kept().collect()
+    }
+}
+
+impl Device for Pooled {
     type RxToken<'a> = Received;
     type TxToken<'a> = ToSend<'a>;
 
@@ -129,19 +173,12 @@ impl Device for Port {
 
     #[inline]
     fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = 1514;
-        capabilities.max_burst_size = Some(1);
-        capabilities.checksum = match self.sums {
-            Sums::Offloaded => ChecksumCapabilities::ignored(),
-            Sums::InSoftware => ChecksumCapabilities::default(),
-        };
-        capabilities
+        capabilities(self.sums)
     }
 }
 
-struct Received(Frame);
+/// A frame of a pool.
+pub struct Received(Frame);
 
 impl phy::RxToken for Received {
     #[inline]
@@ -150,7 +187,8 @@ impl phy::RxToken for Received {
     }
 }
 
-struct ToSend<'a>(&'a mut MemoryNic);
+/// Where one is to be had.
+pub struct ToSend<'a>(&'a mut MemoryNic);
 
 impl phy::TxToken for ToSend<'_> {
     #[inline]
@@ -159,6 +197,74 @@ impl phy::TxToken for ToSend<'_> {
         let result = f(&mut frame.space()[..len]);
         frame.finish(len, TxMeta::default());
         self.0.send(frame);
+        result
+    }
+}
+
+/// Rings of buffers, as smoltcp wants them.
+pub struct Rings {
+    rx: RxRing,
+    tx: TxRing,
+    sums: Sums,
+}
+
+impl Port for Rings {
+    fn new(sums: Sums) -> Rings {
+        Rings { rx: RxRing::new(sums), tx: TxRing::default(), sums }
+    }
+
+    fn load(&mut self, frames: &[Vec<u8>]) {
+        self.rx.load(frames);
+    }
+
+    fn sent(&self) -> u64 {
+        self.tx.sent()
+    }
+
+    fn kept(&self) -> Vec<&[u8]> {
+        self.tx.kept()
+    }
+}
+
+impl Device for Rings {
+    type RxToken<'a> = InRing<'a>;
+    type TxToken<'a> = ToRing<'a>;
+
+    #[inline]
+    fn receive(&mut self, _: Instant) -> Option<(InRing<'_>, ToRing<'_>)> {
+        let (_, bytes) = self.rx.receive()?;
+        Some((InRing(bytes), ToRing(&mut self.tx)))
+    }
+
+    #[inline]
+    fn transmit(&mut self, _: Instant) -> Option<ToRing<'_>> {
+        Some(ToRing(&mut self.tx))
+    }
+
+    #[inline]
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities(self.sums)
+    }
+}
+
+/// A frame in its buffer.
+pub struct InRing<'a>(&'a [u8]);
+
+impl phy::RxToken for InRing<'_> {
+    #[inline]
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
+        f(self.0)
+    }
+}
+
+/// Where the next frame is written.
+pub struct ToRing<'a>(&'a mut TxRing);
+
+impl phy::TxToken for ToRing<'_> {
+    #[inline]
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
+        let result = f(&mut self.0.space()[..len]);
+        self.0.send(len, TxMeta::default());
         result
     }
 }

@@ -59,7 +59,7 @@ fn terms_of_one_connection_are_not_the_others() {
     let other = stack.connect(now, Endpoint { port: 3, ..local }, remote).unwrap();
     let terms = Terms { ack_delay: Some(Duration::from_s(9)), nagle: true, ..stack.terms() };
     stack.set_terms(one, &terms);
-    let of = |id: ConnectionId| stack.connections[id.index()].terms;
+    let of = |id: ConnectionId| *stack.connections[id.index()].terms;
     assert_eq!(of(one), Terms { ack_delay: Some(Duration::from_ms(500)), ..terms });
     assert_eq!(of(other), stack.terms());
 }

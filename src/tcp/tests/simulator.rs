@@ -336,7 +336,7 @@ impl World {
         for stack in &mut self.stacks {
             for connection in &mut stack.connections {
                 if !connection.held.is_empty() {
-                    connection.held = Reassembly::EMPTY;
+                    connection.held = Reassembly::new();
                     self.reneged += 1;
                 }
             }

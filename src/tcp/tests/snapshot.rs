@@ -438,7 +438,7 @@ fn each_refusal_has_its_reason_and_takes_no_connection() {
 
 #[test]
 fn a_smaller_link_makes_smaller_segments_and_timers_have_the_time_left_that_they_had() {
-    let (stack, id) = busy(small());
+    let (mut stack, id) = busy(small());
     let snapshot = stack.export(NOW, id).unwrap();
     let left = stack.next_timeout() - NOW;
     let later = Instant::from_ms(1_000_000);

@@ -1,0 +1,101 @@
+//! The least that a driver can be: frames written beforehand lie in buffers and are received one a poll, and
+//! what is sent is written into a few buffers in turn. Neither is taken from a pool or given back to one.
+
+use fixwire::offload::nic::{RxMeta, TxMeta};
+use fixwire_hw::pool::FRAME_ROOM;
+
+use crate::nic::{KEPT, LOADED_MAX, Sums};
+
+/// A buffer, and how long the frame in it is.
+#[derive(Clone, Debug)]
+struct Buffer {
+    len: usize,
+    tx: TxMeta,
+    bytes: Box<[u8]>,
+}
+
+impl Buffer {
+    fn new() -> Buffer {
+        Buffer { len: 0, tx: TxMeta::default(), bytes: vec![0; FRAME_ROOM].into_boxed_slice() }
+    }
+}
+
+/// Frames to be received.
+#[derive(Debug)]
+pub struct RxRing {
+    /// What is said of each of them.
+    meta: RxMeta,
+    buffers: Vec<Buffer>,
+    next: usize,
+    loaded: usize,
+}
+
+impl RxRing {
+    /// One whose verdicts are as `sums` says.
+    pub fn new(sums: Sums) -> RxRing {
+        let buffers = vec![Buffer::new(); LOADED_MAX];
+        RxRing { meta: sums.rx_meta(), buffers, next: 0, loaded: 0 }
+    }
+
+    /// Has `frames` received, one a poll, in their order.
+    pub fn load(&mut self, frames: &[Vec<u8>]) {
+        assert!(self.next == self.loaded && frames.len() <= self.buffers.len());
+        for (buffer, bytes) in self.buffers.iter_mut().zip(frames) {
+            buffer.bytes[..bytes.len()].copy_from_slice(bytes);
+            buffer.len = bytes.len();
+        }
+        (self.next, self.loaded) = (0, frames.len());
+    }
+
+    /// The next frame, and what is said of it.
+    #[inline(always)]
+    pub fn receive(&mut self) -> Option<(&RxMeta, &[u8])> {
+        if self.next == self.loaded {
+            return None;
+        }
+        let buffer = self.buffers.get(self.next)?;
+        self.next += 1;
+        Some((&self.meta, buffer.bytes.get(..buffer.len)?))
+    }
+}
+
+/// Frames that were sent: the last few.
+#[derive(Debug)]
+pub struct TxRing {
+    buffers: [Buffer; KEPT],
+    sent: u64,
+}
+
+impl Default for TxRing {
+    fn default() -> TxRing {
+        TxRing { buffers: core::array::from_fn(|_| Buffer::new()), sent: 0 }
+    }
+}
+
+impl TxRing {
+    /// Room to write the next frame into.
+    #[inline(always)]
+    pub fn space(&mut self) -> &mut [u8] {
+        &mut self.buffers[self.sent as usize % KEPT].bytes
+    }
+
+    /// Sends the first `len` bytes of [`space`](TxRing::space), as `meta` says.
+    #[inline(always)]
+    pub fn send(&mut self, len: usize, meta: TxMeta) {
+        let buffer = &mut self.buffers[self.sent as usize % KEPT];
+        (buffer.len, buffer.tx) = (len, meta);
+        self.sent += 1;
+    }
+
+    /// How many frames were sent.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The last few of them, the newest last.
+    pub fn kept(&self) -> Vec<&[u8]> {
+        let first = self.sent.saturating_sub(KEPT as u64);
+        let buffers = (first..self.sent).map(|number| &self.buffers[number as usize % KEPT]);
+        buffers.map(|buffer| &buffer.bytes[..buffer.len]).collect()
+    }
+}

@@ -1,0 +1,254 @@
+//! The shortest way in and out: what a connection does that hears the next bytes and an ACK of all it sent,
+//! and answers by all it has to say.
+//!
+//! What that takes besides the numbers of a segment is found out with the books and kept in a few words
+//! ([`Fast`]); as long as those hold, a segment is compared with them and with nothing else. Whatever does
+//! not fit changes nothing here and goes the way of [`predict`](super::predict), which does the same and knows more.
+//! Timers are not wound up here: when they go off follows from what was sent when, and is worked out by
+//! [`catch_up`](Connection::catch_up) before anybody else looks.
+
+use super::config::Config;
+use super::connection::Connection;
+use super::poll::Rest;
+use super::wraps::is_another_round;
+use crate::time::{Duration, Instant};
+use crate::wire::stamped::{Control, Stamped};
+
+/// What the short way depends on, as long as nothing but it is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fast {
+    /// The header length, control bits and window of the segments that take it; none has [`Control::NONE`].
+    expected: Control,
+    /// The most in flight that an ACK of all may be of.
+    flight_max: u32,
+    /// The most in the send buffer, and the longest segment, that may leave.
+    held_max: u32,
+    len_max: u32,
+    /// The lesser of both.
+    first_max: u32,
+    /// The longest round trip of which nothing is to be learned but the round trip.
+    rtt_max: Duration,
+    /// The longest pause after which the congestion window stands.
+    pause_max: Duration,
+    /// No timer that a segment sets goes off sooner.
+    patience: Duration,
+    /// The window that we tell of, as it stands in the header, how far it reaches, and the least that is left
+    /// of it where it is to be told again.
+    window: u16,
+    span: u32,
+    left_min: i32,
+}
+
+impl Fast {
+    /// No segment takes it.
+    pub(super) const CLOSED: Fast = Fast {
+        expected: Control::NONE,
+        flight_max: 0,
+        held_max: 0,
+        len_max: 0,
+        first_max: 0,
+        rtt_max: Duration::ZERO,
+        pause_max: Duration::ZERO,
+        patience: Duration::ZERO,
+        window: 0,
+        span: 0,
+        left_min: 0,
+    };
+
+    #[inline(always)]
+    pub(super) fn is_closed(&self) -> bool {
+        self.len_max == 0
+    }
+}
+
+impl Connection {
+    /// Works out whether, and by what, segments take the short way. To be called when the books are kept.
+    pub(super) fn settle_fast(&mut self, config: &Config) {
+        let field = (self.snd_wnd >> self.snd_wind_shift) as u16;
+        let is_quiet = self.plain.receives
+            && self.plain.sends
+            && self.timestamps.is_some()
+            && self.sack.is_agreed
+            && !self.ecn.is_agreed
+            && u32::from(field) << self.snd_wind_shift == self.snd_wnd
+            && self.snd_wl1.is_at_or_before(self.rcv_nxt)
+            && self.rcv_edge.since(self.rcv_nxt).cast_signed()
+                >= (self.rcv_wnd_max / 2).cast_signed()
+            && self.rest_max > 0
+            && self.rcv_edge.since(self.rcv_nxt)
+                <= u32::from(self.full_window()) << self.rcv_wind_shift
+            && self.room_wanted == 0
+            && !self.is_urgent
+            && (self.retries, self.keep_alive_probes, self.duplicate_acks) == (0, 0, 0)
+            && self.acks_due <= 1
+            && !self.keep_alive_due
+            && !self.probe_is_for_reordering
+            && (self.ack_at, self.stale_at) == (Instant::FAR_FUTURE, Instant::FAR_FUTURE)
+            && self.terms.ack_delay.is_none()
+            && self.terms.stale_after.is_none()
+            && self.receive.is_passed_over();
+        let rtt_max = self.rtt.plain_max(self.rack.min_rtt_known(), config);
+        let (true, Some(rtt_max), Some(used_max)) =
+            (is_quiet, rtt_max, self.congestion.untried_max())
+        else {
+            return self.close_fast();
+        };
+        let window = self.full_window();
+        // Of less than two full segments the ACK may be delayed, which `patience` counts on.
+        let held_max = self.snd_wnd.min(self.congestion.cwnd()).min(2 * self.snd_mss - 1);
+        self.fast = Fast {
+            expected: Control::of_plain(field),
+            flight_max: used_max.min(self.snd_wnd.saturating_sub(1)),
+            held_max,
+            len_max: self.rest_max,
+            first_max: self.rest_max.min(held_max),
+            rtt_max,
+            pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
+            patience: self.rtt.patience(config),
+            window,
+            span: u32::from(window) << self.rcv_wind_shift,
+            left_min: (self.rcv_wnd_max / 2).cast_signed(),
+        };
+        if self.flight() == 0 && self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE {
+            self.timers_lag = true;
+        }
+        self.ready = self.all_ready();
+    }
+
+    /// Takes in a segment that nobody marked, if it takes the short way: the next bytes, an ACK of all that
+    /// was sent, and the window as it was. If not, nothing has happened.
+    #[inline(always)]
+    pub(super) fn takes_fast(&mut self, now: Instant, segment: Stamped<'_>) -> bool {
+        let (seq, ack, len) = (segment.seq(), segment.ack(), segment.payload_len() as u32);
+        let (rcv_nxt, flight) = (self.rcv_nxt, self.flight());
+        let left = self.rcv_edge.since(rcv_nxt).wrapping_sub(len).cast_signed();
+        let Some(ours) = &mut self.timestamps else { return false };
+        if segment.control() != self.fast.expected
+            || seq != rcv_nxt
+            || ack != self.snd_nxt
+            || len == 0
+            || left < self.fast.left_min
+            || !ours.is_current(segment.stamp())
+        {
+            return false;
+        }
+        if flight != 0 {
+            let Some(first_at) = self.scoreboard.first_of_few() else { return false };
+            // No time lies behind the stack's: neither wraps.
+            let rtt = Duration::from_ns(now.as_ns().wrapping_sub(first_at.as_ns()));
+            let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
+            if flight > self.fast.flight_max
+                || !self.send.holds_only(flight)
+                || rtt > self.fast.rtt_max
+                || last_rtt < self.rack.min_rtt_known().as_ns()
+                || is_another_round(self.snd_una, ack)
+            {
+                return false;
+            }
+            self.scoreboard.clear_clean();
+            self.rack.note(now, self.last_sent, ack, Duration::from_ns(last_rtt));
+            self.rtt.note(rtt);
+            self.send.release_all();
+            self.snd_una = ack;
+            self.timers_lag = true;
+        }
+        self.last_heard = now;
+        if self.last_ack_sent == rcv_nxt {
+            ours.note(now, segment.stamp());
+        }
+        (self.snd_wl1, self.snd_wl2) = (seq, ack);
+        self.receive.pass_over_all(len as usize);
+        self.rcv_nxt = rcv_nxt + len;
+        self.acks_due = 1;
+        true
+    }
+
+    /// No segment takes the short way, until the books are kept anew.
+    pub(super) fn close_fast(&mut self) {
+        (self.fast, self.ready) = (Fast::CLOSED, 0);
+    }
+
+    /// How much is [ready](Connection::ready) after `len` bytes were written, before which all is acknowledged.
+    #[inline(always)]
+    pub(super) fn first_ready(&self, len: u32) -> u32 {
+        if self.timers_lag && len <= self.fast.first_max { len } else { 0 }
+    }
+
+    /// How much is [ready](Connection::ready) whatever was sent before.
+    #[inline(never)]
+    pub(super) fn all_ready(&self) -> u32 {
+        let held = self.send.len() as u32;
+        let len = held - self.flight().min(held);
+        let is_ready = self.timers_lag
+            && len.wrapping_sub(1) < self.fast.len_max
+            && held <= self.fast.held_max
+            && self.scoreboard.takes_few()
+            && self.send.is_in_one_run();
+        if is_ready { len } else { 0 }
+    }
+
+    /// How much leaves the short way now, if anything does: all of the stream that was never sent.
+    #[inline(always)]
+    pub(super) fn fast_len(&self, now: Instant) -> u32 {
+        let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
+        if pause <= self.fast.pause_max.as_ns() { self.ready } else { 0 }
+    }
+
+    /// Whether a timer goes off before any that a segment sets which leaves now.
+    #[inline(always)]
+    pub(super) fn is_woken_in_time(&self, now: Instant) -> bool {
+        self.woken_by.as_ns().wrapping_sub(now.as_ns()) <= self.fast.patience.as_ns()
+    }
+
+    /// When the first timer goes off that a segment sets which leaves now, with nothing before it in flight.
+    pub(super) fn first_timer(&mut self, now: Instant, config: &Config) -> Instant {
+        self.rtt.settle(config);
+        now + self.rtt.rto(config).min(self.rtt.probe_timeout(true))
+    }
+
+    /// All of the stream that was never sent leaves: `len` bytes, as [found](Connection::fast_len).
+    /// Whoever is to wake us [does so in time](Connection::is_woken_in_time).
+    #[inline(always)]
+    pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> Rest<'_> {
+        let seq = self.snd_nxt;
+        self.ready = 0;
+        self.snd_nxt = seq + len;
+        self.last_sent = now;
+        self.scoreboard.push_to_few(seq + len, now);
+        let ack = self.rcv_nxt;
+        self.last_ack_sent = ack;
+        self.acks_due = 0;
+        self.rcv_edge = ack + self.fast.span;
+        Rest {
+            seq,
+            ack,
+            window: self.fast.window,
+            timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(now)),
+            payload: [self.send.last(len), &[]],
+            tuple: &self.tuple,
+        }
+    }
+
+    /// Winds up the timers and works out the timeouts that the short way has left for later.
+    #[inline(always)]
+    pub(super) fn catch_up(&mut self, config: &Config) {
+        if self.timers_lag || self.rtt.is_behind() {
+            self.catch_up_all(config);
+        }
+    }
+
+    #[inline(never)]
+    fn catch_up_all(&mut self, config: &Config) {
+        self.rtt.settle(config);
+        if !core::mem::take(&mut self.timers_lag) {
+            return;
+        }
+        self.ready = 0;
+        self.stop_retransmit_timer();
+        // Nothing was acknowledged since the first of what is in flight left, or the timers were wound up.
+        if let Some(first_at) = self.scoreboard.first_sent_at() {
+            self.retransmit_after_rto(first_at, config);
+            self.start_probe_timer(self.last_sent);
+        }
+    }
+}
