@@ -167,12 +167,13 @@ impl TimerWheel {
     fn insert(&mut self, index: usize, deadline: Instant) {
         let slot = self.slot_of(deadline);
         let next = core::mem::replace(&mut self.first[slot], index as u32);
-        if let Some(link) = self.links.get_mut(next as usize) {
-            link.prev = index as u32;
+        if next == NOBODY {
+            self.used[slot / SLOTS] |= 1 << (slot % SLOTS);
+            self.used_levels |= 1 << (slot / SLOTS);
+        } else {
+            self.links[next as usize].prev = index as u32;
         }
         self.links[index] = Link { prev: FIRST | slot as u32, next };
-        self.used[slot / SLOTS] |= 1 << (slot % SLOTS);
-        self.used_levels |= 1 << (slot / SLOTS);
         self.set[index] = deadline;
         self.least[slot] = self.least[slot].min(deadline);
         self.earliest = self.earliest.min(deadline);
@@ -180,8 +181,8 @@ impl TimerWheel {
 
     fn unlink(&mut self, index: usize) {
         let Link { prev, next } = self.links[index];
-        if let Some(link) = self.links.get_mut(next as usize) {
-            link.prev = prev;
+        if next != NOBODY {
+            self.links[next as usize].prev = prev;
         }
         if prev & FIRST == 0 {
             self.links[prev as usize].next = next;
