@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use crate::app::Application;
 use crate::desk::{Desk, LineEvent, SessionPlan};
 use crate::emit::Emitter;
-use crate::familiar::Familiar;
+use crate::familiar::{FRAMES_AHEAD, Familiar};
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::RxStamp;
@@ -137,9 +137,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
-        for frame in &inbound[..] {
-            self.take_in(now, frame);
-            self.send(now, clock);
+        if received > 1 && self.tcp.is_crowded() {
+            self.take_in_ahead(now, clock, &inbound);
+        } else {
+            self.take_in_each(now, clock, &inbound);
         }
         while let Some(frame) = inbound.pop() {
             drop(frame);
@@ -154,6 +155,24 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.look_at_device(now.mono);
         }
         received
+    }
+
+    /// Each frame's answer is handed to the device before the next frame is looked at.
+    #[inline(always)]
+    fn take_in_each(&mut self, now: Now, clock: &impl Clock, frames: &[N::Frame]) {
+        for frame in frames {
+            self.take_in(now, frame);
+            self.send(now, clock);
+        }
+    }
+
+    /// The same where connections are many: those of the next few frames are fetched together.
+    #[inline(never)]
+    fn take_in_ahead(&mut self, now: Now, clock: &impl Clock, frames: &[N::Frame]) {
+        for next in frames.chunks(FRAMES_AHEAD) {
+            self.familiar.look_ahead(&self.tcp, next.iter().map(|frame| frame.bytes()));
+            self.take_in_each(now, clock, next);
+        }
     }
 
     #[inline]

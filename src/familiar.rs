@@ -52,6 +52,10 @@ const MASK: Words = {
     words(&mask)
 };
 
+/// So many frames are [looked ahead](Familiar::look_ahead) at: as many as a core has loads that wait for memory, and few
+/// enough for the first of them not to wait long.
+pub const FRAMES_AHEAD: usize = 8;
+
 /// How frames look that are for us.
 #[derive(Debug)]
 pub struct Familiar {
@@ -176,6 +180,14 @@ impl<'a> Recognized<'a> {
         self.u32_at(TCP)
     }
 
+    /// Ours, and the peer's.
+    #[inline(always)]
+    fn endpoints(&self) -> (Endpoint, Endpoint) {
+        let remote = Endpoint { addr: self.addr_at(IP + 12), port: (self.ports() >> 16) as u16 };
+        let local = Endpoint { addr: self.addr_at(IP + 16), port: self.ports() as u16 };
+        (local, remote)
+    }
+
     #[inline(always)]
     fn addr_at(&self, at: usize) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.u32_at(at))
@@ -245,14 +257,20 @@ impl Familiar {
     /// The connection of a frame that is another's than the last one.
     #[inline(never)]
     fn look_up(&mut self, tcp: &Stack, frame: Recognized<'_>) -> ConnectionId {
-        let remote = Endpoint { addr: frame.addr_at(IP + 12), port: (frame.ports() >> 16) as u16 };
-        let local = Endpoint { addr: frame.addr_at(IP + 16), port: frame.ports() as u16 };
+        let (local, remote) = frame.endpoints();
         let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr));
         let Some(id) = id else { return ConnectionId::NOBODY };
         // Nothing is to be like one that was marked.
         let last = if frame.is_ce() { ConnectionId::NOBODY } else { id };
         self.last = (Alike::of(frame.headers), last);
         id
+    }
+
+    /// These frames come next: their connections are fetched together. Worth it where there are
+    /// [so many](Stack::is_crowded) that each frame's is far away.
+    #[inline(never)]
+    pub fn look_ahead<'a>(&self, tcp: &Stack, frames: impl Iterator<Item = &'a [u8]> + Clone) {
+        tcp.fetch(frames.filter_map(|bytes| self.recognize(bytes)).map(|frame| frame.endpoints()));
     }
 
     /// The next frame's connection is looked up.

@@ -57,6 +57,12 @@ impl RxRing {
         self.next += 1;
         Some((&self.meta, buffer.bytes.get(..buffer.len)?))
     }
+
+    /// The next `count` frames, which stay where they are.
+    pub fn waiting(&self, count: usize) -> impl Iterator<Item = &[u8]> + Clone {
+        let waiting = self.buffers.get(self.next..self.loaded).unwrap_or(&[]);
+        waiting.iter().take(count).map(|buffer| &buffer.bytes[..buffer.len])
+    }
 }
 
 /// Frames that were sent: the last few.

@@ -2,7 +2,7 @@
 //! desk's place, and [rings](crate::ring) of buffers in the driver's.
 
 use fixwire::emit::{self, Emitter};
-use fixwire::familiar::{Familiar, Recognized};
+use fixwire::familiar::{FRAMES_AHEAD, Familiar, Recognized};
 use fixwire::neighbor::{Neighbors, Network};
 use fixwire::offload::nic::RxMeta;
 use fixwire::offload::observe::Observations;
@@ -93,13 +93,32 @@ impl<R: Responder> TcpHost<R> {
     /// The next `count` frames come in, and what answers them goes out.
     #[inline]
     pub fn burst(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some((meta, bytes)) = self.rx.receive() else { break };
-            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
+        if count > 1 && self.path.tcp.is_crowded() {
+            self.receive_ahead(count);
+        } else {
+            self.receive_each(count);
         }
         self.path.transmit(&mut self.tx);
         if self.path.neighbors.next_timeout() <= NOW {
             self.path.resolve(&mut self.tx);
+        }
+    }
+
+    #[inline(always)]
+    fn receive_each(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some((meta, bytes)) = self.rx.receive() else { break };
+            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
+        }
+    }
+
+    #[inline(never)]
+    fn receive_ahead(&mut self, mut count: usize) {
+        while count > 0 {
+            let next = count.min(FRAMES_AHEAD);
+            self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
+            self.receive_each(next);
+            count -= next;
         }
     }
 }

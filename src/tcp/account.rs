@@ -87,6 +87,13 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// Loads the place of the next message.
+    pub(super) fn touch(&self) {
+        let place = self.head.wrapping_add(self.len) as usize;
+        let index = place & self.ring.len().wrapping_sub(1);
+        core::hint::black_box(self.ring.get(index).map(|committed| committed.end));
+    }
+
     pub(super) fn new(config: &Config) -> Account {
         let places = config.send_buffer_bytes / MESSAGE_BYTES;
         if config.send_buffer_bytes == 0 {

@@ -5,7 +5,8 @@
 //! through the steps of RFC 9293 3.10.7.4, or, where it is simply the next, `predict` past them;
 //! `acknowledge` takes its ACK and window, `reassembly` and `receive_buffer` its text. Bytes that
 //! come in order are not stored: [`Arrival`] says where in the segment they lie, and the
-//! application reads them there. What it leaves it hands back by [`Stack::keep`].
+//! application reads them there. What it leaves it hands back by [`Stack::keep`]. Where connections are many, `fetch`
+//! has those of a burst near before their segments are looked at.
 //!
 //! The way out: [`Stack::reserve`] yields room in the stream (`send_buffer`), [`Stack::commit`] makes
 //! what was written there part of it, and [`Stack::poll_transmit`] asks `transmit` for the one
@@ -65,6 +66,7 @@ mod ecn;
 mod endpoint;
 mod event;
 mod fast;
+mod fetch;
 mod info;
 mod isn;
 mod open;

@@ -7,6 +7,11 @@
 use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
+/// A line of the processor's caches.
+const LINE_BYTES: usize = 64;
+/// Most orders are not longer.
+const ORDER_BYTES: usize = 256;
+
 /// A connection's send buffer.
 pub(super) struct SendBuffer {
     bytes: Box<[u8]>,
@@ -27,6 +32,14 @@ impl SendBuffer {
         let bytes = vec![0; capacity + reservation_max].into_boxed_slice();
         let (capacity, reservation_max) = (capacity as u32, reservation_max as u32);
         SendBuffer { bytes, capacity, reservation_max, head: 0, len: 0, reserved: 0 }
+    }
+
+    /// Loads what the next bytes are written over, as far as an order is long.
+    pub(super) fn touch(&self) {
+        let at = self.wrap(self.head + self.len);
+        for ahead in (0..ORDER_BYTES).step_by(LINE_BYTES) {
+            core::hint::black_box(self.bytes.get(at as usize + ahead).copied());
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -45,7 +45,7 @@ impl Table {
     }
 
     /// The index stored for `tuple`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, tuple: &Tuple) -> Option<usize> {
         let mut slot = self.home(tuple.addrs(), tuple.ports());
         loop {
@@ -58,6 +58,13 @@ impl Table {
             }
             slot = (slot + 1) & self.mask;
         }
+    }
+
+    /// Loads where `tuple` is looked for first.
+    #[inline]
+    pub(super) fn touch(&self, tuple: &Tuple) {
+        let home = self.home(tuple.addrs(), tuple.ports());
+        core::hint::black_box(self.entries[home].index);
     }
 
     /// Stores `index` for `tuple`, which must not be in the table yet. There are never more entries

@@ -40,7 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Connections, each frame another's, and how many frames come in at once.
-const CROWDS: [(usize, usize); 3] = [(512, 1), (512, 32), (4_096, 1)];
+const CROWDS: [(usize, usize); 4] = [(512, 1), (512, 32), (4_096, 1), (4_096, 32)];
 
 /// 150 bytes each way on average, and no length that could be foreseen.
 fn mixed(sums: Sums) -> Vec<Case> {
