@@ -134,9 +134,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 continue;
             };
             let Some(mut frame) = self.frame_to_write() else { return };
-            let written = self.emitter.turn(mac, &mut self.tcp, now.mono, turn, frame.space());
-            let Some((len, meta)) = written else { continue };
-            frame.finish(len, meta);
+            let (tcp, space) = (&mut self.tcp, frame.space());
+            match self.emitter.turn_usual(mac, tcp, now.mono, &turn, space) {
+                Some(len) => frame.finish(len, self.emitter.usual_meta()),
+                None => match self.emitter.turn(mac, tcp, now.mono, turn, space) {
+                    Some((len, meta)) => frame.finish(len, meta),
+                    None => continue,
+                },
+            }
             self.outbound.push(frame);
         }
     }

@@ -242,9 +242,13 @@ impl<R: Responder> Path<R> {
                 self.tcp.defer_transmit();
                 continue;
             };
-            let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space());
-            let Some((len, meta)) = written else { continue };
-            tx.send(len, meta);
+            match self.emitter.turn_usual(mac, &mut self.tcp, NOW, &turn, tx.space()) {
+                Some(len) => tx.send(len, self.emitter.usual_meta()),
+                None => match self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space()) {
+                    Some((len, meta)) => tx.send(len, meta),
+                    None => continue,
+                },
+            }
         }
     }
 

@@ -94,7 +94,7 @@ impl Emitter {
     ///
     /// # Panics
     /// If `out` is shorter than the frame.
-    #[inline(always)]
+    #[inline]
     pub fn turn(
         &mut self,
         dst: Mac,
@@ -103,16 +103,42 @@ impl Emitter {
         turn: Turn,
         out: &mut [u8],
     ) -> Option<Written> {
-        if let Some(connection) = stack.fast_turn(&turn)
-            && let Some(template) = self.templates.get(connection.index())
-            && template.is_of(Key::of_usual(dst, connection))
-            && let Some((headers, room)) = out.split_first_chunk_mut()
-            && let Some(rest) = stack.transmit_fast(now, &turn)
-        {
-            return Some((template.write_usual(&rest, &self.usual, headers, room), self.usual));
+        if let Some(len) = self.turn_usual(dst, stack, now, &turn, out) {
+            return Some((len, self.usual));
         }
         let (len, meta) = self.turn_of_any(dst, stack, now, turn, out)?;
         Some((len as usize, meta))
+    }
+
+    /// The same for a segment that is as nearly every one is, on a connection that has sent one before: says how long
+    /// the frame is. What the device is to do with it is [said of all such](Emitter::usual_meta). `None` where
+    /// nothing has happened: [`turn`](Emitter::turn) knows.
+    ///
+    /// # Panics
+    /// If `out` is shorter than the frame.
+    #[inline(always)]
+    pub fn turn_usual(
+        &mut self,
+        dst: Mac,
+        stack: &mut Stack,
+        now: Instant,
+        turn: &Turn,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let leaving = stack.fast_turn(now, turn)?;
+        let connection = leaving.connection();
+        let template = self.templates.get(connection.index())?;
+        if !template.is_of(Key::of_usual(dst, connection)) {
+            return None;
+        }
+        let (headers, room) = out.split_first_chunk_mut()?;
+        Some(template.write_usual(&leaving.send(), &self.usual, headers, room))
+    }
+
+    /// What the device is to do with such a frame.
+    #[inline(always)]
+    pub fn usual_meta(&self) -> TxMeta {
+        self.usual
     }
 
     /// Writes a segment by a template that is not there yet, or by none. What it says goes by registers.

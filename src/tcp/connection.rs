@@ -4,6 +4,8 @@
 //! [`receive`](super::receive), [`acknowledge`](super::acknowledge), [`transmit`](super::transmit),
 //! [`timers`](super::timers), [`close`](super::close).
 
+use core::mem::offset_of;
+
 use super::account::Account;
 use super::apart::Apart;
 use super::config::{Config, Terms};
@@ -84,131 +86,136 @@ impl Context<'_> {
 
 /// The transmission control block. Names in RFC 9293 3.3.1 and RFC 7323 are theirs.
 ///
+/// Fields stand in the order in which they are needed, so that a segment touches few cache lines.
+///
 /// Counts that every segment changes are whole words, however small: a byte that was just written stalls
 /// a load that takes in its neighbours.
+#[repr(C, align(64))]
 pub(super) struct Connection {
+    // What every segment of a conversation touches: three cache lines.
     /// What the stack keeps of it.
     pub(super) slot: Slot,
-    /// An entry in the stack's timers goes off by then.
-    pub(super) woken_by: Instant,
-    pub(super) fast: Fast,
     /// How much leaves the short way, if it is known: all that was never sent.
     pub(super) ready: u32,
+    pub(super) state: State,
     /// `retransmit_at` and `probe_at` are not kept: [`catch_up`](Connection::catch_up) works them out.
     pub(super) timers_lag: bool,
-
-    pub(super) tuple: Tuple,
-    pub(super) state: State,
     pub(super) plain: Plainness,
-    /// The listener that it came by.
-    pub(super) listener: Option<ListenerId>,
-    /// The application holds its id.
-    pub(super) is_known: bool,
-    /// The application has let go of it.
-    pub(super) is_released: bool,
-    pub(super) closed: Option<Closed>,
-    pub(super) pending: Pending,
-
-    pub(super) iss: SeqNumber,
     pub(super) snd_una: SeqNumber,
     pub(super) snd_nxt: SeqNumber,
-    pub(super) snd_wnd: u32,
-    pub(super) snd_wl1: SeqNumber,
-    pub(super) snd_wl2: SeqNumber,
-    /// The largest window that the peer ever gave.
-    pub(super) snd_wnd_max: u32,
-    pub(super) snd_wind_shift: u8,
-    /// Payload bytes of a full segment, options deducted.
-    pub(super) snd_mss: u32,
-    pub(super) send: SendBuffer,
-    /// The length that was last refused for want of room.
-    pub(super) room_wanted: usize,
-    pub(super) fin_queued: bool,
-    pub(super) fin_sent: bool,
-
-    /// What is in flight, and what is known of it.
-    pub(super) scoreboard: Scoreboard,
-    /// Nothing is being repaired, undone or probed for.
-    pub(super) is_calm: bool,
-    /// The first that is to be sent again leaves whatever the congestion window says.
-    pub(super) is_urgent: bool,
-    pub(super) duplicate_acks: u32,
-    pub(super) rtt: RttEstimator,
-    pub(super) rack: Rack,
-    pub(super) loss_probe: Option<LossProbe>,
-    pub(super) undo: Apart<Option<Undo>>,
-    pub(super) congestion: Congestion,
-    pub(super) ecn: Ecn,
-    pub(super) terms: Apart<Terms>,
-    pub(super) last_sent: Instant,
-    pub(super) retransmissions: u64,
-
-    pub(super) irs: SeqNumber,
     pub(super) rcv_nxt: SeqNumber,
     /// The right edge of the largest window that we ever gave. It never moves back.
     pub(super) rcv_edge: SeqNumber,
-    pub(super) rcv_wind_shift: u8,
-    /// How far the right edge moves at least, where less than half the buffer is open.
-    pub(super) rcv_step: u32,
-    /// The largest window that we ever give: the receive buffer, as far as the field can say.
-    pub(super) rcv_wnd_max: u32,
-    /// The peer's SYN offered scaling, and so does our answer.
-    pub(super) offers_scale: bool,
-    pub(super) receive: ReceiveBuffer,
-    pub(super) held: Reassembly,
-    pub(super) sack: SackReport,
-    /// The number of the peer's FIN, once known.
-    pub(super) fin_at: Option<SeqNumber>,
-    pub(super) fin_received: bool,
+    pub(super) snd_wl1: SeqNumber,
+    pub(super) snd_wl2: SeqNumber,
     /// RFC 7323 4.3, Last.ACK.sent.
     pub(super) last_ack_sent: SeqNumber,
-    pub(super) timestamps: Option<Timestamping>,
-
-    pub(super) syn_due: bool,
     pub(super) acks_due: u32,
-    pub(super) probe_due: ProbeDue,
-    pub(super) keep_alive_due: bool,
+    pub(super) snd_wnd: u32,
+    pub(super) timestamps: Option<Timestamping>,
+    pub(super) fast: Fast,
+    pub(super) last_sent: Instant,
+    pub(super) last_heard: Instant,
+    /// An entry in the stack's timers goes off by then.
+    pub(super) woken_by: Instant,
+    pub(super) send: SendBuffer,
 
+    // What it adds to: what is in flight, round trips, messages.
+    /// What is in flight, and what is known of it.
+    pub(super) scoreboard: Scoreboard,
+    pub(super) rtt: RttEstimator,
+    pub(super) rack: Rack,
+    /// The application's messages.
+    pub(super) account: Account,
+    pub(super) receive: ReceiveBuffer,
+    pub(super) tuple: Tuple,
+
+    // The rest, by how it is aligned.
+    /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
+    pub(super) stale_at: Instant,
     /// When an ACK that waits is due.
     pub(super) ack_at: Instant,
     /// The retransmission, SYN or persist timer: at most one of them runs.
     pub(super) retransmit_at: Instant,
     /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
     pub(super) probe_at: Instant,
-    pub(super) probe_is_for_reordering: bool,
+    pub(super) keep_alive_at: Instant,
     /// The end of TIME-WAIT, or of a released connection's patience.
     pub(super) linger_at: Instant,
-    pub(super) keep_alive_at: Instant,
-    pub(super) retries: u32,
-    pub(super) keep_alive_probes: u32,
-    pub(super) last_heard: Instant,
-    pub(super) challenge_second: Option<Instant>,
-    pub(super) challenges_left: u16,
-
-    /// It began by a SYN cookie.
-    pub(super) is_of_cookie: bool,
-    pub(super) path_mtu: PathMtu,
-    pub(super) stall: Option<Stall>,
-    pub(super) patience: Patience,
-    /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
-    /// have to wait.
-    pub(super) rest_max: u32,
     /// When what is new may leave; never, if it may.
     pub(super) pace_at: Instant,
     /// The earlier of that and of [`PathMtu::raise_at`].
     pub(super) seldom_at: Instant,
-    /// The application's messages.
-    pub(super) account: Account,
-    /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
-    pub(super) stale_at: Instant,
+    pub(super) retransmissions: u64,
+    /// The length that was last refused for want of room.
+    pub(super) room_wanted: usize,
+    pub(super) challenge_second: Option<Instant>,
+    pub(super) path_mtu: PathMtu,
+    pub(super) stall: Option<Stall>,
+    pub(super) patience: Patience,
+    pub(super) held: Reassembly,
+    pub(super) undo: Apart<Option<Undo>>,
+    pub(super) ecn: Apart<Ecn>,
+    pub(super) terms: Apart<Terms>,
+    pub(super) congestion: Congestion,
+    pub(super) sack: SackReport,
+    pub(super) iss: SeqNumber,
+    pub(super) irs: SeqNumber,
+    /// The largest window that the peer ever gave.
+    pub(super) snd_wnd_max: u32,
+    /// Payload bytes of a full segment, options deducted.
+    pub(super) snd_mss: u32,
+    /// How far the right edge moves at least, where less than half the buffer is open.
+    pub(super) rcv_step: u32,
+    /// The largest window that we ever give: the receive buffer, as far as the field can say.
+    pub(super) rcv_wnd_max: u32,
+    /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
+    /// have to wait.
+    pub(super) rest_max: u32,
+    pub(super) duplicate_acks: u32,
+    pub(super) retries: u32,
+    pub(super) keep_alive_probes: u32,
+    /// The listener that it came by.
+    pub(super) listener: Option<ListenerId>,
+    /// The number of the peer's FIN, once known.
+    pub(super) fin_at: Option<SeqNumber>,
+    pub(super) loss_probe: Option<LossProbe>,
+    /// The application holds its id.
+    pub(super) is_known: bool,
+    /// The application has let go of it.
+    pub(super) is_released: bool,
+    pub(super) closed: Option<Closed>,
+    pub(super) pending: Pending,
+    pub(super) snd_wind_shift: u8,
+    pub(super) fin_queued: bool,
+    pub(super) fin_sent: bool,
+    /// Nothing is being repaired, undone or probed for.
+    pub(super) is_calm: bool,
+    /// The first that is to be sent again leaves whatever the congestion window says.
+    pub(super) is_urgent: bool,
+    pub(super) rcv_wind_shift: u8,
+    /// The peer's SYN offered scaling, and so does our answer.
+    pub(super) offers_scale: bool,
+    pub(super) fin_received: bool,
+    pub(super) syn_due: bool,
+    pub(super) probe_due: ProbeDue,
+    pub(super) keep_alive_due: bool,
+    pub(super) probe_is_for_reordering: bool,
+    pub(super) challenges_left: u16,
+    /// It began by a SYN cookie.
+    pub(super) is_of_cookie: bool,
 }
+
+// Three lines of 64 bytes, and sixteen in all, apart from buffers and from what is kept apart.
+const _: () = assert!(offset_of!(Connection, scoreboard) <= 3 * 64);
+const _: () = assert!(size_of::<Connection>() <= 1024);
 
 impl Connection {
     /// An unused connection with its buffers.
     pub(super) fn new(config: &Config) -> Connection {
         let (held, undo) = (Reassembly::new(), Apart::new(None));
-        let terms = Apart::new(config.terms());
-        Connection { held, undo, terms, ..Connection::in_places(config) }
+        let (terms, ecn) = (Apart::new(config.terms()), Apart::new(Ecn::NONE));
+        Connection { held, undo, terms, ecn, ..Connection::in_places(config) }
     }
 
     /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
@@ -251,7 +258,7 @@ impl Connection {
             loss_probe: None,
             undo: Apart::empty(),
             congestion: Congestion::new(config.congestion, mss, none),
-            ecn: Ecn::NONE,
+            ecn: Apart::empty(),
             terms: Apart::empty(),
             last_sent: Instant::ZERO,
             retransmissions: 0,
@@ -308,13 +315,14 @@ impl Connection {
         let mut held = core::mem::replace(&mut self.held, Reassembly::empty());
         let mut undo = core::mem::replace(&mut self.undo, Apart::empty());
         let mut terms = core::mem::replace(&mut self.terms, Apart::empty());
+        let mut ecn = core::mem::replace(&mut self.ecn, Apart::empty());
         send.clear();
         receive.clear();
         scoreboard.clear();
         account.clear();
         held.clear();
         *undo = None;
-        *terms = config.terms();
+        (*terms, *ecn) = (config.terms(), Ecn::NONE);
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -336,6 +344,7 @@ impl Connection {
             held,
             undo,
             terms,
+            ecn,
             rcv_step,
             ..new
         };

@@ -123,13 +123,13 @@ impl Connection {
             cx.count(Count::CongestionExperienced);
         }
         let echoes = self.ecn.flags.has(Flags::ECE);
-        let ecn = &mut self.ecn;
+        let ecn = &mut *self.ecn;
         if ecn.is_exact && segment.is_ce != echoes && self.acks_due > 0 && ecn.owed_len < OWED_MAX {
             ecn.owed[ecn.owed_len] = (self.rcv_nxt, echoes);
             ecn.owed_len += 1;
             self.owe_duplicate_ack();
         }
-        let ecn = &mut self.ecn;
+        let ecn = &mut *self.ecn;
         if segment.is_ce {
             ecn.flags = ecn.flags.with(Flags::ECE);
         } else if ecn.is_exact || segment.flags.has(Flags::CWR) {
@@ -163,7 +163,7 @@ impl Connection {
 
     /// RFC 8257 3.3: once in a window, how much of it was marked moves the estimate.
     pub(super) fn count_marks(&mut self) {
-        let ecn = &mut self.ecn;
+        let ecn = &mut *self.ecn;
         if !ecn.is_agreed || self.snd_una.is_before(ecn.window_end) {
             return;
         }

@@ -21,10 +21,7 @@ pub(super) struct Fast {
     expected: Control,
     /// The most in flight that an ACK of all may be of.
     flight_max: u32,
-    /// The most in the send buffer, and the longest segment, that may leave.
-    held_max: u32,
-    len_max: u32,
-    /// The lesser of both.
+    /// The longest segment that may leave where nothing is in flight.
     first_max: u32,
     /// The longest round trip of which nothing is to be learned but the round trip.
     rtt_max: Duration,
@@ -44,8 +41,6 @@ impl Fast {
     pub(super) const CLOSED: Fast = Fast {
         expected: Control::NONE,
         flight_max: 0,
-        held_max: 0,
-        len_max: 0,
         first_max: 0,
         rtt_max: Duration::ZERO,
         pause_max: Duration::ZERO,
@@ -57,7 +52,7 @@ impl Fast {
 
     #[inline(always)]
     pub(super) fn is_closed(&self) -> bool {
-        self.len_max == 0
+        self.first_max == 0
     }
 }
 
@@ -94,14 +89,10 @@ impl Connection {
             return self.close_fast();
         };
         let window = self.full_window();
-        // Of less than two full segments the ACK may be delayed, which `patience` counts on.
-        let held_max = self.snd_wnd.min(self.congestion.cwnd()).min(2 * self.snd_mss - 1);
         self.fast = Fast {
             expected: Control::of_plain(field),
             flight_max: used_max.min(self.snd_wnd.saturating_sub(1)),
-            held_max,
-            len_max: self.rest_max,
-            first_max: self.rest_max.min(held_max),
+            first_max: self.rest_max.min(self.held_max()),
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
             patience: self.rtt.patience(config),
@@ -180,11 +171,18 @@ impl Connection {
         let held = self.send.len() as u32;
         let len = held - self.flight().min(held);
         let is_ready = self.timers_lag
-            && len.wrapping_sub(1) < self.fast.len_max
-            && held <= self.fast.held_max
+            && !self.fast.is_closed()
+            && len.wrapping_sub(1) < self.rest_max
+            && held <= self.held_max()
             && self.scoreboard.takes_few()
             && self.send.is_in_one_run();
         if is_ready { len } else { 0 }
+    }
+
+    /// How much may be in flight on the short way: of less than two full segments the ACK may be delayed, which
+    /// `patience` counts on.
+    fn held_max(&self) -> u32 {
+        self.snd_wnd.min(self.congestion.cwnd()).min(2 * self.snd_mss - 1)
     }
 
     /// How much leaves the short way now, if anything does: all of the stream that was never sent.

@@ -2,11 +2,15 @@
 
 use core::net::Ipv4Addr;
 
-use super::counters::Count;
+use super::config::Config;
+use super::connection::Connection;
+use super::counters::{Count, Counters};
 use super::endpoint::Tuple;
 use super::event::{ConnectionId, Event};
+use super::queue::Turns;
 use super::stack::Stack;
 use super::transmit::Leaving;
+use super::wheel::TimerWheel;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Repr, SeqNumber, Timestamps};
 
@@ -101,6 +105,48 @@ pub struct Turn {
 }
 
 const NOBODY: u32 = u32::MAX;
+
+/// A segment that leaves by the shortest way, if it is [sent](FastTurn::send).
+pub(crate) struct FastTurn<'a> {
+    connection: &'a mut Connection,
+    counters: &'a mut Counters,
+    transmits: &'a mut Turns,
+    now: Instant,
+    turn: Turn,
+}
+
+impl<'a> FastTurn<'a> {
+    /// Whose it is.
+    #[inline(always)]
+    pub(crate) fn connection(&self) -> ConnectionId {
+        ConnectionId { index: self.turn.index, generation: self.connection.slot.generation }
+    }
+
+    /// It leaves.
+    #[inline(always)]
+    pub(crate) fn send(self) -> Rest<'a> {
+        self.counters.count(Count::SegmentOut);
+        self.transmits.pop();
+        self.connection.slot.is_queued = false;
+        self.connection.send_fast(self.now, self.turn.rest_len)
+    }
+}
+
+/// Has a timer go off that is early enough for what leaves now.
+#[inline(never)]
+fn wake_for_sent(
+    connection: &mut Connection,
+    timers: &mut TimerWheel,
+    config: &Config,
+    now: Instant,
+    index: usize,
+) {
+    let deadline = connection.first_timer(now, config);
+    if deadline < connection.woken_by {
+        connection.woken_by = deadline;
+        timers.advance(index, deadline);
+    }
+}
 
 impl Turn {
     fn connection(&self) -> Option<usize> {
@@ -243,36 +289,19 @@ impl Stack {
         }
     }
 
-    /// Whose turn it is, if it sends by the shortest way.
+    /// What leaves now, if it does by the shortest way.
     #[inline(always)]
-    pub(crate) fn fast_turn(&self, turn: &Turn) -> Option<ConnectionId> {
+    pub(crate) fn fast_turn(&mut self, now: Instant, turn: &Turn) -> Option<FastTurn<'_>> {
         if !turn.is_fast {
             return None;
         }
-        let generation = self.connections.get(turn.index as usize)?.slot.generation;
-        Some(ConnectionId { index: turn.index, generation })
-    }
-
-    /// The segment of a [fast turn](Stack::fast_turn), with nothing done in between.
-    #[inline(always)]
-    pub(crate) fn transmit_fast(&mut self, now: Instant, turn: &Turn) -> Option<Rest<'_>> {
         self.hear(now);
-        let index = turn.index as usize;
-        if !self.connections.get(index)?.is_woken_in_time(self.now) {
-            self.wake_for_sent(index);
+        let Stack { connections, counters, transmits, timers, config, now, .. } = self;
+        let connection = connections.get_mut(turn.index as usize)?;
+        if !connection.is_woken_in_time(*now) {
+            wake_for_sent(connection, timers, config, *now, turn.index as usize);
         }
-        let connection = self.connections.get_mut(index)?;
-        self.counters.count(Count::SegmentOut);
-        self.transmits.pop();
-        connection.slot.is_queued = false;
-        Some(connection.send_fast(self.now, turn.rest_len))
-    }
-
-    /// Has a timer go off that is early enough for what leaves now.
-    #[inline(never)]
-    fn wake_for_sent(&mut self, index: usize) {
-        let deadline = self.connections[index].first_timer(self.now, &self.config);
-        self.wake_by(index, deadline);
+        Some(FastTurn { connection, counters, transmits, now: *now, turn: *turn })
     }
 
     #[inline(always)]

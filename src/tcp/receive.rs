@@ -301,7 +301,7 @@ impl Connection {
             let is_all = cut.start == 0;
             self.hold(cx, fresh.len() as u32, &segment.payload[fresh.end..cut.end], is_all);
         }
-        self.receive.pass_over(fresh.len());
+        self.receive.pass_over(fresh.len(), !self.held.is_empty());
         self.rcv_nxt += fresh.len() as u32;
         let reached = self.held.advance(self.rcv_nxt);
         let joined = reached.since(self.rcv_nxt);

@@ -138,16 +138,19 @@ impl ReceiveBuffer {
         self.seen = self.seen.saturating_sub(count);
     }
 
-    /// `count` bytes have come in order and are offered to the application where they lie.
+    /// `count` bytes have come in order and are offered to the application where they lie. Where bytes lie ahead
+    /// (`is_ahead`), they come nearer by as much; the place of nothing is any place.
     #[inline(always)]
-    pub(super) fn pass_over(&mut self, count: usize) {
+    pub(super) fn pass_over(&mut self, count: usize, is_ahead: bool) {
         let count = count.min(self.room());
         self.fresh = count;
         if self.len | self.gap != 0 {
             self.pass_over_behind(count);
             return;
         }
-        self.head = self.wrap(self.head + count);
+        if is_ahead {
+            self.head = self.wrap(self.head + count);
+        }
         self.before_fresh = 0;
     }
 
@@ -157,7 +160,7 @@ impl ReceiveBuffer {
     }
 
     /// As [`pass_over`](ReceiveBuffer::pass_over) where that [is so](ReceiveBuffer::is_passed_over), nothing lies ahead
-    /// and there is room: the place of nothing is any place.
+    /// and there is room.
     #[inline(always)]
     pub(super) fn pass_over_all(&mut self, count: usize) {
         debug_assert!(self.len | self.gap | self.before_fresh == 0 && count <= self.room());
@@ -241,9 +244,9 @@ mod tests {
         for start in 0..16 {
             for kept in 0..=4 {
                 let mut buffer = ReceiveBuffer::new(16);
-                buffer.pass_over(start);
+                buffer.pass_over(start, true);
                 buffer.write_ahead(4, b"efgh");
-                buffer.pass_over(4);
+                buffer.pass_over(4, true);
                 buffer.join(4);
                 buffer.keep(&b"abcd"[4 - kept..]);
                 assert_eq!(drain(&mut buffer), b"abcdefgh"[4 - kept..], "{start} {kept}");
@@ -256,11 +259,11 @@ mod tests {
         for start in 0..16 {
             for kept in 0..=4 {
                 let mut buffer = ReceiveBuffer::new(16);
-                buffer.pass_over(start);
-                buffer.pass_over(3);
+                buffer.pass_over(start, true);
+                buffer.pass_over(3, true);
                 buffer.keep(b"ABC");
                 buffer.write_ahead(4, b"ef");
-                buffer.pass_over(4);
+                buffer.pass_over(4, true);
                 buffer.join(2);
                 buffer.consume(1);
                 buffer.keep(&b"abcd"[4 - kept..]);
@@ -290,7 +293,7 @@ mod tests {
             next = next.wrapping_add((fresh + ahead) as u8);
             let (bytes, joined) = bytes.split_at(fresh);
             buffer.write_ahead(fresh, joined);
-            buffer.pass_over(fresh);
+            buffer.pass_over(fresh, true);
             buffer.join(ahead);
             let kept = match below(3) {
                 0 => 0,
@@ -323,7 +326,7 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_was_offered_and_not_twice() {
         let mut buffer = ReceiveBuffer::new(16);
-        buffer.pass_over(3);
+        buffer.pass_over(3, true);
         buffer.keep(b"abcdef");
         buffer.keep(b"xyz");
         assert_eq!(drain(&mut buffer), b"def");

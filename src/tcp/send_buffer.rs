@@ -179,8 +179,7 @@ impl SendBuffer {
     #[inline(always)]
     pub(super) fn last(&self, len: u32) -> &[u8] {
         let end = (self.head + self.len) as usize;
-        let held = self.bytes.get(..end).unwrap_or_default();
-        held.get(held.len().wrapping_sub(len as usize)..).unwrap_or_default()
+        &self.bytes[end - len as usize..end]
     }
 
     /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.

@@ -42,6 +42,9 @@ pub struct Stack {
     /// Everything goes the long way, for comparison.
     #[cfg(test)]
     pub(super) predicts_nothing: bool,
+    /// How many segments came the shortest way.
+    #[cfg(test)]
+    pub(super) took_fast: u64,
 }
 
 /// What the stack keeps of a connection beside the connection.
@@ -104,6 +107,8 @@ impl Stack {
             cookies_until: Instant::ZERO,
             #[cfg(test)]
             predicts_nothing: false,
+            #[cfg(test)]
+            took_fast: 0,
             secret,
             config,
         }
