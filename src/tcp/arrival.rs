@@ -82,6 +82,13 @@ impl Stack {
 
     /// Hands a segment to its connection.
     fn deliver(&mut self, id: ConnectionId, index: usize, segment: &Segment<'_>) -> Arrival {
+        let Stack { connections, counters, transmits, now, .. } = self;
+        let connection = &mut connections[index];
+        if connection.takes_fast(*now, segment) {
+            counters.count(Count::SegmentPredicted);
+            transmits.push(&mut connection.slot.is_queued, index);
+            return Arrival::predicted(id, segment.payload.len());
+        }
         if self.predict(index, segment) {
             return Arrival::predicted(id, segment.payload.len());
         }

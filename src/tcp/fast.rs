@@ -10,14 +10,16 @@
 use super::config::Config;
 use super::connection::Connection;
 use super::poll::Rest;
+use super::predict::Heard;
 use super::wraps::is_another_round;
 use crate::time::{Duration, Instant};
-use crate::wire::stamped::{Control, Stamped};
+use crate::wire::stamped::Control;
+use crate::wire::tcp::Flags;
 
 /// What the short way depends on, as long as nothing but it is gone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fast {
-    /// The header length, control bits and window of the segments that take it; none has [`Control::NONE`].
+    /// The header length, control bits and window of the segments that take it.
     expected: Control,
     /// The most in flight that an ACK of all may be of.
     flight_max: u32,
@@ -39,7 +41,7 @@ pub(super) struct Fast {
 impl Fast {
     /// No segment takes it.
     pub(super) const CLOSED: Fast = Fast {
-        expected: Control::NONE,
+        expected: Control::NEVER,
         flight_max: 0,
         first_max: 0,
         rtt_max: Duration::ZERO,
@@ -65,6 +67,7 @@ impl Connection {
             && self.timestamps.is_some()
             && self.sack.is_agreed
             && !self.ecn.is_agreed
+            && field > 0
             && u32::from(field) << self.snd_wind_shift == self.snd_wnd
             && self.snd_wl1.is_at_or_before(self.rcv_nxt)
             && self.rcv_edge.since(self.rcv_nxt).cast_signed()
@@ -90,7 +93,7 @@ impl Connection {
         };
         let window = self.full_window();
         self.fast = Fast {
-            expected: Control::of_plain(field),
+            expected: Control::of(Flags::ACK, field),
             flight_max: used_max.min(self.snd_wnd.saturating_sub(1)),
             first_max: self.rest_max.min(self.held_max()),
             rtt_max,
@@ -100,26 +103,36 @@ impl Connection {
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
         };
-        if self.flight() == 0 && self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE {
-            self.timers_lag = true;
-        }
+        self.let_timers_lag();
         self.ready = self.all_ready();
+    }
+
+    /// Where no timer runs that a segment sets, none is wound up from here on.
+    #[inline(always)]
+    pub(super) fn let_timers_lag(&mut self) {
+        let is_still = self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE;
+        if !self.timers_lag && self.flight() == 0 && is_still {
+            self.timers_lag = true;
+            self.ready = self.all_ready();
+        }
     }
 
     /// Takes in a segment that nobody marked, if it takes the short way: the next bytes, an ACK of all that
     /// was sent, and the window as it was. If not, nothing has happened.
     #[inline(always)]
-    pub(super) fn takes_fast(&mut self, now: Instant, segment: Stamped<'_>) -> bool {
-        let (seq, ack, len) = (segment.seq(), segment.ack(), segment.payload_len() as u32);
+    pub(super) fn takes_fast(&mut self, now: Instant, segment: &impl Heard) -> bool {
+        let (seq, ack, len) = (segment.seq(), segment.ack(), segment.len() as u32);
         let (rcv_nxt, flight) = (self.rcv_nxt, self.flight());
         let left = self.rcv_edge.since(rcv_nxt).wrapping_sub(len).cast_signed();
-        let Some(ours) = &mut self.timestamps else { return false };
+        let (Some(ours), Some(stamp)) = (&mut self.timestamps, segment.stamp()) else {
+            return false;
+        };
         if segment.control() != self.fast.expected
             || seq != rcv_nxt
             || ack != self.snd_nxt
             || len == 0
             || left < self.fast.left_min
-            || !ours.is_current(segment.stamp())
+            || !ours.is_current(stamp)
         {
             return false;
         }
@@ -145,7 +158,7 @@ impl Connection {
         }
         self.last_heard = now;
         if self.last_ack_sent == rcv_nxt {
-            ours.note(now, segment.stamp());
+            ours.note(now, stamp);
         }
         (self.snd_wl1, self.snd_wl2) = (seq, ack);
         self.receive.pass_over_all(len as usize);

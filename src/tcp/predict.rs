@@ -12,7 +12,7 @@ use super::event::ConnectionId;
 use super::probe::ProbeDue;
 use super::stack::Stack;
 use crate::time::Instant;
-use crate::wire::stamped::Stamped;
+use crate::wire::stamped::{Control, Stamped};
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// What a connection needs no look at all of it for.
@@ -33,6 +33,8 @@ pub(super) trait Heard {
     /// The sender's timestamp.
     fn stamp(&self) -> Option<u32>;
     fn len(&self) -> usize;
+    /// Its header's length, control bits and window, where it has timestamps and nothing else.
+    fn control(&self) -> Control;
     /// Whether nobody marked it, and it tells of nothing that came ahead of its turn or twice, nor of how long
     /// the peer has patience.
     fn is_bare(&self) -> bool;
@@ -67,6 +69,12 @@ impl Heard for Segment<'_> {
     #[inline(always)]
     fn len(&self) -> usize {
         self.payload.len()
+    }
+
+    #[inline(always)]
+    fn control(&self) -> Control {
+        let is_plain = self.is_bare() && self.options.timestamps.is_some();
+        if is_plain { Control::of(self.flags, self.window) } else { Control::NONE }
     }
 
     #[inline(always)]
@@ -108,6 +116,11 @@ impl Heard for Stamped<'_> {
     }
 
     #[inline(always)]
+    fn control(&self) -> Control {
+        self.control()
+    }
+
+    #[inline(always)]
     fn is_bare(&self) -> bool {
         true
     }
@@ -126,7 +139,7 @@ impl Stack {
         if now > self.now {
             self.now = now;
         }
-        if !connection.takes_fast(self.now, segment) {
+        if !connection.takes_fast(self.now, &segment) {
             return self.take_predicted_any(id.index(), segment);
         }
         #[cfg(test)]
@@ -155,16 +168,20 @@ impl Stack {
         if !connection.is_predicted(segment) {
             return false;
         }
-        connection.catch_up(config);
         counters.count(Count::SegmentPredicted);
         connection.note_predicted(now, segment);
         let (seq, ack, window) = (segment.seq(), segment.ack(), segment.window());
+        let before = (connection.snd_wnd, connection.rack.min_rtt_known());
+        let mut is_tried = false;
         if ack == connection.snd_nxt && ack != connection.snd_una {
-            connection.take_ack_of_all(now, config);
+            is_tried = connection.take_ack_of_all(now, config);
         } else if ack != connection.snd_una {
+            connection.catch_up(config);
             connection.take_ack(&mut Context { now, config, counters, resets }, ack);
+            is_tried = true;
         }
         if !connection.takes_window_plainly(segment) {
+            connection.catch_up(config);
             connection.take_window(
                 &mut Context { now, config, counters, resets },
                 seq,
@@ -178,14 +195,22 @@ impl Stack {
         connection.take_predicted_text(now, segment.len());
         if connection.flight() == 0 && connection.send.len() > 0 {
             // It may wait for a window.
+            connection.catch_up(config);
             connection.arm_persist_timer(now, config);
         }
         let has_turn = connection.acks_due > 0 || connection.may_have_next();
         let has_event = connection.pending.any();
         let may_wait = connection.flight() > 0 || connection.send.len() > 0;
-        let has_deadline = may_wait || connection.terms.ack_delay.is_some();
+        // What lags is waited for since it left.
+        let has_deadline =
+            (may_wait || connection.terms.ack_delay.is_some()) && !connection.timers_lag;
         let deadline = connection.deadline();
-        connection.settle_fast(config);
+        let after = (connection.snd_wnd, connection.rack.min_rtt_known());
+        if is_tried || before != after || connection.fast.is_closed() {
+            connection.settle_fast(config);
+        } else {
+            connection.let_timers_lag();
+        }
         if has_turn {
             self.queue_to_send(index);
         }
@@ -252,20 +277,23 @@ impl Connection {
         }
     }
 
-    /// Everything is acknowledged that is in flight: nothing of it has to be looked for.
+    /// Everything is acknowledged that is in flight: nothing of it has to be looked for. Says whether it had
+    /// tried the congestion window.
     #[inline(always)]
-    fn take_ack_of_all(&mut self, now: Instant, config: &Config) {
+    fn take_ack_of_all(&mut self, now: Instant, config: &Config) -> bool {
         let flight = self.flight();
         if let Some(first_at) = self.scoreboard.pop_all_clean() {
             // The last of what was sent once left when anything was last sent.
             self.rack.on_plain(now, self.last_sent, self.snd_nxt);
             self.take_round_trip(config, now - first_at);
         }
-        if self.congestion.is_tried(flight, self.snd_una) {
+        let is_tried = self.congestion.is_tried(flight, self.snd_una);
+        if is_tried {
             self.congestion.on_use(flight, now, self.rtt.srtt());
         }
         self.advance(self.snd_nxt);
         self.stop_retransmit_timer();
+        is_tried
     }
 
     /// Takes the window in, unless it closes, opens or shrinks, of which the long way knows.

@@ -8,6 +8,7 @@ use super::{Config, Endpoint};
 mod account;
 mod calls;
 mod cookies;
+mod fast;
 mod hostile;
 mod opening;
 mod prepared;

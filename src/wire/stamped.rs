@@ -11,16 +11,19 @@ pub const STAMPED_HEADER_LEN: usize = HEADER_LEN + 12;
 pub(crate) struct Control(u32);
 
 impl Control {
-    /// Of no segment.
+    /// Of a segment with another header.
     pub(crate) const NONE: Control = Control(0);
+    /// Of no segment at all: none has PSH here.
+    pub(crate) const NEVER: Control = Control(u32::MAX);
 
     const MASK: u32 = u32::from_ne_bytes([0xf0, !Flags::PSH.0, 0xff, 0xff]);
 
-    /// Of such a header with ACK, the window field `window`, and no other control bit.
-    pub(crate) fn of_plain(window: u16) -> Control {
+    /// Of such a header with these control bits and this window field.
+    #[inline(always)]
+    pub(crate) fn of(flags: Flags, window: u16) -> Control {
         let [high, low] = window.to_be_bytes();
         let offset = (STAMPED_HEADER_LEN / 4) << 4;
-        Control(u32::from_ne_bytes([offset as u8, Flags::ACK.0, high, low]))
+        Control(u32::from_ne_bytes([offset as u8, flags.0, high, low]) & Control::MASK)
     }
 }
 

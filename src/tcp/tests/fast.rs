@@ -1,0 +1,141 @@
+//! The shortest way: what takes it, what does not, and what it leaves for later.
+
+use super::super::*;
+use super::script::{LOCAL, REMOTE};
+use crate::time::{Duration, Instant};
+use crate::wire::stamped::{STAMPED_HEADER_LEN, Stamped};
+use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber, Timestamps};
+
+const LEN: u32 = 100;
+
+/// Two sides in a conversation: the peer asks, we answer, and the peer's next question acknowledges that.
+struct Conversation {
+    stack: Stack,
+    id: ConnectionId,
+    now: Instant,
+    /// The next question.
+    next: Repr,
+}
+
+impl Conversation {
+    fn new() -> Conversation {
+        let now = Instant::from_ms(50);
+        let mut stack = Stack::new(Config::default(), [9; 16]);
+        let id = stack.connect(now, LOCAL, REMOTE).unwrap();
+        let syn = stack.poll_transmit(now).unwrap().header;
+        let stamps = syn.options.timestamps.map(|ours| Timestamps { value: 70, echo: ours.value });
+        let mut next = Repr {
+            src_port: REMOTE.port,
+            dst_port: LOCAL.port,
+            seq: SeqNumber(u32::MAX - 250),
+            ack: syn.seq + 1,
+            flags: Flags::SYN.with(Flags::ACK),
+            window: 5_000,
+            options: Options { timestamps: stamps, ..syn.options },
+        };
+        stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment(&next, &[]));
+        while stack.poll_event().is_some() || stack.poll_transmit(now).is_some() {}
+        (next.seq, next.flags) = (next.seq + 1, Flags::ACK);
+        next.options = Options { timestamps: stamps, ..Options::NONE };
+        let mut conversation = Conversation { stack, id, now, next };
+        for _ in 0..3 {
+            assert!(conversation.asks(None, LEN));
+            conversation.answers();
+        }
+        conversation.stack.took_fast = 0;
+        conversation
+    }
+
+    /// Takes in the next question, or an`other`, if it is predicted.
+    fn asks(&mut self, other: Option<Repr>, len: u32) -> bool {
+        let header = other.unwrap_or(self.next);
+        let mut bytes = [0; STAMPED_HEADER_LEN];
+        header.emit(&mut bytes);
+        self.stack.take_predicted(self.now, self.id, Stamped::of(&bytes, len as usize))
+    }
+
+    /// Answers, and has what comes next follow on it. Says whether the answer left the shortest way.
+    fn answers(&mut self) -> bool {
+        let write = |room: &mut [u8]| room.len();
+        self.stack.write(self.now, self.id, LEN as usize, write).unwrap();
+        let turn = self.stack.next_transmit().unwrap();
+        let is_fast = if let Some(leaving) = self.stack.fast_turn(self.now, &turn) {
+            assert_eq!(leaving.connection(), self.id);
+            assert_eq!(leaving.send().payload[0].len() as u32, LEN);
+            true
+        } else {
+            self.stack.transmit(self.now, turn).unwrap();
+            false
+        };
+        assert!(self.stack.next_transmit().is_none());
+        self.now = self.now + Duration::from_us(300);
+        (self.next.seq, self.next.ack) = (self.next.seq + LEN, self.next.ack + LEN);
+        is_fast
+    }
+}
+
+fn segment<'a>(header: &Repr, payload: &'a [u8]) -> Segment<'a> {
+    let Repr { src_port, dst_port, seq, ack, flags, window, options } = *header;
+    Segment { src_port, dst_port, seq, ack, flags, window, options, payload, is_ce: false }
+}
+
+#[test]
+fn conversation_goes_the_shortest_way_both_ways() {
+    let mut conversation = Conversation::new();
+    for round in 1..=5 {
+        assert!(conversation.asks(None, LEN));
+        assert_eq!(conversation.stack.took_fast, round, "the shortest way in");
+        assert!(conversation.answers(), "the shortest way out");
+    }
+}
+
+#[test]
+fn only_the_segment_to_come_takes_the_shortest_way() {
+    let plain = Conversation::new();
+    let next = plain.next;
+    let stamps = next.options.timestamps.unwrap();
+    let stamped =
+        |value| Options { timestamps: Some(Timestamps { value, ..stamps }), ..Options::NONE };
+    let others = [
+        ("later", Repr { seq: next.seq + 1, ..next }),
+        ("earlier", Repr { seq: next.seq - 1, ..next }),
+        ("an ACK of less", Repr { ack: next.ack - 1, ..next }),
+        ("an ACK of more", Repr { ack: next.ack + 1, ..next }),
+        ("FIN", Repr { flags: Flags::ACK.with(Flags::FIN), ..next }),
+        ("RST", Repr { flags: Flags::ACK.with(Flags::RST), ..next }),
+        ("no ACK", Repr { flags: Flags::PSH, ..next }),
+        ("another window", Repr { window: next.window - 1, ..next }),
+        ("an old stamp", Repr { options: stamped(stamps.value - 1), ..next }),
+    ];
+    for (what, header) in others {
+        let mut conversation = Conversation::new();
+        conversation.asks(Some(header), LEN);
+        assert_eq!(conversation.stack.took_fast, 0, "{what}");
+    }
+    for (what, len) in [("nothing in it", 0), ("past the window", 60_000)] {
+        let mut conversation = Conversation::new();
+        conversation.asks(None, len);
+        assert_eq!(conversation.stack.took_fast, 0, "{what}");
+    }
+    let mut conversation = Conversation::new();
+    let pushed = Repr { flags: Flags::ACK.with(Flags::PSH), ..next };
+    conversation.asks(Some(Repr { options: stamped(stamps.value + 1), ..pushed }), LEN);
+    assert_eq!(conversation.stack.took_fast, 1, "PSH and a newer stamp");
+}
+
+#[test]
+fn timers_of_what_left_the_shortest_way_go_off_as_if_wound_up_at_once() {
+    let mut conversation = Conversation::new();
+    assert!(conversation.asks(None, LEN));
+    let sent_at = conversation.now;
+    assert!(conversation.answers());
+    let stack = &mut conversation.stack;
+    let rto = stack.info(conversation.id).unwrap().rto;
+    let earliest = stack.next_timeout();
+    let (connection, cx) = stack.connection_and_context(conversation.id.index());
+    let probe_timeout = connection.rtt.probe_timeout(true);
+    assert_eq!(connection.retransmit_at, sent_at + rto);
+    assert_eq!(connection.probe_at, sent_at + probe_timeout);
+    assert_eq!(connection.rtt.rto(cx.config), rto);
+    assert!(earliest <= sent_at + probe_timeout, "somebody wakes us in time");
+}
