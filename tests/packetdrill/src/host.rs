@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use fixwire::tcp::{Config, Endpoint, Event, Stack, State, Terms};
+use fixwire::tcp::{Config, Endpoint, Event, Stack, State};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Message;
 use fixwire::wire::tcp::{Flags, Segment};
@@ -17,8 +17,8 @@ use crate::errno::Errno;
 use crate::frames;
 use crate::notices;
 use crate::report::Report;
-use crate::settings::{Dialect, Settings};
-use crate::socket::{FD_FIRST, Facts, Fd, Kind, Line, Options, Socket};
+use crate::settings::Settings;
+use crate::socket::{FD_FIRST, Facts, Fd, Kind, Line, Socket};
 
 /// Where virtual time begins: late enough for anything to have happened before.
 const BEGIN: Instant = Instant::from_ms(1_000_000_000);
@@ -280,6 +280,7 @@ impl Host {
                 self.let_leave(index);
             }
             self.settle_notices();
+            self.settle_waits();
             if !self.try_waiting() {
                 break;
             }
@@ -398,45 +399,6 @@ impl Host {
     /// A connection's state; closed for one that is no more.
     pub(crate) fn state_of(&self, line: Line) -> State {
         self.stacks[line.stack].1.info(line.id).map_or(State::Closed, |info| info.state)
-    }
-
-    /// The configuration of a socket that opens now.
-    pub(crate) fn config_of(&self, opening: crate::settings::Opening, options: &Options) -> Config {
-        let settings = &self.settings;
-        let mss = options.mss.unwrap_or(settings.mss()).min(settings.mss());
-        let receive_bytes = options.receive_bytes.unwrap_or(settings.receive_bytes);
-        // Linux: a buffer that was named bounds the window and its scale, in whole segments.
-        let is_bounded = settings.dialect == Dialect::Linux && options.receive_bytes.is_some();
-        let rest = receive_bytes % usize::from(mss.max(1));
-        let receive_bytes =
-            if is_bounded && rest < receive_bytes { receive_bytes - rest } else { receive_bytes };
-        let keep_alive = options.keeps_alive.then_some(options.keep_alive);
-        let config = settings.config(opening, receive_bytes, mss, keep_alive);
-        Config {
-            nagle: self.holds_back(options),
-            user_timeout: options.user_timeout,
-            orphan_timeout: options.fin_timeout.unwrap_or(config.orphan_timeout),
-            window_scale: config.window_scale.filter(|_| !is_bounded),
-            ..config
-        }
-    }
-
-    /// Whether a socket holds small segments back: both kernels do, unless TCP_NODELAY was set.
-    fn holds_back(&self, options: &Options) -> bool {
-        self.settings.dialect != Dialect::Fixwire && !options.no_delay
-    }
-
-    /// An open connection goes by what its socket's options have become.
-    pub(crate) fn renew_terms(&mut self, line: Line, options: &Options) {
-        let nagle = self.holds_back(options);
-        let stack = &mut self.stacks[line.stack].1;
-        let keep_alive = options.keeps_alive.then_some(options.keep_alive);
-        let user_timeout = options.user_timeout;
-        let terms = stack.terms();
-        let orphan_timeout = options.fin_timeout.unwrap_or(terms.orphan_timeout);
-        let terms = Terms { nagle, keep_alive, user_timeout, orphan_timeout, ..terms };
-        stack.set_terms(line.id, &terms);
-        self.pump();
     }
 
     /// A line for each connection: our endpoint, the peer's, and the state by FreeBSD's name.

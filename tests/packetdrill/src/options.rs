@@ -1,6 +1,6 @@
 //! Socket options, fcntl and ioctl.
 
-use fixwire::tcp::{Endpoint, State};
+use fixwire::tcp::{CongestionControl, Endpoint, State};
 use fixwire::time::Duration;
 
 use crate::errno::Errno;
@@ -14,7 +14,7 @@ const EINVAL: Errno = Errno(libc::EINVAL);
 const ENOPROTOOPT: Errno = Errno(libc::ENOPROTOOPT);
 
 /// The names of options, for reports; what is in neither of these and not offered is told by number.
-const NAMES: [(i32, i32, &str); 26] = [
+const NAMES: [(i32, i32, &str); 23] = [
     (libc::SOL_SOCKET, libc::SO_RCVLOWAT, "SO_RCVLOWAT"),
     (libc::SOL_SOCKET, libc::SO_RCVTIMEO, "SO_RCVTIMEO"),
     (libc::SOL_SOCKET, libc::SO_SNDTIMEO, "SO_SNDTIMEO"),
@@ -28,7 +28,6 @@ const NAMES: [(i32, i32, &str); 26] = [
     (libc::IPPROTO_IP, libc::IP_MTU, "IP_MTU"),
     (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, "IP_MTU_DISCOVER"),
     (libc::IPPROTO_IP, libc::IP_RECVERR, "IP_RECVERR"),
-    (libc::IPPROTO_TCP, libc::TCP_CONGESTION, "TCP_CONGESTION"),
     (libc::IPPROTO_TCP, libc::TCP_CORK, "TCP_CORK"),
     (libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, "TCP_DEFER_ACCEPT"),
     (libc::IPPROTO_TCP, libc::TCP_FASTOPEN, "TCP_FASTOPEN"),
@@ -38,20 +37,26 @@ const NAMES: [(i32, i32, &str); 26] = [
     (libc::IPPROTO_TCP, libc::TCP_MD5SIG, "TCP_MD5SIG"),
     (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, "TCP_NOTSENT_LOWAT"),
     (libc::IPPROTO_TCP, libc::TCP_SAVE_SYN, "TCP_SAVE_SYN"),
-    (libc::IPPROTO_TCP, libc::TCP_SYNCNT, "TCP_SYNCNT"),
-    (libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP, "TCP_WINDOW_CLAMP"),
     (libc::IPPROTO_TCP, libc::TCP_REPAIR, "TCP_REPAIR"),
 ];
 
 /// What an open connection goes by as soon as it is set.
-const COUNT_AT_ONCE: [(i32, i32); 7] = [
+const COUNT_AT_ONCE: [(i32, i32); 8] = [
     (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
     (libc::IPPROTO_TCP, libc::TCP_NODELAY),
     (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
     (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
     (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
     (libc::IPPROTO_TCP, libc::TCP_LINGER2),
+    (libc::IPPROTO_TCP, libc::TCP_CONGESTION),
     (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+];
+
+/// What TCP_CONGESTION and the sysctl of that name call it.
+pub const CONGESTION: [(&str, CongestionControl); 3] = [
+    ("reno", CongestionControl::NewReno),
+    ("cubic", CongestionControl::Cubic),
+    ("dctcp", CongestionControl::Dctcp),
 ];
 
 fn name(level: i32, option: i32) -> String {
@@ -161,7 +166,32 @@ impl Host {
                 let ms = u64::try_from(int(value)?).map_err(|_| EINVAL)?;
                 options.user_timeout = (ms > 0).then_some(Duration::from_ms(ms));
             }
-            (libc::IPPROTO_TCP, libc::TCP_CONGESTION) if value.starts_with(b"reno") => {}
+            (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => {
+                let name = value.split(|byte| *byte == 0).next().unwrap_or(value);
+                let named = CONGESTION.iter().find(|(known, _)| known.as_bytes() == name);
+                let Some((_, control)) = named else {
+                    let name = String::from_utf8_lossy(name);
+                    self.report.needs(&format!("setsockopt TCP_CONGESTION {name}"));
+                    return Err(Errno(libc::ENOENT));
+                };
+                options.congestion = Some(*control);
+            }
+            (libc::IPPROTO_TCP, libc::TCP_SYNCNT) => {
+                let retries = u8::try_from(int(value)?).map_err(|_| EINVAL)?;
+                if !(1..=127).contains(&retries) {
+                    return Err(EINVAL);
+                }
+                options.syn_retries = Some(retries);
+            }
+            (libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP) => {
+                let bytes = usize::try_from(int(value)?).map_err(|_| EINVAL)?;
+                options.window_clamp = (bytes > 0).then_some(bytes);
+                if is_open {
+                    self.report.needs("TCP_WINDOW_CLAMP on an open connection");
+                }
+            }
+            // Urgent data are always taken in line.
+            (libc::SOL_SOCKET, libc::SO_OOBINLINE) if int(value)? != 0 => {}
             (libc::IPPROTO_IP, libc::IP_FREEBIND) => {}
             _ => {
                 self.report.needs(&format!("setsockopt {}", name(level, option)));
@@ -178,6 +208,7 @@ impl Host {
         }
         let (send_bytes, receive_bytes) = (self.settings.send_bytes, self.settings.receive_bytes);
         let (mss, fin_timeout) = (self.settings.mss(), self.settings.fin_timeout);
+        let (congestion, syn_retries) = (self.settings.congestion, self.settings.syn_retries[0]);
         // Linux tells twice what was set: half of it is for its own bookkeeping.
         let factor = if self.settings.dialect == Dialect::Linux { 2 } else { 1 };
         let socket = self.socket(fd)?;
@@ -216,7 +247,18 @@ impl Host {
             (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) => {
                 options.user_timeout.map_or(0, |timeout| timeout.as_ms() as i32)
             }
-            (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => return Ok(b"reno\0".to_vec()),
+            (libc::IPPROTO_TCP, libc::TCP_CONGESTION) => {
+                let control = options.congestion.unwrap_or(congestion);
+                let named = CONGESTION.iter().find(|(_, known)| *known == control);
+                let name = named.map_or("none", |(name, _)| name);
+                return Ok([name.as_bytes(), &[0]].concat());
+            }
+            (libc::IPPROTO_TCP, libc::TCP_SYNCNT) => {
+                i32::from(options.syn_retries.unwrap_or(syn_retries))
+            }
+            (libc::IPPROTO_TCP, libc::TCP_WINDOW_CLAMP) => {
+                options.window_clamp.map_or(0, |bytes| bytes as i32)
+            }
             // Asked for beside TCP_INFO whenever a script's code runs. There is nothing to tell.
             (libc::IPPROTO_TCP, libc::TCP_CC_INFO) => return Ok(Vec::new()),
             (libc::SOL_SOCKET, libc::SO_MEMINFO) => return Ok(vec![0; MEMINFO_LEN]),
@@ -250,6 +292,9 @@ impl Host {
         let knows_peer = !matches!(info.state, State::SynSent | State::Closed);
         let is_open = knows_peer && info.state != State::SynReceived;
         let mss = self.stacks[line.stack].0.mss;
+        if is_tcp_info {
+            self.settle_waits();
+        }
         let timestamps_len = if info.uses_timestamps { 12 } else { 0 };
         Ok(match (level, option) {
             _ if is_tcp_info => {

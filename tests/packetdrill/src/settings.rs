@@ -9,6 +9,8 @@ use fixwire::tcp::{Config, CongestionControl, KeepAlive};
 use fixwire::time::Duration;
 
 use crate::frames::SynLayout;
+use crate::options::CONGESTION;
+use crate::sysctls::{FREEBSD, LINUX, bearing};
 
 /// IPv4 and TCP header without options, in bytes.
 const HEADERS_LEN: u16 = 40;
@@ -60,7 +62,7 @@ pub struct Settings {
     pub send_bytes: usize,
     mtu: u16,
     /// Of an active open, then of a passive one.
-    syn_retries: [u8; 2],
+    pub syn_retries: [u8; 2],
     retries: u8,
     rto_min: Duration,
     rto_initial: Duration,
@@ -74,7 +76,8 @@ pub struct Settings {
     ack_delay: Option<Duration>,
     time_wait: Duration,
     challenge_acks_per_s: u16,
-    congestion: CongestionControl,
+    /// What bounds what a new socket has in flight.
+    pub congestion: CongestionControl,
     /// Applies where SO_KEEPALIVE is set.
     pub keep_alive: KeepAlive,
 }
@@ -249,12 +252,9 @@ impl Settings {
     fn take_linux_word(&mut self, name: &str, value: &str) -> Taken {
         match (name, value) {
             ("tcp_congestion_control", control) => {
-                self.congestion = match control {
-                    "reno" => CongestionControl::NewReno,
-                    "cubic" => CongestionControl::Cubic,
-                    "dctcp" => CongestionControl::Dctcp,
-                    _ => return Taken::Refused,
-                };
+                let named = CONGESTION.iter().find(|(name, _)| *name == control);
+                let Some((_, control)) = named else { return Taken::Refused };
+                self.congestion = *control;
                 Taken::Followed
             }
             ("tcp_fastopen_key", _) => Taken::NoBearing,
@@ -348,70 +348,6 @@ impl Settings {
             ..Config::default()
         }
     }
-}
-
-/// What a value may be without asking for what is not offered.
-enum May {
-    BeAnything,
-    Be(&'static [u64]),
-}
-use May::{Be, BeAnything};
-
-/// Sysctls of Linux's that are not followed, without `net.ipv4.`.
-const LINUX: [(&str, May); 25] = [
-    ("ip_local_port_range", BeAnything),
-    ("tcp_abort_on_overflow", Be(&[0])),
-    ("tcp_autocorking", BeAnything),
-    ("tcp_challenge_ack_limit", BeAnything),
-    ("tcp_dsack", Be(&[1])),
-    ("tcp_early_retrans", Be(&[0, 3, 4])),
-    ("tcp_ecn_option", BeAnything),
-    // Fast open is asked for by socket options and flags, which are refused where they are used.
-    ("tcp_fack", Be(&[0])),
-    ("tcp_fastopen", BeAnything),
-    ("tcp_fastopen_blackhole_timeout_sec", BeAnything),
-    ("tcp_frto", BeAnything),
-    ("tcp_invalid_ratelimit", BeAnything),
-    ("tcp_limit_output_bytes", BeAnything),
-    ("tcp_min_tso_segs", BeAnything),
-    ("tcp_moderate_rcvbuf", BeAnything),
-    ("tcp_mtu_probing", Be(&[0])),
-    ("tcp_no_metrics_save", BeAnything),
-    // All, to be told apart by a threshold that is not configured.
-    ("tcp_notsent_lowat", BeAnything),
-    ("tcp_pacing_ca_ratio", BeAnything),
-    ("tcp_pacing_ss_ratio", BeAnything),
-    ("tcp_recovery", BeAnything),
-    ("tcp_reordering", Be(&[3])),
-    ("tcp_rfc1337", Be(&[1])),
-    ("tcp_slow_start_after_idle", BeAnything),
-    ("tcp_tso_win_divisor", BeAnything),
-];
-
-/// Sysctls of FreeBSD's that are not followed, without `net.inet.tcp.`.
-const FREEBSD: [(&str, May); 13] = [
-    ("blackhole", Be(&[0])),
-    ("drop_synfin", Be(&[0])),
-    ("ecn.maxretries", BeAnything),
-    ("fastopen.client_enable", BeAnything),
-    ("hostcache.purgenow", BeAnything),
-    ("icmp_may_rst", Be(&[1])),
-    ("insecure_rst", Be(&[0])),
-    ("insecure_syn", Be(&[0])),
-    ("mssdflt", Be(&[536])),
-    ("path_mtu_discovery", Be(&[1])),
-    ("pmtud_blackhole_detection", Be(&[0])),
-    ("rexmit_drop_options", Be(&[0])),
-    ("udp_tunneling_port", Be(&[0])),
-];
-
-fn bearing(table: &[(&str, May)], name: &str, value: u64) -> Taken {
-    let allowed =
-        table.iter().find(|(known, _)| *known == name).is_some_and(|(_, may)| match may {
-            BeAnything => true,
-            Be(values) => values.contains(&value),
-        });
-    if allowed { Taken::NoBearing } else { Taken::Refused }
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use fixwire::tcp::{Closed, ConnectionId, Endpoint, KeepAlive, ListenerId};
+use fixwire::tcp::{
+    Closed, CongestionControl, ConnectionId, Endpoint, Info, KeepAlive, ListenerId,
+};
 use fixwire::time::{Duration, Instant};
 
 use crate::errno::Errno;
@@ -101,8 +103,14 @@ pub struct Options {
     pub receive_bytes: Option<usize>,
     /// SO_SNDBUF where it was set, in bytes as the stream counts them.
     pub send_bytes: Option<usize>,
+    /// TCP_WINDOW_CLAMP where it was set, in bytes.
+    pub window_clamp: Option<usize>,
     /// TCP_MAXSEG where it was set.
     pub mss: Option<u16>,
+    /// TCP_SYNCNT where it was set.
+    pub syn_retries: Option<u8>,
+    /// TCP_CONGESTION where it was set.
+    pub congestion: Option<CongestionControl>,
     /// SO_LINGER: on, and for how many seconds.
     pub linger_s: Option<u32>,
     /// SO_KEEPALIVE.
@@ -129,7 +137,10 @@ impl Options {
         Options {
             receive_bytes: None,
             send_bytes: None,
+            window_clamp: None,
             mss: None,
+            syn_retries: None,
+            congestion: None,
             linger_s: None,
             keeps_alive: false,
             keep_alive: settings.keep_alive,
@@ -156,6 +167,39 @@ pub struct Facts {
     pub happenings: u64,
     /// Segments and bytes, both ways.
     pub traffic: Traffic,
+    /// What sending waited for.
+    pub waits: Waits,
+}
+
+/// For how long a connection had something to send, and what it waited for, up to `since`.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits {
+    since: Instant,
+    is_busy: bool,
+    is_for_window: bool,
+    /// Something was sent and not acknowledged, or to be sent.
+    pub busy: Duration,
+    /// It was the peer's window that held it back.
+    pub for_window: Duration,
+}
+
+impl Waits {
+    /// Time has passed, and from here on this is how it stands.
+    pub fn settle(&mut self, now: Instant, info: &Info) {
+        let longer = |span: Duration| Duration::from_ns(span.as_ns() + (now - self.since).as_ns());
+        if self.is_busy {
+            self.busy = longer(self.busy);
+        }
+        if self.is_for_window {
+            self.for_window = longer(self.for_window);
+        }
+        let flight = info.snd_nxt.since(info.snd_una);
+        let unsent = (info.send_buffered_bytes as u32).saturating_sub(flight);
+        let room = info.snd_wnd.saturating_sub(flight);
+        self.since = now;
+        self.is_busy = info.send_buffered_bytes > 0;
+        self.is_for_window = room < unsent.min(info.mss) && flight < info.cwnd;
+    }
 }
 
 /// What TCP_INFO counts.
@@ -197,6 +241,13 @@ impl Facts {
                 last_data_sent: now,
                 last_data_recv: now,
                 last_ack_recv: now,
+            },
+            waits: Waits {
+                since: now,
+                is_busy: false,
+                is_for_window: false,
+                busy: Duration::ZERO,
+                for_window: Duration::ZERO,
             },
         }
     }

@@ -7,7 +7,7 @@ use crate::socket::Facts;
 
 /// The fields that are filled: where each lies, and in how many bytes. A script that asks for another is not
 /// applicable, and the runner says which.
-pub const FIELDS: [(&str, usize, usize); 34] = [
+pub const FIELDS: [(&str, usize, usize); 36] = [
     ("tcpi_state", 0, 1),
     ("tcpi_ca_state", 1, 1),
     ("tcpi_retransmits", 2, 1),
@@ -40,6 +40,8 @@ pub const FIELDS: [(&str, usize, usize); 34] = [
     ("tcpi_min_rtt", 148, 4),
     ("tcpi_data_segs_in", 152, 4),
     ("tcpi_data_segs_out", 156, 4),
+    ("tcpi_busy_time", 168, 8),
+    ("tcpi_rwnd_limited", 176, 8),
     ("tcpi_bytes_sent", 200, 8),
     ("tcpi_bytes_retrans", 208, 8),
     ("tcpi_snd_wnd", 228, 4),
@@ -101,6 +103,8 @@ pub fn bytes(info: &Info, facts: &Facts, advertised_mss: u16, now: Instant) -> [
             "tcpi_notsent_bytes" => (info.send_buffered_bytes as u64).saturating_sub(flight),
             "tcpi_data_segs_in" => u64::from(traffic.data_segs_in),
             "tcpi_data_segs_out" => u64::from(traffic.data_segs_out),
+            "tcpi_busy_time" => us(facts.waits.busy),
+            "tcpi_rwnd_limited" => us(facts.waits.for_window),
             "tcpi_bytes_sent" => traffic.bytes_sent,
             "tcpi_bytes_retrans" => traffic.bytes_retrans,
             "tcpi_snd_wnd" => u64::from(info.snd_wnd),
