@@ -5,7 +5,9 @@ use super::super::*;
 use super::{LOCAL, REMOTE, plain};
 use crate::offload::checksum::Sum;
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Flags, Options, Repr, SackBlocks, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{
+    Flags, Options, Repr, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout,
+};
 
 const PEER_ISS: SeqNumber = SeqNumber(u32::MAX - 1);
 
@@ -332,4 +334,24 @@ fn warming_is_refused_where_the_send_would_be() {
     line.hear(Segment { payload: b"abc", ..line.peer });
     let refused = line.stack.warm_prepared(line.now, &prepared, b"x", false).unwrap_err();
     assert_eq!(refused, PreparedRefusal::Outdated);
+}
+
+/// RFC 5482 3: no short cut forgets to tell of a user timeout that is due.
+#[test]
+fn user_timeout_that_is_due_leaves_the_long_way() {
+    let mut line = Line::new(plain());
+    let told = UserTimeout::of(Duration::from_s(90));
+    let option = UserTimeoutOption { advertised: told, adopts: None };
+    let terms = Terms { user_timeout_option: Some(option), ..line.stack.terms() };
+    line.stack.set_terms(line.id, &terms);
+    let prepared = line.prepare();
+    line.refuses(&prepared, b"12", PreparedRefusal::Repairing, "tcp_prepared_repairing");
+    line.write(b"12");
+    let turn = line.stack.next_transmit().unwrap();
+    assert_eq!(line.stack.rest(turn), None);
+    let header = line.stack.transmit(line.now, turn).unwrap().header;
+    assert_eq!(header.options.user_timeout, Some(told));
+    line.write(b"34");
+    let turn = line.stack.next_transmit().unwrap();
+    assert!(line.stack.rest(turn).is_some(), "it is told once");
 }

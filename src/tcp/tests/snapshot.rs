@@ -8,7 +8,9 @@ use std::collections::{BTreeSet, BinaryHeap};
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
 use crate::time::{Duration, Instant};
-use crate::wire::tcp::{Flags, Options, Packet, SackBlocks, Segment, SeqNumber, Timestamps};
+use crate::wire::tcp::{
+    Flags, Options, Packet, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout,
+};
 
 const SEEDS: u64 = 150;
 /// Stacks that each end moves between, and how much later each one's clock is than the one's before.
@@ -97,6 +99,13 @@ impl World {
             // Longer than any FIN is sent again after another.
             time_wait: Duration::from_s(60),
             peer_max_ack_delay: Duration::from_ms(5),
+            user_timeout_option: (seed % 2 == 0).then_some(UserTimeoutOption {
+                advertised: UserTimeout::of(Duration::from_s(36_000)),
+                adopts: Some(UserTimeoutLimits {
+                    least: Duration::from_s(100),
+                    most: Duration::from_s(86_400),
+                }),
+            }),
             ..Config::default()
         };
         let ends = [0, 1].map(|end| End {
