@@ -99,7 +99,7 @@ impl World {
             // Longer than any FIN is sent again after another.
             time_wait: Duration::from_s(60),
             peer_max_ack_delay: Duration::from_ms(5),
-            user_timeout_option: (seed % 2 == 0).then_some(UserTimeoutOption {
+            user_timeout_option: seed.is_multiple_of(2).then_some(UserTimeoutOption {
                 advertised: UserTimeout::of(Duration::from_s(36_000)),
                 adopts: Some(UserTimeoutLimits {
                     least: Duration::from_s(100),
