@@ -1,7 +1,7 @@
 //! The shortest way: what takes it, what does not, and what it leaves for later.
 
 use super::super::*;
-use super::script::{LOCAL, REMOTE};
+use super::{LOCAL, REMOTE};
 use crate::time::{Duration, Instant};
 use crate::wire::stamped::{STAMPED_HEADER_LEN, Stamped};
 use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber, Timestamps};
