@@ -29,7 +29,7 @@ impl Scoreboard {
                 }
                 self.lose(self.judged_to, una);
             } else if sent.marks == Marks::EVER_AGAIN
-                && left_before((sent.at, sent.end), latest)
+                && sent.at < latest.0
                 && is_expired(sent.at).is_ok()
             {
                 // It was found after all, and is lost again. Its time is out of order.
@@ -42,7 +42,7 @@ impl Scoreboard {
             let is_flying = place.wrapping_sub(self.head) < self.tail.wrapping_sub(self.head);
             let sent = if is_flying { *self.at(place) } else { NOTHING_SENT };
             if sent.marks.has(Marks::AGAIN) && sent.at == sent_at {
-                if !left_before((sent.at, sent.end), latest) {
+                if sent.at >= latest.0 {
                     break;
                 }
                 if let Err(then) = is_expired(sent.at) {
