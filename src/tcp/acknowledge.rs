@@ -7,7 +7,7 @@ use super::event::Closed;
 use super::probe::ProbeDue;
 use super::undo::Undo;
 use super::wraps::is_another_round;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 impl Connection {
@@ -107,12 +107,30 @@ impl Connection {
     }
 
     /// After something was sent twice, the timestamp says which of the two was acknowledged (RFC 7323
-    /// 4.1).
+    /// 4.1). Nothing is learned of delayed ACKs from it: one before this may have been lost.
     pub(super) fn measure_by_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         if let (Some(ours), Some(theirs)) = (&self.timestamps, segment.options.timestamps)
             && let Some(rtt) = ours.round_trip(cx.now, theirs.echo)
         {
-            self.take_late_round_trip(cx, rtt);
+            self.rtt.sample(rtt, cx.config);
+        }
+    }
+
+    /// The same of what left again at `at`. If it is that sending, our own clock says how long ago it left, and to less
+    /// than a tick: for a whole one, where a round trip is a tenth of it, each repair would seem an ACK that was
+    /// delayed. What is less than any round trip was of a sending before, within the same tick.
+    pub(super) fn measure_sent_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        segment: &Segment<'_>,
+        at: Instant,
+    ) {
+        let Some(ours) = &self.timestamps else { return };
+        let echo = segment.options.timestamps.map(|stamps| stamps.echo);
+        if echo != Some(ours.option(at).value) {
+            self.measure_by_timestamp(cx, segment);
+        } else if self.rack.min_rtt().is_none_or(|least| cx.now - at >= least) {
+            self.take_late_round_trip(cx, cx.now - at);
         }
     }
 

@@ -93,7 +93,7 @@ impl Connection {
             (None, Some(at), _) | (Some(_), _, Some(at)) => {
                 self.take_late_round_trip(cx, cx.now - at);
             }
-            (Some(_), _, None) => self.measure_by_timestamp(cx, segment),
+            (Some(at), _, None) => self.measure_sent_again(cx, segment, at),
             (None, None, _) => {}
         }
         self.advance(segment.ack);
