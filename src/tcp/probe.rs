@@ -56,12 +56,14 @@ impl Connection {
         }
     }
 
-    /// RFC 8985 7.3: something is in flight, nothing of it has arrived ahead, and nothing is being repaired.
+    /// RFC 8985 7.3: something is in flight, nothing of it has arrived ahead, and nothing is being repaired. A probe
+    /// that was acknowledged asks about nothing any more, though it is not known yet what it has repaired: a tail that is
+    /// lost behind it is not left to the timeout.
     fn may_probe(&self) -> bool {
         self.flight() > 0
             && self.snd_wnd > 0
             && self.congestion.is_open()
-            && self.loss_probe.is_none()
+            && self.loss_probe.is_none_or(|probe| probe.end.is_at_or_before(self.snd_una))
             && self.scoreboard.sacked_bytes() == 0
             && !self.scoreboard.has_due()
     }
@@ -98,6 +100,11 @@ impl Connection {
             return;
         }
         cx.count(Count::LossProbe);
+        if self.loss_probe.is_some_and(|probe| probe.is_again) {
+            // Nobody has said that it came twice.
+            cx.count(Count::LossProbeRepaired);
+            self.congestion.on_repaired(self.flight());
+        }
         self.loss_probe = Some(LossProbe { end, is_again });
         self.is_calm = false;
         self.start_retransmit_timer(cx);
