@@ -4,8 +4,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod end;
 mod host;
+mod options;
 mod relay;
+mod repair;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,9 +18,9 @@ use std::time::{Duration as StdDuration, Instant as StdInstant};
 use common::captured::no_wireshark;
 use common::inside::inside;
 use common::{full, skip};
-use fixwire::tcp::{Closed, Config, CongestionControl, ConnectionId, Count, Event, SendRefusal};
-use fixwire::time::Duration;
-use host::{Host, PORT, THEIRS};
+use end::THEIRS;
+use fixwire::tcp::{Closed, Config, ConnectionId, Count, Event, SendRefusal};
+use host::{Host, PORT};
 use relay::Faults;
 
 /// The end of a hang, and no measure of anything.
@@ -51,7 +54,19 @@ struct Line {
 
 impl Line {
     fn open(config: Config, faults: Faults) -> Line {
-        let mut host = Host::new(config, faults);
+        Line::with(Host::new(config, faults))
+    }
+
+    /// The same with another route to us than the kernel makes.
+    fn open_after(config: Config, faults: Faults, route: &str) -> Line {
+        let host = Host::new(config, faults);
+        let words = ["route", "replace"].into_iter().chain(route.split(' '));
+        let status = Command::new("ip").args(words).status().expect("ip runs");
+        assert!(status.success(), "{route}");
+        Line::with(host)
+    }
+
+    fn with(mut host: Host) -> Line {
         let listener = TcpListener::bind((THEIRS, PORT)).expect("the kernel's address");
         listener.set_nonblocking(true).unwrap();
         let id = host.connect();
@@ -153,7 +168,12 @@ impl Line {
     }
 
     /// Both close, we first, and the recording is looked at.
-    fn close(mut self) {
+    fn close(self) {
+        self.close_and_find(&[]);
+    }
+
+    /// The same, and each of these filters passes something of it.
+    fn close_and_find(mut self, filters: &[&str]) {
         let now = self.host.now();
         self.host.stack.shutdown(now, self.id);
         self.until("our FIN", |line| {
@@ -169,11 +189,15 @@ impl Line {
         // The kernel may still close a line of before, of which this stack knows nothing.
         let strange = self.count(Count::PortUnreachable) + self.count(Count::HandshakeAckWrong);
         assert_eq!(self.count(Count::ResetOut), strange);
-        self.look();
+        self.look_for(filters);
     }
 
-    /// tshark finds no error in what passed, and no more that was sent twice than we say.
     fn look(self) {
+        self.look_for(&[]);
+    }
+
+    /// tshark finds no error in what passed, no more that was sent twice than we say, and what is looked for.
+    fn look_for(self, filters: &[&str]) {
         let again = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("line.pcapng");
@@ -186,6 +210,9 @@ impl Line {
         let ours = "ip.src == 10.9.0.2 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)";
         let seen = frames(&file, ours).len() as u64;
         assert!(seen <= again, "tshark sees {seen} retransmissions of ours, we counted {again}");
+        for filter in filters {
+            assert!(!frames(&file, filter).is_empty(), "nothing is {filter}");
+        }
     }
 }
 
@@ -287,7 +314,8 @@ fn windows_that_close_on_either_side_are_probed_and_open_again() {
         assert!(line.count(Count::OutOfWindow) > 0, "{}", line.story());
         line.host.holds = false;
         let id = line.id;
-        line.host.read(id);
+        let now = line.host.now();
+        line.host.read(now, id);
         line.until("the rest", |line| {
             line.we_write(bytes);
             if line.they_wrote < bytes {
@@ -298,77 +326,5 @@ fn windows_that_close_on_either_side_are_probed_and_open_again() {
         });
         line.compare(bytes);
         line.close();
-    });
-}
-
-#[test]
-fn ecn_is_agreed_on_and_what_the_relay_marks_is_acted_on() {
-    inside("ecn_is_agreed_on_and_what_the_relay_marks_is_acted_on", || {
-        set("tcp_ecn", "1");
-        for congestion in [CongestionControl::NewReno, CongestionControl::Dctcp] {
-            let config = Config { ecn: true, congestion, ..Config::default() };
-            let faults = Faults { mark_percent: 2, ..Faults::default() };
-            let mut line = Line::open(config, faults);
-            line.bulk(1 << 20);
-            assert!(line.host.harmed()[2] > 0, "nothing was marked");
-            assert!(line.count(Count::CongestionExperienced) > 0, "{}", line.story());
-            assert!(line.count(Count::CongestionEchoed) > 0, "{}", line.story());
-            assert_eq!(line.count(Count::Retransmission), 0, "{}", line.story());
-            line.close();
-        }
-    });
-}
-
-#[test]
-fn what_the_kernel_does_not_offer_is_done_without() {
-    inside("what_the_kernel_does_not_offer_is_done_without", || {
-        let lossy = Faults { loss_percent: 1, delay: Duration::from_us(200), ..Faults::default() };
-        for (name, off) in [("tcp_timestamps", "0"), ("tcp_sack", "0"), ("tcp_window_scaling", "0")]
-        {
-            set(name, off);
-            let mut line = Line::open(Config::default(), lossy);
-            line.bulk(500_000);
-            let info = line.host.stack.info(line.id).unwrap();
-            assert!(!info.uses_timestamps, "{info:?}");
-            assert_eq!(info.uses_sack, name == "tcp_timestamps", "{name}: {info:?}");
-            assert_eq!(info.window_shifts.0 > 0, name != "tcp_window_scaling", "{info:?}");
-            line.close();
-        }
-    });
-}
-
-#[test]
-fn tiny_segments_carry_the_same_bytes() {
-    inside("tiny_segments_carry_the_same_bytes", || {
-        let config = Config { mss: 100, ..Config::default() };
-        let mut line = Line::open(config, Faults::default());
-        line.bulk(300_000);
-        assert!(line.host.stack.info(line.id).unwrap().mss <= 88);
-        line.close();
-    });
-}
-
-#[test]
-fn whatever_the_relay_does_every_byte_arrives_once_and_unaltered() {
-    inside("whatever_the_relay_does_every_byte_arrives_once_and_unaltered", || {
-        let bad = Faults {
-            loss_percent: 3,
-            repeat_percent: 2,
-            corrupt_percent: 2,
-            mark_percent: 1,
-            delay: Duration::from_us(300),
-            jitter: Duration::from_us(500),
-        };
-        let worse = Faults { loss_percent: 10, corrupt_percent: 5, ..bad };
-        set("tcp_ecn", "1");
-        for (faults, bytes) in [(bad, 1 << 20), (worse, 200_000)] {
-            let config = Config { ecn: true, ..Config::default() };
-            let mut line = Line::open(config, faults);
-            line.bulk(bytes);
-            let [lost, corrupted, _] = line.host.harmed();
-            assert!(lost > 0 && corrupted > 0, "{lost} {corrupted}");
-            assert!(line.host.refused > 0, "no sum was found wrong");
-            line.close();
-        }
     });
 }

@@ -22,6 +22,10 @@ pub(crate) struct Faults {
     pub(crate) delay: Duration,
     /// At most so much longer: frames overtake each other by it.
     pub(crate) jitter: Duration,
+    /// Begins in one of a hundred frames, and takes so many that follow: nothing passes.
+    pub(crate) burst_frames: u64,
+    /// Whose turn of all this it is.
+    pub(crate) seed: u64,
 }
 
 /// One direction of the relay.
@@ -30,6 +34,8 @@ pub(crate) struct Relay {
     random: u64,
     waiting: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
     count: u64,
+    /// Frames of a burst that are still to be lost.
+    burst: u64,
     pub(crate) lost: u64,
     pub(crate) corrupted: u64,
     pub(crate) marked: u64,
@@ -42,6 +48,7 @@ impl Relay {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             waiting: BinaryHeap::new(),
             count: 0,
+            burst: 0,
             lost: 0,
             corrupted: 0,
             marked: 0,
@@ -62,8 +69,7 @@ impl Relay {
     /// Takes a frame on. ARP passes unharmed: it is not what is tried.
     pub(crate) fn push(&mut self, now: Instant, mut frame: Vec<u8>) {
         let is_ipv4 = frame[12..14] == [8, 0];
-        if is_ipv4 && (self.percent(self.faults.loss_percent) || self.waiting.len() >= QUEUE_FRAMES)
-        {
+        if is_ipv4 && (self.is_struck() || self.waiting.len() >= QUEUE_FRAMES) {
             self.lost += 1;
             return;
         }
@@ -85,6 +91,20 @@ impl Relay {
             self.count += 1;
             self.waiting.push(Reverse((now + self.faults.delay + late, self.count, copy)));
         }
+    }
+
+    /// Whether a frame is lost, alone or with those before it.
+    fn is_struck(&mut self) -> bool {
+        if self.faults.burst_frames > 0 && self.burst == 0 && self.percent(1) {
+            self.burst = 1 + self.below(self.faults.burst_frames);
+        }
+        self.burst = self.burst.saturating_sub(1);
+        self.burst > 0 || self.percent(self.faults.loss_percent)
+    }
+
+    /// When the next frame arrives, if one is under way.
+    pub(crate) fn next_arrival(&self) -> Instant {
+        self.waiting.peek().map_or(Instant::FAR_FUTURE, |Reverse((at, ..))| *at)
     }
 
     /// The next frame that has arrived by now.

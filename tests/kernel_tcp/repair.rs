@@ -1,0 +1,105 @@
+//! Losses and worse between the two, and what is sent again for it: no more than was lost.
+
+use std::time::{Duration as StdDuration, Instant as StdInstant};
+
+use fixwire::tcp::{Config, Count};
+use fixwire::time::Duration;
+
+use crate::common::full;
+use crate::common::inside::inside;
+use crate::relay::Faults;
+use crate::{Line, set};
+
+/// Which faults: of a new seed each time where a soak says so.
+fn seeds() -> Vec<u64> {
+    let soak = std::env::var("FIXWIRE_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    match soak {
+        Some(seed) => vec![seed],
+        None => (1..=if full() { 12 } else { 1 }).collect(),
+    }
+}
+
+#[test]
+fn simulated_faults_leave_every_byte_to_arrive_once_and_unaltered() {
+    inside("repair::simulated_faults_leave_every_byte_to_arrive_once_and_unaltered", || {
+        set("tcp_ecn", "1");
+        for seed in seeds() {
+            let bad = Faults {
+                loss_percent: 3,
+                repeat_percent: 2,
+                corrupt_percent: 2,
+                mark_percent: 1,
+                delay: Duration::from_us(300),
+                jitter: Duration::from_us(500),
+                burst_frames: 0,
+                seed,
+            };
+            let worse = Faults { loss_percent: 10, corrupt_percent: 5, ..bad };
+            let bursts = Faults { loss_percent: 0, burst_frames: 6, ..bad };
+            for (faults, bytes) in [(bad, 1 << 20), (worse, 200_000), (bursts, 500_000)] {
+                println!("{faults:?}");
+                let config = Config { ecn: true, ..Config::default() };
+                let mut line = Line::open(config, faults);
+                line.bulk(bytes);
+                let [lost, corrupted, _] = line.host.harmed();
+                assert!(lost > 0 && corrupted > 0, "{lost} {corrupted}");
+                assert!(line.host.refused > 0, "no sum was found wrong");
+                line.close();
+            }
+        }
+    });
+}
+
+/// One message at a time to a kernel whose application neither reads nor answers, so that its ACKs wait; for how long at
+/// most.
+fn speak_to_the_silent(line: &mut Line, messages: usize) -> Duration {
+    let (mut written, mut longest) = (0, Duration::ZERO);
+    for number in 0..messages {
+        written += 150 + number % 50;
+        let begun = line.host.now();
+        line.we_write(written);
+        line.until("an ACK", |line| {
+            line.host.stack.info(line.id).is_some_and(|info| info.send_buffered_bytes == 0)
+        });
+        longest = longest.max(line.host.now() - begun);
+        let pause = StdInstant::now();
+        let for_so_long = StdDuration::from_micros(500 + number as u64 * 1_700 % 9_000);
+        line.until("a pause", |_| pause.elapsed() > for_so_long);
+    }
+    line.until("all of it", |line| {
+        line.they_read();
+        line.they_read.len() == written
+    });
+    longest
+}
+
+#[test]
+fn kernel_that_delays_its_acks_gets_nothing_twice_unless_the_session_repairs_fast() {
+    inside(
+        "repair::kernel_that_delays_its_acks_gets_nothing_twice_unless_the_session_repairs_fast",
+        || {
+            let faults = Faults { delay: Duration::from_us(50), ..Faults::default() };
+            let messages = if full() { 500 } else { 60 };
+            let mut line = Line::open(Config::default(), faults);
+            let longest = speak_to_the_silent(&mut line, messages);
+            // Otherwise nothing was tried.
+            assert!(longest > Duration::from_ms(30), "no ACK was delayed: {longest:?}");
+            for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
+                assert_eq!(line.count(what), 0, "{what}: {}", line.story());
+            }
+            line.close_and_find(&[]);
+
+            let fast = Config {
+                rto_min: Duration::from_ms(1),
+                peer_max_ack_delay: Duration::ZERO,
+                ..Config::default()
+            };
+            let mut line = Line::open(fast, faults);
+            speak_to_the_silent(&mut line, messages);
+            // The price that docs/sessions.md names, and what shows that the counters above can move.
+            assert!(line.count(Count::LossProbe) > 0, "{}", line.story());
+            assert!(line.count(Count::DsackIn) > 0, "{}", line.story());
+            line.close();
+        },
+    );
+}
