@@ -277,7 +277,7 @@ impl Connection {
         if is_again {
             cx.count(Count::Retransmission);
             self.congestion.on_sent(len);
-            self.note_retransmission(cx, end, why);
+            self.note_retransmission(cx, seq, end, why);
         } else {
             self.note_first_sending(cx, end);
             self.fin_sent |= has_fin;
@@ -336,14 +336,20 @@ impl Connection {
         self.scoreboard.is_full()
     }
 
-    fn note_retransmission(&mut self, cx: &mut Context<'_>, end: SeqNumber, why: Why) {
+    fn note_retransmission(
+        &mut self,
+        cx: &mut Context<'_>,
+        seq: SeqNumber,
+        end: SeqNumber,
+        why: Why,
+    ) {
         self.retransmissions += 1;
         match why {
             Why::Lost => {
                 self.is_urgent = false;
                 self.scoreboard.resend(self.snd_una, end, cx.now);
                 if let Some(undo) = &mut *self.undo {
-                    undo.on_resent(cx.now, self.timestamps.as_ref());
+                    undo.on_resent(cx.now, self.timestamps.as_ref(), seq == self.snd_una);
                 }
             }
             Why::LossProbe => self.scoreboard.resend_last(self.snd_una, cx.now),

@@ -33,11 +33,18 @@ impl Undo {
         self.until.is_before(floor)
     }
 
-    /// A segment is sent again.
-    pub(super) fn on_resent(&mut self, now: Instant, timestamps: Option<&Timestamping>) {
+    /// A segment is sent again, the first that is not acknowledged or another. What takes `snd_una` on answers the
+    /// first: where it went again in a recovery before, that says nothing of this one.
+    pub(super) fn on_resent(
+        &mut self,
+        now: Instant,
+        timestamps: Option<&Timestamping>,
+        is_first_in_flight: bool,
+    ) {
         if !self.has_resent {
             self.has_resent = true;
-            self.stamp = timestamps.map(|ours| ours.option(now).value);
+            let stamp = timestamps.map(|ours| ours.option(now).value);
+            self.stamp = stamp.filter(|_| is_first_in_flight);
         }
         self.outstanding += 1;
     }

@@ -7,6 +7,10 @@ use crate::wire::tcp::SeqNumber;
 impl Scoreboard {
     /// RFC 8985 6.2, step 5: what left before the `latest` segment that has arrived, and has expired
     /// by now, is lost. Says when the next one expires, if one waits for that.
+    ///
+    /// Of two of one moment the lower number left first where both were new. What goes again may have gone behind
+    /// something new, so that it must have left at a moment before: whoever takes several frames in at one reading of
+    /// the clock lets much out in one moment.
     pub(in crate::tcp) fn judge(
         &mut self,
         una: SeqNumber,
