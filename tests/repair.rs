@@ -3,10 +3,8 @@
 
 mod common;
 #[path = "kernel_tcp/end.rs"]
-#[allow(dead_code)]
 mod end;
 #[path = "kernel_tcp/relay.rs"]
-#[allow(dead_code)]
 mod relay;
 
 use common::full;
@@ -158,6 +156,8 @@ fn bulk_loses_little_to_loss_and_nothing_that_arrived_goes_again() {
             theory / 1e6
         );
         assert!(per_s > of_theory * theory, "{per_s} of {theory} bytes/s: {control:?}");
+        // Whoever is much faster does not make way where something is lost.
+        assert!(per_s < 2.0 * theory, "{per_s} of {theory} bytes/s: {control:?}");
     }
 }
 

@@ -6,12 +6,10 @@
 //! ```
 
 #[path = "../../tests/kernel_tcp/end.rs"]
-#[allow(dead_code)]
 mod end;
 mod kernel;
 mod line;
 #[path = "../../tests/kernel_tcp/relay.rs"]
-#[allow(dead_code)]
 mod relay;
 mod table;
 
