@@ -315,8 +315,10 @@ impl Congestion {
 
     /// It was for nothing: what stood `before` stands again (RFC 4015 3).
     pub(super) fn undo(&mut self, before: &Congestion) {
+        // Neither did the path become wider by it, nor is another control than was asked for since the one.
+        let Congestion { initial, mss, control, .. } = *self;
         let cwnd = self.cwnd.max(before.cwnd);
-        *self = Congestion { cwnd, phase: LossPhase::Open, ..*before };
+        *self = Congestion { initial, mss, control, cwnd, phase: LossPhase::Open, ..*before };
     }
 
     fn reduce(&mut self, flight: u32) {
@@ -400,6 +402,22 @@ mod tests {
         assert_eq!(reno.cwnd(), 11_000);
         reno.on_ack(SeqNumber(1000), 1000, 11_000, NOW, None);
         assert_eq!(reno.cwnd(), 12_000);
+    }
+
+    #[test]
+    fn what_a_recovery_took_is_given_back_and_what_else_has_changed_stays() {
+        let mut reno = reno();
+        let before = reno;
+        for count in 1..=3 {
+            reno.on_duplicate_ack(count, SeqNumber(1), 10_000, SeqNumber(10_001));
+        }
+        assert!(reno.is_recovering());
+        reno.on_mss(500);
+        reno.set_control(CongestionControl::Cubic);
+        reno.undo(&before);
+        assert_eq!((reno.is_open(), reno.cwnd()), (true, before.cwnd()));
+        assert_eq!((reno.mss(), reno.initial), (500, 5_000));
+        assert_eq!(reno.control, CongestionControl::Cubic);
     }
 
     #[test]
