@@ -204,6 +204,9 @@ impl Connection {
                 let mut leaving = self.bare(cx, self.ack_seq());
                 if let Some((ack, is_echo)) = self.ecn.take_owed() {
                     let echo = if is_echo { Flags::ECE } else { Flags::NONE };
+                    // From an older number the same edge is farther away.
+                    let window = self.rcv_edge.since(ack) >> self.rcv_wind_shift;
+                    leaving.header.window = window.min(WINDOW_FIELD_MAX) as u16;
                     (leaving.header.ack, leaving.header.flags) = (ack, Flags::ACK.with(echo));
                 }
                 leaving
