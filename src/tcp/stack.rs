@@ -37,6 +37,9 @@ pub struct Stack {
     pub(super) counters_of_warming: Counters,
     /// The latest time that anybody has told us.
     pub(super) now: Instant,
+    /// By how much numbers were taken ahead of what the clock says (RFC 6528) for those who came back: who comes
+    /// back once more is not to begin before that.
+    isn_ahead: u32,
     /// Until when a SYN cookie may come back.
     pub(super) cookies_until: Instant,
     /// Everything goes the long way, for comparison.
@@ -104,6 +107,7 @@ impl Stack {
             counters: Counters::default(),
             counters_of_warming: Counters::default(),
             now: Instant::ZERO,
+            isn_ahead: 0,
             cookies_until: Instant::ZERO,
             #[cfg(test)]
             predicts_nothing: false,
@@ -235,8 +239,11 @@ impl Stack {
 
     /// Takes a free connection for `tuple`, its first number not before `floor`.
     pub(super) fn begin(&mut self, tuple: Tuple, floor: Option<SeqNumber>) -> Option<usize> {
-        let isn = self.secret.isn(self.now, &tuple);
-        self.begin_at(tuple, floor.map_or(isn, |floor| floor.later_of(isn)))
+        let isn = self.secret.isn(self.now, &tuple) + self.isn_ahead;
+        let iss = floor.map_or(isn, |floor| floor.later_of(isn));
+        let index = self.begin_at(tuple, iss)?;
+        self.isn_ahead = self.isn_ahead.wrapping_add(iss.since(isn));
+        Some(index)
     }
 
     /// Takes a free connection for `tuple`, its first number `iss`.
