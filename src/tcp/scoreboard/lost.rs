@@ -91,10 +91,6 @@ impl Scoreboard {
         }
         let marks = self.at(place).marks;
         self.mark(place, una, marks.with(Marks::LOST).without(Marks::AGAIN));
-        if place == self.due_from {
-            // What of it went again is lost, too.
-            self.due_part = None;
-        }
     }
 
     /// Nothing is lost after all. What was sent again stays known as such.
