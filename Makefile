@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak faults packetdrill bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak replay faults packetdrill bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -10,8 +10,11 @@ test: ## every test that fits 20 minutes on two cores; installs by apt what is m
 test-full: ## the same, and the long ones, real drivers in QEMU among them
 	@scripts/test --full
 
-soak: ## the simulated network with a new seed each round, until interrupted
-	@scripts/soak
+soak: ## the simulated network from a new seed each round, until interrupted or for SECONDS
+	@scripts/soak $(SECONDS)
+
+replay: ## one SEED of the simulated network again (or FIRST..END), told in full, with a pcapng of it
+	@scripts/soak --replay "$(SEED)"
 
 faults: ## one deliberate fault at a time, put into a copy, each to be caught by the suite
 	@scripts/faults
