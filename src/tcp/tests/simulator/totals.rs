@@ -69,7 +69,7 @@ impl Default for Totals {
 }
 
 /// What must have happened to the stacks somewhere among the seeds.
-const PROVOKED: [Count; 32] = [
+const PROVOKED: [Count; 31] = [
     Count::SegmentPredicted,
     Count::OutOfOrder,
     Count::ReassemblyFull,
@@ -101,7 +101,6 @@ const PROVOKED: [Count; 32] = [
     Count::MessagesMerged,
     Count::Imported,
     Count::LetGo,
-    Count::HandshakeAckWrong,
 ];
 
 impl Totals {

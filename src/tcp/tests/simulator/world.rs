@@ -7,7 +7,7 @@ use super::application::{Line, Side};
 use super::device::{Node, Word, addr};
 use super::faults::Faults;
 use super::network::Network;
-use super::random::Random;
+use super::random::{NEVER, Random};
 use super::record::Record;
 use super::totals::Totals;
 use crate::tcp::{Config, CongestionControl, ConnectionId, Endpoint, Event, KeepAlive, Stack};
@@ -147,7 +147,7 @@ impl World {
     pub(super) fn new(seed: u64) -> World {
         let mut random = Random::new(seed);
         let faults = Faults::draw(&mut random);
-        let stacks = if faults.move_one_in == super::random::NEVER { 1 } else { 2 };
+        let stacks = if faults.move_one_in == NEVER { 1 } else { 2 };
         let hosts = [0, 1].map(|host| Host::new(host, stacks, &mut random));
         let smallest = hosts.iter().map(|host| host.config.receive_buffer_bytes as u64).min();
         let most = 200_000.min(60 * smallest.expect("there are two"));
@@ -221,7 +221,7 @@ impl World {
                 );
             }
         }
-        story
+        story.replace(&NEVER.to_string(), "never")
     }
 
     /// Has something that was seen now in the digest.
