@@ -130,9 +130,12 @@ impl Verifier {
     }
 
     /// Tells both layers of the frames that were believed since they were last asked. To be called before either
-    /// is asked anything; [`grant`](Verifier::grant) follows.
+    /// is asked anything; [`grant`](Verifier::grant) follows once TCP's has been.
     #[inline]
     fn settle(&mut self) {
+        if self.granted == 0 {
+            return;
+        }
         let passed = self.granted - self.unseen;
         self.ipv4.auditor.pass(passed);
         self.tcp.auditor.pass(passed);
@@ -197,7 +200,6 @@ impl Verifier {
         } else {
             judge(&mut self.ipv4, meta.l3, bytes_are_right, &mut self.counters, observations)
         };
-        self.grant();
         if right { Ok(()) } else { Err(Refusal::Ipv4ChecksumWrong) }
     }
 

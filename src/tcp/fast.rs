@@ -243,20 +243,21 @@ impl Connection {
     /// Winds up the timers and works out the timeouts that the short way has left for later.
     #[inline(always)]
     pub(super) fn catch_up(&mut self, config: &Config) {
-        if self.timers_lag || self.rtt.is_behind() {
-            self.catch_up_all(config);
+        if self.rtt.is_behind() {
+            self.rtt.settle(config);
+        }
+        if self.timers_lag {
+            (self.timers_lag, self.ready) = (false, 0);
+            self.stop_retransmit_timer();
+            if self.flight() > 0 {
+                self.wind_up(config);
+            }
         }
     }
 
+    /// Nothing was acknowledged since the first of what is in flight left, or the timers were wound up.
     #[inline(never)]
-    fn catch_up_all(&mut self, config: &Config) {
-        self.rtt.settle(config);
-        if !core::mem::take(&mut self.timers_lag) {
-            return;
-        }
-        self.ready = 0;
-        self.stop_retransmit_timer();
-        // Nothing was acknowledged since the first of what is in flight left, or the timers were wound up.
+    fn wind_up(&mut self, config: &Config) {
         if let Some(first_at) = self.scoreboard.first_sent_at() {
             self.retransmit_after_rto(first_at, config);
             self.start_probe_timer(self.last_sent);

@@ -108,6 +108,7 @@ impl RttEstimator {
     }
 
     /// Works out the timeouts where they are behind.
+    #[inline(never)]
     pub(super) fn settle(&mut self, config: &Config) {
         if self.is_behind {
             self.work_out(config);
