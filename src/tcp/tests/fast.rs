@@ -127,6 +127,8 @@ fn only_the_segment_to_come_takes_the_shortest_way() {
 fn timers_of_what_left_the_shortest_way_go_off_as_if_wound_up_at_once() {
     let mut conversation = Conversation::new();
     assert!(conversation.asks(None, LEN));
+    // Not when it was heard.
+    conversation.now = conversation.now + Duration::from_us(40);
     let sent_at = conversation.now;
     assert!(conversation.answers());
     let stack = &mut conversation.stack;
