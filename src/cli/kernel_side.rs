@@ -120,8 +120,10 @@ mod beside {
     pub(crate) struct Beside {
         driver: Driver,
         device: String,
-        /// Its interface there, or for our VLAN there.
+        /// Its interface there, or for our VLAN there, where the driver names it.
         link: Option<Result<Link, RtnetlinkError>>,
+        /// Whether it may get the port's frames as well.
+        may_share: bool,
     }
 
     impl Beside {
@@ -131,6 +133,7 @@ mod beside {
                 driver: Driver::named(backend.driver()),
                 device: backend.spec().name().to_owned(),
                 link: backend.interface().map(|index| Link::of(index, vlan)),
+                may_share: backend.may_share_with_kernel(),
             }
         }
 
@@ -144,9 +147,10 @@ mod beside {
             rtnetlink::gateway(dst, link).ok()?
         }
 
-        /// Refuses a start after which the kernel would answer the engine's peers with RST.
+        /// Refuses a start after which the kernel would answer the engine's peers with RST. By which interface a frame
+        /// comes to it does not matter: it answers for every address that it has.
         pub(crate) fn check_guard(&self, addr: Ipv4Addr) -> Result<(), Failure> {
-            if self.link.is_none() {
+            if !self.may_share {
                 return Ok(());
             }
             doctor::refuse_unguarded(&doctor::Host::this(), addr)

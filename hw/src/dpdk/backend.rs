@@ -172,6 +172,12 @@ impl DpdkBackend {
         index.filter(|_| self.info.driver != "net_tap")
     }
 
+    /// Whether the kernel may get frames of the port as well: where it has an interface on it, and where the driver names
+    /// none and the device, or one that it passes frames on from, may have one.
+    pub fn may_share_with_kernel(&self) -> bool {
+        self.interface().is_some() || self.spec.may_share_with_kernel()
+    }
+
     /// Which memory frames lie in.
     pub fn memory(&self) -> Memory {
         self.port.eal().memory()

@@ -20,6 +20,7 @@ mod eal;
 mod error;
 mod flow;
 mod frame;
+mod kernel_share;
 mod mbuf;
 mod mempool;
 mod nic;

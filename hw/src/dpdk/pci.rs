@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Kernel modules that lend a device to a program.
 const LENDERS: [&str; 4] = ["vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core"];
@@ -45,7 +45,31 @@ pub(super) fn ids(address: &str) -> Option<(u16, u16)> {
     Some((number("vendor")?, number("device")?))
 }
 
+/// Whether the kernel keeps an interface on the one at `address`, as beside mlx5.
+pub(super) fn has_interface(address: &str) -> bool {
+    keeps_interface(&devices().join(address))
+}
+
+fn keeps_interface(device: &Path) -> bool {
+    fs::read_dir(device.join("net")).is_ok_and(|mut names| names.next().is_some())
+}
+
 /// Where the kernel lists them; where DPDK looks too (`rte_pci_get_sysfs_path`).
 fn devices() -> PathBuf {
     env::var_os("SYSFS_PCI_DEVICES").map_or_else(|| "/sys/bus/pci/devices".into(), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_an_interface_of_the_kernel_s_where_one_is_listed_under_it() {
+        let device = tempfile::tempdir().unwrap();
+        assert!(!keeps_interface(device.path()));
+        fs::create_dir(device.path().join("net")).unwrap();
+        assert!(!keeps_interface(device.path()), "it is of another namespace");
+        fs::create_dir(device.path().join("net/eth1")).unwrap();
+        assert!(keeps_interface(device.path()));
+    }
 }

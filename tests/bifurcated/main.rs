@@ -5,138 +5,20 @@
 //! an isolated ConnectX those that no rule takes, and all of them while no rule is there. The peer is a kernel of
 //! another network namespace.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod line;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use common::inside::{Program, inside};
 use common::report::{checked, checked_text};
 use common::{has, skip};
 use serde_json::Value;
 
-const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
-const NIC: &str = "dpdk:net_af_packet0,iface=v0";
-const ORDERS: u64 = 300;
-/// More than are ever sent.
-const MANY: &str = "1000000000";
-
-/// The test's namespace is the engine's host, with `v0`; the peer's, behind `v1`, is a shell that does as told.
-struct Line {
-    peer: Program,
-    folder: tempfile::TempDir,
-    /// Whom the session calls.
-    called: &'static str,
-}
-
-fn sh(script: &str) -> String {
-    let output = Command::new("sh").args(["-ec", script]).output().expect("sh runs");
-    assert!(output.status.success(), "{script}: {}", errors(&output));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn errors(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-impl Line {
-    /// A line to an exchange at 10.9.0.1, the kernel having `ours` on this side of it.
-    fn to_exchange(ours: &str) -> Line {
-        let mut peer = Program::start_obedient(Command::new("unshare").args(["-n", "sh"]));
-        // Its namespace is there once it answers.
-        peer.tell("echo here");
-        peer.line_where(|line| line == "here");
-        sh(&format!(
-            "ip link set lo up; ip link add v0 type veth peer name v1; ip link set v1 netns {}; \
-             ip addr add {ours} dev v0; ip link set v0 up",
-            peer.id()
-        ));
-        let mut line = Line { peer, folder: tempfile::tempdir().unwrap(), called: "10.9.0.1" };
-        line.at_peer(
-            "ip link set lo up; ip addr add 10.9.0.1/24 dev v1; ip link set v1 up; ethtool -K v1 tx off; \
-             nft 'add table inet seen; add chain inet seen input { type filter hook input priority 0; }; \
-                  add rule inet seen input tcp flags rst counter'",
-        );
-        line.exchange();
-        line
-    }
-
-    /// An exchange where the session calls.
-    fn exchange(&mut self) {
-        self.peer.tell(&format!("{BIN} exchange --listen {}:9878 2>&1 &", self.called));
-        self.peer.line_where(|line| line.contains("listening"));
-    }
-
-    /// What the peer's shell prints.
-    fn at_peer(&mut self, script: &str) -> String {
-        self.peer.tell(&format!("{script}; echo; echo done $?"));
-        let mut said = String::new();
-        loop {
-            let line = self.peer.line();
-            match line.strip_prefix("done ") {
-                Some(code) => {
-                    assert_eq!(code, "0", "{script}: {said}");
-                    return said;
-                }
-                None => said += &(line + "\n"),
-            }
-        }
-    }
-
-    /// How many RST have come to the peer.
-    fn resets_at_peer(&mut self) -> u64 {
-        packets(&self.at_peer("nft list table inet seen"))
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn session(&self) -> String {
-        let text = "[network]\naddress = \"10.9.0.2/24\"\n[[session]]\nsender_comp_id = \"FIXWIRE\"\n\
-                    target_comp_id = \"EXCHANGE\"\nreconnect_interval = 1\n";
-        let called = format!("socket_connect_host = \"{}\"\n", self.called);
-        self.write("session.toml", &(text.to_owned() + &called))
-    }
-
-    fn command(&self, neighbors: &str, orders: &str) -> Command {
-        let profile = format!("extends = \"af_packet\"\n[network]\nneighbors = \"{neighbors}\"\n");
-        let profile = self.write(&format!("{neighbors}.toml"), &profile);
-        let mut command = Command::new(BIN);
-        command.args(["run", "--nic", NIC, "--profile", &profile, "--session", &self.session()]);
-        command.args(["--orders", orders]);
-        command
-    }
-
-    fn run(&self) -> Value {
-        let output = self.command("kernel", &ORDERS.to_string()).arg("--json").output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-        checked(serde_json::from_slice(&output.stdout).expect("JSON"))
-    }
-
-    fn guard(&self, words: &[&str]) -> Output {
-        let mut command = Command::new(BIN);
-        command.arg("guard").args(words).args(["--session", &self.session()]);
-        command.output().expect("fixwire runs")
-    }
-}
-
-/// What a rule with one counter has counted.
-fn packets(listed: &str) -> u64 {
-    let (_, rest) = listed.split_once("packets ").unwrap_or_else(|| panic!("no counter: {listed}"));
-    rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
-}
-
-fn count(report: &Value, name: &str) -> u64 {
-    report["counters"][name].as_u64().unwrap_or_else(|| panic!("no counter {name}: {report}"))
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use line::{BIN, Line, MANY, NIC, ORDERS, count, errors, packets, sh, text};
 
 /// Inside, where there is what these tests need.
 fn with_nft(test: &str, body: impl FnOnce()) {
@@ -250,6 +132,48 @@ fn accept_too_does_not_start_without_a_guard_and_says_what_to_type() {
         let mut guarded = Program::start(&mut accept());
         guarded.line_where(|line| line.contains("listening"));
         checked(guarded.interrupt().summary());
+    });
+}
+
+#[test]
+fn whatever_brings_frames_of_an_interface_of_the_kernel_s_does_not_start_without_a_guard() {
+    let test =
+        "whatever_brings_frames_of_an_interface_of_the_kernel_s_does_not_start_without_a_guard";
+    with_nft(test, || {
+        let line = Line::to_exchange("10.9.0.2/24");
+        let recorded = line.folder.path().join("recorded.pcap").display().to_string();
+        // A pcap file's header, and no frame.
+        let header = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1].map(u32::to_le_bytes);
+        fs::write(&recorded, header.concat()).unwrap();
+        let run = |nic: &str| {
+            let mut command = Command::new(BIN);
+            command.args(["run", "--orders", "1", "--connect-timeout", "1", "--nic"]);
+            command.args([&format!("dpdk:{nic}"), "--session", &line.session()]);
+            command.output().unwrap()
+        };
+        let shared = [
+            "net_pcap0,iface=v0",
+            "net_pcap0,rx_iface=v0,tx_iface=v0",
+            "net_pcap0,rx_iface_in=v0,tx_iface=v0",
+            "net_failsafe0,dev(net_af_packet1,iface=v0)",
+            "net_failsafe0,hotplug_poll=9000,dev(net_pcap1,rx_iface_in=v0,tx_iface=v0)",
+        ];
+        let words = "the kernel has 10.9.0.2, and would answer with RST";
+        for nic in shared {
+            let output = run(nic);
+            assert_eq!(output.status.code(), Some(1), "{nic}: {}", errors(&output));
+            assert!(errors(&output).contains(words), "{nic}: {}", errors(&output));
+        }
+        // What never meets the kernel is nothing to guard.
+        let files = format!("net_pcap0,rx_pcap={recorded},tx_pcap={recorded}.out");
+        for nic in ["net_ring0", &files, "net_failsafe0,dev(net_ring1)"] {
+            let said = errors(&run(nic));
+            assert!(!said.contains(words), "{nic}: {said}");
+        }
+        assert_eq!(line.guard(&["install"]).status.code(), Some(0));
+        let output = run(shared[1]);
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        checked_text(text(&output));
     });
 }
 
