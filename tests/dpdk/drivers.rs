@@ -53,6 +53,12 @@ fn net_af_packet_leaves_everything_to_the_host() {
 }
 
 #[test]
+fn net_failsafe_is_planned_anew_though_it_takes_no_second_set_up_of_a_queue() {
+    let test = "drivers::net_failsafe_is_planned_anew_though_it_takes_no_second_set_up_of_a_queue";
+    inside(test, || over_a_veth("dpdk:net_failsafe0,dev(net_af_packet1,iface=v0)"));
+}
+
+#[test]
 fn net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone() {
     let test = "drivers::net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone";
     if let Some(why) = no_xdp() {

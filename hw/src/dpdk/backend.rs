@@ -37,6 +37,10 @@ const LINK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// none to put in a received frame's place leaves the frame where it is, and receives nothing any more.
 const RX_BUFFERS_PER_DESCRIPTOR: usize = 2;
 
+/// Drivers that do not survive a second set-up of a queue: they have the devices behind them release the first one,
+/// which those that have nothing to release have no function for (failsafe_ops.c, `fs_rx_queue_release`, DPDK 22.11).
+const QUEUES_ONCE: [&str; 1] = ["net_failsafe"];
+
 /// A port that was found and does not run yet.
 #[derive(Debug)]
 pub struct DpdkBackend {
@@ -276,7 +280,10 @@ impl Backend for DpdkBackend {
     }
 
     fn configure(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
-        let (refused, said) = words::during(|| self.set_up(plan));
+        let (refused, said) = words::during(|| {
+            self.renew_if_used()?;
+            self.set_up(plan)
+        });
         refused.map_err(|error| argued(error, &self.spec, &said))
     }
 
@@ -325,6 +332,24 @@ impl Backend for DpdkBackend {
 }
 
 impl DpdkBackend {
+    /// Has a device made anew whose driver does not survive a second set-up of its queues.
+    fn renew_if_used(&mut self) -> Result<(), DpdkError> {
+        let is_used = self.port.queues() != (0, 0);
+        if !is_used || !QUEUES_ONCE.contains(&self.info.driver.as_str()) {
+            return Ok(());
+        }
+        let mac = self.port.mac();
+        self.port.renew(&self.spec)?;
+        if self.port.mac() != mac {
+            // Whoever asked has been told the one that was made up first.
+            let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+            self.port.renew(&self.spec.clone().with_args(&format!("mac={mac}")))?;
+        }
+        self.rules = Rules::none(self.port.id());
+        self.isolated = false;
+        Ok(())
+    }
+
     fn set_up(&mut self, plan: &Plan) -> Result<Vec<(Capability, String)>, DpdkError> {
         self.refuse_too_many_queues()?;
         let mut refused = Vec::from_iter(self.isolate(plan));

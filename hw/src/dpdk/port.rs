@@ -19,6 +19,9 @@ use super::spec::DeviceSpec;
 /// How many of a driver's own counters are told: some have several for each queue that they could have.
 const XSTATS_MAX: usize = 1_024;
 
+/// The number of no port.
+const CLOSED: u16 = u16::MAX;
+
 /// A port of the running DPDK. Closed when dropped.
 pub(super) struct Port {
     id: u16,
@@ -109,14 +112,8 @@ pub(super) struct Stats {
 impl Port {
     /// The port of a device that DPDK was told of.
     pub(super) fn of(eal: &Rc<Eal>, device: &DeviceSpec) -> Option<Port> {
-        let c_name = CString::new(device.name()).ok()?;
-        let mut id = 0;
-        // SAFETY: the name is a C string, and `id` is a number to write to.
-        let answer = unsafe { ffi::rte_eth_dev_get_port_by_name(c_name.as_ptr(), &raw mut id) };
-        // The table of burst functions is looked up by it.
-        let is_there = answer == 0 && u32::from(id) < ffi::RTE_MAX_ETHPORTS;
-        let is_ours = is_there && eal.take(device.name());
-        is_ours.then(|| Port {
+        let id = number_of(device.name())?;
+        eal.take(device.name()).then(|| Port {
             id,
             name: device.name().to_owned(),
             is_virtual: !device.is_pci(),
@@ -125,6 +122,30 @@ impl Port {
             gate: Gate::default(),
             eal: Rc::clone(eal),
         })
+    }
+
+    /// Closes it and has DPDK make its device anew. Its number may be another, and its address where its driver makes
+    /// one up.
+    pub(super) fn renew(&mut self, device: &DeviceSpec) -> Result<(), DpdkError> {
+        self.close();
+        self.id = CLOSED;
+        self.queues = (0, 0);
+        self.eal.add(device, &[])?;
+        let gone = || DpdkError::NotAdded {
+            device: device.name().to_owned(),
+            errno: Errno::of(libc::ENODEV),
+        };
+        self.id =
+            number_of(device.name()).filter(|_| self.eal.take(&self.name)).ok_or_else(gone)?;
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        let _ = self.stop();
+        // SAFETY: a port of this number is stopped, nobody else has it, and its clock is read no more; where there is none,
+        // that is refused.
+        unsafe { ffi::rte_eth_dev_close(self.id) };
+        self.eal.give_back(&self.name, self.is_virtual);
     }
 
     pub(super) fn id(&self) -> u16 {
@@ -407,10 +428,7 @@ impl Port {
 
 impl Drop for Port {
     fn drop(&mut self) {
-        let _ = self.stop();
-        // SAFETY: the id is a port's, which is stopped; nobody else has it, and its clock is read no more.
-        unsafe { ffi::rte_eth_dev_close(self.id) };
-        self.eal.give_back(&self.name, self.is_virtual);
+        self.close();
     }
 }
 
@@ -418,6 +436,16 @@ impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Port({} is {})", self.id, self.name)
     }
+}
+
+/// The number of the port of this name.
+fn number_of(name: &str) -> Option<u16> {
+    let name = CString::new(name).ok()?;
+    let mut id = 0;
+    // SAFETY: the name is a C string, and `id` is a number to write to.
+    let answer = unsafe { ffi::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut id) };
+    // The table of burst functions is looked up by it.
+    (answer == 0 && u32::from(id) < ffi::RTE_MAX_ETHPORTS).then_some(id)
 }
 
 /// A C string of DPDK's; empty for none.
