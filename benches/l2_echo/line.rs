@@ -1,6 +1,7 @@
 //! Lines that frames to be echoed come by: a ring that gives back what is sent, and a memif whose far end is in
 //! the same process.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fixwire::offload::capability::Capability;
@@ -39,6 +40,15 @@ impl Who {
     }
 }
 
+/// Where the ends of a memif meet. It is gone once they have, or have not.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 /// A line, and both who echo on its near end.
 pub(crate) struct Line {
     nic: DpdkNic,
@@ -55,8 +65,9 @@ pub(crate) struct Line {
 impl Line {
     /// Brings a device up, with a plan that leaves to it all that it is asked for, or nothing.
     pub(crate) fn open(device: &str, everything: bool) -> Result<Line, String> {
-        let folder = std::env::temp_dir().join(format!("l2-echo-{}.sock", std::process::id()));
-        let socket = format!("socket={},socket-abstract=no", folder.display());
+        let file = format!("l2-echo-{}.sock", std::process::id());
+        let file = SocketFile(std::env::temp_dir().join(file));
+        let socket = format!("socket={},socket-abstract=no", file.0.display());
         let is_memif = device == "net_memif";
         let spec =
             if is_memif { format!("{device}0,role=server,{socket}") } else { format!("{device}0") };
@@ -87,7 +98,6 @@ impl Line {
             far.receive(&[]);
         }
         let port = Port::named(&name).ok_or("the port has no number")?;
-        let _ = std::fs::remove_file(folder);
         let frame = std::array::from_fn(|at| at as u8);
         let (clock_cost, leaves_sums) = (clock_cost(), everything);
         Ok(Line { nic, port, far, clock_cost, leaves_sums, going_round: 0, frame })

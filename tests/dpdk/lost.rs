@@ -1,5 +1,6 @@
 //! Links and far sides that are lost in the middle of a session.
 
+use std::fs;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::thread::sleep;
@@ -183,4 +184,31 @@ fn a_far_side_that_is_killed_is_told_and_the_end_comes_in_time_without_a_loss() 
     let text = report_in_words(run);
     assert_eq!(count_in_words(&text, "close_logout_timeout"), 1, "{text}");
     assert!(count_in_words(&text, "tx_busy") > 0, "{text}");
+}
+
+#[test]
+fn a_socket_of_memif_s_that_a_killed_server_left_is_told_from_one_that_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", ACCEPTOR);
+    let [nic, _] = memif(folder.path());
+    let start = || {
+        Program::start(fixwire().args(["accept", "--json", "--nic", &nic, "--session", &session]))
+    };
+    let mut first = start();
+    first.line_where(|line| line.contains("listening"));
+    let served = start().wait();
+    assert_eq!(served.code, Some(1), "{}", served.errors);
+    assert!(served.errors.contains("another process serves at "), "{}", served.errors);
+    first.signal("KILL");
+    first.wait();
+    let left = start().wait();
+    assert_eq!(left.code, Some(1), "{}", left.errors);
+    let socket = folder.path().join("memif.sock").display().to_string();
+    let words = format!("{socket} was left by a process that has ended: `rm {socket}`");
+    assert!(left.errors.contains(&words), "{}", left.errors);
+    assert!(!left.errors.contains("librte_net_"), "{}", left.errors);
+    fs::remove_file(socket).unwrap();
+    let mut again = start();
+    again.line_where(|line| line.contains("listening"));
+    summary(&again.interrupt());
 }

@@ -1,5 +1,8 @@
 //! What a failure is put down to, by what DPDK and the driver wrote of it and what they were told.
 
+use std::io::ErrorKind::ConnectionRefused;
+use std::os::unix::net::UnixStream;
+
 use super::error::DpdkError;
 use super::pci;
 use super::rights;
@@ -11,14 +14,41 @@ pub(super) fn no_port(spec: &DeviceSpec, said: &str) -> DpdkError {
         pci::why_no_port(spec.name())
     } else if let Some(missing) = rights::missing(spec) {
         format!("{missing}; what DPDK said of it stands above")
+    } else if let Some(socket) = taken_socket(spec, said) {
+        socket
     } else {
         let arguments = in_doubt(spec, said, "").map(|them| format!(", look at {them}"));
-        format!(
-            "what DPDK said of it stands above{}; if it said nothing, look whether it has that driver (librte_net_*.so)",
-            arguments.unwrap_or_default()
-        )
+        // Nothing was kept either where all of it was shown.
+        let or_else = if said.is_empty() {
+            "; if it said nothing, look whether it has that driver (librte_net_*.so)"
+        } else {
+            ""
+        };
+        format!("what DPDK said of it stands above{}{or_else}", arguments.unwrap_or_default())
     };
     DpdkError::NoPort { device: spec.name().to_owned(), remedy }
+}
+
+/// What is to be done where another has the socket that a server of memif's would make.
+fn taken_socket(spec: &DeviceSpec, said: &str) -> Option<String> {
+    if spec.driver() != "net_memif" || spec.arg("role") != Some("server") {
+        return None;
+    }
+    // One without a file goes with its process, and memif's are so unless they are told.
+    spec.arg("socket-abstract").filter(|is_abstract| *is_abstract == "no")?;
+    let socket = spec.arg("socket")?;
+    if !said.contains("Address already in use") {
+        return None;
+    }
+    // The file of a listener that lives is found, if of another type than ours (unix(7)).
+    let is_dead = UnixStream::connect(socket).is_err_and(|error| error.kind() == ConnectionRefused);
+    Some(if is_dead {
+        format!("{socket} was left by a process that has ended: `rm {socket}`")
+    } else {
+        format!(
+            "another process serves at {socket}: name another `socket`, or be its client (`role=client`)"
+        )
+    })
 }
 
 /// The arguments of a device that its driver's words are about, or `suspect` is the key of, or all where it is about
@@ -117,6 +147,16 @@ mod tests {
             ("", "iface=v0", ""),
         ] {
             assert_eq!(blamed(words, args.split(',')).join(","), found, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_driver_is_looked_for_where_nothing_was_said_and_not_where_it_spoke() {
+        let spec = DeviceSpec::parse("net_ring0,nodeaction=x").unwrap();
+        for (said, looks) in [("", true), ("RING: rte_pmd_ring_probe(): bad nodeaction", false)] {
+            let words = no_port(&spec, said).to_string();
+            assert_eq!(words.contains("librte_net_*.so"), looks, "{words}");
+            assert!(words.contains("look at `nodeaction=x`"), "{words}");
         }
     }
 
