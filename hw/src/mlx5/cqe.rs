@@ -44,9 +44,11 @@ pub enum Completion {
         /// How many strides of it.
         strides: u16,
     },
-    /// The title of several entries in one, packed eight bytes each into those behind it. A queue that
-    /// stamps has none.
+    /// The title of several entries in one, packed eight bytes each into those behind it: of
+    /// [`CompletionQueue`](super::CompletionQueue) they come one by one. A queue that stamps has none.
     Compressed {
+        /// What they have in common, and the first one's work request; neither length nor strides.
+        title: Received,
         /// How many.
         entries: u32,
     },
@@ -65,6 +67,9 @@ pub enum CqeRefusal {
         "a completion with the frame's bytes in it (format {0}): create the queue without scatter to CQE"
     )]
     InlineData(u8),
+    /// Fewer than two frames, or more than the queue has entries.
+    #[error("a compressed block of {0} frames, which its queue cannot have")]
+    Block(u32),
 }
 
 /// Which end of a queue failed.
@@ -125,7 +130,8 @@ impl Completion {
             (OPCODE_REQ_ERR, _) => Completion::Failed(CqeError::read(cqe, Side::Requester)),
             (OPCODE_RESP_ERR, _) => Completion::Failed(CqeError::read(cqe, Side::Responder)),
             (OPCODE_RESP_SEND, FORMAT_COMPRESSED) => {
-                Completion::Compressed { entries: u32_at(cqe, AT_BYTE_COUNT) }
+                let title = Received { byte_cnt: 0, strides: 0, ..Received::read(cqe) };
+                Completion::Compressed { title, entries: u32_at(cqe, AT_BYTE_COUNT) }
             }
             (OPCODE_RESP_SEND, FORMAT_PLAIN) => {
                 let count = ByteCount::from_bits(u32_at(cqe, AT_BYTE_COUNT));
@@ -155,7 +161,8 @@ impl Completion {
                 put(&mut cqe, AT_BYTE_COUNT, count.into_bits().to_be_bytes());
                 op_own.with_opcode(OPCODE_RESP_SEND)
             }
-            Completion::Compressed { entries } => {
+            Completion::Compressed { title, entries } => {
+                title.write(&mut cqe);
                 put(&mut cqe, AT_BYTE_COUNT, entries.to_be_bytes());
                 op_own.with_opcode(OPCODE_RESP_SEND).with_format(FORMAT_COMPRESSED)
             }
@@ -170,6 +177,11 @@ impl Completion {
         cqe[AT_OP_OWN] = op_own.into_bits();
         cqe
     }
+}
+
+/// Leaves an entry as one that the device has never written.
+pub(super) fn invalidate(cqe: &mut [u8; CQE_LEN]) {
+    cqe[AT_OP_OWN] = OpOwn::new().with_opcode(OPCODE_INVALID).into_bits();
 }
 
 /// What a field of 15 bits holds.

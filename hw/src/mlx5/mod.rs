@@ -1,7 +1,8 @@
 //! What a ConnectX writes for its driver to read, byte by byte: completion queue entries, and the
 //! initialization segment in BAR0 with its clocks. Big-endian throughout.
 //!
-//! - [`Completion`] is an entry decoded, with what it says of a frame in this project's words.
+//! - [`Completion`] is an entry decoded, with what it says of a frame in this project's words;
+//!   [`CompletionQueue`] reads one after the other, and unpacks those that are compressed.
 //! - [`InitSegment`] is the segment, mapped to be read; [`SegmentClock`] one of its two clocks, for a
 //!   [`ClockService`](crate::clock_service::ClockService).
 //! - [`KernelClock`] is the arithmetic of the clock that the kernel keeps over the same counter.
@@ -12,6 +13,8 @@
 //! entries of 128 bytes) is not read.
 
 mod clock;
+mod completion_queue;
+mod compressed;
 mod cqe;
 mod flow_tag;
 mod init_segment;
@@ -23,6 +26,8 @@ mod tests;
 mod words;
 
 pub use clock::SegmentClock;
+pub use completion_queue::CompletionQueue;
+pub use compressed::{MINI_CQES, MiniCqe, are_alike, write_block};
 pub use cqe::{CQE_LEN, Completion, CqeError, CqeRefusal, Side, is_ours, software_owner};
 pub use flow_tag::FlowTag;
 #[cfg(feature = "dpdk")]

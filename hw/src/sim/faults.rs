@@ -42,6 +42,8 @@ pub struct NicFaults {
     pub alarms_ppm: u32,
     /// Frames without a stamp.
     pub stamps_missing_ppm: u32,
+    /// Frames that it fails to receive, which never come and are counted in `rx_errors`.
+    pub receive_fails_ppm: u32,
     /// How far its clock is ahead of where it would have been: set, it jumps there; taken away, it jumps
     /// back.
     pub clock_jump_ns: i64,
@@ -121,6 +123,7 @@ pub(super) struct NicFate {
     pub(super) lies: [bool; 2],
     pub(super) alarms: [bool; 2],
     pub(super) stamp_missing: bool,
+    pub(super) receive_fails: bool,
 }
 
 impl NicFate {
@@ -136,6 +139,7 @@ pub(super) struct NicDice {
     lies: [Sequence; 2],
     alarms: [Sequence; 2],
     stamp_missing: Sequence,
+    receive_fails: Sequence,
     bus: Sequence,
     wander: Sequence,
 }
@@ -151,6 +155,7 @@ impl NicDice {
             stamp_missing: sequence(4),
             bus: sequence(5),
             wander: sequence(6),
+            receive_fails: sequence(7),
         }
     }
 
@@ -159,6 +164,7 @@ impl NicDice {
             lies: self.lies.each_mut().map(|layer| layer.strikes(faults.lies_ppm)),
             alarms: self.alarms.each_mut().map(|layer| layer.strikes(faults.alarms_ppm)),
             stamp_missing: self.stamp_missing.strikes(faults.stamps_missing_ppm),
+            receive_fails: self.receive_fails.strikes(faults.receive_fails_ppm),
         }
     }
 
@@ -269,18 +275,20 @@ mod tests {
             lies_ppm: ppm,
             alarms_ppm: ppm,
             stamps_missing_ppm: ppm,
+            receive_fails_ppm: ppm,
             ..NicFaults::default()
         };
         let of_all = fates(7, 0, all);
         assert_eq!(of_all, fates(7, 0, all));
         assert_ne!(of_all, fates(8, 0, all));
         assert_ne!(of_all, fates(7, 1, all), "each end by itself");
-        let kinds: [fn(&NicFate) -> bool; 5] = [
+        let kinds: [fn(&NicFate) -> bool; 6] = [
             |fate| fate.lies[0],
             |fate| fate.lies[1],
             |fate| fate.alarms[0],
             |fate| fate.alarms[1],
             |fate| fate.stamp_missing,
+            |fate| fate.receive_fails,
         ];
         let alone = fates(7, 0, NicFaults { alarms_ppm: ppm, ..NicFaults::default() });
         for (number, strikes) in kinds.into_iter().enumerate() {

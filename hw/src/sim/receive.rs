@@ -9,7 +9,7 @@ use fixwire_offload::stamp::{ClockInfo, RxStamp};
 use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
 
-use super::completion::through_entry;
+use super::completion::{Completions, Said};
 use super::model::Found;
 use super::port::{OUR_QUEUE, Port};
 use super::wire::InFlight;
@@ -18,15 +18,26 @@ use crate::pool::{Frame, LINK_LEN_MAX};
 
 /// Frames that wait to be polled, in order.
 pub(super) struct Ring {
-    waiting: VecDeque<(Instant, Frame)>,
+    waiting: VecDeque<Waiting>,
     descriptors: usize,
+    completions: Completions,
+    /// Of how many of the first of them a completion is written.
+    completed: usize,
+}
+
+struct Waiting {
+    at: Instant,
+    frame: Frame,
+    /// What a device that writes entries has to say of it; any other's is in the frame.
+    said: Option<Said>,
 }
 
 impl Ring {
     /// A ring of so many descriptors, at least one.
     pub(super) fn new(descriptors: usize) -> Ring {
         let descriptors = descriptors.max(1);
-        Ring { waiting: VecDeque::with_capacity(descriptors), descriptors }
+        let waiting = VecDeque::with_capacity(descriptors);
+        Ring { waiting, descriptors, completions: Completions::new(), completed: 0 }
     }
 
     fn is_full(&self) -> bool {
@@ -36,6 +47,29 @@ impl Ring {
     /// Forgets what waits.
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
+        (self.completions, self.completed) = (Completions::new(), 0);
+    }
+
+    /// The next frame, and whether it came; none where none waits.
+    fn next(&mut self) -> Option<(Frame, bool)> {
+        let said = self.waiting.front()?.said;
+        let read = said.map(|said| {
+            if self.completed == 0 {
+                let waiting = self.waiting.iter().map_while(|waiting| waiting.said.as_ref());
+                self.completed = self.completions.write(waiting);
+            }
+            self.completed = self.completed.saturating_sub(1);
+            self.completions.read(&said)
+        });
+        let Waiting { mut frame, .. } = self.waiting.pop_front()?;
+        match read {
+            Some(None) => Some((frame, false)),
+            Some(Some(meta)) => {
+                frame.received(frame.len(), meta);
+                Some((frame, true))
+            }
+            None => Some((frame, true)),
+        }
     }
 }
 
@@ -43,7 +77,7 @@ impl Port {
     /// Since when the first of the frames that a poll would get has waited.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         let first = self.ring.waiting.front().filter(|_| !self.faults.stalled);
-        first.map(|(at, _)| *at)
+        first.map(|waiting| waiting.at)
     }
 
     /// The first of the frames that wait to be polled.
@@ -51,10 +85,15 @@ impl Port {
         if self.faults.stalled {
             return None;
         }
-        let (_, frame) = self.ring.waiting.pop_front()?;
-        self.counters.rx_frames += 1;
-        self.counters.rx_bytes += frame.len() as u64;
-        Some(frame)
+        loop {
+            let (frame, has_come) = self.ring.next()?;
+            if has_come {
+                self.counters.rx_frames += 1;
+                self.counters.rx_bytes += frame.len() as u64;
+                return Some(frame);
+            }
+            self.counters.rx_errors += 1;
+        }
     }
 
     /// What a rule has counted, if it tells.
@@ -84,14 +123,16 @@ impl Port {
             self.counters.rx_ring_full += 1;
             return;
         }
-        let meta = self.judge(&mut arrived);
+        let (meta, fails) = self.judge(&mut arrived);
         let InFlight { at, mut frame, .. } = arrived;
-        let mut meta = RxMeta { queue: steered.queue, mark: steered.mark, ..meta };
-        if self.model.writes_entries() {
-            meta = through_entry(meta, len, self.judged);
+        let meta = RxMeta { queue: steered.queue, mark: steered.mark, ..meta };
+        let said = self.model.writes_entries().then(|| Said::of(&meta, len, fails));
+        if fails && said.is_none() {
+            self.counters.rx_errors += 1;
+            return;
         }
         frame.received(len, meta);
-        self.ring.waiting.push_back((at, frame));
+        self.ring.waiting.push_back(Waiting { at, frame, said });
     }
 
     /// What the flow table says of a frame that reaches our queue; `None`, and counted, for one that does
@@ -126,8 +167,8 @@ impl Port {
         None
     }
 
-    /// What the NIC says of a frame that arrived.
-    fn judge(&mut self, arrived: &mut InFlight) -> RxMeta {
+    /// What the NIC says of a frame that arrived, and whether receiving it fails.
+    fn judge(&mut self, arrived: &mut InFlight) -> (RxMeta, bool) {
         let listens_to_none = self.uses.rx_tcp && self.model.capabilities.gives_none;
         let len = arrived.frame.len();
         if let Some(what) = arrived.unfinished.filter(|_| !listens_to_none) {
@@ -155,7 +196,7 @@ impl Port {
             }
             None => meta.l4 = says(self.uses.rx_tcp, fate.takes(1, tcp)),
         }
-        meta
+        (meta, fate.receive_fails)
     }
 
     fn stamp(&self, at: Instant) -> RxStamp {

@@ -130,7 +130,10 @@ fn what_is_no_frame_is_told_apart_by_name() {
     let filler = decode(&[(0x2c, &[0x80, 0x03, 0x01, 0x00]), (0x3f, &[0x20])]);
     assert_eq!(filler, Ok(Some(Completion::Filler { strides: 3 })));
     let compressed = decode(&[(0x2c, &[0, 0, 0, 7]), (0x3f, &[0x2c])]);
-    assert_eq!(compressed, Ok(Some(Completion::Compressed { entries: 7 })));
+    assert_eq!(
+        compressed,
+        Ok(Some(Completion::Compressed { title: Received::default(), entries: 7 }))
+    );
     for (op_own, side) in
         [(0xd0, Side::Requester), (0xe0, Side::Responder), (0xec, Side::Responder)]
     {
@@ -211,7 +214,10 @@ fn completion() -> impl Strategy<Value = Completion> {
     prop_oneof![
         4 => frame().prop_map(Completion::Received),
         1 => (0..=STRIDES_MAX).prop_map(|strides| Completion::Filler { strides }),
-        1 => any::<u32>().prop_map(|entries| Completion::Compressed { entries }),
+        1 => (frame(), any::<u32>()).prop_map(|(frame, entries)| {
+            let title = Received { byte_cnt: 0, strides: 0, ..frame };
+            Completion::Compressed { title, entries }
+        }),
         1 => error,
     ]
 }

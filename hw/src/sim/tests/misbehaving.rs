@@ -84,6 +84,33 @@ fn stamps_vanish_at_their_rate_and_the_others_are_as_they_were() {
 }
 
 #[test]
+fn a_frame_whose_receive_fails_is_counted_and_those_before_and_behind_it_come_as_they_were() {
+    for (name, policy) in
+        [("connectx5", Policy::Prefer), ("connectx5", Policy::Off), ("e810", Policy::Prefer)]
+    {
+        let config = Config { b: named(name), ..Config::default() };
+        let (a, b, wire) = pair(config, 3);
+        let (mut a, mut b) = (running(a, Policy::Prefer).0, running(b, policy).0);
+        let faults = NicFaults { receive_fails_ppm: 200_000, ..NicFaults::default() };
+        wire.set_nic_faults(End::B, faults);
+        let mut came = Vec::new();
+        for first in (0..200).step_by(40) {
+            // All of them wait when the first is polled.
+            (first..first + 40).for_each(|number| send(&mut a, &numbered(number), FULL));
+            wire.advance(Duration::from_us(1));
+            let received = receive(&mut b);
+            assert!(received.iter().all(|(_, frame)| *frame == numbered(frame[L4 + 20])), "{name}");
+            came.extend(numbers(&received));
+        }
+        assert!(came.is_sorted(), "{name} {policy:?}: {came:?}");
+        let failed = b.counters().rx_errors;
+        assert!((20..60).contains(&failed), "{name} {policy:?}: {failed} of 40 expected");
+        assert_eq!(came.len() as u64 + failed, 200, "{name} {policy:?}");
+        assert_eq!(b.counters().rx_frames, came.len() as u64, "{name} {policy:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_is_the_same_run_and_another_is_not() {
     let faults = NicFaults {
         lies_ppm: 100_000,
