@@ -222,8 +222,13 @@ fn completion() -> impl Strategy<Value = Completion> {
     ]
 }
 
+fn cases() -> ProptestConfig {
+    let is_full = std::env::var_os("FIXWIRE_FULL").is_some();
+    ProptestConfig::with_cases(if is_full { 500_000 } else { 2_000 })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(cases())]
 
     #[test]
     fn what_is_encoded_is_decoded_as_it_was_and_by_its_owner_alone(
