@@ -3,8 +3,8 @@
 //!
 //! packetdrill calls [`packetdrill_interface_init`] once, on its own thread, then the functions of the table
 //! with the `userdata` that it was given there, from that thread and one other. Pointers that come with a
-//! call are its arguments, valid for as long as the call lasts; sizes are given beside them: [`memory`] reads and
-//! writes there. [`sockets`], [`transfer`], [`waits`] and [`wire`] are the functions, [`preloaded`] those of the C
+//! call are its arguments, valid for as long as the call lasts; sizes are given beside them: `memory` reads and
+//! writes there. `sockets`, `transfer`, `waits` and `wire` are the functions, `preloaded` those of the C
 //! library.
 //!
 //! `fcntl` and `ioctl` are variadic there. On the platforms that Linux runs on with 64 bits an argument of a
