@@ -137,10 +137,16 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
-        if received > 1 && self.tcp.is_crowded() {
-            self.take_in_ahead(now, clock, &inbound);
-        } else {
-            self.take_in_each(now, clock, &inbound);
+        let is_crowded = received > 1 && self.tcp.is_crowded();
+        let mut waiting = &inbound[..];
+        while !waiting.is_empty() {
+            let ahead = if is_crowded { self.look_ahead(waiting) } else { waiting.len() };
+            // Each frame's answer is handed to the device before the next frame is looked at.
+            for frame in &waiting[..ahead] {
+                self.take_in(now, frame);
+                self.send(now, clock);
+            }
+            waiting = &waiting[ahead..];
         }
         while let Some(frame) = inbound.pop() {
             drop(frame);
@@ -157,22 +163,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
         received
     }
 
-    /// Each frame's answer is handed to the device before the next frame is looked at.
-    #[inline(always)]
-    fn take_in_each(&mut self, now: Now, clock: &impl Clock, frames: &[N::Frame]) {
-        for frame in frames {
-            self.take_in(now, frame);
-            self.send(now, clock);
-        }
-    }
-
-    /// The same where connections are many: those of the next few frames are fetched together.
+    /// Connections are many: those of the next few frames are fetched together. Says of how many.
     #[inline(never)]
-    fn take_in_ahead(&mut self, now: Now, clock: &impl Clock, frames: &[N::Frame]) {
-        for next in frames.chunks(FRAMES_AHEAD) {
-            self.familiar.look_ahead(&self.tcp, next.iter().map(|frame| frame.bytes()));
-            self.take_in_each(now, clock, next);
-        }
+    fn look_ahead(&self, waiting: &[N::Frame]) -> usize {
+        let ahead = waiting.len().min(FRAMES_AHEAD);
+        self.familiar.look_ahead(&self.tcp, waiting[..ahead].iter().map(|frame| frame.bytes()));
+        ahead
     }
 
     #[inline]

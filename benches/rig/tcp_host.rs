@@ -93,10 +93,15 @@ impl<R: Responder> TcpHost<R> {
     /// The next `count` frames come in, and what answers them goes out.
     #[inline]
     pub fn burst(&mut self, count: usize) {
-        if count > 1 && self.path.tcp.is_crowded() {
-            self.receive_ahead(count);
-        } else {
-            self.receive_each(count);
+        let is_crowded = count > 1 && self.path.tcp.is_crowded();
+        let mut left = count;
+        while left > 0 {
+            let next = if is_crowded { self.look_ahead(left) } else { left };
+            for _ in 0..next {
+                let Some((meta, bytes)) = self.rx.receive() else { break };
+                self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
+            }
+            left -= next;
         }
         self.path.transmit(&mut self.tx);
         if self.path.neighbors.next_timeout() <= NOW {
@@ -104,22 +109,12 @@ impl<R: Responder> TcpHost<R> {
         }
     }
 
-    #[inline(always)]
-    fn receive_each(&mut self, count: usize) {
-        for _ in 0..count {
-            let Some((meta, bytes)) = self.rx.receive() else { break };
-            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
-        }
-    }
-
+    /// Connections are many: those of the next few frames are fetched together. Says of how many.
     #[inline(never)]
-    fn receive_ahead(&mut self, mut count: usize) {
-        while count > 0 {
-            let next = count.min(FRAMES_AHEAD);
-            self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
-            self.receive_each(next);
-            count -= next;
-        }
+    fn look_ahead(&self, left: usize) -> usize {
+        let next = left.min(FRAMES_AHEAD);
+        self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
+        next
     }
 }
 
