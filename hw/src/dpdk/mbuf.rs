@@ -26,9 +26,9 @@ pub(super) struct TxFlags {
 const L2_LEN_BITS: u32 = ffi::RTE_MBUF_L2_LEN_BITS;
 const L3_LEN_BITS: u32 = ffi::RTE_MBUF_L3_LEN_BITS;
 const L4_LEN_BITS: u32 = ffi::RTE_MBUF_L4_LEN_BITS;
-/// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
 /// In place of the port that a frame came by, of one that was handed over to be sent. A buffer that is taken anew has none.
 const HANDED_OVER: u16 = ffi::RTE_MBUF_PORT_INVALID as u16 - 1;
+/// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
 const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 
 impl Mbuf {

@@ -25,6 +25,8 @@ use crate::clock_route::ClockRoutes;
 pub struct DpdkNic {
     queue: Queue,
     how: How,
+    /// What `how` says in one: there are frames that the driver may not have, or not unmarked.
+    is_choosy: bool,
     clocks: ClockRoutes,
     /// This queue's; the port's are asked of it.
     counters: NicCounters,
@@ -48,8 +50,6 @@ pub(super) struct How {
 }
 
 impl How {
-    /// Whether there are frames that the driver may not have, or not unmarked.
-    #[inline]
     fn is_choosy(&self) -> bool {
         self.fast_free || !self.chains || self.keeps_buffers
     }
@@ -63,7 +63,9 @@ impl How {
 
 impl DpdkNic {
     pub(super) fn new(queue: Queue, how: How) -> DpdkNic {
-        DpdkNic { queue, how, clocks: ClockRoutes::default(), counters: NicCounters::default() }
+        let is_choosy = how.is_choosy();
+        let (clocks, counters) = (ClockRoutes::default(), NicCounters::default());
+        DpdkNic { queue, how, is_choosy, clocks, counters }
     }
 
     pub(super) fn with_clocks(self, clocks: ClockRoutes) -> DpdkNic {
@@ -130,7 +132,14 @@ impl DpdkNic {
         burst.iter().any(|frame| !self.how.takes(own, frame))
     }
 
-    /// The same with a mark in each frame, for a driver that keeps them.
+    /// Sends copies where the driver may not have the frames as they are, and marks them for one that keeps them.
+    #[cold]
+    #[inline(never)]
+    fn send_with_care(&mut self, burst: &mut Burst<Mbuf>) -> usize {
+        if self.has_foreign(burst) { self.send_copied(burst) } else { self.send_marked(burst) }
+    }
+
+    /// The same as [`send`](DpdkNic::send) with a mark in each frame, for a driver that keeps them.
     fn send_marked(&mut self, burst: &mut Burst<Mbuf>) -> usize {
         burst.iter_mut().for_each(|frame| frame.mark_handed_over(true));
         let sent = self.send(burst);
@@ -251,13 +260,8 @@ impl Nic for DpdkNic {
     // A call of its own would be a third of what a burst of one costs beside the driver.
     #[inline(always)]
     fn tx_burst(&mut self, burst: &mut Burst<Mbuf>) -> usize {
-        if self.how.is_choosy() {
-            if self.has_foreign(burst) {
-                return self.send_copied(burst);
-            }
-            if self.how.keeps_buffers {
-                return self.send_marked(burst);
-            }
+        if self.is_choosy && (self.how.keeps_buffers || self.has_foreign(burst)) {
+            return self.send_with_care(burst);
         }
         self.send(burst)
     }
