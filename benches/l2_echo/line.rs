@@ -20,7 +20,7 @@ const ADDRESSES_LEN: usize = 12;
 /// What is said where it does not come up.
 pub(crate) const MISSED: &str = "the far end does not connect";
 /// What the far end of a memif may take to connect.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who echoes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
