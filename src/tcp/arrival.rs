@@ -97,8 +97,8 @@ impl Stack {
     }
 
     /// An ICMP error says that `quoted` could not be delivered. It ends a connection that is being
-    /// opened, if `code` means that nobody listens; a connection that is open outlives it
-    /// (RFC 1122 4.2.3.9, RFC 5461 4.1).
+    /// opened, if `code` means that nobody listens (RFC 9293 3.9.2.2); a connection that is open outlives it,
+    /// of hard errors too (RFC 5927 5.2).
     pub fn on_unreachable(&mut self, now: Instant, quoted: &Quoted, code: u8) {
         self.now = self.now.max(now);
         let Some(index) = self.find_quoted(quoted) else { return };

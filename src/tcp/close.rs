@@ -19,7 +19,8 @@ impl Connection {
         }
     }
 
-    /// Ends the connection at once, by a RST where the peer may know of it (RFC 9293 3.10.5).
+    /// Ends the connection at once, by a RST where the peer may know of it (RFC 9293 3.10.5). In CLOSING and LAST-ACK,
+    /// too, where that would send none: the peer may not have had all that was committed.
     pub(super) fn abort(&mut self, cx: &mut Context<'_>) {
         match self.state {
             State::Closed => {}

@@ -235,11 +235,11 @@ impl Congestion {
         snd_nxt: SeqNumber,
     ) -> bool {
         if self.is_recovering() {
-            // Each says that a segment has left the network (RFC 6582 3.2, step 3).
+            // Each says that a segment has left the network (RFC 5681 3.2, step 4).
             self.cwnd = self.cwnd.saturating_add(self.mss);
             return false;
         }
-        // RFC 6582 3.2, step 1: duplicates of what recovery itself sent twice are no new loss.
+        // RFC 6582 3.2, step 2: duplicates of what recovery itself sent twice are no new loss.
         if count != DUPLICATE_ACKS_FOR_LOSS || !self.recover.is_before(ack) {
             return false;
         }

@@ -180,7 +180,7 @@ impl Connection {
 }
 
 impl Congestion {
-    /// RFC 8257 3.4: less by half of what was marked of late, `alpha` of `one`.
+    /// RFC 8257 3.3: less by half of what was marked of late, `alpha` of `one`.
     fn on_marked(&mut self, alpha: u32, one: u32) {
         let less = u64::from(self.cwnd()) * u64::from(alpha) / u64::from(2 * one);
         self.shrink_by(less as u32);

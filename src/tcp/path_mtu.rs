@@ -17,7 +17,7 @@ use crate::wire::icmp::Quoted;
 const PATH_MTU_MIN: u16 = 552;
 /// IPv4 and TCP header without options, in bytes.
 const HEADERS_LEN: u16 = 40;
-/// RFC 1191 7.1: sizes to try when the router does not say.
+/// Sizes to try when the router does not say (RFC 1191 5 and table 7-1).
 const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
 /// RFC 1191 6.3: how long a lower MTU is believed.
 const PATH_MTU_VALID: Duration = Duration::from_s(600);

@@ -43,7 +43,7 @@ impl Prr {
             }
             limit.min(u64::from(ssthresh - pipe))
         };
-        // The first goes at once (RFC 6937 3.1).
+        // The first goes at once (RFC 6675 5, step 4.3).
         let at_least = if self.out == 0 { mss } else { 0 };
         (may_leave.min(u64::from(u32::MAX)) as u32).max(at_least)
     }
@@ -65,7 +65,7 @@ impl Prr {
 mod tests {
     use super::*;
 
-    /// RFC 6937 4, figure 2's course: 20 segments in flight, the first lost, half the rate wanted.
+    /// RFC 6937 3.1, the course of the first example: 20 segments in flight, the first lost, half the rate wanted.
     #[test]
     fn one_leaves_for_every_two_that_arrive_until_half_is_in_flight() {
         const MSS: u32 = 1000;

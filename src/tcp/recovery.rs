@@ -247,7 +247,7 @@ impl Connection {
         }
     }
 
-    /// The retransmission timer went off. What the peer said that it holds counts no more (RFC 2018 8);
+    /// The retransmission timer went off. What the peer said that it holds counts no more (RFC 2018 5);
     /// what left so lately that it may still arrive is not lost (RFC 8985 6.3).
     pub(super) fn lose_by_timeout(&mut self, cx: &mut Context<'_>, is_first: bool) {
         let una = self.snd_una;

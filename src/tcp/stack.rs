@@ -164,7 +164,7 @@ impl Stack {
     /// [`Event::Closed`](super::Event::Closed) follows.
     ///
     /// With port 0 in `local` a port is picked that nobody outside can guess (RFC 6056). Endpoints
-    /// in TIME-WAIT may be connected again at once (RFC 9293 3.6.1).
+    /// in TIME-WAIT may be connected again at once (RFC 9293 3.4.2; 3.10.1 would refuse them).
     ///
     /// # Errors
     /// [`OpenRefusal::EndpointInvalid`], [`OpenRefusal::EndpointInUse`],

@@ -62,7 +62,7 @@ impl Scoreboard {
         from
     }
 
-    /// The peer is not believed any more to hold anything (RFC 2018 8).
+    /// The peer is not believed any more to hold anything (RFC 2018 5).
     pub(in crate::tcp) fn forget_sacked(&mut self, una: SeqNumber) {
         self.clear_mark(una, Marks::SACKED);
     }
