@@ -158,7 +158,7 @@ impl Connection {
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {
             cx.count(Count::FastRetransmit);
             self.is_calm = false;
-            *self.undo = Some(Undo::new(una, nxt, before));
+            *self.undo = Some(Undo::new(una, before));
             self.resend_first();
         }
     }

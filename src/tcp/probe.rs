@@ -9,7 +9,7 @@ use super::connection::{Connection, Context};
 use super::counters::Count;
 use super::transmit::{Next, Why};
 use crate::time::Instant;
-use crate::wire::tcp::{Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// What is to be sent to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,15 @@ impl Connection {
         }
     }
 
-    /// RFC 8985 7.3: something is in flight, nothing of it has arrived ahead, and nothing is being repaired. A probe
-    /// that was acknowledged asks about nothing any more, though it is not known yet what it has repaired: a tail that is
-    /// lost behind it is not left to the timeout.
+    /// RFC 8985 7.3: something is in flight, nothing of it has arrived ahead, nothing is being repaired, and a round
+    /// trip was measured since the last probe: else a path that has become longer would be probed without end. A probe
+    /// that was acknowledged asks about nothing any more, though it is not known yet what it has repaired: a tail that
+    /// is lost behind it is not left to the timeout.
     fn may_probe(&self) -> bool {
         self.flight() > 0
             && self.snd_wnd > 0
             && self.congestion.is_open()
+            && !self.rtt.wants_sample()
             && self.loss_probe.is_none_or(|probe| probe.end.is_at_or_before(self.snd_una))
             && self.scoreboard.sacked_bytes() == 0
             && !self.scoreboard.has_due()
@@ -107,6 +109,7 @@ impl Connection {
         }
         self.loss_probe = Some(LossProbe { end, is_again });
         self.is_calm = false;
+        self.rtt.want_sample();
         self.start_retransmit_timer(cx);
     }
 
@@ -123,8 +126,11 @@ impl Connection {
             return;
         };
         let is_repair = probe.end.is_before(segment.ack);
-        let is_plain_duplicate =
-            segment.payload.is_empty() && segment.options.sack.is_none() && self.flight() > 0;
+        // Also where nothing is in flight any more: it answers the sending that was too many.
+        let is_plain_duplicate = segment.payload.is_empty()
+            && !segment.flags.has(Flags::FIN)
+            && segment.options.sack.is_none()
+            && u32::from(segment.window) << self.snd_wind_shift == self.snd_wnd;
         if !probe.is_again || twice.is_some_and(|twice| twice.1 == probe.end) {
             self.loss_probe = None;
         } else if is_repair {

@@ -233,7 +233,7 @@ impl Connection {
 
     fn begin_recovery(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::FastRetransmit);
-        *self.undo = Some(Undo::new(self.snd_una, self.snd_nxt, self.congestion));
+        *self.undo = Some(Undo::new(self.snd_una, self.congestion));
         self.congestion.begin_recovery(self.flight(), self.snd_nxt);
         // The first goes at once (RFC 6675 5, step 4.3).
         self.is_urgent = true;
@@ -252,7 +252,7 @@ impl Connection {
     pub(super) fn lose_by_timeout(&mut self, cx: &mut Context<'_>, is_first: bool) {
         let una = self.snd_una;
         if self.congestion.is_open() {
-            *self.undo = Some(Undo::new(una, self.snd_nxt, self.congestion));
+            *self.undo = Some(Undo::new(una, self.congestion));
         }
         self.congestion.on_timeout(is_first, self.flight(), self.snd_nxt);
         self.loss_probe = None;

@@ -32,6 +32,8 @@ pub(super) struct RttEstimator {
     probe_timeout: Duration,
     /// The timeouts are those before the last measurement.
     is_behind: bool,
+    /// Nothing was measured since the last loss probe, or ever (RFC 8985 7.3).
+    wants_sample: bool,
 }
 
 impl RttEstimator {
@@ -45,6 +47,7 @@ impl RttEstimator {
             ack_delay: config.peer_max_ack_delay,
             probe_timeout: PROBE_TIMEOUT_INITIAL,
             is_behind: false,
+            wants_sample: true,
         }
     }
 
@@ -117,7 +120,7 @@ impl RttEstimator {
 
     #[inline(always)]
     fn work_out(&mut self, config: &Config) {
-        self.is_behind = false;
+        (self.is_behind, self.wants_sample) = (false, false);
         self.probe_timeout = Duration::from_ns(2 * self.srtt_ns.unwrap_or_default());
         self.rto = self.timeout(config);
     }
@@ -169,6 +172,15 @@ impl RttEstimator {
         }
     }
 
+    /// A loss probe leaves: before the next one something is to be measured.
+    pub(super) fn want_sample(&mut self) {
+        self.wants_sample = true;
+    }
+
+    pub(super) fn wants_sample(&self) -> bool {
+        self.wants_sample
+    }
+
     /// The timer went off: twice as long next time (RFC 6298 5.5).
     pub(super) fn back_off(&mut self) {
         self.backoff = (self.backoff + 1).min(BACKOFF_MAX);
@@ -197,9 +209,9 @@ impl Codec for RttEstimator {
     }
 
     fn take(from: &mut In<'_>) -> Result<RttEstimator, SnapshotRefusal> {
-        let ((srtt_ns, rttvar_ns), (rto, rto_min)) = Codec::take(from)?;
+        let ((srtt_ns, rttvar_ns), (rto, rto_min)): ((Option<u64>, _), _) = Codec::take(from)?;
         let ((backoff, ack_delay), probe_timeout) = Codec::take(from)?;
-        let is_behind = false;
+        let (is_behind, wants_sample) = (false, srtt_ns.is_none());
         Ok(RttEstimator {
             srtt_ns,
             rttvar_ns,
@@ -209,6 +221,7 @@ impl Codec for RttEstimator {
             ack_delay,
             probe_timeout,
             is_behind,
+            wants_sample,
         })
     }
 }

@@ -352,11 +352,13 @@ impl Connection {
                 self.is_urgent = false;
                 self.scoreboard.resend(self.snd_una, end, cx.now);
                 if let Some(undo) = &mut *self.undo {
-                    undo.on_resent(cx.now, self.timestamps.as_ref(), seq == self.snd_una);
+                    let is_first = seq == self.snd_una;
+                    undo.on_resent(cx.now, self.timestamps.as_ref(), is_first, end);
                 }
             }
             Why::LossProbe => self.scoreboard.resend_last(self.snd_una, cx.now),
-            Why::New | Why::WindowProbe => {}
+            Why::WindowProbe => self.scoreboard.note_probed(self.snd_una, cx.now),
+            Why::New => {}
         }
     }
 

@@ -11,9 +11,8 @@ use crate::wire::tcp::SeqNumber;
 /// What stood before a recovery, and what has been sent again since.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Undo {
-    /// Everything that it sent again lies from here on.
+    /// Everything that it sent again lies between these.
     from: SeqNumber,
-    /// The end of what was in flight when it began.
     until: SeqNumber,
     pub(super) before: Congestion,
     /// Sendings again of which the peer has not said that they were for nothing.
@@ -24,8 +23,9 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    pub(super) fn new(from: SeqNumber, until: SeqNumber, before: Congestion) -> Undo {
-        Undo { from, until, before, outstanding: 0, stamp: None, has_resent: false }
+    /// Of a recovery that begins with what is from `una` on.
+    pub(super) fn new(una: SeqNumber, before: Congestion) -> Undo {
+        Undo { from: una, until: una, before, outstanding: 0, stamp: None, has_resent: false }
     }
 
     /// Whether all that it is of lies before `floor`.
@@ -33,13 +33,14 @@ impl Undo {
         self.until.is_before(floor)
     }
 
-    /// A segment is sent again, the first that is not acknowledged or another. What takes `snd_una` on answers the
+    /// A segment is sent again up to `end`, the first that is not acknowledged or another. What takes `snd_una` on answers the
     /// first: where it went again in a recovery before, that says nothing of this one.
     pub(super) fn on_resent(
         &mut self,
         now: Instant,
         timestamps: Option<&Timestamping>,
         is_first_in_flight: bool,
+        end: SeqNumber,
     ) {
         if !self.has_resent {
             self.has_resent = true;
@@ -47,6 +48,7 @@ impl Undo {
             self.stamp = stamp.filter(|_| is_first_in_flight);
         }
         self.outstanding += 1;
+        self.until = self.until.later_of(end);
     }
 
     /// The first ACK that takes `snd_una` on: whether it answers a sending from before (RFC 3522 3.2).
@@ -56,7 +58,7 @@ impl Undo {
     }
 
     /// The peer had this twice: whether that is the last of all that was sent again, in segments of
-    /// `mss` bytes.
+    /// `mss` bytes. What lies beyond that the network has repeated (RFC 3708 3, A.4).
     pub(super) fn is_all_twice(&mut self, twice: (SeqNumber, SeqNumber), mss: u32) -> bool {
         let is_of_it = self.from.is_at_or_before(twice.0) && twice.1.is_at_or_before(self.until);
         if self.outstanding == 0 || !is_of_it {

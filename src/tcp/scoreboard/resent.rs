@@ -57,6 +57,16 @@ impl Scoreboard {
         self.send_again(self.tail.wrapping_sub(1), una, now);
     }
 
+    /// A byte of the first segment leaves again, to ask about the window: which of the two an ACK answers
+    /// nobody knows from here on (RFC 6298 3).
+    pub(in crate::tcp) fn note_probed(&mut self, una: SeqNumber, now: Instant) {
+        if self.head != self.tail {
+            let marks = self.at(self.head).marks;
+            self.mark(self.head, una, marks.with(Marks::EVER_AGAIN));
+            self.at_mut(self.head).at = now;
+        }
+    }
+
     fn send_again(&mut self, place: u32, una: SeqNumber, now: Instant) {
         let marks = self.at(place).marks;
         self.mark(place, una, marks.with(Marks::AGAIN).with(Marks::EVER_AGAIN));
