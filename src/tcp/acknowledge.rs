@@ -154,9 +154,10 @@ impl Connection {
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         self.is_calm = false;
         let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
-        let before = self.congestion;
-        if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt) {
+        let (before, was_reduced) = (self.congestion, self.was_reduced());
+        if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt, was_reduced) {
             cx.count(Count::FastRetransmit);
+            self.note_reduced();
             self.is_calm = false;
             *self.undo = Some(Undo::new(una, before));
             self.resend_first();

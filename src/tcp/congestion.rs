@@ -226,13 +226,14 @@ impl Congestion {
     }
 
     /// The `count`th duplicate ACK in a row, without SACK. Says whether the first unacknowledged segment
-    /// is to be sent again.
+    /// is to be sent again. The window is not made smaller where it [was](Congestion::begin_recovery).
     pub(super) fn on_duplicate_ack(
         &mut self,
         count: u32,
         ack: SeqNumber,
         flight: u32,
         snd_nxt: SeqNumber,
+        was_reduced: bool,
     ) -> bool {
         if self.is_recovering() {
             // Each says that a segment has left the network (RFC 5681 3.2, step 4).
@@ -243,16 +244,17 @@ impl Congestion {
         if count != DUPLICATE_ACKS_FOR_LOSS || !self.recover.is_before(ack) {
             return false;
         }
-        self.reduce(flight);
+        self.reduce_for_loss(flight, was_reduced);
         self.cwnd = self.ssthresh.saturating_add(3 * self.mss);
         self.recover = snd_nxt;
         self.phase = LossPhase::Recovery;
         true
     }
 
-    /// With SACK: something was found lost, with `flight` bytes not acknowledged.
-    pub(super) fn begin_recovery(&mut self, flight: u32, snd_nxt: SeqNumber) {
-        self.reduce(flight);
+    /// With SACK: something was found lost, with `flight` bytes not acknowledged. Where what is in flight was
+    /// answered by a smaller window already (`was_reduced`, RFC 3168 6.1.2), it is not once more.
+    pub(super) fn begin_recovery(&mut self, flight: u32, snd_nxt: SeqNumber, was_reduced: bool) {
+        self.reduce_for_loss(flight, was_reduced);
         self.recover = snd_nxt;
         self.phase = LossPhase::Recovery;
         self.prr = Prr::begin(flight);
@@ -319,6 +321,13 @@ impl Congestion {
         let Congestion { initial, mss, control, .. } = *self;
         let cwnd = self.cwnd.max(before.cwnd);
         *self = Congestion { initial, mss, control, cwnd, phase: LossPhase::Open, ..*before };
+    }
+
+    /// What limited transmit let out beyond the window does not count (RFC 5681 3.2, step 2; RFC 6675 5, step 4.2).
+    fn reduce_for_loss(&mut self, flight: u32, was_reduced: bool) {
+        if !was_reduced {
+            self.reduce(flight.min(self.cwnd()));
+        }
     }
 
     fn reduce(&mut self, flight: u32) {
@@ -409,7 +418,7 @@ mod tests {
         let mut reno = reno();
         let before = reno;
         for count in 1..=3 {
-            reno.on_duplicate_ack(count, SeqNumber(1), 10_000, SeqNumber(10_001));
+            reno.on_duplicate_ack(count, SeqNumber(1), 10_000, SeqNumber(10_001), false);
         }
         assert!(reno.is_recovering());
         reno.on_mss(500);
@@ -462,11 +471,11 @@ mod tests {
     fn third_duplicate_halves_and_a_full_ack_deflates() {
         let mut reno = reno();
         let (ack, nxt) = (SeqNumber(1), SeqNumber(10_001));
-        assert!(!reno.on_duplicate_ack(1, ack, 10_000, nxt));
-        assert!(!reno.on_duplicate_ack(2, ack, 10_000, nxt));
-        assert!(reno.on_duplicate_ack(3, ack, 10_000, nxt));
+        assert!(!reno.on_duplicate_ack(1, ack, 10_000, nxt, false));
+        assert!(!reno.on_duplicate_ack(2, ack, 10_000, nxt, false));
+        assert!(reno.on_duplicate_ack(3, ack, 10_000, nxt, false));
         assert_eq!(reno.cwnd(), 8000);
-        assert!(!reno.on_duplicate_ack(4, ack, 10_000, nxt));
+        assert!(!reno.on_duplicate_ack(4, ack, 10_000, nxt, false));
         assert_eq!(reno.cwnd(), 9000);
         assert!(
             reno.on_ack(SeqNumber(3001), 3000, 10_000, NOW, None),
@@ -476,7 +485,7 @@ mod tests {
         assert!(!reno.on_ack(nxt, 7000, 7000, NOW, None));
         assert_eq!((reno.cwnd(), reno.is_recovering()), (2000, false));
         // What was sent twice brings duplicates: not another loss.
-        assert!(!reno.on_duplicate_ack(3, nxt, 2000, nxt));
+        assert!(!reno.on_duplicate_ack(3, nxt, 2000, nxt, false));
     }
 
     #[test]

@@ -54,14 +54,19 @@ impl Ecn {
         marked: 0,
     };
 
-    /// RFC 3168 6.1.1: what the peer's SYN answers to ours, or asks of us, where both opened at once too.
+    /// RFC 3168 6.1.1: what the peer's SYN answers to ours, or asks of us, where both opened at once too. `wants`: we
+    /// are asked for the first time, or our last SYN offered it.
     pub(super) fn negotiate(&mut self, wants: bool, syn: &Segment<'_>) {
-        let setup = Flags::ECE.with(Flags::CWR);
-        self.is_agreed = if syn.flags.has(Flags::ACK) {
-            self.has_offered && syn.flags.has(Flags::ECE) && !syn.flags.has(Flags::CWR)
-        } else {
-            wants && syn.flags.has(setup)
-        };
+        self.is_agreed = wants;
+        self.hear_syn(syn);
+    }
+
+    /// A SYN came, the first or another: one that neither asks nor answers ends the agreement (RFC 3168 6.1.1.1).
+    pub(super) fn hear_syn(&mut self, syn: &Segment<'_>) {
+        let bits = syn.flags.0 & Flags::ECE.with(Flags::CWR).0;
+        let wanted =
+            if syn.flags.has(Flags::ACK) { Flags::ECE } else { Flags::ECE.with(Flags::CWR) };
+        self.is_agreed &= bits == wanted.0;
     }
 
     pub(super) fn establish(&mut self, una: SeqNumber, is_exact: bool) {
@@ -73,14 +78,21 @@ impl Ecn {
         self.is_exact = is_exact;
     }
 
-    /// Whether an echo by this ACK asks for a reduction (RFC 3168 6.1.2: once in a round trip).
+    /// Whether an echo by this ACK asks for a reduction (RFC 3168 6.1.2: once in a window of data): it is of
+    /// something that left after the last one. What left before is echoed until that has arrived.
     pub(super) fn is_news(&self, ack: SeqNumber) -> bool {
-        !ack.is_before(self.reduced_until)
+        self.reduced_until.is_before(ack)
     }
 
     pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
         self.reduced_until = self.reduced_until.later_of(floor);
         self.window_end = self.window_end.later_of(floor);
+    }
+
+    /// Nothing was answered by a smaller window after all.
+    pub(super) fn take_back_cwr(&mut self) {
+        self.flags = Flags(self.flags.0 & !Flags::CWR.0);
+        self.settle();
     }
 
     fn settle(&mut self) {
@@ -154,11 +166,24 @@ impl Connection {
             } else {
                 self.congestion.on_repaired(self.flight());
             }
+            self.note_reduced();
+        }
+        (!self.congestion.is_dctcp()).then_some(self.congestion.cwnd())
+    }
+
+    /// The window was made smaller, for whatever reason. The next new data say so, and what is in flight asks for
+    /// no more (RFC 3168 6.1.2, RFC 8257 3.5).
+    pub(super) fn note_reduced(&mut self) {
+        if self.ecn.is_agreed {
             self.ecn.reduced_until = self.snd_nxt;
             self.ecn.flags = self.ecn.flags.with(Flags::CWR);
             self.ecn.settle();
         }
-        (!self.congestion.is_dctcp()).then_some(self.congestion.cwnd())
+    }
+
+    /// Whether what is in flight has made the window smaller already.
+    pub(super) fn was_reduced(&self) -> bool {
+        self.ecn.is_agreed && self.snd_una.is_before(self.ecn.reduced_until)
     }
 
     /// RFC 8257 3.3: once in a window, how much of it was marked moves the estimate.

@@ -158,7 +158,9 @@ impl Connection {
         self.last_ack_sent = self.rcv_nxt;
         self.rcv_edge = self.rcv_nxt + self.syn_window();
         self.last_heard = cx.now;
-        self.ecn.negotiate(self.terms.ecn, syn);
+        let is_asked = self.state == State::SynReceived || self.snd_nxt == self.iss;
+        let wants = if is_asked { self.terms.ecn } else { self.ecn.has_offered };
+        self.ecn.negotiate(wants, syn);
         self.negotiate(cx, &syn.options);
         self.hear_user_timeout(cx, syn);
     }

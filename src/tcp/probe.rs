@@ -106,6 +106,7 @@ impl Connection {
             // Nobody has said that it came twice.
             cx.count(Count::LossProbeRepaired);
             self.congestion.on_repaired(self.flight());
+            self.note_reduced();
         }
         self.loss_probe = Some(LossProbe { end, is_again });
         self.is_calm = false;
@@ -137,6 +138,7 @@ impl Connection {
             self.loss_probe = None;
             cx.count(Count::LossProbeRepaired);
             self.congestion.on_repaired(flight);
+            self.note_reduced();
         } else if is_plain_duplicate && segment.ack == probe.end && flight == self.flight() {
             self.loss_probe = None;
         }

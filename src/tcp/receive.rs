@@ -146,6 +146,7 @@ impl Connection {
     /// The peer's SYN comes again: it has not had our answer. Or, where both opened at once, it is
     /// that answer (RFC 9293 3.5, figure 7).
     fn on_their_syn_again(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        self.ecn.hear_syn(segment);
         if segment.flags.has(Flags::ACK) {
             if self.check_handshake_ack(cx, segment).is_some() {
                 self.owe_ack();

@@ -6,7 +6,7 @@ use super::counters::Count;
 use super::scoreboard::{Marks, Sent};
 use super::undo::Undo;
 use crate::time::Instant;
-use crate::wire::tcp::{SACK_BLOCKS_MAX, SackBlocks, Segment, SeqNumber};
+use crate::wire::tcp::{Flags, SACK_BLOCKS_MAX, SackBlocks, Segment, SeqNumber};
 
 impl Connection {
     /// Whether an ACK of something new needs nothing of what is here.
@@ -178,9 +178,13 @@ impl Connection {
             return;
         }
         let before = undo.before;
-        cx.count(Count::RecoveryUndone);
         *self.undo = None;
-        self.congestion.undo(&before);
+        // RFC 4015 3.1, step 9: with an echo of a mark, what it took is not given back.
+        if !(segment.flags.has(Flags::ECE) && self.ecn.is_agreed) {
+            cx.count(Count::RecoveryUndone);
+            self.congestion.undo(&before);
+            self.ecn.take_back_cwr();
+        }
         self.scoreboard.find_all(self.snd_una);
         self.rack.on_undone();
         self.is_urgent = false;
@@ -234,7 +238,8 @@ impl Connection {
     fn begin_recovery(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::FastRetransmit);
         *self.undo = Some(Undo::new(self.snd_una, self.congestion));
-        self.congestion.begin_recovery(self.flight(), self.snd_nxt);
+        self.congestion.begin_recovery(self.flight(), self.snd_nxt, self.was_reduced());
+        self.note_reduced();
         // The first goes at once (RFC 6675 5, step 4.3).
         self.is_urgent = true;
     }
@@ -255,6 +260,7 @@ impl Connection {
             *self.undo = Some(Undo::new(una, self.congestion));
         }
         self.congestion.on_timeout(is_first, self.flight(), self.snd_nxt);
+        self.note_reduced();
         self.loss_probe = None;
         self.is_calm = false;
         self.is_urgent = true;
