@@ -105,7 +105,8 @@ pub struct KeepAlive {
     pub idle: Duration,
     /// Between probes.
     pub interval: Duration,
-    /// Probes without an answer before the connection is given up.
+    /// Probes without an answer before the connection is given up; a [user timeout](Terms::user_timeout) says it in
+    /// their place. One at least.
     pub probes: u8,
 }
 
@@ -184,6 +185,7 @@ impl Terms {
         self.ack_delay = self.ack_delay.map(|delay| delay.min(ACK_DELAY_MAX));
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
+            keep_alive.probes = keep_alive.probes.max(1);
         }
         self
     }

@@ -93,7 +93,7 @@ impl Stack {
             rtt_min: connection.rack.min_rtt(),
             rto: connection.rtt.rto(&self.config),
             cwnd: connection.congestion.cwnd(),
-            user_timeout: connection.user_timeout(),
+            user_timeout: connection.user_timeout(&self.config),
             ssthresh: connection.congestion.ssthresh(),
             loss_phase: connection.congestion.phase(),
             sacked_bytes: connection.scoreboard.sacked_bytes(),

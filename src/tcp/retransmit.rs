@@ -73,6 +73,11 @@ impl RttEstimator {
         rto.min(config.rto_max)
     }
 
+    /// The timeout without back-off.
+    pub(super) fn first_rto(&self, config: &Config) -> Duration {
+        RttEstimator { backoff: 0, ..*self }.rto(config)
+    }
+
     /// Takes a measurement in (RFC 6298 2.2, 2.3). It must not be of a segment sent twice
     /// (Karn's algorithm) unless a timestamp tells which.
     #[inline(always)]

@@ -6,10 +6,7 @@ use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::Closed;
 use super::probe::ProbeDue;
-use crate::time::{Duration, Instant};
-
-/// No limit.
-const FOREVER: Duration = Duration::from_ns(u64::MAX);
+use crate::time::Instant;
 
 impl Connection {
     /// The earliest of its deadlines.
@@ -128,10 +125,13 @@ impl Connection {
         }
     }
 
-    /// Whether probes have gone unanswered for longer than the session lets the peer be silent.
-    fn is_silent(&self, cx: &Context<'_>) -> bool {
-        let limit = self.user_timeout().unwrap_or(FOREVER);
-        self.keep_alive_probes > 0 && cx.now - self.last_heard >= limit
+    /// Whether probes have gone unanswered for as long as the peer may be silent: for the user timeout where there
+    /// is one (RFC 5482 4.2), or else for so many of them.
+    fn is_silent(&self, cx: &Context<'_>, probes_max: u8) -> bool {
+        match self.user_timeout(cx.config) {
+            Some(limit) => self.keep_alive_probes > 0 && cx.now - self.last_heard >= limit,
+            None => self.keep_alive_probes >= u32::from(probes_max),
+        }
     }
 
     /// The timer runs from the last time that it was set; what has been heard since puts it off only
@@ -151,10 +151,10 @@ impl Connection {
         let idle_until = self.last_heard + keep_alive.idle;
         if self.keep_alive_probes == 0 && idle_until > cx.now {
             self.keep_alive_at = idle_until;
-        } else if self.keep_alive_probes == 0 && self.flight() > 0 {
-            // The retransmission timer watches the peer already.
+        } else if self.flight() > 0 || self.send.len() > 0 {
+            // The retransmission or persist timer watches the peer already (RFC 9293 3.8.4, MUST-26).
             self.keep_alive_at = cx.now + keep_alive.interval;
-        } else if self.keep_alive_probes >= u32::from(keep_alive.probes) || self.is_silent(cx) {
+        } else if self.is_silent(cx, keep_alive.probes) {
             self.send_reset(cx);
             self.end(cx, Closed::KeepAliveTimedOut);
         } else {

@@ -347,6 +347,7 @@ impl Connection {
         why: Why,
     ) {
         self.retransmissions += 1;
+        self.stalled_since(cx);
         match why {
             Why::Lost => {
                 self.is_urgent = false;

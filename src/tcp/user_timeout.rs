@@ -9,6 +9,7 @@
 //! say what they would like, nothing is agreed on and nothing is sent twice.
 
 use super::codec::codec;
+use super::config::Config;
 use super::connection::{Connection, Context, TIMESTAMPS_LEN};
 use super::counters::Count;
 use crate::time::{Duration, Instant};
@@ -41,8 +42,9 @@ pub(super) struct Stall {
 codec!(Stall { una, since });
 
 impl Connection {
-    /// A timer has gone off for want of an answer: from when on one is waited for.
-    fn stalled_since(&mut self, cx: &Context<'_>) -> Instant {
+    /// A timer has gone off for want of an answer, or something leaves again: from when on an answer to the
+    /// oldest is waited for. To be asked before what leaves again is noted.
+    pub(super) fn stalled_since(&mut self, cx: &Context<'_>) -> Instant {
         if let Some(stall) = self.stall.filter(|stall| stall.una == self.snd_una) {
             return stall.since;
         }
@@ -59,17 +61,19 @@ impl Connection {
     #[inline(never)]
     pub(super) fn user_timeout_at(&mut self, cx: &Context<'_>) -> Instant {
         let since = self.stalled_since(cx);
-        self.user_timeout().map_or(Instant::FAR_FUTURE, |timeout| since + timeout)
+        self.user_timeout(cx.config).map_or(Instant::FAR_FUTURE, |timeout| since + timeout)
     }
 
-    /// How long to wait, if it is for a time (RFC 5482 3.1: USER_TIMEOUT).
-    pub(super) fn user_timeout(&self) -> Option<Duration> {
+    /// How long to wait, if it is for a time (RFC 5482 3.1: USER_TIMEOUT). One that was adopted leaves time for a
+    /// retransmission and its answer.
+    pub(super) fn user_timeout(&self, config: &Config) -> Option<Duration> {
         let option = self.terms.user_timeout_option;
         let adopts = option.and_then(|option| Some((option.advertised, option.adopts?)));
         match (adopts, self.patience.theirs) {
             (Some((ours, limits)), Some(theirs)) => {
                 let longer = ours.duration().max(theirs.duration());
-                Some(longer.max(limits.least).min(limits.most))
+                let least = limits.least.max(self.rtt.first_rto(config).times(2));
+                Some(longer.max(least).min(limits.most))
             }
             _ => self.terms.user_timeout,
         }
