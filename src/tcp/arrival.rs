@@ -139,6 +139,8 @@ impl Stack {
             (Some(ours), Some(theirs)) if theirs.value != ours.recent() => {
                 !ours.is_old(self.now, theirs.value)
             }
+            // Timestamps tell its segments from those of the predecessor, which had none.
+            (None, Some(_)) if self.config.timestamps => true,
             _ => connection.rcv_nxt.is_before(segment.seq),
         };
         if is_newer { self.make_way(index) } else { None }

@@ -78,7 +78,7 @@ impl Connection {
         match segment.options.timestamps {
             _ if segment.flags.has(Flags::RST) => Some(()),
             Some(theirs) if !ours.is_old(cx.now, theirs.value) => Some(()),
-            Some(_) if segment.is_empty() => {
+            Some(_) if segment.is_empty() || segment.flags.has(Flags::SYN) => {
                 self.challenge(cx, Count::TimestampOld);
                 None
             }
@@ -88,6 +88,8 @@ impl Connection {
                 self.owe_duplicate_ack();
                 None
             }
+            // Whoever has lost all memory knows of no agreement, and is to be told where we stand (RFC 5961 4.2).
+            None if segment.flags.has(Flags::SYN) => Some(()),
             None => {
                 cx.count(Count::TimestampMissing);
                 None
@@ -109,13 +111,16 @@ impl Connection {
 
     /// First: the sequence number (RFC 9293 3.10.7.4, table 6).
     fn check_sequence(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Option<()> {
+        if self.state == State::SynReceived && self.is_their_syn(segment) {
+            // Whatever text it carries reaches into the window.
+            self.on_their_syn_again(cx, segment);
+            return None;
+        }
         if self.is_acceptable(segment) {
             return Some(());
         }
         if segment.flags.has(Flags::RST) {
             cx.count(Count::ResetIgnored);
-        } else if self.state == State::SynReceived && self.is_their_syn(segment) {
-            self.on_their_syn_again(cx, segment);
         } else if segment.flags.has(Flags::SYN) {
             self.challenge(cx, Count::SynInWindow);
         } else if segment.is_empty() {
@@ -158,7 +163,8 @@ impl Connection {
     }
 
     fn is_their_syn(&self, segment: &Segment<'_>) -> bool {
-        segment.flags.has(Flags::SYN) && segment.seq == self.irs
+        let is_syn = segment.flags.has(Flags::SYN) && !segment.flags.has(Flags::RST);
+        is_syn && segment.seq == self.irs
     }
 
     /// Second: the RST. Only the exact number counts; near misses are challenged (RFC 5961 3.2).
