@@ -129,6 +129,7 @@ impl Pair {
                     src_port: LOCAL.port,
                     dst_port: REMOTE.port,
                     seq: self.our_iss + self.model.snd_una as u32,
+                    packet_len: 0,
                 };
                 self.stack.on_path_mtu(self.now, &quoted, mtu);
                 self.drain();

@@ -115,10 +115,12 @@ impl Congestion {
         self.cwnd = self.mss;
     }
 
-    /// The path takes smaller segments only.
+    /// The path takes smaller segments only, or larger ones again. As many smaller ones may be in flight, and not
+    /// as many bytes (RFC 5681 3.1).
     pub(super) fn on_mss(&mut self, mss: u32) {
+        let as_many = u64::from(self.cwnd) * u64::from(mss) / u64::from(self.mss.max(1));
+        self.cwnd = self.cwnd.min(as_many as u32).max(mss);
         (self.mss, self.initial) = (mss, initial_window(mss));
-        self.cwnd = self.cwnd.max(mss);
     }
 
     pub(super) fn bring_forward(&mut self, floor: SeqNumber) {

@@ -114,6 +114,7 @@ counts! {
     UserTimeoutIgnored "tcp_user_timeout_ignored" "The peer told of its user timeout, and ours may not go by it."
     TimeWaitReused "tcp_time_wait_reused" "A connection in TIME-WAIT gave way to its successor (RFC 9293 3.6.1)."
     PathMtuLowered "tcp_path_mtu_lowered" "An ICMP error lowered a connection's segment size (RFC 1191)."
+    PathMtuIgnored "tcp_path_mtu_ignored" "An ICMP error named no smaller size than what is sent; ignored (RFC 1191 3)."
     PathMtuRaised "tcp_path_mtu_raised" "A size lowered ten minutes before was forgotten, and a larger one is tried (RFC 1191 6.3)."
     PathBlackHole "tcp_path_black_hole" "Full segments were lost again and again: smaller ones are tried (RFC 4821)."
     IcmpOutOfWindow "tcp_icmp_out_of_window" "An ICMP error quoted nothing that is in flight; ignored (RFC 5927 4.1)."

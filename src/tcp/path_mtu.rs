@@ -55,23 +55,27 @@ impl Stack {
         self.now = self.now.max(now);
         let Some(index) = self.find_quoted(quoted) else { return };
         self.step(index, |connection, cx| {
-            let mtu = if mtu == 0 { connection.next_plateau() } else { mtu };
-            if connection.lower_mtu(cx, mtu) {
-                cx.count(Count::PathMtuLowered);
-                if connection.can_transmit() {
-                    connection.resend_all();
-                }
+            let mtu = if mtu == 0 { connection.plateau_below(quoted.packet_len) } else { mtu };
+            if !connection.lower_mtu(cx, mtu) {
+                cx.count(Count::PathMtuIgnored);
+                return;
+            }
+            cx.count(Count::PathMtuLowered);
+            if connection.can_transmit() {
+                connection.resend_all();
             }
         });
     }
 }
 
 impl Connection {
-    /// The next size down from what is sent now, in bytes of IP packet.
-    fn next_plateau(&self) -> u16 {
+    /// The next size down from a packet that was too long (RFC 1191 5), in bytes: where several of one size were,
+    /// each error names the same. A router that tells no length, 0, means what is sent now.
+    fn plateau_below(&self, packet_len: u16) -> u16 {
         let headers = HEADERS_LEN + self.options_len();
-        let packet = (self.snd_mss as u16).saturating_add(headers);
-        PATH_MTU_PLATEAUS.into_iter().find(|plateau| *plateau < packet).unwrap_or(PATH_MTU_MIN)
+        let full = (self.snd_mss as u16).saturating_add(headers);
+        let packet_len = if packet_len == 0 { full } else { packet_len };
+        PATH_MTU_PLATEAUS.into_iter().find(|plateau| *plateau < packet_len).unwrap_or(PATH_MTU_MIN)
     }
 
     /// The options of every segment, in bytes.
@@ -98,7 +102,7 @@ impl Connection {
         let head = self.scoreboard.first_len(self.snd_una);
         if self.retries == BLACK_HOLE_TIMEOUTS
             && head.is_some_and(|len| len >= self.snd_mss)
-            && self.lower_mtu(cx, self.next_plateau())
+            && self.lower_mtu(cx, self.plateau_below(0))
         {
             cx.count(Count::PathBlackHole);
             // The same bytes are tried anew: as often again before they are taken for too large again.

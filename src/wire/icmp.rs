@@ -53,6 +53,8 @@ pub struct Quoted {
     pub dst_port: u16,
     /// The segment's sequence number.
     pub seq: SeqNumber,
+    /// How long the packet was, in bytes with its IPv4 header, as far as the router says so truly.
+    pub packet_len: u16,
 }
 
 impl<'a> Message<'a> {
@@ -103,6 +105,7 @@ impl Quoted {
             src_port: u16::from_be_bytes([s0, s1]),
             dst_port: u16::from_be_bytes([d0, d1]),
             seq: SeqNumber(u32::from_be_bytes([n0, n1, n2, n3])),
+            packet_len: u16::from_be_bytes([header[2], header[3]]),
         })
     }
 }
@@ -159,6 +162,7 @@ mod tests {
             src_port: 49152,
             dst_port: 9878,
             seq: SeqNumber(9),
+            packet_len: 40,
         };
         assert_eq!(Message::parse(&message), Ok(Message::TooBig { segment, mtu: 1300 }));
         let message = finished([vec![3, 3, 0, 0, 0, 0, 0, 0], quote()].concat());

@@ -326,7 +326,8 @@ impl Player {
             }
             "path-mtu" | "unreachable" => {
                 let (value, seq) = (number(0)?, number(1)?);
-                let quoted = self.quoted(port, seq as u32);
+                let packet_len = number(2).unwrap_or(0) as u16;
+                let quoted = Quoted { packet_len, ..self.quoted(port, seq as u32) };
                 if call == "path-mtu" {
                     self.stack.on_path_mtu(now, &quoted, value as u16);
                 } else {
@@ -404,6 +405,7 @@ impl Player {
             src_port: peer.local_port,
             dst_port: port,
             seq: peer.our_iss + seq,
+            packet_len: 0,
         }
     }
 

@@ -170,6 +170,7 @@ impl Victim {
                     src_port: info.local.port,
                     dst_port: info.remote.port,
                     seq: info.snd_una + blow.ack as u32,
+                    packet_len: blow.len as u16,
                 };
                 self.stack.on_path_mtu(self.now, &quoted, blow.window);
                 self.stack.on_unreachable(self.now, &quoted, blow.flags);
