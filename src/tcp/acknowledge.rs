@@ -20,6 +20,7 @@ impl Connection {
                 self.challenge(cx, Count::AckTooOld);
                 return false;
             }
+            cx.count(Count::AckOld);
             if self.sack.is_agreed && segment.options.sack.is_some() {
                 self.take_late_blocks(cx, segment);
             }

@@ -56,6 +56,9 @@ impl Stack {
     ) -> Arrival {
         self.now = self.now.max(now);
         self.counters.count(Count::SegmentIn);
+        if segment.options.has_invalid {
+            self.counters.count(Count::OptionInvalid);
+        }
         let tuple = Tuple {
             local: Endpoint { addr: dst, port: segment.dst_port },
             remote: Endpoint { addr: src, port: segment.src_port },

@@ -30,6 +30,7 @@ macro_rules! counts {
 
 counts! {
     SegmentIn "tcp_segment_in" "A segment came."
+    OptionInvalid "tcp_option_invalid" "A segment had an option of a length or a value that its kind cannot have; the option was ignored, or brought within what it can."
     SegmentPredicted "tcp_segment_predicted" "It was the next in order on an established connection and took the short path."
     SegmentOut "tcp_segment_out" "A segment was handed over for sending."
     ConnectActive "tcp_connect_active" "We began to connect."
@@ -59,6 +60,7 @@ counts! {
     ChallengeAckLimited "tcp_challenge_ack_limited" "A challenge ACK was due and held back by its limit (RFC 5961 7)."
     OutOfWindow "tcp_out_of_window" "A segment outside the window; acknowledged and dropped (RFC 9293 3.10.7.4)."
     DuplicateData "tcp_duplicate_data" "A segment of data received before; acknowledged and dropped."
+    DuplicatePart "tcp_duplicate_part" "Bytes of a segment had come before; they were cut off, and what was new of it was taken."
     WindowProbeIn "tcp_window_probe_in" "Data came while our window was closed; acknowledged and dropped."
     TrimmedAtWindowEdge "tcp_trimmed_at_window_edge" "The part of a segment past our window was cut off."
     TimestampOld "tcp_timestamp_old" "A timestamp older than the last: acknowledged and dropped (PAWS, RFC 7323 5.3)."
@@ -69,6 +71,7 @@ counts! {
     ReassemblyFull "tcp_reassembly_full" "The held ranges were at their limit: the farthest was dropped."
     DataAfterFin "tcp_data_after_fin" "Data or a FIN past the peer's FIN; cut off."
     DataAfterRelease "tcp_data_after_release" "Data for a connection that nobody reads any more; answered by a reset (RFC 9293 3.6.1)."
+    AckOld "tcp_ack_old" "An ACK of less than another before it; it moves nothing (RFC 9293 3.10.7.4)."
     DuplicateAck "tcp_duplicate_ack" "A duplicate ACK (RFC 5681 2)."
     FastRetransmit "tcp_fast_retransmit" "Three duplicate ACKs, or SACK, showed a loss, and a recovery began."
     SackInvalid "tcp_sack_invalid" "A SACK block of what is not in flight, or of nothing; ignored."

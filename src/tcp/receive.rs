@@ -249,6 +249,7 @@ impl Connection {
     fn fit_to_window(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> Range<usize> {
         let len = segment.payload.len();
         let (start, offset) = if segment.seq.is_before(self.rcv_nxt) {
+            cx.count(Count::DuplicatePart);
             ((self.rcv_nxt.since(segment.seq) as usize).min(len), 0)
         } else {
             (0, segment.seq.since(self.rcv_nxt))
@@ -320,14 +321,18 @@ impl Connection {
     /// Holds bytes that lie `ahead` of `rcv_nxt`; `is_all` unless those before them in the segment came twice.
     fn hold(&mut self, cx: &mut Context<'_>, ahead: u32, bytes: &[u8], is_all: bool) {
         self.note_held(self.rcv_nxt + ahead, bytes.len() as u32, is_all);
-        let receive = &mut self.receive;
+        let (receive, mut written) = (&mut self.receive, 0);
         let range = ahead..ahead + bytes.len() as u32;
         let inserted = self.held.insert(self.rcv_nxt, range, |part| {
             let from = (part.start - ahead) as usize..(part.end - ahead) as usize;
+            written += from.len();
             receive.write_ahead(part.start as usize, &bytes[from]);
         });
         if inserted != Inserted::Held {
             cx.count(Count::ReassemblyFull);
+        }
+        if inserted != Inserted::Dropped && written < bytes.len() {
+            cx.count(Count::DuplicatePart);
         }
     }
 

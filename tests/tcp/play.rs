@@ -243,6 +243,7 @@ impl Player {
                 user_timeout: coming
                     .user_timeout
                     .map(|s| UserTimeout::of(Duration::from_s(u64::from(s)))),
+                has_invalid: false,
             },
         };
         let mut bytes = vec![0; header.header_len()];

@@ -129,6 +129,7 @@ impl Victim {
                 user_timeout: blow
                     .options
                     .map(|options| UserTimeout::of(Duration::from_ms(u64::from(options.0)))),
+                has_invalid: blow.action & 4 == 0,
             },
             payload: &PAYLOAD[..blow.len],
             is_ce: blow.action & 2 == 0,

@@ -27,6 +27,9 @@ impl Timestamps {
     }
 }
 
+/// The largest shift of a window (RFC 7323 2.3).
+const WINDOW_SCALE_MAX: u8 = 14;
+
 /// The most blocks that a SACK option has room for (RFC 2018 3).
 pub const SACK_BLOCKS_MAX: usize = 4;
 
@@ -137,6 +140,8 @@ pub struct Options {
     pub sack: Option<SackBlocks>,
     /// How long the sender waits for an ACK.
     pub user_timeout: Option<UserTimeout>,
+    /// One that was read had a length or a value that its kind cannot have.
+    pub has_invalid: bool,
 }
 
 impl Options {
@@ -148,6 +153,7 @@ impl Options {
         timestamps: None,
         sack: None,
         user_timeout: None,
+        has_invalid: false,
     };
 
     /// How many bytes they take in a header: a multiple of 4.
@@ -170,7 +176,8 @@ impl Options {
     ///
     /// # Errors
     /// [`Refusal::TcpOptionMalformed`] when a length is 0, 1 or runs past the header. An option of a
-    /// known kind whose length is not the standard's is skipped, as an unknown one is.
+    /// known kind whose length is not the standard's is skipped, as an unknown one is, and
+    /// [noted](Options::has_invalid).
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Options, Refusal> {
         // RFC 7323 appendix A: NOP NOP timestamps is what nearly every segment carries.
@@ -204,18 +211,27 @@ impl Options {
     fn take(&mut self, kind: u8, value: &[u8]) {
         match (kind, value) {
             (kind::MSS, &[high, low]) => self.mss = Some(u16::from_be_bytes([high, low])),
-            (kind::WINDOW_SCALE, &[shift]) => self.window_scale = Some(shift.min(14)),
+            (kind::WINDOW_SCALE, &[shift]) => {
+                self.window_scale = Some(shift.min(WINDOW_SCALE_MAX));
+                self.has_invalid |= shift > WINDOW_SCALE_MAX;
+            }
             (kind::SACK_PERMITTED, []) => self.sack_permitted = true,
             (kind::TIMESTAMPS, &[v0, v1, v2, v3, e0, e1, e2, e3]) => {
                 let value = u32::from_be_bytes([v0, v1, v2, v3]);
                 let echo = u32::from_be_bytes([e0, e1, e2, e3]);
                 self.timestamps = Some(Timestamps { value, echo });
             }
-            (kind::SACK, blocks) => self.sack = SackBlocks::parse(blocks).or(self.sack),
+            (kind::SACK, blocks) => {
+                let blocks = SackBlocks::parse(blocks);
+                self.sack = blocks.or(self.sack);
+                self.has_invalid |= blocks.is_none();
+            }
             (kind::USER_TIMEOUT, &[high, low]) => {
                 self.user_timeout = UserTimeout::of_bits(u16::from_be_bytes([high, low]));
+                self.has_invalid |= self.user_timeout.is_none();
             }
-            _ => {}
+            // What is left of a kind that we know has a length that it cannot have.
+            (kind, _) => self.has_invalid |= kind::KNOWN.contains(&kind),
         }
     }
 
@@ -274,4 +290,7 @@ mod kind {
     pub(super) const SACK: u8 = 5;
     pub(super) const TIMESTAMPS: u8 = 8;
     pub(super) const USER_TIMEOUT: u8 = 28;
+    /// Those that have a length.
+    pub(super) const KNOWN: [u8; 6] =
+        [MSS, WINDOW_SCALE, SACK_PERMITTED, SACK, TIMESTAMPS, USER_TIMEOUT];
 }

@@ -20,6 +20,7 @@ fn syn_ack() -> Repr {
             timestamps: Some(Timestamps { value: 1, echo: 2 }),
             sack: None,
             user_timeout: Some(UserTimeout::of(Duration::from_s(90))),
+            has_invalid: false,
         },
     }
 }
@@ -69,9 +70,30 @@ fn an_unknown_option_and_a_known_one_of_odd_length_are_skipped() {
     assert_eq!(read(&[99, 4, 1, 2, 2, 4, 5, 180]).mss, Some(1460));
     assert_eq!(
         read(&[2, 3, 1, 3, 3, 20, 1, 1]),
-        Options { window_scale: Some(14), ..Options::NONE }
+        Options { window_scale: Some(14), has_invalid: true, ..Options::NONE }
     );
     assert_eq!(read(&[0, 2, 0, 0]), Options::NONE);
+}
+
+#[test]
+fn an_option_that_its_kind_cannot_have_is_noted_and_one_that_nobody_knows_is_not() {
+    let has_invalid = |bytes: &[u8]| Options::parse(bytes).unwrap().has_invalid;
+    for invalid in [
+        &[2, 3, 1][..],
+        &[3, 2, 1, 1],
+        &[3, 3, 15],
+        &[4, 3, 0],
+        &[5, 2, 1, 1],
+        &[5, 6, 0, 0, 0, 0],
+        &[8, 6, 0, 0, 0, 0],
+        &[28, 3, 1],
+        &[28, 4, 0x80, 0],
+    ] {
+        assert!(has_invalid(invalid), "{invalid:?}");
+    }
+    for valid in [&[99, 4, 1, 2][..], &[2, 4, 5, 180], &[3, 3, 14], &[4, 2], &[28, 4, 0, 1]] {
+        assert!(!has_invalid(valid), "{valid:?}");
+    }
 }
 
 #[test]
