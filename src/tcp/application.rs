@@ -157,6 +157,12 @@ impl Stack {
         self.find(id).map_or(&[], |index| self.connections[index].receive.readable())
     }
 
+    /// Copies what is stored and not consumed, from its first byte on, as much as there is and `into` takes, and
+    /// leaves it there. Says how many bytes.
+    pub fn peek(&self, id: ConnectionId, into: &mut [u8]) -> usize {
+        self.find(id).map_or(0, |index| self.connections[index].receive.peek(into))
+    }
+
     /// Leaves the stored bytes where they are: they have been looked at, and make sense only with what
     /// follows. Should nothing follow, the stream's end is told all the same.
     pub fn await_more(&mut self, id: ConnectionId) {
@@ -218,7 +224,12 @@ impl Stack {
 
     /// Does something to the connection that `id` names, if it names one.
     #[inline(always)]
-    fn on(&mut self, now: Instant, id: ConnectionId, act: impl FnOnce(&mut Stack, usize)) {
+    pub(super) fn on(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        act: impl FnOnce(&mut Stack, usize),
+    ) {
         self.now = self.now.max(now);
         match self.find(id) {
             Some(index) => act(self, index),

@@ -3,6 +3,7 @@
 use core::ops::RangeInclusive;
 
 use super::codec::{Codec, In, Out, codec};
+use super::congestion::SLOW_START_SEGMENTS;
 use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
 use crate::wire::tcp::UserTimeout;
@@ -29,6 +30,10 @@ pub struct Config {
     /// Whether a listener whose backlog is full answers SYNs by cookies (RFC 4987 3.6), instead of dropping
     /// them. Default true.
     pub syn_cookies: bool,
+    /// How long a handshake with a listener is not over while the peer only acknowledges, and sends neither data nor a
+    /// FIN: until then it has a place of the backlog and not the application's attention. The SYN-ACK goes again at
+    /// the end of that time, for an ACK that counts. Default none; not by cookies.
+    pub defer_accept: Option<Duration>,
     /// Bytes sent and not yet acknowledged, or waiting to be sent, for each connection. Default 65,536.
     pub send_buffer_bytes: usize,
     /// Bytes received and not yet consumed, for each connection; the largest window. Default 65,536.
@@ -40,6 +45,10 @@ pub struct Config {
     pub mss: u16,
     /// Whether timestamps are offered and accepted (RFC 7323). Default true.
     pub timestamps: bool,
+    /// Whether a segment without the timestamps that were agreed on is dropped (RFC 7323 3.2, SHOULD). Default
+    /// true. Linux and FreeBSD take it, for the sake of what stands between and strips options or speaks for a host:
+    /// such a segment is then not protected against old duplicates.
+    pub requires_timestamps: bool,
     /// Whether window scaling is offered and accepted (RFC 7323). Default true.
     pub window_scaling: bool,
     /// Whether selective acknowledgements are offered and accepted (RFC 2018, RFC 2883). Default true.
@@ -54,6 +63,9 @@ pub struct Config {
     pub ack_delay: Option<Duration>,
     /// What bounds the bytes in flight besides the peer's window. Default NewReno.
     pub congestion: CongestionControl,
+    /// By how many segments one ACK widens the congestion window in slow start at most. Default 8; whoever paces
+    /// needs no limit (RFC 9406 4.2, L), and a peer that acknowledges whole bursts is sped up by more.
+    pub slow_start_segments: u32,
     /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
     /// delays an ACK; RFC 6298 2.4 would have 1 s.
     pub rto_min: Duration,
@@ -204,17 +216,20 @@ impl Default for Config {
             listeners_max: 16,
             backlog_max: 16,
             syn_cookies: true,
+            defer_accept: None,
             send_buffer_bytes: 64 * 1024,
             receive_buffer_bytes: 64 * 1024,
             message_bytes_max: 16 * 1024,
             mss: 1460,
             timestamps: true,
+            requires_timestamps: true,
             window_scaling: true,
             sack: true,
             ecn: false,
             window_scale: None,
             ack_delay: None,
             congestion: CongestionControl::NewReno,
+            slow_start_segments: SLOW_START_SEGMENTS,
             rto_min: Duration::from_ms(200),
             peer_max_ack_delay: Duration::from_ms(50),
             rto_initial: Duration::from_s(1),

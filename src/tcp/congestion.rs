@@ -16,8 +16,8 @@ pub(super) const DUPLICATE_ACKS_FOR_LOSS: u32 = 3;
 /// RFC 6928 2: the initial window in bytes, between two and ten segments.
 const INITIAL_WINDOW: u32 = 14_600;
 
-/// RFC 9406 4.2, L: by how many segments one ACK widens slow start at most, where nothing is paced.
-const SLOW_START_SEGMENTS: u32 = 8;
+/// RFC 9406 4.2, L, where nothing is paced.
+pub(super) const SLOW_START_SEGMENTS: u32 = 8;
 
 /// What a connection is doing about loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub enum LossPhase {
 pub(super) struct Congestion {
     control: CongestionControl,
     mss: u32,
+    /// By how many segments one ACK widens slow start at most.
+    slow_start_segments: u32,
     /// What it begins with.
     initial: u32,
     cwnd: u32,
@@ -56,6 +58,7 @@ impl Congestion {
         Congestion {
             control,
             mss,
+            slow_start_segments: SLOW_START_SEGMENTS,
             initial: initial_window(mss),
             cwnd: initial_window(mss),
             ssthresh: u32::MAX,
@@ -67,6 +70,11 @@ impl Congestion {
             used: 0,
             used_until: iss,
         }
+    }
+
+    /// The same with another limit to slow start.
+    pub(super) fn widening_by(self, slow_start_segments: u32) -> Congestion {
+        Congestion { slow_start_segments: slow_start_segments.max(1), ..self }
     }
 
     /// The bytes that may be in flight.
@@ -213,7 +221,8 @@ impl Congestion {
     fn grow(&mut self, acked: u32, now: Instant, srtt: Option<Duration>) {
         if self.cwnd < self.ssthresh {
             // After a timeout an ACK may be of much that arrived long ago (RFC 3465 2.3).
-            let limit = if self.is_open() { SLOW_START_SEGMENTS * self.mss } else { self.mss };
+            let segments = if self.is_open() { self.slow_start_segments } else { 1 };
+            let limit = segments.saturating_mul(self.mss);
             self.cwnd =
                 self.cwnd.saturating_add(acked.min(limit)).min(self.ssthresh.max(self.cwnd));
         } else if self.control == CongestionControl::Cubic {
@@ -353,6 +362,7 @@ codec!(Congestion {
     initial,
     control,
     mss,
+    slow_start_segments,
     cwnd,
     ssthresh,
     credit,
@@ -374,6 +384,7 @@ impl Congestion {
     pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
         let is_recovering = uses_sack && self.phase == LossPhase::Recovery;
         (1..=u32::from(u16::MAX)).contains(&self.mss)
+            && self.slow_start_segments > 0
             && self.cwnd >= self.mss
             && self.prr.is_sound(is_recovering)
             && self.cubic.is_sound()
@@ -438,6 +449,9 @@ mod tests {
         assert_eq!(reno.cwnd(), 12_000);
         reno.on_ack(SeqNumber(14_000), 12_000, 12_000, NOW, None);
         assert_eq!(reno.cwnd(), 20_000);
+        let mut unbound = reno.widening_by(u32::MAX);
+        unbound.on_ack(SeqNumber(34_000), 20_000, 20_000, NOW, None);
+        assert_eq!(unbound.cwnd(), 40_000);
         reno.ssthresh = 21_500;
         reno.on_ack(SeqNumber(34_000), 20_000, 20_000, NOW, None);
         assert_eq!(reno.cwnd(), 21_500);

@@ -15,6 +15,7 @@ use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
 use super::fast::Fast;
+use super::grouping::Grouping;
 use super::path_mtu::PathMtu;
 use super::predict::Plainness;
 use super::probe::{LossProbe, ProbeDue};
@@ -156,6 +157,7 @@ pub(super) struct Connection {
     pub(super) held: Reassembly,
     pub(super) undo: Apart<Option<Undo>>,
     pub(super) ecn: Apart<Ecn>,
+    pub(super) grouping: Apart<Grouping>,
     pub(super) terms: Apart<Terms>,
     pub(super) congestion: Congestion,
     pub(super) sack: SackReport,
@@ -188,6 +190,8 @@ pub(super) struct Connection {
     pub(super) pending: Pending,
     pub(super) snd_wind_shift: u8,
     pub(super) fin_queued: bool,
+    /// The application has asked that segments end somewhere, or wait for more.
+    pub(super) is_grouped: bool,
     pub(super) fin_sent: bool,
     /// Nothing is being repaired, undone or probed for.
     pub(super) is_calm: bool,
@@ -215,7 +219,8 @@ impl Connection {
     pub(super) fn new(config: &Config) -> Connection {
         let (held, undo) = (Reassembly::new(), Apart::new(None));
         let (terms, ecn) = (Apart::new(config.terms()), Apart::new(Ecn::NONE));
-        Connection { held, undo, terms, ecn, ..Connection::in_places(config) }
+        let grouping = Apart::new(Grouping::NONE);
+        Connection { held, undo, terms, ecn, grouping, ..Connection::in_places(config) }
     }
 
     /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
@@ -248,6 +253,7 @@ impl Connection {
             send: SendBuffer::new(config.send_buffer_bytes, config.message_bytes_max),
             room_wanted: 0,
             fin_queued: false,
+            is_grouped: false,
             fin_sent: false,
             scoreboard: Scoreboard::new(config),
             is_calm: true,
@@ -259,6 +265,7 @@ impl Connection {
             undo: Apart::empty(),
             congestion: Congestion::new(config.congestion, mss, none),
             ecn: Apart::empty(),
+            grouping: Apart::empty(),
             terms: Apart::empty(),
             last_sent: Instant::ZERO,
             retransmissions: 0,
@@ -316,13 +323,14 @@ impl Connection {
         let mut undo = core::mem::replace(&mut self.undo, Apart::empty());
         let mut terms = core::mem::replace(&mut self.terms, Apart::empty());
         let mut ecn = core::mem::replace(&mut self.ecn, Apart::empty());
+        let mut grouping = core::mem::replace(&mut self.grouping, Apart::empty());
         send.clear();
         receive.clear();
         scoreboard.clear();
         account.clear();
         held.clear();
         *undo = None;
-        (*terms, *ecn) = (config.terms(), Ecn::NONE);
+        (*terms, *ecn, *grouping) = (config.terms(), Ecn::NONE, Grouping::NONE);
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -345,6 +353,7 @@ impl Connection {
             undo,
             terms,
             ecn,
+            grouping,
             rcv_step,
             ..new
         };

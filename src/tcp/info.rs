@@ -53,6 +53,9 @@ pub struct Info {
     pub lost_bytes: u32,
     /// Of those that were sent again, how many may still be in the network.
     pub resent_bytes: u32,
+    /// How far behind the highest number that had arrived something came that was sent once, in bytes; 0 where
+    /// everything came in order.
+    pub reordered_by_bytes: u32,
     /// Duplicate ACKs in a row.
     pub duplicate_acks: u32,
     /// Retransmission timeouts or window probes in a row.
@@ -99,6 +102,7 @@ impl Stack {
             sacked_bytes: connection.scoreboard.sacked_bytes(),
             lost_bytes: connection.scoreboard.lost_bytes(),
             resent_bytes: connection.scoreboard.resent_bytes(),
+            reordered_by_bytes: connection.rack.reordered_by(),
             duplicate_acks: connection.duplicate_acks,
             retries: connection.retries,
             retransmissions: connection.retransmissions,

@@ -23,7 +23,8 @@
 //! rather than deliver one too late.
 //! `congestion` bounds what is in flight, with `cubic` and `prr` beside it; `ecn` is what the network
 //! says without dropping anything; `path_mtu` is how large segments may be on the way, and `user_timeout`
-//! when to give up; `pacing` spreads what leaves, where that was asked for. `sack` is the other direction: what we tell the peer of.
+//! when to give up; `pacing` spreads what leaves, where that was asked for, and `grouping` parts or holds back what the
+//! application says. `sack` is the other direction: what we tell the peer of.
 //!
 //! Without SACK, loss is found by three duplicate ACKs and by timeout.
 //!
@@ -67,6 +68,7 @@ mod endpoint;
 mod event;
 mod fast;
 mod fetch;
+mod grouping;
 mod info;
 mod isn;
 mod open;

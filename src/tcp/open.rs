@@ -109,7 +109,8 @@ impl Connection {
         self.snd_wnd = u32::from(segment.window) << shift;
         self.snd_wnd_max = self.snd_wnd;
         (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
-        self.congestion = Congestion::new(self.terms.congestion, self.snd_mss, self.iss);
+        self.congestion = Congestion::new(self.terms.congestion, self.snd_mss, self.iss)
+            .widening_by(cx.config.slow_start_segments);
         self.ecn.establish(self.snd_una, self.congestion.is_dctcp());
         self.settle_calm();
         if was_sent_again {

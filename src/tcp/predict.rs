@@ -239,7 +239,10 @@ impl Connection {
                 && self.is_calm
                 && self.congestion.is_open()
                 && self.fin_at.is_none(),
-            sends: is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due,
+            sends: is_quiet
+                && self.probe_due == ProbeDue::None
+                && !self.patience.is_due
+                && !self.is_grouped,
         }
     }
 

@@ -78,7 +78,8 @@ impl Connection {
         let unsent = self.unsent().filter(|_| !self.scoreboard.is_full());
         if let Some((unsent, fin_waits)) = unsent {
             let room = self.snd_wnd.saturating_sub(self.flight());
-            let len = unsent.min(room).min(self.payload_max());
+            let together = self.together(self.snd_nxt, unsent);
+            let len = together.min(room).min(self.payload_max());
             let has_fin = fin_waits && len == unsent && room > len;
             if len > 0 || has_fin {
                 return Some(Next::Data { seq: self.snd_nxt, len, has_fin, why: Why::New });

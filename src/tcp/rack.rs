@@ -25,6 +25,8 @@ pub(super) struct Rack {
     /// The highest number that has arrived.
     fack: Option<SeqNumber>,
     reordering_seen: bool,
+    /// How far behind the highest number something has arrived at most that was sent once, in bytes.
+    reordered_by: u32,
     reo_wnd_mult: u32,
     reo_wnd_persist: u8,
     dsack_round: Option<SeqNumber>,
@@ -39,6 +41,7 @@ impl Rack {
         min_rtt_at: Instant::ZERO,
         fack: None,
         reordering_seen: false,
+        reordered_by: 0,
         reo_wnd_mult: 1,
         reo_wnd_persist: WIDE_FOR_RECOVERIES,
         dsack_round: None,
@@ -48,6 +51,11 @@ impl Rack {
     #[inline(always)]
     pub(super) fn min_rtt_known(&self) -> Duration {
         self.min_rtt
+    }
+
+    /// How far behind the highest number something has arrived, in bytes; 0 where nothing has.
+    pub(super) fn reordered_by(&self) -> u32 {
+        self.reordered_by
     }
 
     pub(super) fn min_rtt(&self) -> Option<Duration> {
@@ -77,7 +85,12 @@ impl Rack {
         }
         let was_again = sent.marks.has(Marks::EVER_AGAIN);
         match self.fack {
-            Some(fack) if sent.end.is_before(fack) => self.reordering_seen |= !was_again,
+            Some(fack) if sent.end.is_before(fack) => {
+                if !was_again {
+                    self.reordering_seen = true;
+                    self.reordered_by = self.reordered_by.max(fack.since(sent.end));
+                }
+            }
             _ => self.fack = Some(sent.end),
         }
         let rtt = now - sent.at;
@@ -161,6 +174,7 @@ codec!(Rack {
     min_rtt_at,
     fack,
     reordering_seen,
+    reordered_by,
     reo_wnd_mult,
     reo_wnd_persist,
     dsack_round,

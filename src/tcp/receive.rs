@@ -92,7 +92,7 @@ impl Connection {
             None if segment.flags.has(Flags::SYN) => Some(()),
             None => {
                 cx.count(Count::TimestampMissing);
-                None
+                (!cx.config.requires_timestamps).then_some(())
             }
         }
     }
@@ -198,9 +198,27 @@ impl Connection {
             self.answer_by_reset(cx, segment);
             return None;
         }
+        if self.defers(cx, segment) {
+            return None;
+        }
         self.syn_due = false;
         self.establish(cx, segment);
         Some(())
+    }
+
+    /// Whether the handshake waits for more than an ACK ([`Config::defer_accept`](super::Config)).
+    fn defers(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
+        let is_bare = segment.payload.is_empty() && !segment.flags.has(Flags::FIN);
+        let until = cx.config.defer_accept.map(|time| self.last_sent + time);
+        let Some(until) = until.filter(|until| {
+            is_bare && self.listener.is_some() && !self.is_of_cookie && cx.now < *until
+        }) else {
+            return false;
+        };
+        cx.count(Count::HandshakeDeferred);
+        self.syn_due = false;
+        self.retransmit_at = until;
+        true
     }
 
     /// Seventh and eighth: the text and the FIN.

@@ -126,6 +126,15 @@ impl ReceiveBuffer {
         &self.ring[start..(start + len).min(self.ring.len())]
     }
 
+    /// Copies the readable bytes from the first one on, as many as there are and `into` takes. Says how many.
+    pub(super) fn peek(&self, into: &mut [u8]) -> usize {
+        let count = self.len.min(into.len());
+        for (offset, byte) in into[..count].iter_mut().enumerate() {
+            *byte = self.ring[self.place(offset)];
+        }
+        count
+    }
+
     pub(super) fn consume(&mut self, count: usize) {
         let count = count.min(self.len);
         if self.gap > 0 && count > self.before_fresh {
@@ -311,6 +320,9 @@ mod tests {
             assert_eq!(buffer.len(), readable.len(), "step {step}");
             let run = buffer.readable();
             assert_eq!(run, &readable[..run.len()], "step {step}");
+            let mut seen = [0; 40];
+            assert_eq!(buffer.peek(&mut seen), readable.len(), "step {step}");
+            assert_eq!(&seen[..readable.len()], &readable[..], "step {step}");
             let taken = below(readable.len() + 1);
             let mut left = taken;
             while left > 0 {

@@ -18,7 +18,7 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -127,7 +127,7 @@ macro_rules! codec_fields {
         fn put_fields(connection: &Connection, out: &mut Out<'_>) {
             let Connection {
                 $($field,)*
-                tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _,
+                tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, grouping: _, is_grouped: _,
                 slot: _, woken_by: _, fast: _, ready: _, timers_lag: _,
                 send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _,
             } = connection;

@@ -336,6 +336,7 @@ impl Stack {
     /// again, and what may be predicted.
     pub(super) fn ask_to_send(&mut self, index: usize) {
         let connection = &mut self.connections[index];
+        connection.settle_grouping();
         connection.plain = connection.plainness();
         #[cfg(test)]
         if self.predicts_nothing {

@@ -122,6 +122,7 @@ impl Connection {
         let end = if data_end.is_before(lost.end) { data_end } else { lost.end };
         let left = if lost.start.is_before(end) { end.since(lost.start) } else { 0 };
         let len = left.min(self.payload_max()).min(window - offset);
+        let len = self.together(lost.start, len);
         let has_fin = len == left && data_end.is_before(lost.end);
         let pipe = self.scoreboard.pipe(self.flight());
         if !self.is_urgent && pipe > 0 && pipe + len > self.congestion.cwnd() {
@@ -146,13 +147,16 @@ impl Connection {
         let room = cwnd.saturating_sub(in_network);
         let usable = self.snd_wnd.saturating_sub(flight).min(room);
         let payload_max = self.payload_max();
-        let len = unsent.min(usable).min(payload_max);
+        let together = self.together(self.snd_nxt, unsent);
+        let len = together.min(usable).min(payload_max);
         // A FIN alone weighs no more than an ACK: the congestion window does not hold it back.
         let has_fin = fin_waits && len == unsent && self.snd_wnd > flight + len;
-        let is_worthwhile = len == unsent
+        let is_worthwhile = len == together
             || len == payload_max
             || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);
-        let is_held = self.terms.nagle && flight > 0 && len < payload_max;
+        let can_grow = len < payload_max && !self.ends_at(self.snd_nxt + len);
+        let awaits_bytes = len == unsent && !fin_waits && self.awaits_bytes();
+        let is_held = can_grow && (awaits_bytes || (self.terms.nagle && flight > 0));
         ((len > 0 && is_worthwhile && !is_held) || has_fin).then_some(Next::Data {
             seq: self.snd_nxt,
             len,
@@ -171,7 +175,8 @@ impl Connection {
             return Some(Next::Data { seq, len, has_fin: len == 0, why });
         }
         let (unsent, fin_waits) = self.unsent()?;
-        let len = unsent.min(self.snd_wnd.max(1)).min(self.payload_max());
+        let together = self.together(self.snd_nxt, unsent);
+        let len = together.min(self.snd_wnd.max(1)).min(self.payload_max());
         let (seq, why) = (self.snd_nxt, Why::New);
         Some(Next::Data { seq, len, has_fin: fin_waits && len == 0, why })
     }
@@ -275,7 +280,8 @@ impl Connection {
     ) -> Leaving {
         let end = seq + (len + u32::from(has_fin));
         let is_again = why != Why::New;
-        let is_ect = self.ecn.is_agreed && !is_again && self.probe_due != ProbeDue::Window;
+        let is_window_probe = self.probe_due == ProbeDue::Window;
+        let is_ect = self.ecn.is_agreed && !is_again && !is_window_probe;
         let is_in_burst = !is_again && self.flight() > 0 && self.last_sent == cx.now;
         if is_again {
             cx.count(Count::Retransmission);
@@ -299,7 +305,9 @@ impl Connection {
         // The last of what there is, or of several that leave together as far as the windows go: nothing comes
         // right behind it that would be worth waiting for (RFC 9293 3.9.1.2 lets a stack push where it likes).
         let ends_burst = || is_in_burst && self.next_new().is_none();
-        if len > 0 && (seq + len == self.stream_end() || ends_burst()) {
+        let may_push = is_window_probe || !self.is_unpushed();
+        let is_pushed = |end| (end == self.stream_end() && may_push) || self.ends_at(end);
+        if len > 0 && (is_pushed(seq + len) || (may_push && ends_burst())) {
             flags = flags.with(Flags::PSH);
         }
         flags = flags.with(self.ecn.take_flags(is_ect));

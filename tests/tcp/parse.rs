@@ -47,7 +47,7 @@ pub(crate) enum Deed {
     Stands { what: String, value: String },
 }
 
-const CALLS: [&str; 15] = [
+const CALLS: [&str; 16] = [
     "listen",
     "unlisten",
     "connect",
@@ -56,6 +56,7 @@ const CALLS: [&str; 15] = [
     "take",
     "read",
     "await-more",
+    "let-leave",
     "shutdown",
     "abort",
     "release",
@@ -64,7 +65,7 @@ const CALLS: [&str; 15] = [
     "terms",
     "defer",
 ];
-const LOOKS: [&str; 21] = [
+const LOOKS: [&str; 22] = [
     "state",
     "cwnd",
     "count",
@@ -76,6 +77,7 @@ const LOOKS: [&str; 21] = [
     "mss",
     "user_timeout",
     "retransmissions",
+    "reordered",
     "unread",
     "unacknowledged",
     "room",

@@ -305,7 +305,7 @@ impl Player {
                 None
             }
             "connect" => self.connect(port, words),
-            "write" => self.write(port, id()?, number(0)?),
+            "write" => self.write(port, id()?, number(0)?, words.get(1))?,
             "hold" | "take" => {
                 self.peer(port).holds = call == "hold";
                 None
@@ -340,6 +340,7 @@ impl Player {
                 let id = id()?;
                 match call {
                     "await-more" => self.stack.await_more(id),
+                    "let-leave" => self.stack.let_leave(now, id, words == ["pushed"]),
                     "shutdown" => self.stack.shutdown(now, id),
                     "abort" => self.stack.abort(now, id),
                     _ => self.stack.release(id),
@@ -368,21 +369,33 @@ impl Player {
         }
     }
 
-    fn write(&mut self, port: u16, id: ConnectionId, len: usize) -> Option<String> {
+    fn write(
+        &mut self,
+        port: u16,
+        id: ConnectionId,
+        len: usize,
+        then: Option<&String>,
+    ) -> Result<Option<String>, String> {
         let our_iss = self.peers[&port].our_iss;
         let info = self.stack.info(id);
         let at =
             info.map_or(0, |info| info.snd_una.since(our_iss) + info.send_buffered_bytes as u32);
-        match self.stack.reserve(id, len) {
+        Ok(match self.stack.reserve(id, len) {
             Ok(room) => {
                 for (offset, byte) in room.iter_mut().enumerate() {
                     *byte = pattern(at + offset as u32);
                 }
                 self.stack.commit(self.now, id, len);
+                match then.map(String::as_str) {
+                    Some("end-segment") => self.stack.end_segment(self.now, id),
+                    Some("await-commit") => self.stack.await_commit(self.now, id),
+                    Some(word) => return Err(format!("`{word}` says nothing of a write")),
+                    None => {}
+                }
                 None
             }
             Err(why) => Some(format!("{why:?}")),
-        }
+        })
     }
 
     fn set_terms(&mut self, id: ConnectionId, words: &[String]) -> Check {
@@ -457,6 +470,7 @@ impl Player {
             "mss" => info.mss.to_string(),
             "user_timeout" => info.user_timeout.map_or("-".into(), in_ms),
             "retransmissions" => info.retransmissions.to_string(),
+            "reordered" => info.reordered_by_bytes.to_string(),
             "unread" => info.receive_buffered_bytes.to_string(),
             "unacknowledged" => info.send_buffered_bytes.to_string(),
             "room" => self.peers[&port].id.map_or(0, |id| self.stack.send_room(id)).to_string(),

@@ -31,6 +31,10 @@ pub(crate) fn set(config: &mut Config, key: &str, words: &[&str]) -> Result<(), 
         "message_bytes_max" => config.message_bytes_max = number()?,
         "mss" => config.mss = word()?.parse().map_err(|_| wrong())?,
         "timestamps" => config.timestamps = switch()?,
+        "requires_timestamps" => config.requires_timestamps = switch()?,
+        "slow_start_segments" => {
+            config.slow_start_segments = word()?.parse().map_err(|_| wrong())?;
+        }
         "window_scaling" => config.window_scaling = switch()?,
         "sack" => config.sack = switch()?,
         "ecn" => config.ecn = switch()?,
@@ -42,6 +46,7 @@ pub(crate) fn set(config: &mut Config, key: &str, words: &[&str]) -> Result<(), 
         "user_timeout_option" => {
             config.user_timeout_option = Some(user_timeout_option(words).ok_or_else(wrong)?);
         }
+        "defer_accept" => config.defer_accept = Some(ms()?),
         "window_scale" => config.window_scale = Some(small()?),
         "ack_delay" => config.ack_delay = Some(ms()?),
         "congestion" => config.congestion = congestion(words).ok_or_else(wrong)?,

@@ -10,6 +10,9 @@ use crate::tcp::{Closed, ConnectionId, Endpoint, Event, SendRefusal, State};
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
+/// After one message in so many its application says that its segment ends there, and after another that more follows.
+const GROUPED_ONE_IN: u64 = 16;
+
 /// One end of a connection, with what it has done so far.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
@@ -354,6 +357,14 @@ impl World {
                 }
                 side.messages_ever = number;
                 side.messages.push_back(side.written);
+                if let Some((id, stack, now)) = self.end(line, host) {
+                    // Now and then the next one is to begin a segment, or is waited for.
+                    untouched(|| match number % GROUPED_ONE_IN {
+                        0 => stack.end_segment(now, id),
+                        1 => stack.await_commit(now, id),
+                        _ => {}
+                    });
+                }
                 true
             }
             Err(SendRefusal::NoRoom) => {
