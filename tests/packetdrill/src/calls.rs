@@ -42,10 +42,10 @@ pub enum Call {
         bytes: Vec<u8>,
         /// How many of them are in the stream already.
         done: usize,
-        /// `MSG_DONTWAIT`.
-        may_not_wait: bool,
-        /// `MSG_ZEROCOPY`.
-        is_zero_copy: bool,
+        /// `MSG_DONTWAIT`, `MSG_ZEROCOPY`, `MSG_EOR`, `MSG_MORE`.
+        flags: i32,
+        /// It has waited for room.
+        has_waited: bool,
     },
     /// Waits until something happens to one of several descriptors.
     Poll {
@@ -92,6 +92,8 @@ pub enum Yield {
 /// What became of a call.
 pub type Outcome = Result<Yield, Errno>;
 
+/// `linux/socket.h`.
+pub const MSG_ZEROCOPY: i32 = 0x400_0000;
 const EBADF: Errno = Errno(libc::EBADF);
 const EINVAL: Errno = Errno(libc::EINVAL);
 const ENOTCONN: Errno = Errno(libc::ENOTCONN);
@@ -118,9 +120,9 @@ impl Call {
             Call::Read { fd, may_not_wait, .. } => {
                 (*may_not_wait || is_nonblocking(fd)).then_some(Err(EAGAIN))
             }
-            Call::Write { fd, done, may_not_wait, .. } => {
+            Call::Write { fd, done, flags, .. } => {
                 let written = if *done > 0 { Ok(Yield::Written(*done)) } else { Err(EAGAIN) };
-                (*may_not_wait || is_nonblocking(fd)).then_some(written)
+                (flags & libc::MSG_DONTWAIT != 0 || is_nonblocking(fd)).then_some(written)
             }
             Call::Poll { .. } | Call::EpollWait { .. } | Call::Linger { .. } => None,
         }
@@ -136,16 +138,18 @@ impl Host {
             Call::Read { fd, len, peeks, waits_for_all, .. } => {
                 self.try_read(*fd, *len, *peeks, *waits_for_all)
             }
-            Call::Write { fd, bytes, done, .. } => self.try_write(*fd, bytes, done),
+            Call::Write { fd, bytes, done, flags, has_waited } => {
+                let outcome = self.try_write(*fd, bytes, done, *flags, *has_waited);
+                *has_waited |= outcome.is_none();
+                outcome
+            }
             Call::Poll { asked, until } => self.try_poll(asked, *until),
             Call::EpollWait { fd, max, until } => self.try_epoll_wait(*fd, *max, *until),
             Call::Linger { line, until } => self.try_linger(*line, *until),
         };
         let outcome = outcome.or_else(|| call.without_waiting(self));
-        if let (Some(Ok(Yield::Written(1..))), Call::Write { fd, is_zero_copy, .. }) =
-            (&outcome, &call)
-        {
-            self.note_write(*fd, *is_zero_copy);
+        if let (Some(Ok(Yield::Written(1..))), Call::Write { fd, flags, .. }) = (&outcome, &call) {
+            self.note_write(*fd, flags & MSG_ZEROCOPY != 0);
         }
         outcome
     }
@@ -153,13 +157,10 @@ impl Host {
     /// socket().
     pub fn new_socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<Fd, Errno> {
         self.reread_settings();
-        if domain == libc::AF_INET6 {
-            self.report.needs("IPv6");
-            return Err(Errno(libc::EAFNOSUPPORT));
-        }
         let plain = kind & !(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
         let is_tcp = plain == libc::SOCK_STREAM && matches!(protocol, 0 | libc::IPPROTO_TCP);
-        if domain != libc::AF_INET || !is_tcp {
+        // One of IPv6 may be told IPv4 addresses.
+        if !matches!(domain, libc::AF_INET | libc::AF_INET6) || !is_tcp {
             let what = match (plain, protocol) {
                 (_, libc::IPPROTO_MPTCP) => "Multipath TCP".to_owned(),
                 (libc::SOCK_DGRAM, _) => "datagram sockets".to_owned(),
@@ -170,6 +171,7 @@ impl Host {
         }
         let mut socket = Socket::new(Kind::Fresh, Options::of(&self.settings));
         socket.is_nonblocking = kind & libc::SOCK_NONBLOCK != 0;
+        socket.is_v6 = domain == libc::AF_INET6;
         Ok(self.open(socket))
     }
 
@@ -297,12 +299,12 @@ impl Host {
             Ok(socket) => socket,
             Err(error) => return Some(Err(error)),
         };
-        let options = socket.options;
+        let (options, is_v6) = (socket.options, socket.is_v6);
         let Kind::Listening { queue, .. } = &mut socket.kind else { return Some(Err(EINVAL)) };
         let line = queue.pop_front()?;
         let info = self.stacks[line.stack].1.info(line.id);
         let mut socket = Socket::new(Kind::Stream { line, is_told: true }, options);
-        socket.bound = info.map(|info| info.local);
+        (socket.bound, socket.is_v6) = (info.map(|info| info.local), is_v6);
         socket.error = self.facts_of(line).closed.and_then(Errno::of_closed);
         let remote = info.map_or(Endpoint::UNSPECIFIED, |info| info.remote);
         Some(Ok(Yield::Accepted(self.open(socket), remote)))
@@ -333,7 +335,8 @@ impl Host {
         let held = stack.info(line.id).map_or(0, |info| info.receive_buffered_bytes);
         let is_over = facts.peer_has_closed || facts.closed.is_some();
         let socket = self.sockets.get_mut(&fd)?;
-        if held == 0 || (waits_for_all && held < len && !is_over) {
+        let least = if waits_for_all { len } else { socket.options.receive_lowat.min(len) };
+        if held == 0 || (held < least && !is_over) {
             return match socket.error.take() {
                 Some(error) => Some(Err(error)),
                 None if is_over || socket.read_is_shut || len == 0 => {
@@ -344,9 +347,9 @@ impl Host {
         }
         let wanted = len.min(held);
         if peeks {
-            // What lies in one run: scripts look at lengths, and runs break at the ring's end alone.
-            let run = stack.readable(line.id);
-            return Some(Ok(Yield::Bytes(run[..wanted.min(run.len())].to_vec())));
+            let mut bytes = vec![0; wanted];
+            stack.peek(line.id, &mut bytes);
+            return Some(Ok(Yield::Bytes(bytes)));
         }
         let mut bytes = Vec::with_capacity(wanted);
         while bytes.len() < wanted {
@@ -361,16 +364,14 @@ impl Host {
         Some(Ok(Yield::Bytes(bytes)))
     }
 
-    /// How many more bytes a connection takes to send, by SO_SNDBUF and by the stack.
-    fn room(&self, fd: Fd, line: Line) -> usize {
-        let stack = &self.stacks[line.stack].1;
-        let set = self.sockets.get(&fd).and_then(|socket| socket.options.send_bytes);
-        let bound = set.unwrap_or(self.settings.send_bytes);
-        let held = stack.info(line.id).map_or(0, |info| info.send_buffered_bytes);
-        bound.saturating_sub(held).min(stack.send_room(line.id))
-    }
-
-    fn try_write(&mut self, fd: Fd, bytes: &[u8], done: &mut usize) -> Option<Outcome> {
+    fn try_write(
+        &mut self,
+        fd: Fd,
+        bytes: &[u8],
+        done: &mut usize,
+        flags: i32,
+        has_waited: bool,
+    ) -> Option<Outcome> {
         let (line, _) = match self.stream(fd) {
             Ok(stream) => stream,
             Err(ENOTCONN) => return Some(Err(EPIPE)),
@@ -383,9 +384,13 @@ impl Host {
         if socket.write_is_shut {
             return Some(Err(EPIPE));
         }
+        // Whoever waits is woken when it is worthwhile, and not for every byte.
+        if has_waited && self.facts_of(line).closed.is_none() && !self.wakes_writer(fd, line) {
+            return None;
+        }
         let now = self.now;
         while *done < bytes.len() {
-            let part = self.room(fd, line).min(bytes.len() - *done);
+            let part = self.send_space(fd, line).min(bytes.len() - *done);
             let stack = &mut self.stacks[line.stack].1;
             match stack.reserve(line.id, part.max(1)) {
                 Ok(room) if part > 0 => {
@@ -400,6 +405,9 @@ impl Host {
                 Err(_) if *done > 0 => break,
                 Err(_) => return Some(Err(EPIPE)),
             }
+        }
+        if *done == bytes.len() {
+            self.note_end_of_write(fd, line, flags);
         }
         Some(Ok(Yield::Written(*done)))
     }

@@ -50,6 +50,14 @@ pub fn packet(transmit: &Transmit<'_>, layout: SynLayout) -> Vec<u8> {
     packet
 }
 
+/// Sets the type of service of a packet, whose last two bits stay: they tell of congestion.
+pub fn set_tos(packet: &mut [u8], tos: u8) {
+    packet[1] = (tos & !3) | (packet[1] & 3);
+    packet[10..12].fill(0);
+    let checksum = Sum::of(&packet[..ipv4::HEADER_LEN]).checksum();
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// The options of a SYN, laid out otherwise: the same ones, each with the same bytes.
 fn laid_out(options: &[u8], layout: SynLayout) -> Vec<u8> {
     let options = split(options);
@@ -128,6 +136,19 @@ mod tests {
             assert_eq!(Options::parse(&out).unwrap(), all);
         }
         assert_eq!(laid_out(&emitted(&all), SynLayout::Fixwire), emitted(&all));
+    }
+
+    #[test]
+    fn type_of_service_leaves_the_marks_and_a_checksum_that_is_right() {
+        let (src, dst) = ([192, 168, 0, 1].into(), [192, 0, 2, 1].into());
+        let protocol = ipv4::Protocol::Tcp;
+        let header = ipv4::Repr { src, dst, protocol, payload_len: 0, is_ect: true };
+        let mut packet = [0; ipv4::HEADER_LEN];
+        header.emit(&mut packet, false);
+        let ect = packet[1];
+        set_tos(&mut packet, 0x2d);
+        assert_eq!(packet[1], 0x2c | ect);
+        assert!(Sum::of(&packet).is_valid());
     }
 
     #[test]

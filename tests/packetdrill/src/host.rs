@@ -175,7 +175,8 @@ impl Host {
         let segment = tcp::Packet::parse(packet.payload).and_then(|packet| packet.segment());
         if segment.as_ref().is_err_and(|why| *why == Refusal::TcpPortZero) {
             self.report.needs(
-                "a segment to port 0, which packetdrill sends where no socket of a script listens",
+                "a segment to port 0, which packetdrill sends where no socket of a script listens, and does not know \
+                 the answer to",
             );
         }
         let (true, Ok(mut segment)) = (sum.is_valid(), segment) else { return };
@@ -206,6 +207,9 @@ impl Host {
         }
         if !segment.payload.is_empty() {
             traffic.data_segs_in += 1;
+            let len = segment.payload.len() as u32;
+            let len = self.settings.received_mss.map_or(len, |most| len.min(most));
+            traffic.rcv_mss = traffic.rcv_mss.max(len);
             traffic.bytes_received += fresh as u64;
             traffic.last_data_recv = now;
             facts.happenings += 1;
@@ -292,7 +296,10 @@ impl Host {
     fn let_leave(&mut self, index: usize) {
         let (now, layout) = (self.now, self.settings.syn_layout());
         while let Some(transmit) = self.stacks[index].1.poll_transmit(now) {
-            let packet = frames::packet(&transmit, layout);
+            let mut packet = frames::packet(&transmit, layout);
+            if let Some(id) = transmit.connection {
+                frames::set_tos(&mut packet, tos_of(&self.sockets, Line { stack: index, id }));
+            }
             let local = Endpoint { addr: transmit.local, port: transmit.header.src_port };
             let remote = Endpoint { addr: transmit.remote, port: transmit.header.dst_port };
             self.routes.insert((local, remote), index);
@@ -391,6 +398,11 @@ impl Host {
         self.sockets.get_mut(&fd).ok_or(Errno(libc::EBADF))
     }
 
+    /// Whether a socket was opened for IPv6.
+    pub(crate) fn is_v6(&self, fd: Fd) -> bool {
+        self.sockets.get(&fd).is_some_and(|socket| socket.is_v6)
+    }
+
     /// The facts of a connection.
     pub(crate) fn facts_of(&self, line: Line) -> Facts {
         self.facts.get(&line).copied().unwrap_or_else(|| Facts::new(self.now))
@@ -421,6 +433,12 @@ impl Host {
         lines.sort();
         lines.concat()
     }
+}
+
+/// IP_TOS of a connection's socket.
+fn tos_of(sockets: &BTreeMap<Fd, Socket>, of: Line) -> u8 {
+    let is_of = |socket: &&Socket| matches!(socket.kind, Kind::Stream { line, .. } if line == of);
+    sockets.values().find(is_of).map_or(0, |socket| socket.options.tos)
 }
 
 fn freebsd_name(state: State) -> &'static str {

@@ -19,6 +19,7 @@ pub mod notices;
 pub mod options;
 pub mod polling;
 pub mod report;
+pub mod send_space;
 pub mod settings;
 pub mod shared;
 pub mod socket;

@@ -118,15 +118,20 @@ impl Notices {
     }
 
     /// The oldest notice as recvmsg tells it, and whether the bytes that it is about are left out.
-    fn take(&mut self) -> Option<(Vec<Control>, bool)> {
+    fn take(&mut self, is_v6: bool) -> Option<(Vec<Control>, bool)> {
         let error = |errno: i32, origin, code, info: u32, data: u32| {
             // `sock_extended_err`, and the address of whoever is to blame: nobody.
             let mut bytes = (errno as u32).to_ne_bytes().to_vec();
             bytes.extend([origin, 0, code, 0]);
             bytes.extend(info.to_ne_bytes());
             bytes.extend(data.to_ne_bytes());
-            bytes.resize(bytes.len() + size_of::<libc::sockaddr_in>(), 0);
-            Control { level: libc::SOL_IP, kind: libc::IP_RECVERR, data: bytes }
+            let (level, kind, addr_len) = if is_v6 {
+                (libc::SOL_IPV6, libc::IPV6_RECVERR, size_of::<libc::sockaddr_in6>())
+            } else {
+                (libc::SOL_IP, libc::IP_RECVERR, size_of::<libc::sockaddr_in>())
+            };
+            bytes.resize(bytes.len() + addr_len, 0);
+            Control { level, kind, data: bytes }
         };
         Some(match self.queue.pop_front()? {
             Notice::Copied { first, last } => {
@@ -200,12 +205,15 @@ impl Host {
 
     /// recvmsg() with MSG_ERRQUEUE, which never waits: the oldest notice, and the flags beside it.
     pub(crate) fn take_notice(&mut self, fd: Fd) -> Result<(Vec<Control>, i32), Errno> {
-        let line = match &self.socket(fd)?.kind {
+        let socket = self.socket(fd)?;
+        let is_v6 = socket.is_v6;
+        let line = match &socket.kind {
             Kind::Stream { line, .. } => Some(*line),
             _ => None,
         };
         let notices = line.and_then(|line| self.notices.get_mut(&line));
-        let (controls, is_cut) = notices.and_then(Notices::take).ok_or(Errno(libc::EAGAIN))?;
+        let taken = notices.and_then(|notices| notices.take(is_v6));
+        let (controls, is_cut) = taken.ok_or(Errno(libc::EAGAIN))?;
         Ok((controls, libc::MSG_ERRQUEUE | if is_cut { libc::MSG_TRUNC } else { 0 }))
     }
 
@@ -235,7 +243,7 @@ mod tests {
         assert!(notices.settle(Instant::ZERO, 30, 20));
         assert!(!notices.settle(Instant::ZERO, 30, 29));
         assert_eq!(notices.queue, [Notice::Copied { first: 0, last: 1 }]);
-        let (controls, is_cut) = notices.take().unwrap();
+        let (controls, is_cut) = notices.take(false).unwrap();
         // What failed (nothing), of what origin, copied, from number 0 to number 1.
         assert_eq!(controls[0].data[..16], [0, 0, 0, 0, 5, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
         assert!(!is_cut);
@@ -255,7 +263,7 @@ mod tests {
         let stamped = |what, ms| Notice::Stamped { what, key: 19, at: Instant::from_ms(ms) };
         assert_eq!(notices.queue, [stamped(STAMP_SENT, 2), stamped(STAMP_ACKNOWLEDGED, 4)]);
         assert_eq!(
-            notices.take().map(|(controls, is_cut)| (controls.len(), is_cut)),
+            notices.take(false).map(|(controls, is_cut)| (controls.len(), is_cut)),
             Some((2, true))
         );
     }

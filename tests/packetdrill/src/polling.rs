@@ -44,7 +44,7 @@ impl Host {
         let info = self.stacks[line.stack].1.info(line.id);
         let held = info.map_or(0, |info| info.receive_buffered_bytes);
         let mut ready = 0;
-        if held > 0 || has_ended {
+        if held >= socket.options.receive_lowat || has_ended {
             ready |= libc::POLLIN | libc::POLLRDNORM;
         }
         if has_ended {
@@ -56,10 +56,7 @@ impl Host {
         if socket.error.is_some() || self.has_notice(line) {
             ready |= libc::POLLERR;
         }
-        // Linux: writable once a third of what is held would fit again.
-        let bound = socket.options.send_bytes.unwrap_or(self.settings.send_bytes);
-        let queued = info.map_or(0, |info| info.send_buffered_bytes);
-        let has_room = facts.is_established && queued * 3 / 2 <= bound;
+        let has_room = facts.is_established && self.has_send_space(fd, line);
         if has_room || socket.write_is_shut || is_over {
             ready |= libc::POLLOUT | libc::POLLWRNORM;
         }

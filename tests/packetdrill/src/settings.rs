@@ -61,6 +61,8 @@ pub struct Settings {
     /// What a new socket takes to send, in bytes.
     pub send_bytes: usize,
     mtu: u16,
+    /// What several segments that come as one packet are taken to have been cut to, in bytes: packetdrill's `--mss`.
+    pub received_mss: Option<u32>,
     /// Of an active open, then of a passive one.
     pub syn_retries: [u8; 2],
     retries: u8,
@@ -76,6 +78,10 @@ pub struct Settings {
     ack_delay: Option<Duration>,
     time_wait: Duration,
     challenge_acks_per_s: u16,
+    requires_timestamps: bool,
+    slow_start_segments: u32,
+    /// What a new socket may have unsent before it is not writable any more, in bytes.
+    pub notsent_lowat: u32,
     /// What bounds what a new socket has in flight.
     pub congestion: CongestionControl,
     /// Applies where SO_KEEPALIVE is set.
@@ -110,6 +116,7 @@ impl Settings {
             receive_bytes: ours.receive_buffer_bytes,
             send_bytes: ours.send_buffer_bytes,
             mtu: ours.mss + HEADERS_LEN,
+            received_mss: None,
             syn_retries: [ours.syn_retries_max; 2],
             retries: ours.retries_max,
             rto_min: ours.rto_min,
@@ -122,6 +129,9 @@ impl Settings {
             ack_delay: ours.ack_delay,
             time_wait: ours.time_wait,
             challenge_acks_per_s: ours.challenge_acks_per_s,
+            requires_timestamps: ours.requires_timestamps,
+            slow_start_segments: ours.slow_start_segments,
+            notsent_lowat: u32::MAX,
             congestion: ours.congestion,
             keep_alive,
         };
@@ -134,6 +144,8 @@ impl Settings {
                 // What it adds to a round trip before it takes a peer for silent.
                 settings.peer_max_ack_delay = Duration::from_ms(200);
                 settings.syn_retries = [6, 5];
+                settings.requires_timestamps = false;
+                settings.slow_start_segments = u32::MAX;
             }
             Dialect::FreeBsd => {
                 settings.send_bytes = 32_768;
@@ -141,6 +153,7 @@ impl Settings {
                 settings.window_scale = Some(6);
                 settings.rto_min = Duration::from_ms(230);
                 settings.ack_delay = Some(Duration::from_ms(40));
+                settings.requires_timestamps = false;
             }
         }
         settings
@@ -195,6 +208,7 @@ impl Settings {
         let Ok(number) = value.parse::<u64>() else { return Taken::Refused };
         match name {
             "mtu" => self.mtu = number.min(u64::from(u16::MAX)) as u16,
+            "received_mss" => self.received_mss = u32::try_from(number).ok(),
             "mss" => self.mtu = (number as u16).saturating_add(HEADERS_LEN),
             "rto_min_ms" => self.rto_min = Duration::from_ms(number),
             "rto_initial_ms" => self.rto_initial = Duration::from_ms(number),
@@ -232,6 +246,7 @@ impl Settings {
                 self.window_scale = Some((numbers[2].max(65_535).ilog2() - 15).min(14) as u8);
             }
             "tcp_wmem" if numbers.len() == 3 => self.send_bytes = numbers[1] as usize,
+            "tcp_notsent_lowat" => self.notsent_lowat = first.min(u64::from(u32::MAX)) as u32,
             "tcp_syn_retries" => self.syn_retries[0] = first.min(255) as u8,
             "tcp_synack_retries" => self.syn_retries[1] = first.min(255) as u8,
             "tcp_retries2" => self.retries = first.min(255) as u8,
@@ -280,6 +295,7 @@ impl Settings {
             "delacktime" => self.ack_delay = (first > 0).then_some(Duration::from_ms(first)),
             "keepidle" => self.keep_alive.idle = Duration::from_ms(first),
             "keepintvl" => self.keep_alive.interval = Duration::from_ms(first),
+            "tolerate_missing_ts" => self.requires_timestamps = first == 0,
             "keepcnt" => self.keep_alive.probes = first.min(255) as u8,
             name => return bearing(&FREEBSD, name, first),
         }
@@ -345,6 +361,8 @@ impl Settings {
             orphan_timeout: self.fin_timeout,
             keep_alive,
             challenge_acks_per_s: self.challenge_acks_per_s,
+            requires_timestamps: self.requires_timestamps,
+            slow_start_segments: self.slow_start_segments,
             ..Config::default()
         }
     }

@@ -69,6 +69,8 @@ pub struct Socket {
     pub kind: Kind,
     /// `O_NONBLOCK`.
     pub is_nonblocking: bool,
+    /// It was opened for IPv6, and is told IPv4 addresses written as such.
+    pub is_v6: bool,
     /// Where it is bound.
     pub bound: Option<Endpoint>,
     /// What is set by options.
@@ -87,6 +89,7 @@ impl Socket {
         Socket {
             kind,
             is_nonblocking: false,
+            is_v6: false,
             bound: None,
             options,
             error: None,
@@ -111,6 +114,16 @@ pub struct Options {
     pub syn_retries: Option<u8>,
     /// TCP_CONGESTION where it was set.
     pub congestion: Option<CongestionControl>,
+    /// SO_RCVLOWAT, in bytes.
+    pub receive_lowat: usize,
+    /// TCP_NOTSENT_LOWAT, in bytes; 0 where it was not set.
+    pub notsent_lowat: u32,
+    /// TCP_CORK.
+    pub is_corked: bool,
+    /// TCP_DEFER_ACCEPT where it was set.
+    pub defer_accept: Option<Duration>,
+    /// IP_TOS.
+    pub tos: u8,
     /// SO_LINGER: on, and for how many seconds.
     pub linger_s: Option<u32>,
     /// SO_KEEPALIVE.
@@ -141,6 +154,11 @@ impl Options {
             mss: None,
             syn_retries: None,
             congestion: None,
+            receive_lowat: 1,
+            notsent_lowat: 0,
+            is_corked: false,
+            defer_accept: None,
+            tos: 0,
             linger_s: None,
             keeps_alive: false,
             keep_alive: settings.keep_alive,
@@ -165,6 +183,14 @@ pub struct Facts {
     pub closed: Option<Closed>,
     /// How many things have happened that a poll may wait for.
     pub happenings: u64,
+    /// The peer's largest window so far, in bytes.
+    pub snd_wnd_max: u32,
+    /// How many bytes were written up to the end of a write.
+    pub pushed_to: u64,
+    /// Whether that write said that more follow.
+    pub follows_more: bool,
+    /// From which byte written on the last piece of the send queue is.
+    pub piece_from: u64,
     /// Segments and bytes, both ways.
     pub traffic: Traffic,
     /// What sending waited for.
@@ -211,6 +237,7 @@ pub struct Traffic {
     pub data_segs_in: u32,
     pub data_segs_out: u32,
     pub bytes_received: u64,
+    pub rcv_mss: u32,
     pub bytes_written: u64,
     pub bytes_sent: u64,
     pub bytes_retrans: u64,
@@ -220,6 +247,9 @@ pub struct Traffic {
     pub last_ack_recv: Instant,
 }
 
+/// What Linux takes a peer's segments for before any has come, in bytes.
+const RCV_MSS_INITIAL: u32 = 536;
+
 impl Facts {
     /// Of a connection that begins now.
     pub fn new(now: Instant) -> Facts {
@@ -228,12 +258,17 @@ impl Facts {
             peer_has_closed: false,
             closed: None,
             happenings: 0,
+            snd_wnd_max: 0,
+            pushed_to: 0,
+            follows_more: false,
+            piece_from: 0,
             traffic: Traffic {
                 segs_in: 0,
                 segs_out: 0,
                 data_segs_in: 0,
                 data_segs_out: 0,
                 bytes_received: 0,
+                rcv_mss: RCV_MSS_INITIAL,
                 bytes_written: 0,
                 bytes_sent: 0,
                 bytes_retrans: 0,

@@ -12,7 +12,7 @@ pub enum May {
 use May::{Be, BeAnything};
 
 /// Sysctls of Linux's that are not followed, without `net.ipv4.`.
-pub const LINUX: [(&str, May); 25] = [
+pub const LINUX: [(&str, May); 24] = [
     ("ip_local_port_range", BeAnything),
     ("tcp_abort_on_overflow", Be(&[0])),
     ("tcp_autocorking", BeAnything),
@@ -31,8 +31,6 @@ pub const LINUX: [(&str, May); 25] = [
     ("tcp_moderate_rcvbuf", BeAnything),
     ("tcp_mtu_probing", Be(&[0])),
     ("tcp_no_metrics_save", BeAnything),
-    // All, to be told apart by a threshold that is not configured.
-    ("tcp_notsent_lowat", BeAnything),
     ("tcp_pacing_ca_ratio", BeAnything),
     ("tcp_pacing_ss_ratio", BeAnything),
     ("tcp_recovery", BeAnything),

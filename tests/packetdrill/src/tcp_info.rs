@@ -7,7 +7,7 @@ use crate::socket::Facts;
 
 /// The fields that are filled: where each lies, and in how many bytes. A script that asks for another is not
 /// applicable, and the runner says which.
-pub const FIELDS: [(&str, usize, usize); 36] = [
+pub const FIELDS: [(&str, usize, usize); 38] = [
     ("tcpi_state", 0, 1),
     ("tcpi_ca_state", 1, 1),
     ("tcpi_retransmits", 2, 1),
@@ -19,6 +19,7 @@ pub const FIELDS: [(&str, usize, usize); 36] = [
     ("tcpi_rcv_wscale", 6, 1),
     ("tcpi_rto", 8, 4),
     ("tcpi_snd_mss", 16, 4),
+    ("tcpi_rcv_mss", 20, 4),
     ("tcpi_unacked", 24, 4),
     ("tcpi_sacked", 28, 4),
     ("tcpi_lost", 32, 4),
@@ -31,6 +32,7 @@ pub const FIELDS: [(&str, usize, usize); 36] = [
     ("tcpi_snd_ssthresh", 76, 4),
     ("tcpi_snd_cwnd", 80, 4),
     ("tcpi_advmss", 84, 4),
+    ("tcpi_reordering", 88, 4),
     ("tcpi_total_retrans", 100, 4),
     ("tcpi_bytes_acked", 120, 8),
     ("tcpi_bytes_received", 128, 8),
@@ -81,6 +83,12 @@ pub fn bytes(info: &Info, facts: &Facts, advertised_mss: u16, now: Instant) -> [
             "tcpi_snd_wscale" | "tcpi_rcv_wscale" => u64::from(theirs | ours << 4),
             "tcpi_rto" => us(info.rto),
             "tcpi_snd_mss" => mss,
+            "tcpi_rcv_mss" => u64::from(traffic.rcv_mss),
+            // By how many segments: the one that was behind counts.
+            "tcpi_reordering" if info.reordered_by_bytes > 0 => {
+                (u64::from(info.reordered_by_bytes) / mss + 1).max(REORDERING_INITIAL)
+            }
+            "tcpi_reordering" => REORDERING_INITIAL,
             "tcpi_unacked" => flight.div_ceil(mss),
             "tcpi_sacked" => u64::from(info.sacked_bytes).div_ceil(mss),
             "tcpi_lost" => u64::from(info.lost_bytes).div_ceil(mss),
@@ -118,6 +126,8 @@ pub fn bytes(info: &Info, facts: &Facts, advertised_mss: u16, now: Instant) -> [
 /// What stands for a round trip that was not measured, and for a threshold before any loss.
 const NEVER: u64 = u32::MAX as u64;
 const SSTHRESH_INFINITE: u64 = 0x7fff_ffff;
+/// By how many segments Linux takes for granted that they may be out of order.
+const REORDERING_INITIAL: u64 = 3;
 
 /// Linux's `enum tcp_ca_state`. Where the network's marks narrow the window (2, CWR) we are open.
 fn congestion_state(info: &Info) -> u8 {
@@ -177,6 +187,8 @@ mod tests {
             ("tcpi_snd_ssthresh", offset_of!(libc::tcp_info, tcpi_snd_ssthresh)),
             ("tcpi_rto", offset_of!(libc::tcp_info, tcpi_rto)),
             ("tcpi_snd_mss", offset_of!(libc::tcp_info, tcpi_snd_mss)),
+            ("tcpi_rcv_mss", offset_of!(libc::tcp_info, tcpi_rcv_mss)),
+            ("tcpi_reordering", offset_of!(libc::tcp_info, tcpi_reordering)),
             ("tcpi_unacked", offset_of!(libc::tcp_info, tcpi_unacked)),
             ("tcpi_last_data_sent", offset_of!(libc::tcp_info, tcpi_last_data_sent)),
             ("tcpi_last_data_recv", offset_of!(libc::tcp_info, tcpi_last_data_recv)),

@@ -28,6 +28,7 @@ impl Host {
             syn_retries_max: options.syn_retries.unwrap_or(config.syn_retries_max),
             congestion: options.congestion.unwrap_or(config.congestion),
             orphan_timeout: options.fin_timeout.unwrap_or(config.orphan_timeout),
+            defer_accept: options.defer_accept.filter(|_| opening == Opening::Passive),
             window_scale: config.window_scale.filter(|_| !is_bounded),
             ..config
         }
@@ -57,6 +58,7 @@ impl Host {
         for (line, facts) in &mut self.facts {
             if let Some(info) = self.stacks[line.stack].1.info(line.id) {
                 facts.waits.settle(self.now, &info);
+                facts.snd_wnd_max = facts.snd_wnd_max.max(info.snd_wnd);
             }
         }
     }

@@ -33,7 +33,12 @@ pub(super) unsafe fn copy_to(buffer: *mut c_void, bytes: &[u8]) -> Result<(), Er
     Ok(())
 }
 
-/// The endpoint that an address of the caller's names.
+/// Where the port and the IPv4 address lie in a `sockaddr_in6` that holds one, and what stands before it (RFC 4291
+/// 2.5.5.2).
+const MAPPED_AT: std::ops::Range<usize> = 8..20;
+const MAPPED: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
+/// The endpoint that an address of the caller's names, an IPv4 one or one that is written as an IPv6 one.
 ///
 /// # Safety
 /// `addr` must be null or point to `len` bytes.
@@ -41,21 +46,43 @@ pub(super) unsafe fn endpoint_at(addr: *const sockaddr, len: socklen_t) -> Resul
     // SAFETY: the caller's promise.
     let bytes = unsafe { bytes_at(addr.cast(), len as usize) }?;
     let &[f0, f1, p0, p1, a, b, c, d] = bytes.first_chunk::<8>().ok_or(Errno(libc::EINVAL))?;
-    if i32::from(u16::from_ne_bytes([f0, f1])) != libc::AF_INET {
-        return Err(Errno(libc::EAFNOSUPPORT));
+    let port = u16::from_be_bytes([p0, p1]);
+    let mapped = || {
+        let is_mapped = bytes.get(MAPPED_AT) == Some(&MAPPED[..]);
+        bytes.get(MAPPED_AT.end..)?.first_chunk::<4>().filter(|_| is_mapped)
+    };
+    match i32::from(u16::from_ne_bytes([f0, f1])) {
+        libc::AF_INET => Ok(Endpoint { addr: [a, b, c, d].into(), port }),
+        libc::AF_INET6 => {
+            let addr = mapped().ok_or(Errno(libc::EAFNOSUPPORT))?;
+            Ok(Endpoint { addr: (*addr).into(), port })
+        }
+        _ => Err(Errno(libc::EAFNOSUPPORT)),
     }
-    Ok(Endpoint { addr: [a, b, c, d].into(), port: u16::from_be_bytes([p0, p1]) })
 }
 
-/// Writes `endpoint` where a caller wants an address.
+/// Writes `endpoint` where a caller wants an address: as an IPv6 one to whoever opened such a socket.
 ///
 /// # Safety
 /// `addr` and `len` must each be null or valid, and `*len` bytes be at `addr`.
-pub(super) unsafe fn put_endpoint(addr: *mut sockaddr, len: *mut socklen_t, endpoint: Endpoint) {
-    let mut bytes = [0; size_of::<libc::sockaddr_in>()];
-    bytes[..2].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
-    bytes[2..4].copy_from_slice(&endpoint.port.to_be_bytes());
-    bytes[4..8].copy_from_slice(&endpoint.addr.octets());
+pub(super) unsafe fn put_endpoint(
+    addr: *mut sockaddr,
+    len: *mut socklen_t,
+    endpoint: Endpoint,
+    is_v6: bool,
+) {
+    let mut bytes = Vec::new();
+    let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
+    bytes.extend((family as u16).to_ne_bytes());
+    bytes.extend(endpoint.port.to_be_bytes());
+    if is_v6 {
+        bytes.resize(MAPPED_AT.start, 0);
+        bytes.extend(MAPPED);
+    }
+    bytes.extend(endpoint.addr.octets());
+    let whole =
+        if is_v6 { size_of::<libc::sockaddr_in6>() } else { size_of::<libc::sockaddr_in>() };
+    bytes.resize(whole, 0);
     // SAFETY: the caller's promise.
     let Some(len) = (unsafe { len.as_mut() }) else { return };
     let fits = bytes.len().min(*len as usize);
@@ -97,4 +124,33 @@ pub(super) unsafe fn put_controls(message: &mut msghdr, controls: &[Control]) {
     message.msg_controllen = bytes.len();
     // SAFETY: the caller's promise: at least so many bytes.
     let _ = unsafe { copy_to(message.msg_control, &bytes) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_address_is_read_and_written_in_both_families() {
+        let endpoint = Endpoint { addr: [192, 0, 2, 1].into(), port: 8080 };
+        for (is_v6, whole) in [(false, 16), (true, 28)] {
+            let mut bytes = [0xee; 32];
+            let mut len = bytes.len() as socklen_t;
+            // SAFETY: both are there, and `bytes` is as long as `len` says.
+            unsafe { put_endpoint(bytes.as_mut_ptr().cast(), &raw mut len, endpoint, is_v6) };
+            assert_eq!(len, whole);
+            // SAFETY: `bytes` is longer than `len`.
+            assert_eq!(unsafe { endpoint_at(bytes.as_ptr().cast(), len) }, Ok(endpoint));
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_ipv6_alone_is_refused() {
+        let mut bytes = [0; 28];
+        bytes[..2].copy_from_slice(&(libc::AF_INET6 as u16).to_ne_bytes());
+        bytes[8] = 0xfd;
+        // SAFETY: as long as it says.
+        let read = unsafe { endpoint_at(bytes.as_ptr().cast(), 28) };
+        assert_eq!(read, Err(Errno(libc::EAFNOSUPPORT)));
+    }
 }

@@ -1,4 +1,4 @@
-//! The edge to C: packetdrill's table of functions, and three functions of the C library that stand in
+//! The edge to C: packetdrill's table of functions, and functions of the C library that stand in
 //! front of its own while this library is preloaded.
 //!
 //! packetdrill calls [`packetdrill_interface_init`] once, on its own thread, then the functions of the table

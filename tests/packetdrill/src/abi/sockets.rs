@@ -2,6 +2,7 @@
 
 use std::ffi::{c_int, c_ulong, c_void};
 
+use fixwire::tcp::Endpoint;
 use libc::{sockaddr, socklen_t};
 
 use super::memory::{bytes_at, copy_to, endpoint_at, put_endpoint};
@@ -14,6 +15,14 @@ pub(super) extern "C" fn socket(user: User, domain: c_int, kind: c_int, protocol
     int(host(user).with(|host| host.new_socket(domain, kind, protocol)).map(i64::from))
 }
 
+/// Tells of an address that is not offered.
+fn offered(user: User, endpoint: Result<Endpoint, Errno>) -> Result<Endpoint, Errno> {
+    if endpoint == Err(Errno(libc::EAFNOSUPPORT)) {
+        host(user).with(|host| host.report.needs("IPv6"));
+    }
+    endpoint
+}
+
 pub(super) extern "C" fn bind(
     user: User,
     fd: c_int,
@@ -22,6 +31,7 @@ pub(super) extern "C" fn bind(
 ) -> c_int {
     // SAFETY: packetdrill's address and its length.
     let local = unsafe { endpoint_at(addr, len) };
+    let local = offered(user, local);
     int(local.and_then(|local| host(user).with(|host| host.bind(fd, local))).map(|()| 0))
 }
 
@@ -38,7 +48,7 @@ pub(super) extern "C" fn accept(
     match host(user).call(Call::Accept { fd }) {
         Ok(Yield::Accepted(accepted, remote)) => {
             // SAFETY: packetdrill's room for an address, and its length.
-            unsafe { put_endpoint(addr, len, remote) };
+            unsafe { put_endpoint(addr, len, remote, host(user).with(|host| host.is_v6(fd))) };
             accepted
         }
         outcome => int(done(outcome)),
@@ -53,7 +63,7 @@ pub(super) extern "C" fn connect(
 ) -> c_int {
     // SAFETY: packetdrill's address and its length.
     let remote = unsafe { endpoint_at(addr, len) };
-    let begun = remote
+    let begun = offered(user, remote)
         .and_then(|remote| host(user).with(|host| host.connect(fd, Host::default_local(), remote)));
     int(begun.and_then(|()| done(host(user).call(Call::Connect { fd }))))
 }

@@ -11,17 +11,13 @@ use crate::errno::Errno;
 use crate::shared::Shared;
 
 /// The flags of a read or write that are not offered, by name.
-const FLAGS_REFUSED: [(c_int, &str); 7] = [
+const FLAGS_REFUSED: [(c_int, &str); 5] = [
     (libc::MSG_OOB, "MSG_OOB"),
     (libc::MSG_TRUNC, "MSG_TRUNC"),
     (libc::MSG_CTRUNC, "MSG_CTRUNC"),
-    (libc::MSG_MORE, "MSG_MORE"),
-    (libc::MSG_EOR, "MSG_EOR"),
     (libc::MSG_FASTOPEN, "MSG_FASTOPEN"),
     (libc::MSG_DONTROUTE, "MSG_DONTROUTE"),
 ];
-/// `linux/socket.h`.
-const MSG_ZEROCOPY: c_int = 0x400_0000;
 
 /// Tells of flags that are not offered. Fast open and urgent data are refused; the others only say how
 /// bytes are to be cut, and are left out.
@@ -57,27 +53,27 @@ fn read_bytes(shared: &Shared, fd: c_int, len: usize, flags: c_int) -> Result<Ve
 
 fn write_bytes(shared: &Shared, fd: c_int, bytes: Vec<u8>, flags: c_int) -> Result<i64, Errno> {
     check_flags(shared, flags)?;
-    let may_not_wait = flags & libc::MSG_DONTWAIT != 0;
-    let is_zero_copy = flags & MSG_ZEROCOPY != 0;
-    match shared.call(Call::Write { fd, bytes, done: 0, may_not_wait, is_zero_copy })? {
+    match shared.call(Call::Write { fd, bytes, done: 0, flags, has_waited: false })? {
         Yield::Written(count) => Ok(count as i64),
         _ => Err(Errno(libc::EINVAL)),
     }
 }
 
-/// Reads into a list of buffers.
+/// Does something with a list of buffers.
 ///
 /// # Safety
-/// `iov` must be null or point to `count` buffers that may be written.
-unsafe fn read_into(
-    shared: &Shared,
-    fd: c_int,
+/// `iov` must be null or point to `count` buffers, which may be read, and written where `act` writes.
+unsafe fn with_buffers(
     iov: *const iovec,
     count: usize,
-    flags: c_int,
-) -> Result<i64, Errno> {
+    act: impl FnOnce(&[iovec]) -> Result<i64, Errno>,
+) -> ssize_t {
     // SAFETY: the caller's promise.
-    let buffers = unsafe { buffers_at(iov, count) }?;
+    answer(unsafe { buffers_at(iov, count) }.and_then(act)) as ssize_t
+}
+
+/// Reads into buffers, which may be written: the promise of [`with_buffers`].
+fn read_into(shared: &Shared, fd: c_int, buffers: &[iovec], flags: c_int) -> Result<i64, Errno> {
     if buffers.iter().any(|buffer| buffer.iov_base.is_null() && buffer.iov_len > 0) {
         return Err(Errno(libc::EFAULT));
     }
@@ -93,21 +89,11 @@ unsafe fn read_into(
     Ok(bytes.len() as i64)
 }
 
-/// Writes a list of buffers.
-///
-/// # Safety
-/// `iov` must be null or point to `count` buffers.
-unsafe fn write_from(
-    shared: &Shared,
-    fd: c_int,
-    iov: *const iovec,
-    count: usize,
-    flags: c_int,
-) -> Result<i64, Errno> {
+/// Writes buffers: the promise of [`with_buffers`].
+fn write_from(shared: &Shared, fd: c_int, buffers: &[iovec], flags: c_int) -> Result<i64, Errno> {
     let mut bytes = Vec::new();
-    // SAFETY: the caller's promise.
-    for buffer in unsafe { buffers_at(iov, count) }? {
-        // SAFETY: the same.
+    for buffer in buffers {
+        // SAFETY: the caller's promise.
         bytes.extend_from_slice(unsafe { bytes_at(buffer.iov_base, buffer.iov_len) }?);
     }
     write_bytes(shared, fd, bytes, flags)
@@ -118,8 +104,9 @@ pub(super) extern "C" fn read(user: User, fd: c_int, buffer: *mut c_void, len: u
 }
 
 pub(super) extern "C" fn readv(user: User, fd: c_int, iov: *const iovec, count: c_int) -> ssize_t {
+    let read = |buffers: &[iovec]| read_into(host(user), fd, buffers, 0);
     // SAFETY: packetdrill's buffers.
-    answer(unsafe { read_into(host(user), fd, iov, count.max(0) as usize, 0) }) as ssize_t
+    unsafe { with_buffers(iov, count.max(0) as usize, read) }
 }
 
 pub(super) extern "C" fn recv(
@@ -129,9 +116,10 @@ pub(super) extern "C" fn recv(
     len: usize,
     flags: c_int,
 ) -> ssize_t {
-    let iov = iovec { iov_base: buffer, iov_len: len };
+    let one = iovec { iov_base: buffer, iov_len: len };
+    let read = |buffers: &[iovec]| read_into(host(user), fd, buffers, flags);
     // SAFETY: one buffer, packetdrill's, of the length that it says.
-    answer(unsafe { read_into(host(user), fd, &raw const iov, 1, flags) }) as ssize_t
+    unsafe { with_buffers(&raw const one, 1, read) }
 }
 
 pub(super) extern "C" fn recvfrom(
@@ -163,15 +151,16 @@ pub(super) extern "C" fn recvmsg(
     if flags & libc::MSG_ERRQUEUE != 0 {
         return answer(take_notice(host(user), fd, message)) as ssize_t;
     }
+    let read = |buffers: &[iovec]| read_into(host(user), fd, buffers, flags);
     // SAFETY: its buffers.
-    let read = unsafe { read_into(host(user), fd, message.msg_iov, message.msg_iovlen, flags) };
-    if read.is_ok() {
+    let read = unsafe { with_buffers(message.msg_iov, message.msg_iovlen, read) };
+    if read >= 0 {
         let unread = host(user).with(|host| host.unread_control(fd));
         (message.msg_namelen, message.msg_flags) = (0, 0);
         // SAFETY: packetdrill's message.
         unsafe { put_controls(message, unread.as_slice()) };
     }
-    answer(read) as ssize_t
+    read
 }
 
 /// The oldest notice of the error queue, into `message`.
@@ -194,8 +183,9 @@ pub(super) extern "C" fn write(
 }
 
 pub(super) extern "C" fn writev(user: User, fd: c_int, iov: *const iovec, count: c_int) -> ssize_t {
+    let write = |buffers: &[iovec]| write_from(host(user), fd, buffers, 0);
     // SAFETY: packetdrill's buffers.
-    answer(unsafe { write_from(host(user), fd, iov, count.max(0) as usize, 0) }) as ssize_t
+    unsafe { with_buffers(iov, count.max(0) as usize, write) }
 }
 
 pub(super) extern "C" fn send(
@@ -235,8 +225,33 @@ pub(super) extern "C" fn sendmsg(
     if message.msg_controllen > 0 {
         host(user).with(|host| host.report.needs("control messages of sendmsg"));
     }
+    let write = |buffers: &[iovec]| write_from(host(user), fd, buffers, flags);
     // SAFETY: its buffers.
-    let written = unsafe { write_from(host(user), fd, message.msg_iov, message.msg_iovlen, flags) };
+    unsafe { with_buffers(message.msg_iov, message.msg_iovlen, write) }
+}
+
+/// Sends `len` bytes of a file of the kernel's, from `offset` on or from where it stands.
+pub(super) fn send_file(
+    shared: &Shared,
+    fd: c_int,
+    file: c_int,
+    offset: Option<&mut i64>,
+    len: usize,
+) -> ssize_t {
+    let mut bytes = vec![0; len];
+    let room = bytes.as_mut_ptr().cast();
+    let read = match &offset {
+        // SAFETY: as many bytes as `room` has.
+        Some(offset) => unsafe { libc::pread64(file, room, len, **offset) },
+        // SAFETY: the same.
+        None => unsafe { libc::read(file, room, len) },
+    };
+    let Ok(read) = usize::try_from(read) else { return -1 };
+    bytes.truncate(read);
+    let written = write_bytes(shared, fd, bytes, 0);
+    if let (Some(offset), Ok(written)) = (offset, written) {
+        *offset += written;
+    }
     answer(written) as ssize_t
 }
 

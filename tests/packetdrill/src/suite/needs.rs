@@ -4,9 +4,7 @@
 use crate::tcp_info;
 
 /// What the text of a script holds, and what is not offered that it thereby needs.
-const TEXTS: [(&str, &str); 12] = [
-    ("sendfile(", "sendfile, which packetdrill asks of the kernel and not of the library"),
-    ("open(", "open, which packetdrill asks of the kernel and not of the library"),
+const TEXTS: [(&str, &str); 10] = [
     ("cap_set(", "cap_set, which packetdrill asks of the kernel and not of the library"),
     ("FO ", "TCP Fast Open (RFC 7413)"),
     ("FOEXP", "TCP Fast Open (RFC 7413)"),
@@ -50,7 +48,8 @@ pub(super) fn of(text: &str, said: &str) -> Vec<String> {
 }
 
 /// What the suites' own runners define for IPv4, and their scripts take for granted.
-const DEFINITIONS: [(&str, &str); 4] = [
+const DEFINITIONS: [(&str, &str); 5] = [
+    ("CODE", "host_unreachable"),
     ("CMSG_LEVEL_IP", "SOL_IP"),
     ("CMSG_TYPE_RECVERR", "IP_RECVERR"),
     ("TFO_COOKIE_ZERO", "b7c12350a90dc8f5"),
@@ -64,11 +63,16 @@ pub(super) fn definitions(text: &str) -> Vec<String> {
 }
 
 /// The settings that a script makes by packetdrill's own options, which the library is not told of. `--mtu` is
-/// the interface's; `--mss` only tells packetdrill how it is to count what it sees.
+/// the interface's; `--mss` only tells packetdrill how it is to count what it sees, and what it sends as one packet.
 pub(super) fn settings(text: &str) -> String {
     let code = without_comments(text);
-    let mtus = code.lines().filter_map(|line| line.trim().strip_prefix("--mtu="));
-    mtus.map(|mtu| format!("mtu={}\n", mtu.trim())).collect()
+    let setting = |line: &str| {
+        [("--mtu=", "mtu"), ("--mss=", "received_mss")].iter().find_map(|(option, name)| {
+            let value = line.trim().strip_prefix(option)?.trim();
+            Some(format!("{name}={value}\n"))
+        })
+    };
+    code.lines().filter_map(setting).collect()
 }
 
 /// Whether `needle` stands in the text, and not as the end of a longer word.
@@ -104,8 +108,8 @@ mod tests {
 
     #[test]
     fn words_count_and_parts_of_words_do_not() {
-        assert!(of("reopen(3)", "").is_empty());
-        assert_eq!(of("+0 open(3) = 4", "").len(), 1);
+        assert!(of("recap_set(3)", "").is_empty());
+        assert_eq!(of("+0 cap_set(3) = 0", "").len(), 1);
     }
 
     #[test]
@@ -115,7 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn the_interface_s_mtu_becomes_a_setting_and_what_packetdrill_counts_by_does_not() {
-        assert_eq!(settings("--mss=1000\n// --mtu=1\n --mtu=9000"), "mtu=9000\n");
+    fn what_packetdrill_is_told_of_the_link_becomes_settings() {
+        let text = "--mss=1000\n// --mtu=1\n --mtu=9000\n--mtu_x=1";
+        assert_eq!(settings(text), "received_mss=1000\nmtu=9000\n");
     }
 }
