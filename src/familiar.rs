@@ -17,40 +17,19 @@ use crate::wire::{ethernet, ipv4, tcp};
 const HEADERS_LEN: usize = TCP + STAMPED_HEADER_LEN;
 const IP: usize = ethernet::HEADER_LEN;
 const TCP: usize = IP + ipv4::HEADER_LEN;
-/// Headers are compared up to here: behind it lie the timestamps' values.
-const COMPARED_LEN: usize = 64;
-
 /// Such a header's length, as it says it.
 const STAMPED_OFFSET: u8 = ((STAMPED_HEADER_LEN / 4) << 4) as u8;
 
-type Words = [u64; COMPARED_LEN / 8];
-
-/// Where headers differ from frame to frame, and for how many bytes: the sender's hardware address;
-/// DSCP, ECN, Total Length and Identification; Time To Live; the IPv4 checksum and the source; TCP's ports
-/// and numbers; its control bits, window, checksum and urgent pointer; the timestamps' values.
-const DIFFER: [(usize, usize); 7] =
-    [(6, 6), (IP + 1, 5), (IP + 8, 1), (IP + 10, 6), (TCP, 12), (TCP + 13, 7), (TCP + 24, 6)];
-
-/// All ones where headers must be alike: what says that it is for us, and how it is built.
-const MASK: Words = {
-    let mut mask = [0xff; COMPARED_LEN];
-    let mut at = 0;
-    while at < DIFFER.len() {
-        let (from, len) = DIFFER[at];
-        let mut byte = from;
-        while byte < from + len {
-            mask[byte] = 0;
-            byte += 1;
-        }
-        at += 1;
-    }
-    // The sender's hardware address is of one station.
-    mask[6] = 1;
-    // Don't Fragment may be set or not; TCP's reserved bits are ignored.
-    mask[IP + 6] = 0x3f;
-    mask[TCP + 12] = 0xf0;
-    words(&mask)
-};
+/// EtherType, and IPv4's version and length, as they lie in memory, DSCP and ECN zero.
+const IPV4: u32 = u32::from_ne_bytes([0x08, 0x00, 0x45, 0]);
+const IPV4_MASK: u32 = u32::from_ne_bytes([0xff, 0xff, 0xff, 0]);
+/// No fragment, and TCP in it. Don't Fragment may be set or not, and any Time To Live does.
+const WHOLE: u32 = u32::from_ne_bytes([0, 0, 0, ipv4::PROTOCOL_TCP]);
+const WHOLE_MASK: u32 = u32::from_ne_bytes([0x3f, 0xff, 0, 0xff]);
+/// Two that do nothing, and timestamps: kind and length (RFC 7323 appendix A).
+const OPTIONS: u32 = u32::from_ne_bytes([1, 1, 8, 10]);
+/// To whom on the link, and that it is from one station.
+const LINK_MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0]);
 
 /// So many frames are [looked ahead](Familiar::look_ahead) at: as many as a core has loads that wait for memory, and few
 /// enough for the first of them not to wait long.
@@ -59,11 +38,15 @@ pub const FRAMES_AHEAD: usize = 8;
 /// How frames look that are for us.
 #[derive(Debug)]
 pub struct Familiar {
-    expected: Words,
-    /// No frame is familiar: ours are tagged.
-    is_off: bool,
-    /// What the last frame's headers were, and whose it was.
+    /// Our hardware address, and our address, as they lie in memory.
+    link: u64,
+    addr: u32,
+    /// Not zero where no frame is familiar: ours are tagged.
+    off: u32,
+    /// What the headers of two frames in a row were, and whose they are.
     last: (Alike, ConnectionId),
+    /// Whose the frame was that was last looked up.
+    looked_up: ConnectionId,
 }
 
 /// What is the same in the headers of all frames of a connection, as long as none comes another way: hardware
@@ -72,35 +55,36 @@ pub struct Familiar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Alike {
     link: [u64; 2],
-    way: u32,
+    /// In the lower half.
+    way: u64,
     addresses: u64,
     ports: u32,
     options: u32,
 }
 
 impl Alike {
-    const NOBODY: Alike = Alike { link: [0; 2], way: 0, addresses: 0, ports: 0, options: 0 };
+    /// Of no frame at all.
+    const NOBODY: Alike = Alike { link: [0; 2], way: u64::MAX, addresses: 0, ports: 0, options: 0 };
 
     #[inline(always)]
     fn of(headers: &[u8; HEADERS_LEN]) -> Alike {
         Alike {
             link: [u64_at(headers, 0), u64_at(headers, 8)],
-            way: u32_at(headers, IP + 6),
+            way: u64::from(u32_at(headers, IP + 6)),
             addresses: u64_at(headers, IP + 12),
             ports: u32_at(headers, TCP),
             options: u32_at(headers, TCP + 20),
         }
     }
 
-    /// Whether nothing differs: one comparison, and not one after the other.
+    /// Whether nothing differs: ports, which do first, and the rest by one comparison, not one after the other.
     #[inline(always)]
     fn is(&self, other: &Alike) -> bool {
         let wide = (self.link[0] ^ other.link[0])
             | (self.link[1] ^ other.link[1])
-            | (self.addresses ^ other.addresses);
-        let narrow =
-            (self.way ^ other.way) | (self.ports ^ other.ports) | (self.options ^ other.options);
-        wide | u64::from(narrow) == 0
+            | (self.addresses ^ other.addresses)
+            | (self.way ^ other.way);
+        self.ports == other.ports && wide | u64::from(self.options ^ other.options) == 0
     }
 }
 
@@ -118,9 +102,8 @@ fn u32_at(headers: &[u8; HEADERS_LEN], at: usize) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Recognized<'a> {
     headers: &'a [u8; HEADERS_LEN],
-    payload: &'a [u8],
-    /// The IPv4 packet.
-    packet: &'a [u8],
+    /// It and its payload, without what pads it.
+    frame: &'a [u8],
     /// Its headers are those of the last frame but for what differs.
     is_as_last: bool,
 }
@@ -129,7 +112,7 @@ impl<'a> Recognized<'a> {
     /// The IPv4 packet.
     #[inline(always)]
     pub fn packet(&self) -> ipv4::Packet<'a> {
-        let (header, payload) = self.packet.split_at(ipv4::HEADER_LEN);
+        let (header, payload) = self.frame[IP..].split_at(ipv4::HEADER_LEN);
         let (src, dst) = (self.addr_at(IP + 12), self.addr_at(IP + 16));
         ipv4::Packet { src, dst, protocol: ipv4::Protocol::Tcp, header, payload }
     }
@@ -137,14 +120,14 @@ impl<'a> Recognized<'a> {
     /// The bytes of its segment.
     #[inline(always)]
     pub fn tcp(&self) -> tcp::Packet<'a> {
-        tcp::Packet::of(&self.packet[ipv4::HEADER_LEN..], STAMPED_HEADER_LEN)
+        tcp::Packet::of(&self.frame[TCP..], STAMPED_HEADER_LEN)
     }
 
     /// Its segment.
     #[inline(always)]
     pub fn stamped(&self) -> Stamped<'a> {
         let header = self.headers.last_chunk().expect("the headers end with TCP's");
-        Stamped::of(header, self.payload.len())
+        Stamped::of(header, self.payload().len())
     }
 
     /// Its segment, read.
@@ -159,33 +142,19 @@ impl<'a> Recognized<'a> {
             flags: Flags(flags),
             window: self.stamped().window(),
             options: Options { timestamps: Some(timestamps), ..Options::NONE },
-            payload: self.payload,
-            is_ce: self.is_ce(),
+            payload: self.payload(),
+            is_ce: false,
         }
     }
 
     /// The segment's payload.
     #[inline(always)]
     pub fn payload(&self) -> &'a [u8] {
-        self.payload
-    }
-
-    /// Whether the network marked it instead of dropping it (RFC 3168 5, CE).
-    #[inline(always)]
-    pub fn is_ce(&self) -> bool {
-        !self.is_as_last && self.headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE
+        &self.frame[HEADERS_LEN..]
     }
 
     fn ports(&self) -> u32 {
         self.u32_at(TCP)
-    }
-
-    /// Ours, and the peer's.
-    #[inline(always)]
-    fn endpoints(&self) -> (Endpoint, Endpoint) {
-        let remote = Endpoint { addr: self.addr_at(IP + 12), port: (self.ports() >> 16) as u16 };
-        let local = Endpoint { addr: self.addr_at(IP + 16), port: self.ports() as u16 };
-        (local, remote)
     }
 
     #[inline(always)]
@@ -203,16 +172,14 @@ impl<'a> Recognized<'a> {
 impl Familiar {
     /// Frames for us on `network`.
     pub fn new(network: &Network) -> Familiar {
-        let mut bytes = [0; COMPARED_LEN];
-        bytes[..6].copy_from_slice(&network.mac.0);
-        bytes[12..14].copy_from_slice(&[0x08, 0x00]);
-        bytes[IP] = 0x45;
-        bytes[IP + 9] = ipv4::PROTOCOL_TCP;
-        bytes[IP + 16..IP + 20].copy_from_slice(&network.addr.octets());
-        bytes[TCP + 12] = STAMPED_OFFSET;
-        bytes[TCP + 20..TCP + 24].copy_from_slice(&[1, 1, 8, 10]);
-        let is_off = network.vlan.is_some();
-        Familiar { expected: words(&bytes), is_off, last: (Alike::NOBODY, ConnectionId::NOBODY) }
+        let [a, b, c, d, e, f] = network.mac.0;
+        Familiar {
+            link: u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]),
+            addr: u32::from_ne_bytes(network.addr.octets()),
+            off: u32::from(network.vlan.is_some()),
+            last: (Alike::NOBODY, ConnectionId::NOBODY),
+            looked_up: ConnectionId::NOBODY,
+        }
     }
 
     /// What is in a frame, if it is familiar.
@@ -220,75 +187,82 @@ impl Familiar {
     pub fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
         let headers = bytes.first_chunk::<HEADERS_LEN>()?;
         // One that was last found familiar is so again; how long TCP's header is, is not among what is alike.
-        let is_as_last = self.last.1 != ConnectionId::NOBODY
-            && self.last.0.is(&Alike::of(headers))
-            && headers[TCP + 12] & 0xf0 == STAMPED_OFFSET;
-        if !is_as_last && !self.is_built_so(headers) {
+        let has_stamped_len = headers[TCP + 12] & 0xf0 == STAMPED_OFFSET;
+        let is_as_last = self.last.0.is(&Alike::of(headers));
+        if !has_stamped_len || (!is_as_last && !self.is_built_so(headers)) {
             return None;
         }
         let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
-        let packet = bytes.get(IP..IP + total_len)?;
-        let payload = packet.get(HEADERS_LEN - IP..)?;
-        Some(Recognized { headers, payload, packet, is_as_last })
+        let frame = bytes.get(..IP + total_len)?;
+        let headers = frame.first_chunk()?;
+        Some(Recognized { headers, frame, is_as_last })
     }
 
     /// Whether a frame is for us and has such headers, whoever sent it.
-    #[inline(never)]
+    #[inline(always)]
     fn is_built_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
-        let Some(front) = headers.first_chunk::<COMPARED_LEN>() else { return false };
-        let mut difference = u64::from(self.is_off);
-        for ((word, expected), mask) in words(front).iter().zip(&self.expected).zip(&MASK) {
-            difference |= (word ^ expected) & mask;
-        }
+        let narrow = (u32_at(headers, IP - 2) ^ IPV4) & IPV4_MASK
+            | (u32_at(headers, IP + 6) ^ WHOLE) & WHOLE_MASK
+            | (u32_at(headers, IP + 16) ^ self.addr)
+            | (u32_at(headers, TCP + 20) ^ OPTIONS)
+            | self.off;
+        let wide = (u64_at(headers, 0) ^ self.link) & LINK_MASK;
         // No station has the hardware address zero.
-        let [first, second, ..] = words(front);
-        let is_nobody_s = first >> 48 == 0 && second as u32 == 0;
-        difference == 0 && !is_nobody_s
+        let is_nobody_s = headers[6..12] == [0; 6];
+        // One that the network marked instead of dropping it (RFC 3168 5, CE) is seldom.
+        let is_ce = headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE;
+        wide | u64::from(narrow) == 0 && !is_nobody_s && !is_ce
     }
 
-    /// The connection of a frame, as far as was known when a frame between the same two endpoints last
-    /// was another's than the one before. Whether it is one still shows when the segment is given to it.
+    /// The connection of a frame, as far as was known when frames between the same two endpoints were last
+    /// looked up. Whether it is one still shows when the segment is given to it. To be asked of the frame that was
+    /// recognized last.
     #[inline(always)]
     pub fn connection(&mut self, tcp: &Stack, frame: Recognized<'_>) -> Option<ConnectionId> {
-        let id = if frame.is_as_last { self.last.1 } else { self.look_up(tcp, frame) };
+        if frame.is_as_last {
+            return Some(self.last.1);
+        }
+        let id = self.look_up(tcp, frame.headers);
         (id != ConnectionId::NOBODY).then_some(id)
     }
 
     /// The connection of a frame that is another's than the last one.
     #[inline(never)]
-    fn look_up(&mut self, tcp: &Stack, frame: Recognized<'_>) -> ConnectionId {
-        let (local, remote) = frame.endpoints();
+    fn look_up(&mut self, tcp: &Stack, headers: &[u8; HEADERS_LEN]) -> ConnectionId {
+        let (local, remote) = endpoints(headers);
         let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr));
         let Some(id) = id else { return ConnectionId::NOBODY };
-        // Nothing is to be like one that was marked.
-        let last = if frame.is_ce() { ConnectionId::NOBODY } else { id };
-        self.last = (Alike::of(frame.headers), last);
+        // Where each frame is another's, none is worth to be remembered.
+        if self.looked_up == id {
+            self.last = (Alike::of(headers), id);
+        }
+        self.looked_up = id;
         id
     }
 
     /// These frames come next: their connections are fetched together. Worth it where there are
     /// [so many](Stack::is_crowded) that each frame's is far away.
     #[inline(never)]
-    pub fn look_ahead<'a>(&self, tcp: &Stack, frames: impl Iterator<Item = &'a [u8]> + Clone) {
-        tcp.fetch(frames.filter_map(|bytes| self.recognize(bytes)).map(|frame| frame.endpoints()));
+    pub fn look_ahead<'a>(&self, tcp: &Stack, frames: impl Iterator<Item = &'a [u8]>) {
+        tcp.fetch(
+            frames.filter_map(|bytes| self.recognize(bytes)).map(|frame| endpoints(frame.headers)),
+        );
     }
 
     /// The next frame's connection is looked up.
     pub fn forget(&mut self) {
-        self.last.1 = ConnectionId::NOBODY;
+        (self.last, self.looked_up) = ((Alike::NOBODY, ConnectionId::NOBODY), ConnectionId::NOBODY);
     }
 }
 
-#[inline]
-const fn words(bytes: &[u8; COMPARED_LEN]) -> Words {
-    let (chunks, _) = bytes.as_chunks::<8>();
-    let mut words = [0; COMPARED_LEN / 8];
-    let mut at = 0;
-    while at < words.len() {
-        words[at] = u64::from_le_bytes(chunks[at]);
-        at += 1;
-    }
-    words
+/// Ours, and the peer's.
+#[inline(always)]
+fn endpoints(headers: &[u8; HEADERS_LEN]) -> (Endpoint, Endpoint) {
+    let [theirs, ours] = [IP + 12, IP + 16].map(|at| u32::from_be(u32_at(headers, at)));
+    let ports = u32::from_be(u32_at(headers, TCP));
+    let remote = Endpoint { addr: Ipv4Addr::from_bits(theirs), port: (ports >> 16) as u16 };
+    let local = Endpoint { addr: Ipv4Addr::from_bits(ours), port: ports as u16 };
+    (local, remote)
 }
 
 #[cfg(test)]
@@ -459,7 +433,7 @@ mod tests {
             stack.on_segment(now, THEIRS, OURS, &answer);
             while stack.poll_transmit(now).is_some() {}
         }
-        for turn in [0, 1, 1, 0] {
+        for turn in [0, 1, 1, 1, 0, 0] {
             let found = familiar.recognize(&frames[turn]).unwrap();
             assert_eq!(familiar.connection(&stack, found), Some(ids[turn]));
         }
@@ -472,6 +446,7 @@ mod tests {
         assert_eq!(familiar.connection(&stack, found), Some(ids[0]), "nobody has looked");
         assert!(!stack.take_predicted(now, ids[0], found.stamped()), "nothing is to come");
         familiar.forget();
+        let found = familiar.recognize(&frames[0]).unwrap();
         assert_eq!(familiar.connection(&stack, found), None);
     }
 }

@@ -13,7 +13,7 @@ use core::net::Ipv4Addr;
 use crate::time::{Duration, Instant};
 use crate::wire::Refusal;
 use crate::wire::arp::{Operation, Repr};
-use crate::wire::ethernet::Mac;
+use crate::wire::ethernet::{Mac, MacWord};
 
 /// How many neighbours are known at once. A session needs its gateway or its peer.
 pub const NEIGHBORS_MAX: usize = 64;
@@ -90,6 +90,28 @@ struct Neighbor {
     wanted: bool,
 }
 
+/// A destination that was asked for, and what was answered.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    /// In one [`word`].
+    remote: u64,
+    mac: MacWord,
+    /// Where its next hop is among those known, which is told when somebody else looks that it was used, and when.
+    at: usize,
+    used: Instant,
+}
+
+impl Last {
+    const NOBODY: Last =
+        Last { remote: u64::MAX, mac: MacWord::NONE, at: usize::MAX, used: Instant::ZERO };
+}
+
+/// An address as it lies in memory, in the lower half.
+#[inline(always)]
+fn word(addr: Ipv4Addr) -> u64 {
+    u64::from(u32::from_ne_bytes(addr.octets()))
+}
+
 /// What an ARP packet led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
@@ -146,8 +168,10 @@ pub struct Neighbors {
     network: Network,
     resolution: Resolution,
     known: Vec<Neighbor>,
-    /// Whose hardware address was asked for last, who that leads to, and where among those known it was.
-    last: (Ipv4Addr, Ipv4Addr, usize),
+    /// What was asked for last, as long as nothing has changed since.
+    last: Last,
+    /// No neighbour is due earlier.
+    due: Instant,
     /// Some of them are wanted.
     has_wanted: bool,
     counters: NeighborCounters,
@@ -165,7 +189,8 @@ impl Neighbors {
             network,
             resolution,
             known: Vec::with_capacity(NEIGHBORS_MAX),
-            last: (Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED, usize::MAX),
+            last: Last::NOBODY,
+            due: Instant::FAR_FUTURE,
             has_wanted: false,
             counters: NeighborCounters::default(),
         }
@@ -188,28 +213,43 @@ impl Neighbors {
 
     /// The hardware address that a packet for `remote` goes to: as [`lookup`](Neighbors::lookup) of its
     /// [next hop](Network::next_hop), and `None` too where it has none.
-    #[inline(always)]
     pub fn hardware_address(&mut self, now: Instant, remote: Ipv4Addr) -> Option<Mac> {
-        let (last, hop, at) = self.last;
-        if last == remote
-            && let Some(neighbor) = self.known.get_mut(at)
-            && neighbor.addr == hop
-            && neighbor.state != State::Resolving
-        {
-            neighbor.used = now;
-            return Some(neighbor.mac);
+        let hop = self.network.next_hop(remote)?;
+        self.lookup(now, hop)
+    }
+
+    /// The same in one word, which is kept for whoever asks for it again.
+    #[inline(always)]
+    pub fn hardware_word(&mut self, now: Instant, remote: Ipv4Addr) -> Option<MacWord> {
+        if self.last.remote == word(remote) {
+            self.last.used = now;
+            return Some(self.last.mac);
         }
-        self.find_hardware_address(now, remote)
+        self.find_hardware_word(now, remote)
     }
 
     #[inline(never)]
-    fn find_hardware_address(&mut self, now: Instant, remote: Ipv4Addr) -> Option<Mac> {
+    fn find_hardware_word(&mut self, now: Instant, remote: Ipv4Addr) -> Option<MacWord> {
         let hop = self.network.next_hop(remote)?;
-        let mac = self.lookup(now, hop);
-        if let Some(at) = self.known.iter().position(|neighbor| neighbor.addr == hop) {
-            self.last = (remote, hop, at);
+        let mac = MacWord::of(self.lookup(now, hop)?);
+        let at = self.known.iter().position(|neighbor| neighbor.addr == hop)?;
+        self.last = Last { remote: word(remote), mac, at, used: now };
+        Some(mac)
+    }
+
+    /// Those known are about to change, or to be looked at: nothing of them is kept elsewhere.
+    fn known_mut(&mut self) -> &mut Vec<Neighbor> {
+        let last = core::mem::replace(&mut self.last, Last::NOBODY);
+        if let Some(neighbor) = self.known.get_mut(last.at) {
+            neighbor.used = neighbor.used.max(last.used);
         }
-        mac
+        &mut self.known
+    }
+
+    /// They have changed.
+    fn settle(&mut self) {
+        let due = self.known.iter().map(|neighbor| neighbor.due).min();
+        self.due = due.unwrap_or(Instant::FAR_FUTURE);
     }
 
     /// The hardware address of `addr`, which is on the link. `None` starts to ask for it;
@@ -265,9 +305,10 @@ impl Neighbors {
         if packet.sender.is_unspecified() || !self.network.is_on_link(packet.sender) {
             return None;
         }
-        let known = self.known.iter_mut().find(|neighbor| neighbor.addr == packet.sender);
+        let known = self.known_mut().iter().position(|neighbor| neighbor.addr == packet.sender);
         match known {
-            Some(neighbor) => {
+            Some(index) => {
+                let neighbor = &mut self.known[index];
                 let moved = neighbor.state != State::Resolving && neighbor.mac != packet.sender_mac;
                 self.counters.neighbor_changed += u64::from(moved);
                 let first = neighbor.state == State::Resolving;
@@ -276,6 +317,7 @@ impl Neighbors {
                 neighbor.state = State::Reachable;
                 neighbor.asks = 0;
                 neighbor.due = now + REFRESH_AFTER;
+                self.settle();
                 (first || moved).then_some(packet.sender)
             }
             None if for_us && packet.operation == Operation::Request => {
@@ -299,7 +341,7 @@ impl Neighbors {
 
     #[inline(never)]
     fn insert(&mut self, now: Instant, addr: Ipv4Addr, mac: Mac, state: State) {
-        if self.known.len() == NEIGHBORS_MAX {
+        if self.known_mut().len() == NEIGHBORS_MAX {
             let oldest = (0..self.known.len()).min_by_key(|&index| self.known[index].used);
             if let Some(oldest) = oldest {
                 self.known.swap_remove(oldest);
@@ -308,6 +350,7 @@ impl Neighbors {
         }
         let due = if state == State::Resolving { now } else { now + REFRESH_AFTER };
         self.known.push(Neighbor { addr, mac, state, asks: 0, due, used: now, wanted: false });
+        self.settle();
     }
 
     /// The next address that the kernel is to be asked for. To be called between rounds, until `None`.
@@ -326,11 +369,13 @@ impl Neighbors {
     /// What the kernel's table says of `addr`: its hardware address, or `None` when nobody answered the kernel.
     /// Says whether the address is known from now on, or anew. What was not asked for changes nothing.
     pub fn on_kernel(&mut self, now: Instant, addr: Ipv4Addr, mac: Option<Mac>) -> bool {
-        let Some(index) = self.known.iter().position(|neighbor| neighbor.addr == addr) else {
+        let known = self.known_mut();
+        let Some(index) = known.iter().position(|neighbor| neighbor.addr == addr) else {
             return false;
         };
         let Some(mac) = mac else {
-            self.known.swap_remove(index);
+            known.swap_remove(index);
+            self.settle();
             self.counters.neighbor_unreachable += 1;
             return false;
         };
@@ -342,6 +387,7 @@ impl Neighbors {
         let (used, due) = (neighbor.used, now + REFRESH_AFTER);
         let state = State::Reachable;
         *neighbor = Neighbor { addr, mac, state, asks: 0, due, used, wanted: false };
+        self.settle();
         first || moved
     }
 
@@ -351,13 +397,21 @@ impl Neighbors {
     }
 
     /// When [`poll_transmit`](Neighbors::poll_transmit) next has something to do.
+    #[inline]
     pub fn next_timeout(&self) -> Instant {
-        self.known.iter().map(|neighbor| neighbor.due).min().unwrap_or(Instant::FAR_FUTURE)
+        self.due
     }
 
     /// The next request that is due, and whom it goes to. To be called until `None`. Where the kernel is asked,
     /// there is none: what is due is then [wanted](Neighbors::next_wanted).
     pub fn poll_transmit(&mut self, now: Instant) -> Option<(Mac, Repr)> {
+        self.known_mut();
+        let request = self.next_request(now);
+        self.settle();
+        request
+    }
+
+    fn next_request(&mut self, now: Instant) -> Option<(Mac, Repr)> {
         while let Some(index) = self.known.iter().position(|neighbor| neighbor.due <= now) {
             let neighbor = &mut self.known[index];
             match neighbor.state {
@@ -507,6 +561,32 @@ mod tests {
         assert_eq!(asked, [MAC_A, MAC_A, MAC_A, Mac::BROADCAST, Mac::BROADCAST]);
         neighbors.on_arp(s(34), &from_peer(Operation::Reply, MAC_A, OURS.addr)).unwrap();
         assert_eq!(neighbors.next_timeout(), s(64));
+    }
+
+    #[test]
+    fn an_address_that_is_asked_for_again_and_again_is_in_use_and_followed_at_once() {
+        let mut neighbors = Neighbors::new(OURS);
+        let beyond = Ipv4Addr::new(192, 0, 2, 1);
+        neighbors.on_arp(s(0), &from_peer(Operation::Request, MAC_A, OURS.addr)).unwrap();
+        for second in 0..100 {
+            let known = neighbors.hardware_word(s(second), PEER);
+            assert_eq!(known, Some(MacWord::of(MAC_A)));
+        }
+        assert_eq!(neighbors.poll_transmit(s(100)).map(|(dst, _)| dst), Some(MAC_A));
+        assert_eq!((neighbors.next_timeout(), neighbors.poll_transmit(s(100))), (s(101), None));
+        neighbors.on_arp(s(100), &from_peer(Operation::Reply, MAC_B, OURS.addr)).unwrap();
+        for remote in [beyond, PEER, PEER] {
+            assert_eq!(neighbors.hardware_word(s(100), remote), Some(MacWord::of(MAC_B)));
+            assert_eq!(neighbors.hardware_address(s(100), remote), Some(MAC_B));
+        }
+        // Unused since, and forgotten.
+        assert_eq!(
+            (neighbors.poll_transmit(s(161)), neighbors.counters().neighbor_changed),
+            (None, 1)
+        );
+        assert_eq!(neighbors.next_timeout(), Instant::FAR_FUTURE);
+        assert_eq!(neighbors.hardware_word(s(161), PEER), None);
+        assert_eq!(neighbors.next_timeout(), s(161));
     }
 
     #[test]

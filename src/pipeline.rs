@@ -13,8 +13,6 @@
 //! [`wire`](crate::wire), 6 is [`tcp`](crate::tcp), 7 is [`fix`](crate::fix) behind the
 //! [`Desk`](crate::desk::Desk), 8 is [`Emitter`](crate::emit::Emitter).
 
-use core::net::Ipv4Addr;
-
 use crate::app::Application;
 use crate::emit;
 use crate::engine::Engine;
@@ -67,7 +65,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.verify_familiar(meta, frame)?;
         }
         let payload = frame.payload();
-        if !frame.is_ce() && self.tcp.take_predicted(now.mono, connection, frame.stamped()) {
+        if self.tcp.take_predicted(now.mono, connection, frame.stamped()) {
             let arrival = Arrival::predicted(connection, payload.len());
             self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
             return Ok(());
@@ -128,22 +126,40 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// the device has buffers and its next hop is known.
     #[inline]
     pub(crate) fn transmit(&mut self, now: Now) {
-        while let Some(turn) = self.tcp.next_transmit() {
-            let Some(mac) = self.hardware_address(now, turn.remote) else {
-                self.tcp.defer_transmit();
-                continue;
-            };
-            let Some(mut frame) = self.frame_to_write() else { return };
-            let (tcp, space) = (&mut self.tcp, frame.space());
-            match self.emitter.turn_usual(mac, tcp, now.mono, &turn, space) {
-                Some(len) => frame.finish(len, self.emitter.usual_meta()),
-                None => match self.emitter.turn(mac, tcp, now.mono, turn, space) {
-                    Some((len, meta)) => frame.finish(len, meta),
-                    None => continue,
-                },
-            }
+        while self.transmit_usual(now) || (self.tcp.has_transmits() && self.transmit_any(now)) {}
+    }
+
+    /// The next segment, if it is what nearly every segment is. Says whether it was; if not, nothing has happened.
+    #[inline(always)]
+    fn transmit_usual(&mut self, now: Now) -> bool {
+        if self.outbound.is_full() {
+            return false;
+        }
+        let Some(leaving) = self.tcp.next_fast(now.mono) else { return false };
+        let mac = self.neighbors.hardware_word(now.mono, leaving.remote());
+        let (Some(mac), Some(mut frame)) = (mac, self.nic.tx_frame()) else { return false };
+        let Some(len) = self.emitter.usual(mac, leaving, frame.space()) else { return false };
+        frame.finish(len, self.emitter.usual_meta());
+        self.outbound.push(frame);
+        true
+    }
+
+    /// Any segment. Says whether there may be more.
+    #[inline(never)]
+    fn transmit_any(&mut self, now: Now) -> bool {
+        let Some(turn) = self.tcp.next_transmit() else { return false };
+        let Some(mac) = self.neighbors.hardware_address(now.mono, turn.remote) else {
+            self.tcp.defer_transmit();
+            return true;
+        };
+        let Some(mut frame) = self.frame_to_write() else { return false };
+        if let Some((len, meta)) =
+            self.emitter.turn(mac, &mut self.tcp, now.mono, turn, frame.space())
+        {
+            frame.finish(len, meta);
             self.outbound.push(frame);
         }
+        true
     }
 
     /// Step 5, the link: is the frame for this port?
@@ -217,11 +233,6 @@ impl<N: Nic, A: Application> Engine<N, A> {
             frame.finish(len, meta);
             self.outbound.push(frame);
         }
-    }
-
-    #[inline]
-    fn hardware_address(&mut self, now: Now, remote: Ipv4Addr) -> Option<Mac> {
-        self.neighbors.hardware_address(now.mono, remote)
     }
 
     /// A buffer to write a frame into, with room for it in the transmit burst.

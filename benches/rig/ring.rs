@@ -59,7 +59,7 @@ impl RxRing {
     }
 
     /// The next `count` frames, which stay where they are.
-    pub fn waiting(&self, count: usize) -> impl Iterator<Item = &[u8]> + Clone {
+    pub fn waiting(&self, count: usize) -> impl Iterator<Item = &[u8]> {
         let waiting = self.buffers.get(self.next..self.loaded).unwrap_or(&[]);
         waiting.iter().take(count).map(|buffer| &buffer.bytes[..buffer.len])
     }

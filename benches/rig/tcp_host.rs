@@ -91,17 +91,17 @@ impl<R: Responder> TcpHost<R> {
     }
 
     /// The next `count` frames come in, and what answers them goes out.
-    #[inline]
+    #[inline(always)]
     pub fn burst(&mut self, count: usize) {
         let is_crowded = count > 1 && self.path.tcp.is_crowded();
-        let mut left = count;
-        while left > 0 {
-            let next = if is_crowded { self.look_ahead(left) } else { left };
-            for _ in 0..next {
-                let Some((meta, bytes)) = self.rx.receive() else { break };
-                self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
+        let mut ahead = if is_crowded { 0 } else { count };
+        for left in (1..=count).rev() {
+            if ahead == 0 {
+                ahead = self.look_ahead(left);
             }
-            left -= next;
+            ahead -= 1;
+            let Some((meta, bytes)) = self.rx.receive() else { break };
+            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
         }
         self.path.transmit(&mut self.tx);
         if self.path.neighbors.next_timeout() <= NOW {
@@ -119,7 +119,7 @@ impl<R: Responder> TcpHost<R> {
 }
 
 impl<R: Responder> Path<R> {
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         match self.familiar.recognize(bytes) {
             Some(frame) if meta.vlan.is_none() => self.receive_familiar(meta, bytes, frame),
@@ -142,7 +142,7 @@ impl<R: Responder> Path<R> {
         {
             self.verify_familiar(meta, frame)?;
         }
-        if !frame.is_ce() && self.tcp.take_predicted(NOW, connection, frame.stamped()) {
+        if self.tcp.take_predicted(NOW, connection, frame.stamped()) {
             if !frame.payload().is_empty() {
                 self.respond(connection, frame.payload());
             }
@@ -227,24 +227,36 @@ impl<R: Responder> Path<R> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn transmit(&mut self, tx: &mut TxRing) {
         if self.tcp.has_events() {
             self.take_events();
         }
-        while let Some(turn) = self.tcp.next_transmit() {
-            let Some(mac) = self.neighbors.hardware_address(NOW, turn.remote) else {
-                self.tcp.defer_transmit();
-                continue;
-            };
-            match self.emitter.turn_usual(mac, &mut self.tcp, NOW, &turn, tx.space()) {
-                Some(len) => tx.send(len, self.emitter.usual_meta()),
-                None => match self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space()) {
-                    Some((len, meta)) => tx.send(len, meta),
-                    None => continue,
-                },
-            }
+        while self.transmit_usual(tx) || (self.tcp.has_transmits() && self.transmit_any(tx)) {}
+    }
+
+    #[inline(always)]
+    fn transmit_usual(&mut self, tx: &mut TxRing) -> bool {
+        let Some(leaving) = self.tcp.next_fast(NOW) else { return false };
+        let mac = self.neighbors.hardware_word(NOW, leaving.remote());
+        let Some(mac) = mac else { return false };
+        let Some(len) = self.emitter.usual(mac, leaving, tx.space()) else { return false };
+        tx.send(len, self.emitter.usual_meta());
+        true
+    }
+
+    #[inline(never)]
+    fn transmit_any(&mut self, tx: &mut TxRing) -> bool {
+        let Some(turn) = self.tcp.next_transmit() else { return false };
+        let Some(mac) = self.neighbors.hardware_address(NOW, turn.remote) else {
+            self.tcp.defer_transmit();
+            return true;
+        };
+        let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space());
+        if let Some((len, meta)) = written {
+            tx.send(len, meta);
         }
+        true
     }
 
     #[inline(never)]
@@ -263,7 +275,7 @@ impl<R: Responder> Host for TcpHost<R> {
         self.rx.load(frames);
     }
 
-    #[inline]
+    #[inline(always)]
     fn step(&mut self) {
         self.burst(1);
     }

@@ -9,9 +9,9 @@ use crate::offload::capability::Capability;
 use crate::offload::checksum::{Sum, copy_and_sum};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::offload::plan::Plan;
-use crate::tcp::{Stack, Transmit, Turn};
+use crate::tcp::{FastTurn, Stack, Transmit, Turn};
 use crate::time::Instant;
-use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac};
+use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac, MacWord};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
 use template::{Key, Template};
 
@@ -103,35 +103,27 @@ impl Emitter {
         turn: Turn,
         out: &mut [u8],
     ) -> Option<Written> {
-        if let Some(len) = self.turn_usual(dst, stack, now, &turn, out) {
+        if let Some(leaving) = stack.next_fast(now)
+            && let Some(len) = self.usual(MacWord::of(dst), leaving, out)
+        {
             return Some((len, self.usual));
         }
         let (len, meta) = self.turn_of_any(dst, stack, now, turn, out)?;
         Some((len as usize, meta))
     }
 
-    /// The same for a segment that is as nearly every one is, on a connection that has sent one before: says how long
-    /// the frame is. What the device is to do with it is [said of all such](Emitter::usual_meta). `None` where
-    /// nothing has happened: [`turn`](Emitter::turn) knows.
-    ///
-    /// # Panics
-    /// If `out` is shorter than the frame.
+    /// Writes a segment that leaves by the shortest way, on a connection that has sent one before: says how long the frame
+    /// is. What the device is to do with it is [said of all such](Emitter::usual_meta). `None` where nothing has happened:
+    /// [`turn`](Emitter::turn) knows.
     #[inline(always)]
-    pub fn turn_usual(
-        &mut self,
-        dst: Mac,
-        stack: &mut Stack,
-        now: Instant,
-        turn: &Turn,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        let leaving = stack.fast_turn(now, turn)?;
+    pub fn usual(&self, dst: MacWord, leaving: FastTurn<'_>, out: &mut [u8]) -> Option<usize> {
         let connection = leaving.connection();
         let template = self.templates.get(connection.index())?;
-        if !template.is_of(Key::of_usual(dst, connection)) {
+        if !template.is_usual_for(dst, connection) {
             return None;
         }
-        let (headers, room) = out.split_first_chunk_mut()?;
+        let frame = out.get_mut(..template::USUAL_LEN + leaving.payload_len())?;
+        let (headers, room) = frame.split_first_chunk_mut()?;
         Some(template.write_usual(&leaving.send(), &self.usual, headers, room))
     }
 

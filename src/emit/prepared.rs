@@ -1,7 +1,7 @@
 //! The frame of a prepared send: headers that stand in it before there is a payload, so that what is left is
 //! lengths, our timestamp and sums.
 
-use super::template::TOTAL_LENGTH_OFFSET;
+use super::template::{IP, TCP, TOTAL_LENGTH_OFFSET, USUAL_LEN, plus_len};
 use super::{Emitter, Written, padded, write_headers};
 use crate::offload::checksum::Sum;
 use crate::offload::nic::{TxChecksum, TxMeta};
@@ -24,6 +24,8 @@ pub struct PreparedHeaders {
     ipv4: Sum,
     /// Of the pseudo-header, its length zero.
     pseudo: Sum,
+    /// The same folded, as it lies in memory.
+    pseudo_field: u16,
     /// Of the TCP header, our timestamp and checksum zero.
     l4: Sum,
 }
@@ -69,12 +71,14 @@ impl Emitter {
         let ipv4 = Sum::of(ip);
         let len = headers.l2_len + headers.l3_len + headers.l4_len;
         out[..len].copy_from_slice(&bytes[..len]);
+        let pseudo = Sum::of_tcp_pseudo_header(local.octets(), remote.octets(), 0);
         PreparedHeaders {
             dst,
             l2_len: headers.l2_len,
             l4_len: headers.l4_len,
             ipv4,
-            pseudo: Sum::of_tcp_pseudo_header(local.octets(), remote.octets(), 0),
+            pseudo,
+            pseudo_field: pseudo.folded().to_be(),
             l4: headers.l4,
         }
     }
@@ -89,9 +93,59 @@ impl Emitter {
     /// with this `sum`, if it [is wanted](Emitter::wants_sum).
     ///
     /// # Panics
-    /// If `out` is shorter than the frame.
+    /// If `out` is shorter than the headers.
     #[inline(always)]
     pub fn finish_prepared(
+        &self,
+        headers: &PreparedHeaders,
+        timestamps: Option<Timestamps>,
+        payload_len: usize,
+        sum: Sum,
+        out: &mut [u8],
+    ) -> Written {
+        if let Some(timestamps) = timestamps
+            && (headers.l2_len, headers.l4_len) == (IP, USUAL_LEN - TCP)
+            && let Some(front) = out.first_chunk_mut()
+        {
+            return (self.finish_usual(headers, timestamps, payload_len, sum, front), self.usual);
+        }
+        self.finish_any(headers, timestamps, payload_len, sum, out)
+    }
+
+    /// The same of headers that are as nearly every segment's: each field at its known place. Says how long the frame is.
+    #[inline(always)]
+    fn finish_usual(
+        &self,
+        headers: &PreparedHeaders,
+        timestamps: Timestamps,
+        payload_len: usize,
+        sum: Sum,
+        front: &mut [u8; USUAL_LEN],
+    ) -> usize {
+        let len = USUAL_LEN + payload_len;
+        let (total_len, tcp_len) = ((len - IP) as u16, (len - TCP) as u16);
+        let mut put = |at: usize, bytes: &[u8]| front[at..at + bytes.len()].copy_from_slice(bytes);
+        put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
+        if self.ipv4 == TxChecksum::Full {
+            let checksum = headers.ipv4.plus(Sum::of_u16(total_len)).checksum();
+            put(IP + ipv4::CHECKSUM_OFFSET, &checksum.to_be_bytes());
+        }
+        let Timestamps { value, echo } = timestamps;
+        let stamps = u64::from(value) << 32 | u64::from(echo);
+        put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
+        let field = match self.tcp {
+            TxChecksum::Partial => plus_len(headers.pseudo_field, tcp_len),
+            TxChecksum::Full => {
+                let l4 = headers.pseudo.plus(headers.l4).plus(Sum::of_u16(tcp_len));
+                l4.plus(Sum::of_u32(value)).plus(sum).checksum().to_be()
+            }
+        };
+        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        len
+    }
+
+    #[inline(never)]
+    fn finish_any(
         &self,
         headers: &PreparedHeaders,
         timestamps: Option<Timestamps>,

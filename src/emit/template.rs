@@ -5,7 +5,7 @@ use crate::neighbor::Network;
 use crate::offload::checksum::Sum;
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::tcp::{ConnectionId, Rest, Transmit};
-use crate::wire::ethernet::Mac;
+use crate::wire::ethernet::{Mac, MacWord};
 use crate::wire::tcp::{self, Flags, Options, SeqNumber, Timestamps};
 use crate::wire::{ethernet, ipv4};
 
@@ -16,12 +16,12 @@ const ROOM: usize =
 pub(super) const TOTAL_LENGTH_OFFSET: usize = 2;
 
 /// Where they lie, where there is no VLAN tag.
-const IP: usize = ethernet::HEADER_LEN;
-const TCP: usize = IP + ipv4::HEADER_LEN;
+pub(super) const IP: usize = ethernet::HEADER_LEN;
+pub(super) const TCP: usize = IP + ipv4::HEADER_LEN;
 const FLAGS_AT: usize = TCP + 13;
 
 /// The headers of nearly every segment, in bytes: no VLAN tag, no IPv4 options, timestamps.
-const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
+pub(super) const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
 
 /// What is said of a segment by such headers, whose sums are `ipv4` and `tcp`.
 pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
@@ -35,12 +35,19 @@ pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
     }
 }
 
+/// A header's folded sum, as it lies in memory, with its length.
+#[inline(always)]
+pub(super) fn plus_len(field: u16, len: u16) -> u16 {
+    let (sum, carry) = field.overflowing_add(len.to_be());
+    sum.wrapping_add(u16::from(carry))
+}
+
 /// All that headers depend on but for the fields that are written anew, in two words, which are quick to
 /// compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key {
     connection: ConnectionId,
-    /// The hardware address, and above it two bits: timestamps, ECT.
+    /// The hardware address, and below it two bits: timestamps, ECT.
     shape: u64,
 }
 
@@ -59,26 +66,12 @@ impl Key {
         Some(Key::new(dst, connection, options.timestamps.is_some(), segment.is_ect))
     }
 
-    #[inline(always)]
-    pub(super) fn of_usual(dst: Mac, connection: ConnectionId) -> Key {
-        Key::new(dst, connection, true, false).usual()
-    }
-
     const NOBODY: Key = Key { connection: ConnectionId::NOBODY, shape: u64::MAX };
-
-    /// Above all: headers of [this length](USUAL_LEN).
-    const USUAL: u64 = 1 << 63;
-
-    #[inline(always)]
-    fn usual(self) -> Key {
-        Key { shape: self.shape | Key::USUAL, ..self }
-    }
 
     #[inline(always)]
     fn new(dst: Mac, connection: ConnectionId, has_timestamps: bool, is_ect: bool) -> Key {
-        let [a, b, c, d, e, f] = dst.0;
-        let bits = u8::from(has_timestamps) | u8::from(is_ect) << 1;
-        Key { connection, shape: u64::from_le_bytes([a, b, c, d, e, f, bits, 0]) }
+        let bits = u64::from(has_timestamps) | u64::from(is_ect) << 1;
+        Key { connection, shape: MacWord::of(dst).0 | bits }
     }
 
     /// Its place among so many.
@@ -93,32 +86,35 @@ impl Key {
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Template {
-    /// Of whose segments; [usual](Key::USUAL) where they are as nearly every segment's, the control bits too.
+    /// Of whose segments.
     key: Key,
+    /// To whom, where they are [as nearly every segment's](USUAL_LEN), the control bits too.
+    usual_dst: MacWord,
     bytes: [u8; ROOM],
     l2_len: u8,
     l4_len: u8,
-    /// The folded sum of the pseudo-header, its length zero, as it lies in memory.
+    /// The folded sums of the IPv4 header, Total Length and checksum zero, and of the pseudo-header, its length zero,
+    /// as they lie in memory.
+    ipv4_field: u16,
     pseudo_field: u16,
-    /// Of the IPv4 header, Total Length and checksum zero.
-    ipv4: Sum,
-    /// Of the pseudo-header, its length zero.
-    pseudo: Sum,
-    /// Of the TCP header, what differs from segment to segment zero.
+    /// The sum of the TCP header, what differs from segment to segment zero.
     l4: Sum,
+    /// Of it and the pseudo-header together, the control bits too: where headers are usual.
+    usual: Sum,
 }
 
 impl Default for Template {
     fn default() -> Template {
         Template {
             key: Key::NOBODY,
+            usual_dst: MacWord::NONE,
             bytes: [0; ROOM],
             l2_len: 0,
             l4_len: 0,
+            ipv4_field: 0,
             pseudo_field: 0,
-            ipv4: Sum::ZERO,
-            pseudo: Sum::ZERO,
             l4: Sum::ZERO,
+            usual: Sum::ZERO,
         }
     }
 }
@@ -127,6 +123,7 @@ impl Template {
     #[cold]
     pub(super) fn new(key: Key, network: &Network, dst: Mac, segment: &Transmit<'_>) -> Template {
         let mut bytes = [0; ROOM];
+        let usual_dst = MacWord::of(dst);
         let headers = write_headers(network, dst, segment, 0, TxChecksum::Partial, &mut bytes);
         let ip = &mut bytes[headers.l2_len..][..ipv4::HEADER_LEN];
         ip[TOTAL_LENGTH_OFFSET..][..2].fill(0);
@@ -143,33 +140,36 @@ impl Template {
             options: Options { timestamps, ..segment.header.options },
             ..segment.header
         };
-        let mut l4 = [0; tcp::HEADER_LEN_MAX];
-        let l4_len = constant.emit(&mut l4);
-        let is_usual = timestamps.is_some() && headers.l2_len == ethernet::HEADER_LEN;
+        let mut header = [0; tcp::HEADER_LEN_MAX];
+        let l4_len = constant.emit(&mut header);
+        let l4 = Sum::of(&header[..l4_len]);
+        let is_usual =
+            timestamps.is_some() && !segment.is_ect && headers.l2_len == ethernet::HEADER_LEN;
         if is_usual {
             bytes[FLAGS_AT] = Rest::FLAGS.0;
         }
         Template {
-            key: if is_usual { key.usual() } else { key },
+            key,
+            usual_dst: if is_usual { usual_dst } else { MacWord::NONE },
             bytes,
             l2_len: headers.l2_len as u8,
             l4_len: headers.l4_len as u8,
+            ipv4_field: ipv4.folded().to_be(),
             pseudo_field: pseudo.folded().to_be(),
-            ipv4,
-            pseudo,
-            l4: Sum::of(&l4[..l4_len]),
+            l4,
+            usual: pseudo.plus(l4).plus(Sum::of_u16(u16::from(Rest::FLAGS.0))),
         }
     }
 
     #[inline(always)]
     pub(super) fn is_for(&self, key: &Key) -> bool {
-        self.key == *key || self.key == key.usual()
+        self.key == *key
     }
 
-    /// Whether they are those of a [usual](Key::of_usual) key, and so built.
+    /// Whether they are [as nearly every segment's](USUAL_LEN), of `connection` and to `dst`.
     #[inline(always)]
-    pub(super) fn is_of(&self, key: Key) -> bool {
-        self.key == key
+    pub(super) fn is_usual_for(&self, dst: MacWord, connection: ConnectionId) -> bool {
+        self.usual_dst == dst && self.key.connection == connection
     }
 
     /// Writes a whole segment by headers that are as nearly every segment's: every field at its known
@@ -194,8 +194,7 @@ impl Template {
             |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
         put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
         if meta.ipv4 == TxChecksum::Full {
-            let checksum = self.ipv4.plus(Sum::of_u16(total_len)).checksum();
-            put(IP + ipv4::CHECKSUM_OFFSET, &checksum.to_be_bytes());
+            put(IP + ipv4::CHECKSUM_OFFSET, &(!plus_len(self.ipv4_field, total_len)).to_ne_bytes());
         }
         let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
         let Timestamps { value, echo } =
@@ -204,22 +203,19 @@ impl Template {
         put(TCP + 4, &numbers.to_be_bytes());
         put(TCP + 14, &rest.window.to_be_bytes());
         put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
-        let varying = || {
-            let bits = u32::from(Rest::FLAGS.0) << 16 | u32::from(rest.window);
-            Sum::of_u64(numbers).plus(Sum::of_u64(stamps)).plus(Sum::of_u32(bits))
-        };
-        let field = match meta.tcp {
+        let mut put_checksum = |field: u16| put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        match meta.tcp {
             TxChecksum::Partial => {
+                put_checksum(plus_len(self.pseudo_field, tcp_len));
                 copy_payload(rest.payload, room);
-                let (sum, carry) = self.pseudo_field.overflowing_add(tcp_len.to_be());
-                sum.wrapping_add(u16::from(carry))
             }
             TxChecksum::Full => {
-                let sum = self.pseudo.plus(Sum::of_u16(tcp_len)).plus(self.l4).plus(varying());
-                sum_payload(rest.payload, sum, room).to_be()
+                let fields = Sum::of_u16(tcp_len).plus(Sum::of_u16(rest.window));
+                let numbers = Sum::of_u64(numbers).plus(Sum::of_u64(stamps));
+                let sum = self.usual.plus(fields).plus(numbers);
+                put_checksum(sum_payload(rest.payload, sum, room).to_be());
             }
-        };
-        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        }
         len
     }
 
@@ -239,8 +235,8 @@ impl Template {
         let (ip, l4) = out[l2_len..].split_at_mut(ipv4::HEADER_LEN);
         ip[TOTAL_LENGTH_OFFSET..][..2].copy_from_slice(&total_len.to_be_bytes());
         if ipv4 == TxChecksum::Full {
-            let checksum = self.ipv4.plus(Sum::of_u16(total_len)).checksum();
-            ip[ipv4::CHECKSUM_OFFSET..][..2].copy_from_slice(&checksum.to_be_bytes());
+            let field = !plus_len(self.ipv4_field, total_len);
+            ip[ipv4::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_ne_bytes());
         }
         header.emit_varying(l4);
         if let Some(timestamps) = header.options.timestamps {
@@ -252,7 +248,7 @@ impl Template {
             l2_len,
             l3_len: ipv4::HEADER_LEN,
             l4_len,
-            pseudo: self.pseudo.plus(Sum::of_u16(tcp_len as u16)),
+            pseudo: Sum::of_u16(u16::from_be(self.pseudo_field)).plus(Sum::of_u16(tcp_len as u16)),
             l4: self.l4.plus(varying),
         }
     }

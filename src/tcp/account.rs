@@ -75,11 +75,12 @@ pub(super) struct Committed {
 }
 
 /// The messages of a connection. Those of which nothing is known any more are acknowledged.
+#[repr(C)]
 pub(super) struct Account {
     ring: Box<[Committed]>,
-    /// Where the oldest that is known stands, and how many are.
-    head: u32,
+    /// How many are known, and where the oldest of them stands: in one word.
     len: u32,
+    head: u32,
     /// Where the oldest begins.
     start: SeqNumber,
     /// Messages ever.
@@ -89,9 +90,7 @@ pub(super) struct Account {
 impl Account {
     /// Loads the place of the next message.
     pub(super) fn touch(&self) {
-        let place = self.head.wrapping_add(self.len) as usize;
-        let index = place & self.ring.len().wrapping_sub(1);
-        core::hint::black_box(self.ring.get(index).map(|committed| committed.end));
+        core::hint::black_box(self.ring.get(self.place(self.len)).map(|message| message.end));
     }
 
     pub(super) fn new(config: &Config) -> Account {
@@ -167,18 +166,18 @@ impl Account {
     /// The same of one from `start` on, where all before is acknowledged: the first places serve again, which
     /// are near.
     #[inline(always)]
-    fn note_first(
+    pub(super) fn note_first(
         &mut self,
         start: SeqNumber,
         at: Instant,
         end: SeqNumber,
         tag: u32,
     ) -> MessageNumber {
-        (self.head, self.len, self.start) = (0, 0, start);
+        self.start = start;
         if let Some(place) = self.ring.first_mut() {
             // One by one: as one piece they would wait to be written one by one first.
             (place.at, place.end, place.tag) = (at, end, tag);
-            self.len = 1;
+            (self.len, self.head) = (1, 0);
             self.committed += 1;
         }
         MessageNumber(self.committed)
@@ -186,9 +185,8 @@ impl Account {
 
     #[inline(always)]
     fn push(&mut self, message: Committed) -> MessageNumber {
-        let place = self.place(self.len);
-        if let Some(slot) = self.ring.get_mut(place) {
-            *slot = message;
+        if (self.len as usize) < self.ring.len() {
+            *self.known_mut(self.len) = message;
             self.len += 1;
             self.committed += 1;
         }
@@ -208,9 +206,8 @@ impl Account {
             return self.push(message);
         }
         counters.count(Count::MessagesMerged);
-        let last = self.place(self.len.wrapping_sub(1));
-        if let Some(slot) = self.ring.get_mut(last) {
-            slot.end = message.end;
+        if self.len > 0 {
+            self.known_mut(self.len - 1).end = message.end;
         }
         MessageNumber(self.committed)
     }
@@ -318,6 +315,12 @@ impl Account {
 
     fn known(&self, offset: u32) -> Committed {
         self.ring[self.place(offset)]
+    }
+
+    #[inline(always)]
+    fn known_mut(&mut self, offset: u32) -> &mut Committed {
+        let place = self.place(offset);
+        &mut self.ring[place]
     }
 }
 

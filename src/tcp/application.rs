@@ -66,6 +66,30 @@ impl Stack {
         write: impl FnOnce(&mut [u8]) -> usize,
     ) -> Result<Option<MessageNumber>, SendRefusal> {
         self.hear(now);
+        let Stack { connections, transmits, now, .. } = self;
+        if let Some(connection) = connections.get_mut(id.index())
+            && connection.slot.generation == id.generation
+            && let Some(room) = connection.room_for_first(len)
+        {
+            let written = write(room).min(len);
+            if written == 0 {
+                return Ok(None);
+            }
+            let number = connection.note_first(*now, written as u32, 0);
+            transmits.push(&mut connection.slot.is_queued, id.index());
+            return Ok(Some(number));
+        }
+        self.write_any(id, len, write)
+    }
+
+    /// The same where the short way is closed, something is held, or `len` is long.
+    #[inline(never)]
+    fn write_any(
+        &mut self,
+        id: ConnectionId,
+        len: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<Option<MessageNumber>, SendRefusal> {
         let index = self.find_to_write(id, len)?;
         let Stack { connections, counters, transmits, now, .. } = self;
         let connection = &mut connections[index];

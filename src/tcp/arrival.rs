@@ -76,6 +76,7 @@ impl Stack {
 
     /// The connection between these endpoints, if there is one that somebody holds and that is simply
     /// established.
+    #[inline(always)]
     pub fn established(&self, local: Endpoint, remote: Endpoint) -> Option<ConnectionId> {
         let index = self.table.find(&Tuple { local, remote })?;
         let connection = &self.connections[index];

@@ -103,12 +103,13 @@ pub(super) struct Connection {
     pub(super) timers_lag: bool,
     pub(super) plain: Plainness,
     pub(super) snd_una: SeqNumber,
+    // In one word with `rcv_nxt`: see `awaited`.
     pub(super) snd_nxt: SeqNumber,
     pub(super) rcv_nxt: SeqNumber,
     /// The right edge of the largest window that we ever gave. It never moves back.
     pub(super) rcv_edge: SeqNumber,
-    pub(super) snd_wl1: SeqNumber,
     pub(super) snd_wl2: SeqNumber,
+    pub(super) snd_wl1: SeqNumber,
     /// RFC 7323 4.3, Last.ACK.sent.
     pub(super) last_ack_sent: SeqNumber,
     pub(super) acks_due: u32,
@@ -160,7 +161,7 @@ pub(super) struct Connection {
     pub(super) grouping: Apart<Grouping>,
     pub(super) terms: Apart<Terms>,
     pub(super) congestion: Congestion,
-    pub(super) sack: SackReport,
+    pub(super) sack: Apart<SackReport>,
     pub(super) iss: SeqNumber,
     pub(super) irs: SeqNumber,
     /// The largest window that the peer ever gave.
@@ -219,8 +220,8 @@ impl Connection {
     pub(super) fn new(config: &Config) -> Connection {
         let (held, undo) = (Reassembly::new(), Apart::new(None));
         let (terms, ecn) = (Apart::new(config.terms()), Apart::new(Ecn::NONE));
-        let grouping = Apart::new(Grouping::NONE);
-        Connection { held, undo, terms, ecn, grouping, ..Connection::in_places(config) }
+        let (grouping, sack) = (Apart::new(Grouping::NONE), Apart::new(SackReport::NONE));
+        Connection { held, undo, terms, ecn, grouping, sack, ..Connection::in_places(config) }
     }
 
     /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
@@ -278,7 +279,7 @@ impl Connection {
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
             held: Reassembly::empty(),
-            sack: SackReport::NONE,
+            sack: Apart::empty(),
             fin_at: None,
             fin_received: false,
             last_ack_sent: none,
@@ -324,13 +325,15 @@ impl Connection {
         let mut terms = core::mem::replace(&mut self.terms, Apart::empty());
         let mut ecn = core::mem::replace(&mut self.ecn, Apart::empty());
         let mut grouping = core::mem::replace(&mut self.grouping, Apart::empty());
+        let mut sack = core::mem::replace(&mut self.sack, Apart::empty());
         send.clear();
         receive.clear();
         scoreboard.clear();
         account.clear();
         held.clear();
         *undo = None;
-        (*terms, *ecn, *grouping) = (config.terms(), Ecn::NONE, Grouping::NONE);
+        (*terms, *ecn) = (config.terms(), Ecn::NONE);
+        (*grouping, *sack) = (Grouping::NONE, SackReport::NONE);
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -354,6 +357,7 @@ impl Connection {
             terms,
             ecn,
             grouping,
+            sack,
             rcv_step,
             ..new
         };

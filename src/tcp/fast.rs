@@ -7,6 +7,7 @@
 //! Timers are not wound up here: when they go off follows from what was sent when, and is worked out by
 //! [`catch_up`](Connection::catch_up) before anybody else looks.
 
+use super::account::MessageNumber;
 use super::config::Config;
 use super::connection::Connection;
 use super::poll::Rest;
@@ -14,7 +15,7 @@ use super::predict::Heard;
 use super::wraps::is_another_round;
 use crate::time::{Duration, Instant};
 use crate::wire::stamped::Control;
-use crate::wire::tcp::Flags;
+use crate::wire::tcp::{Flags, Repr};
 
 /// What the short way depends on, as long as nothing but it is gone.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Fast {
     expected: Control,
     /// The most in flight that an ACK of all may be of.
     flight_max: u32,
-    /// The longest segment that may leave where nothing is in flight.
+    /// The longest segment that may leave where nothing is in flight, and that can be reserved.
     first_max: u32,
     /// The longest round trip of which nothing is to be learned but the round trip.
     rtt_max: Duration,
@@ -95,7 +96,7 @@ impl Connection {
         self.fast = Fast {
             expected: Control::of(Flags::ACK, field),
             flight_max: used_max.min(self.snd_wnd.saturating_sub(1)),
-            first_max: self.rest_max.min(self.held_max()),
+            first_max: self.rest_max.min(self.held_max()).min(self.send.first_max()),
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
             patience: self.rtt.patience(config),
@@ -117,50 +118,61 @@ impl Connection {
         }
     }
 
+    /// The numbers of the segment to come, as [`Heard::numbers`] says them.
+    #[inline(always)]
+    fn awaited(&self) -> u64 {
+        u64::from(self.rcv_nxt.0) << 32 | u64::from(self.snd_nxt.0)
+    }
+
     /// Takes in a segment that nobody marked, if it takes the short way: the next bytes, an ACK of all that
     /// was sent, and the window as it was. If not, nothing has happened.
     #[inline(always)]
     pub(super) fn takes_fast(&mut self, now: Instant, segment: &impl Heard) -> bool {
-        let (seq, ack, len) = (segment.seq(), segment.ack(), segment.len() as u32);
-        let (rcv_nxt, flight) = (self.rcv_nxt, self.flight());
+        let len = segment.len() as u32;
+        let (una, snd_nxt, rcv_nxt) = (self.snd_una, self.snd_nxt, self.rcv_nxt);
         let left = self.rcv_edge.since(rcv_nxt).wrapping_sub(len).cast_signed();
-        let (Some(ours), Some(stamp)) = (&mut self.timestamps, segment.stamp()) else {
-            return false;
-        };
         if segment.control() != self.fast.expected
-            || seq != rcv_nxt
-            || ack != self.snd_nxt
+            || segment.numbers() != self.awaited()
             || len == 0
             || left < self.fast.left_min
-            || !ours.is_current(stamp)
         {
             return false;
         }
+        let (Some(ours), Some(stamp)) = (&mut self.timestamps, segment.stamp()) else {
+            return false;
+        };
+        if !ours.is_current(stamp) {
+            return false;
+        }
+        let flight = snd_nxt.since(una);
         if flight != 0 {
-            let Some(first_at) = self.scoreboard.first_of_few() else { return false };
             // No time lies behind the stack's: neither wraps.
-            let rtt = Duration::from_ns(now.as_ns().wrapping_sub(first_at.as_ns()));
             let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
+            let rtt = if self.scoreboard.is_one() {
+                last_rtt
+            } else {
+                now.as_ns().wrapping_sub(self.scoreboard.first_of_few().as_ns())
+            };
             if flight > self.fast.flight_max
                 || !self.send.holds_only(flight)
-                || rtt > self.fast.rtt_max
+                || rtt > self.fast.rtt_max.as_ns()
                 || last_rtt < self.rack.min_rtt_known().as_ns()
-                || is_another_round(self.snd_una, ack)
+                || is_another_round(una, snd_nxt)
             {
                 return false;
             }
             self.scoreboard.clear_clean();
-            self.rack.note(now, self.last_sent, ack, Duration::from_ns(last_rtt));
-            self.rtt.note(rtt);
+            self.rack.note(now, self.last_sent, snd_nxt, Duration::from_ns(last_rtt));
+            self.rtt.note(Duration::from_ns(rtt));
             self.send.release_all();
-            self.snd_una = ack;
+            self.snd_una = snd_nxt;
             self.timers_lag = true;
         }
         self.last_heard = now;
         if self.last_ack_sent == rcv_nxt {
             ours.note(now, stamp);
         }
-        (self.snd_wl1, self.snd_wl2) = (seq, ack);
+        (self.snd_wl1, self.snd_wl2) = (rcv_nxt, snd_nxt);
         self.receive.pass_over_all(len as usize);
         self.rcv_nxt = rcv_nxt + len;
         self.acks_due = 1;
@@ -170,6 +182,22 @@ impl Connection {
     /// No segment takes the short way, until the books are kept anew.
     pub(super) fn close_fast(&mut self) {
         (self.fast, self.ready) = (Fast::CLOSED, 0);
+    }
+
+    /// Room for `len` bytes that are all of the stream, if they leave the short way.
+    #[inline(always)]
+    pub(super) fn room_for_first(&mut self, len: usize) -> Option<&mut [u8]> {
+        let is_short = len.wrapping_sub(1) < self.fast.first_max as usize;
+        if is_short { self.send.first_room(len) } else { None }
+    }
+
+    /// So many bytes were written [there](Connection::room_for_first), one at least: a message of the stream.
+    #[inline(always)]
+    pub(super) fn note_first(&mut self, now: Instant, len: u32, tag: u32) -> MessageNumber {
+        let start = self.snd_una;
+        self.send.hold_first(len);
+        self.ready = if self.timers_lag { len } else { 0 };
+        self.account.note_first(start, now, start + len, tag)
     }
 
     /// How much is [ready](Connection::ready) after `len` bytes were written, before which all is acknowledged.
@@ -221,15 +249,8 @@ impl Connection {
     /// Whoever is to wake us [does so in time](Connection::is_woken_in_time).
     #[inline(always)]
     pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> Rest<'_> {
-        let seq = self.snd_nxt;
-        self.ready = 0;
-        self.snd_nxt = seq + len;
-        self.last_sent = now;
-        self.scoreboard.push_to_few(seq + len, now);
-        let ack = self.rcv_nxt;
-        self.last_ack_sent = ack;
-        self.acks_due = 0;
-        self.rcv_edge = ack + self.fast.span;
+        let (seq, ack) = (self.snd_nxt, self.rcv_nxt);
+        self.note_fast_sending(now, len);
         Rest {
             seq,
             ack,
@@ -238,6 +259,37 @@ impl Connection {
             payload: [self.send.last(len), &[]],
             tuple: &self.tuple,
         }
+    }
+
+    /// What that changes.
+    #[inline(always)]
+    pub(super) fn note_fast_sending(&mut self, now: Instant, len: u32) {
+        let end = self.snd_nxt + len;
+        self.ready = 0;
+        self.snd_nxt = end;
+        self.last_sent = now;
+        self.scoreboard.push_to_few(end, now);
+        let ack = self.rcv_nxt;
+        self.last_ack_sent = ack;
+        self.acks_due = 0;
+        self.rcv_edge = ack + self.fast.span;
+    }
+
+    /// Whether a prepared segment with `len` bytes leaves the short way: nothing is held, and its header is the next.
+    #[inline(always)]
+    pub(super) fn takes_prepared_fast(&self, now: Instant, header: &Repr, len: usize) -> bool {
+        let Some((ours, theirs)) = self.timestamps.as_ref().zip(header.options.timestamps) else {
+            return false;
+        };
+        let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
+        self.send.len() == 0
+            && len.wrapping_sub(1) < self.fast.first_max as usize
+            && self.timers_lag
+            && header.seq == self.snd_nxt
+            && header.ack == self.rcv_nxt
+            && header.window == self.fast.window
+            && theirs.echo == ours.recent()
+            && pause <= self.fast.pause_max.as_ns()
     }
 
     /// Winds up the timers and works out the timeouts that the short way has left for later.

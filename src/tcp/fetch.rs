@@ -5,9 +5,14 @@
 
 use core::hint::black_box;
 
+use arrayvec::ArrayVec;
+
 use super::connection::Connection;
 use super::endpoint::{Endpoint, Tuple};
 use super::stack::Stack;
+
+/// Connections that are fetched at once, at most: more loads than these do not wait side by side.
+const FETCHED_MAX: usize = 16;
 
 /// So many connections, and what they point at, are more than a core's own caches hold.
 const CROWD: usize = 1024;
@@ -19,16 +24,17 @@ impl Stack {
         self.connections.len() - self.free.len() >= CROWD
     }
 
-    /// Segments between these endpoints, ours and the peer's, come next: fetches what is needed to take them in and
-    /// to answer them.
-    pub fn fetch(&self, ends: impl Iterator<Item = (Endpoint, Endpoint)> + Clone) {
+    /// Segments between these endpoints, ours and the peer's, come next: fetches what is needed to take the first
+    /// few of them in and to answer them.
+    pub fn fetch(&self, ends: impl Iterator<Item = (Endpoint, Endpoint)>) {
         let tuples = ends.map(|(local, remote)| Tuple { local, remote });
-        tuples.clone().for_each(|tuple| self.table.touch(&tuple));
-        let connections = tuples
-            .filter_map(|tuple| self.table.find(&tuple))
-            .map(|index| &self.connections[index]);
-        connections.clone().for_each(Connection::touch);
-        connections.for_each(Connection::touch_buffers);
+        let tuples: ArrayVec<Tuple, FETCHED_MAX> = tuples.take(FETCHED_MAX).collect();
+        tuples.iter().for_each(|tuple| self.table.touch(tuple));
+        let indices = tuples.iter().filter_map(|tuple| self.table.find(tuple));
+        let connections: ArrayVec<&Connection, FETCHED_MAX> =
+            indices.map(|index| &self.connections[index]).collect();
+        connections.iter().for_each(|connection| connection.touch());
+        connections.iter().for_each(|connection| connection.touch_buffers());
     }
 }
 
@@ -76,7 +82,9 @@ mod tests {
         assert!(stack.is_crowded());
         let counted = |stack: &Stack| stack.counters().iter().collect::<Vec<_>>();
         let (before, next) = (counted(&stack), stack.next_timeout());
-        stack.fetch(ends.into_iter());
+        for ends in ends.chunks(FETCHED_MAX) {
+            stack.fetch(ends.iter().copied());
+        }
         assert_eq!((counted(&stack), stack.next_timeout()), (before, next));
     }
 }

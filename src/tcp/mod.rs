@@ -45,7 +45,7 @@ pub use counters::{Count, Counters, CountersReader};
 pub use endpoint::Endpoint;
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
 pub use info::Info;
-pub use poll::{Rest, RestKind, Transmit, Turn};
+pub use poll::{FastTurn, Rest, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use snapshot::{Snapshot, SnapshotRefusal};
 pub use stack::Stack;

@@ -96,30 +96,41 @@ impl<'a> Rest<'a> {
 pub struct Turn {
     /// Where to.
     pub remote: Ipv4Addr,
-    /// Which connection; `NOBODY` for a reset. In two words with the rest, which are quick to hand on.
+    /// Which connection; `NOBODY` for a reset.
     index: u32,
     /// How much it sends, if it sends [all there is](super::connection::Connection::rest_len).
     rest_len: u32,
-    /// It does so by the [shortest way](super::connection::Connection::fast_len).
-    is_fast: bool,
 }
 
 const NOBODY: u32 = u32::MAX;
 
-/// A segment that leaves by the shortest way, if it is [sent](FastTurn::send).
-pub(crate) struct FastTurn<'a> {
+/// A segment that leaves by the [shortest way](Stack::next_fast), if it is sent.
+pub struct FastTurn<'a> {
     connection: &'a mut Connection,
     counters: &'a mut Counters,
     transmits: &'a mut Turns,
     now: Instant,
-    turn: Turn,
+    index: u32,
+    len: u32,
 }
 
 impl<'a> FastTurn<'a> {
+    /// Where to.
+    #[inline(always)]
+    pub fn remote(&self) -> Ipv4Addr {
+        self.connection.tuple.remote.addr
+    }
+
     /// Whose it is.
     #[inline(always)]
     pub(crate) fn connection(&self) -> ConnectionId {
-        ConnectionId { index: self.turn.index, generation: self.connection.slot.generation }
+        ConnectionId { index: self.index, generation: self.connection.slot.generation }
+    }
+
+    /// The payload's length in bytes.
+    #[inline(always)]
+    pub(crate) fn payload_len(&self) -> usize {
+        self.len as usize
     }
 
     /// It leaves.
@@ -128,13 +139,13 @@ impl<'a> FastTurn<'a> {
         self.counters.count(Count::SegmentOut);
         self.transmits.pop();
         self.connection.slot.is_queued = false;
-        self.connection.send_fast(self.now, self.turn.rest_len)
+        self.connection.send_fast(self.now, self.len)
     }
 }
 
 /// Has a timer go off that is early enough for what leaves now.
 #[inline(never)]
-fn wake_for_sent(
+pub(super) fn wake_for_sent(
     connection: &mut Connection,
     timers: &mut TimerWheel,
     config: &Config,
@@ -155,30 +166,40 @@ impl Turn {
 }
 
 impl Stack {
+    /// Whether anybody may have something to send.
+    #[inline(always)]
+    pub fn has_transmits(&self) -> bool {
+        self.resets.front().is_some() || self.transmits.front().is_some()
+    }
+
+    /// The segment of whose turn it is, if it is what nearly every segment is and leaves by the shortest way. `None`
+    /// where [`next_transmit`](Stack::next_transmit) knows. Nothing has happened until it is sent.
+    #[inline(always)]
+    pub fn next_fast(&mut self, now: Instant) -> Option<FastTurn<'_>> {
+        self.hear(now);
+        let Stack { connections, counters, transmits, timers, resets, config, now, .. } = self;
+        if resets.front().is_some() {
+            return None;
+        }
+        let (index, now) = (transmits.front()?, *now);
+        let connection = connections.get_mut(index)?;
+        let len = connection.fast_len(now);
+        if len == 0 {
+            return None;
+        }
+        if !connection.is_woken_in_time(now) {
+            wake_for_sent(connection, timers, config, now, index);
+        }
+        Some(FastTurn { connection, counters, transmits, now, index: index as u32, len })
+    }
+
     /// Whose turn it is to send, and where to, without taking it: time to look the hardware address
     /// up. [`transmit`](Stack::transmit) then yields that segment, or
     /// [`defer_transmit`](Stack::defer_transmit) puts it aside.
-    #[inline(always)]
     pub fn next_transmit(&mut self) -> Option<Turn> {
-        if self.resets.front().is_none() {
-            let index = self.transmits.front()?;
-            if let Some(connection) = self.connections.get(index) {
-                let rest_len = connection.fast_len(self.now);
-                if rest_len > 0 {
-                    let remote = connection.tuple.remote.addr;
-                    return Some(Turn { remote, index: index as u32, rest_len, is_fast: true });
-                }
-            }
-        }
-        self.next_transmit_any()
-    }
-
-    #[inline(never)]
-    fn next_transmit_any(&mut self) -> Option<Turn> {
-        let is_fast = false;
         if let Some(reset) = self.resets.front() {
             let remote = reset.tuple.remote.addr;
-            return Some(Turn { remote, index: NOBODY, rest_len: 0, is_fast });
+            return Some(Turn { remote, index: NOBODY, rest_len: 0 });
         }
         loop {
             let index = self.transmits.front()?;
@@ -188,7 +209,7 @@ impl Stack {
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
             if rest_len > 0 || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
-                return Some(Turn { remote, index: index as u32, rest_len, is_fast });
+                return Some(Turn { remote, index: index as u32, rest_len });
             }
             connection.catch_up(&self.config);
             connection.arm_persist_timer(self.now, &self.config);
@@ -287,21 +308,6 @@ impl Stack {
             payload: connection.send.slices(offset as usize, kind.len as usize),
             tuple: &connection.tuple,
         }
-    }
-
-    /// What leaves now, if it does by the shortest way.
-    #[inline(always)]
-    pub(crate) fn fast_turn(&mut self, now: Instant, turn: &Turn) -> Option<FastTurn<'_>> {
-        if !turn.is_fast {
-            return None;
-        }
-        self.hear(now);
-        let Stack { connections, counters, transmits, timers, config, now, .. } = self;
-        let connection = connections.get_mut(turn.index as usize)?;
-        if !connection.is_woken_in_time(*now) {
-            wake_for_sent(connection, timers, config, *now, turn.index as usize);
-        }
-        Some(FastTurn { connection, counters, transmits, now: *now, turn: *turn })
     }
 
     #[inline(always)]

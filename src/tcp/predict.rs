@@ -28,6 +28,8 @@ pub(super) struct Plainness {
 pub(super) trait Heard {
     fn seq(&self) -> SeqNumber;
     fn ack(&self) -> SeqNumber;
+    /// Both in one word, SEG.SEQ above SEG.ACK.
+    fn numbers(&self) -> u64;
     fn flags(&self) -> Flags;
     fn window(&self) -> u16;
     /// The sender's timestamp.
@@ -49,6 +51,11 @@ impl Heard for Segment<'_> {
     #[inline(always)]
     fn ack(&self) -> SeqNumber {
         self.ack
+    }
+
+    #[inline(always)]
+    fn numbers(&self) -> u64 {
+        u64::from(self.seq.0) << 32 | u64::from(self.ack.0)
     }
 
     #[inline(always)]
@@ -93,6 +100,11 @@ impl Heard for Stamped<'_> {
     #[inline(always)]
     fn ack(&self) -> SeqNumber {
         self.ack()
+    }
+
+    #[inline(always)]
+    fn numbers(&self) -> u64 {
+        self.numbers()
     }
 
     #[inline(always)]
@@ -147,8 +159,8 @@ impl Stack {
             self.took_fast += 1;
         }
         self.counters.count(Count::SegmentIn);
-        self.transmits.push(&mut connection.slot.is_queued, id.index());
         self.counters.count(Count::SegmentPredicted);
+        self.transmits.push(&mut connection.slot.is_queued, id.index());
         true
     }
 

@@ -15,6 +15,7 @@ use super::congestion::Congestion;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::ConnectionId;
+use super::poll::wake_for_sent;
 use super::probe::ProbeDue;
 use super::stack::Stack;
 use crate::offload::checksum::{Sum, copy_and_sum};
@@ -141,6 +142,7 @@ struct Before {
     snd_nxt: SeqNumber,
     last_sent: Instant,
     congestion: Congestion,
+    ready: u32,
     retransmit_at: Instant,
     probe_at: Instant,
     stale_at: Instant,
@@ -256,11 +258,36 @@ impl Connection {
         PreparedOut { timestamps, sum, message }
     }
 
+    /// The same by the shortest way. It is known that [it may](Connection::takes_prepared_fast). Says the payload's sum, if
+    /// it is wanted.
+    #[inline(never)]
+    fn leave_prepared_fast(
+        &mut self,
+        now: Instant,
+        payload: &[u8],
+        tag: u32,
+        wants_sum: bool,
+    ) -> Sum {
+        let mut sum = Sum::ZERO;
+        if let Some(room) = self.send.first_room(payload.len()) {
+            if wants_sum {
+                sum = copy_and_sum(payload, room);
+            } else {
+                room.copy_from_slice(payload);
+            }
+        }
+        let len = payload.len() as u32;
+        self.note_first(now, len, tag);
+        self.note_fast_sending(now, len);
+        sum
+    }
+
     fn before(&self) -> Before {
         Before {
             snd_nxt: self.snd_nxt,
             last_sent: self.last_sent,
             congestion: self.congestion,
+            ready: self.ready,
             retransmit_at: self.retransmit_at,
             probe_at: self.probe_at,
             stale_at: self.stale_at,
@@ -279,6 +306,7 @@ impl Connection {
         self.snd_nxt = before.snd_nxt;
         self.last_sent = before.last_sent;
         self.congestion = before.congestion;
+        self.ready = before.ready;
         self.retransmit_at = before.retransmit_at;
         self.probe_at = before.probe_at;
         self.stale_at = before.stale_at;
@@ -359,6 +387,54 @@ impl Stack {
         tag: u32,
         wants_sum: bool,
     ) -> Result<PreparedOut, PreparedRefusal> {
+        self.hear(now);
+        match self.send_prepared_fast(prepared, payload, tag, wants_sum) {
+            Some(out) => Ok(out),
+            None => self.send_prepared_any(now, prepared, payload, tag, wants_sum),
+        }
+    }
+
+    /// The same by the shortest way. `None` where nothing has happened.
+    #[inline(always)]
+    fn send_prepared_fast(
+        &mut self,
+        prepared: &Prepared,
+        payload: &[u8],
+        tag: u32,
+        wants_sum: bool,
+    ) -> Option<PreparedOut> {
+        let Stack { connections, counters, timers, config, now, .. } = self;
+        let (id, now) = (prepared.connection, *now);
+        let connection = connections.get_mut(id.index())?;
+        if connection.slot.generation != id.generation
+            || !connection.takes_prepared_fast(now, &prepared.header, payload.len())
+        {
+            return None;
+        }
+        if !connection.is_woken_in_time(now) {
+            wake_for_sent(connection, timers, config, now, id.index());
+        }
+        #[cfg(test)]
+        {
+            self.prepared_fast += 1;
+        }
+        counters.count(Count::SegmentOut);
+        counters.count(Count::PreparedOut);
+        let sum = connection.leave_prepared_fast(now, payload, tag, wants_sum);
+        let timestamps = connection.timestamps.as_ref().map(|ours| ours.option(now));
+        let message = Some(MessageNumber(connection.account.committed()));
+        Some(PreparedOut { timestamps, sum, message })
+    }
+
+    #[inline(never)]
+    fn send_prepared_any(
+        &mut self,
+        now: Instant,
+        prepared: &Prepared,
+        payload: &[u8],
+        tag: u32,
+        wants_sum: bool,
+    ) -> Result<PreparedOut, PreparedRefusal> {
         let index = self.find_prepared(now, prepared, payload)?;
         let (connection, mut cx) = self.connection_and_context(index);
         let out = connection.leave_prepared(&mut cx, &prepared.header, payload, tag, wants_sum);
@@ -389,6 +465,9 @@ impl Stack {
         for what in [Count::SegmentOut, Count::PreparedOut] {
             self.counters.add(what, 0);
         }
+        if let Some(out) = self.warm_prepared_fast(index, prepared, payload, wants_sum) {
+            return Ok(out);
+        }
         core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
         let (connection, mut cx) = self.connection_and_context(index);
         let before = connection.before();
@@ -397,6 +476,26 @@ impl Stack {
         core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
         self.counters.count(Count::PathWarmed);
         Ok(PreparedOut { message: None, ..out })
+    }
+
+    /// The same of a send that goes the shortest way. `None` where nothing has happened.
+    fn warm_prepared_fast(
+        &mut self,
+        index: usize,
+        prepared: &Prepared,
+        payload: &[u8],
+        wants_sum: bool,
+    ) -> Option<PreparedOut> {
+        let (connection, now) = (&mut self.connections[index], self.now);
+        if !connection.takes_prepared_fast(now, &prepared.header, payload.len()) {
+            return None;
+        }
+        let before = connection.before();
+        let sum = connection.leave_prepared_fast(now, payload, 0, wants_sum);
+        let timestamps = connection.timestamps.as_ref().map(|ours| ours.option(now));
+        connection.take_back(&before, payload.len());
+        self.counters.count(Count::PathWarmed);
+        Some(PreparedOut { timestamps, sum, message: None })
     }
 
     /// The connection by which `payload` may leave as prepared.

@@ -37,6 +37,9 @@ pub(super) struct Acked {
 
 /// What is in flight on a connection. Places are numbers that go on, and wrap.
 pub(super) struct Scoreboard {
+    /// The first of the ring's places, in which nearly every segment lies that is alone.
+    near: Sent,
+    /// The ring: what is at its first place is not looked at.
     ring: Box<[Sent]>,
     head: u32,
     tail: u32,
@@ -76,6 +79,7 @@ impl Scoreboard {
 
     fn with_places(places: usize) -> Scoreboard {
         Scoreboard {
+            near: NOTHING_SENT,
             ring: vec![NOTHING_SENT; places].into_boxed_slice(),
             head: 0,
             tail: 0,
@@ -113,11 +117,11 @@ impl Scoreboard {
 
     /// Loads the place of the next segment.
     pub(super) fn touch(&self) {
-        core::hint::black_box(self.ring.get(self.index(self.tail)).map(|sent| sent.at));
+        core::hint::black_box(self.at(self.tail).at);
     }
 
     /// A segment leaves for the first time. There is a place for it.
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, end: SeqNumber, at: Instant) {
         *self.at_mut(self.tail) = Sent { end, marks: Marks::NONE, skip: 0, at };
         self.tail = self.tail.wrapping_add(1);
@@ -133,7 +137,7 @@ impl Scoreboard {
     pub(super) fn pop_clean(&mut self, ack: SeqNumber) -> Option<Acked> {
         let mut place = self.head;
         let mut last = None;
-        let first_at = self.ring.get(self.index(place))?.at;
+        let first_at = self.at(place).at;
         while place != self.tail {
             let sent = *self.at(place);
             if ack.is_before(sent.end) {
@@ -165,11 +169,17 @@ impl Scoreboard {
         (self.head, self.tail, self.judged_to) = (0, 0, 0);
     }
 
-    /// When the first segment left last, where something is in flight and places have not wrapped.
+    /// Whether one segment is in flight, and no more.
     #[inline(always)]
-    pub(super) fn first_of_few(&self) -> Option<Instant> {
+    pub(super) fn is_one(&self) -> bool {
+        self.tail.wrapping_sub(self.head) == 1
+    }
+
+    /// When the first segment left last, where something is in flight.
+    #[inline(never)]
+    pub(super) fn first_of_few(&self) -> Instant {
         debug_assert!(self.head != self.tail);
-        self.ring.get(self.head as usize).map(|sent| sent.at)
+        self.at(self.head).at
     }
 
     /// Whether two more segments have places at least, none of which wraps.
@@ -181,10 +191,11 @@ impl Scoreboard {
     /// As [`push`](Scoreboard::push), where that [is so](Scoreboard::takes_few).
     #[inline(always)]
     pub(super) fn push_to_few(&mut self, end: SeqNumber, at: Instant) {
-        if let Some(place) = self.ring.get_mut(self.tail as usize) {
-            *place = Sent { end, marks: Marks::NONE, skip: 0, at };
+        if self.tail == 0 {
+            (self.near, self.tail) = (Sent { end, marks: Marks::NONE, skip: 0, at }, 1);
+        } else {
+            self.push(end, at);
         }
-        self.tail += 1;
     }
 
     /// The same whatever is marked; each segment goes to `each` as it was. `una` is what was
@@ -253,7 +264,7 @@ impl Scoreboard {
         if self.head == self.tail {
             return None;
         }
-        self.ring.get(self.index(self.head)).map(|sent| sent.at)
+        Some(self.at(self.head).at)
     }
 
     /// How long the first segment is that is not acknowledged, or what is left of it.
@@ -328,13 +339,14 @@ impl Scoreboard {
 
     #[inline(always)]
     fn at(&self, place: u32) -> &Sent {
-        &self.ring[self.index(place)]
+        let index = self.index(place);
+        if index == 0 { &self.near } else { &self.ring[index] }
     }
 
     #[inline(always)]
     fn at_mut(&mut self, place: u32) -> &mut Sent {
         let index = self.index(place);
-        &mut self.ring[index]
+        if index == 0 { &mut self.near } else { &mut self.ring[index] }
     }
 }
 

@@ -13,17 +13,19 @@ const LINE_BYTES: usize = 64;
 const ORDER_BYTES: usize = 256;
 
 /// A connection's send buffer.
+#[repr(C)]
 pub(super) struct SendBuffer {
     bytes: Box<[u8]>,
-    capacity: u32,
-    /// The longest reservation.
-    reservation_max: u32,
-    /// Where the first unacknowledged byte lies.
-    head: u32,
+    // Both in one word, and looked at together.
     /// How many bytes are held.
     len: u32,
     /// How many bytes behind them are reserved.
     reserved: u32,
+    /// Where the first unacknowledged byte lies.
+    head: u32,
+    capacity: u32,
+    /// The longest reservation.
+    reservation_max: u32,
 }
 
 impl SendBuffer {
@@ -60,6 +62,11 @@ impl SendBuffer {
     /// The longest reservation.
     pub(super) fn reservation_max(&self) -> usize {
         self.reservation_max as usize
+    }
+
+    /// The most that can be reserved where nothing is held.
+    pub(super) fn first_max(&self) -> u32 {
+        self.capacity.min(self.reservation_max)
     }
 
     /// Whether `len` bytes can be reserved.
@@ -111,6 +118,23 @@ impl SendBuffer {
         Some(used as u32)
     }
 
+    /// Room for `len` bytes where nothing is held. What was reserved is forgotten. `None` where something is, or
+    /// they do not fit.
+    #[inline(always)]
+    pub(super) fn first_room(&mut self, len: usize) -> Option<&mut [u8]> {
+        if self.len != 0 {
+            return None;
+        }
+        (self.head, self.reserved) = (0, 0);
+        self.bytes.get_mut(..len)
+    }
+
+    /// Makes the first `used` bytes of [that room](SendBuffer::first_room) the stream's.
+    #[inline(always)]
+    pub(super) fn hold_first(&mut self, used: u32) {
+        self.len = used;
+    }
+
     /// Makes the first `used` bytes of the last reservation part of the stream. Says how many there are.
     #[inline(always)]
     pub(super) fn commit(&mut self, used: usize) -> u32 {
@@ -160,7 +184,7 @@ impl SendBuffer {
     /// Whether `len` bytes are all that is held, and nothing is reserved behind them.
     #[inline(always)]
     pub(super) fn holds_only(&self, len: u32) -> bool {
-        self.len == len && self.reserved == 0
+        u64::from(self.reserved) << 32 | u64::from(self.len) == u64::from(len)
     }
 
     /// Forgets all of it, where nothing is reserved: the place of nothing is any place.

@@ -48,6 +48,9 @@ pub struct Stack {
     /// How many segments came the shortest way.
     #[cfg(test)]
     pub(super) took_fast: u64,
+    /// How many prepared sends left that way.
+    #[cfg(test)]
+    pub(super) prepared_fast: u64,
 }
 
 /// What the stack keeps of a connection beside the connection.
@@ -113,6 +116,8 @@ impl Stack {
             predicts_nothing: false,
             #[cfg(test)]
             took_fast: 0,
+            #[cfg(test)]
+            prepared_fast: 0,
             secret,
             config,
         }

@@ -25,6 +25,21 @@ impl Mac {
     }
 }
 
+/// A hardware address in the upper bytes of a word, in which it is quick to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MacWord(pub(crate) u64);
+
+impl MacWord {
+    /// Of no address.
+    pub(crate) const NONE: MacWord = MacWord(u64::MAX);
+
+    /// The word of an address.
+    #[inline(always)]
+    pub fn of(Mac([a, b, c, d, e, f]): Mac) -> MacWord {
+        MacWord(u64::from_le_bytes([0, 0, a, b, c, d, e, f]))
+    }
+}
+
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.0;

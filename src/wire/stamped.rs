@@ -53,6 +53,13 @@ impl<'a> Stamped<'a> {
         SeqNumber(self.u32_at(8))
     }
 
+    /// Both in one word: the number of its first byte above what it acknowledges.
+    #[inline(always)]
+    pub(crate) fn numbers(&self) -> u64 {
+        let [_, _, _, _, a, b, c, d, e, f, g, h, ..] = *self.header;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// Its control bits.
     #[inline(always)]
     pub fn flags(&self) -> Flags {

@@ -58,13 +58,12 @@ impl Conversation {
     fn answers(&mut self) -> bool {
         let write = |room: &mut [u8]| room.len();
         self.stack.write(self.now, self.id, LEN as usize, write).unwrap();
-        let turn = self.stack.next_transmit().unwrap();
-        let is_fast = if let Some(leaving) = self.stack.fast_turn(self.now, &turn) {
-            assert_eq!(leaving.connection(), self.id);
+        let is_fast = if let Some(leaving) = self.stack.next_fast(self.now) {
+            assert_eq!((leaving.connection(), leaving.remote()), (self.id, REMOTE.addr));
             assert_eq!(leaving.send().payload[0].len() as u32, LEN);
             true
         } else {
-            self.stack.transmit(self.now, turn).unwrap();
+            self.stack.poll_transmit(self.now).unwrap();
             false
         };
         assert!(self.stack.next_transmit().is_none());

@@ -144,6 +144,54 @@ fn a_prepared_send_is_what_the_usual_way_would_send() {
     }
 }
 
+/// One after the other, each acknowledged before the next: by the shortest way, and by the long one alone.
+#[test]
+fn a_prepared_send_by_the_shortest_way_is_that_by_the_long_one() {
+    let [mut short, mut long] = [0, 1].map(|_| Line::new(Config::default()));
+    long.stack.predicts_nothing = true;
+    let mut seen = 0;
+    for round in 0..40u32 {
+        let lines = [&mut short, &mut long];
+        let left = lines.map(|line| {
+            line.peer.ack = line.stack.info(line.id).unwrap().snd_nxt;
+            if round % 3 == 1 {
+                line.hear(Segment { payload: b"asked", ..line.peer });
+                line.peer.seq += 5;
+            } else {
+                line.hear(line.peer);
+                line.drain();
+            }
+            line.now = line.now + Duration::from_us(u64::from(round) * 1_700);
+            let prepared = line.prepare();
+            let warmed = line.stack.warm_prepared(line.now, &prepared, &[1; 90], round % 2 == 0);
+            let payload = vec![round as u8; 80 + round as usize];
+            let out = line.stack.send_prepared(line.now, &prepared, &payload, round, true).unwrap();
+            let told = (warmed.unwrap().sum, out.timestamps, out.sum, out.message);
+            (*prepared.header(), told, line.drain(), line.stack.info(line.id))
+        });
+        assert_eq!(format!("{:?}", left[0]), format!("{:?}", left[1]), "round {round}");
+        let outstanding = |line: &Line| line.stack.outstanding(line.id).collect::<Vec<_>>();
+        assert_eq!(outstanding(&short), outstanding(&long));
+        assert_eq!(short.stack.messages(short.id), long.stack.messages(long.id));
+        seen += 1;
+        assert_eq!((short.stack.prepared_fast, long.stack.prepared_fast), (seen, 0));
+    }
+    // And the last is sent again when nobody answers.
+    let again = [&mut short, &mut long].map(|line| {
+        while line.stack.next_timeout() < Instant::from_ms(9_000) {
+            line.now = line.stack.next_timeout();
+            line.stack.on_timeout(line.now);
+            let left = line.drain();
+            if !left.is_empty() {
+                return Some((line.now, left));
+            }
+        }
+        None
+    });
+    assert!(again[0].is_some());
+    assert_eq!(again[0], again[1]);
+}
+
 #[test]
 fn an_ack_rides_on_a_prepared_send() {
     let mut line = Line::new(plain());

@@ -210,7 +210,7 @@ impl Node {
             if is_wrong {
                 return Ok(Heard::Deceived);
             }
-            if !found.is_ce() && self.stack.take_predicted(now, id, found.stamped()) {
+            if self.stack.take_predicted(now, id, found.stamped()) {
                 let payload = found.payload();
                 return Ok(Heard::Segment(Arrival::predicted(id, payload.len()), payload));
             }
