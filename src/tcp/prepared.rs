@@ -170,15 +170,15 @@ impl Connection {
     }
 
     /// Whether the numbers of `header` are those of the next segment, and its window takes back none that
-    /// was given since.
+    /// was given since, but for less than a step, as rounding to the scale may (RFC 7323 2.4).
     #[inline(always)]
     fn is_next(&self, header: &Repr) -> bool {
-        let edge = header.ack + (u32::from(header.window) << self.rcv_wind_shift);
+        let past = (u32::from(header.window) + 1) << self.rcv_wind_shift;
         let echo = self.timestamps.as_ref().map(|ours| ours.recent());
         header.seq == self.snd_nxt
             && header.ack == self.rcv_nxt
             && header.options.timestamps.map(|theirs| theirs.echo) == echo
-            && self.rcv_edge.is_at_or_before(edge)
+            && self.rcv_edge.is_before(header.ack + past)
     }
 
     /// Whether the next header has no option and no flag but those of nearly every segment.
@@ -253,7 +253,8 @@ impl Connection {
         self.settle_acks();
         self.last_ack_sent = header.ack;
         self.ack_at = Instant::FAR_FUTURE;
-        self.rcv_edge = header.ack + (u32::from(header.window) << self.rcv_wind_shift);
+        let edge = header.ack + (u32::from(header.window) << self.rcv_wind_shift);
+        self.rcv_edge = self.rcv_edge.later_of(edge);
         let timestamps = self.timestamps.as_ref().map(|ours| ours.option(cx.now));
         PreparedOut { timestamps, sum, message }
     }

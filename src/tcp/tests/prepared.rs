@@ -34,7 +34,7 @@ impl Line {
             ack: syn.seq + 1,
             flags: Flags::SYN.with(Flags::ACK),
             window: 10_000,
-            options: Options { timestamps: echo, window_scale: None, ..syn.options },
+            options: Options { timestamps: echo, ..syn.options },
             payload: &[],
             is_ce: false,
         };
@@ -251,6 +251,28 @@ fn a_window_that_was_opened_since_is_not_taken_back() {
     let told = line.drain();
     assert_eq!(told[0].0.window, 2_000, "a window update has left");
     line.refuses(&prepared, b"late", PreparedRefusal::Outdated, "tcp_prepared_outdated");
+}
+
+/// RFC 7323 2.4: what rounding takes back of a window is no offence, and no reason to refuse what was just prepared.
+#[test]
+fn a_window_that_is_rounded_to_its_scale_leaves_a_fresh_header_good() {
+    let config = Config { window_scaling: true, receive_buffer_bytes: 300_000, ..plain() };
+    let mut line = Line::new(config);
+    let edge = |line: &Line| {
+        let info = line.stack.info(line.id).unwrap();
+        info.rcv_nxt + info.rcv_wnd
+    };
+    for len in 1..8 {
+        let segment = Segment { payload: &[7; 8][..len], ..line.peer };
+        line.hear(segment);
+        // It lies unread, and the window's edge stays.
+        line.stack.keep(line.id, segment.payload);
+        line.drain();
+        line.peer.seq += len as u32;
+        let (prepared, before) = (line.prepare(), edge(&line));
+        line.send(&prepared, b"fresh").unwrap();
+        assert_eq!(edge(&line), before);
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //!
 //! A seed draws a world (`world`): how both stacks are set up, what their devices say of sums (`device`), and which
 //! `faults` befall the `network` and the hosts (`misfortunes`). Frames go the way that they go in the engine: headers
-//! by the `Emitter`, sums by the `Verifier`, segments by prediction where they are predicted (`traffic`). Every byte
-//! that is read is compared (`application`); after every step, and of every frame, what must hold is looked at
-//! (`invariants`), and no stack asks the `heap` for anything. In the end each world is healed, and has to end.
+//! by the `Emitter`, ahead of their message where an application foresees what it sends (`prepared`), sums by the
+//! `Verifier`, segments by prediction where they are predicted (`traffic`). Every byte that is read is compared
+//! (`application`); after every step, and of every frame, what must hold is looked at (`invariants`), and no stack asks
+//! the `heap` for anything. In the end each world is healed, and has to end.
 //!
 //! A seed that fails is named by the line that replays it, with a file of its frames (`record`).
 
@@ -16,6 +17,7 @@ mod heap;
 mod invariants;
 mod misfortunes;
 mod network;
+mod prepared;
 mod random;
 mod record;
 mod totals;

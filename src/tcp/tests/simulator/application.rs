@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::device::addr;
 use super::heap::untouched;
+use super::prepared::Ready;
 use super::world::{PORTS, SERVER_PORT, World};
 use crate::tcp::{Closed, ConnectionId, Endpoint, Event, SendRefusal, State};
 use crate::time::Instant;
@@ -20,7 +21,7 @@ pub(super) struct Side {
     pub(super) to_write: u64,
     pub(super) written: u64,
     pub(super) read: u64,
-    has_shut: bool,
+    pub(super) has_shut: bool,
     is_blocked: bool,
     pub(super) closed: Option<Closed>,
     /// It neither reads nor writes until then: its window closes.
@@ -34,6 +35,8 @@ pub(super) struct Side {
     pub(super) told: Option<SeqNumber>,
     /// The last timestamp that it sent.
     pub(super) stamp: Option<SeqNumber>,
+    /// Headers of the next message, where they were prepared.
+    pub(super) ready: Option<Ready>,
 }
 
 impl Side {
@@ -53,6 +56,7 @@ impl Side {
             rcv_nxt: None,
             told: None,
             stamp: None,
+            ready: None,
         }
     }
 }
@@ -64,6 +68,8 @@ pub(super) struct Line {
     pub(super) round: u64,
     pub(super) rounds_left: u64,
     pub(super) sides: [Side; 2],
+    /// Whose application foresees what it sends.
+    pub(super) foresees: [bool; 2],
     /// Somebody aborted the connection or forgot it: no more than what comes is compared.
     pub(super) is_cut: bool,
     /// It went on in another stack. What comes after it there begins with numbers and timestamps of
@@ -101,6 +107,10 @@ impl World {
         let id = untouched(|| stack.connect(now, local, remote)).expect("endpoints are free");
         self.lines[line].sides[0].id = Some(id);
         self.lines[line].began_at = stack.now;
+        if self.lines[line].foresees[0] && self.random.one_in(4) {
+            // Too early, and refused.
+            self.refresh(line, 0);
+        }
     }
 
     /// Whether a line's client has sent faster than first numbers rise, which is by one in 4 us (RFC 9293
@@ -317,7 +327,7 @@ impl World {
             return;
         }
         for _ in 0..self.random.between(1, 5) {
-            if !self.write_message(line, host) {
+            if !self.send_foreseen(line, host) && !self.write_message(line, host) {
                 break;
             }
         }
@@ -346,17 +356,10 @@ impl World {
             room.iter_mut().zip(pattern(stream, written)).for_each(|(byte, next)| *byte = next);
             Ok(stack.commit(now, id, used as usize))
         });
-        let side = &mut self.lines[line].sides[host];
         match committed {
             Ok(number) => {
                 let number = number.expect("it has bytes").0;
-                side.written += used;
-                if number == side.messages_ever {
-                    // It became part of the one before it.
-                    side.messages.pop_back();
-                }
-                side.messages_ever = number;
-                side.messages.push_back(side.written);
+                self.note_message(line, host, number, used);
                 if let Some((id, stack, now)) = self.end(line, host) {
                     // Now and then the next one is to begin a segment, or is waited for.
                     untouched(|| match number % GROUPED_ONE_IN {
@@ -368,7 +371,7 @@ impl World {
                 true
             }
             Err(SendRefusal::NoRoom) => {
-                side.is_blocked = true;
+                self.lines[line].sides[host].is_blocked = true;
                 false
             }
             Err(why) => {
@@ -376,5 +379,17 @@ impl World {
                 false
             }
         }
+    }
+
+    /// A message of so many bytes was written, by this number.
+    pub(super) fn note_message(&mut self, line: usize, host: usize, number: u64, len: u64) {
+        let side = &mut self.lines[line].sides[host];
+        side.written += len;
+        if number == side.messages_ever {
+            // It became part of the one before it.
+            side.messages.pop_back();
+        }
+        side.messages_ever = number;
+        side.messages.push_back(side.written);
     }
 }

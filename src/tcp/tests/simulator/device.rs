@@ -23,7 +23,7 @@ use crate::wire::tcp::{CHECKSUM_OFFSET, Packet};
 use crate::wire::{Refusal, ipv4};
 
 /// The longest frame.
-const FRAME_LEN_MAX: usize = 1514;
+pub(super) const FRAME_LEN_MAX: usize = 1514;
 
 /// How a device speaks of sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ fn mac(host: usize) -> Mac {
 /// A stack behind a device.
 pub(super) struct Node {
     pub(super) stack: Stack,
-    emitter: Emitter,
+    pub(super) emitter: Emitter,
     familiar: Familiar,
     verifier: Verifier,
     observations: Observations,
@@ -165,14 +165,19 @@ impl Node {
         }
     }
 
+    /// Who is on the other side of a host's link.
+    pub(super) fn peer_of(host: usize) -> Mac {
+        mac(1 - host)
+    }
+
     /// Writes the next segment that may go, if there is one, as a frame of which the device still has to finish
     /// the sums where that was left to it.
     pub(super) fn write(&mut self, host: usize, now: Instant) -> Option<(usize, bool)> {
         loop {
             let turn = self.stack.next_transmit()?;
             let (emitter, stack) = (&mut self.emitter, &mut self.stack);
-            if let Some((len, meta)) = emitter.turn(mac(1 - host), stack, now, turn, &mut self.out)
-            {
+            let dst = Node::peer_of(host);
+            if let Some((len, meta)) = emitter.turn(dst, stack, now, turn, &mut self.out) {
                 assert_eq!(meta.ipv4, meta.tcp, "the plan leaves both or neither");
                 return Some((len, meta.tcp == TxChecksum::Partial));
             }

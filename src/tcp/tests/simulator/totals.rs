@@ -69,7 +69,7 @@ impl Default for Totals {
 }
 
 /// What must have happened to the stacks somewhere among the seeds.
-const PROVOKED: [Count; 31] = [
+const PROVOKED: [Count; 43] = [
     Count::SegmentPredicted,
     Count::OutOfOrder,
     Count::ReassemblyFull,
@@ -101,6 +101,18 @@ const PROVOKED: [Count; 31] = [
     Count::MessagesMerged,
     Count::Imported,
     Count::LetGo,
+    Count::PreparedOut,
+    Count::PathWarmed,
+    Count::PreparedOutdated,
+    Count::PreparedQueued,
+    Count::PreparedRepairing,
+    Count::PreparedTooLong,
+    Count::PreparedNoWindow,
+    Count::PreparedNoCongestionWindow,
+    Count::PreparedQueueFull,
+    Count::PreparedNotConnected,
+    Count::PreparedClosed,
+    Count::StaleId,
 ];
 
 impl Totals {

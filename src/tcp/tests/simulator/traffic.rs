@@ -23,7 +23,13 @@ impl World {
         let before = again(&node.stack);
         let Some(written) = untouched(|| node.write(host, now)) else { return false };
         let is_again = again(&node.stack) > before;
-        let mut frame = node.frame(written).to_vec();
+        let frame = node.frame(written).to_vec();
+        self.leave((host, at), frame, is_again);
+        true
+    }
+
+    /// A frame of a stack's leaves, as it goes onto the wire.
+    pub(super) fn leave(&mut self, (host, at): (usize, usize), mut frame: Vec<u8>, is_again: bool) {
         let seen = &mut self.hosts[host].seen[at];
         seen.frames_out += 1;
         seen.again += u64::from(is_again);
@@ -48,7 +54,6 @@ impl World {
         let shares_memory = self.hosts[1 - host].device.0 == Word::Local;
         let around = (&self.faults, &mut self.random, &mut self.totals.done);
         self.network.send((self.now, host), &frame, shares_memory, around);
-        true
     }
 
     pub(super) fn on_timeout(&mut self) {

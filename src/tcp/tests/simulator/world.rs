@@ -173,6 +173,7 @@ impl World {
             round: 0,
             rounds_left: random.between(1, 3),
             sides: [0, 1].map(|_| Side::new(random.below(most + 1))),
+            foresees: [0, 1].map(|_| random.one_in(3)),
             is_cut: false,
             has_moved: false,
             began_at: Instant::ZERO,
