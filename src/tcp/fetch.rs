@@ -27,15 +27,26 @@ impl Stack {
     /// Segments between these endpoints, ours and the peer's, come next: fetches what is needed to take the first
     /// few of them in and to answer them.
     pub fn fetch(&self, ends: impl Iterator<Item = (Endpoint, Endpoint)>) {
-        let tuples = ends.map(|(local, remote)| Tuple { local, remote });
-        let tuples: ArrayVec<Tuple, FETCHED_MAX> = tuples.take(FETCHED_MAX).collect();
+        let tuples: ArrayVec<Tuple, FETCHED_MAX> = between(ends).take(FETCHED_MAX).collect();
         tuples.iter().for_each(|tuple| self.table.touch(tuple));
-        let indices = tuples.iter().filter_map(|tuple| self.table.find(tuple));
-        let connections: ArrayVec<&Connection, FETCHED_MAX> =
-            indices.map(|index| &self.connections[index]).collect();
+        let connections: ArrayVec<&Connection, FETCHED_MAX> = self.known(&tuples).collect();
         connections.iter().for_each(|connection| connection.touch());
         connections.iter().for_each(|connection| connection.touch_buffers());
     }
+
+    /// The connections of those that have one.
+    #[inline(always)]
+    fn known(&self, tuples: &[Tuple]) -> impl Iterator<Item = &Connection> {
+        tuples
+            .iter()
+            .filter_map(|tuple| self.table.find(tuple))
+            .map(|index| &self.connections[index])
+    }
+}
+
+#[inline(always)]
+fn between(ends: impl Iterator<Item = (Endpoint, Endpoint)>) -> impl Iterator<Item = Tuple> {
+    ends.map(|(local, remote)| Tuple { local, remote })
 }
 
 impl Connection {
@@ -66,7 +77,7 @@ mod tests {
     use crate::time::Instant;
 
     #[test]
-    fn fetching_changes_nothing_whoever_is_known() {
+    fn fetching_changes_nothing_and_finds_whoever_is_known() {
         let buffers =
             Config { send_buffer_bytes: 1024, receive_buffer_bytes: 1024, ..Config::default() };
         let mut stack = Stack::new(Config { connections_max: CROWD, ..buffers }, [1; 16]);
@@ -77,12 +88,19 @@ mod tests {
             assert!(!stack.is_crowded());
             let id = stack.connect(Instant::ZERO, local, remote(port)).unwrap();
             let ours = stack.info(id).unwrap().local;
-            ends.extend([(ours, remote(port)), (ours, remote(port + 1)), (remote(port), ours)]);
+            ends.extend([(ours, remote(port)), (ours, remote(port + 1))]);
         }
         assert!(stack.is_crowded());
         let counted = |stack: &Stack| stack.counters().iter().collect::<Vec<_>>();
         let (before, next) = (counted(&stack), stack.next_timeout());
-        for ends in ends.chunks(FETCHED_MAX) {
+        let known = |ends: &[(Endpoint, Endpoint)]| -> Vec<u16> {
+            let tuples: Vec<Tuple> = between(ends.iter().copied()).collect();
+            stack.known(&tuples).map(|connection| connection.tuple.remote.port).collect()
+        };
+        let the_other_way: Vec<_> = ends.iter().map(|(ours, theirs)| (*theirs, *ours)).collect();
+        assert!(known(&ends).into_iter().eq(1..=CROWD as u16), "each, once, and nobody else");
+        assert!(known(&the_other_way).is_empty());
+        for ends in the_other_way.chunks(FETCHED_MAX).chain(ends.chunks(FETCHED_MAX)) {
             stack.fetch(ends.iter().copied());
         }
         assert_eq!((counted(&stack), stack.next_timeout()), (before, next));

@@ -51,8 +51,7 @@ impl World {
         assert!(!(is_again && frame.is_ect), "sent again, and may be marked");
         let Some(connection) = self.connection(place, port) else { return };
         if is_again {
-            let is_sacked = is_sacked_at(connection, frame);
-            assert!(!is_sacked, "sent again though the peer holds it");
+            assert!(!holds_any(connection, frame), "sent again though the peer holds it");
         }
         let is_current = self.lines[line].port == port && self.lines[line].sides[host].id.is_some();
         if !is_current || !is_synchronised(connection.state) || frame.flags.has(Flags::RST) {
@@ -224,11 +223,12 @@ impl World {
     }
 }
 
-/// Whether the peer holds what a segment that is sent again begins with.
-fn is_sacked_at(connection: &Connection, frame: &Glance<'_>) -> bool {
+/// Whether the peer holds any of a segment that is sent again.
+fn holds_any(connection: &Connection, frame: &Glance<'_>) -> bool {
+    let end = frame.seq + (frame.payload.len() as u32).max(1);
     let mut left = connection.snd_una;
     connection.scoreboard.segments().into_iter().any(|(right, marks)| {
-        let is_there = left.is_at_or_before(frame.seq) && frame.seq.is_before(right);
+        let is_there = left.is_before(end) && frame.seq.is_before(right);
         left = right;
         is_there && marks.has(Marks::SACKED)
     })
