@@ -283,7 +283,8 @@ fn fix_there_and_back_at_1_percent_loss_is_under_1_ms_at_p99_9_where_repair_is_f
     assert_eq!(*quiet.last().unwrap(), 100_000, "nothing else takes time");
     let fast = ping_pong(fast(), 10_000, orders);
     show("1 % loss, fast repair", &fast);
-    assert!(at(&fast, 999) < 1_000, "p99.9 is {} us", at(&fast, 999));
+    // A probe after two round trips, and its answer: no loss before makes it later.
+    assert!(at(&fast, 999) < 400, "p99.9 is {} us", at(&fast, 999));
     let patient = ping_pong(Config::default(), 10_000, orders);
     show("1 % loss, as RFC 8985 has it", &patient);
     assert!(at(&patient, 999) > 40_000, "nothing was repaired late: {} us", at(&patient, 999));

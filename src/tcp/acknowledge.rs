@@ -118,8 +118,8 @@ impl Connection {
     }
 
     /// The same of what left again at `at`. If it is that sending, our own clock says how long ago it left, and to less
-    /// than a tick: for a whole one, where a round trip is a tenth of it, each repair would seem an ACK that was
-    /// delayed. What is less than any round trip was of a sending before, within the same tick.
+    /// than a tick, which is ten times a round trip on a short line. What is less than any round trip was of a sending
+    /// before, within the same tick.
     pub(super) fn measure_sent_again(
         &mut self,
         cx: &mut Context<'_>,
@@ -131,7 +131,7 @@ impl Connection {
         if echo != Some(ours.option(at).value) {
             self.measure_by_timestamp(cx, segment);
         } else if self.rack.min_rtt().is_none_or(|least| cx.now - at >= least) {
-            self.take_late_round_trip(cx, cx.now - at);
+            self.rtt.sample(cx.now - at, cx.config);
         }
     }
 

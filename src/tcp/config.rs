@@ -72,7 +72,7 @@ pub struct Config {
     /// By how much the peer may delay an ACK until it has shown to delay longer. It is waited for before
     /// anything short is sent again. Default 50 ms: Linux delays by 40 to 47 ms, and not at first, so
     /// that no short delay seen proves one. Zero repairs faster, at the price of sending twice to a peer
-    /// that does delay (RFC 8985 7.2, `TLP.max_ack_delay`).
+    /// that does delay (RFC 8985 7.2, `TLP.max_ack_delay`), and stays zero whatever comes late.
     pub peer_max_ack_delay: Duration,
     /// The timeout before the first round trip is measured. Default 1 s (RFC 6298 2.1).
     pub rto_initial: Duration,

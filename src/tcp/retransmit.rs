@@ -144,7 +144,8 @@ impl RttEstimator {
         let is_plain = self.srtt_ns.is_some() && self.backoff == 0;
         // One that is late teaches something, and one that is longer than the longest timeout is cut.
         let late = Duration::from_ns(least.as_ns().saturating_add(self.ack_delay.as_ns()));
-        is_plain.then(|| late.min(config.rto_max))
+        let most = if self.learns_ack_delay() { late } else { config.rto_max };
+        is_plain.then(|| most.min(config.rto_max))
     }
 
     /// No timeout, of a segment or of a probe that may be answered late, is shorter, now or after further
@@ -159,10 +160,17 @@ impl RttEstimator {
         now.min(self.rto_min).min(config.rto_max)
     }
 
+    /// Whether anything is learned of the peer's delays. Of one that is said to delay nothing, nothing is: whatever comes
+    /// late there was held up or lost, and would be waited for ever after.
+    #[inline(always)]
+    fn learns_ack_delay(&self) -> bool {
+        self.ack_delay > Duration::ZERO
+    }
+
     /// After a round trip that took `late` longer than the shortest: the peer may delay by as much.
     #[inline(always)]
     pub(super) fn learn_ack_delay(&mut self, late: Duration) {
-        if late > self.ack_delay {
+        if late > self.ack_delay && self.learns_ack_delay() {
             self.ack_delay = late.min(ACK_DELAY_MAX.max(self.ack_delay));
         }
     }
