@@ -46,6 +46,11 @@ impl DerefMut for Host {
 impl Host {
     /// A host on a new TAP of this namespace, whose every sum is made and checked in software.
     pub(crate) fn new(config: Config, faults: Faults) -> Host {
+        Host::with_ways(config, faults, faults)
+    }
+
+    /// The same where the way out is not as bad as the way in.
+    pub(crate) fn with_ways(config: Config, out: Faults, inward: Faults) -> Host {
         let backend = TapBackend::attach("fwg0").expect("a TAP");
         let (kernel_mac, mac) = (Mac(backend.kernel_side().mac), Mac(backend.mac()));
         let profile = Profile::all(Policy::Off);
@@ -57,7 +62,7 @@ impl Host {
         let mut end = End::new(clock.now().mono, config, &plan, (OURS, mac), (THEIRS, kernel_mac));
         end.recording = Some(Recording::new("fixwire", &["fwg0"]));
         let (out, inward) =
-            (Relay::new(faults, 2 * faults.seed + 1), Relay::new(faults, 2 * faults.seed + 2));
+            (Relay::new(out, 2 * out.seed + 1), Relay::new(inward, 2 * inward.seed + 2));
         Host { end, nic, clock, out, inward }
     }
 

@@ -7,6 +7,7 @@ mod common;
 mod end;
 mod host;
 mod options;
+mod ping_pong;
 mod relay;
 mod repair;
 
@@ -20,6 +21,7 @@ use common::inside::inside;
 use common::{full, skip};
 use end::THEIRS;
 use fixwire::tcp::{Closed, Config, ConnectionId, Count, Event, SendRefusal};
+use fixwire::time::Duration;
 use host::{Host, PORT};
 use relay::Faults;
 
@@ -30,6 +32,15 @@ const PATIENCE: StdDuration = StdDuration::from_secs(40);
 fn set(name: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value)
         .unwrap_or_else(|why| panic!("{name}: {why}"));
+}
+
+/// What `fast_repair` sets.
+fn fast() -> Config {
+    Config {
+        rto_min: Duration::from_ms(1),
+        peer_max_ack_delay: Duration::ZERO,
+        ..Config::default()
+    }
 }
 
 fn ours(at: usize) -> u8 {
@@ -59,7 +70,10 @@ impl Line {
 
     /// The same with another route to us than the kernel makes.
     fn open_after(config: Config, faults: Faults, route: &str) -> Line {
-        let host = Host::new(config, faults);
+        Line::by_route(Host::new(config, faults), route)
+    }
+
+    fn by_route(host: Host, route: &str) -> Line {
         let words = ["route", "replace"].into_iter().chain(route.split(' '));
         let status = Command::new("ip").args(words).status().expect("ip runs");
         assert!(status.success(), "{route}");
@@ -169,11 +183,17 @@ impl Line {
 
     /// Both close, we first, and the recording is looked at.
     fn close(self) {
-        self.close_and_find(&[]);
+        self.close_and_find(&[], &[]);
     }
 
-    /// The same, and each of these filters passes something of it.
-    fn close_and_find(mut self, filters: &[&str]) {
+    /// The same, and each of these filters passes something of it, or nothing of these.
+    fn close_and_find(mut self, something: &[&str], nothing: &[&str]) {
+        self.end();
+        self.look_for(something, nothing);
+    }
+
+    /// Both close, we first.
+    fn end(&mut self) {
         let now = self.host.now();
         self.host.stack.shutdown(now, self.id);
         self.until("our FIN", |line| {
@@ -189,15 +209,14 @@ impl Line {
         // The kernel may still close a line of before, of which this stack knows nothing.
         let strange = self.count(Count::PortUnreachable) + self.count(Count::HandshakeAckWrong);
         assert_eq!(self.count(Count::ResetOut), strange);
-        self.look_for(filters);
     }
 
     fn look(self) {
-        self.look_for(&[]);
+        self.look_for(&[], &[]);
     }
 
     /// tshark finds no error in what passed, no more that was sent twice than we say, and what is looked for.
-    fn look_for(self, filters: &[&str]) {
+    fn look_for(self, something: &[&str], nothing: &[&str]) {
         let again = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("line.pcapng");
@@ -210,8 +229,11 @@ impl Line {
         let ours = "ip.src == 10.9.0.2 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)";
         let seen = frames(&file, ours).len() as u64;
         assert!(seen <= again, "tshark sees {seen} retransmissions of ours, we counted {again}");
-        for filter in filters {
+        for filter in something {
             assert!(!frames(&file, filter).is_empty(), "nothing is {filter}");
+        }
+        for filter in nothing {
+            assert_eq!(frames(&file, filter), Vec::<String>::new(), "something is {filter}");
         }
     }
 }

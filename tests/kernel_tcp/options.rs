@@ -33,14 +33,15 @@ fn ecn_is_agreed_on_and_what_the_relay_marks_is_acted_on() {
             assert!(line.count(Count::CongestionEchoed) > 0, "{}", line.story());
             assert_eq!(line.count(Count::Retransmission), 0, "{}", line.story());
             // RFC 3168 6.1: what came marked, who said so, and who said that it has acted, both ways.
-            line.close_and_find(&[
+            let told = [
                 "ip.dst == 10.9.0.2 && ip.dsfield.ecn == 3",
                 "ip.src == 10.9.0.2 && ip.dsfield.ecn == 2 && tcp.len > 0",
                 "ip.src == 10.9.0.2 && tcp.flags.ece == 1 && tcp.flags.syn == 0",
                 "ip.dst == 10.9.0.2 && tcp.flags.ece == 1 && tcp.flags.syn == 0",
                 "ip.src == 10.9.0.2 && tcp.flags.cwr == 1 && tcp.flags.syn == 0",
                 "ip.dst == 10.9.0.2 && tcp.flags.cwr == 1 && tcp.flags.syn == 0",
-            ]);
+            ];
+            line.close_and_find(&told, &[]);
         }
     });
 }
@@ -51,10 +52,11 @@ fn losses_both_ways_are_told_by_sack_and_repaired_by_it() {
         let mut line = Line::open(Config::default(), LOSSY);
         line.bulk(2 << 20);
         assert!(line.count(Count::FastRetransmit) > 0, "{}", line.story());
-        line.close_and_find(&[
+        let told = [
             "ip.src == 10.9.0.2 && tcp.options.sack_le",
             "ip.dst == 10.9.0.2 && tcp.options.sack_le",
-        ]);
+        ];
+        line.close_and_find(&told, &[]);
     });
 }
 
@@ -102,7 +104,11 @@ fn tiny_segments_carry_the_same_bytes() {
         let mut line = Line::open(config, Faults::default());
         line.bulk(300_000);
         assert!(line.host.stack.info(line.id).unwrap().mss <= 88);
-        line.close();
+        // Timestamps take 12 bytes of each, both ways.
+        line.close_and_find(
+            &["ip.src == 10.9.0.2 && tcp.options.mss_val == 100"],
+            &["tcp.len > 88"],
+        );
     });
 }
 
@@ -114,7 +120,9 @@ fn tiny_segments_that_the_kernel_asks_for_carry_the_same_bytes() {
             let mut line = Line::open_after(Config::default(), faults, &route);
             line.bulk(200_000);
             assert!(line.host.stack.info(line.id).unwrap().mss <= mss - 12, "{}", line.story());
-            line.close_and_find(&[&format!("ip.dst == 10.9.0.2 && tcp.options.mss_val == {mss}")]);
+            let asked = format!("ip.dst == 10.9.0.2 && tcp.options.mss_val == {mss}");
+            let too_long = format!("ip.src == 10.9.0.2 && tcp.len > {}", mss - 12);
+            line.close_and_find(&[&asked], &[&too_long]);
         }
     });
 }

@@ -8,7 +8,7 @@ use fixwire::time::Duration;
 use crate::common::full;
 use crate::common::inside::inside;
 use crate::relay::Faults;
-use crate::{Line, set};
+use crate::{Line, fast, set};
 
 /// Which faults: of a new seed each time where a soak says so.
 fn seeds() -> Vec<u64> {
@@ -87,14 +87,9 @@ fn kernel_that_delays_its_acks_gets_nothing_twice_unless_the_session_repairs_fas
             for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
                 assert_eq!(line.count(what), 0, "{what}: {}", line.story());
             }
-            line.close_and_find(&[]);
+            line.close();
 
-            let fast = Config {
-                rto_min: Duration::from_ms(1),
-                peer_max_ack_delay: Duration::ZERO,
-                ..Config::default()
-            };
-            let mut line = Line::open(fast, faults);
+            let mut line = Line::open(fast(), faults);
             speak_to_the_silent(&mut line, messages);
             // The price that docs/sessions.md names, and what shows that the counters above can move.
             assert!(line.count(Count::LossProbe) > 0, "{}", line.story());
