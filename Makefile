@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak replay faults packetdrill bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak replay fuzz faults packetdrill bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ soak: ## the simulated network from a new seed each round, until interrupted or 
 
 replay: ## one SEED of the simulated network again (or FIRST..END), told in full, with a pcapng of it
 	@scripts/soak --replay "$(SEED)"
+
+fuzz: ## the fuzz targets by cargo-fuzz, SECONDS each (60), from the corpora in the tree
+	@scripts/fuzz $(SECONDS)
 
 faults: ## one deliberate fault at a time, put into a copy, each to be caught by the suite
 	@scripts/faults

@@ -1,6 +1,7 @@
-//! The harness of `fuzz/`, without a fuzzer: the corpus, and bytes drawn by proptest, which shrinks what fails.
+//! The harness of `fuzz/`, without a fuzzer: the corpus, what is made of it by a seed, and bytes drawn by proptest, which
+//! shrinks what fails.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 
@@ -8,15 +9,24 @@ use proptest::prelude::*;
 #[path = "../fuzz/src/lib.rs"]
 mod harness;
 
-/// Series that are drawn, and with FIXWIRE_FULL.
+use harness::mutations::Mutations;
+
+/// Series that are drawn, and as many again that are made of the corpus; and with FIXWIRE_FULL.
 const CASES: u32 = 20_000;
 const CASES_FULL: u32 = 400_000;
 
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/tcp")
+}
+
+fn cases() -> u32 {
+    if std::env::var_os("FIXWIRE_FULL").is_some() { CASES_FULL } else { CASES }
+}
+
 #[test]
 fn corpus_agrees_with_the_model() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/tcp");
     let mut count = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
+    for entry in std::fs::read_dir(corpus()).unwrap() {
         let path = entry.unwrap().path();
         println!("{}", path.display());
         harness::play(&std::fs::read(path).unwrap());
@@ -26,10 +36,14 @@ fn corpus_agrees_with_the_model() {
 }
 
 #[test]
+fn what_is_made_of_the_corpus_agrees_with_the_model() {
+    Mutations::of(&corpus()).play(cases(), harness::play);
+}
+
+#[test]
 fn any_segments_and_calls_agree_with_the_model() {
-    let is_full = std::env::var_os("FIXWIRE_FULL").is_some();
-    let cases = if is_full { CASES_FULL } else { CASES };
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let config =
+        ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() };
     let bytes = prop::collection::vec(any::<u8>(), 1..400);
     let outcome = proptest::test_runner::TestRunner::new(config).run(&bytes, |bytes| {
         harness::play(&bytes);

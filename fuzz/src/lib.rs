@@ -3,6 +3,7 @@
 
 mod drive;
 mod model;
+pub mod mutations;
 mod ops;
 
 pub use drive::play;
