@@ -341,10 +341,14 @@ impl Congestion {
         }
     }
 
+    /// Behind a hole that went again in vain, `flight` is of several windows, most of which has arrived: no more
+    /// of it counts than the window, lest it grow by a loss.
     fn reduce(&mut self, flight: u32) {
+        let window = if self.is_recovering() { self.ssthresh } else { self.cwnd };
+        let flight = flight.min(window);
         let kept = match self.control {
             CongestionControl::Cubic => {
-                self.cubic.on_loss(self.cwnd);
+                self.cubic.on_loss(window);
                 (u64::from(flight) * 7 / 10) as u32
             }
             _ => flight / 2,
@@ -502,6 +506,20 @@ mod tests {
         assert_eq!((reno.cwnd(), reno.is_recovering()), (2000, false));
         // What was sent twice brings duplicates: not another loss.
         assert!(!reno.on_duplicate_ack(3, nxt, 2000, nxt, false));
+    }
+
+    #[test]
+    fn a_loss_found_behind_what_arrived_of_several_windows_makes_no_window() {
+        for (control, kept) in [(CongestionControl::NewReno, 500), (CongestionControl::Cubic, 700)]
+        {
+            let mut window = Congestion::new(control, MSS, SeqNumber(0));
+            window.begin_recovery(30_000, SeqNumber(30_001), false);
+            assert_eq!(window.ssthresh(), 10 * kept);
+            // The window while it is repaired is what may leave for what has arrived.
+            window.on_ack_in_recovery(SeqNumber(1), MSS, 2_000, true);
+            window.on_timeout(true, 30_000, SeqNumber(60_001));
+            assert_eq!(window.ssthresh(), 10 * kept * kept / 1_000);
+        }
     }
 
     #[test]
