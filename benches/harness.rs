@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use criterion::{Criterion, SamplingMode};
+use fixwire_benches::case::Caches;
 use fixwire_benches::cases;
-use fixwire_benches::sampling::{Eviction, cold, warm};
+use fixwire_benches::sampling::Sampler;
 
 /// Samples of each case; the table shows the least and the median of them.
 const SAMPLES_WARM: usize = 60;
@@ -21,20 +22,16 @@ pub(crate) fn run(bench: &str) {
         .warm_up_time(WARM_UP)
         .measurement_time(MEASUREMENT)
         .configure_from_args();
-    let mut cache = Eviction::default();
+    let mut sampler = Sampler::default();
     for case in cases::of(bench) {
         let mut group = criterion.benchmark_group(&case.what);
         group.sampling_mode(SamplingMode::Flat);
-        group.sample_size(SAMPLES_WARM);
-        group.bench_function(format!("{}/warm", case.who), |bencher| {
-            let mut work = (case.make)();
-            bencher.iter_custom(|iters| warm(&mut *work, iters));
-        });
-        if case.cold {
-            group.sample_size(SAMPLES_COLD);
-            group.bench_function(format!("{}/cold", case.who), |bencher| {
+        for &caches in &case.caches {
+            let is_warm = caches == Caches::Warm;
+            group.sample_size(if is_warm { SAMPLES_WARM } else { SAMPLES_COLD });
+            group.bench_function(format!("{}/{}", case.who, caches.name()), |bencher| {
                 let mut work = (case.make)();
-                bencher.iter_custom(|iters| cold(&mut *work, &mut cache, iters));
+                bencher.iter_custom(|iters| sampler.sample(&mut *work, caches, iters));
             });
         }
         group.finish();

@@ -1,6 +1,6 @@
 //! One line of the table: somebody at something, beside us at the same.
 
-use fixwire_benches::case::{Case, US};
+use fixwire_benches::case::{Caches, Case, US};
 use fixwire_benches::cases::{self, checksum};
 
 use crate::callgrind::{self, Counts};
@@ -10,8 +10,7 @@ use crate::samples::{self, Time, Times};
 pub(crate) struct Row {
     /// What is done: `frame_to_frame/offloaded`.
     pub(crate) what: String,
-    /// `warm` or `cold`.
-    pub(crate) caches: &'static str,
+    pub(crate) caches: Caches,
     pub(crate) who: &'static str,
     pub(crate) time: Time,
     /// Instructions of a step, where they were counted.
@@ -46,7 +45,7 @@ impl Row {
     }
 }
 
-/// What was measured, in the cases' order: warm, then cold.
+/// What was measured, in the cases' order: warm first.
 pub(crate) fn all() -> Result<Vec<Row>, String> {
     let (times, counts) = (samples::read()?, callgrind::counted_last()?);
     let cases = cases::all();
@@ -57,7 +56,7 @@ pub(crate) fn all() -> Result<Vec<Row>, String> {
             continue;
         }
         begun.push(&case.what);
-        for caches in ["warm", "cold"] {
+        for caches in Caches::ALL {
             let alike = cases.iter().filter(|other| other.what == case.what);
             rows.extend(alike.filter_map(|case| row(case, caches, &times, &counts)));
         }
@@ -68,8 +67,8 @@ pub(crate) fn all() -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-fn row(case: &Case, caches: &'static str, times: &Times, counts: &Counts) -> Option<Row> {
-    let time_of = |who: &str| times.get(&format!("{}/{who}/{caches}", case.what)).copied();
+fn row(case: &Case, caches: Caches, times: &Times, counts: &Counts) -> Option<Row> {
+    let time_of = |who: &str| times.get(&format!("{}/{who}/{}", case.what, caches.name())).copied();
     // Cold or warm, the instructions are the same.
     let count_of = |who: &str| counts.get(&format!("{}/{who}", case.what)).copied();
     Some(Row {
@@ -98,7 +97,7 @@ mod tests {
     fn bytes_per_cycle_go_by_the_cycle_of_the_same_run() {
         let row = |what: &str, least: f64, bytes| Row {
             what: what.to_owned(),
-            caches: "warm",
+            caches: Caches::Warm,
             who: US,
             time: Time { least, median: 2.0 * least },
             instructions: None,

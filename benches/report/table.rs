@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use fixwire_benches::case::Caches;
 use fixwire_benches::cases::checksum;
 
 use crate::row::{self, Row};
@@ -68,18 +69,18 @@ fn filled(page: &str, mark: &str, content: &str) -> Option<String> {
 
 fn text(rows: &[Row]) -> String {
     let mut text = format!(
-        "{:<44} {:<5} {:<26} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
+        "{:<52} {:<15} {:<26} {:>9} {:>9} {:>7} {:>7} {:>7} {:>7}\n",
         "what", "", "who", "least ns", "median", "x ours", "instr.", "x ours", "B/cycle"
     );
     let cycle_ns = row::cycle_ns(rows);
-    let mut last = ("", "");
+    let mut last = None;
     for row in rows {
         let key = (row.what.as_str(), row.caches);
-        let (what, caches) = if key == last { ("", "") } else { key };
-        last = key;
+        let (what, caches) = if last == Some(key) { ("", "") } else { (key.0, key.1.name()) };
+        last = Some(key);
         let _ = writeln!(
             text,
-            "{what:<44} {caches:<5} {:<26} {:>9.1} {:>9.1} {:>7} {:>7} {:>7} {:>7}",
+            "{what:<52} {caches:<15} {:<26} {:>9.1} {:>9.1} {:>7} {:>7} {:>7} {:>7}",
             row.who,
             row.time.least,
             row.time.median,
@@ -128,7 +129,7 @@ fn whole(rows: &[Row]) -> String {
             table,
             "| {} | {} | {who} | {:.0} | {:.0} | {} | {} | {} | {} |",
             row.what,
-            row.caches,
+            row.caches.name(),
             row.time.least,
             row.time.median,
             times(row.ratio()),
@@ -146,7 +147,7 @@ fn summary(rows: &[Row]) -> String {
                      times ours |\n| --- | --- | ---: | --- |\n"
         .to_owned();
     let is_shown = |row: &&Row| {
-        let cold = row.caches == "cold" && !row.what.starts_with("frame_to_frame/");
+        let cold = row.caches != Caches::Warm && !row.what.starts_with("frame_to_frame/");
         SUMMARY.iter().any(|beginning| row.what.starts_with(beginning)) && !cold
     };
     for ours in rows.iter().filter(|row| row.is_ours()).filter(is_shown) {
@@ -162,7 +163,7 @@ fn summary(rows: &[Row]) -> String {
             table,
             "| {} | {} | **{figures}** | {} |",
             ours.what,
-            ours.caches,
+            ours.caches.name(),
             rivals.join("; ")
         );
     }
@@ -180,7 +181,7 @@ fn stages(rows: &[Row]) -> String {
     table += "| --- | ---: | --- | ---: |\n";
     for (stage, published_ns, what) in PUBLISHED {
         let ours =
-            rows.iter().find(|row| row.is_ours() && row.what == what && row.caches == "warm");
+            rows.iter().find(|row| row.is_ours() && row.what == what && row.caches == Caches::Warm);
         if let Some(row) = ours {
             let _ =
                 writeln!(table, "| {stage} | {published_ns} | {what} | {:.0} |", row.time.least);

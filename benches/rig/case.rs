@@ -1,5 +1,7 @@
 //! What is measured, whoever measures it: criterion or callgrind.
 
+use std::time::{Duration, Instant};
+
 /// Work in steps that are alike. `run` alone is measured.
 pub trait Bench {
     /// How many steps are prepared at once, at most.
@@ -15,6 +17,45 @@ pub trait Bench {
 
     /// Looks at what they did.
     fn check(&mut self, _count: usize) {}
+
+    /// Takes `count` steps and says how long they took: together, unless each is to be timed by itself.
+    fn time(&mut self, count: usize) -> Duration {
+        let begun = Instant::now();
+        self.run(count);
+        begun.elapsed()
+    }
+
+    /// Takes what comes in with the next step out of every cache, where that is a frame.
+    fn flush_next(&mut self) {}
+}
+
+/// What is where when a step begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caches {
+    /// Everything where the steps before it have left it.
+    Warm,
+    /// The same, but for the frame that comes in.
+    FrameInMemory,
+    /// Nothing in what a core has to itself.
+    OutOfL2,
+    /// Nothing in what cores share.
+    OutOfL3,
+}
+
+impl Caches {
+    /// In the order of the table.
+    pub const ALL: [Caches; 4] =
+        [Caches::Warm, Caches::FrameInMemory, Caches::OutOfL2, Caches::OutOfL3];
+
+    /// As the table has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Caches::Warm => "warm",
+            Caches::FrameInMemory => "frame in memory",
+            Caches::OutOfL2 => "out of L2",
+            Caches::OutOfL3 => "out of L3",
+        }
+    }
 }
 
 /// One row of the table.
@@ -23,8 +64,10 @@ pub struct Case {
     pub what: String,
     /// Who does it: [`US`] or a rival.
     pub who: &'static str,
-    /// Whether it is measured with cold caches, too.
-    pub cold: bool,
+    /// How it is measured.
+    pub caches: Vec<Caches>,
+    /// Whether its instructions are counted: not those of a step that stands in the table under another name.
+    pub is_counted: bool,
     /// The bytes that a step goes through, where they are what it costs by.
     pub bytes: Option<usize>,
     /// Sets it up, and shows that its results are right.
@@ -44,16 +87,24 @@ impl Case {
         Case {
             what: what.into(),
             who,
-            cold: false,
+            caches: vec![Caches::Warm],
+            is_counted: true,
             bytes: None,
             make: Box::new(move || Box::new(make())),
         }
     }
 
-    /// Measured cold, too.
+    /// Measured so, too.
     #[must_use]
-    pub fn and_cold(mut self) -> Case {
-        self.cold = true;
+    pub fn and(mut self, caches: Caches) -> Case {
+        self.caches.push(caches);
+        self
+    }
+
+    /// Timed alone.
+    #[must_use]
+    pub fn uncounted(mut self) -> Case {
+        self.is_counted = false;
         self
     }
 

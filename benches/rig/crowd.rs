@@ -1,7 +1,7 @@
 //! A host with many connections, of which each frame is another's: whose, nobody could foresee.
 
 use crate::case::Bench;
-use crate::line::Host;
+use crate::line::{self, Host};
 use crate::messages;
 use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::Peer;
@@ -14,9 +14,6 @@ const LEN: usize = 150;
 /// So many messages each connection has had before anything is measured: its first ones find no headers to send kept and
 /// no timer wound up, and where connections are thousands, what is measured would be those.
 const TURNS_BEFORE: usize = 3;
-
-/// Steps that a host may take for a handshake.
-const HANDSHAKE_STEPS_MAX: usize = 64;
 
 /// A host, and its peers: one for each of its connections.
 pub struct Crowd {
@@ -54,21 +51,8 @@ impl Crowd {
     fn connect(&mut self) {
         let mut peer = Peer::default();
         self.host.connect();
-        let connected = (0..HANDSHAKE_STEPS_MAX).any(|_| {
-            self.host.step();
-            let fresh = (self.host.sent() - self.seen) as usize;
-            self.seen = self.host.sent();
-            let frames = self.host.kept();
-            let answers: Vec<_> = frames[frames.len() - fresh..]
-                .iter()
-                .filter_map(|frame| peer.answer(frame))
-                .collect();
-            if !answers.is_empty() {
-                self.host.load(&answers);
-            }
-            peer.is_established()
-        });
-        assert!(connected, "the handshake came to nothing");
+        line::connect(&mut self.host, &mut peer);
+        self.seen = self.host.sent();
         self.peers.push(peer);
     }
 

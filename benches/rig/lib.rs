@@ -6,11 +6,15 @@
 //! [`Peer`](peer::Peer) and must answer each message by a whole Ethernet frame. Frames are written, and
 //! what came out is checked, outside the time that is measured.
 
+pub mod alone;
 pub mod case;
 pub mod cases;
 pub mod crowd;
 pub mod fix;
 pub mod fixwire_host;
+#[cfg(target_arch = "x86_64")]
+pub mod flush;
+pub mod holes;
 pub mod line;
 #[cfg(target_arch = "x86_64")]
 pub mod loads;
@@ -22,6 +26,7 @@ pub mod ring;
 #[cfg(feature = "rivals")]
 pub mod rivals;
 pub mod sampling;
+pub mod stopwatch;
 pub mod tcp_host;
 
 pub use line::{Host, Line};

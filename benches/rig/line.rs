@@ -24,6 +24,9 @@ pub trait Host {
 
     /// The last few of them, the newest last.
     fn kept(&self) -> Vec<&[u8]>;
+
+    /// Takes the frame that comes in next out of every cache, where that can be done.
+    fn flush_next(&mut self) {}
 }
 
 /// What goes back and forth.
@@ -61,16 +64,33 @@ pub struct Line<H> {
     seen: u64,
 }
 
+/// Takes a host that connects and its peer through the handshake.
+///
+/// # Panics
+/// If it comes to nothing.
+pub fn connect<H: Host>(host: &mut H, peer: &mut Peer) {
+    let connected = (0..HANDSHAKE_STEPS_MAX).any(|_| {
+        let seen = host.sent();
+        host.step();
+        let fresh = (host.sent() - seen) as usize;
+        let frames = host.kept();
+        let fresh = &frames[frames.len() - fresh..];
+        let answers: Vec<_> = fresh.iter().filter_map(|frame| peer.answer(frame)).collect();
+        if !answers.is_empty() {
+            host.load(&answers);
+        }
+        peer.is_established()
+    });
+    assert!(connected, "the handshake came to nothing");
+}
+
 impl<H: Host> Line<H> {
     /// Connects the host, and has it log on where it has a session.
-    pub fn new(host: H, sums: Sums, traffic: Traffic) -> Line<H> {
-        let peer = Peer::default();
-        let mut line = Line { host, peer, sums, traffic, seq: 1, number: 1, seen: 0 };
-        let connected = (0..HANDSHAKE_STEPS_MAX).any(|_| {
-            line.converse();
-            line.peer.is_established()
-        });
-        assert!(connected, "the handshake came to nothing");
+    pub fn new(mut host: H, sums: Sums, traffic: Traffic) -> Line<H> {
+        let mut peer = Peer::default();
+        connect(&mut host, &mut peer);
+        let seen = host.sent();
+        let mut line = Line { host, peer, sums, traffic, seq: 1, number: 1, seen };
         if H::HAS_SESSION {
             // Their Logon, which our first order answers.
             let first = Order { seq: 2, number: 1, price: 450_025, quantity: 1 };
@@ -83,19 +103,10 @@ impl<H: Host> Line<H> {
         line
     }
 
-    /// One step, and the peer's answers to what it sent.
-    fn converse(&mut self) {
-        self.host.step();
-        let fresh = (self.host.sent() - self.seen) as usize;
-        self.seen = self.host.sent();
-        let frames = self.host.kept();
-        let answers: Vec<_> = frames[frames.len() - fresh..]
-            .iter()
-            .filter_map(|frame| self.peer.answer(frame))
-            .collect();
-        if !answers.is_empty() {
-            self.host.load(&answers);
-        }
+    /// The host.
+    #[inline(always)]
+    pub fn host(&mut self) -> &mut H {
+        &mut self.host
     }
 
     /// The next message for the host.
@@ -163,5 +174,9 @@ impl<H: Host> Bench for Line<H> {
         let payload = self.peer.check(frames[frames.len() - 1], self.sums);
         let expected = self.answer();
         assert_eq!(String::from_utf8_lossy(payload), String::from_utf8_lossy(&expected));
+    }
+
+    fn flush_next(&mut self) {
+        self.host.flush_next();
     }
 }

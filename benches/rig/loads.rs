@@ -1,4 +1,4 @@
-//! The fence of this crate: bytes loaded by AVX2 and added up as they come, which is no checksum of
+//! A fence of this crate: bytes loaded by AVX2 and added up as they come, which is no checksum of
 //! anything. No sum of theirs can take less than that.
 #![allow(unsafe_code)]
 

@@ -106,6 +106,21 @@ impl Peer {
         frame
     }
 
+    /// The same `by` bytes ahead of its turn, in passing: what is next stays next, and the host answers by nothing
+    /// but its ACK.
+    pub fn ahead(&mut self, by: u32, payload: &[u8]) -> Vec<u8> {
+        let next = self.snd_nxt;
+        self.snd_nxt = next + by;
+        let frame = self.data(payload, 0);
+        self.snd_nxt = next;
+        frame
+    }
+
+    /// The number of the byte that is sent next.
+    pub fn next(&self) -> SeqNumber {
+        self.snd_nxt
+    }
+
     /// The payload of the host's last frame, which must acknowledge everything and end where the
     /// peer expects; its checksum must be right where the host sums.
     pub fn check<'f>(&self, frame: &'f [u8], sums: Sums) -> &'f [u8] {

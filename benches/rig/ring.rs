@@ -5,6 +5,7 @@ use fixwire::offload::nic::{RxMeta, TxMeta};
 use fixwire_hw::pool::FRAME_ROOM;
 
 use crate::nic::{KEPT, LOADED_MAX, Sums};
+use crate::stopwatch::Stopwatch;
 
 /// A buffer, and how long the frame in it is.
 #[derive(Clone, Debug)]
@@ -58,6 +59,12 @@ impl RxRing {
         Some((&self.meta, buffer.bytes.get(..buffer.len)?))
     }
 
+    /// Takes the next frame out of every cache, where that can be done.
+    pub fn flush_next(&mut self) {
+        #[cfg(target_arch = "x86_64")]
+        self.waiting(1).for_each(crate::flush::flush);
+    }
+
     /// The next `count` frames, which stay where they are.
     pub fn waiting(&self, count: usize) -> impl Iterator<Item = &[u8]> {
         let waiting = self.buffers.get(self.next..self.loaded).unwrap_or(&[]);
@@ -65,20 +72,58 @@ impl RxRing {
     }
 }
 
-/// Frames that were sent: the last few.
-#[derive(Debug)]
-pub struct TxRing {
-    buffers: [Buffer; KEPT],
-    sent: u64,
+/// What a device is told by when a frame is complete.
+pub trait Doorbell: Default {
+    /// All that stands before in the program is to be done.
+    fn ring(&mut self);
 }
 
-impl Default for TxRing {
-    fn default() -> TxRing {
-        TxRing { buffers: core::array::from_fn(|_| Buffer::new()), sent: 0 }
+/// Nobody hears it.
+#[derive(Debug, Default)]
+pub struct Unheard;
+
+impl Doorbell for Unheard {
+    #[inline(always)]
+    fn ring(&mut self) {}
+}
+
+/// When it rang last, by the [`Stopwatch`].
+#[derive(Debug, Default)]
+pub struct Heard {
+    stopwatch: Stopwatch,
+    at: u64,
+}
+
+impl Doorbell for Heard {
+    #[inline(always)]
+    fn ring(&mut self) {
+        self.at = self.stopwatch.now();
     }
 }
 
-impl TxRing {
+/// Frames that were sent: the last few.
+#[derive(Debug)]
+pub struct TxRing<D = Unheard> {
+    buffers: [Buffer; KEPT],
+    sent: u64,
+    doorbell: D,
+}
+
+impl<D: Doorbell> Default for TxRing<D> {
+    fn default() -> TxRing<D> {
+        let buffers = core::array::from_fn(|_| Buffer::new());
+        TxRing { buffers, sent: 0, doorbell: D::default() }
+    }
+}
+
+impl TxRing<Heard> {
+    /// When the last frame was handed over.
+    pub fn rang_at(&self) -> u64 {
+        self.doorbell.at
+    }
+}
+
+impl<D: Doorbell> TxRing<D> {
     /// Room to write the next frame into.
     #[inline(always)]
     pub fn space(&mut self) -> &mut [u8] {
@@ -91,6 +136,7 @@ impl TxRing {
         let buffer = &mut self.buffers[self.sent as usize % KEPT];
         (buffer.len, buffer.tx) = (len, meta);
         self.sent += 1;
+        self.doorbell.ring();
     }
 
     /// How many frames were sent.

@@ -12,11 +12,12 @@ use fixwire::verify::Verifier;
 use fixwire::wire::ethernet::{self, Ethertype, Mac};
 use fixwire::wire::{Refusal, arp, ipv4, tcp};
 
+use crate::alone::ToDoorbell;
 use crate::line::Host;
 use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
-use crate::ring::{RxRing, TxRing};
+use crate::ring::{Doorbell, Heard, RxRing, TxRing, Unheard};
 
 /// The clock stands still.
 const NOW: Instant = Instant::from_ms(1_000);
@@ -25,9 +26,9 @@ const NOW: Instant = Instant::from_ms(1_000);
 const SMALL_BUFFER_BYTES: usize = 4_096;
 
 /// Headers, checksums and TCP.
-pub struct TcpHost<R> {
+pub struct TcpHost<R, D = Unheard> {
     rx: RxRing,
-    tx: TxRing,
+    tx: TxRing<D>,
     path: Path<R>,
 }
 
@@ -43,16 +44,16 @@ struct Path<R> {
     responder: R,
 }
 
-impl<R: Responder> TcpHost<R> {
+impl<R: Responder, D: Doorbell> TcpHost<R, D> {
     /// One that connects to the peer.
-    pub fn new(sums: Sums, responder: R) -> TcpHost<R> {
+    pub fn new(sums: Sums, responder: R) -> TcpHost<R, D> {
         let mut host = TcpHost::for_connections(sums, responder, 1);
         host.connect();
         host
     }
 
     /// One that has room for so many connections, and none yet.
-    pub fn for_connections(sums: Sums, responder: R, connections: usize) -> TcpHost<R> {
+    pub fn for_connections(sums: Sums, responder: R, connections: usize) -> TcpHost<R, D> {
         let network = Network {
             mac: HOST_MAC,
             addr: HOST_ADDR,
@@ -162,10 +163,16 @@ impl<R: Responder> Path<R> {
 
     #[inline(never)]
     fn take_in(&mut self, arrival: &Arrival, payload: &[u8]) {
-        if let Some(connection) = arrival.connection
-            && !arrival.fresh.is_empty()
-        {
-            self.respond(connection, &payload[arrival.fresh.clone()]);
+        let Some(connection) = arrival.connection else { return };
+        if arrival.fresh.is_empty() {
+            return;
+        }
+        self.respond(connection, &payload[arrival.fresh.clone()]);
+        while arrival.joined && !self.tcp.readable(connection).is_empty() {
+            let run = self.tcp.readable(connection);
+            self.responder.take_in(run);
+            let len = run.len();
+            self.tcp.consume(NOW, connection, len);
         }
     }
 
@@ -228,7 +235,7 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(always)]
-    fn transmit(&mut self, tx: &mut TxRing) {
+    fn transmit<D: Doorbell>(&mut self, tx: &mut TxRing<D>) {
         if self.tcp.has_events() {
             self.take_events();
         }
@@ -236,7 +243,7 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(always)]
-    fn transmit_usual(&mut self, tx: &mut TxRing) -> bool {
+    fn transmit_usual<D: Doorbell>(&mut self, tx: &mut TxRing<D>) -> bool {
         let Some(leaving) = self.tcp.next_fast(NOW) else { return false };
         let mac = self.neighbors.hardware_word(NOW, leaving.remote());
         let Some(mac) = mac else { return false };
@@ -246,7 +253,7 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(never)]
-    fn transmit_any(&mut self, tx: &mut TxRing) -> bool {
+    fn transmit_any<D: Doorbell>(&mut self, tx: &mut TxRing<D>) -> bool {
         let Some(turn) = self.tcp.next_transmit() else { return false };
         let Some(mac) = self.neighbors.hardware_address(NOW, turn.remote) else {
             self.tcp.defer_transmit();
@@ -260,7 +267,7 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(never)]
-    fn resolve(&mut self, tx: &mut TxRing) {
+    fn resolve<D: Doorbell>(&mut self, tx: &mut TxRing<D>) {
         while let Some((dst, request)) = self.neighbors.poll_transmit(NOW) {
             let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, tx.space());
             tx.send(len, meta);
@@ -268,7 +275,7 @@ impl<R: Responder> Path<R> {
     }
 }
 
-impl<R: Responder> Host for TcpHost<R> {
+impl<R: Responder, D: Doorbell> Host for TcpHost<R, D> {
     const BODY_LENGTH_DIGITS: usize = R::BODY_LENGTH_DIGITS;
 
     fn load(&mut self, frames: &[Vec<u8>]) {
@@ -286,5 +293,16 @@ impl<R: Responder> Host for TcpHost<R> {
 
     fn kept(&self) -> Vec<&[u8]> {
         self.tx.kept()
+    }
+
+    fn flush_next(&mut self) {
+        self.rx.flush_next();
+    }
+}
+
+impl<R: Responder> ToDoorbell for TcpHost<R, Heard> {
+    #[inline(always)]
+    fn rang_at(&self) -> u64 {
+        self.tx.rang_at()
     }
 }

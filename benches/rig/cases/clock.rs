@@ -7,7 +7,7 @@ use std::hint::black_box;
 use fixwire::offload::clock::{Bracket, ClockConfig, Discipline, Publisher, Reader};
 use fixwire::offload::stamp::{ClockId, ClockInfo, Domain, RxStamp};
 
-use crate::case::{Bench, Case, Rotation, US};
+use crate::case::{Bench, Caches, Case, Rotation, US};
 
 /// Stamps in rotation.
 const DISTINCT: u64 = 512;
@@ -31,8 +31,9 @@ const QUEUED_NS: u64 = 1_000;
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
-        Case::new("clock/stamp to UTC", US, to_utc).and_cold(),
-        Case::new("clock/stamp to UTC", "128-bit multiply, shift", to_utc_plainly).and_cold(),
+        Case::new("clock/stamp to UTC", US, to_utc).and(Caches::OutOfL2),
+        Case::new("clock/stamp to UTC", "128-bit multiply, shift", to_utc_plainly)
+            .and(Caches::OutOfL2),
         Case::new("clock/stamp to the host's clock", US, to_host),
     ]
 }

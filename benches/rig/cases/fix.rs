@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::case::{Bench, Case, Rotation, US};
+use crate::case::{Bench, Caches, Case, Rotation, US};
 use crate::fix::{
     Decode, Encode, FixwireDecoder, FixwireEncoder, Kind, SixFields, six_fields_by_search,
 };
@@ -83,7 +83,7 @@ fn decoders(load: Load) -> Vec<Case> {
 
 fn decode<D: Decode + 'static>(who: &'static str, load: Load) -> Case {
     let case = Case::new(load.what, who, move || decoding::<D>(who, load));
-    if load.cold { case.and_cold() } else { case }
+    if load.cold { case.and(Caches::OutOfL2) } else { case }
 }
 
 fn decoding<D: Decode>(who: &str, load: Load) -> impl Bench + use<D> {
@@ -146,7 +146,7 @@ pub(super) fn encode_cases() -> Vec<Case> {
 }
 
 fn encode<E: Encode + 'static>(who: &'static str) -> Case {
-    Case::new("fix_encode/order", who, move || encoding::<E>(who)).and_cold()
+    Case::new("fix_encode/order", who, move || encoding::<E>(who)).and(Caches::OutOfL2)
 }
 
 fn encoding<E: Encode>(who: &str) -> impl Bench + use<E> {

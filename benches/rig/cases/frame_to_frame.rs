@@ -1,7 +1,7 @@
 //! From an Ethernet frame with an ExecutionReport to the Ethernet frame with the NewOrderSingle that
 //! answers it: through headers, checksums, TCP, FIX, session and strategy, and back.
 
-use crate::case::{Case, US};
+use crate::case::{Caches, Case, US};
 use crate::fixwire_host::FixwireHost;
 use crate::line::{Line, Traffic};
 use crate::nic::Sums;
@@ -16,7 +16,7 @@ fn cases_of(sums: Sums) -> Vec<Case> {
         Line::new(FixwireHost::new(sums), sums, Traffic::Trading)
     });
     #[allow(unused_mut)]
-    let mut cases = vec![ours.and_cold()];
+    let mut cases = vec![ours.and(Caches::OutOfL2)];
     #[cfg(feature = "rivals")]
     {
         use crate::rivals::{Nanofix, OfFix, Pair, Pooled, SmoltcpHost};
@@ -28,7 +28,7 @@ fn cases_of(sums: Sums) -> Vec<Case> {
             let host = SmoltcpHost::<_, Pooled>::new(sums, Pair::<Nanofix>::default());
             Line::new(host, sums, Traffic::Trading)
         });
-        cases.extend([own.and_cold(), fastest.and_cold()]);
+        cases.extend([own.and(Caches::OutOfL2), fastest.and(Caches::OutOfL2)]);
     }
     cases
 }

@@ -4,58 +4,118 @@
 use fixwire::tcp::{Config, Endpoint, Event, Stack};
 use fixwire::time::Instant;
 use fixwire::wire::tcp::{Flags, Options, Segment, SeqNumber};
+use fixwire_hw::tsc::Tsc;
 
-use crate::case::{Bench, Case, US};
+use crate::alone::Alone;
+use crate::case::{Bench, Caches, Case, US};
 use crate::crowd::Crowd;
+use crate::holes::{Holes, Reader};
 use crate::line::{Line, Traffic};
 use crate::messages::filler;
 use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, PEER_ADDR, PEER_PORT};
-use crate::respond::{Filler, MixedFiller};
+use crate::respond::{Filler, MixedFiller, Responder};
+use crate::ring::{Heard, Unheard};
 use crate::tcp_host::TcpHost;
 
 /// smoltcp, on what ours is on.
 #[cfg(feature = "rivals")]
-type OnRings<R> = crate::rivals::SmoltcpHost<R, crate::rivals::Rings>;
+type OnRings<R, D = Unheard> = crate::rivals::SmoltcpHost<R, crate::rivals::Rings<D>>;
 
 /// Payloads in and out, in bytes: some 150 each way, and those of the benches' FIX messages.
 const LENGTHS: [(usize, usize); 2] = [(150, 150), (211, 174)];
+
+/// Connections, each frame another's, and how many frames come in at once.
+const CROWDS: [(usize, usize); 4] = [(512, 1), (512, 32), (4_096, 1), (4_096, 32)];
+
+/// Ranges of bytes held ahead of their turn. With half a pair behind one, 31 make as many as a connection holds.
+const HELD: [usize; 3] = [1, 8, 31];
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (received, sent) in LENGTHS {
         for sums in Sums::BOTH {
-            cases.extend(echoes(sums, received, sent));
+            let traffic = Traffic::Bytes { received, sent };
+            let echoes = echoes(sums, traffic, move || Filler::new(sent));
+            cases.extend(echoes.into_iter().map(|case| in_every_cache(case, received)));
         }
     }
     for sums in Sums::BOTH {
-        cases.extend(mixed(sums));
+        cases.extend(echoes(sums, Traffic::MixedBytes, MixedFiller::default));
         for (count, burst) in CROWDS {
             cases.push(crowd(sums, count, burst));
         }
+    }
+    if Tsc::new().is_some() {
+        for sums in Sums::BOTH {
+            let traffic = Traffic::Bytes { received: 150, sent: 150 };
+            cases.extend(alone(sums, traffic, || Filler::new(150)));
+            cases.extend(alone(sums, Traffic::MixedBytes, MixedFiller::default));
+        }
+    }
+    for sums in Sums::BOTH {
+        cases.push(acknowledged(sums));
+        cases.extend(HELD.map(|held| ahead(sums, held)));
     }
     cases.extend(super::prepared::cases());
     cases.push(Case::new("tcp/segment in", US, || SegmentIn::new(150)));
     cases
 }
 
-/// Connections, each frame another's, and how many frames come in at once.
-const CROWDS: [(usize, usize); 4] = [(512, 1), (512, 32), (4_096, 1), (4_096, 32)];
+fn in_every_cache(case: Case, received: usize) -> Case {
+    if received == 150 {
+        case.and(Caches::FrameInMemory).and(Caches::OutOfL2).and(Caches::OutOfL3)
+    } else {
+        case.and(Caches::OutOfL2)
+    }
+}
 
-/// 150 bytes each way on average, and no length that could be foreseen.
-fn mixed(sums: Sums) -> Vec<Case> {
-    let what = format!("tcp/22..277 in, 22..277 out/{}", sums.name());
+/// What goes back and forth, as a case is called.
+fn lengths(traffic: Traffic) -> String {
+    match traffic {
+        Traffic::Bytes { received, sent } => format!("{received} in, {sent} out"),
+        _ => "22..277 in, 22..277 out".to_owned(),
+    }
+}
+
+/// Frames back to back, each answered.
+fn echoes<R: Responder + 'static>(
+    sums: Sums,
+    traffic: Traffic,
+    responder: impl Fn() -> R + Copy + 'static,
+) -> Vec<Case> {
+    let what = format!("tcp/{}/{}", lengths(traffic), sums.name());
     let ours = Case::new(what.clone(), US, move || {
-        let host = TcpHost::new(sums, MixedFiller::default());
-        Line::new(host, sums, Traffic::MixedBytes)
+        Line::new(TcpHost::<_, Unheard>::new(sums, responder()), sums, traffic)
     });
     #[allow(unused_mut)]
     let mut cases = vec![ours];
     #[cfg(feature = "rivals")]
     cases.push(Case::new(what, "smoltcp", move || {
-        let host = OnRings::new(sums, MixedFiller::default());
-        Line::new(host, sums, Traffic::MixedBytes)
+        Line::new(OnRings::<_>::new(sums, responder()), sums, traffic)
     }));
+    cases
+}
+
+/// One frame alone, to the doorbell. The instructions are those of the same back to back.
+fn alone<R: Responder + 'static>(
+    sums: Sums,
+    traffic: Traffic,
+    responder: impl Fn() -> R + Copy + 'static,
+) -> Vec<Case> {
+    let what = format!("tcp/{}, alone to the doorbell/{}", lengths(traffic), sums.name());
+    let ours = Case::new(what.clone(), US, move || {
+        Alone::new(Line::new(TcpHost::<_, Heard>::new(sums, responder()), sums, traffic))
+    });
+    #[allow(unused_mut)]
+    let mut cases = vec![ours.uncounted()];
+    #[cfg(feature = "rivals")]
+    {
+        let smoltcp = Case::new(what, "smoltcp", move || {
+            Alone::new(Line::new(OnRings::<_, Heard>::new(sums, responder()), sums, traffic))
+        });
+        cases.push(smoltcp.uncounted());
+    }
     cases
 }
 
@@ -65,23 +125,18 @@ fn crowd(sums: Sums, count: usize, burst: usize) -> Case {
     Case::new(what, US, move || Crowd::new(sums, count, burst))
 }
 
-fn echoes(sums: Sums, received: usize, sent: usize) -> Vec<Case> {
-    let what = format!("tcp/{received} in, {sent} out/{}", sums.name());
-    let traffic = Traffic::Bytes { received, sent };
-    let ours = Case::new(what.clone(), US, move || {
-        Line::new(TcpHost::new(sums, Filler::new(sent)), sums, traffic)
-    });
-    #[allow(unused_mut)]
-    let mut cases = vec![ours.and_cold()];
-    #[cfg(feature = "rivals")]
-    {
-        let smoltcp = Case::new(what, "smoltcp", move || {
-            let host = OnRings::new(sums, Filler::new(sent));
-            Line::new(host, sums, traffic)
-        });
-        cases.push(smoltcp.and_cold());
-    }
-    cases
+/// A segment in order, read, and acknowledged by a frame with nothing else in it.
+fn acknowledged(sums: Sums) -> Case {
+    let what = format!("tcp/150 in, ACK out/{}", sums.name());
+    let traffic = Traffic::Bytes { received: 150, sent: 0 };
+    Case::new(what, US, move || Line::new(TcpHost::<_, Unheard>::new(sums, Reader), sums, traffic))
+}
+
+/// The same of segments ahead of their turn, with so many ranges held.
+fn ahead(sums: Sums, held: usize) -> Case {
+    let ranges = if held > 1 { "ranges" } else { "range" };
+    let what = format!("tcp/150 ahead, {held} {ranges} held, ACK out/{}", sums.name());
+    Case::new(what, US, move || Holes::new(sums, held))
 }
 
 /// The clock stands still.

@@ -10,11 +10,12 @@ use ::smoltcp::wire::{EthernetAddress, HardwareAddress, IpAddress, IpCidr};
 use fixwire::offload::nic::{Frame as _, Nic as _, TxMeta};
 use fixwire_hw::pool::Frame;
 
+use crate::alone::ToDoorbell;
 use crate::line::Host;
 use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
-use crate::ring::{RxRing, TxRing};
+use crate::ring::{Doorbell, Heard, RxRing, TxRing, Unheard};
 
 const HOST_PORT: u16 = 49_152;
 /// A quarter of ours: more of it stays in the first cache.
@@ -105,6 +106,17 @@ impl<R: Responder, D: Port> Host for SmoltcpHost<R, D> {
     fn kept(&self) -> Vec<&[u8]> {
         self.device.kept()
     }
+
+    fn flush_next(&mut self) {
+        self.device.flush_next();
+    }
+}
+
+impl<R: Responder> ToDoorbell for SmoltcpHost<R, Rings<Heard>> {
+    #[inline(always)]
+    fn rang_at(&self) -> u64 {
+        self.device.tx.rang_at()
+    }
 }
 
 /// What smoltcp is run on.
@@ -117,6 +129,8 @@ pub trait Port: Device {
     fn sent(&self) -> u64;
     /// The last few of them, the newest last.
     fn kept(&self) -> Vec<&[u8]>;
+    /// Takes the frame that comes in next out of every cache, where that can be done.
+    fn flush_next(&mut self) {}
 }
 
 #[inline]
@@ -202,14 +216,14 @@ impl phy::TxToken for ToSend<'_> {
 }
 
 /// Rings of buffers, as smoltcp wants them.
-pub struct Rings {
+pub struct Rings<D = Unheard> {
     rx: RxRing,
-    tx: TxRing,
+    tx: TxRing<D>,
     sums: Sums,
 }
 
-impl Port for Rings {
-    fn new(sums: Sums) -> Rings {
+impl<D: Doorbell> Port for Rings<D> {
+    fn new(sums: Sums) -> Rings<D> {
         Rings { rx: RxRing::new(sums), tx: TxRing::default(), sums }
     }
 
@@ -224,20 +238,30 @@ impl Port for Rings {
     fn kept(&self) -> Vec<&[u8]> {
         self.tx.kept()
     }
+
+    fn flush_next(&mut self) {
+        self.rx.flush_next();
+    }
 }
 
-impl Device for Rings {
-    type RxToken<'a> = InRing<'a>;
-    type TxToken<'a> = ToRing<'a>;
+impl<D: Doorbell> Device for Rings<D> {
+    type RxToken<'a>
+        = InRing<'a>
+    where
+        D: 'a;
+    type TxToken<'a>
+        = ToRing<'a, D>
+    where
+        D: 'a;
 
     #[inline]
-    fn receive(&mut self, _: Instant) -> Option<(InRing<'_>, ToRing<'_>)> {
+    fn receive(&mut self, _: Instant) -> Option<(InRing<'_>, ToRing<'_, D>)> {
         let (_, bytes) = self.rx.receive()?;
         Some((InRing(bytes), ToRing(&mut self.tx)))
     }
 
     #[inline]
-    fn transmit(&mut self, _: Instant) -> Option<ToRing<'_>> {
+    fn transmit(&mut self, _: Instant) -> Option<ToRing<'_, D>> {
         Some(ToRing(&mut self.tx))
     }
 
@@ -258,9 +282,9 @@ impl phy::RxToken for InRing<'_> {
 }
 
 /// Where the next frame is written.
-pub struct ToRing<'a>(&'a mut TxRing);
+pub struct ToRing<'a, D>(&'a mut TxRing<D>);
 
-impl phy::TxToken for ToRing<'_> {
+impl<D: Doorbell> phy::TxToken for ToRing<'_, D> {
     #[inline]
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let result = f(&mut self.0.space()[..len]);
