@@ -6,15 +6,14 @@ use common::{Pair, Terms};
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 use fixwire::clock_watch::{ClockWatch, NewLife};
-use fixwire::fix::{CloseReason, Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{CloseReason, Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
 use fixwire::offload::clock::{Bracket, ClockConfig, Discipline, Lapse, Publisher, Refusal};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::stamp::{ClockId, ClockInfo, Domain};
-use fixwire::tcp::Config;
 use fixwire::time::{Clock, Duration};
-use fixwire_hw::sim::{self, End, Model, NicFaults};
+use fixwire_hw::sim::{End, Model, NicFaults};
 
 const HOST: ClockInfo = ClockInfo {
     id: ClockId::HOST,
@@ -62,17 +61,7 @@ struct Story {
 impl Story {
     fn new(model: &str) -> Story {
         let model = Model::named(model).expect("it is in the catalogue");
-        let profile = Profile::all(Policy::Prefer);
-        let terms = Terms {
-            sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
-            seed: 3,
-            version: Version::Fix44,
-            ours: profile.clone(),
-            theirs: profile,
-            tcp: Config::default(),
-            venue: "VENUE",
-            tune: |_| {},
-        };
+        let terms = Terms { seed: 3, ..Terms::of(model, &Profile::all(Policy::Prefer)) };
         let app = Stamped { taker: Taker::new(1_000_000, 1), stamps: Vec::new() };
         let pair = Pair::with_apps(terms, app, fixwire::app::exchange::Exchange::new());
         let clock = pair.ours.nic().clock();

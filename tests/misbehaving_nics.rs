@@ -5,14 +5,12 @@ mod common;
 use common::{Pair, Terms};
 use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
-use fixwire::fix::Version;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::flow::{AddrMatch, Carries, Fate, FlowRule, Pattern, PortMatch, TcpMatch};
 use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift, Observed};
 use fixwire::offload::plan::Capabilities;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
-use fixwire::tcp::Config;
 use fixwire::time::Duration;
 use fixwire_hw::sim::{self, Direction, End, Faults, Model, ModelClock, NicFaults};
 
@@ -27,17 +25,7 @@ fn pair(model: Model) -> Pair<Taker> {
 fn pair_by(model: Model, changed: impl FnOnce(Profile) -> Profile) -> Pair<Taker> {
     let mut profile = changed(Profile::all(Policy::Prefer));
     profile.rx_checksum_audit = Audit::Always;
-    let terms = Terms {
-        sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
-        seed: 1,
-        version: Version::Fix44,
-        ours: profile.clone(),
-        theirs: profile,
-        tcp: Config::default(),
-        venue: "VENUE",
-        tune: |_| {},
-    };
-    Pair::new(terms, Taker::new(ORDERS, 1))
+    Pair::new(Terms::of(model, &profile), Taker::new(ORDERS, 1))
 }
 
 fn connectx5() -> Model {
@@ -111,10 +99,7 @@ fn a_queue_that_stalls_is_a_pause_and_loses_no_order() {
 #[test]
 fn goods_that_lie_are_found_out_and_nothing_altered_is_delivered() {
     let mut pair = pair(connectx5());
-    for direction in [Direction::AToB, Direction::BToA] {
-        let faults = Faults { corrupt_ppm: 20_000, ..Faults::default() };
-        pair.wire.set_faults(direction, faults);
-    }
+    pair.set_faults(Faults { corrupt_ppm: 20_000, ..Faults::default() });
     for end in [End::A, End::B] {
         let faults = NicFaults { lies_ppm: 500_000, ..NicFaults::default() };
         pair.wire.set_nic_faults(end, faults);
@@ -129,10 +114,7 @@ fn a_liar_that_hands_over_unfinished_sums_is_demoted_and_they_are_taken_all_the_
     for name in ["virtio", "tap"] {
         let mut pair = pair(Model::named(name).unwrap());
         trade_until(&mut pair, 100);
-        for direction in [Direction::AToB, Direction::BToA] {
-            let faults = Faults { corrupt_ppm: 20_000, ..Faults::default() };
-            pair.wire.set_faults(direction, faults);
-        }
+        pair.set_faults(Faults { corrupt_ppm: 20_000, ..Faults::default() });
         let lies = NicFaults { lies_ppm: 1_000_000, ..NicFaults::default() };
         pair.wire.set_nic_faults(End::A, lies);
         trade_to_the_end(&mut pair, name);

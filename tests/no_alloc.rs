@@ -16,11 +16,10 @@ use fixwire::app::exchange::Exchange;
 use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{ClockSettings, Policy, Profile};
-use fixwire::tcp::Config;
 use fixwire::time::Clock;
 use fixwire_hw::capture::{self, CaptureFile};
 use fixwire_hw::clock::HostClock;
@@ -66,16 +65,7 @@ unsafe impl GlobalAlloc for Trap {
 static HEAP: Trap = Trap;
 
 fn terms(profile: &Profile) -> Terms {
-    Terms {
-        sim: sim::Config::default(),
-        seed: 7,
-        version: Version::Fix44,
-        ours: profile.clone(),
-        theirs: profile.clone(),
-        tcp: Config::default(),
-        venue: "VENUE",
-        tune: |_| {},
-    }
+    Terms { seed: 7, ours: profile.clone(), theirs: profile.clone(), ..Terms::default() }
 }
 
 /// Trades with the trap armed between the first report and the last, and says what it caught.
@@ -208,9 +198,7 @@ fn caught_until<A: Application, B: Application, N: Nic>(
     faults: sim::Faults,
     is_done: impl Fn(&A) -> bool,
 ) -> u64 {
-    for direction in [sim::Direction::AToB, sim::Direction::BToA] {
-        pair.wire.set_faults(direction, faults);
-    }
+    pair.set_faults(faults);
     CAUGHT.store(0, Ordering::SeqCst);
     ARMED.store(true, Ordering::SeqCst);
     let mut steps = 0u64;

@@ -7,14 +7,13 @@ use common::{Pair, THEIRS, Terms};
 use fixwire::app::exchange::Exchange;
 use fixwire::app::order::{NEW_ORDER_SINGLE, NewOrderSingle, Side};
 use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Decimal, Encoder, Message, Outlet, SendError, Sender, Store, Version};
+use fixwire::fix::{Decimal, Encoder, Message, Outlet, SendError, Sender, Store};
 use fixwire::offload::RxStamp;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::prepared_send::NotSent;
-use fixwire::tcp::{Config, PreparedRefusal};
+use fixwire::tcp::PreparedRefusal;
 use fixwire::time::{Clock, Duration, UtcTime};
 use fixwire::wire::ethernet::Mac;
-use fixwire_hw::sim;
 
 const SESSION: SessionId = SessionId(0);
 
@@ -42,16 +41,7 @@ impl Application for Strategy {
 }
 
 fn pair(policy: Policy) -> Pair<Strategy> {
-    let terms = Terms {
-        sim: sim::Config::default(),
-        seed: 3,
-        version: Version::Fix44,
-        ours: Profile::all(policy),
-        theirs: Profile::all(Policy::Prefer),
-        tcp: Config::default(),
-        venue: "VENUE",
-        tune: |_| {},
-    };
+    let terms = Terms { seed: 3, ours: Profile::all(policy), ..Terms::default() };
     let mut pair = Pair::with_apps(terms, Strategy::default(), Exchange::new());
     while !pair.ours.app().is_up {
         pair.step();

@@ -12,7 +12,7 @@ use end::{End, OURS, THEIRS};
 use fixwire::app::echo::Echo;
 use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
 use fixwire::offload::device::Device;
 use fixwire::offload::flow::RuleSet;
@@ -20,7 +20,7 @@ use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Config, CongestionControl, ConnectionId, Count, Endpoint, Event};
 use fixwire::time::{Clock, Duration, Instant};
 use fixwire::wire::ethernet::Mac;
-use fixwire_hw::sim::{self, Direction, Line};
+use fixwire_hw::sim::{self, Line};
 use relay::{Faults, Relay};
 
 const PORT: u16 = 9878;
@@ -137,7 +137,12 @@ fn bulk_loses_little_to_loss_and_nothing_that_arrived_goes_again() {
                 ..Config::default()
             };
             let mut pair = Pair::new([config.clone(), config], faults, seed);
-            per_s += bulk(&mut pair, bytes) / f64::from(seeds as u32);
+            let one = bulk(&mut pair, bytes);
+            // At 1 % a first loss may come late, and the window be wide until then.
+            let is_fair =
+                loss_percent < 5 || one < 2.0 * mathis_bytes_per_s(round_trip_ms, loss_percent);
+            assert!(is_fair, "seed {seed}, {control:?}: {one} bytes/s make way for nobody");
+            per_s += one / f64::from(seeds as u32);
             again += pair.count(Count::Retransmission);
             // A probe or a timeout for want of ACKs may send what has arrived.
             spared += pair.ways[0].lost + pair.count(Count::DsackIn);
@@ -242,20 +247,14 @@ fn ping_pong(tcp: Config, loss_ppm: u32, orders: u32) -> Vec<u64> {
     let terms = common::Terms {
         sim: sim::Config { line, ..sim::Config::default() },
         seed: 7,
-        version: Version::Fix44,
-        ours: Profile::all(Policy::Prefer),
-        theirs: Profile::all(Policy::Prefer),
         tcp,
-        venue: "VENUE",
-        tune: |_| {},
+        ..common::Terms::default()
     };
     let mut pair = common::Pair::with_apps(terms, Pinger::default(), Echo::new(1));
     let faults = sim::Faults { loss_ppm, ..sim::Faults::default() };
     // The handshake, and Logons.
     pair.run_for(Duration::from_ms(20));
-    for direction in [Direction::AToB, Direction::BToA] {
-        pair.wire.set_faults(direction, faults);
-    }
+    pair.set_faults(faults);
     let mut taken_ns = Vec::new();
     for number in 1..=orders {
         let begun = Clock::now(&pair.wire).mono;

@@ -5,13 +5,11 @@ mod common;
 use common::{Pair, Terms};
 use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
-use fixwire::fix::Version;
 use fixwire::offload::nic::{Burst, Frame, Link, Nic, RxMeta, TxMeta};
 use fixwire::offload::observe::NicCounters;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::stamp::ClockInfo;
-use fixwire::tcp::Config;
-use fixwire_hw::sim::{self, Model, SimNic};
+use fixwire_hw::sim::{Model, SimNic};
 
 const ORDERS: u64 = 300;
 
@@ -107,17 +105,7 @@ impl Nic for Rough {
 /// Trades to the end, and says what both have counted.
 fn trade(model: &str, piece_len: usize, loses_one_in: u64) -> [impl Fn(&str) -> u64; 2] {
     let model = Model::named(model).unwrap();
-    let profile = Profile::all(Policy::Prefer);
-    let terms = Terms {
-        sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
-        seed: 3,
-        version: Version::Fix44,
-        ours: profile.clone(),
-        theirs: profile,
-        tcp: Config::default(),
-        venue: "VENUE",
-        tune: |_| {},
-    };
+    let terms = Terms { seed: 3, ..Terms::of(model, &Profile::all(Policy::Prefer)) };
     let exchange = fixwire::app::exchange::Exchange::new();
     let wrap = |nic| Rough { nic, piece_len, loses_one_in, sent: 0 };
     let mut pair = Pair::wrapped(terms, Taker::new(ORDERS, 1), exchange, wrap);

@@ -12,27 +12,17 @@ use fixwire::app::remote::{self, Bridge};
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::LineFailure;
-use fixwire::fix::{CloseReason, Encoder, Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{CloseReason, Encoder, Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
-use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Closed, Config};
 use fixwire::time::{Clock, Duration, Now};
-use fixwire_hw::sim::{self, Direction, Faults};
+use fixwire_hw::sim::Faults;
 
 /// OrderQty(38), here a running number.
 const NUMBER: u32 = 38;
 
 fn terms(tcp: Config, seed: u64) -> Terms {
-    Terms {
-        sim: sim::Config::default(),
-        seed,
-        version: Version::Fix44,
-        ours: Profile::all(Policy::Prefer),
-        theirs: Profile::all(Policy::Prefer),
-        tcp,
-        venue: "VENUE",
-        tune: |_| {},
-    }
+    Terms { tcp, seed, ..Terms::default() }
 }
 
 /// Sends numbered messages, as many at once as the line takes.
@@ -106,9 +96,7 @@ fn bursts_over_a_rough_wire_arrive_once_and_in_order() {
             corrupt_ppm: 10_000,
             ..Faults::default()
         };
-        for direction in [Direction::AToB, Direction::BToA] {
-            pair.wire.set_faults(direction, faults);
-        }
+        pair.set_faults(faults);
         for step in 0..400_000u64 {
             pair.step();
             if step == 300 + 40 * seed {

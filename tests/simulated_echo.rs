@@ -9,24 +9,14 @@ use fixwire::app::echo::Echo;
 use fixwire::app::{Application, SessionId};
 use fixwire::fix::{Message, Outlet, Sender, Store, Version};
 use fixwire::offload::RxStamp;
-use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::Config;
 use fixwire::time::Duration;
-use fixwire_hw::sim::{self, Direction, Faults};
+use fixwire_hw::sim::Faults;
 
 const MESSAGES: u32 = 300;
 
 fn terms(tcp: Config, seed: u64) -> Terms {
-    Terms {
-        sim: sim::Config::default(),
-        seed,
-        version: Version::Fix44,
-        ours: Profile::all(Policy::Prefer),
-        theirs: Profile::all(Policy::Prefer),
-        tcp,
-        venue: "VENUE",
-        tune: |_| {},
-    }
+    Terms { tcp, seed, ..Terms::default() }
 }
 
 #[test]
@@ -46,9 +36,7 @@ fn every_message_comes_back_once_in_order_and_a_repetition_never() {
     ] {
         let terms = Terms { version, ..terms(Config::default(), 11) };
         let mut pair = Pair::with_apps(terms, Asker::new(MESSAGES), Echo::new(1));
-        for direction in [Direction::AToB, Direction::BToA] {
-            pair.wire.set_faults(direction, faults);
-        }
+        pair.set_faults(faults);
         for _ in 0..1_000_000 {
             if pair.ours.app().is_done() {
                 break;

@@ -18,16 +18,7 @@ use fixwire_hw::sim::{self, Direction, Faults, Model, VerdictStyle};
 const ORDERS: u64 = 500;
 
 fn terms(model: Model, policy: Policy, seed: u64) -> Terms {
-    Terms {
-        sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
-        seed,
-        version: Version::Fix44,
-        ours: Profile::all(policy),
-        theirs: Profile::all(policy),
-        tcp: Config::default(),
-        venue: "VENUE",
-        tune: |_| {},
-    }
+    Terms { seed, ..Terms::of(model, &Profile::all(policy)) }
 }
 
 /// Trades to the end; fails with the seed when it takes too long.
@@ -95,9 +86,7 @@ fn a_rough_wire_loses_doubles_and_alters_no_order() {
         let policy = [Policy::Prefer, Policy::Off][seed as usize % 2];
         let what = format!("FIXWIRE_SEED={seed}, {policy}");
         let mut pair = Pair::new(terms(Model::full(), policy, seed), Taker::new(ORDERS, 1));
-        for direction in [Direction::AToB, Direction::BToA] {
-            pair.wire.set_faults(direction, faults);
-        }
+        pair.set_faults(faults);
         trade(&mut pair, &what);
         assert_eq!(pair.theirs.app().fills(), ORDERS, "{what}");
         assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0, "{what}");
@@ -132,9 +121,7 @@ fn a_device_that_says_good_of_everything_is_found_out_and_delivers_nothing_alter
     audited.rx_checksum_audit = Audit::Always;
     let terms = Terms { ours: audited.clone(), theirs: audited, ..terms(liar, Policy::Prefer, 5) };
     let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
-    for direction in [Direction::AToB, Direction::BToA] {
-        pair.wire.set_faults(direction, Faults { corrupt_ppm: 20_000, ..Faults::default() });
-    }
+    pair.set_faults(Faults { corrupt_ppm: 20_000, ..Faults::default() });
     trade(&mut pair, "liar");
     let evidence = pair.ours.observations().of(Capability::RxTcpChecksum);
     assert_eq!(evidence.observed(), Observed::Refuted);

@@ -8,12 +8,11 @@ use fixwire::app::exchange::Exchange;
 use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::{LineEvent, LineFailure};
-use fixwire::fix::{CloseReason, Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{CloseReason, Message, Outlet, Sender, Store};
 use fixwire::offload::RxStamp;
-use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Closed, Config, Delivery};
 use fixwire::time::Duration;
-use fixwire_hw::sim::{self, Direction, Faults};
+use fixwire_hw::sim::Faults;
 
 /// Sends what it is told to, and writes down what was not acknowledged.
 #[derive(Default)]
@@ -59,16 +58,7 @@ impl Application for Desk {
 }
 
 fn pair(tcp: Config) -> Pair<Desk> {
-    let terms = Terms {
-        sim: sim::Config::default(),
-        seed: 7,
-        version: Version::Fix44,
-        ours: Profile::all(Policy::Prefer),
-        theirs: Profile::all(Policy::Prefer),
-        tcp,
-        venue: "VENUE",
-        tune: |_| {},
-    };
+    let terms = Terms { tcp, seed: 7, ..Terms::default() };
     let mut pair = Pair::with_apps(terms, Desk::default(), Exchange::new());
     while !pair.ours.app().is_up {
         pair.step();
@@ -78,9 +68,7 @@ fn pair(tcp: Config) -> Pair<Desk> {
 }
 
 fn cut(pair: &mut Pair<Desk>) {
-    for direction in [Direction::AToB, Direction::BToA] {
-        pair.wire.set_faults(direction, Faults { loss_ppm: 1_000_000, ..Faults::default() });
-    }
+    pair.set_faults(Faults { loss_ppm: 1_000_000, ..Faults::default() });
 }
 
 fn events(pair: &mut Pair<Desk>) -> Vec<LineEvent> {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use fixwire::desk::SessionPlan;
+#[cfg(test)]
+use fixwire::engine::Setup;
 use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
@@ -18,6 +20,8 @@ use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time;
 use fixwire::wire::ethernet::Mac;
+#[cfg(test)]
+use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 
 use super::device::{self, Refused};
@@ -309,6 +313,23 @@ pub(crate) fn asked_by(signals: &[i32]) -> Result<Arc<AtomicBool>, Failure> {
         })?;
     }
     Ok(asked)
+}
+
+/// A model's end, run as a profile has it that prefers everything, and what an engine with one session is made of.
+#[cfg(test)]
+pub(crate) fn simulated(
+    end: SimBackend,
+    (addr, peer): (Ipv4Addr, Ipv4Addr),
+    settings: SessionSettings,
+) -> (SimNic, Plan, Setup) {
+    let profile = Profile::all(Policy::Prefer);
+    let mac = Mac(end.mac());
+    let sessions = session_plans(&[settings], addr, peer).unwrap();
+    let rules = rules(&profile, addr, None, &sessions).unwrap();
+    let started = Device::probed(end).plan(&profile, rules).configure().unwrap().start();
+    let (nic, plan) = started.unwrap().steer().unwrap();
+    let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
+    (nic, plan, Setup { network, tcp: Config::default(), secret: [1; 16], sessions })
 }
 
 #[cfg(test)]

@@ -303,13 +303,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use fixwire::app::exchange::Exchange;
-    use fixwire::engine::Setup;
-    use fixwire::neighbor::Network;
-    use fixwire::offload::device::Device;
     use fixwire::offload::profile::{Policy, Profile};
-    use fixwire::tcp::Config;
     use fixwire::time;
-    use fixwire::wire::ethernet::Mac;
     use fixwire_hw::sim::{Aim, Direction, Faults, SimBackend, SimNic};
 
     use super::super::session_file::SessionSettings;
@@ -319,19 +314,13 @@ mod tests {
     /// An engine at one end of the model's wire, which gives an attempt to connect up after its first SYN.
     fn engine<A: fixwire::app::Application>(
         end: SimBackend,
-        (addr, peer): (Ipv4Addr, Ipv4Addr),
+        ends: (Ipv4Addr, Ipv4Addr),
         settings: SessionSettings,
         app: A,
     ) -> Engine<SimNic, A> {
-        let profile = Profile::all(Policy::Prefer);
-        let mac = Mac(end.mac());
-        let sessions = bring_up::session_plans(&[settings], addr, peer).unwrap();
-        let rules = bring_up::rules(&profile, addr, None, &sessions).unwrap();
-        let started = Device::probed(end).plan(&profile, rules).configure().unwrap().start();
-        let (nic, plan) = started.unwrap().steer().unwrap();
-        let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
-        let tcp = Config { syn_retries_max: 0, ..Config::default() };
-        Engine::new(nic, plan, Setup { network, tcp, secret: [1; 16], sessions }, app).unwrap()
+        let (nic, plan, mut setup) = bring_up::simulated(end, ends, settings);
+        setup.tcp.syn_retries_max = 0;
+        Engine::new(nic, plan, setup, app).unwrap()
     }
 
     /// How a run ends whose peer's frames arrive with these faults.

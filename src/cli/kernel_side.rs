@@ -226,10 +226,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use fixwire::app::taker::Taker;
-    use fixwire::neighbor::Network;
-    use fixwire::offload::device::Device;
     use fixwire::offload::profile::{Policy, Profile};
-    use fixwire::tcp::Config;
     use fixwire_hw::clock::HostClock;
     use fixwire_hw::rtnetlink::Link;
 
@@ -239,18 +236,9 @@ mod tests {
 
     #[test]
     fn a_neighbor_that_the_kernel_does_not_look_for_ends_the_start_with_its_reason() {
-        let (ours, far) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
-        let profile = Profile::all(Policy::Prefer);
-        let (near, _far, wire) = device::sim("connectx5", &profile);
-        let mac = Mac(near.mac());
-        let settings = [SessionSettings::default()];
-        let sessions = bring_up::session_plans(&settings, ours, far).unwrap();
-        let rules = bring_up::rules(&profile, ours, None, &sessions).unwrap();
-        let started = Device::probed(near).plan(&profile, rules).configure().unwrap().start();
-        let (nic, plan) = started.unwrap().steer().unwrap();
-        let network =
-            Network { mac, addr: ours, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
-        let setup = Setup { network, tcp: Config::default(), secret: [1; 16], sessions };
+        let ends = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let (near, _far, wire) = device::sim("connectx5", &Profile::all(Policy::Prefer));
+        let (nic, plan, setup) = bring_up::simulated(near, ends, SessionSettings::default());
         // No machine has so many.
         let link = Link { index: 0x7fff_fff0, name: "none0".into() };
         let mut neighborhood = Neighborhood::Kernel(KernelNeighbors::follow(link).unwrap());

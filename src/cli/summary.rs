@@ -145,13 +145,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use fixwire::app::taker::Taker;
-    use fixwire::engine::Setup;
-    use fixwire::neighbor::Network;
-    use fixwire::offload::device::Device;
     use fixwire::offload::profile::{Policy, Profile};
-    use fixwire::tcp::Config;
     use fixwire::time::Duration;
-    use fixwire::wire::ethernet::Mac;
     use fixwire_hw::host_counter::HostCounter;
     use fixwire_hw::sim::{End, NicFaults};
 
@@ -162,18 +157,10 @@ mod tests {
 
     #[test]
     fn what_a_device_refuses_while_it_runs_is_reported_in_its_words() {
-        let (ours, far) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let ends = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
         let profile = Profile::all(Policy::Prefer);
         let (near, _far, wire) = device::sim("connectx5", &profile);
-        let mac = Mac(near.mac());
-        let settings = [SessionSettings::default()];
-        let sessions = bring_up::session_plans(&settings, ours, far).unwrap();
-        let rules = bring_up::rules(&profile, ours, None, &sessions).unwrap();
-        let started = Device::probed(near).plan(&profile, rules).configure().unwrap().start();
-        let (nic, plan) = started.unwrap().steer().unwrap();
-        let network =
-            Network { mac, addr: ours, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
-        let setup = Setup { network, tcp: Config::default(), secret: [1; 16], sessions };
+        let (nic, plan, setup) = bring_up::simulated(near, ends, SessionSettings::default());
         let mut engine = Engine::new(nic, plan, setup, Taker::new(1, 1)).unwrap();
         assert_eq!(refused_json(&engine), json!({}));
         let faults =

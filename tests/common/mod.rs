@@ -21,12 +21,12 @@ use fixwire::fix::{CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::Device;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::profile::Profile;
+use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, Instant};
 use fixwire::wire::ethernet::Mac;
-use fixwire_hw::sim::{self, SimBackend, SimNic, Wire};
+use fixwire_hw::sim::{self, Direction, Faults, Model, SimBackend, SimNic, Wire};
 
 pub const OURS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 pub const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
@@ -93,6 +93,34 @@ pub struct Terms {
     pub tune: fn(&mut SessionConfig),
 }
 
+impl Default for Terms {
+    /// Two models that do all that is offloaded, on a clean wire, and what else is usual.
+    fn default() -> Terms {
+        Terms {
+            sim: sim::Config::default(),
+            seed: 1,
+            version: Version::Fix44,
+            ours: Profile::all(Policy::Prefer),
+            theirs: Profile::all(Policy::Prefer),
+            tcp: Config::default(),
+            venue: "VENUE",
+            tune: |_| {},
+        }
+    }
+}
+
+impl Terms {
+    /// The same between two of `model`, by one profile.
+    pub fn of(model: Model, profile: &Profile) -> Terms {
+        Terms {
+            sim: sim::Config { a: model.clone(), b: model, ..sim::Config::default() },
+            ours: profile.clone(),
+            theirs: profile.clone(),
+            ..Terms::default()
+        }
+    }
+}
+
 impl<A: Application> Pair<A> {
     pub fn new(terms: Terms, app: A) -> Pair<A> {
         Pair::with_apps(terms, app, Exchange::new())
@@ -120,6 +148,13 @@ impl<A: Application, B: Application, N: Nic> Pair<A, B, N> {
             ours: engine(near, terms.version, terms.tcp.clone(), ("VENUE", terms.tune), ours, wrap),
             theirs: engine(far, terms.version, terms.tcp, (terms.venue, terms.tune), theirs, |n| n),
             wire,
+        }
+    }
+
+    /// What the wire does to frames from now on, both ways.
+    pub fn set_faults(&self, faults: Faults) {
+        for direction in [Direction::AToB, Direction::BToA] {
+            self.wire.set_faults(direction, faults);
         }
     }
 

@@ -1,9 +1,10 @@
 //! What each driver does of the plan.
 
-use crate::common::inside::{inside, inside_as_root};
-use crate::common::{self, skip};
+use crate::common;
+use crate::common::inside::inside;
 use crate::line::{
-    INITIATOR, ORDERS, between_two, by, count, exchange, memif, no_xdp, run, veth, vhost, write,
+    INITIATOR, ORDERS, between_two, by, count, exchange, inside_with_xdp, memif, run, veth, vhost,
+    write,
 };
 use crate::same::same;
 
@@ -61,10 +62,7 @@ fn net_failsafe_is_planned_anew_though_it_takes_no_second_set_up_of_a_queue() {
 #[test]
 fn net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone() {
     let test = "drivers::net_af_xdp_leaves_everything_to_the_host_and_keeps_its_own_buffers_alone";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || over_a_veth("dpdk:net_af_xdp0,iface=v0"));
+    inside_with_xdp(test, || over_a_veth("dpdk:net_af_xdp0,iface=v0"));
 }
 
 #[test]

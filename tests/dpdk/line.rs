@@ -6,8 +6,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::inside::{Ended, Program};
+use crate::common::inside::{Ended, Program, inside_as_root};
 use crate::common::report::checked;
+use crate::common::skip;
 use crate::huge_pages;
 
 pub(crate) const ORDERS: u64 = 500;
@@ -111,11 +112,14 @@ pub(crate) fn veth() {
     );
 }
 
-/// Why there is no AF_XDP here, if there is none.
-pub(crate) fn no_xdp() -> Option<String> {
+/// Runs `body` as the machine's own root, which AF_XDP takes, where this kernel has that.
+pub(crate) fn inside_with_xdp(test: &str, body: impl FnOnce()) {
     let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
-    let has_xdp = protocols.lines().any(|line| line.starts_with("XDP "));
-    (!has_xdp).then(|| "this kernel has no AF_XDP (/proc/net/protocols)".into())
+    if protocols.lines().any(|line| line.starts_with("XDP ")) {
+        inside_as_root(test, body);
+    } else {
+        skip(test, "this kernel has no AF_XDP (/proc/net/protocols)");
+    }
 }
 
 /// The demo exchange on the kernel's sockets, once it listens.

@@ -13,12 +13,12 @@ use fixwire::offload::profile::{Policy, Profile};
 use fixwire_hw::dpdk::{DeviceSpec, DpdkBackend, Memory};
 
 use crate::common::client::Client;
-use crate::common::inside::{PATIENCE, Program, inside, inside_as_root};
+use crate::common::inside::{PATIENCE, Program, inside};
 use crate::common::report::checked_text;
 use crate::common::{no_namespace, skip};
 use crate::line::{
-    ACCEPTOR, INITIATOR, acceptor, count, count_in_words, exchange, fixwire, memif, no_xdp, shell,
-    summary, veth, write,
+    ACCEPTOR, INITIATOR, acceptor, count, count_in_words, exchange, fixwire, inside_with_xdp,
+    memif, shell, summary, veth, write,
 };
 
 /// A run that does not end by itself and tells people what happens, once it is logged on.
@@ -110,10 +110,7 @@ const XDP: &str = "dpdk:net_af_xdp0,iface=v0";
 #[test]
 fn net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone() {
     let test = "lost::net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || {
+    inside_with_xdp(test, || {
         veth();
         let folder = tempfile::tempdir().unwrap();
         let session = write(folder.path(), "session.toml", INITIATOR);
@@ -134,10 +131,7 @@ fn net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone() {
 #[test]
 fn net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours() {
     let test = "lost::net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || {
+    inside_with_xdp(test, || {
         veth();
         let mut profile = Profile::all(Policy::Prefer);
         profile.frames = 8_192;

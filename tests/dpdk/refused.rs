@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::inside::{Program, inside, inside_as_root};
+use crate::common::inside::{Program, inside};
 use crate::common::{has, no_namespace, skip};
 use crate::line::{
-    ACCEPTOR, INITIATOR, count, ended_with, errors, exchange, fixwire, no_xdp, row, run, shell,
-    summary, veth, write,
+    ACCEPTOR, INITIATOR, count, ended_with, errors, exchange, fixwire, inside_with_xdp, row, run,
+    shell, summary, veth, write,
 };
 use crate::same::same;
 
@@ -230,10 +230,7 @@ fn a_peer_whose_checksums_are_unfinished_is_told_from_one_that_is_silent() {
 #[test]
 fn fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise() {
     let test = "refused::fewer_buffers_than_a_driver_fills_its_ring_with_are_refused_with_the_key_to_raise";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || {
+    inside_with_xdp(test, || {
         veth();
         let folder = tempfile::tempdir().unwrap();
         let session = write(folder.path(), "session.toml", INITIATOR);
@@ -347,10 +344,7 @@ fn a_value_that_a_driver_does_not_take_is_named_below_the_driver_s_own_words() {
 fn a_queue_that_the_interface_has_not_is_put_down_to_the_argument_that_names_it() {
     let test =
         "refused::a_queue_that_the_interface_has_not_is_put_down_to_the_argument_that_names_it";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || {
+    inside_with_xdp(test, || {
         veth();
         let folder = tempfile::tempdir().unwrap();
         let session = write(folder.path(), "session.toml", INITIATOR);
@@ -468,10 +462,7 @@ fn an_acceptor_whose_interface_passes_nothing_names_it_at_its_start_and_where_no
 #[test]
 fn an_mtu_that_xdp_cannot_have_is_put_down_to_the_mtu() {
     let test = "refused::an_mtu_that_xdp_cannot_have_is_put_down_to_the_mtu";
-    if let Some(why) = no_xdp() {
-        return skip(test, &why);
-    }
-    inside_as_root(test, || {
+    inside_with_xdp(test, || {
         veth();
         shell("ip link set v0 mtu 9000; ip link set v1 mtu 9000");
         let folder = tempfile::tempdir().unwrap();
