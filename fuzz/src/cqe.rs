@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use fixwire_hw::mlx5::{
-    CQE_LEN, Completion, CompletionQueue, CqeError, FlowTag, L3Header, L4Header, Received, Side,
-    is_ours, software_owner, write_block,
+    CQE_LEN, Completion, CompletionQueue, CqeError, FlowTag, L3Header, L4Header, MiniCqe, Received,
+    Side, is_ours, software_owner, write_block,
 };
 
 const ENTRIES_LOG2: u32 = 4;
@@ -20,7 +20,7 @@ pub fn play(bytes: &[u8]) {
     match bytes {
         [] => {}
         [kind, rest @ ..] if kind % 2 == 0 => read_whatever_lies_there(rest),
-        [_, rest @ ..] => read_what_is_written(rest),
+        [kind, rest @ ..] => read_what_is_written(kind & 2 != 0, rest),
     }
 }
 
@@ -52,9 +52,10 @@ fn read_whatever_lies_there(bytes: &[u8]) {
     }
 }
 
-/// What a device writes, in blocks or not, is read in its order, whenever the driver looks.
-fn read_what_is_written(bytes: &[u8]) {
-    let mut device = Device::new();
+/// What a device writes, in blocks or not, is read in its order, whenever the driver looks. `is_strided`: frames lie in
+/// strides of buffers for several of them, else in a buffer each.
+fn read_what_is_written(is_strided: bool, bytes: &[u8]) {
+    let mut device = Device::new(is_strided);
     let mut queue = CompletionQueue::new(ENTRIES_LOG2);
     for step in bytes.chunks(4) {
         let &[what, a, b, c] = step else { break };
@@ -62,10 +63,12 @@ fn read_what_is_written(bytes: &[u8]) {
         let frame = frame(what, a, b, c);
         match what % 8 {
             0..=2 if room > 0 => device.write(Completion::Received(frame)),
-            3 if room > 0 => device.write(Completion::Filler { strides: u16::from(a) << 7 }),
+            3 if room > 0 && is_strided => {
+                device.write(Completion::Filler { strides: u16::from(a) << 7 });
+            }
             4 if room > 0 => {
                 let side = if a % 2 == 0 { Side::Requester } else { Side::Responder };
-                let (syndrome, vendor_syndrome, wqe_counter) = (b, c, device.wqe_counter);
+                let (syndrome, vendor_syndrome, wqe_counter) = (b, c, device.next);
                 let error = CqeError { side, syndrome, vendor_syndrome, wqe_counter };
                 device.write(Completion::Failed(error));
             }
@@ -102,22 +105,37 @@ fn frame(what: u8, a: u8, b: u8, c: u8) -> Received {
 struct Device {
     ring: Ring,
     producer_index: u32,
-    wqe_counter: u16,
+    is_strided: bool,
+    /// Where the next frame will lie: in which buffer, or from which stride on.
+    next: u16,
     /// What the driver has not read yet.
     unread: VecDeque<Completion>,
 }
 
 impl Device {
-    fn new() -> Device {
+    fn new(is_strided: bool) -> Device {
         // As a driver leaves them before it hands the queue over.
         let ring = [[0xf0; CQE_LEN]; ENTRIES];
-        Device { ring, producer_index: 0, wqe_counter: 0xfff0, unread: VecDeque::new() }
+        Device { ring, producer_index: 0, is_strided, next: 0xfff0, unread: VecDeque::new() }
     }
 
-    fn next_frame(&mut self, frame: Received) -> Received {
-        let frame = Received { wqe_counter: self.wqe_counter, ..frame };
-        self.wqe_counter = self.wqe_counter.wrapping_add(1);
-        frame
+    /// The frame where it comes to lie.
+    fn placed(&mut self, frame: Received) -> Received {
+        let wqe_counter = self.next;
+        if self.is_strided {
+            let strides = 1 + frame.strides;
+            (0..strides).for_each(|_| self.next = self.next.wrapping_add(1));
+            Received { wqe_counter, strides, ..frame }
+        } else {
+            self.next = self.next.wrapping_add(1);
+            Received { wqe_counter, strides: 0, ..frame }
+        }
+    }
+
+    /// Leaves strides to no frame.
+    fn left_over(&mut self, strides: u16) -> Completion {
+        (0..strides).for_each(|_| self.next = self.next.wrapping_add(1));
+        Completion::Filler { strides }
     }
 
     fn owner(&self) -> bool {
@@ -126,7 +144,8 @@ impl Device {
 
     fn write(&mut self, completion: Completion) {
         let completion = match completion {
-            Completion::Received(frame) => Completion::Received(self.next_frame(frame)),
+            Completion::Received(frame) => Completion::Received(self.placed(frame)),
+            Completion::Filler { strides } => self.left_over(strides),
             other => other,
         };
         self.ring[self.producer_index as usize % ENTRIES] = completion.encode(self.owner());
@@ -134,19 +153,27 @@ impl Device {
         self.unread.push_back(completion);
     }
 
-    /// Frames that differ in what a mini has of its own.
+    /// Frames that differ in what a mini has of its own, and fillers among them as the bits of the first one's hash say.
     fn write_block(&mut self, first: Received, count: usize) {
-        let frames: Vec<Received> = (0..count)
-            .map(|nth| {
-                let (rss_hash, byte_cnt) =
-                    (first.rss_hash ^ nth as u32, first.byte_cnt + nth as u16);
-                self.next_frame(Received { rss_hash, byte_cnt, ..first })
-            })
-            .collect();
+        let title = Received { wqe_counter: self.next, ..first };
+        let mut minis = Vec::new();
+        for nth in 0..count {
+            let is_filler = self.is_strided && first.rss_hash >> nth & 1 == 1;
+            let strides = first.strides.wrapping_mul(nth as u16) & 0x3ff;
+            if is_filler {
+                minis.push(MiniCqe::filler(strides));
+                let filler = self.left_over(strides);
+                self.unread.push_back(filler);
+                continue;
+            }
+            let (rss_hash, byte_cnt) = (first.rss_hash ^ nth as u32, first.byte_cnt + nth as u16);
+            let frame = self.placed(Received { rss_hash, byte_cnt, strides, ..first });
+            minis.push(MiniCqe::of(&frame));
+            self.unread.push_back(Completion::Received(frame));
+        }
         let owner = self.owner();
-        write_block(&mut self.ring, self.producer_index, owner, &frames);
+        write_block(&mut self.ring, self.producer_index, owner, &title, &minis);
         self.producer_index += count as u32;
-        self.unread.extend(frames.into_iter().map(Completion::Received));
     }
 
     fn is_read_by(&mut self, queue: &mut CompletionQueue) {

@@ -15,9 +15,10 @@ pub struct CompletionQueue {
 /// A compressed block that is being read.
 #[derive(Clone, Debug)]
 struct Unpacking {
+    /// With the work request, or the stride, of the next.
     title: Received,
     minis: [MiniCqe; MINI_CQES],
-    /// How many of its frames have been told.
+    /// How many of it have been told.
     told: u32,
     entries: u32,
 }
@@ -33,8 +34,8 @@ impl CompletionQueue {
         self.consumer_index
     }
 
-    /// What the next entry says, `None` while it is the device's. The frames of a compressed block come one by one, each
-    /// as if it had an entry of its own, so that no [`Completion::Compressed`] does. `ring` has as many entries as the
+    /// What the next entry says, `None` while it is the device's. The frames and fillers of a compressed block come one by
+    /// one, each as if it had an entry of its own, so that no [`Completion::Compressed`] does. `ring` has as many entries as the
     /// queue; those of a block are given back as never written: the device writes only some of them, and its next
     /// round would take the others' owner bits for its own.
     ///
@@ -64,16 +65,16 @@ impl CompletionQueue {
         Ok(self.unpack(ring))
     }
 
-    /// The next frame of the block, whose entry is given back.
+    /// The next of the block, whose entry is given back.
     fn unpack(&mut self, ring: &mut [[u8; CQE_LEN]]) -> Option<Completion> {
         let mut block = self.unpacking.take()?;
         let place = block.told as usize % MINI_CQES;
         if place == 0 && block.told > 0 {
             block.minis = self.minis(ring, 0);
         }
-        let title = block.title;
-        let MiniCqe { rss_hash, byte_cnt, strides } = block.minis[place];
-        let wqe_counter = title.wqe_counter.wrapping_add(block.told as u16);
+        let mini = block.minis[place];
+        let completion = mini.unpacked(&block.title);
+        block.title.wqe_counter = block.title.wqe_counter.wrapping_add(mini.takes());
         if let Some(cqe) = self.entry(ring, self.consumer_index) {
             invalidate(cqe);
         }
@@ -82,7 +83,7 @@ impl CompletionQueue {
         if block.told < block.entries {
             self.unpacking = Some(block);
         }
-        Some(Completion::Received(Received { rss_hash, byte_cnt, strides, wqe_counter, ..title }))
+        Some(completion)
     }
 
     /// The array of minis that lies so many entries ahead.

@@ -1,22 +1,26 @@
 //! A modelled ConnectX says what it has to say of frames as the device does: in entries of 64 bytes, which are read as
 //! a driver reads them. What does not fit into them does not get through.
 
+use std::collections::VecDeque;
+
 use fixwire_offload::nic::{Parsed, RxMeta};
 use fixwire_offload::stamp::{Domain, RxStamp};
 use fixwire_offload::verdict::Verdict;
 
 use super::model::{Model, VerdictStyle};
 use crate::mlx5::{
-    CQE_LEN, Completion, CompletionQueue, CqeError, FlowTag, L3Header, L4Header, Received, Side,
-    StampFormat, StampSource, are_alike, software_owner, write_block,
+    CQE_LEN, Completion, CompletionQueue, CqeError, FlowTag, L3Header, L4Header, MiniCqe, Received,
+    Side, StampFormat, StampSource, are_alike, software_owner, write_block,
 };
 
 /// Entries of the completion queue, as a power of two.
 const ENTRIES_LOG2: u32 = 8;
 /// As many frames as a device puts into one block (DPDK's mlx5_rxtx_vec.c unpacks so many).
 const BLOCK_MAX: usize = 64;
-/// After how many frames a multi-packet buffer is done with, the rest of which no frame fits into.
-const FRAMES_PER_BUFFER: u64 = 48;
+/// How many strides a multi-packet buffer has: enough for any frame, which is never in two buffers.
+const STRIDES_PER_BUFFER: u32 = 256;
+/// Bytes of a stride.
+const STRIDE_LEN: u16 = 256;
 /// The frame is longer than its buffer (`MLX5_CQE_SYNDROME_LOCAL_LENGTH_ERR`).
 const LENGTH_ERROR: u8 = 0x01;
 const NS_PER_S: u64 = 1_000_000_000;
@@ -74,10 +78,12 @@ pub(super) struct Completions {
     ring: Box<[[u8; CQE_LEN]]>,
     producer_index: u32,
     driver: CompletionQueue,
-    /// How many frames the device has written of.
-    frames: u64,
-    /// Those of the block that is written, kept for its room: polling allocates nothing.
-    block: Vec<Received>,
+    /// Strides of its buffers that the device has used.
+    strides: u32,
+    /// Of the frames that it has written of and the driver has not read: from which stride on each lies, and how long it is.
+    places: VecDeque<(u16, u16)>,
+    /// What is packed into the block that is written, kept for its room: polling allocates nothing.
+    block: Vec<MiniCqe>,
 }
 
 impl Completions {
@@ -85,41 +91,75 @@ impl Completions {
     pub(super) fn new() -> Completions {
         let ring = vec![[0xf0; CQE_LEN]; 1 << ENTRIES_LOG2].into_boxed_slice();
         let driver = CompletionQueue::new(ENTRIES_LOG2);
-        let block = Vec::with_capacity(BLOCK_MAX);
-        Completions { ring, producer_index: 0, driver, frames: 0, block }
+        let places = VecDeque::with_capacity(BLOCK_MAX);
+        let block = Vec::with_capacity(2 * BLOCK_MAX);
+        Completions { ring, producer_index: 0, driver, strides: 0, places, block }
     }
 
     /// Writes of the first of the frames that wait, and of those behind it that one block has room for. How many frames it
     /// has written of; all of them are to be read before it is to write of the next.
-    pub(super) fn write<'a>(&mut self, waiting: impl Iterator<Item = &'a Said>) -> usize {
-        let mut waiting = waiting.peekable();
-        let Some(first) = waiting.peek().copied().copied() else { return 0 };
-        let alike = waiting.take_while(|said| first.is_packed_with(said)).take(BLOCK_MAX);
-        let counted = (self.frames..)
-            .zip(alike)
-            .map(|(nth, said)| Received { wqe_counter: nth as u16, ..said.received });
+    pub(super) fn write<'a>(
+        &mut self,
+        mut waiting: impl Iterator<Item = &'a Said> + Clone,
+    ) -> usize {
+        let all = waiting.clone();
+        let Some(first) = waiting.next() else { return 0 };
+        let alike = all.take_while(|said| first.is_packed_with(said)).take(BLOCK_MAX);
+        let count = alike.clone().count();
+        if count < 2 {
+            self.write_one(first);
+            return 1;
+        }
+        self.write_block(&first.received, alike.map(|said| &said.received));
+        count
+    }
+
+    fn write_one(&mut self, said: &Said) {
+        if let Some(strides) = self.left_over(&said.received) {
+            self.put(&Completion::Filler { strides });
+        }
+        let frame = self.placed(&said.received);
+        if !said.fails {
+            return self.put(&Completion::Received(frame));
+        }
+        self.places.pop_back();
+        let (side, syndrome, vendor_syndrome) = (Side::Responder, LENGTH_ERROR, 0);
+        let Received { wqe_counter, .. } = frame;
+        self.put(&Completion::Failed(CqeError { side, syndrome, vendor_syndrome, wqe_counter }));
+    }
+
+    /// Whether a device goes on with a block in the next buffer nobody says. This one does, fillers and all, which is the
+    /// harder to read.
+    fn write_block<'a>(&mut self, like: &Received, frames: impl Iterator<Item = &'a Received>) {
+        let title = Received { wqe_counter: self.strides as u16, ..*like };
         self.block.clear();
-        self.block.extend(counted);
-        let written = self.block.len().max(1);
-        let before = self.frames / FRAMES_PER_BUFFER;
-        if self.block.len() > 1 {
-            let owner = self.owner();
-            write_block(&mut self.ring, self.producer_index, owner, &self.block);
-            self.producer_index = self.producer_index.wrapping_add(written as u32);
-        } else {
-            let wqe_counter = self.frames as u16;
-            self.put(&if first.fails {
-                let (side, syndrome, vendor_syndrome) = (Side::Responder, LENGTH_ERROR, 0);
-                Completion::Failed(CqeError { side, syndrome, vendor_syndrome, wqe_counter })
-            } else {
-                Completion::Received(Received { wqe_counter, ..first.received })
-            });
+        for frame in frames {
+            let left_over = self.left_over(frame);
+            self.block.extend(left_over.map(MiniCqe::filler));
+            let frame = self.placed(frame);
+            self.block.push(MiniCqe::of(&frame));
         }
-        self.frames += written as u64;
-        if self.frames / FRAMES_PER_BUFFER > before {
-            self.put(&Completion::Filler { strides: 1 });
+        let owner = self.owner();
+        write_block(&mut self.ring, self.producer_index, owner, &title, &self.block);
+        self.producer_index = self.producer_index.wrapping_add(self.block.len() as u32);
+    }
+
+    /// The strides of the buffer that are left, where the frame does not fit into them: they are left to none.
+    fn left_over(&mut self, frame: &Received) -> Option<u16> {
+        let left = STRIDES_PER_BUFFER - self.strides % STRIDES_PER_BUFFER;
+        if left >= u32::from(strides_of(frame)) {
+            return None;
         }
-        written
+        self.strides = self.strides.wrapping_add(left);
+        Some(left as u16)
+    }
+
+    /// The frame in the next strides.
+    fn placed(&mut self, frame: &Received) -> Received {
+        let (wqe_counter, strides) = (self.strides as u16, strides_of(frame));
+        self.strides = self.strides.wrapping_add(strides.into());
+        self.places.push_back((wqe_counter, frame.byte_cnt));
+        Received { wqe_counter, strides, ..*frame }
     }
 
     fn owner(&self) -> bool {
@@ -132,12 +172,15 @@ impl Completions {
         self.producer_index = self.producer_index.wrapping_add(1);
     }
 
-    /// What the driver reads of the next frame, of which the device has said `said`; `None` where it did not come.
+    /// What the driver reads of the next frame, of which the device has said `said`; `None` where it did not come, or the
+    /// driver would look for it where it does not lie.
     pub(super) fn read(&mut self, said: &Said) -> Option<RxMeta> {
         loop {
             match self.driver.next(&mut self.ring) {
                 Ok(Some(Completion::Received(read))) => {
-                    return Some(read.meta(said.queue, said.source));
+                    let place = (read.wqe_counter, read.byte_cnt);
+                    let lies_there = self.places.pop_front() == Some(place);
+                    return lies_there.then(|| read.meta(said.queue, said.source));
                 }
                 Ok(Some(Completion::Filler { .. })) => {}
                 Ok(None | Some(Completion::Failed(_) | Completion::Compressed { .. })) | Err(_) => {
@@ -146,6 +189,11 @@ impl Completions {
             }
         }
     }
+}
+
+/// How many strides a frame takes.
+fn strides_of(frame: &Received) -> u16 {
+    frame.byte_cnt.div_ceil(STRIDE_LEN).max(1)
 }
 
 fn source(RxStamp { clock, generation, domain, .. }: RxStamp) -> StampSource {
@@ -166,6 +214,8 @@ fn field(stamp: &RxStamp) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::iter;
+
     use fixwire_offload::stamp::ClockId;
     use proptest::prelude::*;
 
@@ -210,7 +260,7 @@ mod tests {
         #[test]
         fn what_a_connectx_can_say_comes_through_as_it_was_and_what_failed_does_not_come(
             runs in prop::collection::vec(
-                (meta(), 1usize..90, 60usize..1_400, prop::bool::weighted(0.2)), 1..20),
+                (meta(), 1usize..90, 60usize..9_000, prop::bool::weighted(0.2)), 1..20),
         ) {
             let mut completions = Completions::new();
             let of = |meta: RxMeta, len: usize, fails| {
@@ -227,8 +277,14 @@ mod tests {
         }
     }
 
+    /// What a driver reads of the entries that `completions` has written.
+    fn entries(completions: &mut Completions) -> Vec<Completion> {
+        let mut driver = CompletionQueue::new(ENTRIES_LOG2);
+        iter::from_fn(|| driver.next(&mut completions.ring).unwrap()).collect()
+    }
+
     #[test]
-    fn like_frames_that_wait_without_stamps_are_one_block_and_a_buffer_s_rest_is_a_filler() {
+    fn like_frames_that_wait_without_stamps_are_one_block() {
         let like = Said::of(&RxMeta::UNKNOWN, 60, false);
         let failed = Said::of(&RxMeta::UNKNOWN, 60, true);
         let stamp =
@@ -244,12 +300,28 @@ mod tests {
         ] {
             let mut completions = Completions::new();
             assert_eq!(completions.write(waiting.iter()), written);
-            let decode = |at: usize| Completion::decode(&completions.ring[at], false).unwrap();
-            let is_block = matches!(decode(0), Some(Completion::Compressed { .. }));
-            assert_eq!(is_block, written > 1);
-            let filler = decode(written) == Some(Completion::Filler { strides: 1 });
-            assert_eq!(filler, written > 48);
+            let title = Completion::decode(&completions.ring[0], false).unwrap();
+            assert_eq!(matches!(title, Some(Completion::Compressed { .. })), written > 1);
         }
+    }
+
+    #[test]
+    fn a_buffer_s_rest_that_a_frame_does_not_fit_into_is_a_filler_in_a_block_or_beside_it() {
+        // 40 frames of six strides, and sixteen strides of the buffer's 256 that are left.
+        let of = |len| Said::of(&RxMeta::UNKNOWN, len, false);
+        let waiting = [vec![of(1_500); 40], vec![of(5_000)]].concat();
+        let filler = Completion::Filler { strides: 16 };
+        let mut in_block = Completions::new();
+        assert_eq!(in_block.write(waiting.iter()), 41);
+        let mut beside = Completions::new();
+        for said in &waiting {
+            assert_eq!(beside.write(std::slice::from_ref(said).iter()), 1);
+        }
+        let in_block = entries(&mut in_block);
+        assert_eq!(in_block, entries(&mut beside));
+        assert_eq!((in_block.len(), in_block[40]), (42, filler));
+        let Completion::Received(last) = in_block[41] else { panic!("{:?}", in_block[41]) };
+        assert_eq!((last.wqe_counter, last.strides), (256, 20));
     }
 
     #[test]

@@ -158,6 +158,53 @@ fn what_is_no_frame_is_told_apart_by_name() {
     }
 }
 
+/// What a driver reads of a ring of eight entries, which begins with a block whose title says of nothing but
+/// where its first frame lies, 10; and that the block is the driver's no more then.
+fn unpacked(minis: &[[u8; 8]]) -> Vec<Completion> {
+    let count = u32::try_from(minis.len()).unwrap();
+    let mut ring = [[0xf0; CQE_LEN]; 8];
+    ring[0] =
+        entry(&[(0x2c, &count.to_be_bytes()), (0x3c, &[0, 10]), (0x3e, &[0xab]), (0x3f, &[0x2c])]);
+    ring[1][..minis.len() * 8].copy_from_slice(minis.as_flattened());
+    let mut queue = CompletionQueue::new(3);
+    let read = (0..count).map(|_| queue.next(&mut ring).unwrap().unwrap()).collect();
+    assert_eq!((queue.next(&mut ring), queue.consumer_index()), (Ok(None), count));
+    read
+}
+
+#[test]
+fn a_mini_that_is_a_filler_is_no_frame_and_the_next_frame_lies_behind_its_strides() {
+    let frame = |rss_hash, byte_cnt, strides, wqe_counter| {
+        Completion::Received(Received {
+            rss_hash,
+            byte_cnt,
+            strides,
+            wqe_counter,
+            ..Received::default()
+        })
+    };
+    let strided = unpacked(&[
+        [0xde, 0xad, 0xbe, 0xef, 0x00, 0x02, 0x00, 100],
+        [0xde, 0xad, 0xbe, 0xef, 0x80, 0x03, 0x01, 0x00],
+        [0, 0, 0, 7, 0x00, 0x01, 0x00, 60],
+        [0, 0, 0, 8, 0x7f, 0xff, 0x00, 61],
+        [0, 0, 0, 9, 0x00, 0x01, 0x00, 62],
+    ]);
+    let expected = [
+        frame(0xdead_beef, 100, 2, 10),
+        Completion::Filler { strides: 3 },
+        frame(7, 60, 1, 15),
+        frame(8, 61, 0x7fff, 16),
+        frame(9, 62, 1, 0x800f),
+    ];
+    assert_eq!(strided, expected);
+    // Where a buffer has no strides, each frame has one to itself.
+    let plain = unpacked(&[[0, 0, 0, 0, 0, 0, 0, 64], [0, 0, 0, 0, 0, 0, 0, 65]]);
+    assert_eq!(plain, [frame(0, 64, 0, 10), frame(0, 65, 0, 11)]);
+    let filled_first = unpacked(&[[0, 0, 0, 0, 0x80, 0x04, 0, 0], [0, 0, 0, 0, 0x00, 0x01, 0, 66]]);
+    assert_eq!(filled_first, [Completion::Filler { strides: 4 }, frame(0, 66, 1, 14)]);
+}
+
 #[test]
 fn a_mark_of_dpdk_s_stands_in_the_tag_as_dpdk_puts_it_there() {
     for (mark, on_little_endian) in [
