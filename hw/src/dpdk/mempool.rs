@@ -15,8 +15,6 @@ use super::mbuf::{Mbuf, is_frame_of_ours};
 
 /// Buffers that a core keeps at hand, so as not to ask the pool for each.
 const CACHE: u32 = 64;
-/// The most nodes of memory; beyond is "any".
-const ANY_NODE: i32 = -1;
 
 /// A pool. Its buffers may outlive it: then its memory stays to the end of the process.
 pub(super) struct Mempool {
@@ -38,7 +36,7 @@ impl Mempool {
     ) -> Result<Mempool, DpdkError> {
         let c_name = CString::new(name).unwrap_or_default();
         let whole = room.saturating_add(ffi::RTE_PKTMBUF_HEADROOM as u16);
-        let node = node.map_or(ANY_NODE, i32::from);
+        let node = node.map_or(ffi::SOCKET_ID_ANY, i32::from);
         // SAFETY: the name is a C string; DPDK runs for as long as `eal` is held.
         let raw =
             unsafe { ffi::rte_pktmbuf_pool_create(c_name.as_ptr(), frames, CACHE, 0, whole, node) };
