@@ -224,6 +224,8 @@ fn failure(error: DpdkError) -> Failure {
         | DpdkError::UnknownArgument { .. }
         | DpdkError::NoValue { .. }
         | DpdkError::InterfaceName { .. }
+        | DpdkError::Bonding { .. }
+        | DpdkError::UntoldMember { .. }
         | DpdkError::Conflict { .. }
         | DpdkError::Queues { .. } => Failure::Input(error.to_string()),
         _ => Failure::Run(error.to_string()),

@@ -40,6 +40,11 @@ impl NicSpec {
             NicSpec::TapEmbedded | NicSpec::Tap(_) => "tap",
             NicSpec::Sim(model) => model,
             #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) if device.passes_on() => {
+                let first = device.end_devices().into_iter().next();
+                first.and_then(|device| of_driver(device.name())).unwrap_or("default")
+            }
+            #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => profile_of(device.name(), device.pci_ids()),
         }
     }
@@ -113,6 +118,13 @@ impl FromStr for NicSpec {
 /// The built-in profile for a virtual device's driver, or for a NIC's PCI numbers.
 #[cfg(feature = "dpdk")]
 fn profile_of(device: &str, ids: Option<(u16, u16)>) -> &'static str {
+    let by_ids = || ids.and_then(|(vendor, device)| fitting(vendor, device));
+    of_driver(device).or_else(by_ids).unwrap_or("default")
+}
+
+/// The one for a virtual device's driver.
+#[cfg(feature = "dpdk")]
+fn of_driver(device: &str) -> Option<&'static str> {
     let known = [
         ("net_tap", "tap"),
         ("net_af_packet", "af_packet"),
@@ -120,9 +132,7 @@ fn profile_of(device: &str, ids: Option<(u16, u16)>) -> &'static str {
         ("net_virtio_user", "virtio"),
     ];
     let found = known.into_iter().find(|(driver, _)| device.starts_with(driver));
-    let by_name = found.map(|(_, profile)| profile);
-    let by_ids = || ids.and_then(|(vendor, device)| fitting(vendor, device));
-    by_name.or_else(by_ids).unwrap_or("default")
+    found.map(|(_, profile)| profile)
 }
 
 #[cfg(test)]
@@ -149,6 +159,13 @@ mod tests {
             ("0000:3b:00.0", None, "default"),
         ] {
             assert_eq!(profile_of(device, ids), profile, "{device} {ids:x?}");
+        }
+        // And what passes frames on, that of who does the work: the fill ring of AF_XDP's is the same behind another.
+        for (device, profile) in [
+            ("dpdk:net_failsafe0,dev(net_af_xdp1,iface=v0),dev(net_ring1)", "af_xdp"),
+            ("dpdk:net_failsafe0,dev(net_ring1)", "default"),
+        ] {
+            assert_eq!(device.parse::<NicSpec>().unwrap().default_profile(), profile, "{device}");
         }
     }
 

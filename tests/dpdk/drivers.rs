@@ -1,10 +1,12 @@
 //! What each driver does of the plan.
 
-use crate::common;
+use serde_json::Value;
+
 use crate::common::inside::inside;
+use crate::common::{self, skip};
 use crate::line::{
-    INITIATOR, ORDERS, between_two, by, count, exchange, inside_with_xdp, memif, run, veth, vhost,
-    write,
+    INITIATOR, ORDERS, between_two, by, count, errors, exchange, fixwire, inside_with_xdp, memif,
+    run, veth, vhost, write,
 };
 use crate::same::same;
 
@@ -54,9 +56,42 @@ fn net_af_packet_leaves_everything_to_the_host() {
 }
 
 #[test]
-fn net_failsafe_is_planned_anew_though_it_takes_no_second_set_up_of_a_queue() {
-    let test = "drivers::net_failsafe_is_planned_anew_though_it_takes_no_second_set_up_of_a_queue";
-    inside(test, || over_a_veth("dpdk:net_failsafe0,dev(net_af_packet1,iface=v0)"));
+fn net_failsafe_trades_over_drivers_whose_queues_are_set_up_once() {
+    inside("drivers::net_failsafe_trades_over_drivers_whose_queues_are_set_up_once", || {
+        over_a_veth("dpdk:net_failsafe0,dev(net_af_packet1,iface=v0)");
+    });
+}
+
+#[test]
+fn net_failsafe_trades_over_net_pcap_which_takes_no_address() {
+    inside("drivers::net_failsafe_trades_over_net_pcap_which_takes_no_address", || {
+        over_a_veth("dpdk:net_failsafe0,dev(net_pcap1,iface=v0)");
+    });
+}
+
+#[test]
+fn net_failsafe_over_net_af_xdp_is_set_up_once_and_with_as_many_frames_as_that_wants() {
+    let test = "drivers::net_failsafe_over_net_af_xdp_is_set_up_once_and_with_as_many_frames_as_that_wants";
+    inside_with_xdp(test, || over_a_veth("dpdk:net_failsafe0,dev(net_af_xdp1,iface=v0)"));
+}
+
+#[test]
+fn net_failsafe_over_net_tap_is_planned_anew_as_what_net_tap_does_in_software() {
+    let test =
+        "drivers::net_failsafe_over_net_tap_is_planned_anew_as_what_net_tap_does_in_software";
+    inside(test, || {
+        let nic = "dpdk:net_failsafe0,dev(net_tap1,iface=dtap1)";
+        for command in ["plan", "flow"] {
+            let output = fixwire().args([command, "--json", "--nic", nic]).output().unwrap();
+            assert_eq!(output.status.code(), Some(0), "{command}: {}", errors(&output));
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(!said.contains("\"NIC\""), "{command}: {said}");
+            if command == "plan" {
+                let planned: Value = serde_json::from_slice(&output.stdout).unwrap();
+                assert_eq!(by(&planned, "tx_tcp_checksum").0, "net_tap in software", "{planned}");
+            }
+        }
+    });
 }
 
 #[test]

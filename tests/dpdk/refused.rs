@@ -111,6 +111,37 @@ pub(crate) fn made_device(sys: &Path, [vendor, device_id]: [&str; 2], driver: Op
 }
 
 #[test]
+fn what_frames_are_passed_on_from_and_is_not_there_or_not_told_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    for (nic, code, words) in [
+        (
+            "dpdk:net_failsafe0,dev(net_af_packet1,iface=missing0)",
+            1,
+            "net_failsafe0 passes frames on from a device that is not there: DPDK has no port for `net_af_packet1`",
+        ),
+        (
+            "dpdk:net_failsafe0,dev(net_ring1),dev(3b:00.1)",
+            1,
+            "there is no PCI device 0000:3b:00.1: look for its address by `dpdk-devbind.py --status`",
+        ),
+        ("dpdk:net_failsafe0,exec(echo)", 2, "from `exec(echo)`, which fixwire cannot look for"),
+        (
+            "dpdk:net_failsafe0,dev(net_tap1,speed=1)",
+            2,
+            "no argument `speed`; write one of iface, mac, ",
+        ),
+        ("dpdk:net_bonding0,mode=1,slave=net_tap1", 2, "pass frames on by net_failsafe0,dev("),
+    ] {
+        for command in [&["run", "--session", &session][..], &["plan"]] {
+            let output = fixwire().args(command).args(["--json", "--nic", nic]).output().unwrap();
+            assert_refused(nic, &output, code, words);
+            assert!(!String::from_utf8_lossy(&output.stdout).contains("\"NIC\""), "{nic}");
+        }
+    }
+}
+
+#[test]
 fn a_pci_device_that_is_not_there_or_not_bound_is_told_apart() {
     for (driver, address, words) in [
         (
@@ -285,18 +316,20 @@ fn a_capability_that_a_driver_takes_and_the_process_has_not_is_named_with_what_g
         veth();
         let folder = tempfile::tempdir().unwrap();
         let session = write(folder.path(), "session.toml", INITIATOR);
-        let nic = "dpdk:net_af_packet0,iface=v0";
-        let program = fixwire();
-        let mut command = Command::new("setpriv");
-        command.arg("--bounding-set=-net_raw").arg(program.get_program());
-        command.args(["run", "--json", "--nic", nic, "--session", &session]);
-        let output = command.output().unwrap();
-        for words in [
-            "takes CAP_NET_RAW, which this process has not",
-            "setcap cap_net_raw+ep",
-            "run it as root",
-        ] {
-            assert_refused(nic, &output, 1, words);
+        let behind = "dpdk:net_failsafe0,dev(net_af_packet1,iface=v0)";
+        for nic in ["dpdk:net_af_packet0,iface=v0", behind] {
+            let program = fixwire();
+            let mut command = Command::new("setpriv");
+            command.arg("--bounding-set=-net_raw").arg(program.get_program());
+            command.args(["run", "--json", "--nic", nic, "--session", &session]);
+            let output = command.output().unwrap();
+            for words in [
+                "takes CAP_NET_RAW, which this process has not",
+                "setcap cap_net_raw+ep",
+                "run it as root",
+            ] {
+                assert_refused(nic, &output, 1, words);
+            }
         }
     });
 }

@@ -50,6 +50,8 @@ pub struct DpdkBackend {
     pools: Option<Pools>,
     spec: DeviceSpec,
     info: Info,
+    /// The hardware address that a port had before it was made anew: whoever asked has been told of that.
+    told_mac: Option<[u8; 6]>,
     /// What the driver does by rules, or why not; nothing where it has none.
     by_rules: Vec<(Capability, Result<(), String>)>,
     knows_priorities: bool,
@@ -128,7 +130,9 @@ impl DpdkBackend {
     /// A port that is there, asked what it is and can do.
     fn asked(eal: &Rc<Eal>, spec: DeviceSpec, profile: &Profile) -> Result<DpdkBackend, DpdkError> {
         let port = Port::of(eal, &spec).ok_or_else(|| no_port(&spec, &eal.said()))?;
-        let info = port.info()?;
+        refuse_missing_members(&spec, &eal.said())?;
+        let info = port.info(&spec)?;
+        let at_work = port.at_work(&spec);
         let node = match profile.numa_node {
             NumaNode::Auto => info.node,
             NumaNode::Any => None,
@@ -136,8 +140,9 @@ impl DpdkBackend {
         };
         Ok(DpdkBackend {
             rules: Rules::none(port.id()),
-            by_rules: flow::capabilities(port.id()),
-            knows_priorities: flow::knows_priorities(port.id()),
+            by_rules: by_rules(&at_work),
+            knows_priorities: at_work.iter().all(|port| flow::knows_priorities(*port)),
+            told_mac: None,
             port,
             pools: None,
             spec,
@@ -190,8 +195,9 @@ impl DpdkBackend {
     /// The hardware address that our frames come from: the port's, or one beside it where the kernel's end of the
     /// line has the port's own.
     pub fn mac(&self) -> [u8; 6] {
-        let mac = self.port.mac();
-        if self.info.driver == "net_tap" { crate::tap::mac_beside(mac) } else { mac }
+        let mac = self.told_mac.unwrap_or_else(|| self.port.mac());
+        let is_far_side = offloads::is_any_at_work(&self.info, &["net_tap"]);
+        if is_far_side { crate::tap::mac_beside(mac) } else { mac }
     }
 
     /// The largest IP packet, in bytes.
@@ -262,6 +268,26 @@ impl DpdkBackend {
     }
 }
 
+/// What is done by rules where every one of these ports does the work: net_failsafe says that it takes any, until its queues
+/// are set up.
+fn by_rules(at_work: &[u16]) -> Vec<(Capability, Result<(), String>)> {
+    let each = at_work.iter().map(|port| flow::capabilities(*port));
+    each.min_by_key(Vec::len).unwrap_or_default()
+}
+
+/// Refuses a device that would pass frames on from fewer than it is told to: DPDK starts it all the same, and has it
+/// advertise what there may be nobody to do.
+fn refuse_missing_members(spec: &DeviceSpec, said: &str) -> Result<(), DpdkError> {
+    let members = if spec.passes_on() { spec.end_devices() } else { Vec::new() };
+    match members.into_iter().find(|member| !Port::is_there(member)) {
+        Some(member) => Err(DpdkError::NoMember {
+            device: spec.name().to_owned(),
+            error: Box::new(no_port(&member, said)),
+        }),
+        None => Ok(()),
+    }
+}
+
 impl Backend for DpdkBackend {
     type Nic = DpdkNic;
     type Error = DpdkError;
@@ -322,7 +348,7 @@ impl Backend for DpdkBackend {
             rules, port, pools, info, listen, leaves_sums, fast_free, chains, ..
         } = self;
         let Some(Pools { rx, tx }) = pools else { unreachable!("it was configured") };
-        let keeps_buffers = !offloads::gives_buffers_back(&info.driver);
+        let keeps_buffers = !offloads::gives_buffers_back(&info);
         let kept = keeps_buffers.then(|| rx.in_use());
         let running = Running::new(rules, port, rx, tx, kept);
         let Some(queue) = Queue::take(&running, 0) else { unreachable!("it was started") };
@@ -338,13 +364,9 @@ impl DpdkBackend {
         if !is_used || !QUEUES_ONCE.contains(&self.info.driver.as_str()) {
             return Ok(());
         }
-        let mac = self.port.mac();
+        // Where its address was made up it has another now, and listens to all: not every driver takes one.
+        self.told_mac = self.told_mac.or_else(|| Some(self.port.mac()));
         self.port.renew(&self.spec)?;
-        if self.port.mac() != mac {
-            // Whoever asked has been told the one that was made up first.
-            let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
-            self.port.renew(&self.spec.clone().with_args(&format!("mac={mac}")))?;
-        }
         self.rules = Rules::none(self.port.id());
         self.isolated = false;
         Ok(())

@@ -148,7 +148,7 @@ impl Eal {
     /// # Errors
     /// [`DpdkError::NoBus`], [`DpdkError::OtherArgs`]; [`DpdkError::NotAdded`] with DPDK's reason.
     pub(super) fn add(&self, device: &DeviceSpec, args: &[String]) -> Result<(), DpdkError> {
-        if device.is_pci() && !self.has_pci {
+        if has_pci(&[device]) && !self.has_pci {
             return Err(DpdkError::NoBus { device: device.name().to_owned() });
         }
         if !args.is_empty() && args != self.args {
@@ -217,7 +217,7 @@ impl Eal {
 }
 
 fn has_pci(devices: &[&DeviceSpec]) -> bool {
-    devices.iter().any(|device| device.is_pci())
+    devices.iter().flat_map(|device| device.end_devices()).any(|device| device.is_pci())
 }
 
 /// The command line that DPDK is started by.
@@ -333,6 +333,35 @@ pub(super) fn errno() -> Errno {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bus_is_looked_at_where_a_device_is_on_it_or_passes_frames_on_from_one_that_is() {
+        for (device, told) in [
+            ("net_ring0", &["--no-pci", "--vdev=net_ring0"][..]),
+            ("3b:00.0", &["-a", "0000:3b:00.0"]),
+            ("net_failsafe0,dev(net_ring1)", &["--no-pci", "--vdev=net_failsafe0,dev(net_ring1)"]),
+            (
+                "net_failsafe0,dev(net_ring1),dev(3b:00.0,mprq_en=0)",
+                &[
+                    "-a",
+                    "0000:3b:00.0,mprq_en=0",
+                    "--vdev=net_failsafe0,dev(net_ring1),dev(3b:00.0,mprq_en=0)",
+                ],
+            ),
+        ] {
+            let spec = DeviceSpec::parse(device).unwrap();
+            let told_by = arguments(&[&spec], Memory::Huge { free_mib: 512 }, &[]);
+            assert!(
+                told_by.ends_with(&told.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "{told_by:?}"
+            );
+            assert_eq!(
+                told_by.iter().any(|arg| arg == "--no-pci"),
+                told[0] == "--no-pci",
+                "{told_by:?}"
+            );
+        }
+    }
 
     #[test]
     fn what_the_profile_asks_of_memory_that_we_do_not_use_is_refused_before_dpdk_is_started() {

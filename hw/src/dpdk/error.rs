@@ -105,6 +105,34 @@ pub enum DpdkError {
         /// What to do.
         remedy: String,
     },
+    /// A device that binds ports which are there already.
+    #[error(
+        "{device} binds ports that are there already, and fixwire makes none for it; pass frames on by \
+         net_failsafe0,dev(DEVICE,...),dev(DEVICE,...), which makes its own"
+    )]
+    Bonding {
+        /// The device.
+        device: String,
+    },
+    /// What a device is to pass frames on from is not told as a device.
+    #[error(
+        "{device} is to pass frames on from `{argument}`, which fixwire cannot look for; write dev(DEVICE), DEVICE as \
+         it stands behind dpdk:"
+    )]
+    UntoldMember {
+        /// The device.
+        device: String,
+        /// As it is written.
+        argument: String,
+    },
+    /// What a device is to pass frames on from is not there.
+    #[error("{device} passes frames on from a device that is not there: {error}")]
+    NoMember {
+        /// The device.
+        device: String,
+        /// Why there is none behind it.
+        error: Box<DpdkError>,
+    },
     /// More queues than the device has.
     #[error(
         "{port} has {max} {what} queues, and the profile asks for {asked}; write {max} or fewer"

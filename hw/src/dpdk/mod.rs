@@ -22,6 +22,7 @@ mod flow;
 mod frame;
 mod kernel_share;
 mod mbuf;
+mod members;
 mod mempool;
 mod nic;
 mod offloads;

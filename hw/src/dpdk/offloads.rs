@@ -65,8 +65,7 @@ const BITS: [Bit; 9] = [
     bit!(Tso, tx RTE_ETH_TX_OFFLOAD_TCP_TSO),
 ];
 
-/// Drivers of no hardware: what they do of a NIC's work they do in software. Not `net_bonding` and `net_failsafe`,
-/// whose work is that of the ports beneath them, as a rule NICs.
+/// Drivers of no hardware: what they do of a NIC's work they do in software.
 const IN_SOFTWARE: [&str; 10] = [
     "net_af_packet",
     "net_af_xdp",
@@ -89,15 +88,22 @@ const GIVES_NONE: [&str; 3] = ["net_vhost", "net_virtio", "net_virtio_user"];
 /// (rte_eth_af_xdp.c, `xsk_configure`, `kick_tx` and `eth_dev_close`).
 const KEEPS_BUFFERS: [&str; 1] = ["net_af_xdp"];
 
-/// Whether a driver gives every buffer back when its port is closed.
-pub(super) fn gives_buffers_back(driver: &str) -> bool {
-    !KEEPS_BUFFERS.contains(&driver)
+/// Whether every buffer is given back when the port is closed.
+pub(super) fn gives_buffers_back(info: &Info) -> bool {
+    !is_any_at_work(info, &KEEPS_BUFFERS)
 }
 
-/// Who does what a driver says its port does.
-pub(super) fn provider(driver: &str) -> Provider {
-    let known = IN_SOFTWARE.into_iter().find(|known| *known == driver);
-    known.map_or(Provider::Nic, Provider::Driver)
+/// Whether one of the drivers that do a port's work is one of these.
+pub(super) fn is_any_at_work(info: &Info, drivers: &[&str]) -> bool {
+    info.at_work.iter().any(|driver| drivers.contains(&driver.as_str()))
+}
+
+/// Who does what a driver says its port does: a NIC, unless every one of those who do its work is known to be none.
+pub(super) fn provider(info: &Info) -> Provider {
+    let in_software = |driver: &String| IN_SOFTWARE.into_iter().find(|known| known == driver);
+    let all: Option<Vec<&str>> = info.at_work.iter().map(in_software).collect();
+    let first = all.and_then(|all| all.first().copied());
+    first.map_or(Provider::Nic, Provider::Driver)
 }
 
 /// What a port advertises: by its bits, by what it says of rules, by its arguments, and what will show in its bursts.
@@ -107,7 +113,7 @@ pub(super) fn advertised(
     args: &str,
     queues: &Queues,
 ) -> Capabilities {
-    let by = provider(&info.driver);
+    let by = provider(info);
     let mut capabilities = burst_mode::capabilities(by_bits(info), by).switched(args, queues);
     if by_rules.is_empty() {
         return capabilities;
@@ -142,8 +148,8 @@ pub(super) fn done_unasked(
 
 /// What a port's bits say.
 fn by_bits(info: &Info) -> Capabilities {
-    let driver = Driver::named(&info.driver);
-    let by = provider(&info.driver);
+    let driver = Driver::named(info.at_work.first().unwrap_or(&info.driver));
+    let by = provider(info);
     let mut capabilities = Capabilities::of(driver);
     for Bit { capability, rx, tx, how, how_by_queue } in &BITS {
         let is_in = |offloads: [u64; 2]| offloads[0] & rx | offloads[1] & tx != 0;
@@ -161,7 +167,7 @@ fn by_bits(info: &Info) -> Capabilities {
         let how = "if REAL_TIME_CLOCK_ENABLE is set in the firmware, which mlx5 does not tell";
         capabilities = capabilities.with(Capability::RxTimestampRealTime, Advert { by, how });
     }
-    capabilities.gives_none = GIVES_NONE.contains(&info.driver.as_str());
+    capabilities.gives_none = is_any_at_work(info, &GIVES_NONE);
     capabilities
 }
 
@@ -195,7 +201,7 @@ pub(super) fn asked(plan: &Plan) -> (u64, u64) {
 /// The bit by which a driver is told that it gets frames in several buffers, where it has it and loses nothing by it.
 /// NICs' drivers leave their fastest ways of sending then, for what the engine never sends.
 pub(super) fn chains(info: &Info) -> u64 {
-    let is_nic = matches!(provider(&info.driver), Provider::Nic);
+    let is_nic = matches!(provider(info), Provider::Nic);
     let bit = u64::from(ffi::RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
     if is_nic { 0 } else { info.tx.any() & bit }
 }
@@ -401,6 +407,7 @@ mod tests {
         let rx_queue = u64::from(rx_queue);
         Info {
             driver: MLX5.to_owned(),
+            at_work: vec![MLX5.to_owned()],
             rx: Offloads { port: u64::from(rx_port) | rx_queue, queue: rx_queue },
             tx: Offloads { port: u64::from(tx), queue: 0 },
             rx_queues_max: 1024,
@@ -463,6 +470,21 @@ mod tests {
                 }
             }
             assert_eq!(port.device_rules(), model.device_rules());
+        }
+    }
+
+    #[test]
+    fn what_a_driver_in_software_does_is_no_nic_s_behind_another_either() {
+        for (at_work, by) in [
+            (&["net_tap"][..], Provider::Driver("net_tap")),
+            (&["net_vhost", "net_tap"], Provider::Driver("net_vhost")),
+            (&["net_tap", ""], Provider::Nic),
+            (&[MLX5], Provider::Nic),
+        ] {
+            let at_work = at_work.iter().map(ToString::to_string).collect();
+            let info = Info { driver: "net_failsafe".to_owned(), at_work, ..connectx5() };
+            let advert = by_bits(&info).advert(Capability::TxTcpChecksum).unwrap();
+            assert_eq!(advert.by, by, "{:?}", info.at_work);
         }
     }
 

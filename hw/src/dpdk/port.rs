@@ -40,6 +40,9 @@ pub(super) struct Port {
 pub(super) struct Info {
     /// As DPDK names it.
     pub(super) driver: String,
+    /// Those that do its work: it alone, or where it passes frames on, the drivers behind it. Of one whose device is on the
+    /// bus there is no name.
+    pub(super) at_work: Vec<String>,
     /// `RTE_ETH_RX_OFFLOAD_*`.
     pub(super) rx: Offloads,
     /// `RTE_ETH_TX_OFFLOAD_*`.
@@ -124,6 +127,20 @@ impl Port {
         })
     }
 
+    /// Whether DPDK has a port of this device, whoever has it.
+    pub(super) fn is_there(device: &DeviceSpec) -> bool {
+        number_of(device.name()).is_some()
+    }
+
+    /// The numbers of the ports that do its work, of which `device` tells: its own, or those behind it.
+    pub(super) fn at_work(&self, device: &DeviceSpec) -> Vec<u16> {
+        if !device.passes_on() {
+            return vec![self.id];
+        }
+        let behind = device.end_devices();
+        behind.iter().filter_map(|device| number_of(device.name())).collect()
+    }
+
     /// Closes it and has DPDK make its device anew. Its number may be another, and its address where its driver makes
     /// one up.
     pub(super) fn renew(&mut self, device: &DeviceSpec) -> Result<(), DpdkError> {
@@ -176,12 +193,17 @@ impl Port {
         self.done("asking what it can do", answer).map(|()| info)
     }
 
-    pub(super) fn info(&self) -> Result<Info, DpdkError> {
+    /// What it can do, as the port of `device`.
+    pub(super) fn info(&self, device: &DeviceSpec) -> Result<Info, DpdkError> {
         let info = self.raw_info()?;
+        let driver = text(info.driver_name);
+        let at_work =
+            if device.passes_on() { device.drivers_at_work() } else { vec![driver.clone()] };
         // SAFETY: the id is a port's.
         let node = unsafe { ffi::rte_eth_dev_socket_id(self.id) };
         Ok(Info {
-            driver: text(info.driver_name),
+            driver,
+            at_work,
             rx: Offloads { port: info.rx_offload_capa, queue: info.rx_queue_offload_capa },
             tx: Offloads { port: info.tx_offload_capa, queue: info.tx_queue_offload_capa },
             rx_queues_max: info.max_rx_queues,

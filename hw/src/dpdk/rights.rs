@@ -26,7 +26,12 @@ pub(super) fn missing(spec: &DeviceSpec) -> Option<String> {
     of(spec, &status, &program)
 }
 
+/// Of a device that passes frames on, what one behind it takes.
 fn of(spec: &DeviceSpec, status: &str, program: &str) -> Option<String> {
+    spec.end_devices().iter().find_map(|device| of_one(device, status, program))
+}
+
+fn of_one(spec: &DeviceSpec, status: &str, program: &str) -> Option<String> {
     // It reads and writes files without any.
     let is_live_pcap = spec.driver() == "net_pcap" && spec.args().contains("iface");
     let needed = if is_live_pcap { &[NET_RAW][..] } else { needed_by(spec.driver())? };
@@ -69,6 +74,8 @@ mod tests {
             ("net_pcap0,iface=v0", "0", Some("CAP_NET_RAW")),
             ("net_pcap0,rx_pcap=a.pcap", "0", None),
             ("net_memif0", "0", None),
+            ("net_failsafe0,dev(net_ring1),dev(net_af_packet1,iface=v0)", "0", Some("CAP_NET_RAW")),
+            ("net_failsafe0,dev(net_af_packet1,iface=v0)", "2000", None),
         ] {
             let spec = DeviceSpec::parse(device).unwrap();
             let said = of(&spec, &format!("Name:\tx\nCapEff:\t{bits}\n"), "/bin/fw");

@@ -217,8 +217,10 @@ impl DeviceSpec {
     /// its value, which drivers read through a null pointer.
     ///
     /// # Errors
-    /// [`DpdkError::UnknownArgument`], [`DpdkError::NoValue`], [`DpdkError::InterfaceName`].
+    /// [`DpdkError::UnknownArgument`], [`DpdkError::NoValue`], [`DpdkError::InterfaceName`], and those of
+    /// [`check_members`](DeviceSpec::check_members).
     pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
+        self.check_members()?;
         let driver = self.driver();
         let known = ARGUMENTS.iter().find(|(name, _)| *name == driver).map(|(_, known)| *known);
         if known.is_none() && !self.is_pci() {
@@ -281,12 +283,16 @@ impl DeviceSpec {
         }
     }
 
-    /// What tells DPDK of it.
+    /// What tells DPDK of it. Devices of the bus are told of one by one, those too that it passes frames on from: of a bus
+    /// without any that is, DPDK takes all.
     pub(super) fn eal_args(&self) -> Vec<String> {
-        match self.kind {
-            Kind::Pci => vec!["-a".to_owned(), self.to_string()],
-            Kind::Virtual => vec![format!("--vdev={self}")],
+        let on_the_bus = self.end_devices().into_iter().filter(DeviceSpec::is_pci);
+        let mut args: Vec<String> =
+            on_the_bus.flat_map(|device| ["-a".to_owned(), device.to_string()]).collect();
+        if self.kind == Kind::Virtual {
+            args.push(format!("--vdev={self}"));
         }
+        args
     }
 }
 
