@@ -99,7 +99,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
             beside.check_guard(network.addr)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
             let by = |plan: &Plan| {
-                dpdk::refuse_unpolled_queues(&profile, plan)?;
+                dpdk::refuse_unpolled_queues(port, &profile, plan)?;
                 dpdk::forget_words();
                 beside.neighborhood(&profile, plan, args.json)
             };

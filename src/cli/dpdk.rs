@@ -90,11 +90,27 @@ pub(crate) fn open(
     Ok(Opened { backend, kernel })
 }
 
-/// Refuses a port that may put our frames into queues that nobody polls.
-pub(crate) fn refuse_unpolled_queues(profile: &Profile, plan: &Plan) -> Result<(), Failure> {
-    let queues = profile.queues.rx;
-    if queues == 1 || plan.uses(Capability::FlowIsolation) {
+/// Refuses a port that may put our frames into queues that nobody polls: those of the profile, and those that its driver
+/// makes by what it is told.
+pub(crate) fn refuse_unpolled_queues(
+    device: &DeviceSpec,
+    profile: &Profile,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    if plan.uses(Capability::FlowIsolation) {
         return Ok(());
+    }
+    let queues = profile.queues.rx;
+    if queues == 1 {
+        let Some(written) = device.clone().with_args(&profile.devargs).several_queues() else {
+            return Ok(());
+        };
+        return Err(Failure::Input(format!(
+            "{} has several receive queues by `{written}`, of which fixwire polls the first, and frames of ours in the \
+             others are lost; have one, behind the device's name or in `devargs` under [device] of the profile (the \
+             library can poll several)",
+            plan.nic
+        )));
     }
     Err(Failure::Input(format!(
         "the profile asks for {queues} receive queues, of which fixwire polls the first, and {} may put frames of ours \
@@ -241,8 +257,8 @@ mod tests {
     use super::super::plan::usual_rules;
     use super::*;
 
-    /// Whether `queues` are refused of a port that is isolated, or is not.
-    fn refused(queues: u16, isolation: Policy) -> Option<String> {
+    /// Whether `queues` of the profile's, and those of `port`, are refused of a port that is isolated, or is not.
+    fn refused(port: &str, queues: u16, isolation: Policy) -> Option<String> {
         let mut profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, isolation);
         profile.queues = Queues { rx: queues, tx: queues, ..profile.queues };
         let device = device::set_up_by(Model::named("connectx5").unwrap().capabilities, &profile);
@@ -250,7 +266,7 @@ mod tests {
         let rules = usual_rules(&profile).unwrap_or(RuleSet::EMPTY);
         let plan = plan.steered_by(rules, &device.flow);
         assert_eq!(plan.uses(Capability::FlowIsolation), isolation == Policy::Prefer);
-        match refuse_unpolled_queues(&profile, &plan) {
+        match refuse_unpolled_queues(&DeviceSpec::parse(port).unwrap(), &profile, &plan) {
             Ok(()) => None,
             Err(Failure::Input(words)) => Some(words),
             Err(_) => panic!("it is for the profile to mend"),
@@ -259,12 +275,21 @@ mod tests {
 
     #[test]
     fn queues_that_nobody_polls_are_refused_unless_rules_alone_bring_frames_in() {
-        assert_eq!(refused(1, Policy::Off), None);
-        assert_eq!(refused(1, Policy::Prefer), None);
-        assert_eq!(refused(2, Policy::Prefer), None);
-        let words = refused(2, Policy::Off).expect("a refusal");
+        let port = "3b:00.0";
+        assert_eq!(refused(port, 1, Policy::Off), None);
+        assert_eq!(refused(port, 1, Policy::Prefer), None);
+        assert_eq!(refused(port, 2, Policy::Prefer), None);
+        let words = refused(port, 2, Policy::Off).expect("a refusal");
         let parts = ["asks for 2 receive queues", "dpdk:x0 may put frames of ours", "`rx = 1`"];
         assert!(parts.iter().all(|part| words.contains(part)), "{words}");
         assert!(words.contains("flow_isolation is not on ("), "{words}");
+    }
+
+    #[test]
+    fn queues_that_the_driver_makes_are_refused_too_though_the_profile_asks_for_one() {
+        let words = refused("net_af_packet0,iface=v0,qpairs=2", 1, Policy::Off).expect("a refusal");
+        let parts = ["dpdk:x0 has several receive queues by `qpairs=2`", "have one"];
+        assert!(parts.iter().all(|part| words.contains(part)), "{words}");
+        assert_eq!(refused("net_af_packet0,iface=v0,qpairs=1", 1, Policy::Off), None);
     }
 }

@@ -179,7 +179,7 @@ impl Job<'_> {
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let device = Device::probed(opened.backend);
         let (nic, plan) = bring_up::start(device, profile, rules, self.args.json)?;
-        dpdk::refuse_unpolled_queues(profile, &plan)?;
+        dpdk::refuse_unpolled_queues(port, profile, &plan)?;
         dpdk::forget_words();
         let neighborhood = beside.neighborhood(profile, &plan, self.args.json)?;
         let running = Running { nic, plan, network, sessions, neighborhood };

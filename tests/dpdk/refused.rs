@@ -142,6 +142,28 @@ fn what_frames_are_passed_on_from_and_is_not_there_or_not_told_is_named() {
 }
 
 #[test]
+fn queues_that_a_driver_makes_and_nobody_polls_are_refused_by_the_argument_that_makes_them() {
+    let test = "refused::queues_that_a_driver_makes_and_nobody_polls_are_refused_by_the_argument_that_makes_them";
+    inside(test, || {
+        veth();
+        let folder = tempfile::tempdir().unwrap();
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let profile = "extends = \"af_packet\"\n[device]\ndevargs = \"qpairs=2\"\n";
+        let profile = write(folder.path(), "profile.toml", profile);
+        for (nic, more) in [
+            ("dpdk:net_af_packet0,iface=v0,qpairs=2", &[][..]),
+            ("dpdk:net_af_packet0,iface=v0", &["--profile", &profile]),
+            ("dpdk:net_failsafe0,dev(net_af_packet1,iface=v0,qpairs=2)", &[]),
+        ] {
+            let output = try_run(nic, &[&["--session", &session], more].concat());
+            let words =
+                "has several receive queues by `qpairs=2`, of which fixwire polls the first";
+            assert_refused(nic, &output, 2, words);
+        }
+    });
+}
+
+#[test]
 fn a_pci_device_that_is_not_there_or_not_bound_is_told_apart() {
     for (driver, address, words) in [
         (

@@ -29,6 +29,7 @@ mod offloads;
 mod pci;
 mod port;
 mod queue;
+mod queues_made;
 mod rights;
 mod routes;
 mod spec;

@@ -117,8 +117,8 @@ fn probe<B: Backend>(
 ) -> Result<(), Failure> {
     let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
     #[cfg(feature = "dpdk")]
-    if matches!(args.nic, NicSpec::Dpdk(_)) {
-        dpdk::refuse_unpolled_queues(profile, &bench.plan)?;
+    if let NicSpec::Dpdk(port) = &args.nic {
+        dpdk::refuse_unpolled_queues(port, profile, &bench.plan)?;
     }
     if !bench.is_joined() {
         let plan = bench.plan.clone();
