@@ -54,7 +54,7 @@ fn taken_socket(spec: &DeviceSpec, said: &str) -> Option<String> {
 /// The arguments of a device that its driver's words are about, or `suspect` is the key of, or all where it is about
 /// none; nothing where it has none.
 fn in_doubt(spec: &DeviceSpec, said: &str, suspect: &str) -> Option<String> {
-    let args = || spec.args().split(',').filter(|arg| !arg.is_empty());
+    let args = || spec.parts().into_iter().filter(|arg| !arg.is_empty());
     let of_key = |arg: &&str| arg.split_once('=').is_some_and(|(key, _)| key == suspect);
     let mut named = blamed(said, args());
     if named.is_empty() {
@@ -158,6 +158,13 @@ mod tests {
             assert_eq!(words.contains("librte_net_*.so"), looks, "{words}");
             assert!(words.contains("look at `nodeaction=x`"), "{words}");
         }
+    }
+
+    #[test]
+    fn a_device_in_parentheses_is_one_argument() {
+        let spec = DeviceSpec::parse("net_failsafe0,dev(net_af_xdp1,iface=v0),mac=x").unwrap();
+        let words = in_doubt(&spec, "Failed to create xsk socket.", "").unwrap();
+        assert!(words.starts_with("`dev(net_af_xdp1,iface=v0)`, `mac=x` behind"), "{words}");
     }
 
     #[test]
