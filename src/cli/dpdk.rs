@@ -102,15 +102,7 @@ pub(crate) fn refuse_unpolled_queues(
     }
     let queues = profile.queues.rx;
     if queues == 1 {
-        let Some(written) = device.clone().with_args(&profile.devargs).several_queues() else {
-            return Ok(());
-        };
-        return Err(Failure::Input(format!(
-            "{} has several receive queues by `{written}`, of which fixwire polls the first, and frames of ours in the \
-             others are lost; have one, behind the device's name or in `devargs` under [device] of the profile (the \
-             library can poll several)",
-            plan.nic
-        )));
+        return refuse_made_queues(&device.clone().with_args(&profile.devargs));
     }
     Err(Failure::Input(format!(
         "the profile asks for {queues} receive queues, of which fixwire polls the first, and {} may put frames of ours \
@@ -119,6 +111,19 @@ pub(crate) fn refuse_unpolled_queues(
         plan.nic,
         plan.row(Capability::FlowIsolation).reason
     )))
+}
+
+/// Refuses queues that a driver makes by what it is told, of a port that is not isolated.
+fn refuse_made_queues(device: &DeviceSpec) -> Result<(), Failure> {
+    match device.several_queues() {
+        Some(written) => Err(Failure::Input(format!(
+            "dpdk:{} has several receive queues by `{written}`, of which fixwire polls the first, and frames of ours in \
+             the others are lost; have one, behind the device's name or in `devargs` under [device] of the profile (the \
+             library can poll several)",
+            device.name()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The clocks that a port's stamps are by.
@@ -134,6 +139,7 @@ pub(crate) fn open_pair(
     profile: &Profile,
     json: bool,
 ) -> Result<[DpdkBackend; 2], Failure> {
+    refuse_made_queues(far)?;
     keep_words_unless_logged(profile);
     let plain = Profile::all(Policy::Off);
     let (near, far) = ((near.clone(), profile), (far.clone(), &plain));
@@ -288,7 +294,7 @@ mod tests {
     #[test]
     fn queues_that_the_driver_makes_are_refused_too_though_the_profile_asks_for_one() {
         let words = refused("net_af_packet0,iface=v0,qpairs=2", 1, Policy::Off).expect("a refusal");
-        let parts = ["dpdk:x0 has several receive queues by `qpairs=2`", "have one"];
+        let parts = ["dpdk:net_af_packet0 has several receive queues by `qpairs=2`", "have one"];
         assert!(parts.iter().all(|part| words.contains(part)), "{words}");
         assert_eq!(refused("net_af_packet0,iface=v0,qpairs=1", 1, Policy::Off), None);
     }

@@ -29,16 +29,19 @@ fn a_selftest_of_two_ports_tells_joined_ones_from_others() {
         let queues = "extends = \"af_packet\"\n[queues]\nrx = 2\ntx = 2\n";
         let profile = write(folder.path(), "profile.toml", queues);
         let args = ["selftest", "--json", "--profile", &profile];
-        let ends =
-            ["v0", "v1"].map(|end| format!("net_af_packet{},iface={end},qpairs=2", &end[1..]));
-        let [near, far] = ends.map(|end| format!("dpdk:{end}"));
-        let output = fixwire().args(args).args(["--nic", &near, "--peer", &far]).output().unwrap();
+        let (near, far) = ("dpdk:net_af_packet0,iface=v0,qpairs=2", "dpdk:net_af_packet1,iface=v1");
+        let output = fixwire().args(args).args(["--nic", near, "--peer", far]).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
         let words = "asks for 2 receive queues, of which fixwire polls the first";
         assert!(errors(&output).contains(words), "{}", errors(&output));
         for (far, code, words) in [
             ("net_af_packet1,iface=w0", 1, "nothing arrives at dpdk:net_af_packet0"),
             ("net_af_packet0,iface=v1", 2, "cannot be joined"),
+            (
+                "net_af_packet1,iface=v1,qpairs=2",
+                2,
+                "net_af_packet1 has several receive queues by `qpairs=2`",
+            ),
         ] {
             let output = selftest(far);
             assert_eq!(output.status.code(), Some(code), "{far}: {}", errors(&output));
