@@ -112,13 +112,18 @@ pub(crate) fn veth() {
     );
 }
 
+/// Why there is no AF_XDP here, if there is none.
+pub(crate) fn no_xdp() -> Option<String> {
+    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
+    let has_xdp = protocols.lines().any(|line| line.starts_with("XDP "));
+    (!has_xdp).then(|| "this kernel has no AF_XDP (/proc/net/protocols)".into())
+}
+
 /// Runs `body` as the machine's own root, which AF_XDP takes, where this kernel has that.
 pub(crate) fn inside_with_xdp(test: &str, body: impl FnOnce()) {
-    let protocols = fs::read_to_string("/proc/net/protocols").unwrap_or_default();
-    if protocols.lines().any(|line| line.starts_with("XDP ")) {
-        inside_as_root(test, body);
-    } else {
-        skip(test, "this kernel has no AF_XDP (/proc/net/protocols)");
+    match no_xdp() {
+        None => inside_as_root(test, body),
+        Some(why) => skip(test, &why),
     }
 }
 
