@@ -36,9 +36,18 @@ fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
         assert!(rules[0]["rule"].as_str().unwrap().contains("10.66.0.0"), "{shown}");
         assert!(rules[1]["rule"].as_str().unwrap().contains("tcp src is 9878"), "{shown}");
         assert_eq!(rules[0]["hits"].is_u64(), counts, "{shown}");
+        for rule in rules {
+            assert_eq!(
+                (&rule["by"], &rule["outcome"]),
+                (&shown["by"], &shown["outcome"]),
+                "{rule}"
+            );
+        }
         // Who counts otherwise, and whether anybody does.
         let text = flow(&["--nic", nic, "--profile", profile]).stdout;
         let text = String::from_utf8_lossy(&text);
+        let by = format!("\n     by the {outcome}: {by}; ");
+        assert_eq!(text.matches(&by).count(), 2, "each rule says so: {text}");
         for (rule, words) in rules.iter().zip(["counted by fixwire", "not counted: only rules"]) {
             let why = rule["uncounted_because"].as_str().unwrap_or_default();
             assert_eq!(

@@ -104,7 +104,8 @@ pub(crate) fn check_driver(profile: &Profile, device: &Capabilities) -> Result<(
         )));
     }
     warn(format_args!(
-        "{stranger}: what it switches may not be there, and its devargs are not used"
+        "{stranger}: what it switches may not be there, and its devargs are told to no device that is known to be \
+         another driver's"
     ));
     Ok(())
 }

@@ -74,7 +74,7 @@ pub(crate) fn open(
     json: bool,
     place: Where,
 ) -> Result<Opened, Failure> {
-    let iface = kernel_interface(device);
+    let iface = kernel_interface(&device.clone().with_devargs(profile));
     if iface.is_some() && place == Where::OfOurOwn {
         namespace::enter().map_err(|error| device::tap_failure(&error))?;
     }
@@ -102,7 +102,7 @@ pub(crate) fn refuse_unpolled_queues(
     }
     let queues = profile.queues.rx;
     if queues == 1 {
-        return refuse_made_queues(&device.clone().with_args(&profile.devargs));
+        return refuse_made_queues(&device.clone().with_devargs(profile));
     }
     Err(Failure::Input(format!(
         "the profile asks for {queues} receive queues, of which fixwire polls the first, and {} may put frames of ours \
@@ -163,7 +163,7 @@ fn introduce(backend: &DpdkBackend, shortage: Option<&str>, json: bool) {
     if json { warn(line) } else { say(line) }
 }
 
-/// The interface that a driver makes in the kernel, by name.
+/// The interface that a driver makes in the kernel, by name, for a device that a profile's arguments are among.
 fn kernel_interface(device: &DeviceSpec) -> Option<String> {
     let number = device.name().strip_prefix("net_tap")?;
     Some(device.arg("iface").map_or_else(|| format!("dtap{number}"), str::to_owned))
@@ -245,6 +245,7 @@ fn failure(error: DpdkError) -> Failure {
         DpdkError::NotADevice { .. }
         | DpdkError::UnknownArgument { .. }
         | DpdkError::NoValue { .. }
+        | DpdkError::ArgumentTwice { .. }
         | DpdkError::InterfaceName { .. }
         | DpdkError::Bonding { .. }
         | DpdkError::UntoldMember { .. }

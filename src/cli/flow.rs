@@ -162,6 +162,8 @@ fn for_machines(plan: &Plan, counted: &[Counted], ended: Option<&Ended>) -> Valu
         json!({
             "number": number,
             "rule": rule.to_string(),
+            "outcome": row.outcome.to_string(),
+            "by": row.by.to_string(),
             "hits": hits,
             "bytes": bytes,
             "uncounted_because": uncounted(plan, rule, counted),
@@ -193,8 +195,8 @@ fn for_people(plan: &Plan, counted: &[Counted]) -> String {
                 Some(Count { hits, bytes }) => Some(format!("frames {hits}, bytes {bytes}")),
                 None => uncounted(plan, rule, counted),
             };
-            let told = told.map(|words| format!("\n     {words}")).unwrap_or_default();
-            format!("\n  {number}: {rule}{told}")
+            let told = told.map(|words| format!("; {words}")).unwrap_or_default();
+            format!("\n  {number}: {rule}\n     by the {}: {}{told}", row.outcome, row.by)
         })
         .collect();
     let missed = match plan.rules().on_miss() {
@@ -232,13 +234,23 @@ mod tests {
         let [first, second] = [0, 1].map(|number| &shown["rules"][number]);
         assert_eq!((&first["hits"], &first["bytes"]), (&json!(3), &json!(240)));
         assert_eq!(first["uncounted_because"], Value::Null);
+        for rule in [first, second] {
+            assert_eq!(
+                (&rule["outcome"], &rule["by"]),
+                (&shown["outcome"], &shown["by"]),
+                "{rule}"
+            );
+        }
         assert_eq!((&second["hits"], &second["bytes"]), (&Value::Null, &Value::Null));
         let why = "its driver does not tell what it has counted: rule 1: no such rule";
         assert_eq!(second["uncounted_because"], why);
         assert_eq!(shown["driver_counters"]["rx_good_packets"], 7);
         assert_eq!(shown["buffers_not_returned"], 2);
         let text = for_people(&plan, &counted);
-        assert!(text.contains("frames 3, bytes 240"), "{text}");
+        let [outcome, by] = ["outcome", "by"].map(|key| shown[key].as_str().unwrap());
+        let by = format!("\n     by the {outcome}: {by}; ");
+        assert!(text.contains(&format!("{by}frames 3, bytes 240")), "{text}");
+        assert_eq!(text.matches(&by).count(), 2, "each rule says so: {text}");
         assert!(text.contains(why), "{text}");
     }
 }

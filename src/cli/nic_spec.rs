@@ -59,7 +59,7 @@ impl NicSpec {
             NicSpec::TapEmbedded | NicSpec::Tap(_) | NicSpec::Sim(_) => None,
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => {
-                device.clone().with_args(&profile.devargs).interface().map(str::to_owned)
+                device.clone().with_devargs(profile).interface().map(str::to_owned)
             }
         }
     }

@@ -218,6 +218,46 @@ fn an_address_that_the_kernel_publishes_and_does_not_have_needs_no_guard() {
 }
 
 #[test]
+fn an_address_that_a_firewall_rejects_for_is_guarded_before_a_start() {
+    let test = "an_address_that_a_firewall_rejects_for_is_guarded_before_a_start";
+    with_nft(test, || {
+        let mut line = Line::to_exchange("10.9.0.3/24");
+        sh("ip link add nowhere0 type veth peer name nowhere1; ip link set nowhere0 arp off up; \
+            ip route add 10.9.0.2/32 dev nowhere0; sysctl -qw net.ipv4.conf.v0.forwarding=1; \
+            ip neigh add proxy 10.9.0.2 dev v0");
+        sh(
+            "nft 'add table inet fw; add chain inet fw forward { type filter hook forward priority 0; }; \
+                 add rule inet fw forward meta l4proto tcp reject with tcp reset'",
+        );
+        // It does answer: a connection attempt of the peer's is reset.
+        line.at_peer("timeout 5 bash -c ': <> /dev/tcp/10.9.0.2/9' 2>/dev/null || true");
+        let before = line.resets_at_peer();
+        assert!(before > 0, "the firewall rejects");
+        let words = "chain forward of table inet fw rejects what comes for it";
+        let checked = line.guard(&["check"]);
+        assert_eq!(checked.status.code(), Some(1), "{}", text(&checked));
+        let refused = line.command("kernel", "1").output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", errors(&refused));
+        for said in [errors(&checked), errors(&refused)] {
+            assert!(said.contains(words), "{said}");
+            assert!(said.contains("`sudo fixwire guard install --address 10.9.0.2`"), "{said}");
+        }
+        let installed = line.guard(&["install"]);
+        assert_eq!(installed.status.code(), Some(0), "{}", errors(&installed));
+        assert_eq!(line.guard(&["check"]).status.code(), Some(0));
+        assert_traded_by_the_kernel_s_table(&line.run());
+        assert_eq!(line.resets_at_peer(), before);
+        let dropped = || packets(&sh("nft list chain inet fixwire_guard prerouting"));
+        assert!(dropped() > ORDERS);
+        // What comes for an address that the kernel has passes that rule.
+        sh("ip route del 10.9.0.2/32; ip addr add 10.9.0.2/24 dev v0; nft flush table inet fw");
+        let before = dropped();
+        line.at_peer("timeout 1 bash -c ': <> /dev/tcp/10.9.0.2/9' 2>/dev/null || true");
+        assert_eq!(dropped(), before);
+    });
+}
+
+#[test]
 fn a_counterparty_beyond_a_router_is_reached_by_the_kernel_s_route() {
     let test = "a_counterparty_beyond_a_router_is_reached_by_the_kernel_s_route";
     with_nft(test, || {
@@ -317,6 +357,12 @@ fn what_stands_in_the_guard_s_place_is_named_and_a_failed_install_leaves_nothing
             ("{ type filter hook output priority 100; }", "hook output priority 100 and not"),
             ("{ type nat hook output priority 0; }", "type nat hook output priority 0 and not"),
             ("", "has a chain output already, of no hook and not"),
+            (
+                &format!(
+                    "{ours}; add chain {table} prerouting {{ type filter hook prerouting priority 0; }}"
+                ),
+                "hook prerouting priority 0 and not type filter hook prerouting priority -300",
+            ),
             (
                 &format!("{ours}; add rule {table} output tcp flags rst accept"),
                 "nothing was left installed",

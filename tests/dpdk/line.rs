@@ -106,6 +106,8 @@ pub(crate) fn shell(lines: &str) {
 
 /// A pair of interfaces in the test's namespace, the kernel's at `v1` with an address, ours at `v0` without.
 pub(crate) fn veth() {
+    // A namespace takes over whether the host forwards, where a start looks at rules of nftables.
+    shell("echo 0 > /proc/sys/net/ipv4/ip_forward 2>/dev/null || true");
     shell(
         "ip link add v0 type veth peer name v1; ip addr add 10.9.0.1/24 dev v1; ethtool -K v1 tx off >/dev/null
          ip link set lo up; ip link set v0 up; ip link set v1 up",

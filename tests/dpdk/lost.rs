@@ -184,10 +184,15 @@ fn a_far_side_that_is_killed_is_told_and_the_end_comes_in_time_without_a_loss() 
 fn a_socket_of_memif_s_that_a_killed_server_left_is_told_from_one_that_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let session = write(folder.path(), "session.toml", ACCEPTOR);
-    let [nic, _] = memif(folder.path());
-    let start = || {
-        Program::start(fixwire().args(["accept", "--json", "--nic", &nic, "--session", &session]))
-    };
+    let [server, _] = memif(folder.path());
+    for nic in [server.replace("role=server", "role=master"), server] {
+        assert_left_is_told_from_served(folder.path(), &nic, &session);
+    }
+}
+
+fn assert_left_is_told_from_served(folder: &Path, nic: &str, session: &str) {
+    let start =
+        || Program::start(fixwire().args(["accept", "--json", "--nic", nic, "--session", session]));
     let mut first = start();
     first.line_where(|line| line.contains("listening"));
     let served = start().wait();
@@ -197,7 +202,7 @@ fn a_socket_of_memif_s_that_a_killed_server_left_is_told_from_one_that_is_served
     first.wait();
     let left = start().wait();
     assert_eq!(left.code, Some(1), "{}", left.errors);
-    let socket = folder.path().join("memif.sock").display().to_string();
+    let socket = folder.join("memif.sock").display().to_string();
     let words = format!("{socket} was left by a process that has ended: `rm {socket}`");
     assert!(left.errors.contains(&words), "{}", left.errors);
     assert!(!left.errors.contains("librte_net_"), "{}", left.errors);

@@ -42,6 +42,23 @@ fn a_connectx5_gets_its_driver_which_finds_no_verbs_device() {
     assert_eq!(output.status.code(), Some(1), "{words}");
 }
 
+#[test]
+fn a_driver_that_is_not_linked_in_is_named_with_those_that_are() {
+    let test = "mlx5::a_driver_that_is_not_linked_in_is_named_with_those_that_are";
+    let linked = std::env::var("FIXWIRE_DPDK_STATIC").unwrap_or_default();
+    if linked.is_empty() {
+        return skip(test, "DPDK is shared here, and loads what is installed");
+    }
+    let output = fixwire().args(["run", "--json", "--nic", "dpdk:net_memif0"]).output().unwrap();
+    let words = errors(&output);
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.contains("no driver net_memif in this program"), "{words}");
+    assert!(
+        words.contains(&format!("`FIXWIRE_DPDK_STATIC={linked},net_memif cargo build")),
+        "{words}"
+    );
+}
+
 fn has_library() -> bool {
     let said = Command::new("pkg-config").args(["--variable=libdir", "libdpdk"]).output();
     let folder = said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());

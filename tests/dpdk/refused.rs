@@ -38,7 +38,7 @@ fn what_is_no_device_and_what_is_not_there_are_told_apart_with_a_remedy() {
             2,
             "`iface=longer-than-a-name` has 18 bytes, and an interface's name 1 to 15",
         ),
-        ("dpdk:net_nonsense0", 1, "its driver is installed"),
+        ("dpdk:net_nonsense0", 1, "no driver net_nonsense, which is librte_net_nonsense.so"),
         ("dpdk:net_memif0", 2, "write `address"),
         (
             "dpdk:net_af_packet0,iface=missing0",
@@ -84,6 +84,32 @@ fn an_argument_that_a_driver_has_not_is_named_with_those_that_it_has() {
     let output = try_run("dpdk:net_tap0", &["--profile", &profile]);
     let words = "no argument `colour`, which stands in `devargs` under [device] of the profile";
     assert_refused("net_tap0", &output, 2, words);
+}
+
+#[test]
+fn devargs_of_a_profile_name_the_interface_and_reach_no_driver_that_is_another() {
+    let test =
+        "refused::devargs_of_a_profile_name_the_interface_and_reach_no_driver_that_is_another";
+    if let Some(why) = no_namespace() {
+        return skip(test, &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let profile = "extends = \"tap\"\n[device]\ndevargs = \"iface=foo0\"\n";
+    let profile = write(folder.path(), "profile.toml", profile);
+    for nic in ["dpdk:net_tap0", "dpdk:net_tap0,iface=bar0"] {
+        run(nic, &["--profile", &profile]);
+    }
+    // net_tap would go by neither.
+    let twice = "dpdk:net_tap0,iface=a0,iface=b0";
+    assert_refused(twice, &try_run(twice, &[]), 2, "`iface` is given twice; write it once");
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    for nic in ["dpdk:net_null0", "dpdk:net_failsafe0,dev(net_ring1)"] {
+        let more = ["--session", &session, "--profile", "connectx5", "--connect-timeout", "1"];
+        let output = try_run(nic, &more);
+        assert!(!errors(&output).contains("rxq_cqe_comp_en"), "{nic}: {}", errors(&output));
+        let told = "its devargs are told to no device that is known to be another driver's";
+        assert!(errors(&output).contains(told), "{nic}: {}", errors(&output));
+    }
 }
 
 /// A PCI device as the kernel shows one, by its vendor's and its own number, with `driver` behind it. It is DPDK itself

@@ -84,7 +84,7 @@ impl DpdkBackend {
         memory: Memory,
         profile: &Profile,
     ) -> Result<DpdkBackend, DpdkError> {
-        let spec = spec.with_args(&profile.devargs);
+        let spec = spec.with_devargs(profile);
         spec.check_arguments()?;
         let eal = Eal::start(&[&spec], memory, &profile.eal)?;
         DpdkBackend::found(&eal, spec, profile)
@@ -99,7 +99,7 @@ impl DpdkBackend {
         spec: DeviceSpec,
         profile: &Profile,
     ) -> Result<DpdkBackend, DpdkError> {
-        let spec = spec.with_args(&profile.devargs);
+        let spec = spec.with_devargs(profile);
         spec.check_arguments()?;
         eal.add(&spec, &profile.eal)?;
         DpdkBackend::found(eal, spec, profile)
@@ -116,7 +116,7 @@ impl DpdkBackend {
         memory: Memory,
     ) -> Result<[DpdkBackend; 2], DpdkError> {
         let args = &near.1.eal;
-        let [near, far] = [near, far].map(|(spec, of)| (spec.with_args(&of.devargs), of));
+        let [near, far] = [near, far].map(|(spec, of)| (spec.with_devargs(of), of));
         near.0.check_arguments()?;
         far.0.check_arguments()?;
         let eal = Eal::start(&[&near.0, &far.0], memory, args)?;

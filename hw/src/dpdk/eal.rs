@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys as ffi;
 
-use super::blame::blamed;
+use super::blame::{blamed, no_driver};
 use super::error::{DpdkError, Errno};
 use super::spec::DeviceSpec;
 use super::words;
@@ -135,7 +135,7 @@ impl Eal {
         if answer < 0 {
             return Err(DpdkError::NotStarted {
                 errno,
-                remedy: remedy(errno, memory, args, &said),
+                remedy: remedy(errno, devices, memory, args, &said),
             });
         }
         let (args, has_pci) = (args.to_vec(), has_pci(devices));
@@ -157,7 +157,12 @@ impl Eal {
                 args: self.args.join(" "),
             });
         }
-        let not_added = |errno| DpdkError::NotAdded { device: device.name().to_owned(), errno };
+        let not_added = |errno| DpdkError::NotAdded {
+            device: device.name().to_owned(),
+            errno,
+            remedy: lacked(errno, &[device])
+                .unwrap_or_else(|| "what it said of it stands above".to_owned()),
+        };
         if self.in_use.borrow().iter().any(|known| known == device.name()) {
             return Err(not_added(Errno::of(libc::EEXIST)));
         }
@@ -265,7 +270,16 @@ fn refuse_conflicts(memory: Memory, args: &[String]) -> Result<(), DpdkError> {
     Err(DpdkError::Conflict { argument, why, or_else: or_else.unwrap_or_default() })
 }
 
-fn remedy(errno: Errno, memory: Memory, args: &[String], said: &str) -> String {
+fn remedy(
+    errno: Errno,
+    devices: &[&DeviceSpec],
+    memory: Memory,
+    args: &[String],
+    said: &str,
+) -> String {
+    if let Some(no_driver) = lacked(errno, devices) {
+        return no_driver;
+    }
     let blamed = blamed(said, args.iter().map(String::as_str));
     if errno.number() == libc::EINVAL && !blamed.is_empty() {
         return format!(
@@ -291,6 +305,14 @@ fn remedy(errno: Errno, memory: Memory, args: &[String], said: &str) -> String {
         _ => "what DPDK said of it stands above",
     };
     remedy.to_owned()
+}
+
+/// The driver that DPDK has not, where it knows a device by no name of its drivers'.
+fn lacked(errno: Errno, devices: &[&DeviceSpec]) -> Option<String> {
+    if errno.number() != libc::ENODEV {
+        return None;
+    }
+    no_driver(devices, &linked_drivers(), &version())
 }
 
 impl Drop for Eal {

@@ -90,12 +90,14 @@ pub enum DpdkError {
         args: String,
     },
     /// DPDK runs, and did not take one more device.
-    #[error("DPDK did not add {device} ({errno}); what it said of it stands above")]
+    #[error("DPDK did not add {device} ({errno}); {remedy}")]
     NotAdded {
         /// The device.
         device: String,
         /// Its reason.
         errno: Errno,
+        /// What to do.
+        remedy: String,
     },
     /// DPDK started, and the device is not there.
     #[error("DPDK has no port for `{device}`; {remedy}")]
@@ -187,6 +189,16 @@ pub enum DpdkError {
     /// An argument that stands for nothing without its value, which drivers take for granted.
     #[error("{device}: `{argument}` has no value{place}; write {argument}=value")]
     NoValue {
+        /// The device, with its arguments.
+        device: String,
+        /// Its key.
+        argument: String,
+        /// Where it stands, after a comma, if that is not the device's name.
+        place: &'static str,
+    },
+    /// An argument of which its driver takes one, and goes by none where it is given twice.
+    #[error("{device}: `{argument}` is given twice{place}; write it once")]
+    ArgumentTwice {
         /// The device, with its arguments.
         device: String,
         /// Its key.

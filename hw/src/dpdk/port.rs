@@ -151,6 +151,7 @@ impl Port {
         let gone = || DpdkError::NotAdded {
             device: device.name().to_owned(),
             errno: Errno::of(libc::ENODEV),
+            remedy: "what it said of it stands above".to_owned(),
         };
         self.id =
             number_of(device.name()).filter(|_| self.eal.take(&self.name)).ok_or_else(gone)?;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use fixwire_offload::profile::{Profile, built_in, fitting};
+use fixwire_offload::toml_file::TomlFile;
+
 use super::error::DpdkError;
 use super::pci;
 use crate::sys::INTERFACE_NAME_ROOM;
@@ -164,14 +167,42 @@ impl DeviceSpec {
         }
     }
 
-    /// The same with the arguments of a profile behind its own.
+    /// The same with more arguments behind its own, as those of a profile are.
     #[must_use]
-    pub fn with_args(mut self, args: &str) -> DeviceSpec {
+    pub(super) fn with_args(mut self, args: &str) -> DeviceSpec {
         if !args.is_empty() {
             let comma = if self.args.is_empty() { "" } else { "," };
             self.args = format!("{}{comma}{args}", self.args);
         }
         self
+    }
+
+    /// The same with a profile's `devargs` behind its own, but for those that it has itself; without them, where the profile is
+    /// for other drivers, whose arguments this one would refuse.
+    #[must_use]
+    pub fn with_devargs(self, profile: &Profile) -> DeviceSpec {
+        if !self.may_be_for(profile) {
+            return self;
+        }
+        let has = |arg: &str| self.written().any(|(_, own)| key_of(own) == key_of(arg));
+        let more: Vec<&str> =
+            written(&profile.devargs).map(|(_, arg)| arg).filter(|arg| !has(arg)).collect();
+        let more = more.join(",");
+        self.with_args(&more)
+    }
+
+    /// Whether a profile is for its driver, or may be: of a NIC the driver is known by the profile that fits its numbers.
+    fn may_be_for(&self, profile: &Profile) -> bool {
+        if !self.is_pci() {
+            return profile.is_for(self.driver());
+        }
+        let known = self.pci_ids().and_then(|(vendor, device)| fitting(vendor, device));
+        let read = |file| {
+            let base = &mut |_: &TomlFile, name: &str| built_in(name).ok_or_else(String::new);
+            Profile::read(&file, base).ok()
+        };
+        let fits = known.and_then(built_in).and_then(read);
+        fits.is_none_or(|fits| fits.profile.drivers.iter().any(|driver| profile.is_for(driver)))
     }
 
     /// What DPDK calls the port.
@@ -199,9 +230,9 @@ impl DeviceSpec {
         if self.is_pci() { pci::ids(&self.name) } else { None }
     }
 
-    /// What its arguments say of `key`.
+    /// What its arguments say of `key`: of two of them the last counts, as for mlx5.
     pub fn arg(&self, key: &str) -> Option<&str> {
-        let mut args = self.args.split(',').filter_map(|arg| arg.split_once('='));
+        let mut args = self.args.rsplit(',').filter_map(|arg| arg.split_once('='));
         args.find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
@@ -217,8 +248,8 @@ impl DeviceSpec {
     /// its value, which drivers read through a null pointer.
     ///
     /// # Errors
-    /// [`DpdkError::UnknownArgument`], [`DpdkError::NoValue`], [`DpdkError::InterfaceName`], and those of
-    /// [`check_members`](DeviceSpec::check_members).
+    /// [`DpdkError::UnknownArgument`], [`DpdkError::NoValue`], [`DpdkError::ArgumentTwice`],
+    /// [`DpdkError::InterfaceName`], and those of [`check_members`](DeviceSpec::check_members).
     pub(super) fn check_arguments(&self) -> Result<(), DpdkError> {
         self.check_members()?;
         let driver = self.driver();
@@ -236,24 +267,18 @@ impl DeviceSpec {
             if value.is_empty() && !(arg == key && FLAGS.contains(&(driver, key))) {
                 return Err(DpdkError::NoValue { device, argument, place });
             }
+            // net_tap then goes by none of them, and net_af_packet by no interface. Of net_pcap each is a queue.
+            let is_twice = self.written().filter(|(_, other)| key_of(other) == key).count() > 1;
+            if known.is_some() && is_twice && driver != "net_pcap" {
+                return Err(DpdkError::ArgumentTwice { device, argument, place });
+            }
         }
         self.check_interfaces(driver)
     }
 
-    /// Each argument, and where it begins. A list in brackets may have commas.
+    /// Each argument, and where it begins.
     fn written(&self) -> impl Iterator<Item = (usize, &str)> {
-        let mut in_list = false;
-        let at_comma = move |sign: char| {
-            in_list = sign == '[' || in_list && sign != ']';
-            sign == ',' && !in_list
-        };
-        let mut at = 0;
-        let each = self.args.split(at_comma).map(move |arg| {
-            let begin = at;
-            at += arg.len() + 1;
-            (begin, arg)
-        });
-        each.filter(|(_, arg)| !arg.is_empty())
+        written(&self.args)
     }
 
     /// Where an argument that begins at `at` stands, if its reader has not just written it.
@@ -303,6 +328,26 @@ impl fmt::Display for DeviceSpec {
     }
 }
 
+/// Each of some arguments, and where it begins. A list in brackets may have commas.
+fn written(args: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut in_list = false;
+    let at_comma = move |sign: char| {
+        in_list = sign == '[' || in_list && sign != ']';
+        sign == ',' && !in_list
+    };
+    let mut at = 0;
+    let each = args.split(at_comma).map(move |arg| {
+        let begin = at;
+        at += arg.len() + 1;
+        (begin, arg)
+    });
+    each.filter(|(_, arg)| !arg.is_empty())
+}
+
+fn key_of(arg: &str) -> &str {
+    arg.split_once('=').map_or(arg, |(key, _)| key)
+}
+
 /// A PCI address with its domain, if `text` is one: `dddd:bb:dd.f` or `bb:dd.f`.
 fn pci_address(text: &str) -> Option<String> {
     let whole =
@@ -317,6 +362,8 @@ fn pci_address(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use fixwire_offload::profile::Policy;
+
     use super::*;
 
     #[test]
@@ -333,6 +380,8 @@ mod tests {
         }
         let tap = DeviceSpec::parse("net_tap0,iface=dtap0").unwrap();
         assert_eq!((tap.arg("iface"), tap.arg("mac")), (Some("dtap0"), None));
+        let twice = DeviceSpec::parse("3b:00.0,mprq_en=0,rxq_pkt_pad_en=1,mprq_en=1").unwrap();
+        assert_eq!((twice.arg("mprq_en"), twice.arg("rxq_pkt_pad_en")), (Some("1"), Some("1")));
         let mlx5 = DeviceSpec::parse("3b:00.0").unwrap().with_args("mprq_en=0,txqs_min_inline=0");
         assert_eq!(mlx5.eal_args()[1], "0000:3b:00.0,mprq_en=0,txqs_min_inline=0");
     }
@@ -414,6 +463,54 @@ mod tests {
             let words = spec.check_arguments().unwrap_err().to_string();
             assert!(words.contains("no argument `rxq_cqe_comp_en`"), "{words}");
             assert_eq!(words.contains(place), is_profile_s, "{words}");
+        }
+    }
+
+    #[test]
+    fn an_argument_of_the_device_s_own_counts_before_the_profile_s_and_none_is_given_twice() {
+        let mut profile = Profile::all(Policy::Prefer);
+        profile.devargs = "iface=foo0,mac=fixed".into();
+        for (device, args) in [
+            ("net_tap0", "iface=foo0,mac=fixed"),
+            ("net_tap0,iface=bar0", "iface=bar0,mac=fixed"),
+            ("net_tap0,mac=x,iface=bar0", "mac=x,iface=bar0"),
+        ] {
+            let spec = DeviceSpec::parse(device).unwrap().with_devargs(&profile);
+            assert_eq!(spec.args(), args, "{device}");
+        }
+        for (device, more, refused) in [
+            ("net_tap0,iface=a0,iface=b0", "", Some("`iface` is given twice; write it once")),
+            ("net_tap0", "mac=x,mac=fixed", Some("twice, which stands in `devargs` under")),
+            ("net_pcap0,rx_iface=a,rx_iface=b", "", None),
+            ("net_strange0,a=1,a=2", "", None),
+            ("3b:00.0,mprq_en=0,mprq_en=1", "", None),
+        ] {
+            let spec = DeviceSpec::parse(device).unwrap().with_args(more);
+            let words = spec.check_arguments().err().map(|error| error.to_string());
+            assert_eq!(words.is_some(), refused.is_some(), "{device}: {words:?}");
+            assert!(words.unwrap_or_default().contains(refused.unwrap_or_default()), "{device}");
+        }
+    }
+
+    #[test]
+    fn devargs_of_a_profile_for_other_drivers_are_left_out() {
+        let profile = |drivers: &[&str]| {
+            let mut profile = Profile::all(Policy::Prefer);
+            profile.drivers = drivers.iter().map(|driver| (*driver).to_owned()).collect();
+            profile.devargs = "rxq_cqe_comp_en=0".into();
+            profile
+        };
+        for (device, drivers, is_told) in [
+            ("net_null0", &["mlx5_pci"][..], false),
+            ("net_failsafe0,dev(net_ring1)", &["mlx5_pci"], false),
+            ("net_tap0", &["tap", "net_tap"], true),
+            ("net_virtio_user0,path=/s", &["net_virtio", "net_virtio_user"], true),
+            ("net_null0", &[], true),
+            // No machine has it: which driver has it, shows when it is there.
+            ("fffe:ff:1f.7", &["mlx5_pci"], true),
+        ] {
+            let spec = DeviceSpec::parse(device).unwrap().with_devargs(&profile(drivers));
+            assert_eq!(spec.arg("rxq_cqe_comp_en"), is_told.then_some("0"), "{device}");
         }
     }
 

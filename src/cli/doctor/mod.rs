@@ -13,11 +13,13 @@ mod made_host;
 mod memory;
 mod nic;
 mod pci;
+mod ports;
 mod process;
 mod program;
 mod reach;
 mod report;
 mod rst_guard;
+mod unit;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -47,8 +49,8 @@ pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
 /// memory that the process may lock, and whether the kernel would answer the engine's peers with RST. With --nic that
 /// NIC too: whether this program has DPDK, driver binding, IOMMU, NUMA distance, PCIe link, ring sizes, IRQ affinity, of
 /// mlx5 its libraries, the kernel's interface (link, MTU, pause frames, queues), capabilities, firmware settings and
-/// whether they are in effect, and, with --session, who answers ARP for the engine and where its next hop is. Nothing is
-/// changed or set; `mlxconfig` or `mstconfig`, `nft`, `ip`, `ethtool`, `ldconfig` and `systemctl` are asked where they
+/// whether they are in effect, the unit that starts the engine, and, with --session, which ports the kernel shares with
+/// it, who answers ARP for it and where its next hop is. Nothing is changed or set; `mlxconfig` or `mstconfig`, `nft`, `ip`, `ethtool`, `ldconfig` and `systemctl` are asked where they
 /// are installed. As root more can be told.
 ///
 /// Start it as a run would be started, by the same `taskset`: which core polls follows from the profile and the
@@ -170,7 +172,9 @@ fn examine(host: &Host, asked: &Asked) -> Vec<Check> {
     checks.extend(clocks::checks(host, asked));
     checks.extend(nic::checks(host, asked));
     checks.extend(process::checks(host, asked));
+    checks.extend(unit::checks(host, asked));
     checks.extend(rst_guard::checks(host, asked));
+    checks.extend(ports::checks(host, asked));
     checks.extend(reach::checks(host, asked));
     checks
 }

@@ -72,6 +72,16 @@ pub(crate) fn interface_name(host: &Host, nic: PciAddress) -> Option<String> {
     names(folder(nic)).or_else(|| names(virtio_folder(host, nic)?))
 }
 
+/// Whether the kernel has a NIC for itself that is to be ours: by a driver of its own, or an interface.
+pub(crate) fn is_kernel_s(host: &Host, nic: PciAddress) -> bool {
+    let lends = |name: &str| name == "vfio-pci" || WITHOUT_IOMMU.contains(&name);
+    let is_lent = match host.link(&format!("{}/driver", folder(nic))) {
+        Ok(name) => lends(&name),
+        Err(untold) => untold.is_absent(),
+    };
+    !is_lent || interface_name(host, nic).is_some()
+}
+
 /// Of a NIC that is virtio's, the device behind the PCI one: the interface is of that (`virtio0/net/eth0`).
 fn virtio_folder(host: &Host, nic: PciAddress) -> Option<String> {
     let names = host.names(&folder(nic)).ok()?;

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
+use super::forwarded::RAW;
+
 /// Whether a rule set drops the resets that the kernel sends from an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
@@ -25,9 +27,11 @@ pub(crate) struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// As a guard's is.
-    pub(crate) const OURS: Chain<'static> =
+    /// As a guard's are: the one for what leaves, and the one for what comes.
+    pub(crate) const OUTPUT: Chain<'static> =
         Chain { kind: "filter", hook: "output", priority: Some(0) };
+    pub(crate) const PREROUTING: Chain<'static> =
+        Chain { kind: "filter", hook: "prerouting", priority: Some(RAW) };
 
     /// The chain of that table and name, if there is one.
     pub(crate) fn named<'a>(rules: &'a Value, table: &str, name: &str) -> Option<Chain<'a>> {
@@ -103,7 +107,7 @@ pub(crate) fn drops_resets(rules: &Value, addr: Ipv4Addr) -> Verdict {
 }
 
 /// Whether the table of a chain is looked at by the kernel: a dormant one is not.
-fn table_filters(objects: &[Value], chain: &Value) -> Verdict {
+pub(super) fn table_filters(objects: &[Value], chain: &Value) -> Verdict {
     let mut tables = objects.iter().map(|object| &object["table"]);
     let ours = tables.find(|table| {
         table["family"] == chain["family"] && table["name"].as_str() == chain["table"].as_str()
@@ -124,7 +128,7 @@ fn table_filters(objects: &[Value], chain: &Value) -> Verdict {
 }
 
 /// Whether every reset goes through chains of this type.
-fn kind_filters(chain: &Value) -> Verdict {
+pub(super) fn kind_filters(chain: &Value) -> Verdict {
     match chain["type"].as_str() {
         Some("filter") => Verdict::Always,
         // The first packet of a connection goes through it: a reset is none.
@@ -149,20 +153,11 @@ fn dropped(parts: &[Value], addr: Ipv4Addr) -> Verdict {
 /// Whether a condition is met by every reset from the address, by none, or it cannot be told.
 fn met(condition: &Value, addr: Ipv4Addr) -> Verdict {
     let (op, left, right) = (condition["op"].as_str(), &condition["left"], &condition["right"]);
-    let field = |of: &Value| {
-        let payload = &of["payload"];
-        Some((payload["protocol"].as_str()?.to_owned(), payload["field"].as_str()?.to_owned()))
-    };
-    let is_flags =
-        |of: &Value| field(of).is_some_and(|(protocol, name)| protocol == "tcp" && name == "flags");
+    let is_flags = |of: &Value| field(of) == Some(("tcp", "flags"));
     let sure = |yes: bool| if yes { Verdict::Always } else { Verdict::Never };
     match (op, field(left)) {
-        (Some("=="), Some((protocol, name))) if protocol == "ip" && name == "saddr" => {
-            covers(right, addr).map_or(Verdict::Perhaps, sure)
-        }
-        (Some("=="), Some((protocol, name))) if protocol == "ip" && name == "protocol" => {
-            sure(right == "tcp")
-        }
+        (Some("=="), Some(("ip", "saddr"))) => covers(right, addr).map_or(Verdict::Perhaps, sure),
+        (Some("=="), Some(("ip", "protocol"))) => sure(right == "tcp"),
         // Any of the flags that are named.
         (Some("in"), Some(_)) if is_flags(left) => sure(names_of(right).contains(&"rst")),
         (Some("=="), None) if left["meta"]["key"] == "l4proto" => sure(right == "tcp"),
@@ -183,6 +178,12 @@ fn met(condition: &Value, addr: Ipv4Addr) -> Verdict {
     }
 }
 
+/// The header and the field of it that a condition is about, if it is about one.
+pub(super) fn field(of: &Value) -> Option<(&str, &str)> {
+    let payload = &of["payload"];
+    Some((payload["protocol"].as_str()?, payload["field"].as_str()?))
+}
+
 /// The names of a value that is one, or several.
 fn names_of(value: &Value) -> Vec<&str> {
     match value {
@@ -200,7 +201,7 @@ fn names_of(value: &Value) -> Vec<&str> {
 }
 
 /// Whether an address is among those that are named; `None` where that is not understood.
-fn covers(named: &Value, addr: Ipv4Addr) -> Option<bool> {
+pub(super) fn covers(named: &Value, addr: Ipv4Addr) -> Option<bool> {
     if let Some(text) = named.as_str() {
         return Some(text.parse::<Ipv4Addr>().ok()? == addr);
     }

@@ -55,10 +55,87 @@ fn beside_mlx5_an_address_of_the_kernel_s_without_a_guard_fails() {
     }
 }
 
+/// A rule set with a chain of hook forward, and what else is in table `inet t`.
+fn forwarding_by(rule: &serde_json::Value, more: &[serde_json::Value]) -> Answer {
+    let mut objects = vec![
+        json!({ "table": { "family": "inet", "name": "t" } }),
+        json!({ "chain": { "family": "inet", "table": "t", "name": "fw", "type": "filter",
+                           "hook": "forward", "prio": 0 } }),
+        json!({ "rule": { "family": "inet", "table": "t", "chain": "fw", "expr": rule } }),
+    ];
+    objects.extend_from_slice(more);
+    Answer::Said(json!({ "nftables": objects }).to_string())
+}
+
+#[test]
+fn an_address_that_the_kernel_forwards_for_is_to_meet_no_reject() {
+    let guard = json!([
+        { "match": { "op": "==", "left": { "payload": { "protocol": "ip", "field": "daddr" } },
+                     "right": "10.9.0.2" } },
+        { "drop": null },
+    ]);
+    let guard = [
+        json!({ "chain": { "family": "inet", "table": "t", "name": "g", "type": "filter",
+                           "hook": "prerouting", "prio": -300 } }),
+        json!({ "rule": { "family": "inet", "table": "t", "chain": "g", "expr": guard } }),
+    ];
+    let reject = json!([{ "reject": { "type": "tcp reset" } }]);
+    let some = json!([{ "limit": null }, { "reject": { "type": "tcp reset" } }]);
+    let failed = Answer::Failed("Operation not permitted".into());
+    let port = "proc/sys/net/ipv4/conf/eth0/forwarding";
+    let rejects = "chain fw of table inet t rejects";
+    for (forwards, nft, state, says) in [
+        ("1\n", forwarding_by(&reject, &[]), Fail, rejects),
+        ("1\n", forwarding_by(&reject, &[]), Fail, "fib daddr type != local counter drop'`"),
+        ("1\n", forwarding_by(&some, &[]), Unknown, "guard install --address 10.9.0.2"),
+        ("1\n", forwarding_by(&reject, &guard), Ok, "drops what comes for it before"),
+        ("1\n", forwarding_by(&json!([{ "accept": null }]), &[]), Ok, "answers nothing for it"),
+        ("1\n", failed.clone(), Unknown, "forwards, and nft: Operation not permitted"),
+        ("1\n", Answer::NotInstalled, Unknown, "apt-get install nftables"),
+        ("0\n", forwarding_by(&reject, &[]), Ok, "answers nothing for it"),
+        ("0\n", failed, Ok, "forwards nothing"),
+    ] {
+        let (made, asked) = of_vendor("0x15b3\n");
+        let made = made.file("proc/net/fib_trie", NOT_OWNED).program("nft", nft);
+        // What all and default say is of interfaces that are not there.
+        let made = made.file("proc/sys/net/ipv4/conf/all/forwarding", "1\n");
+        let made = made.file(port, forwards).program("systemctl", Answer::Said("enabled\n".into()));
+        let all = checks(&made.host(), &asked);
+        assert_state(of(&all, "RST guard"), state, says);
+        let is_at_boot_looked_for =
+            [rejects, "drops what comes"].iter().any(|word| says.contains(word));
+        if is_at_boot_looked_for {
+            assert_state(of(&all, "RST guard at boot"), Ok, "enabled");
+        }
+        let refused = refuse_unguarded(&made.host(), ADDR);
+        assert_eq!(refused.is_ok(), state == Ok, "{says}");
+    }
+    let (made, asked) = of_vendor("0x15b3\n");
+    let made = made.file("proc/net/fib_trie", NOT_OWNED).file(port, "1\n");
+    let made = made.program("nft", forwarding_by(&json!([]), &[]));
+    let legacy = made.file("proc/net/ip_tables_names", "filter\n");
+    assert_state(&check(&legacy.host(), &asked), Unknown, "iptables-legacy");
+}
+
 #[test]
 fn a_nic_of_ours_alone_needs_no_guard_and_no_address_is_unknown() {
     let (made, asked) = of_vendor("0x8086\n");
     let made = made.file("proc/net/fib_trie", OWNED);
+    assert_state(&check(&made.host(), &asked), Ok, "ours alone");
+    let (made, asked) = of_vendor("0x1af4\n");
+    let nic = "sys/bus/pci/devices/0000:3b:00.0";
+    let owned = |driver: &str| {
+        let (made, _) = of_vendor("0x1af4\n");
+        let made = made.file("proc/net/fib_trie", OWNED);
+        made.link(&format!("{nic}/driver"), &format!("../drivers/{driver}"))
+    };
+    assert_state(&check(&owned("vfio-pci").host(), &asked), Ok, "ours alone");
+    // Its driver may show an interface to another namespace alone.
+    for made in [owned("virtio-pci"), owned("vfio-pci").folder(&format!("{nic}/virtio3/net/eth0"))]
+    {
+        let made = made.program("nft", Answer::Said(json!({ "nftables": [] }).to_string()));
+        assert_state(&check(&made.host(), &asked), Warn, "would answer with RST");
+    }
     assert_state(&check(&made.host(), &asked), Ok, "ours alone");
     let (made, asked) = of_vendor("0x15b3\n");
     assert_state(&check(&made.host(), &asked), Unknown, "/proc/net/fib_trie");
