@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use fixwire_offload::profile::{Profile, built_in, fitting};
-use fixwire_offload::toml_file::TomlFile;
+use fixwire_offload::profile::Profile;
 
 use super::error::DpdkError;
 use super::pci;
@@ -191,18 +190,12 @@ impl DeviceSpec {
         self.with_args(&more)
     }
 
-    /// Whether a profile is for its driver, or may be: of a NIC the driver is known by the profile that fits its numbers.
+    /// Whether a profile is for its driver, or may be: of a NIC the driver shows once DPDK has it, and its maker before.
     fn may_be_for(&self, profile: &Profile) -> bool {
         if !self.is_pci() {
             return profile.is_for(self.driver());
         }
-        let known = self.pci_ids().and_then(|(vendor, device)| fitting(vendor, device));
-        let read = |file| {
-            let base = &mut |_: &TomlFile, name: &str| built_in(name).ok_or_else(String::new);
-            Profile::read(&file, base).ok()
-        };
-        let fits = known.and_then(built_in).and_then(read);
-        fits.is_none_or(|fits| fits.profile.drivers.iter().any(|driver| profile.is_for(driver)))
+        self.pci_ids().is_none_or(|(vendor, _)| may_be_of(vendor, &profile.drivers))
     }
 
     /// What DPDK calls the port.
@@ -326,6 +319,14 @@ impl fmt::Display for DeviceSpec {
         let comma = if self.args.is_empty() { "" } else { "," };
         write!(f, "{}{comma}{}", self.name, self.args)
     }
+}
+
+/// Whether one of these drivers may be that of a NIC of this maker's; with none named any may. mlx5's and mlx4's NICs are
+/// of Mellanox, and Mellanox's have no others.
+fn may_be_of(vendor: u16, drivers: &[String]) -> bool {
+    const MELLANOX: u16 = 0x15b3;
+    let of_mellanox = |driver: &String| driver.contains("mlx");
+    drivers.is_empty() || drivers.iter().any(|driver| of_mellanox(driver) == (vendor == MELLANOX))
 }
 
 /// Each of some arguments, and where it begins. A list in brackets may have commas.
@@ -511,6 +512,15 @@ mod tests {
         ] {
             let spec = DeviceSpec::parse(device).unwrap().with_devargs(&profile(drivers));
             assert_eq!(spec.arg("rxq_cqe_comp_en"), is_told.then_some("0"), "{device}");
+        }
+        for (vendor, driver, may_be) in [
+            (0x15b3, "mlx5_pci", true),
+            (0x8086, "mlx5_pci", false),
+            (0x8086, "net_ice", true),
+            (0x15b3, "net_ice", false),
+        ] {
+            assert_eq!(may_be_of(vendor, &[driver.to_owned()]), may_be, "{vendor:x} {driver}");
+            assert!(may_be_of(vendor, &[]), "a profile for any");
         }
     }
 
