@@ -79,7 +79,8 @@ impl Alike {
 
     /// Whether nothing differs: ports, which do first, and the rest by one comparison, not one after the other.
     #[inline(always)]
-    fn is(&self, other: &Alike) -> bool {
+    fn is_of(&self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let other = Alike::of(headers);
         let wide = (self.link[0] ^ other.link[0])
             | (self.link[1] ^ other.link[1])
             | (self.addresses ^ other.addresses)
@@ -102,8 +103,9 @@ fn u32_at(headers: &[u8; HEADERS_LEN], at: usize) -> u32 {
 #[derive(Clone, Copy, Debug)]
 pub struct Recognized<'a> {
     headers: &'a [u8; HEADERS_LEN],
-    /// It and its payload, without what pads it.
-    frame: &'a [u8],
+    payload: &'a [u8],
+    /// Both, and what pads them.
+    bytes: &'a [u8],
     /// Its headers are those of the last frame but for what differs.
     is_as_last: bool,
 }
@@ -112,7 +114,7 @@ impl<'a> Recognized<'a> {
     /// The IPv4 packet.
     #[inline(always)]
     pub fn packet(&self) -> ipv4::Packet<'a> {
-        let (header, payload) = self.frame[IP..].split_at(ipv4::HEADER_LEN);
+        let (header, payload) = self.frame()[IP..].split_at(ipv4::HEADER_LEN);
         let (src, dst) = (self.addr_at(IP + 12), self.addr_at(IP + 16));
         ipv4::Packet { src, dst, protocol: ipv4::Protocol::Tcp, header, payload }
     }
@@ -120,14 +122,14 @@ impl<'a> Recognized<'a> {
     /// The bytes of its segment.
     #[inline(always)]
     pub fn tcp(&self) -> tcp::Packet<'a> {
-        tcp::Packet::of(&self.frame[TCP..], STAMPED_HEADER_LEN)
+        tcp::Packet::of(&self.frame()[TCP..], STAMPED_HEADER_LEN)
     }
 
     /// Its segment.
     #[inline(always)]
     pub fn stamped(&self) -> Stamped<'a> {
         let header = self.headers.last_chunk().expect("the headers end with TCP's");
-        Stamped::of(header, self.payload().len())
+        Stamped::of(header, self.payload.len())
     }
 
     /// Its segment, read.
@@ -142,7 +144,7 @@ impl<'a> Recognized<'a> {
             flags: Flags(flags),
             window: self.stamped().window(),
             options: Options { timestamps: Some(timestamps), ..Options::NONE },
-            payload: self.payload(),
+            payload: self.payload,
             is_ce: false,
         }
     }
@@ -150,7 +152,13 @@ impl<'a> Recognized<'a> {
     /// The segment's payload.
     #[inline(always)]
     pub fn payload(&self) -> &'a [u8] {
-        &self.frame[HEADERS_LEN..]
+        self.payload
+    }
+
+    /// Headers and payload, without what pads them.
+    #[inline(always)]
+    fn frame(&self) -> &'a [u8] {
+        &self.bytes[..HEADERS_LEN + self.payload.len()]
     }
 
     fn ports(&self) -> u32 {
@@ -185,21 +193,21 @@ impl Familiar {
     /// What is in a frame, if it is familiar.
     #[inline(always)]
     pub fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
-        let headers = bytes.first_chunk::<HEADERS_LEN>()?;
+        let (headers, behind) = bytes.split_first_chunk::<HEADERS_LEN>()?;
         // One that was last found familiar is so again; how long TCP's header is, is not among what is alike.
         let has_stamped_len = headers[TCP + 12] & 0xf0 == STAMPED_OFFSET;
-        let is_as_last = self.last.0.is(&Alike::of(headers));
+        let is_as_last = self.last.0.is_of(headers);
         if !has_stamped_len || (!is_as_last && !self.is_built_so(headers)) {
             return None;
         }
         let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
-        let frame = bytes.get(..IP + total_len)?;
-        let headers = frame.first_chunk()?;
-        Some(Recognized { headers, frame, is_as_last })
+        // Of one that is shorter than its headers, more than there is.
+        let payload = behind.get(..total_len.wrapping_sub(HEADERS_LEN - IP))?;
+        Some(Recognized { headers, payload, bytes, is_as_last })
     }
 
-    /// Whether a frame is for us and has such headers, whoever sent it.
-    #[inline(always)]
+    /// Whether a frame is for us and has such headers, whoever sent it. Not in the way of one that is as the last.
+    #[inline(never)]
     fn is_built_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
         let narrow = (u32_at(headers, IP - 2) ^ IPV4) & IPV4_MASK
             | (u32_at(headers, IP + 6) ^ WHOLE) & WHOLE_MASK

@@ -153,11 +153,14 @@ impl Verifier {
     /// as theirs would.
     #[inline(always)]
     pub fn believes(&mut self, meta: &RxMeta, observations: &mut Observations) -> bool {
-        let is_good = meta.l3 == Verdict::Good && meta.l4 == Verdict::Good;
-        if self.unseen == 0 || !is_good || meta.parsed == Parsed::Other {
+        // Both verdicts in one word.
+        let [both, good] = [[meta.l3, meta.l4], [Verdict::Good; 2]]
+            .map(|of| u16::from_ne_bytes(of.map(|verdict| verdict as u8)));
+        let Some(unseen) = self.unseen.checked_sub(1) else { return false };
+        if both != good || meta.parsed == Parsed::Other {
             return false;
         }
-        self.unseen -= 1;
+        self.unseen = unseen;
         observations.of_mut(Capability::RxIpv4Checksum).seen += 1;
         observations.of_mut(Capability::RxTcpChecksum).seen += 1;
         self.counters.rx_checksum_trusted += 2;

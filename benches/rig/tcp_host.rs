@@ -239,7 +239,7 @@ impl<R: Responder> Path<R> {
         if self.tcp.has_events() {
             self.take_events();
         }
-        while self.transmit_usual(tx) || (self.tcp.has_transmits() && self.transmit_any(tx)) {}
+        while self.tcp.has_transmits() && (self.transmit_usual(tx) || self.transmit_any(tx)) {}
     }
 
     #[inline(always)]
