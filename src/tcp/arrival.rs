@@ -139,7 +139,7 @@ impl Stack {
         if !is_bare_syn || self.listener(connection.tuple.local).is_none() {
             return None;
         }
-        let is_newer = match (&connection.timestamps, segment.options.timestamps) {
+        let is_newer = match (connection.timestamps.as_ref(), segment.options.timestamps) {
             (Some(ours), Some(theirs)) if theirs.value != ours.recent() => {
                 !ours.is_old(self.now, theirs.value)
             }

@@ -28,7 +28,7 @@ use super::sack::SackReport;
 use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::stack::Slot;
-use super::timestamps::Timestamping;
+use super::timestamps::Stamping;
 use super::undo::Undo;
 use super::user_timeout::{Patience, Stall};
 use crate::time::{Duration, Instant};
@@ -114,7 +114,7 @@ pub(super) struct Connection {
     pub(super) last_ack_sent: SeqNumber,
     pub(super) acks_due: u32,
     pub(super) snd_wnd: u32,
-    pub(super) timestamps: Option<Timestamping>,
+    pub(super) timestamps: Stamping,
     pub(super) fast: Fast,
     pub(super) last_sent: Instant,
     pub(super) last_heard: Instant,
@@ -283,7 +283,7 @@ impl Connection {
             fin_at: None,
             fin_received: false,
             last_ack_sent: none,
-            timestamps: None,
+            timestamps: Stamping::NONE,
             syn_due: false,
             acks_due: 0,
             probe_due: ProbeDue::None,

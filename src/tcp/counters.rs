@@ -165,6 +165,16 @@ impl Counters {
         self.add(what, 1);
     }
 
+    /// Counts one of each.
+    #[inline(always)]
+    pub(super) fn count_both(&mut self, these: [Count; 2]) {
+        let Cells(cells) = &*self.0;
+        for what in these {
+            let cell = &cells[what as usize];
+            cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+
     /// Counts so many.
     #[inline]
     pub(super) fn add(&mut self, what: Count, times: u64) {

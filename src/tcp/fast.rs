@@ -15,7 +15,7 @@ use super::predict::Heard;
 use super::wraps::is_another_round;
 use crate::time::{Duration, Instant};
 use crate::wire::stamped::Control;
-use crate::wire::tcp::{Flags, Repr};
+use crate::wire::tcp::{Flags, Repr, SeqNumber};
 
 /// What the short way depends on, as long as nothing but it is gone.
 #[derive(Clone, Copy, Debug)]
@@ -129,22 +129,20 @@ impl Connection {
     #[inline(always)]
     pub(super) fn takes_fast(&mut self, now: Instant, segment: &impl Heard) -> bool {
         let len = segment.len() as u32;
-        let (una, snd_nxt, rcv_nxt) = (self.snd_una, self.snd_nxt, self.rcv_nxt);
-        let left = self.rcv_edge.since(rcv_nxt).wrapping_sub(len).cast_signed();
+        let (numbers, Some(stamp)) = (segment.numbers(), segment.stamp()) else {
+            return false;
+        };
+        let left = self.rcv_edge.since(self.rcv_nxt).wrapping_sub(len).cast_signed();
         if segment.control() != self.fast.expected
-            || segment.numbers() != self.awaited()
+            || numbers != self.awaited()
             || len == 0
             || left < self.fast.left_min
+            || !self.timestamps.known().is_current(stamp)
         {
             return false;
         }
-        let (Some(ours), Some(stamp)) = (&mut self.timestamps, segment.stamp()) else {
-            return false;
-        };
-        if !ours.is_current(stamp) {
-            return false;
-        }
-        let flight = snd_nxt.since(una);
+        let (rcv_nxt, snd_nxt) = (SeqNumber((numbers >> 32) as u32), SeqNumber(numbers as u32));
+        let flight = snd_nxt.since(self.snd_una);
         if flight != 0 {
             // No time lies behind the stack's: neither wraps.
             let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
@@ -155,24 +153,25 @@ impl Connection {
             };
             if flight > self.fast.flight_max
                 || !self.send.holds_only(flight)
+                || is_another_round(self.snd_una, snd_nxt)
                 || rtt > self.fast.rtt_max.as_ns()
                 || last_rtt < self.rack.min_rtt_known().as_ns()
-                || is_another_round(una, snd_nxt)
             {
                 return false;
             }
-            self.scoreboard.clear_clean();
-            self.rack.note(now, self.last_sent, snd_nxt, Duration::from_ns(last_rtt));
+            self.rack.on_last(now, Duration::from_ns(last_rtt));
             self.rtt.note(Duration::from_ns(rtt));
+            self.scoreboard.clear_clean();
             self.send.release_all();
             self.snd_una = snd_nxt;
             self.timers_lag = true;
         }
         self.last_heard = now;
         if self.last_ack_sent == rcv_nxt {
-            ours.note(now, stamp);
+            self.timestamps.known_mut().note(now, stamp);
         }
-        (self.snd_wl1, self.snd_wl2) = (rcv_nxt, snd_nxt);
+        // The halves of one word.
+        (self.snd_wl2, self.snd_wl1) = (snd_nxt, rcv_nxt);
         self.receive.pass_over_all(len as usize);
         self.rcv_nxt = rcv_nxt + len;
         self.acks_due = 1;
@@ -255,7 +254,7 @@ impl Connection {
             seq,
             ack,
             window: self.fast.window,
-            timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(now)),
+            timestamps: Some(self.timestamps.known().option(now)),
             payload: [self.send.last(len), &[]],
             tuple: &self.tuple,
         }

@@ -9,7 +9,7 @@ use super::counters::Count;
 use super::event::Closed;
 use super::path_mtu::PathMtu;
 use super::reset::Reset;
-use super::timestamps::Timestamping;
+use super::timestamps::{Stamping, Timestamping};
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Segment};
 
@@ -19,10 +19,14 @@ impl Connection {
         cx.count(Count::ConnectActive);
         self.is_known = true;
         self.state = State::SynSent;
-        self.timestamps = cx.config.timestamps.then(|| Timestamping::new(timestamp_offset));
+        self.offer_timestamps(cx.config, timestamp_offset);
         self.syn_due = true;
         // It runs from here on: a SYN that cannot even leave, for want of ARP, is given up too.
         self.start_retransmit_timer(cx);
+    }
+
+    fn offer_timestamps(&mut self, config: &Config, offset: u32) {
+        self.timestamps = Stamping::of(config.timestamps.then(|| Timestamping::new(offset)));
     }
 
     /// Begins a passive open: `syn` came for a listener, and a SYN-ACK is due (RFC 9293 3.10.7.2).
@@ -34,7 +38,7 @@ impl Connection {
     ) {
         cx.count(Count::ConnectPassive);
         self.state = State::SynReceived;
-        self.timestamps = cx.config.timestamps.then(|| Timestamping::new(timestamp_offset));
+        self.offer_timestamps(cx.config, timestamp_offset);
         self.take_syn(cx, syn);
         self.syn_due = true;
     }
@@ -168,13 +172,10 @@ impl Connection {
 
     fn negotiate(&mut self, cx: &Context<'_>, theirs: &Options) {
         // RFC 7323 3.2: timestamps only if both SYNs carry them.
-        self.timestamps = match (self.timestamps, theirs.timestamps) {
-            (Some(mut ours), Some(theirs)) => {
-                ours.begin(cx.now, theirs.value);
-                Some(ours)
-            }
-            _ => None,
-        };
+        match (self.timestamps.as_mut(), theirs.timestamps) {
+            (Some(ours), Some(theirs)) => ours.begin(cx.now, theirs.value),
+            _ => self.timestamps = Stamping::NONE,
+        }
         // RFC 2018 2: SACK only if both SYNs permit it.
         self.sack.is_agreed = self.terms.sack && theirs.sack_permitted;
         // RFC 7323 2.2: scaling only if both SYNs carry it.
@@ -213,7 +214,7 @@ impl Connection {
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
             sack_permitted: self.sack.is_agreed
                 || (self.state == State::SynSent && self.terms.sack),
-            timestamps: self.timestamps.map(|timestamps| timestamps.option(cx.now)),
+            timestamps: self.timestamps.as_ref().map(|ours| ours.option(cx.now)),
             user_timeout: self.terms.user_timeout_option.map(|option| option.advertised),
             ..Options::NONE
         }

@@ -158,8 +158,7 @@ impl Stack {
         {
             self.took_fast += 1;
         }
-        self.counters.count(Count::SegmentIn);
-        self.counters.count(Count::SegmentPredicted);
+        self.counters.count_both([Count::SegmentIn, Count::SegmentPredicted]);
         self.transmits.push(&mut connection.slot.is_queued, id.index());
         true
     }
@@ -262,7 +261,7 @@ impl Connection {
     #[inline(always)]
     fn is_predicted(&self, segment: &impl Heard) -> bool {
         debug_assert!(!self.plain.receives || self.plainness().receives, "the books are behind");
-        let timestamp_fits = || match (&self.timestamps, segment.stamp()) {
+        let timestamp_fits = || match (self.timestamps.as_ref(), segment.stamp()) {
             (None, _) => true,
             (Some(ours), Some(theirs)) => ours.is_current(theirs),
             (Some(_), None) => false,
@@ -285,7 +284,7 @@ impl Connection {
     fn note_predicted(&mut self, now: Instant, segment: &impl Heard) {
         self.last_heard = now;
         self.keep_alive_probes = 0;
-        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.stamp())
+        if let (Some(ours), Some(theirs)) = (self.timestamps.as_mut(), segment.stamp())
             && self.last_ack_sent == self.rcv_nxt
         {
             ours.note(now, theirs);

@@ -65,15 +65,22 @@ impl Rack {
     /// A segment that was sent once and ended so has arrived, and nothing else is going on.
     #[inline(always)]
     pub(super) fn on_plain(&mut self, now: Instant, sent_at: Instant, end: SeqNumber) {
-        self.note(now, sent_at, end, now - sent_at);
-    }
-
-    /// The same of a segment that took `rtt`.
-    #[inline(always)]
-    pub(super) fn note(&mut self, now: Instant, sent_at: Instant, end: SeqNumber, rtt: Duration) {
+        let rtt = now - sent_at;
         (self.xmit_at, self.end_seq, self.rtt) = (sent_at, end, rtt);
         if rtt <= self.min_rtt {
             (self.min_rtt, self.min_rtt_at) = (rtt, now);
+        }
+    }
+
+    /// The same of the last of all that was in flight, which took `rtt`, no less than the shortest.
+    ///
+    /// When it left and where it ended is not kept. It is compared only with segments that have left since, after
+    /// which come both it and whatever left before it.
+    #[inline(always)]
+    pub(super) fn on_last(&mut self, now: Instant, rtt: Duration) {
+        self.rtt = rtt;
+        if rtt == self.min_rtt {
+            self.min_rtt_at = now;
         }
     }
 

@@ -74,7 +74,7 @@ impl Connection {
         cx: &mut Context<'_>,
         segment: &Segment<'_>,
     ) -> Option<()> {
-        let Some(ours) = &self.timestamps else { return Some(()) };
+        let Some(ours) = self.timestamps.as_ref() else { return Some(()) };
         match segment.options.timestamps {
             _ if segment.flags.has(Flags::RST) => Some(()),
             Some(theirs) if !ours.is_old(cx.now, theirs.value) => Some(()),
@@ -102,7 +102,7 @@ impl Connection {
         self.hear_user_timeout(cx, segment);
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;
-        if let (Some(ours), Some(theirs)) = (&mut self.timestamps, segment.options.timestamps)
+        if let (Some(ours), Some(theirs)) = (self.timestamps.as_mut(), segment.options.timestamps)
             && segment.seq.is_at_or_before(self.last_ack_sent)
         {
             ours.take(cx.now, theirs.value);

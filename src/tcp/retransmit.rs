@@ -21,7 +21,9 @@ const BACKOFF_MAX: u8 = 16;
 /// The round trip as measured, and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RttEstimator {
-    srtt_ns: Option<u64>,
+    /// Zero before anything is measured.
+    srtt_ns: u64,
+    is_measured: bool,
     rttvar_ns: u64,
     rto: Duration,
     rto_min: Duration,
@@ -39,7 +41,8 @@ pub(super) struct RttEstimator {
 impl RttEstimator {
     pub(super) fn new(config: &Config) -> RttEstimator {
         RttEstimator {
-            srtt_ns: None,
+            srtt_ns: 0,
+            is_measured: false,
             rttvar_ns: 0,
             rto: config.rto_initial,
             rto_min: config.rto_min,
@@ -58,7 +61,7 @@ impl RttEstimator {
     }
 
     pub(super) fn srtt(&self) -> Option<Duration> {
-        self.srtt_ns.map(Duration::from_ns)
+        self.is_measured.then_some(Duration::from_ns(self.srtt_ns))
     }
 
     pub(super) fn rttvar(&self) -> Duration {
@@ -83,17 +86,11 @@ impl RttEstimator {
     #[inline(always)]
     pub(super) fn sample(&mut self, rtt: Duration, config: &Config) {
         let rtt_ns = rtt.as_ns().min(config.rto_max.as_ns());
-        let srtt_ns = match self.srtt_ns {
-            None => {
-                self.rttvar_ns = rtt_ns / 2;
-                rtt_ns
-            }
-            Some(srtt_ns) => {
-                self.rttvar_ns = (3 * self.rttvar_ns + srtt_ns.abs_diff(rtt_ns)) / 4;
-                (7 * srtt_ns + rtt_ns) / 8
-            }
-        };
-        self.srtt_ns = Some(srtt_ns);
+        if self.is_measured {
+            self.note(Duration::from_ns(rtt_ns));
+        } else {
+            (self.srtt_ns, self.rttvar_ns, self.is_measured) = (rtt_ns, rtt_ns / 2, true);
+        }
         self.backoff = 0;
         self.work_out(config);
     }
@@ -102,10 +99,10 @@ impl RttEstimator {
     /// timeouts, which [are behind](RttEstimator::settle) then.
     #[inline(always)]
     pub(super) fn note(&mut self, rtt: Duration) {
-        let Some(srtt_ns) = &mut self.srtt_ns else { return };
-        let rtt_ns = rtt.as_ns();
+        debug_assert!(self.is_measured);
+        let (rtt_ns, srtt_ns) = (rtt.as_ns(), self.srtt_ns);
         self.rttvar_ns = (3 * self.rttvar_ns + srtt_ns.abs_diff(rtt_ns)) / 4;
-        *srtt_ns = (7 * *srtt_ns + rtt_ns) / 8;
+        self.srtt_ns = (7 * srtt_ns + rtt_ns) / 8;
         self.is_behind = true;
     }
 
@@ -126,7 +123,7 @@ impl RttEstimator {
     #[inline(always)]
     fn work_out(&mut self, config: &Config) {
         (self.is_behind, self.wants_sample) = (false, false);
-        self.probe_timeout = Duration::from_ns(2 * self.srtt_ns.unwrap_or_default());
+        self.probe_timeout = Duration::from_ns(2 * self.srtt_ns);
         self.rto = self.timeout(config);
     }
 
@@ -134,14 +131,14 @@ impl RttEstimator {
     #[inline(always)]
     fn timeout(&self, config: &Config) -> Duration {
         let variance_ns = (4 * self.rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
-        let rto_ns = self.srtt_ns.unwrap_or_default() + variance_ns;
+        let rto_ns = self.srtt_ns + variance_ns;
         Duration::from_ns(rto_ns).clamp(self.rto_min.min(config.rto_max), config.rto_max)
     }
 
     /// The longest round trip that can be [noted](RttEstimator::note) where the shortest was `least`; `None`
     /// where none can.
     pub(super) fn plain_max(&self, least: Duration, config: &Config) -> Option<Duration> {
-        let is_plain = self.srtt_ns.is_some() && self.backoff == 0;
+        let is_plain = self.is_measured && self.backoff == 0;
         // One that is late teaches something, and one that is longer than the longest timeout is cut.
         let late = Duration::from_ns(least.as_ns().saturating_add(self.ack_delay.as_ns()));
         let most = if self.learns_ack_delay() { late } else { config.rto_max };
@@ -206,7 +203,7 @@ impl RttEstimator {
 
     /// The handshake took more than one SYN, and nothing was measured.
     pub(super) fn after_syn_loss(&mut self, config: &Config) {
-        if self.srtt_ns.is_none() {
+        if !self.is_measured {
             self.rto = self.rto.max(AFTER_SYN_LOSS).min(config.rto_max);
             self.backoff = 0;
         }
@@ -216,8 +213,9 @@ impl RttEstimator {
 impl Codec for RttEstimator {
     /// Nothing [is behind](RttEstimator::is_behind).
     fn put(&self, out: &mut Out<'_>) {
-        let RttEstimator { srtt_ns, rttvar_ns, rto, rto_min, backoff, ack_delay, .. } = self;
-        ((*srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
+        let RttEstimator { rttvar_ns, rto, rto_min, backoff, ack_delay, .. } = self;
+        let srtt_ns = self.is_measured.then_some(self.srtt_ns);
+        ((srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
         ((*backoff, *ack_delay), self.probe_timeout).put(out);
     }
 
@@ -226,7 +224,8 @@ impl Codec for RttEstimator {
         let ((backoff, ack_delay), probe_timeout) = Codec::take(from)?;
         let (is_behind, wants_sample) = (false, srtt_ns.is_none());
         Ok(RttEstimator {
-            srtt_ns,
+            srtt_ns: srtt_ns.unwrap_or_default(),
+            is_measured: srtt_ns.is_some(),
             rttvar_ns,
             rto,
             rto_min,

@@ -36,13 +36,15 @@ pub(super) struct Acked {
 }
 
 /// What is in flight on a connection. Places are numbers that go on, and wrap.
+#[repr(C)]
 pub(super) struct Scoreboard {
     /// The first of the ring's places, in which nearly every segment lies that is alone.
     near: Sent,
     /// The ring: what is at its first place is not looked at.
     ring: Box<[Sent]>,
-    head: u32,
+    // In one word, the tail below, and looked at together.
     tail: u32,
+    head: u32,
     /// Segments that bear any mark.
     marked: u32,
     /// Bytes of those that are sacked, of those lost, and of those sent again.
@@ -169,10 +171,11 @@ impl Scoreboard {
         (self.head, self.tail, self.judged_to) = (0, 0, 0);
     }
 
-    /// Whether one segment is in flight, and no more.
+    /// Whether one segment is in flight, and no more, and lies at the first place, as one does that left with nothing
+    /// before it.
     #[inline(always)]
     pub(super) fn is_one(&self) -> bool {
-        self.tail.wrapping_sub(self.head) == 1
+        u64::from(self.head) << 32 | u64::from(self.tail) == 1
     }
 
     /// When the first segment left last, where something is in flight.

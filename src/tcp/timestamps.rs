@@ -82,6 +82,64 @@ impl Timestamping {
     }
 }
 
+/// Timestamps, if they are agreed on, or if we offer them.
+///
+/// No `Option`: whoever knows that they are agreed on has [them](Stamping::known) without another look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamping {
+    is_on: bool,
+    ours: Timestamping,
+}
+
+impl Stamping {
+    pub(super) const NONE: Stamping = Stamping {
+        is_on: false,
+        ours: Timestamping { offset: 0, recent: 0, recent_at: Instant::ZERO },
+    };
+
+    pub(super) fn of(ours: Option<Timestamping>) -> Stamping {
+        ours.map_or(Stamping::NONE, |ours| Stamping { is_on: true, ours })
+    }
+
+    #[inline(always)]
+    pub(super) fn is_some(&self) -> bool {
+        self.is_on
+    }
+
+    #[inline(always)]
+    pub(super) fn as_ref(&self) -> Option<&Timestamping> {
+        if self.is_on { Some(&self.ours) } else { None }
+    }
+
+    #[inline(always)]
+    pub(super) fn as_mut(&mut self) -> Option<&mut Timestamping> {
+        if self.is_on { Some(&mut self.ours) } else { None }
+    }
+
+    /// Those of which is known that [there are any](Stamping::is_some).
+    #[inline(always)]
+    pub(super) fn known(&self) -> &Timestamping {
+        debug_assert!(self.is_on);
+        &self.ours
+    }
+
+    #[inline(always)]
+    pub(super) fn known_mut(&mut self) -> &mut Timestamping {
+        debug_assert!(self.is_on);
+        &mut self.ours
+    }
+}
+
+impl Codec for Stamping {
+    fn put(&self, out: &mut Out<'_>) {
+        self.as_ref().copied().put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Stamping, SnapshotRefusal> {
+        Codec::take(from).map(Stamping::of)
+    }
+}
+
 impl Codec for Timestamping {
     /// Our clock by what it shows now: by another stack's clock it is to show the same.
     fn put(&self, out: &mut Out<'_>) {
