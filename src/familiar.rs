@@ -106,8 +106,6 @@ pub struct Recognized<'a> {
     payload: &'a [u8],
     /// Both, and what pads them.
     bytes: &'a [u8],
-    /// Its headers are those of the last frame but for what differs.
-    is_as_last: bool,
 }
 
 impl<'a> Recognized<'a> {
@@ -193,21 +191,39 @@ impl Familiar {
     /// What is in a frame, if it is familiar.
     #[inline(always)]
     pub fn recognize<'a>(&self, bytes: &'a [u8]) -> Option<Recognized<'a>> {
-        let (headers, behind) = bytes.split_first_chunk::<HEADERS_LEN>()?;
-        // One that was last found familiar is so again; how long TCP's header is, is not among what is alike.
-        let has_stamped_len = headers[TCP + 12] & 0xf0 == STAMPED_OFFSET;
-        let is_as_last = self.last.0.is_of(headers);
-        if !has_stamped_len || (!is_as_last && !self.is_built_so(headers)) {
-            return None;
-        }
-        let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
-        // Of one that is shorter than its headers, more than there is.
-        let payload = behind.get(..total_len.wrapping_sub(HEADERS_LEN - IP))?;
-        Some(Recognized { headers, payload, bytes, is_as_last })
+        let (headers, behind) = bytes.split_first_chunk()?;
+        let payload = payload_of(headers, behind)?;
+        let is_familiar = self.is_as_last(headers) || self.is_built_so(headers);
+        is_familiar.then_some(Recognized { headers, payload, bytes })
     }
 
-    /// Whether a frame is for us and has such headers, whoever sent it. Not in the way of one that is as the last.
-    #[inline(never)]
+    /// The same, and the frame's connection, as far as was known when frames between the same two endpoints were last
+    /// looked up. Whether it is one still shows when the segment is given to it.
+    #[inline(always)]
+    pub fn find<'a>(
+        &mut self,
+        tcp: &Stack,
+        bytes: &'a [u8],
+    ) -> Option<(Recognized<'a>, ConnectionId)> {
+        let (headers, behind) = bytes.split_first_chunk()?;
+        let payload = payload_of(headers, behind)?;
+        let frame = Recognized { headers, payload, bytes };
+        if self.is_as_last(headers) {
+            return Some((frame, self.last.1));
+        }
+        let id = self.find_another(tcp, headers);
+        if id == ConnectionId::NOBODY { None } else { Some((frame, id)) }
+    }
+
+    /// Whether headers are the last frame's but for what differs: one that was found familiar is so again. How long TCP's
+    /// header is, is not among what is alike.
+    #[inline(always)]
+    fn is_as_last(&self, headers: &[u8; HEADERS_LEN]) -> bool {
+        self.last.0.is_of(headers) && has_stamped_len(headers)
+    }
+
+    /// Whether a frame is for us and has such headers, whoever sent it.
+    #[inline(always)]
     fn is_built_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
         let narrow = (u32_at(headers, IP - 2) ^ IPV4) & IPV4_MASK
             | (u32_at(headers, IP + 6) ^ WHOLE) & WHOLE_MASK
@@ -219,24 +235,15 @@ impl Familiar {
         let is_nobody_s = headers[6..12] == [0; 6];
         // One that the network marked instead of dropping it (RFC 3168 5, CE) is seldom.
         let is_ce = headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE;
-        wide | u64::from(narrow) == 0 && !is_nobody_s && !is_ce
+        wide | u64::from(narrow) == 0 && !is_nobody_s && !is_ce && has_stamped_len(headers)
     }
 
-    /// The connection of a frame, as far as was known when frames between the same two endpoints were last
-    /// looked up. Whether it is one still shows when the segment is given to it. To be asked of the frame that was
-    /// recognized last.
-    #[inline(always)]
-    pub fn connection(&mut self, tcp: &Stack, frame: Recognized<'_>) -> Option<ConnectionId> {
-        if frame.is_as_last {
-            return Some(self.last.1);
-        }
-        let id = self.look_up(tcp, frame.headers);
-        (id != ConnectionId::NOBODY).then_some(id)
-    }
-
-    /// The connection of a frame that is another's than the last one.
+    /// The connection of a frame whose headers are not the last one's, if it is familiar.
     #[inline(never)]
-    fn look_up(&mut self, tcp: &Stack, headers: &[u8; HEADERS_LEN]) -> ConnectionId {
+    fn find_another(&mut self, tcp: &Stack, headers: &[u8; HEADERS_LEN]) -> ConnectionId {
+        if !self.is_built_so(headers) {
+            return ConnectionId::NOBODY;
+        }
         let (local, remote) = endpoints(headers);
         let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr));
         let Some(id) = id else { return ConnectionId::NOBODY };
@@ -261,6 +268,19 @@ impl Familiar {
     pub fn forget(&mut self) {
         (self.last, self.looked_up) = ((Alike::NOBODY, ConnectionId::NOBODY), ConnectionId::NOBODY);
     }
+}
+
+/// The payload between headers and padding, where there is as much.
+#[inline(always)]
+fn payload_of<'a>(headers: &[u8; HEADERS_LEN], behind: &'a [u8]) -> Option<&'a [u8]> {
+    let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
+    // Of one that is shorter than its headers, more than there is.
+    behind.get(..total_len.wrapping_sub(HEADERS_LEN - IP))
+}
+
+#[inline(always)]
+fn has_stamped_len(headers: &[u8; HEADERS_LEN]) -> bool {
+    headers[TCP + 12] & 0xf0 == STAMPED_OFFSET
 }
 
 /// Ours, and the peer's.
@@ -407,13 +427,18 @@ mod tests {
         assert!(tagged.recognize(&stamped).is_none());
     }
 
+    fn connection(familiar: &mut Familiar, stack: &Stack, frame: &[u8]) -> Option<ConnectionId> {
+        assert!(familiar.recognize(frame).is_some());
+        familiar.find(stack, frame).map(|(_, id)| id)
+    }
+
     #[test]
     fn a_frame_is_its_connection_s_whoever_s_the_last_one_was_and_nobody_s_once_that_is_over() {
         let now = crate::time::Instant::from_ms(1);
         let mut stack = Stack::new(crate::tcp::Config::default(), [7; 16]);
         let mut familiar = ours();
         let first = frame(1, b"x", stamped(1));
-        assert_eq!(familiar.connection(&stack, familiar.recognize(&first).unwrap()), None);
+        assert_eq!(connection(&mut familiar, &stack, &first), None);
         let mut ids = Vec::new();
         let mut frames = Vec::new();
         for port in [50_000, 50_001] {
@@ -424,8 +449,8 @@ mod tests {
             let mut bytes = frame(1, b"x", stamped(1));
             bytes[TCP + 2..TCP + 4].copy_from_slice(&port.to_be_bytes());
             frames.push(bytes);
-            let found = familiar.recognize(&frames[ids.len() - 1]).unwrap();
-            assert_eq!(familiar.connection(&stack, found), None, "it is not established yet");
+            let last = &frames[ids.len() - 1];
+            assert_eq!(connection(&mut familiar, &stack, last), None, "it is not established yet");
             let timestamps = syn.options.timestamps.map(|_| Timestamps { value: 1, echo: 1 });
             let answer = Segment {
                 src_port: 9878,
@@ -442,19 +467,17 @@ mod tests {
             while stack.poll_transmit(now).is_some() {}
         }
         for turn in [0, 1, 1, 1, 0, 0] {
-            let found = familiar.recognize(&frames[turn]).unwrap();
-            assert_eq!(familiar.connection(&stack, found), Some(ids[turn]));
+            assert_eq!(connection(&mut familiar, &stack, &frames[turn]), Some(ids[turn]));
         }
         let mut another_s = frames[0].clone();
         another_s[IP + 15] ^= 8;
-        let found = familiar.recognize(&another_s).unwrap();
-        assert_eq!(familiar.connection(&stack, found), None, "another address, the same ports");
+        let found = connection(&mut familiar, &stack, &another_s);
+        assert_eq!(found, None, "another address, the same ports");
         stack.abort(now, ids[0]);
-        let found = familiar.recognize(&frames[0]).unwrap();
-        assert_eq!(familiar.connection(&stack, found), Some(ids[0]), "nobody has looked");
+        let (found, id) = familiar.find(&stack, &frames[0]).unwrap();
+        assert_eq!(id, ids[0], "nobody has looked");
         assert!(!stack.take_predicted(now, ids[0], found.stamped()), "nothing is to come");
         familiar.forget();
-        let found = familiar.recognize(&frames[0]).unwrap();
-        assert_eq!(familiar.connection(&stack, found), None);
+        assert_eq!(connection(&mut familiar, &stack, &frames[0]), None);
     }
 }

@@ -20,7 +20,7 @@ use crate::familiar::Recognized;
 use crate::neighbor::Resolution;
 use crate::offload::RxStamp;
 use crate::offload::nic::{Frame, Nic, RxMeta};
-use crate::tcp::Arrival;
+use crate::tcp::{Arrival, ConnectionId};
 use crate::time::Now;
 use crate::wire::ethernet::{self, Ethertype, Mac};
 use crate::wire::icmp::Message;
@@ -37,28 +37,24 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         let stamp = self.stamps.stamp(now, meta, &mut self.observations);
         self.steering.admits(meta, bytes, &mut self.observations)?;
-        match self.familiar.recognize(bytes) {
-            Some(frame) if meta.vlan.is_none() => {
-                self.receive_familiar(now, meta, stamp, bytes, frame)
-            }
-            _ => self.receive_any(now, meta, stamp, bytes),
+        if meta.vlan.is_none()
+            && let Some((frame, connection)) = self.familiar.find(&self.tcp, bytes)
+        {
+            return self.receive_familiar(now, meta, stamp, connection, frame);
         }
+        self.receive_any(now, meta, stamp, bytes)
     }
 
-    /// A frame that is built as nearly every one is: only whose it is, its checksums and numbers are left to
-    /// look at.
+    /// A frame that is built as nearly every one is, and whose: only its checksums and numbers are left to look at.
     #[inline(always)]
     fn receive_familiar(
         &mut self,
         now: Now,
         meta: &RxMeta,
         stamp: RxStamp,
-        bytes: &[u8],
+        connection: ConnectionId,
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
-        let Some(connection) = self.familiar.connection(&self.tcp, frame) else {
-            return self.receive_any(now, meta, stamp, bytes);
-        };
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
         {

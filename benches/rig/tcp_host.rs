@@ -122,22 +122,21 @@ impl<R: Responder, D: Doorbell> TcpHost<R, D> {
 impl<R: Responder> Path<R> {
     #[inline(always)]
     fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
-        match self.familiar.recognize(bytes) {
-            Some(frame) if meta.vlan.is_none() => self.receive_familiar(meta, bytes, frame),
-            _ => self.receive_any(meta, bytes),
+        if meta.vlan.is_none()
+            && let Some((frame, connection)) = self.familiar.find(&self.tcp, bytes)
+        {
+            return self.receive_familiar(meta, connection, frame);
         }
+        self.receive_any(meta, bytes)
     }
 
     #[inline(always)]
     fn receive_familiar(
         &mut self,
         meta: &RxMeta,
-        bytes: &[u8],
+        connection: ConnectionId,
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
-        let Some(connection) = self.familiar.connection(&self.tcp, frame) else {
-            return self.receive_any(meta, bytes);
-        };
         if !self.verifier.believes(meta, &mut self.observations)
             && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
         {

@@ -83,6 +83,9 @@ impl Emitter {
         if !template.is_for(&key) {
             let segment = *segment;
             *template = Template::new(key, &self.network, dst, &segment);
+            if !key.is_at(place) {
+                template.share_place();
+            }
         }
         let fields = (self.ipv4, self.tcp);
         let headers = template.write(&segment.header, payload_len(segment), fields, out);

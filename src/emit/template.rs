@@ -35,6 +35,14 @@ pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
     }
 }
 
+/// Whether both sums are left to the device: one comparison.
+#[inline(always)]
+fn is_left(meta: &TxMeta) -> bool {
+    let [sums, left] = [[meta.ipv4, meta.tcp], [TxChecksum::Partial; 2]]
+        .map(|of| u16::from_ne_bytes(of.map(|sum| sum as u8)));
+    sums == left
+}
+
 /// A header's folded sum, as it lies in memory, with its length.
 #[inline(always)]
 pub(super) fn plus_len(field: u16, len: u16) -> u16 {
@@ -72,6 +80,11 @@ impl Key {
     fn new(dst: Mac, connection: ConnectionId, has_timestamps: bool, is_ect: bool) -> Key {
         let bits = u64::from(has_timestamps) | u64::from(is_ect) << 1;
         Key { connection, shape: MacWord::of(dst).0 | bits }
+    }
+
+    /// Whether `place` is this connection's own.
+    pub(super) fn is_at(&self, place: usize) -> bool {
+        self.connection.index() == place
     }
 
     /// Its place among so many.
@@ -166,10 +179,15 @@ impl Template {
         self.key == *key
     }
 
-    /// Whether they are [as nearly every segment's](USUAL_LEN), of `connection` and to `dst`.
+    /// Whether they are [as nearly every segment's](USUAL_LEN), of `connection`, whose place this is, and to `dst`.
     #[inline(always)]
     pub(super) fn is_usual_for(&self, dst: MacWord, connection: ConnectionId) -> bool {
-        self.usual_dst == dst && self.key.connection == connection
+        self.usual_dst == dst && self.key.connection.generation() == connection.generation()
+    }
+
+    /// It lies at a place that is another connection's, too.
+    pub(super) fn share_place(&mut self) {
+        self.usual_dst = MacWord::NONE;
     }
 
     /// Writes a whole segment by headers that are as nearly every segment's: every field at its known
@@ -193,27 +211,31 @@ impl Template {
         let mut put =
             |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
         put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
-        if meta.ipv4 == TxChecksum::Full {
-            put(IP + ipv4::CHECKSUM_OFFSET, &(!plus_len(self.ipv4_field, total_len)).to_ne_bytes());
-        }
-        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
         let Timestamps { value, echo } =
             rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
         let stamps = u64::from(value) << 32 | u64::from(echo);
-        put(TCP + 4, &numbers.to_be_bytes());
+        put(TCP + 4, &rest.numbers.to_be_bytes());
         put(TCP + 14, &rest.window.to_be_bytes());
         put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
-        let mut put_checksum = |field: u16| put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        let mut put_field = |at: usize, field: u16| put(at, &field.to_ne_bytes());
+        if is_left(meta) {
+            put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.pseudo_field, tcp_len));
+            copy_payload(rest.payload, room);
+            return len;
+        }
+        if meta.ipv4 == TxChecksum::Full {
+            put_field(IP + ipv4::CHECKSUM_OFFSET, !plus_len(self.ipv4_field, total_len));
+        }
         match meta.tcp {
             TxChecksum::Partial => {
-                put_checksum(plus_len(self.pseudo_field, tcp_len));
+                put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.pseudo_field, tcp_len));
                 copy_payload(rest.payload, room);
             }
             TxChecksum::Full => {
                 let fields = Sum::of_u16(tcp_len).plus(Sum::of_u16(rest.window));
-                let numbers = Sum::of_u64(numbers).plus(Sum::of_u64(stamps));
+                let numbers = Sum::of_u64(rest.numbers).plus(Sum::of_u64(stamps));
                 let sum = self.usual.plus(fields).plus(numbers);
-                put_checksum(sum_payload(rest.payload, sum, room).to_be());
+                put_field(TCP + tcp::CHECKSUM_OFFSET, sum_payload(rest.payload, sum, room).to_be());
             }
         }
         len

@@ -77,6 +77,9 @@ pub(super) struct Committed {
 /// The messages of a connection. Those of which nothing is known any more are acknowledged.
 #[repr(C)]
 pub(super) struct Account {
+    /// The first of the ring's places, in which nearly every message lies that is alone.
+    near: Committed,
+    /// The ring: what is at its first place is not looked at.
     ring: Box<[Committed]>,
     /// How many are known, and where the oldest of them stands: in one word.
     len: u32,
@@ -108,7 +111,7 @@ impl Account {
 
     fn with_places(places: usize) -> Account {
         let ring = vec![Committed::default(); places].into_boxed_slice();
-        Account { ring, head: 0, len: 0, start: SeqNumber(0), committed: 0 }
+        Account { near: Committed::default(), ring, len: 0, head: 0, start: SeqNumber(0), committed: 0 }
     }
 
     pub(super) fn clear(&mut self) {
@@ -174,12 +177,10 @@ impl Account {
         tag: u32,
     ) -> MessageNumber {
         self.start = start;
-        if let Some(place) = self.ring.first_mut() {
-            // One by one: as one piece they would wait to be written one by one first.
-            (place.at, place.end, place.tag) = (at, end, tag);
-            (self.len, self.head) = (1, 0);
-            self.committed += 1;
-        }
+        // One by one: as one piece they would wait to be written one by one first.
+        (self.near.at, self.near.end, self.near.tag) = (at, end, tag);
+        (self.len, self.head) = (1, 0);
+        self.committed += 1;
         MessageNumber(self.committed)
     }
 
@@ -314,13 +315,14 @@ impl Account {
     }
 
     fn known(&self, offset: u32) -> Committed {
-        self.ring[self.place(offset)]
+        let place = self.place(offset);
+        if place == 0 { self.near } else { self.ring[place] }
     }
 
     #[inline(always)]
     fn known_mut(&mut self, offset: u32) -> &mut Committed {
         let place = self.place(offset);
-        &mut self.ring[place]
+        if place == 0 { &mut self.near } else { &mut self.ring[place] }
     }
 }
 

@@ -21,6 +21,12 @@ impl ConnectionId {
         self.index as usize
     }
 
+    /// Which life of that number it is.
+    #[inline(always)]
+    pub(crate) const fn generation(self) -> u32 {
+        self.generation
+    }
+
     /// What no connection is named.
     pub(crate) const NOBODY: ConnectionId = ConnectionId { index: u32::MAX, generation: u32::MAX };
 

@@ -32,7 +32,7 @@ pub(super) struct Fast {
     pause_max: Duration,
     /// No timer that a segment sets goes off sooner.
     patience: Duration,
-    /// The window that we tell of, as it stands in the header, how far it reaches, and the least that is left
+    /// The window that we tell of, as it lies in the header, how far it reaches, and the least that is left
     /// of it where it is to be told again.
     window: u16,
     span: u32,
@@ -100,7 +100,7 @@ impl Connection {
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
             patience: self.rtt.patience(config),
-            window,
+            window: window.to_be(),
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
         };
@@ -187,15 +187,16 @@ impl Connection {
     #[inline(always)]
     pub(super) fn room_for_first(&mut self, len: usize) -> Option<&mut [u8]> {
         let is_short = len.wrapping_sub(1) < self.fast.first_max as usize;
-        if is_short { self.send.first_room(len) } else { None }
+        if is_short && self.timers_lag { self.send.first_room(len) } else { None }
     }
 
     /// So many bytes were written [there](Connection::room_for_first), one at least: a message of the stream.
     #[inline(always)]
     pub(super) fn note_first(&mut self, now: Instant, len: u32, tag: u32) -> MessageNumber {
+        debug_assert!(self.timers_lag);
         let start = self.snd_una;
         self.send.hold_first(len);
-        self.ready = if self.timers_lag { len } else { 0 };
+        self.ready = len;
         self.account.note_first(start, now, start + len, tag)
     }
 
@@ -248,12 +249,11 @@ impl Connection {
     /// Whoever is to wake us [does so in time](Connection::is_woken_in_time).
     #[inline(always)]
     pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> Rest<'_> {
-        let (seq, ack) = (self.snd_nxt, self.rcv_nxt);
+        let numbers = self.awaited().rotate_left(32);
         self.note_fast_sending(now, len);
         Rest {
-            seq,
-            ack,
-            window: self.fast.window,
+            numbers,
+            window: u16::from_be(self.fast.window),
             timestamps: Some(self.timestamps.known().option(now)),
             payload: [self.send.last(len), &[]],
             tuple: &self.tuple,
@@ -286,7 +286,7 @@ impl Connection {
             && self.timers_lag
             && header.seq == self.snd_nxt
             && header.ack == self.rcv_nxt
-            && header.window == self.fast.window
+            && header.window == u16::from_be(self.fast.window)
             && theirs.echo == ours.recent()
             && pause <= self.fast.pause_max.as_ns()
     }

@@ -52,10 +52,8 @@ pub struct RestKind {
 /// Such a segment, to put on the wire now.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest<'a> {
-    /// The number of its first byte.
-    pub seq: SeqNumber,
-    /// What it acknowledges.
-    pub ack: SeqNumber,
+    /// The number of its first byte, above what it acknowledges.
+    pub(crate) numbers: u64,
     /// The window field.
     pub window: u16,
     /// The timestamps.
@@ -66,6 +64,16 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
+    /// The number of its first byte.
+    pub fn seq(&self) -> SeqNumber {
+        SeqNumber((self.numbers >> 32) as u32)
+    }
+
+    /// What it acknowledges.
+    pub fn ack(&self) -> SeqNumber {
+        SeqNumber(self.numbers as u32)
+    }
+
     /// Its control bits.
     pub const FLAGS: Flags = Flags::ACK.with(Flags::PSH);
 
@@ -78,8 +86,8 @@ impl<'a> Rest<'a> {
             header: Repr {
                 src_port: self.tuple.local.port,
                 dst_port: self.tuple.remote.port,
-                seq: self.seq,
-                ack: self.ack,
+                seq: self.seq(),
+                ack: self.ack(),
                 flags: Rest::FLAGS,
                 window: self.window,
                 options: Options { timestamps: self.timestamps, ..Options::NONE },
@@ -301,8 +309,7 @@ impl Stack {
         }
         let connection = &self.connections[index];
         Rest {
-            seq,
-            ack,
+            numbers: u64::from(seq.0) << 32 | u64::from(ack.0),
             window,
             timestamps: connection.timestamps.as_ref().map(|stamps| stamps.option(self.now)),
             payload: connection.send.slices(offset as usize, kind.len as usize),

@@ -202,8 +202,8 @@ impl SendBuffer {
     /// The last `len` bytes held, where all [is so](SendBuffer::is_in_one_run).
     #[inline(always)]
     pub(super) fn last(&self, len: u32) -> &[u8] {
-        let end = (self.head + self.len) as usize;
-        &self.bytes[end - len as usize..end]
+        let start = (self.head + self.len).wrapping_sub(len) as usize;
+        &self.bytes[start..start + len as usize]
     }
 
     /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.
