@@ -228,6 +228,7 @@ impl Neighbors {
         self.find_hardware_word(now, remote)
     }
 
+    #[cold]
     #[inline(never)]
     fn find_hardware_word(&mut self, now: Instant, remote: Ipv4Addr) -> Option<MacWord> {
         let hop = self.network.next_hop(remote)?;

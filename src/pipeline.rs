@@ -71,6 +71,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// The long way through TCP of a familiar frame that is not the one to come.
+    #[cold]
     #[inline(never)]
     fn take_unpredicted(&mut self, now: Now, stamp: RxStamp, frame: Recognized<'_>) {
         // Its connection may be no more.
@@ -81,6 +82,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// The long way to believe a familiar frame: an audit, or a device that says more than good.
+    #[cold]
     #[inline(never)]
     fn verify_familiar(&mut self, meta: &RxMeta, frame: Recognized<'_>) -> Result<(), Refusal> {
         let packet = frame.packet();
@@ -90,6 +92,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// Any frame, its headers read one by one.
+    #[cold]
     #[inline(never)]
     pub(crate) fn receive_any(
         &mut self,
@@ -122,7 +125,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// the device has buffers and its next hop is known.
     #[inline]
     pub(crate) fn transmit(&mut self, now: Now) {
-        while self.tcp.has_transmits() && (self.transmit_usual(now) || self.transmit_any(now)) {}
+        while self.transmit_usual(now) || (self.tcp.has_transmits() && self.transmit_any(now)) {}
     }
 
     /// The next segment, if it is what nearly every segment is. Says whether it was; if not, nothing has happened.
@@ -141,6 +144,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     /// Any segment. Says whether there may be more.
+    #[cold]
     #[inline(never)]
     fn transmit_any(&mut self, now: Now) -> bool {
         let Some(turn) = self.tcp.next_transmit() else { return false };

@@ -152,6 +152,7 @@ impl<R: Responder> Path<R> {
         Ok(())
     }
 
+    #[cold]
     #[inline(never)]
     fn take_unpredicted(&mut self, frame: Recognized<'_>) {
         self.familiar.forget();
@@ -175,6 +176,7 @@ impl<R: Responder> Path<R> {
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn verify_familiar(&mut self, meta: &RxMeta, frame: Recognized<'_>) -> Result<(), Refusal> {
         self.verify(meta, ethernet::HEADER_LEN, &frame.packet(), &frame.tcp())
@@ -192,6 +194,7 @@ impl<R: Responder> Path<R> {
         self.verifier.tcp(meta, l2_len, packet, segment, &mut self.observations)
     }
 
+    #[cold]
     #[inline(never)]
     fn receive_any(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
@@ -226,6 +229,7 @@ impl<R: Responder> Path<R> {
         written.expect("the peer acknowledges everything");
     }
 
+    #[cold]
     #[inline(never)]
     fn take_events(&mut self) {
         while let Some((_, event)) = self.tcp.poll_event() {
@@ -238,7 +242,7 @@ impl<R: Responder> Path<R> {
         if self.tcp.has_events() {
             self.take_events();
         }
-        while self.tcp.has_transmits() && (self.transmit_usual(tx) || self.transmit_any(tx)) {}
+        while self.transmit_usual(tx) || (self.tcp.has_transmits() && self.transmit_any(tx)) {}
     }
 
     #[inline(always)]
@@ -251,6 +255,7 @@ impl<R: Responder> Path<R> {
         true
     }
 
+    #[cold]
     #[inline(never)]
     fn transmit_any<D: Doorbell>(&mut self, tx: &mut TxRing<D>) -> bool {
         let Some(turn) = self.tcp.next_transmit() else { return false };

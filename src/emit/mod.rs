@@ -325,6 +325,7 @@ mod tests {
     use super::*;
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
+    use crate::tcp::ConnectionId;
     use crate::wire::tcp::{Flags, Options, SeqNumber};
 
     const NETWORK: Network = Network {
@@ -410,6 +411,22 @@ mod tests {
         assert_eq!((meta.ipv4, meta.tcp), (TxChecksum::Partial, TxChecksum::Partial));
         assert_eq!((meta.l2_len, meta.l3_len, meta.l4_len), (14, 20, 20));
         assert_eq!(segment.segment().unwrap().payload, b"8=FIX.4.4");
+    }
+
+    #[test]
+    fn headers_at_a_place_that_two_connections_share_are_usual_for_neither() {
+        let mut emitter = emitter(Policy::Off, NETWORK);
+        let mut out = vec![0; 256];
+        let timestamps = Some(tcp::Timestamps { value: 1, echo: 2 });
+        let first = ConnectionId::for_test(0);
+        for (index, is_usual) in [(0, true), (TEMPLATES as u32, false), (0, true)] {
+            let mut segment = transmit([b"8=FIX.4.4", b""]);
+            segment.connection = Some(ConnectionId::for_test(index));
+            segment.header.options.timestamps = timestamps;
+            emitter.tcp(PEER_MAC, &segment, &mut out);
+            let found = emitter.templates[0].is_usual_for(MacWord::of(PEER_MAC), first);
+            assert_eq!(found, is_usual, "after one of connection {index}");
+        }
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
     }
 }
 
+/// The length of IPv4's header, taken away: in one's complement.
+const LESS_IP: Sum = Sum::of_u16(!(ipv4::HEADER_LEN as u16));
+
 /// Whether both sums are left to the device: one comparison.
 #[inline(always)]
 fn is_left(meta: &TxMeta) -> bool {
@@ -112,7 +115,9 @@ pub(super) struct Template {
     pseudo_field: u16,
     /// The sum of the TCP header, what differs from segment to segment zero.
     l4: Sum,
-    /// Of it and the pseudo-header together, the control bits too: where headers are usual.
+    /// Where headers are usual: the pseudo-header's folded sum, to which the length of all behind the link's header is
+    /// added, which is [more](LESS_IP) than TCP's; and the sum of both together, the control bits too.
+    usual_pseudo_field: u16,
     usual: Sum,
 }
 
@@ -127,6 +132,7 @@ impl Default for Template {
             ipv4_field: 0,
             pseudo_field: 0,
             l4: Sum::ZERO,
+            usual_pseudo_field: 0,
             usual: Sum::ZERO,
         }
     }
@@ -170,7 +176,8 @@ impl Template {
             ipv4_field: ipv4.folded().to_be(),
             pseudo_field: pseudo.folded().to_be(),
             l4,
-            usual: pseudo.plus(l4).plus(Sum::of_u16(u16::from(Rest::FLAGS.0))),
+            usual_pseudo_field: pseudo.plus(LESS_IP).folded().to_be(),
+            usual: pseudo.plus(LESS_IP).plus(l4).plus(Sum::of_u16(u16::from(Rest::FLAGS.0))),
         }
     }
 
@@ -207,19 +214,19 @@ impl Template {
         headers.copy_from_slice(kept);
         let len = USUAL_LEN + rest.payload[0].len() + rest.payload[1].len();
         let total_len = (len - IP) as u16;
-        let tcp_len = (len - TCP) as u16;
+        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
         let mut put =
             |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
         put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
         let Timestamps { value, echo } =
             rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
         let stamps = u64::from(value) << 32 | u64::from(echo);
-        put(TCP + 4, &rest.numbers.to_be_bytes());
+        put(TCP + 4, &numbers.to_be_bytes());
         put(TCP + 14, &rest.window.to_be_bytes());
         put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
         let mut put_field = |at: usize, field: u16| put(at, &field.to_ne_bytes());
         if is_left(meta) {
-            put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.pseudo_field, tcp_len));
+            put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.usual_pseudo_field, total_len));
             copy_payload(rest.payload, room);
             return len;
         }
@@ -228,13 +235,13 @@ impl Template {
         }
         match meta.tcp {
             TxChecksum::Partial => {
-                put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.pseudo_field, tcp_len));
+                put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.usual_pseudo_field, total_len));
                 copy_payload(rest.payload, room);
             }
             TxChecksum::Full => {
-                let fields = Sum::of_u16(tcp_len).plus(Sum::of_u16(rest.window));
-                let numbers = Sum::of_u64(rest.numbers).plus(Sum::of_u64(stamps));
-                let sum = self.usual.plus(fields).plus(numbers);
+                let fields = Sum::of_u16(total_len).plus(Sum::of_u16(rest.window));
+                let varying = Sum::of_u64(numbers).plus(Sum::of_u64(stamps));
+                let sum = self.usual.plus(fields).plus(varying);
                 put_field(TCP + tcp::CHECKSUM_OFFSET, sum_payload(rest.payload, sum, room).to_be());
             }
         }

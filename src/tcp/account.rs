@@ -111,7 +111,14 @@ impl Account {
 
     fn with_places(places: usize) -> Account {
         let ring = vec![Committed::default(); places].into_boxed_slice();
-        Account { near: Committed::default(), ring, len: 0, head: 0, start: SeqNumber(0), committed: 0 }
+        Account {
+            near: Committed::default(),
+            ring,
+            len: 0,
+            head: 0,
+            start: SeqNumber(0),
+            committed: 0,
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -83,6 +83,7 @@ impl Stack {
     }
 
     /// The same where the short way is closed, something is held, or `len` is long.
+    #[cold]
     #[inline(never)]
     fn write_any(
         &mut self,

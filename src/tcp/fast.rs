@@ -249,10 +249,11 @@ impl Connection {
     /// Whoever is to wake us [does so in time](Connection::is_woken_in_time).
     #[inline(always)]
     pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> Rest<'_> {
-        let numbers = self.awaited().rotate_left(32);
+        let (seq, ack) = (self.snd_nxt, self.rcv_nxt);
         self.note_fast_sending(now, len);
         Rest {
-            numbers,
+            seq,
+            ack,
             window: u16::from_be(self.fast.window),
             timestamps: Some(self.timestamps.known().option(now)),
             payload: [self.send.last(len), &[]],

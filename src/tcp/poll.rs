@@ -52,8 +52,10 @@ pub struct RestKind {
 /// Such a segment, to put on the wire now.
 #[derive(Clone, Copy, Debug)]
 pub struct Rest<'a> {
-    /// The number of its first byte, above what it acknowledges.
-    pub(crate) numbers: u64,
+    /// The number of its first byte.
+    pub seq: SeqNumber,
+    /// What it acknowledges.
+    pub ack: SeqNumber,
     /// The window field.
     pub window: u16,
     /// The timestamps.
@@ -64,16 +66,6 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// The number of its first byte.
-    pub fn seq(&self) -> SeqNumber {
-        SeqNumber((self.numbers >> 32) as u32)
-    }
-
-    /// What it acknowledges.
-    pub fn ack(&self) -> SeqNumber {
-        SeqNumber(self.numbers as u32)
-    }
-
     /// Its control bits.
     pub const FLAGS: Flags = Flags::ACK.with(Flags::PSH);
 
@@ -86,8 +78,8 @@ impl<'a> Rest<'a> {
             header: Repr {
                 src_port: self.tuple.local.port,
                 dst_port: self.tuple.remote.port,
-                seq: self.seq(),
-                ack: self.ack(),
+                seq: self.seq,
+                ack: self.ack,
                 flags: Rest::FLAGS,
                 window: self.window,
                 options: Options { timestamps: self.timestamps, ..Options::NONE },
@@ -152,6 +144,7 @@ impl<'a> FastTurn<'a> {
 }
 
 /// Has a timer go off that is early enough for what leaves now.
+#[cold]
 #[inline(never)]
 pub(super) fn wake_for_sent(
     connection: &mut Connection,
@@ -181,15 +174,14 @@ impl Stack {
     }
 
     /// The segment of whose turn it is, if it is what nearly every segment is and leaves by the shortest way. `None`
-    /// where [`next_transmit`](Stack::next_transmit) knows. Nothing has happened until it is sent.
+    /// where [`next_transmit`](Stack::next_transmit) knows. Nothing has happened until it is sent. A reset that waits leaves
+    /// after it: whoever it answers is nobody's who has something to say.
     #[inline(always)]
     pub fn next_fast(&mut self, now: Instant) -> Option<FastTurn<'_>> {
+        let index = self.transmits.front()?;
         self.hear(now);
-        let Stack { connections, counters, transmits, timers, resets, config, now, .. } = self;
-        if resets.front().is_some() {
-            return None;
-        }
-        let (index, now) = (transmits.front()?, *now);
+        let Stack { connections, counters, transmits, timers, config, now, .. } = self;
+        let now = *now;
         let connection = connections.get_mut(index)?;
         let len = connection.fast_len(now);
         if len == 0 {
@@ -309,7 +301,8 @@ impl Stack {
         }
         let connection = &self.connections[index];
         Rest {
-            numbers: u64::from(seq.0) << 32 | u64::from(ack.0),
+            seq,
+            ack,
             window,
             timestamps: connection.timestamps.as_ref().map(|stamps| stamps.option(self.now)),
             payload: connection.send.slices(offset as usize, kind.len as usize),

@@ -164,6 +164,7 @@ impl Stack {
     }
 
     /// One that is predicted and not the [fastest](Connection::takes_fast).
+    #[cold]
     #[inline(never)]
     fn take_predicted_any(&mut self, index: usize, segment: Stamped<'_>) -> bool {
         let is_taken = self.predict(index, &segment);

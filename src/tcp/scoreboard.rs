@@ -179,6 +179,7 @@ impl Scoreboard {
     }
 
     /// When the first segment left last, where something is in flight.
+    #[cold]
     #[inline(never)]
     pub(super) fn first_of_few(&self) -> Instant {
         debug_assert!(self.head != self.tail);

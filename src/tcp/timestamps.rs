@@ -52,7 +52,7 @@ impl Timestamping {
     /// Whether `value` is not before the latest: such a one is never [old](Timestamping::is_old).
     #[inline(always)]
     pub(super) fn is_current(&self, value: u32) -> bool {
-        SeqNumber(self.recent).is_at_or_before(SeqNumber(value))
+        !SeqNumber(value).is_before(SeqNumber(self.recent))
     }
 
     /// Remembers a `value` that is not old.
@@ -171,6 +171,15 @@ mod tests {
         let days = 24 * 24 * 3600 * 1000;
         assert!(stamps.is_old(at_ms(1000 + days), 2));
         assert!(!stamps.is_old(at_ms(1001 + days), 2));
+    }
+
+    #[test]
+    fn what_is_current_is_never_old() {
+        let mut stamps = Timestamping::new(5);
+        stamps.begin(at_ms(1000), 3);
+        for value in [3, 4, (1 << 31) + 2, (1 << 31) + 3, (1 << 31) + 4, 2, u32::MAX] {
+            assert_eq!(stamps.is_current(value), !stamps.is_old(at_ms(1001), value), "{value}");
+        }
     }
 
     #[test]

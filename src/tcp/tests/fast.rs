@@ -89,6 +89,22 @@ fn conversation_goes_the_shortest_way_both_ways() {
 }
 
 #[test]
+fn reset_that_waits_lets_the_shortest_way_go_first_and_leaves_next() {
+    let mut conversation = Conversation::new();
+    assert!(conversation.asks(None, LEN));
+    let stray = Repr { src_port: REMOTE.port + 1, ..conversation.next };
+    let Conversation { stack, id, now, .. } = &mut conversation;
+    stack.on_segment(*now, REMOTE.addr, LOCAL.addr, &segment(&stray, b"x"));
+    stack.write(*now, *id, LEN as usize, |room| room.len()).unwrap();
+    let leaving = stack.next_fast(*now).expect("it is the usual one");
+    assert_eq!(leaving.send().payload[0].len() as u32, LEN);
+    assert!(stack.next_fast(*now).is_none());
+    let reset = stack.poll_transmit(*now).expect("a reset").header;
+    assert!(reset.flags.has(Flags::RST) && reset.dst_port == stray.src_port);
+    assert!(stack.poll_transmit(*now).is_none());
+}
+
+#[test]
 fn only_the_segment_to_come_takes_the_shortest_way() {
     let plain = Conversation::new();
     let next = plain.next;

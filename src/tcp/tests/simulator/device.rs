@@ -202,8 +202,7 @@ impl Node {
         frame: &'a [u8],
         is_wrong: bool,
     ) -> Result<Heard<'a>, Refusal> {
-        if let Some((found, id)) = self.familiar.find(&self.stack, frame)
-        {
+        if let Some((found, id)) = self.familiar.find(&self.stack, frame) {
             let (packet, tcp) = (found.packet(), found.tcp());
             if !self.verifier.believes(meta, &mut self.observations)
                 && !self.verifier.finds_right(meta, &packet, &tcp)
