@@ -20,7 +20,7 @@ use crate::offload::plan::Plan;
 use crate::offload::profile::Policy;
 use crate::stamps::Stamps;
 use crate::steer::Steering;
-use crate::tcp::{Config, Stack};
+use crate::tcp::{Config, ConnectionId, Stack};
 use crate::time::{Clock, Instant, Now};
 use crate::verify::Verifier;
 use crate::watch::Watch;
@@ -137,16 +137,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
-        let is_crowded = received > 1 && self.tcp.is_crowded();
-        let mut waiting = &inbound[..];
-        while !waiting.is_empty() {
-            let ahead = if is_crowded { self.look_ahead(waiting) } else { waiting.len() };
-            // Each frame's answer is handed to the device before the next frame is looked at.
-            for frame in &waiting[..ahead] {
-                self.take_in(now, frame);
+        if received > 1 && self.tcp.is_crowded() {
+            self.take_in_crowd(now, clock, &inbound);
+        } else {
+            for frame in &inbound[..] {
+                self.take_in(now, frame, ConnectionId::NOBODY);
                 self.send(now, clock);
             }
-            waiting = &waiting[ahead..];
         }
         while let Some(frame) = inbound.pop() {
             drop(frame);
@@ -163,19 +160,27 @@ impl<N: Nic, A: Application> Engine<N, A> {
         received
     }
 
-    /// Connections are many: those of the next few frames are fetched together. Says of how many.
+    /// The same where connections are many: those of the next few frames are fetched together, and whose each frame is, is
+    /// found out once.
     #[inline(never)]
-    fn look_ahead(&self, waiting: &[N::Frame]) -> usize {
-        let ahead = waiting.len().min(FRAMES_AHEAD);
-        self.familiar.look_ahead(&self.tcp, waiting[..ahead].iter().map(|frame| frame.bytes()));
-        ahead
+    fn take_in_crowd(&mut self, now: Now, clock: &impl Clock, waiting: &[N::Frame]) {
+        for next in waiting.chunks(FRAMES_AHEAD) {
+            let bytes = next.iter().map(|frame| frame.bytes());
+            let known = self.familiar.look_ahead(&self.tcp, bytes);
+            known.iter().for_each(|connection| self.emitter.fetch(*connection));
+            for (frame, whose) in next.iter().zip(known) {
+                self.take_in(now, frame, whose);
+                self.send(now, clock);
+            }
+        }
     }
 
+    /// Takes a frame in, of which it is known already, unless it is nobody's, that it is `whose`.
     #[inline]
-    fn take_in(&mut self, now: Now, frame: &N::Frame) {
+    fn take_in(&mut self, now: Now, frame: &N::Frame, whose: ConnectionId) {
         let outcome = if frame.segments() == 1 {
             let meta = self.nic.rx_meta(frame);
-            self.receive(now, &meta, frame.bytes())
+            self.receive(now, &meta, frame.bytes(), whose)
         } else {
             self.receive_joined(now, frame)
         };

@@ -8,7 +8,7 @@
 use core::net::Ipv4Addr;
 
 use crate::neighbor::Network;
-use crate::tcp::{ConnectionId, Endpoint, Stack};
+use crate::tcp::{ConnectionId, Ends, FETCHED_MAX, Stack};
 use crate::wire::stamped::{STAMPED_HEADER_LEN, Stamped};
 use crate::wire::tcp::{Flags, Options, Segment, Timestamps};
 use crate::wire::{ethernet, ipv4, tcp};
@@ -31,9 +31,8 @@ const OPTIONS: u32 = u32::from_ne_bytes([1, 1, 8, 10]);
 /// To whom on the link, and that it is from one station.
 const LINK_MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0]);
 
-/// So many frames are [looked ahead](Familiar::look_ahead) at: as many as a core has loads that wait for memory, and few
-/// enough for the first of them not to wait long.
-pub const FRAMES_AHEAD: usize = 8;
+/// So many frames are [looked ahead](Familiar::look_ahead) at, at most.
+pub const FRAMES_AHEAD: usize = FETCHED_MAX;
 
 /// How frames look that are for us.
 #[derive(Debug)]
@@ -215,6 +214,24 @@ impl Familiar {
         if id == ConnectionId::NOBODY { None } else { Some((frame, id)) }
     }
 
+    /// The same of a frame that was [looked ahead](Familiar::look_ahead) at, and of which that found out that it is
+    /// `whose`. That it is familiar was seen then; a frame does not change.
+    #[inline(always)]
+    pub fn find_known<'a>(
+        &mut self,
+        tcp: &Stack,
+        bytes: &'a [u8],
+        whose: ConnectionId,
+    ) -> Option<(Recognized<'a>, ConnectionId)> {
+        if whose == ConnectionId::NOBODY {
+            return self.find(tcp, bytes);
+        }
+        debug_assert!(self.recognize(bytes).is_some(), "not what was looked ahead at");
+        let (headers, behind) = bytes.split_first_chunk()?;
+        let payload = payload_of(headers, behind)?;
+        Some((Recognized { headers, payload, bytes }, whose))
+    }
+
     /// Whether headers are the last frame's but for what differs: one that was found familiar is so again. How long TCP's
     /// header is, is not among what is alike.
     #[inline(always)]
@@ -244,8 +261,7 @@ impl Familiar {
         if !self.is_built_so(headers) {
             return ConnectionId::NOBODY;
         }
-        let (local, remote) = endpoints(headers);
-        let id = tcp.established(local, remote).filter(|_| ipv4::is_valid_source(remote.addr));
+        let id = tcp.established(ends(headers)).filter(|_| has_valid_source(headers));
         let Some(id) = id else { return ConnectionId::NOBODY };
         // Where each frame is another's, none is worth to be remembered.
         if self.looked_up == id {
@@ -257,11 +273,26 @@ impl Familiar {
 
     /// These frames come next: their connections are fetched together. Worth it where there are
     /// [so many](Stack::is_crowded) that each frame's is far away.
+    ///
+    /// Says whose each of them is, for [`find_known`](Familiar::find_known): nobody's, where a frame is not
+    /// familiar, or not of a connection that is simply established yet. What becomes of a connection before a frame's
+    /// turn has come shows when the segment is given to it.
     #[inline(never)]
-    pub fn look_ahead<'a>(&self, tcp: &Stack, frames: impl Iterator<Item = &'a [u8]>) {
-        tcp.fetch(
-            frames.filter_map(|bytes| self.recognize(bytes)).map(|frame| endpoints(frame.headers)),
-        );
+    pub fn look_ahead<'a>(
+        &self,
+        tcp: &Stack,
+        frames: impl Iterator<Item = &'a [u8]>,
+    ) -> [ConnectionId; FRAMES_AHEAD] {
+        tcp.fetch(frames.map(|bytes| self.ends_of(bytes).unwrap_or(Ends::NOBODY)))
+    }
+
+    /// Between whom a frame is, if it is familiar.
+    #[inline(always)]
+    fn ends_of(&self, bytes: &[u8]) -> Option<Ends> {
+        let (headers, behind) = bytes.split_first_chunk()?;
+        payload_of(headers, behind)?;
+        let is_familiar = self.is_built_so(headers) && has_valid_source(headers);
+        is_familiar.then(|| ends(headers))
     }
 
     /// The next frame's connection is looked up.
@@ -283,15 +314,18 @@ fn has_stamped_len(headers: &[u8; HEADERS_LEN]) -> bool {
     headers[TCP + 12] & 0xf0 == STAMPED_OFFSET
 }
 
-/// Ours, and the peer's.
 #[inline(always)]
-fn endpoints(headers: &[u8; HEADERS_LEN]) -> (Endpoint, Endpoint) {
-    let [theirs, ours] = [IP + 12, IP + 16].map(|at| u32::from_be(u32_at(headers, at)));
-    let ports = u32::from_be(u32_at(headers, TCP));
-    let remote = Endpoint { addr: Ipv4Addr::from_bits(theirs), port: (ports >> 16) as u16 };
-    let local = Endpoint { addr: Ipv4Addr::from_bits(ours), port: ports as u16 };
-    (local, remote)
+fn ends(headers: &[u8; HEADERS_LEN]) -> Ends {
+    Ends::of_headers(u64_at(headers, IP + 12), u32_at(headers, TCP))
 }
+
+#[inline(always)]
+fn has_valid_source(headers: &[u8; HEADERS_LEN]) -> bool {
+    ipv4::is_valid_source(Ipv4Addr::from_bits(u32::from_be(u32_at(headers, IP + 12))))
+}
+
+#[cfg(test)]
+mod bursts;
 
 #[cfg(test)]
 mod tests {
@@ -301,7 +335,7 @@ mod tests {
     use crate::emit::Emitter;
     use crate::offload::plan::{Capabilities, Plan};
     use crate::offload::profile::{Policy, Profile};
-    use crate::tcp::Transmit;
+    use crate::tcp::{Config, Endpoint, Transmit};
     use crate::wire::Refusal;
     use crate::wire::ethernet::Mac;
     use crate::wire::tcp::SeqNumber;
@@ -350,6 +384,18 @@ mod tests {
         Options { timestamps, ..Options::NONE }
     }
 
+    /// One that is made quickly.
+    fn narrow_stack() -> Stack {
+        let (send_buffer_bytes, receive_buffer_bytes) = (64, 64);
+        let config = Config {
+            connections_max: 1,
+            send_buffer_bytes,
+            receive_buffer_bytes,
+            ..Config::default()
+        };
+        Stack::new(config, [7; 16])
+    }
+
     /// What the long way finds.
     fn read(
         bytes: &[u8],
@@ -382,6 +428,17 @@ mod tests {
             bytes.truncate(cut.unwrap_or(usize::MAX));
             let found = familiar.recognize(&bytes);
             prop_assert!(found.is_some() || !unharmed);
+            // Looked ahead at, it is as familiar, and the same is in it.
+            let from_a_host = found.is_some_and(|found| ipv4::is_valid_source(found.packet().src));
+            prop_assert_eq!(familiar.ends_of(&bytes).is_some(), from_a_host);
+            let (stack, id) = (narrow_stack(), ConnectionId::for_test(3));
+            if let (Some(found), true) = (found, from_a_host) {
+                let (known, whose) = ours().find_known(&stack, &bytes, id).expect("it was found ahead");
+                prop_assert_eq!(whose, id);
+                prop_assert_eq!(known.payload(), found.payload());
+                prop_assert_eq!(known.packet().header, found.packet().header);
+                prop_assert_eq!(known.tcp().bytes(), found.tcp().bytes());
+            }
             if let Some(found) = found {
                 let read_there = found.segment();
                 if read_there.src_port == 0 || read_there.dst_port == 0 {
@@ -435,7 +492,7 @@ mod tests {
     #[test]
     fn a_frame_is_its_connection_s_whoever_s_the_last_one_was_and_nobody_s_once_that_is_over() {
         let now = crate::time::Instant::from_ms(1);
-        let mut stack = Stack::new(crate::tcp::Config::default(), [7; 16]);
+        let mut stack = Stack::new(Config::default(), [7; 16]);
         let mut familiar = ours();
         let first = frame(1, b"x", stamped(1));
         assert_eq!(connection(&mut familiar, &stack, &first), None);

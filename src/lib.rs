@@ -17,6 +17,7 @@ pub mod fix;
 pub mod measure;
 pub mod neighbor;
 pub mod pipeline;
+mod prefetch;
 pub mod prepared_send;
 pub mod stamps;
 pub mod steer;

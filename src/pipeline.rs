@@ -29,16 +29,23 @@ use crate::wire::{Refusal, arp, tcp};
 
 impl<N: Nic, A: Application> Engine<N, A> {
     /// A frame's way in, from the device's buffer to the strategy. What the strategy answers is
-    /// already encoded in its connection's stream when this returns; [`Engine::transmit`] frames it.
+    /// already encoded in its connection's stream when this returns; [`Engine::transmit`] frames it. It is `whose`, if that
+    /// is known already.
     ///
     /// # Errors
     /// The one reason why the frame went no further.
     #[inline]
-    pub(crate) fn receive(&mut self, now: Now, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(crate) fn receive(
+        &mut self,
+        now: Now,
+        meta: &RxMeta,
+        bytes: &[u8],
+        whose: ConnectionId,
+    ) -> Result<(), Refusal> {
         let stamp = self.stamps.stamp(now, meta, &mut self.observations);
         self.steering.admits(meta, bytes, &mut self.observations)?;
         if meta.vlan.is_none()
-            && let Some((frame, connection)) = self.familiar.find(&self.tcp, bytes)
+            && let Some((frame, connection)) = self.familiar.find_known(&self.tcp, bytes, whose)
         {
             return self.receive_familiar(now, meta, stamp, connection, frame);
         }

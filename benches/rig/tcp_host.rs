@@ -94,15 +94,12 @@ impl<R: Responder, D: Doorbell> TcpHost<R, D> {
     /// The next `count` frames come in, and what answers them goes out.
     #[inline(always)]
     pub fn burst(&mut self, count: usize) {
-        let is_crowded = count > 1 && self.path.tcp.is_crowded();
-        let mut ahead = if is_crowded { 0 } else { count };
-        for left in (1..=count).rev() {
-            if ahead == 0 {
-                ahead = self.look_ahead(left);
+        if count > 1 && self.path.tcp.is_crowded() {
+            self.receive_crowd(count);
+        } else {
+            for _ in 0..count {
+                self.receive(ConnectionId::NOBODY);
             }
-            ahead -= 1;
-            let Some((meta, bytes)) = self.rx.receive() else { break };
-            self.path.receive(meta, bytes).expect("the peer sends what can be taken in");
         }
         self.path.transmit(&mut self.tx);
         if self.path.neighbors.next_timeout() <= NOW {
@@ -110,20 +107,30 @@ impl<R: Responder, D: Doorbell> TcpHost<R, D> {
         }
     }
 
-    /// Connections are many: those of the next few frames are fetched together. Says of how many.
+    #[inline(always)]
+    fn receive(&mut self, whose: ConnectionId) {
+        let Some((meta, bytes)) = self.rx.receive() else { return };
+        self.path.receive(meta, bytes, whose).expect("the peer sends what can be taken in");
+    }
+
     #[inline(never)]
-    fn look_ahead(&self, left: usize) -> usize {
-        let next = left.min(FRAMES_AHEAD);
-        self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
-        next
+    fn receive_crowd(&mut self, count: usize) {
+        let mut left = count;
+        while left > 0 {
+            let next = left.min(FRAMES_AHEAD);
+            let known = self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
+            known.iter().for_each(|connection| self.path.emitter.fetch(*connection));
+            known[..next].iter().for_each(|whose| self.receive(*whose));
+            left -= next;
+        }
     }
 }
 
 impl<R: Responder> Path<R> {
     #[inline(always)]
-    fn receive(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+    fn receive(&mut self, meta: &RxMeta, bytes: &[u8], whose: ConnectionId) -> Result<(), Refusal> {
         if meta.vlan.is_none()
-            && let Some((frame, connection)) = self.familiar.find(&self.tcp, bytes)
+            && let Some((frame, connection)) = self.familiar.find_known(&self.tcp, bytes, whose)
         {
             return self.receive_familiar(meta, connection, frame);
         }

@@ -9,7 +9,7 @@ use crate::offload::capability::Capability;
 use crate::offload::checksum::{Sum, copy_and_sum};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::offload::plan::Plan;
-use crate::tcp::{FastTurn, Stack, Transmit, Turn};
+use crate::tcp::{ConnectionId, FastTurn, Stack, Transmit, Turn};
 use crate::time::Instant;
 use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac, MacWord};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
@@ -128,6 +128,14 @@ impl Emitter {
         let frame = out.get_mut(..template::USUAL_LEN + leaving.payload_len())?;
         let (headers, room) = frame.split_first_chunk_mut()?;
         Some(template.write_usual(&leaving.send(), &self.usual, headers, room))
+    }
+
+    /// Has the headers fetched that are kept for a connection, which is about to send.
+    #[inline(always)]
+    pub fn fetch(&self, connection: ConnectionId) {
+        if let Some(template) = self.templates.get(connection.index()) {
+            template.fetch();
+        }
     }
 
     /// What the device is to do with such a frame.

@@ -4,6 +4,7 @@ use super::{Headers, copy_payload, sum_payload, write_headers};
 use crate::neighbor::Network;
 use crate::offload::checksum::Sum;
 use crate::offload::nic::{TxChecksum, TxMeta};
+use crate::prefetch::prefetch;
 use crate::tcp::{ConnectionId, Rest, Transmit};
 use crate::wire::ethernet::{Mac, MacWord};
 use crate::wire::tcp::{self, Flags, Options, SeqNumber, Timestamps};
@@ -179,6 +180,13 @@ impl Template {
             usual_pseudo_field: pseudo.plus(LESS_IP).folded().to_be(),
             usual: pseudo.plus(LESS_IP).plus(l4).plus(Sum::of_u16(u16::from(Rest::FLAGS.0))),
         }
+    }
+
+    /// Has both lines fetched.
+    #[inline(always)]
+    pub(super) fn fetch(&self) {
+        prefetch(&self.key);
+        prefetch(&self.bytes[ROOM - 1]);
     }
 
     #[inline(always)]

@@ -91,11 +91,6 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Loads the place of the next message.
-    pub(super) fn touch(&self) {
-        core::hint::black_box(self.ring.get(self.place(self.len)).map(|message| message.end));
-    }
-
     pub(super) fn new(config: &Config) -> Account {
         let places = config.send_buffer_bytes / MESSAGE_BYTES;
         if config.send_buffer_bytes == 0 {

@@ -129,8 +129,8 @@ pub(super) struct Connection {
     pub(super) rack: Rack,
     /// The application's messages.
     pub(super) account: Account,
-    pub(super) receive: ReceiveBuffer,
     pub(super) tuple: Tuple,
+    pub(super) receive: ReceiveBuffer,
 
     // The rest, by how it is aligned.
     /// When the oldest of them that was not acknowledged when it was last looked has waited too long.

@@ -35,6 +35,17 @@ impl Tuple {
     pub(super) const NONE: Tuple =
         Tuple { local: Endpoint::UNSPECIFIED, remote: Endpoint::UNSPECIFIED };
 
+    /// The same as it lies in the peer's frames.
+    #[inline(always)]
+    pub(super) fn ends(&self) -> Ends {
+        let ([a, b, c, d], [e, f, g, h]) = (self.remote.addr.octets(), self.local.addr.octets());
+        let ([i, j], [k, l]) = (self.remote.port.to_be_bytes(), self.local.port.to_be_bytes());
+        Ends {
+            addrs: u64::from_ne_bytes([a, b, c, d, e, f, g, h]),
+            ports: u32::from_ne_bytes([i, j, k, l]),
+        }
+    }
+
     /// Both addresses in one word.
     #[inline]
     pub(super) fn addrs(&self) -> u64 {
@@ -45,5 +56,23 @@ impl Tuple {
     #[inline]
     pub(super) fn ports(&self) -> u32 {
         u32::from(self.local.port) << 16 | u32::from(self.remote.port)
+    }
+}
+
+/// Between whom a frame is, as its headers have it in memory: two words, which are quick to read and to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub(super) addrs: u64,
+    pub(super) ports: u32,
+}
+
+impl Ends {
+    /// Those of no frame that anybody's is.
+    pub const NOBODY: Ends = Ends { addrs: 0, ports: 0 };
+
+    /// Those of a frame that came in: IPv4's two addresses and TCP's two ports, the sender's first, as they lie in memory.
+    #[inline(always)]
+    pub fn of_headers(addrs: u64, ports: u32) -> Ends {
+        Ends { addrs, ports }
     }
 }

@@ -28,7 +28,7 @@ impl ConnectionId {
     }
 
     /// What no connection is named.
-    pub(crate) const NOBODY: ConnectionId = ConnectionId { index: u32::MAX, generation: u32::MAX };
+    pub const NOBODY: ConnectionId = ConnectionId { index: u32::MAX, generation: u32::MAX };
 
     #[cfg(test)]
     pub(crate) const fn for_test(index: u32) -> ConnectionId {

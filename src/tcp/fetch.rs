@@ -1,18 +1,17 @@
 //! Where connections are many: those of a burst of segments are fetched from memory together, ahead of the segments.
 //!
 //! On one segment's path the loads wait for each other, table, connection, buffers; those of several segments need
-//! not. A load is all that it takes: nothing changes.
-
-use core::hint::black_box;
-
-use arrayvec::ArrayVec;
+//! not. Nothing changes.
 
 use super::connection::Connection;
-use super::endpoint::{Endpoint, Tuple};
+use super::endpoint::Ends;
+use super::event::ConnectionId;
 use super::stack::Stack;
+use crate::prefetch::prefetch;
 
-/// Connections that are fetched at once, at most: more loads than these do not wait side by side.
-const FETCHED_MAX: usize = 16;
+/// Connections that are fetched at once, at most: as many as a core has loads that wait for memory, and few enough for
+/// the first of them not to wait long.
+pub const FETCHED_MAX: usize = 8;
 
 /// So many connections, and what they point at, are more than a core's own caches hold.
 const CROWD: usize = 1024;
@@ -24,47 +23,49 @@ impl Stack {
         self.connections.len() - self.free.len() >= CROWD
     }
 
-    /// Segments between these endpoints, ours and the peer's, come next: fetches what is needed to take the first
-    /// few of them in and to answer them.
-    pub fn fetch(&self, ends: impl Iterator<Item = (Endpoint, Endpoint)>) {
-        let tuples: ArrayVec<Tuple, FETCHED_MAX> = between(ends).take(FETCHED_MAX).collect();
-        tuples.iter().for_each(|tuple| self.table.touch(tuple));
-        let connections: ArrayVec<&Connection, FETCHED_MAX> = self.known(&tuples).collect();
-        connections.iter().for_each(|connection| connection.touch());
-        connections.iter().for_each(|connection| connection.touch_buffers());
-    }
-
-    /// The connections of those that have one.
+    /// Segments with these ends come next: fetches what is needed to take the first few of them in and to answer
+    /// them. Says whose they are, as [`established`](Stack::established) would: [`ConnectionId::NOBODY`]'s, where it says
+    /// `None`.
     #[inline(always)]
-    fn known(&self, tuples: &[Tuple]) -> impl Iterator<Item = &Connection> {
-        tuples
-            .iter()
-            .filter_map(|tuple| self.table.find(tuple))
-            .map(|index| &self.connections[index])
+    pub fn fetch(&self, ends: impl Iterator<Item = Ends>) -> [ConnectionId; FETCHED_MAX] {
+        let mut places = [(Ends::NOBODY, 0); FETCHED_MAX];
+        let mut count = 0;
+        for (place, ends) in places.iter_mut().zip(ends) {
+            let home = self.table.home(ends);
+            self.table.fetch(home);
+            *place = (ends, home);
+            count += 1;
+        }
+        let mut indices = [usize::MAX; FETCHED_MAX];
+        for (index, (ends, home)) in indices.iter_mut().zip(&places[..count]) {
+            let Some(found) = self.table.find_from(*home, *ends) else { continue };
+            let Some(connection) = self.connections.get(found) else { continue };
+            connection.fetch();
+            *index = found;
+        }
+        let mut ids = [ConnectionId::NOBODY; FETCHED_MAX];
+        for (id, index) in ids.iter_mut().zip(&indices[..count]) {
+            let Some(found) = self.established_at(*index) else { continue };
+            self.connections[*index].send.fetch();
+            *id = found;
+        }
+        ids
     }
-}
-
-#[inline(always)]
-fn between(ends: impl Iterator<Item = (Endpoint, Endpoint)>) -> impl Iterator<Item = Tuple> {
-    ends.map(|(local, remote)| Tuple { local, remote })
 }
 
 impl Connection {
-    /// Of each part that a segment's path reads, a field.
-    fn touch(&self) {
-        black_box((
-            (self.state, self.snd_nxt, self.rcv_nxt, self.last_ack_sent),
-            (self.retransmit_at, self.last_heard, self.stale_at),
-            (self.send.len(), self.receive.len(), self.scoreboard.is_full()),
-            (self.congestion.cwnd(), self.rtt.srtt(), self.timestamps.is_some()),
-        ));
-    }
-
-    /// Where an answer is written, and noted.
-    fn touch_buffers(&self) {
-        self.send.touch();
-        self.scoreboard.touch();
-        self.account.touch();
+    /// The lines of it that a segment takes which is [as predicted](super::fast), and its answer.
+    #[inline(always)]
+    fn fetch(&self) {
+        prefetch(&self.slot);
+        prefetch(&self.fast);
+        prefetch(&self.send);
+        prefetch(&self.scoreboard);
+        prefetch(&self.rtt);
+        prefetch(&self.rack);
+        prefetch(&self.account);
+        prefetch(&self.tuple);
+        prefetch(&self.receive);
     }
 }
 
@@ -72,37 +73,73 @@ impl Connection {
 mod tests {
     use core::net::Ipv4Addr;
 
-    use super::super::Config;
+    use super::super::endpoint::Tuple;
+    use super::super::{Config, Endpoint};
     use super::*;
     use crate::time::Instant;
+    use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
+
+    const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const THEIRS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+    fn answer_to_syn(stack: &mut Stack) -> Segment<'static> {
+        let syn = stack.poll_transmit(Instant::ZERO).unwrap().header;
+        Segment {
+            src_port: syn.dst_port,
+            dst_port: syn.src_port,
+            seq: SeqNumber(7),
+            ack: syn.seq + 1,
+            flags: Flags::SYN.with(Flags::ACK),
+            window: 1_000,
+            options: Options::NONE,
+            payload: &[],
+            is_ce: false,
+        }
+    }
 
     #[test]
-    fn fetching_changes_nothing_and_finds_whoever_is_known() {
+    fn fetching_changes_nothing_and_finds_whoever_is_established() {
         let buffers =
             Config { send_buffer_bytes: 1024, receive_buffer_bytes: 1024, ..Config::default() };
         let mut stack = Stack::new(Config { connections_max: CROWD, ..buffers }, [1; 16]);
-        let local = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 1), port: 0 };
-        let remote = |port: u16| Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port };
-        let mut ends = Vec::new();
+        let local = Endpoint { addr: OURS, port: 0 };
+        let remote = |port: u16| Endpoint { addr: THEIRS, port };
+        let (mut ends, mut expected) = (Vec::new(), Vec::new());
         for port in 1..=CROWD as u16 {
             assert!(!stack.is_crowded());
             let id = stack.connect(Instant::ZERO, local, remote(port)).unwrap();
-            let ours = stack.info(id).unwrap().local;
-            ends.extend([(ours, remote(port)), (ours, remote(port + 1))]);
+            let local = stack.info(id).unwrap().local;
+            let answer = answer_to_syn(&mut stack);
+            // One of three waits for its answer yet.
+            if port % 3 != 0 {
+                stack.on_segment(Instant::ZERO, THEIRS, OURS, &answer);
+                while stack.poll_transmit(Instant::ZERO).is_some() {}
+            }
+            ends.push(Tuple { local, remote: remote(port) }.ends());
+            expected.push(if port % 3 == 0 { ConnectionId::NOBODY } else { id });
+            // Nobody's, and what is not a frame of a connection at all.
+            ends.push(Tuple { local, remote: remote(port + 1) }.ends());
+            ends.push(Tuple { local: remote(port), remote: local }.ends());
+            ends.push(Ends::NOBODY);
+            expected.extend([ConnectionId::NOBODY; 3]);
         }
         assert!(stack.is_crowded());
         let counted = |stack: &Stack| stack.counters().iter().collect::<Vec<_>>();
         let (before, next) = (counted(&stack), stack.next_timeout());
-        let known = |ends: &[(Endpoint, Endpoint)]| -> Vec<u16> {
-            let tuples: Vec<Tuple> = between(ends.iter().copied()).collect();
-            stack.known(&tuples).map(|connection| connection.tuple.remote.port).collect()
-        };
-        let the_other_way: Vec<_> = ends.iter().map(|(ours, theirs)| (*theirs, *ours)).collect();
-        assert!(known(&ends).into_iter().eq(1..=CROWD as u16), "each, once, and nobody else");
-        assert!(known(&the_other_way).is_empty());
-        for ends in the_other_way.chunks(FETCHED_MAX).chain(ends.chunks(FETCHED_MAX)) {
-            stack.fetch(ends.iter().copied());
+        // Whole looks, and ones that end early.
+        for len in [FETCHED_MAX, 3] {
+            for (ends, expected) in ends.chunks(len).zip(expected.chunks(len)) {
+                let found = stack.fetch(ends.iter().copied());
+                assert_eq!(&found[..len.min(ends.len())], expected);
+                assert!(found[ends.len()..].iter().all(|id| *id == ConnectionId::NOBODY));
+                for (ends, expected) in ends.iter().zip(expected) {
+                    let established = stack.established(*ends);
+                    assert_eq!(established.unwrap_or(ConnectionId::NOBODY), *expected);
+                }
+            }
         }
+        let more = stack.fetch(ends.iter().copied());
+        assert_eq!(more, expected[..FETCHED_MAX], "the first few of many");
         assert_eq!((counted(&stack), stack.next_timeout()), (before, next));
     }
 }

@@ -42,8 +42,9 @@ pub use config::{
 pub use congestion::LossPhase;
 pub use connection::State;
 pub use counters::{Count, Counters, CountersReader};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Ends};
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
+pub use fetch::FETCHED_MAX;
 pub use info::Info;
 pub use poll::{FastTurn, Rest, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};

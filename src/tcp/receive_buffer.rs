@@ -14,14 +14,16 @@ use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
 /// A connection's receive buffer.
+#[repr(C)]
 pub(super) struct ReceiveBuffer {
+    // What a segment adds to that is passed over: it lies in its neighbour's line.
+    /// How many bytes were last passed over, and may yet come back.
+    fresh: usize,
+    /// How many bytes are readable.
+    len: usize,
     ring: Box<[u8]>,
     /// Where the first readable byte lies.
     head: usize,
-    /// How many bytes are readable.
-    len: usize,
-    /// How many bytes were last passed over, and may yet come back.
-    fresh: usize,
     /// How many readable bytes come before those in the stream.
     before_fresh: usize,
     /// How many readable bytes the application has looked at and left, to wait for more.

@@ -117,11 +117,6 @@ impl Scoreboard {
         self.tail.wrapping_sub(self.head) as usize >= self.ring.len()
     }
 
-    /// Loads the place of the next segment.
-    pub(super) fn touch(&self) {
-        core::hint::black_box(self.at(self.tail).at);
-    }
-
     /// A segment leaves for the first time. There is a place for it.
     #[inline]
     pub(super) fn push(&mut self, end: SeqNumber, at: Instant) {

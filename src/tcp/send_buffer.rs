@@ -6,11 +6,10 @@
 
 use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
+use crate::prefetch::prefetch;
 
 /// A line of the processor's caches.
 const LINE_BYTES: usize = 64;
-/// Most orders are not longer.
-const ORDER_BYTES: usize = 256;
 
 /// A connection's send buffer.
 #[repr(C)]
@@ -36,11 +35,13 @@ impl SendBuffer {
         SendBuffer { bytes, capacity, reservation_max, head: 0, len: 0, reserved: 0 }
     }
 
-    /// Loads what the next bytes are written over, as far as an order is long.
-    pub(super) fn touch(&self) {
-        let at = self.wrap(self.head + self.len);
-        for ahead in (0..ORDER_BYTES).step_by(LINE_BYTES) {
-            core::hint::black_box(self.bytes.get(at as usize + ahead).copied());
+    /// Has fetched what an order is written over, where nothing is held: most lie in so many lines.
+    #[inline(always)]
+    pub(super) fn fetch(&self) {
+        if let Some(first) = self.bytes.first_chunk::<{ 3 * LINE_BYTES }>() {
+            prefetch(&first[0]);
+            prefetch(&first[LINE_BYTES]);
+            prefetch(&first[2 * LINE_BYTES]);
         }
     }
 

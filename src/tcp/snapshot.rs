@@ -314,7 +314,7 @@ impl Stack {
         if !is_host(local) || !is_host(remote) || local == remote {
             return Err(SnapshotRefusal::Malformed);
         }
-        if self.table.find(&tuple).is_some() {
+        if self.table.find(tuple.ends()).is_some() {
             return Err(SnapshotRefusal::EndpointInUse);
         }
         let index = self.free.pop().ok_or(SnapshotRefusal::ConnectionsFull)?;
@@ -329,7 +329,7 @@ impl Stack {
         connection.is_known = true;
         connection.fit(self.config.mss);
         let index = index as usize;
-        self.table.insert(tuple, index);
+        self.table.insert(tuple.ends(), index);
         let slot = &mut self.connections[index].slot;
         *slot = slot.listed();
         self.counters.count(Count::Imported);

@@ -190,7 +190,7 @@ impl Stack {
         }
         let local = if local.port == 0 { self.pick_port(local, remote)? } else { local };
         let tuple = Tuple { local, remote };
-        let floor = match self.table.find(&tuple) {
+        let floor = match self.table.find(tuple.ends()) {
             None => None,
             Some(index) => Some(self.make_way(index).ok_or(OpenRefusal::EndpointInUse)?),
         };
@@ -225,7 +225,7 @@ impl Stack {
         (0..count)
             .map(|step| first + ((offset + step) % count) as u16)
             .map(|port| Endpoint { port, ..local })
-            .find(|&local| self.table.find(&Tuple { local, remote }).is_none())
+            .find(|&local| self.table.find(Tuple { local, remote }.ends()).is_none())
             .ok_or(OpenRefusal::PortsExhausted)
     }
 
@@ -259,7 +259,7 @@ impl Stack {
         };
         let index = index as usize;
         self.connections[index].begin(&self.config, tuple, iss);
-        self.table.insert(tuple, index);
+        self.table.insert(tuple.ends(), index);
         let slot = &mut self.connections[index].slot;
         *slot = slot.listed();
         Some(index)
@@ -389,7 +389,7 @@ impl Stack {
     fn settle_closed(&mut self, index: usize) {
         let connection = &mut self.connections[index];
         if core::mem::take(&mut connection.slot.is_listed) {
-            self.table.remove(&connection.tuple);
+            self.table.remove(connection.tuple.ends());
         }
         let is_free = connection.tuple == Tuple::NONE;
         if (connection.is_released || !connection.is_known) && !is_free {
