@@ -92,6 +92,7 @@ counts! {
     KeepAliveOut "tcp_keep_alive_out" "An idle peer was probed."
     SynRetransmission "tcp_syn_retransmission" "A SYN was sent again."
     SynMissing "tcp_syn_missing" "In SYN-SENT a segment came with neither SYN nor RST; dropped."
+    MssRaised "tcp_mss_raised" "A SYN offered segments of less than 48 bytes: they are of 48 all the same (RFC 9293 3.7.1)."
     SynDuplicate "tcp_syn_duplicate" "The peer's SYN came again in SYN-RECEIVED; answered again."
     TimedOut "tcp_timed_out" "A connection was given up for want of an answer."
     KeepAliveTimedOut "tcp_keep_alive_timed_out" "A connection was given up: no keep-alive probe was answered."

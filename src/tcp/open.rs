@@ -103,7 +103,9 @@ impl Connection {
         if self.is_of_cookie {
             // Nobody knows when its SYN-ACK left.
         } else if self.retransmissions == 0 {
-            self.take_late_round_trip(cx, cx.now - self.last_sent);
+            let rtt = cx.now - self.last_sent;
+            self.take_late_round_trip(cx, rtt);
+            self.rack.on_handshake(cx.now, rtt);
         } else {
             self.measure_by_timestamp(cx, segment);
         }
@@ -170,7 +172,7 @@ impl Connection {
         self.hear_user_timeout(cx, syn);
     }
 
-    fn negotiate(&mut self, cx: &Context<'_>, theirs: &Options) {
+    fn negotiate(&mut self, cx: &mut Context<'_>, theirs: &Options) {
         // RFC 7323 3.2: timestamps only if both SYNs carry them.
         match (self.timestamps.as_mut(), theirs.timestamps) {
             (Some(ours), Some(theirs)) => ours.begin(cx.now, theirs.value),
@@ -190,7 +192,11 @@ impl Connection {
         self.offers_scale = theirs.window_scale.is_some() && cx.config.window_scaling;
         // RFC 9293 3.7.1: neither more than the peer takes nor than our link; RFC 6691: the option
         // counts no options, so they are deducted here.
-        let theirs = theirs.mss.unwrap_or(SEND_MSS_DEFAULT).max(SEND_MSS_MIN);
+        let theirs = theirs.mss.unwrap_or(SEND_MSS_DEFAULT);
+        if theirs < SEND_MSS_MIN {
+            cx.count(Count::MssRaised);
+        }
+        let theirs = theirs.max(SEND_MSS_MIN);
         self.snd_mss = u32::from(self.without_options(theirs.min(cx.config.mss)));
         self.path_mtu = PathMtu::new(self.snd_mss);
         self.settle_rest_max();

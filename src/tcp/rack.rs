@@ -62,6 +62,13 @@ impl Rack {
         (self.min_rtt.as_ns() < u64::MAX).then_some(self.min_rtt)
     }
 
+    /// The handshake took `rtt`: a measurement like any other (RFC 8985 6.2, step 1), unless the clock stood still.
+    pub(super) fn on_handshake(&mut self, now: Instant, rtt: Duration) {
+        if rtt > Duration::ZERO {
+            (self.rtt, self.min_rtt, self.min_rtt_at) = (rtt, rtt, now);
+        }
+    }
+
     /// A segment that was sent once and ended so has arrived, and nothing else is going on.
     #[inline(always)]
     pub(super) fn on_plain(&mut self, now: Instant, sent_at: Instant, end: SeqNumber) {

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
 /// A segment from `port` of the peer to the listener.
@@ -100,4 +100,22 @@ fn ephemeral_ports_differ_until_they_are_exhausted() {
     ports.sort_unstable();
     assert_eq!(ports, [50_000, 50_001, 50_002, 50_003]);
     assert_eq!(stack.connect(Instant::ZERO, local, REMOTE), Err(OpenRefusal::PortsExhausted));
+}
+
+/// RFC 8985 6.2, step 1: the first ACK of data may be a delayed one, and is not the least for it.
+#[test]
+fn the_handshake_is_the_first_of_the_round_trips() {
+    let mut stack = Stack::new(plain(), [1; 16]);
+    stack.listen(LOCAL).unwrap();
+    let at = |ms| Instant::from_ms(ms);
+    let syn = segment(5000, Flags::SYN, 1, SeqNumber(0));
+    let id = stack.on_segment(at(10), REMOTE.addr, LOCAL.addr, &syn).connection.unwrap();
+    let iss = stack.poll_transmit(at(10)).unwrap().header.seq;
+    stack.on_segment(at(12), REMOTE.addr, LOCAL.addr, &segment(5000, Flags::ACK, 2, iss + 1));
+    let least = |stack: &Stack| stack.info(id).unwrap().rtt_min;
+    assert_eq!(least(&stack), Some(Duration::from_ms(2)));
+    stack.write(at(20), id, 5, |room| room.len()).unwrap();
+    assert!(stack.poll_transmit(at(20)).is_some());
+    stack.on_segment(at(60), REMOTE.addr, LOCAL.addr, &segment(5000, Flags::ACK, 2, iss + 6));
+    assert_eq!(least(&stack), Some(Duration::from_ms(2)));
 }

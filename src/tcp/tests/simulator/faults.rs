@@ -79,7 +79,7 @@ impl Faults {
         Faults {
             heals_at_ns: random.pick(&[1, 10, 100]) * 1_000_000_000,
             loss_percent: random.pick(&[0, 0, 2, 10, 25]),
-            burst_one_in: random.pick(&[NEVER, NEVER, 150, 500]),
+            burst_one_in: random.pick(&[NEVER, NEVER, 100, 300]),
             burst_frames_max: random.pick(&[3, 30, 300]),
             outage_one_in: random.pick(&[NEVER, NEVER, NEVER, 2_000]),
             outage_ns_max: random.pick(&[100_000_000, 5_000_000_000, 40_000_000_000]),
