@@ -10,11 +10,11 @@
 use core::fmt;
 
 use crate::app::{Application, SessionId};
-use crate::emit::PreparedHeaders;
+use crate::emit::{Emitter, PreparedHeaders, Written};
 use crate::engine::Engine;
 use crate::fix::{Encoder, Full, Outlet, SendError};
 use crate::offload::nic::{Frame, Nic};
-use crate::tcp::{Prepared, PreparedRefusal};
+use crate::tcp::{Prepared, PreparedRefusal, Stack};
 use crate::time::{Instant, Now};
 use crate::wire::ethernet::Mac;
 
@@ -144,19 +144,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let mut out = InFrame { room: &mut ready.frame.space()[at..end], committed: None };
         let sent = self.desk.send_by(now, send.session, &mut out, msg_type, fill);
         let seq = sent.map_err(NotSent::Session)?;
-        let (len, seq_committed) = out.committed.unwrap_or_default();
-        let wants_sum = self.emitter.wants_sum();
-        let payload = &ready.frame.space()[at..at + len];
-        let tcp = &mut self.tcp;
-        let left = tcp.send_prepared(now.mono, &ready.tcp, payload, seq_committed, wants_sum);
+        let (len, tag) = out.committed.unwrap_or_default();
+        let written = complete(&mut self.tcp, &self.emitter, now.mono, ready, len, tag);
         // Nothing has happened since there was found to be room.
-        let left = left.map_err(NotSent::Line)?;
-        let Some(Ready { mut frame, headers, .. }) = send.ready.take() else {
+        let (len, meta) = written.map_err(NotSent::Line)?;
+        let Some(Ready { mut frame, .. }) = send.ready.take() else {
             return Err(self.outdated());
         };
-        let space = frame.space();
-        let (len, meta) =
-            self.emitter.finish_prepared(&headers, left.timestamps, len, left.sum, space);
         frame.finish(len, meta);
         self.outbound.push(frame);
         self.flush();
@@ -174,17 +168,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
         send: &mut PreparedSend<N::Frame>,
         len: usize,
     ) -> Result<(), PreparedRefusal> {
-        let room_len = self.room_of(now.mono, send)?;
+        let len = self.room_of(now.mono, send)?.min(len);
         let Some(ready) = &mut send.ready else { return Ok(()) };
-        let at = ready.headers.payload_at();
-        let end = ready.frame.space().len().min(at + room_len.min(len));
-        let wants_sum = self.emitter.wants_sum();
-        let payload = &ready.frame.space()[at..end];
-        let tcp = &mut self.tcp;
-        let left = tcp.warm_prepared(now.mono, &ready.tcp, payload, wants_sum)?;
-        let (headers, space) = (&ready.headers, ready.frame.space());
-        self.emitter.finish_prepared(headers, left.timestamps, end - at, left.sum, space);
-        Ok(())
+        let len = len.min(ready.frame.space().len() - ready.headers.payload_at());
+        let prepared = ready.tcp;
+        let written = self.tcp.warm(now.mono, &prepared, len, |tcp| {
+            complete(tcp, &self.emitter, now.mono, ready, len, 0)
+        })?;
+        written.map(drop)
     }
 
     /// How long an order may be that leaves now, in bytes.
@@ -218,4 +209,21 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn outdated(&mut self) -> NotSent {
         NotSent::Line(self.tcp.refuse_prepared(PreparedRefusal::Outdated))
     }
+}
+
+/// Sends the payload that stands in its frame, as far as TCP goes, and completes the frame around it. One piece of
+/// code for what is sent and what is only warmed.
+#[inline(never)]
+fn complete<F: Frame>(
+    tcp: &mut Stack,
+    emitter: &Emitter,
+    now: Instant,
+    ready: &mut Ready<F>,
+    len: usize,
+    tag: u32,
+) -> Result<Written, PreparedRefusal> {
+    let space = ready.frame.space();
+    let payload = &space[ready.headers.payload_at()..][..len];
+    let left = tcp.send_prepared(now, &ready.tcp, payload, tag, emitter.wants_sum())?;
+    Ok(emitter.finish_prepared(&ready.headers, left.timestamps, len, left.sum, space))
 }

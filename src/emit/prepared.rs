@@ -20,6 +20,8 @@ pub struct PreparedHeaders {
     dst: Mac,
     l2_len: usize,
     l4_len: usize,
+    /// They are [as nearly every segment's](USUAL_LEN).
+    is_usual: bool,
     /// Of the IPv4 header, Total Length and checksum zero.
     ipv4: Sum,
     /// Of the pseudo-header, its length zero.
@@ -76,6 +78,7 @@ impl Emitter {
             dst,
             l2_len: headers.l2_len,
             l4_len: headers.l4_len,
+            is_usual: (headers.l2_len, headers.l4_len) == (IP, USUAL_LEN - TCP),
             ipv4,
             pseudo,
             pseudo_field: pseudo.folded().to_be(),
@@ -104,12 +107,14 @@ impl Emitter {
         out: &mut [u8],
     ) -> Written {
         if let Some(timestamps) = timestamps
-            && (headers.l2_len, headers.l4_len) == (IP, USUAL_LEN - TCP)
+            && headers.is_usual
             && let Some(front) = out.first_chunk_mut()
         {
             return (self.finish_usual(headers, timestamps, payload_len, sum, front), self.usual);
         }
-        self.finish_any(headers, timestamps, payload_len, sum, out)
+        // A copy, so that nothing but this needs it in memory.
+        let stamps = timestamps.map(|Timestamps { value, echo }| [value, echo]);
+        self.finish_any(headers, stamps, payload_len, sum, out)
     }
 
     /// The same of headers that are as nearly every segment's: each field at its known place. Says how long the frame is.
@@ -148,7 +153,7 @@ impl Emitter {
     fn finish_any(
         &self,
         headers: &PreparedHeaders,
-        timestamps: Option<Timestamps>,
+        stamps: Option<[u32; 2]>,
         payload_len: usize,
         sum: Sum,
         out: &mut [u8],
@@ -163,9 +168,9 @@ impl Emitter {
             ip[ipv4::CHECKSUM_OFFSET..][..2].copy_from_slice(&checksum.to_be_bytes());
         }
         let pseudo = headers.pseudo.plus(Sum::of_u16(tcp_len as u16));
-        let stamp = timestamps.map_or(0, |timestamps| timestamps.value);
-        if let Some(timestamps) = timestamps {
-            timestamps.emit_values(&mut l4[tcp::HEADER_LEN..]);
+        let stamp = stamps.map_or(0, |[value, _]| value);
+        if let Some([value, echo]) = stamps {
+            Timestamps { value, echo }.emit_values(&mut l4[tcp::HEADER_LEN..]);
         }
         let field = match self.tcp {
             TxChecksum::Partial => pseudo.folded(),

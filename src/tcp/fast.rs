@@ -285,8 +285,7 @@ impl Connection {
         self.send.len() == 0
             && len.wrapping_sub(1) < self.fast.first_max as usize
             && self.timers_lag
-            && header.seq == self.snd_nxt
-            && header.ack == self.rcv_nxt
+            && u64::from(header.ack.0) << 32 | u64::from(header.seq.0) == self.awaited()
             && header.window == u16::from_be(self.fast.window)
             && theirs.echo == ours.recent()
             && pause <= self.fast.pause_max.as_ns()

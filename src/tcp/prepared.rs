@@ -7,11 +7,11 @@
 //!
 //! What a prepared send may not do, the usual way does: [`Stack::reserve`] and [`Stack::commit`].
 
-use core::fmt;
 use core::net::Ipv4Addr;
 
+pub use refusal::PreparedRefusal;
+
 use super::account::MessageNumber;
-use super::congestion::Congestion;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::ConnectionId;
@@ -20,7 +20,10 @@ use super::probe::ProbeDue;
 use super::stack::Stack;
 use crate::offload::checksum::{Sum, copy_and_sum};
 use crate::time::Instant;
-use crate::wire::tcp::{Flags, Options, Repr, SeqNumber, Timestamps};
+use crate::wire::tcp::{Flags, Options, Repr, Timestamps};
+
+mod refusal;
+mod warm;
 
 /// The next segment of a connection, as far as it is known before there is anything to send.
 #[derive(Clone, Copy, Debug)]
@@ -63,93 +66,6 @@ pub struct PreparedOut {
     pub sum: Sum,
     /// Which message it is.
     pub message: Option<MessageNumber>,
-}
-
-/// Why a prepared segment does not leave. Nothing has changed then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PreparedRefusal {
-    /// The id names no connection any more.
-    StaleId,
-    /// The connection is not established yet.
-    NotConnected,
-    /// We have closed our side, or the connection is over.
-    Closed,
-    /// Something came or left since: [`prepare`](Stack::prepare) it anew.
-    Outdated,
-    /// Bytes that were committed before have not left.
-    Queued,
-    /// Something is being repaired, or is to be reported to the peer: the next header is another.
-    Repairing,
-    /// No payload, or more than one segment takes.
-    TooLong,
-    /// The peer's window has no room for it.
-    NoWindow,
-    /// The congestion window has no room for it.
-    NoCongestionWindow,
-    /// The send buffer has no room for it, or too many segments are in flight.
-    QueueFull,
-    /// The next hop's hardware address is not known.
-    NoNeighbor,
-    /// The device has no buffer for it.
-    NoFrame,
-}
-
-impl PreparedRefusal {
-    /// Its counter.
-    pub(super) fn count(self) -> Count {
-        match self {
-            PreparedRefusal::StaleId => Count::StaleId,
-            PreparedRefusal::NotConnected => Count::PreparedNotConnected,
-            PreparedRefusal::Closed => Count::PreparedClosed,
-            PreparedRefusal::Outdated => Count::PreparedOutdated,
-            PreparedRefusal::Queued => Count::PreparedQueued,
-            PreparedRefusal::Repairing => Count::PreparedRepairing,
-            PreparedRefusal::TooLong => Count::PreparedTooLong,
-            PreparedRefusal::NoWindow => Count::PreparedNoWindow,
-            PreparedRefusal::NoCongestionWindow => Count::PreparedNoCongestionWindow,
-            PreparedRefusal::QueueFull => Count::PreparedQueueFull,
-            PreparedRefusal::NoNeighbor => Count::PreparedNoNeighbor,
-            PreparedRefusal::NoFrame => Count::PreparedNoFrame,
-        }
-    }
-}
-
-impl fmt::Display for PreparedRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            PreparedRefusal::StaleId => "the connection is no more",
-            PreparedRefusal::NotConnected => "the connection is not established",
-            PreparedRefusal::Closed => "our side of the connection is closed",
-            PreparedRefusal::Outdated => "something came or left since it was prepared",
-            PreparedRefusal::Queued => "bytes committed before have not left",
-            PreparedRefusal::Repairing => {
-                "a loss is being repaired, or something is to be reported"
-            }
-            PreparedRefusal::TooLong => "no payload, or more than one segment takes",
-            PreparedRefusal::NoWindow => "the peer's window is full",
-            PreparedRefusal::NoCongestionWindow => "the congestion window is full",
-            PreparedRefusal::QueueFull => "the send buffer is full",
-            PreparedRefusal::NoNeighbor => "the next hop's hardware address is not known",
-            PreparedRefusal::NoFrame => "the device has no buffer",
-        })
-    }
-}
-
-impl core::error::Error for PreparedRefusal {}
-
-/// What a send changes, as it was.
-struct Before {
-    snd_nxt: SeqNumber,
-    last_sent: Instant,
-    congestion: Congestion,
-    ready: u32,
-    retransmit_at: Instant,
-    probe_at: Instant,
-    stale_at: Instant,
-    ack_at: Instant,
-    acks_due: u32,
-    last_ack_sent: SeqNumber,
-    rcv_edge: SeqNumber,
 }
 
 impl Connection {
@@ -235,14 +151,8 @@ impl Connection {
         tag: u32,
         wants_sum: bool,
     ) -> PreparedOut {
-        let mut sum = Sum::ZERO;
-        if let Some(room) = self.send.reserve(payload.len()) {
-            if wants_sum {
-                sum = copy_and_sum(payload, room);
-            } else {
-                room.copy_from_slice(payload);
-            }
-        }
+        let room = self.send.reserve(payload.len());
+        let sum = room.map_or(Sum::ZERO, |room| copy_in(payload, room, wants_sum));
         let message = self.commit(cx.now, payload.len(), tag, cx.counters);
         self.watch(cx.now);
         // It leaves at once.
@@ -259,63 +169,33 @@ impl Connection {
         PreparedOut { timestamps, sum, message }
     }
 
-    /// The same by the shortest way. It is known that [it may](Connection::takes_prepared_fast). Says the payload's sum, if
-    /// it is wanted.
-    #[inline(never)]
+    /// The same by the shortest way. It is known that [it may](Connection::takes_prepared_fast).
+    #[inline(always)]
     fn leave_prepared_fast(
         &mut self,
         now: Instant,
         payload: &[u8],
         tag: u32,
         wants_sum: bool,
-    ) -> Sum {
-        let mut sum = Sum::ZERO;
-        if let Some(room) = self.send.first_room(payload.len()) {
-            if wants_sum {
-                sum = copy_and_sum(payload, room);
-            } else {
-                room.copy_from_slice(payload);
-            }
-        }
+    ) -> PreparedOut {
         let len = payload.len() as u32;
-        self.note_first(now, len, tag);
+        let timestamps = self.timestamps.as_ref().map(|ours| ours.option(now));
+        let room = self.send.first_room(payload.len());
+        let sum = room.map_or(Sum::ZERO, |room| copy_in(payload, room, wants_sum));
+        let message = self.note_first(now, len, tag);
         self.note_fast_sending(now, len);
-        sum
+        PreparedOut { timestamps, sum, message: Some(message) }
     }
+}
 
-    fn before(&self) -> Before {
-        Before {
-            snd_nxt: self.snd_nxt,
-            last_sent: self.last_sent,
-            congestion: self.congestion,
-            ready: self.ready,
-            retransmit_at: self.retransmit_at,
-            probe_at: self.probe_at,
-            stale_at: self.stale_at,
-            ack_at: self.ack_at,
-            acks_due: self.acks_due,
-            last_ack_sent: self.last_ack_sent,
-            rcv_edge: self.rcv_edge,
-        }
+/// Copies `payload` to `room`, which is as long. Says its sum, if it is wanted.
+#[inline(always)]
+fn copy_in(payload: &[u8], room: &mut [u8], wants_sum: bool) -> Sum {
+    if wants_sum {
+        return copy_and_sum(payload, room);
     }
-
-    /// Takes a send of `len` bytes back.
-    fn take_back(&mut self, before: &Before, len: usize) {
-        self.send.take_back(len);
-        self.scoreboard.take_back();
-        self.account.take_back();
-        self.snd_nxt = before.snd_nxt;
-        self.last_sent = before.last_sent;
-        self.congestion = before.congestion;
-        self.ready = before.ready;
-        self.retransmit_at = before.retransmit_at;
-        self.probe_at = before.probe_at;
-        self.stale_at = before.stale_at;
-        self.ack_at = before.ack_at;
-        self.acks_due = before.acks_due;
-        self.last_ack_sent = before.last_ack_sent;
-        self.rcv_edge = before.rcv_edge;
-    }
+    room.copy_from_slice(payload);
+    Sum::ZERO
 }
 
 impl Stack {
@@ -389,44 +269,31 @@ impl Stack {
         wants_sum: bool,
     ) -> Result<PreparedOut, PreparedRefusal> {
         self.hear(now);
-        match self.send_prepared_fast(prepared, payload, tag, wants_sum) {
-            Some(out) => Ok(out),
-            None => self.send_prepared_any(now, prepared, payload, tag, wants_sum),
-        }
-    }
-
-    /// The same by the shortest way. `None` where nothing has happened.
-    #[inline(always)]
-    fn send_prepared_fast(
-        &mut self,
-        prepared: &Prepared,
-        payload: &[u8],
-        tag: u32,
-        wants_sum: bool,
-    ) -> Option<PreparedOut> {
         let Stack { connections, counters, timers, config, now, .. } = self;
         let (id, now) = (prepared.connection, *now);
-        let connection = connections.get_mut(id.index())?;
-        if connection.slot.generation != id.generation
-            || !connection.takes_prepared_fast(now, &prepared.header, payload.len())
+        if let Some(connection) = connections.get_mut(id.index())
+            && connection.slot.generation == id.generation
+            && connection.takes_prepared_fast(now, &prepared.header, payload.len())
         {
-            return None;
+            let out = connection.leave_prepared_fast(now, payload, tag, wants_sum);
+            counters.count(Count::SegmentOut);
+            counters.count(Count::PreparedOut);
+            if !connection.is_woken_in_time(now) {
+                wake_for_sent(connection, timers, config, now, id.index());
+            }
+            #[cfg(test)]
+            {
+                self.prepared_fast += 1;
+            }
+            return Ok(out);
         }
-        if !connection.is_woken_in_time(now) {
-            wake_for_sent(connection, timers, config, now, id.index());
-        }
-        #[cfg(test)]
-        {
-            self.prepared_fast += 1;
-        }
-        counters.count(Count::SegmentOut);
-        counters.count(Count::PreparedOut);
-        let sum = connection.leave_prepared_fast(now, payload, tag, wants_sum);
-        let timestamps = connection.timestamps.as_ref().map(|ours| ours.option(now));
-        let message = Some(MessageNumber(connection.account.committed()));
-        Some(PreparedOut { timestamps, sum, message })
+        // A copy, so that nothing but this needs it in memory.
+        let PreparedOut { timestamps, sum, message } =
+            self.send_prepared_any(now, prepared, payload, tag, wants_sum)?;
+        Ok(PreparedOut { timestamps, sum, message })
     }
 
+    /// The same by the long way.
     #[inline(never)]
     fn send_prepared_any(
         &mut self,
@@ -436,7 +303,7 @@ impl Stack {
         tag: u32,
         wants_sum: bool,
     ) -> Result<PreparedOut, PreparedRefusal> {
-        let index = self.find_prepared(now, prepared, payload)?;
+        let index = self.find_prepared(now, prepared, payload.len())?;
         let (connection, mut cx) = self.connection_and_context(index);
         let out = connection.leave_prepared(&mut cx, &prepared.header, payload, tag, wants_sum);
         let deadline = connection.deadline();
@@ -444,75 +311,20 @@ impl Stack {
         Ok(out)
     }
 
-    /// Goes the whole way of [`send_prepared`](Stack::send_prepared) and takes it back: code and data of a send
-    /// are near afterwards, and nothing has been sent or changed. Not between a
-    /// [reservation](Stack::reserve) and its commit, whose bytes it would write over.
-    ///
-    /// # Errors
-    /// Why the send would have been refused.
-    pub fn warm_prepared(
-        &mut self,
-        now: Instant,
-        prepared: &Prepared,
-        payload: &[u8],
-        wants_sum: bool,
-    ) -> Result<PreparedOut, PreparedRefusal> {
-        let index = self.find_prepared(now, prepared, payload)?;
-        let connection = &mut self.connections[index];
-        if !connection.account.makes_room(connection.snd_una) {
-            return Err(self.refuse_prepared(PreparedRefusal::QueueFull));
-        }
-        // Whoever reads the counters elsewhere sees none go back; but they are near afterwards, too.
-        for what in [Count::SegmentOut, Count::PreparedOut] {
-            self.counters.add(what, 0);
-        }
-        if let Some(out) = self.warm_prepared_fast(index, prepared, payload, wants_sum) {
-            return Ok(out);
-        }
-        core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
-        let (connection, mut cx) = self.connection_and_context(index);
-        let before = connection.before();
-        let out = connection.leave_prepared(&mut cx, &prepared.header, payload, 0, wants_sum);
-        connection.take_back(&before, payload.len());
-        core::mem::swap(&mut self.counters, &mut self.counters_of_warming);
-        self.counters.count(Count::PathWarmed);
-        Ok(PreparedOut { message: None, ..out })
-    }
-
-    /// The same of a send that goes the shortest way. `None` where nothing has happened.
-    fn warm_prepared_fast(
-        &mut self,
-        index: usize,
-        prepared: &Prepared,
-        payload: &[u8],
-        wants_sum: bool,
-    ) -> Option<PreparedOut> {
-        let (connection, now) = (&mut self.connections[index], self.now);
-        if !connection.takes_prepared_fast(now, &prepared.header, payload.len()) {
-            return None;
-        }
-        let before = connection.before();
-        let sum = connection.leave_prepared_fast(now, payload, 0, wants_sum);
-        let timestamps = connection.timestamps.as_ref().map(|ours| ours.option(now));
-        connection.take_back(&before, payload.len());
-        self.counters.count(Count::PathWarmed);
-        Some(PreparedOut { timestamps, sum, message: None })
-    }
-
-    /// The connection by which `payload` may leave as prepared.
+    /// The connection by which `len` bytes may leave as prepared.
     #[inline(always)]
     fn find_prepared(
         &mut self,
         now: Instant,
         prepared: &Prepared,
-        payload: &[u8],
+        len: usize,
     ) -> Result<usize, PreparedRefusal> {
         self.now = self.now.max(now);
         let Some(index) = self.find(prepared.connection) else {
             return Err(self.refuse_prepared(PreparedRefusal::StaleId));
         };
         // What is longer than any segment is as long as the longest number.
-        let len = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
         if self.connections[index].stale_at <= self.now {
             self.step(index, |connection, cx| connection.end_if_stale(cx));
         }
