@@ -18,6 +18,18 @@ impl Stack {
     /// says when `len` bytes have room.
     #[inline(always)]
     pub fn reserve(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
+        if let Some(index) = self.find(id)
+            && self.connections[index].takes_first(len)
+        {
+            let room = self.connections[index].send.reserve_first(len);
+            return room.ok_or(SendRefusal::NoRoom);
+        }
+        self.reserve_any(id, len)
+    }
+
+    /// The same where the short way is closed, something is held, or `len` is long.
+    #[inline(never)]
+    fn reserve_any(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
         let index = self.find_to_write(id, len)?;
         self.connections[index].send.reserve(len).ok_or(SendRefusal::NoRoom)
     }
@@ -127,6 +139,20 @@ impl Stack {
         tag: u32,
     ) -> Option<MessageNumber> {
         self.hear(now);
+        let Stack { connections, transmits, now, .. } = self;
+        if let Some(connection) = connections.get_mut(id.index())
+            && connection.slot.generation == id.generation
+            && let Some(number) = connection.commit_first(*now, used, tag)
+        {
+            transmits.push(&mut connection.slot.is_queued, id.index());
+            return Some(number);
+        }
+        self.commit_any(id, used, tag)
+    }
+
+    /// The same where the short way is closed, something is held, or nothing was written.
+    #[inline(never)]
+    fn commit_any(&mut self, id: ConnectionId, used: usize, tag: u32) -> Option<MessageNumber> {
         let Some(index) = self.find(id) else {
             self.counters.count(Count::StaleId);
             return None;

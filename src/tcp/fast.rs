@@ -190,6 +190,29 @@ impl Connection {
         if is_short && self.timers_lag { self.send.first_room(len) } else { None }
     }
 
+    /// Whether `len` bytes can be reserved that are all of the stream, if they leave the short way.
+    #[inline(always)]
+    pub(super) fn takes_first(&self, len: usize) -> bool {
+        len.wrapping_sub(1) < self.fast.first_max as usize && self.send.len() == 0
+    }
+
+    /// Makes the first `used` bytes of the last reservation a message of the stream, if they are all of it and leave
+    /// the short way. `None` where nothing has happened.
+    #[inline(always)]
+    pub(super) fn commit_first(
+        &mut self,
+        now: Instant,
+        used: usize,
+        tag: u32,
+    ) -> Option<MessageNumber> {
+        let used = self.send.reserved_first(used)?;
+        if used.wrapping_sub(1) >= self.fast.first_max || !self.timers_lag {
+            return None;
+        }
+        self.send.forget_reservation();
+        Some(self.note_first(now, used, tag))
+    }
+
     /// So many bytes were written [there](Connection::room_for_first), one at least: a message of the stream.
     #[inline(always)]
     pub(super) fn note_first(&mut self, now: Instant, len: u32, tag: u32) -> MessageNumber {

@@ -130,6 +130,26 @@ impl SendBuffer {
         self.bytes.get_mut(..len)
     }
 
+    /// As [`reserve`](SendBuffer::reserve), where nothing is held and `len` bytes [fit](SendBuffer::first_max).
+    #[inline(always)]
+    pub(super) fn reserve_first(&mut self, len: usize) -> Option<&mut [u8]> {
+        (self.head, self.reserved) = (0, len as u32);
+        self.bytes.get_mut(..len)
+    }
+
+    /// How many of the first `used` bytes of the last reservation there are, where it lies in the first places and
+    /// nothing is held.
+    #[inline(always)]
+    pub(super) fn reserved_first(&self, used: usize) -> Option<u32> {
+        let is_first = (self.len, self.head) == (0, 0);
+        is_first.then_some(used.min(self.reserved as usize) as u32)
+    }
+
+    #[inline(always)]
+    pub(super) fn forget_reservation(&mut self) {
+        self.reserved = 0;
+    }
+
     /// Makes the first `used` bytes of [that room](SendBuffer::first_room) the stream's.
     #[inline(always)]
     pub(super) fn hold_first(&mut self, used: u32) {
