@@ -9,7 +9,7 @@ use crate::offload::capability::Capability;
 use crate::offload::checksum::{Sum, copy_and_sum};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::offload::plan::Plan;
-use crate::tcp::{ConnectionId, FastTurn, Stack, Transmit, Turn};
+use crate::tcp::{ConnectionId, FastTurn, RestKind, Stack, Transmit, Turn};
 use crate::time::Instant;
 use crate::wire::ethernet::{Ethertype, FRAME_LEN_MIN, Mac, MacWord};
 use crate::wire::{Refusal, arp, ethernet, icmp, ipv4, tcp};
@@ -106,7 +106,11 @@ impl Emitter {
         turn: Turn,
         out: &mut [u8],
     ) -> Option<Written> {
-        if let Some(leaving) = stack.next_fast(now)
+        if let Some(ack) = stack.ack_alone(turn) {
+            if let Some(len) = self.ack_alone(MacWord::of(dst), stack, now, ack, out) {
+                return Some((len, self.usual));
+            }
+        } else if let Some(leaving) = stack.next_fast(now)
             && let Some(len) = self.usual(MacWord::of(dst), leaving, out)
         {
             return Some((len, self.usual));
@@ -136,6 +140,24 @@ impl Emitter {
         if let Some(template) = self.templates.get(connection.index()) {
             template.fetch();
         }
+    }
+
+    /// The same of an ACK that is all there is to send.
+    #[inline(always)]
+    fn ack_alone(
+        &self,
+        dst: MacWord,
+        stack: &mut Stack,
+        now: Instant,
+        ack: RestKind,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let template = self.templates.get(ack.connection.index())?;
+        if !template.is_usual_for(dst, ack.connection) {
+            return None;
+        }
+        let headers = out.first_chunk_mut()?;
+        Some(template.write_usual_ack(&stack.transmit_ack_alone(now, ack), &self.usual, headers))
     }
 
     /// What the device is to do with such a frame.
@@ -333,8 +355,8 @@ mod tests {
     use super::*;
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
-    use crate::tcp::ConnectionId;
-    use crate::wire::tcp::{Flags, Options, SeqNumber};
+    use crate::tcp::Config;
+    use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
     const NETWORK: Network = Network {
         mac: Mac([2, 0, 0, 0, 0, 2]),
@@ -346,6 +368,27 @@ mod tests {
     };
     const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
     const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+
+    /// A connection, and what its peer says next.
+    fn connected() -> (Stack, Segment<'static>) {
+        let (stack, id) = prepared::tests::connected(Config::default());
+        let info = stack.info(id).unwrap();
+        let peer = Segment {
+            src_port: info.remote.port,
+            dst_port: info.local.port,
+            seq: info.rcv_nxt,
+            ack: info.snd_nxt,
+            flags: Flags::ACK.with(Flags::PSH),
+            window: 1_000,
+            options: Options {
+                timestamps: Some(tcp::Timestamps { value: 77, echo: 0 }),
+                ..Options::NONE
+            },
+            payload: b"x",
+            is_ce: false,
+        };
+        (stack, peer)
+    }
 
     fn emitter(policy: Policy, network: Network) -> Emitter {
         let advert = Advert { by: Provider::Model, how: "for a test" };
@@ -419,6 +462,35 @@ mod tests {
         assert_eq!((meta.ipv4, meta.tcp), (TxChecksum::Partial, TxChecksum::Partial));
         assert_eq!((meta.l2_len, meta.l3_len, meta.l4_len), (14, 20, 20));
         assert_eq!(segment.segment().unwrap().payload, b"8=FIX.4.4");
+    }
+
+    /// Over every sum that there is.
+    #[test]
+    fn an_ack_alone_is_written_as_any_other_to_the_byte() {
+        for (policy, count) in [(Policy::Off, 1 << 16), (Policy::Prefer, 300)] {
+            let mut emitter = emitter(policy, NETWORK);
+            let (mut short, mut long) = (connected(), connected());
+            let now = Instant::from_ms(50);
+            for value in 0..count {
+                let heard = |(stack, peer): &mut (Stack, Segment<'static>)| {
+                    let stamps = peer.options.timestamps.as_mut().unwrap();
+                    stamps.value += u32::from(value > 0);
+                    stack.on_segment(now, PEER, NETWORK.addr, peer);
+                    peer.seq += 1;
+                };
+                heard(&mut short);
+                heard(&mut long);
+                let ack = long.0.poll_transmit(now).unwrap();
+                let (mut found, mut expected) = ([0xee; 128], [0xee; 128]);
+                let written = emitter.tcp_anew(PEER_MAC, &ack, &mut expected);
+                let turn = short.0.next_transmit().unwrap();
+                assert!(value < 2 || short.0.ack_alone(turn).is_some());
+                let by_turn = emitter.turn(PEER_MAC, &mut short.0, now, turn, &mut found);
+                assert_eq!(by_turn, Some(written));
+                assert_eq!(found[..written.0], expected[..written.0], "{value}");
+                assert_eq!(written.0, 66);
+            }
+        }
     }
 
     #[test]

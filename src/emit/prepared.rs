@@ -192,7 +192,7 @@ impl Emitter {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use core::net::Ipv4Addr;
 
     use super::*;
@@ -215,7 +215,7 @@ mod tests {
         mtu: 1500,
     };
 
-    fn connected(config: Config) -> (Stack, ConnectionId) {
+    pub(in crate::emit) fn connected(config: Config) -> (Stack, ConnectionId) {
         let mut stack = Stack::new(config, [5; 16]);
         let local = Endpoint { addr: NETWORK.addr, port: 40_000 };
         let id = stack.connect(NOW, local, Endpoint { addr: PEER, port: 9878 }).unwrap();

@@ -256,6 +256,26 @@ impl Template {
         len
     }
 
+    /// Writes an ACK without data by such headers: with timestamps it needs no padding.
+    #[inline(always)]
+    pub(super) fn write_usual_ack(
+        &self,
+        ack: &Rest<'_>,
+        meta: &TxMeta,
+        headers: &mut [u8; USUAL_LEN],
+    ) -> usize {
+        let len = self.write_usual(ack, meta, headers, &mut []);
+        headers[FLAGS_AT] = Flags::ACK.0;
+        if meta.tcp == TxChecksum::Full {
+            // What it does not push is taken out of the sum (RFC 1624 3).
+            let at = TCP + tcp::CHECKSUM_OFFSET;
+            let pushed = !u16::from_be_bytes([headers[at], headers[at + 1]]);
+            let sum = Sum::of_u16(pushed).plus(Sum::of_u16(!u16::from(Flags::PSH.0)));
+            headers[at..at + 2].copy_from_slice(&sum.checksum().to_be_bytes());
+        }
+        len
+    }
+
     /// Writes the headers to the front of `out`, the TCP checksum zero.
     #[inline(always)]
     pub(super) fn write(

@@ -66,7 +66,7 @@ pub struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// Its control bits.
+    /// Its control bits, where it has data.
     pub const FLAGS: Flags = Flags::ACK.with(Flags::PSH);
 
     /// The same with a header written out.
@@ -80,7 +80,7 @@ impl<'a> Rest<'a> {
                 dst_port: self.tuple.remote.port,
                 seq: self.seq,
                 ack: self.ack,
-                flags: Rest::FLAGS,
+                flags: if kind.len > 0 { Rest::FLAGS } else { Flags::ACK },
                 window: self.window,
                 options: Options { timestamps: self.timestamps, ..Options::NONE },
             },
@@ -100,6 +100,8 @@ pub struct Turn {
     index: u32,
     /// How much it sends, if it sends [all there is](super::connection::Connection::rest_len).
     rest_len: u32,
+    /// It sends an ACK, [and nothing else](super::connection::Connection::owes_ack_alone).
+    is_ack_alone: bool,
 }
 
 const NOBODY: u32 = u32::MAX;
@@ -199,7 +201,7 @@ impl Stack {
     pub fn next_transmit(&mut self) -> Option<Turn> {
         if let Some(reset) = self.resets.front() {
             let remote = reset.tuple.remote.addr;
-            return Some(Turn { remote, index: NOBODY, rest_len: 0 });
+            return Some(Turn { remote, index: NOBODY, rest_len: 0, is_ack_alone: false });
         }
         loop {
             let index = self.transmits.front()?;
@@ -207,9 +209,10 @@ impl Stack {
             // What is stale does not leave: `transmit` looks at it.
             let is_stale = connection.stale_at <= self.now;
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
-            if rest_len > 0 || connection.next().is_some() {
+            let is_ack_alone = connection.owes_ack_alone();
+            if rest_len > 0 || is_ack_alone || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
-                return Some(Turn { remote, index: index as u32, rest_len });
+                return Some(Turn { remote, index: index as u32, rest_len, is_ack_alone });
             }
             connection.catch_up(&self.config);
             connection.arm_persist_timer(self.now, &self.config);
@@ -249,6 +252,9 @@ impl Stack {
     pub fn transmit(&mut self, now: Instant, turn: Turn) -> Option<Transmit<'_>> {
         self.now = self.now.max(now);
         let Some(index) = turn.connection() else { return self.transmit_reset() };
+        if let Some(kind) = self.ack_alone(turn) {
+            return Some(self.transmit_ack_alone(now, kind).transmit(kind));
+        }
         if self.connections[index].stale_at <= self.now
             && self.step(index, |connection, cx| connection.end_if_stale(cx))
         {
@@ -310,8 +316,25 @@ impl Stack {
         }
     }
 
+    /// What the next segment is like, if it is an ACK and nothing else, as nearly every ACK without data is.
+    /// [`transmit_ack_alone`](Stack::transmit_ack_alone) yields it; so would [`transmit`](Stack::transmit).
     #[inline(always)]
-    fn end_turn(&mut self, index: usize) {
+    pub fn ack_alone(&self, turn: Turn) -> Option<RestKind> {
+        let index = turn.connection().filter(|_| turn.is_ack_alone)?;
+        // Nobody has let go of one that is established. ECN and no timestamps go the long way.
+        Some(RestKind { connection: self.id(index), len: 0, has_timestamps: true, is_ect: false })
+    }
+
+    /// The ACK that [`ack_alone`](Stack::ack_alone) has told of, with nothing done in between.
+    #[inline(always)]
+    pub fn transmit_ack_alone(&mut self, now: Instant, kind: RestKind) -> Rest<'_> {
+        self.hear(now);
+        self.counters.count(Count::SegmentOut);
+        self.leave_ack_alone(kind.connection.index())
+    }
+
+    #[inline(always)]
+    pub(super) fn end_turn(&mut self, index: usize) {
         self.transmits.pop();
         self.connections[index].slot.is_queued = false;
     }

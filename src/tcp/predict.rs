@@ -177,6 +177,14 @@ impl Stack {
     pub(super) fn predict(&mut self, index: usize, segment: &impl Heard) -> bool {
         let Stack { connections, counters, resets, config, now, .. } = self;
         let (connection, now) = (&mut connections[index], *now);
+        if connection.takes_pure_ack(now, segment) {
+            #[cfg(test)]
+            {
+                self.pure_acks_taken += 1;
+            }
+            counters.count(Count::SegmentPredicted);
+            return true;
+        }
         if !connection.is_predicted(segment) {
             return false;
         }

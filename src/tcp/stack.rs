@@ -48,6 +48,11 @@ pub struct Stack {
     /// How many segments came the shortest way.
     #[cfg(test)]
     pub(super) took_fast: u64,
+    /// How many ACKs without data came that way, and left by it.
+    #[cfg(test)]
+    pub(super) pure_acks_taken: u64,
+    #[cfg(test)]
+    pub(super) acks_alone: u64,
     /// How many prepared sends left that way.
     #[cfg(test)]
     pub(super) prepared_fast: u64,
@@ -116,6 +121,10 @@ impl Stack {
             predicts_nothing: false,
             #[cfg(test)]
             took_fast: 0,
+            #[cfg(test)]
+            pure_acks_taken: 0,
+            #[cfg(test)]
+            acks_alone: 0,
             #[cfg(test)]
             prepared_fast: 0,
             secret,

@@ -12,6 +12,7 @@ mod fast;
 mod hostile;
 mod opening;
 mod prepared;
+mod pure_ack;
 mod simulator;
 mod snapshot;
 mod streaming;

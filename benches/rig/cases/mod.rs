@@ -1,5 +1,6 @@
 //! Everything that is measured, bench by bench, in the table's order.
 
+mod acks;
 pub mod checksum;
 mod classify;
 mod clock;

@@ -13,7 +13,7 @@ use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_MAC, PEER_PORT};
 
 /// The clock stands still.
-const NOW: Instant = Instant::from_ms(1_000);
+pub(super) const NOW: Instant = Instant::from_ms(1_000);
 /// Each send makes its connection's next header another: so many connections, that one batch is long enough
 /// to be timed, each with one send prepared.
 const CONNECTIONS: usize = 16;
@@ -54,13 +54,16 @@ impl PreparedSends {
             mtu: 1500,
         };
         let mut stack = Stack::new(Config::default(), [7; 16]);
-        let lines = (0..CONNECTIONS as u16).map(|line| connected(&mut stack, line)).collect();
+        let line = |(id, peer)| Line { id, peer, prepared: None, frame: vec![0; FRAME_LEN] };
+        let lines = 0..CONNECTIONS as u16;
+        let lines = lines.map(|number| line(connected(&mut stack, number))).collect();
         let emitter = Emitter::new(&sums.plan(), network);
         PreparedSends { stack, emitter, lines, written: 0 }
     }
 }
 
-fn connected(stack: &mut Stack, line: u16) -> Line {
+/// A connection, the `line`th, and what its peer says next.
+pub(super) fn connected(stack: &mut Stack, line: u16) -> (ConnectionId, Segment<'static>) {
     let local = Endpoint { addr: HOST_ADDR, port: 49_152 + line };
     let remote = Endpoint { addr: PEER_ADDR, port: PEER_PORT };
     let id = stack.connect(NOW, local, remote).expect("a connection");
@@ -85,7 +88,7 @@ fn connected(stack: &mut Stack, line: u16) -> Line {
     peer.seq += 1;
     peer.flags = Flags::ACK;
     peer.options = Options { timestamps: peer.options.timestamps, ..Options::NONE };
-    Line { id, peer, prepared: None, frame: vec![0; FRAME_LEN] }
+    (id, peer)
 }
 
 impl Bench for PreparedSends {

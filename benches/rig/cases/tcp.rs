@@ -58,6 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
         cases.extend(HELD.map(|held| ahead(sums, held)));
     }
     cases.extend(super::prepared::cases());
+    cases.extend(super::acks::cases());
     cases.push(Case::new("tcp/segment in", US, || SegmentIn::new(150)));
     cases
 }
