@@ -377,6 +377,8 @@ fn warming_sends_nothing_and_changes_nothing() {
             let of = |line: &Line| (line.stack.info(line.id), line.stack.messages(line.id));
             assert_eq!(of(&warm), of(&cold));
             assert_eq!(warm.stack.next_timeout(), cold.stack.next_timeout());
+            let woken_by = |line: &Line| line.stack.connections[line.id.index()].woken_by;
+            assert_eq!(woken_by(&warm), woken_by(&cold), "who is not woken forgets a deadline");
             assert_eq!(warm.drain(), cold.drain(), "the ACK is still owed, if it was");
             let counters = |line: &Line| -> Vec<_> {
                 let all = line.stack.counters().iter();
