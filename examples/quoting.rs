@@ -250,7 +250,7 @@ fn engine<A: Application>(
         reconnect_interval: Duration::from_s(1),
         terms: None,
     };
-    let rules = steer::rules(addr, std::slice::from_ref(&session), &[])?;
+    let rules = steer::rules(addr, None, std::slice::from_ref(&session), &[])?;
     let device = Device::probed(backend).plan(&Profile::all(Policy::Prefer), rules);
     let (nic, plan) = device.configure()?.start()?.steer()?;
     // A real run takes a secret that nobody can guess.

@@ -27,15 +27,19 @@ const ACCEPTOR_PRIORITY: u32 = 2;
 
 /// The rules that a device is steered by: those of the profile, and one for each peer that a session
 /// connects to or port that one listens on. Of a connection our own port is left open: it is picked when
-/// the connection is made.
+/// the connection is made. Those of sessions name the `vlan` that the engine is in: without, a device takes them for
+/// untagged frames alone. The software twin lets a rule without one match frames of any; those of another VLAN than the engine's
+/// are refused behind it ([`Refusal::VlanNotOurs`]).
 ///
 /// # Errors
 /// A rule of the profile leaves open whether it or another wins.
 pub fn rules(
     local: Ipv4Addr,
+    vlan: Option<u16>,
     sessions: &[SessionPlan],
     own: &[FlowRule],
 ) -> Result<RuleSet, RuleSetError> {
+    let vlan = vlan.and_then(VlanId::new);
     let mut rules = own.to_vec();
     for session in sessions {
         let rule = match session.config.role {
@@ -51,11 +55,12 @@ pub fn rules(
                     .at_priority(ACCEPTOR_PRIORITY)
             }
         };
+        let rule = vlan.map_or(rule, |vlan| rule.in_vlan(vlan));
         if !rules.contains(&rule) {
             rules.push(rule);
         }
     }
-    RuleSet::new(rules, OnMiss::Queue(OUR_QUEUE))
+    Ok(RuleSet::new(rules, OnMiss::Queue(OUR_QUEUE))?.for_network_in(vlan))
 }
 
 /// Who steers, and how far the device is believed when it does.
@@ -350,7 +355,7 @@ mod tests {
             session(Role::Acceptor, US, 7001),
         ];
         let own = FlowRule::new(Pattern::IPV4, Fate::Drop).counted();
-        let set = rules(US, &sessions, &[own]).unwrap();
+        let set = rules(US, None, &sessions, &[own]).unwrap();
         let shown: Vec<String> = set.rules().iter().map(FlowRule::to_string).collect();
         assert_eq!(
             shown,
@@ -363,7 +368,29 @@ mod tests {
             ]
         );
         let clashing = FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(1);
-        assert!(rules(US, &sessions, &[clashing]).is_err());
+        assert!(rules(US, None, &sessions, &[clashing]).is_err());
+    }
+
+    #[test]
+    fn rules_of_sessions_name_the_vlan_and_those_of_the_profile_are_left_alone() {
+        let sessions = [session(Role::Initiator, THEM, 9878), session(Role::Acceptor, US, 7001)];
+        let own = FlowRule::new(Pattern::IPV4, Fate::Drop);
+        let set = rules(US, Some(100), &sessions, &[own]).unwrap();
+        let shown: Vec<String> = set.rules().iter().map(FlowRule::to_string).collect();
+        assert!(!shown[0].contains("vlan"), "{shown:?}");
+        assert!(
+            shown[1].contains("pattern eth / vlan vid is 100 / ipv4 src is 10.9.0.1"),
+            "{shown:?}"
+        );
+        assert!(
+            shown[2].contains("pattern eth / vlan vid is 100 / ipv4 dst is 10.9.0.2"),
+            "{shown:?}"
+        );
+        // And the twin takes them so.
+        let key = |vlan| FlowKey::of_frame(&frame(9878)).unwrap().in_vlan(VlanId::new(vlan));
+        let set = rules(US, Some(100), &sessions, &[]).unwrap();
+        let matched = |vlan| matches!(set.classify(&key(vlan)), Outcome::Matched(_));
+        assert_eq!([100, 101, 0].map(matched), [true, false, false]);
     }
 
     /// A frame of the session, to `port` of ours, as far as steering reads it.
@@ -391,7 +418,7 @@ mod tests {
             .fold(Capabilities::NONE, |device, capability| device.with(capability, advert));
         let mut profile = Profile::all(Policy::Prefer).with(Capability::FlowIsolation, Policy::Off);
         profile.rx_checksum_audit = audit;
-        let set = rules(US, &[session(Role::Initiator, THEM, 9878)], own).unwrap();
+        let set = rules(US, None, &[session(Role::Initiator, THEM, 9878)], own).unwrap();
         let limits = crate::offload::flow::FlowLimits::SOFTWARE;
         let plan = Plan::negotiate("test", &profile, &device).steered_by(set, &limits);
         assert_eq!(plan.uses(Capability::FlowSteering), by_device);

@@ -61,6 +61,24 @@ fn rules_are_the_device_s_with_counters_or_the_host_s_with_the_reason() {
 }
 
 #[test]
+fn rules_for_sessions_in_a_vlan_name_it_or_are_the_host_s_where_the_device_takes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.toml");
+    let session = "[network]\naddress = \"10.9.0.2/24\"\nvlan = 100\n[[session]]\nconnection_type = \"initiator\"\n\
+                   begin_string = \"FIX.4.4\"\nsender_comp_id = \"A\"\ntarget_comp_id = \"B\"\n\
+                   socket_connect_host = \"10.9.0.1\"\nsocket_connect_port = 9878\n";
+    std::fs::write(&path, session).unwrap();
+    let session = path.to_str().unwrap();
+    for (nic, outcome) in [("sim:connectx5", "device"), ("sim:82599", "host")] {
+        let shown = json(&["--nic", nic, "--session", session, "--json"]);
+        assert_eq!(shown["outcome"], outcome, "{shown}");
+        let rule = shown["rules"][0]["rule"].as_str().unwrap();
+        let pattern = "pattern eth / vlan vid is 100 / ipv4 src is 10.9.0.1 dst is 10.9.0.2 / tcp src is 9878";
+        assert!(rule.contains(pattern), "{rule}");
+    }
+}
+
+#[test]
 fn a_dry_run_ends_with_3_as_a_run_does_where_the_profile_requires_what_the_device_has_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");

@@ -155,7 +155,8 @@ pub(crate) fn rules(
     let refused = |error: &dyn std::fmt::Display| {
         Failure::Input(format!("the steering of profile {:?}: {error}", profile.name))
     };
-    let rules = steer::rules(ours, sessions, &profile.steering).map_err(|error| refused(&error))?;
+    let rules =
+        steer::rules(ours, vlan, sessions, &profile.steering).map_err(|error| refused(&error))?;
     FlowLimits::SOFTWARE.check(&rules).map_err(|error| refused(&error))?;
     for session in sessions {
         if let Some(Matched { rule, actions }) = kept_away(&rules, ours, vlan, session) {
@@ -215,9 +216,10 @@ fn kept_away(
 /// Those that the sessions need alone.
 pub(crate) fn rules_of_sessions(
     ours: Ipv4Addr,
+    vlan: Option<u16>,
     sessions: &[SessionPlan],
 ) -> Result<RuleSet, Failure> {
-    rules(&Profile::all(Policy::Prefer), ours, None, sessions)
+    rules(&Profile::all(Policy::Prefer), ours, vlan, sessions)
 }
 
 /// Every session, with its peer on `far` unless the settings say where, or behind a port of `ours`.

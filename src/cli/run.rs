@@ -276,7 +276,7 @@ impl Job<'_> {
                 Side::Acceptor => bring_up::session_plan(&settings, SIM_FAR_ADDR),
             })
             .collect::<Result<_, _>>()?;
-        let rules = bring_up::rules_of_sessions(network.addr, &sessions)?;
+        let rules = bring_up::rules_of_sessions(network.addr, network.vlan, &sessions)?;
         let started =
             Device::probed(far).plan(profile, rules).configure().and_then(|device| device.start());
         let (nic, plan) = started.and_then(|device| device.steer()).map_err(|error| {

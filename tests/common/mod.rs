@@ -196,7 +196,7 @@ fn engine<A: Application, N: Nic>(
         terms: None,
     };
     let mac = Mac(backend.mac());
-    let rules = steer::rules(addr, std::slice::from_ref(&session), &profile.steering)
+    let rules = steer::rules(addr, None, std::slice::from_ref(&session), &profile.steering)
         .expect("rules that agree");
     let device =
         Device::probed(backend).plan(profile, rules).configure().expect("the model configures");

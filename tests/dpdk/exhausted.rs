@@ -71,7 +71,8 @@ fn exchange_on_net_tap() -> Engine<DpdkNic, Exchange> {
         reconnect_interval: fixwire::time::Duration::from_s(1),
         terms: None,
     };
-    let rules = steer::rules(OURS, std::slice::from_ref(&session), &profile.steering).unwrap();
+    let sessions = std::slice::from_ref(&session);
+    let rules = steer::rules(OURS, None, sessions, &profile.steering).unwrap();
     let mac = Mac(backend.mac());
     let network = Network { mac, addr: OURS, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let device = Device::probed(backend).plan(&profile, rules).configure().unwrap();

@@ -1,8 +1,8 @@
 //! A set of rules that agree on every frame, and what they mean: the slow twin of the classifier.
 
-use super::field::FieldError;
+use super::field::{FieldError, VlanId};
 use super::key::{FlowKey, MaskedKey};
-use super::rule::{Actions, Fate, FlowRule, Pattern};
+use super::rule::{Actions, Carries, Fate, FlowRule, Pattern};
 
 /// The most rules in a set: more than one host has connections to trade on.
 pub const RULES_MAX: usize = 4096;
@@ -13,6 +13,8 @@ pub const RULES_MAX: usize = 4096;
 pub struct RuleSet {
     rules: Vec<FlowRule>,
     on_miss: OnMiss,
+    /// Where the engine's network is, whose housekeeping is not among `rules`.
+    vlan: Option<VlanId>,
 }
 
 /// What becomes of a frame that no rule matches.
@@ -82,16 +84,23 @@ impl RuleSet {
                 return Err(RuleSetError::Ambiguous { first, second, rules });
             }
         }
-        Ok(RuleSet { rules, on_miss })
+        Ok(RuleSet { rules, on_miss, vlan: None })
     }
 
     /// No rule at all, and every frame to the first queue.
-    pub const EMPTY: RuleSet = RuleSet { rules: Vec::new(), on_miss: OnMiss::Queue(0) };
+    pub const EMPTY: RuleSet = RuleSet { rules: Vec::new(), on_miss: OnMiss::Queue(0), vlan: None };
 
     /// The same with another fate for frames that no rule matches.
     #[must_use]
     pub fn on_missing(mut self, on_miss: OnMiss) -> RuleSet {
         self.on_miss = on_miss;
+        self
+    }
+
+    /// The same for an engine whose network is in a VLAN: neighbours are found, and the path tells, in that one.
+    #[must_use]
+    pub fn for_network_in(mut self, vlan: Option<VlanId>) -> RuleSet {
+        self.vlan = vlan;
         self
     }
 
@@ -108,7 +117,7 @@ impl RuleSet {
     /// is to win.
     pub fn at_one_priority(&self) -> Option<RuleSet> {
         let rules = self.rules.iter().map(|rule| rule.at_priority(0)).collect();
-        RuleSet::new(rules, self.on_miss).ok()
+        Some(RuleSet::new(rules, self.on_miss).ok()?.for_network_in(self.vlan))
     }
 
     /// The same, and behind them the rules that bring ARP and ICMP to the first queue, below whatever of these matches
@@ -122,9 +131,9 @@ impl RuleSet {
         let below =
             self.rules.iter().filter(meets).map(|rule| rule.priority.saturating_add(1)).max();
         let [arp, icmp] = [Pattern::ARP, Pattern::ICMP]
-            .map(|pattern| FlowRule::new(pattern, Fate::Queue(0)))
+            .map(|pattern| FlowRule::new(Pattern { vlan: self.vlan, ..pattern }, Fate::Queue(0)))
             .map(|rule| {
-                if rule.pattern == Pattern::ICMP {
+                if rule.pattern.carries == Carries::Icmp {
                     rule.at_priority(below.unwrap_or(0))
                 } else {
                     rule
@@ -132,7 +141,7 @@ impl RuleSet {
             });
         let mut rules = self.rules;
         rules.extend([arp, icmp]);
-        RuleSet::new(rules, self.on_miss)
+        Ok(RuleSet::new(rules, self.on_miss)?.for_network_in(self.vlan))
     }
 
     /// The rules, in the order in which they were given; their numbers are their places.

@@ -459,6 +459,13 @@ mod tests {
         assert_eq!(sfc.rules().rules(), [&[listener][..], &besides].concat());
         assert!(sfc.device_rules().rules().iter().all(|rule| rule.actions.count));
         assert_eq!(planned("mlx5_pci", &[listener], &all).rules().rules(), [listener]);
+        // In the VLAN that the engine's network is in.
+        let vlan = crate::flow::VlanId::new(100);
+        let set = RuleSet::new(vec![listener], OnMiss::Queue(0)).unwrap().for_network_in(vlan);
+        let tagged = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device("net_sfc_efx"))
+            .steered_by(set, &all);
+        let besides_tagged = besides.map(|rule| rule.in_vlan(vlan.unwrap()));
+        assert_eq!(tagged.rules().rules()[1..], besides_tagged);
         // Below a rule of the profile's that matches ICMP too.
         let drops = FlowRule::new(Pattern::IPV4, Fate::Drop).at_priority(4);
         let below = planned("net_sfc_efx", &[listener, drops], &all);

@@ -161,7 +161,7 @@ impl Trial {
 /// The rules that our device is to steer by: `own`, and the session's.
 pub(super) fn rules(own: &[FlowRule]) -> Result<RuleSet, Refused> {
     let sessions = [session(Role::Initiator)?];
-    steer::rules(OURS, &sessions, own).map_err(|error| Refused(error.to_string()))
+    steer::rules(OURS, None, &sessions, own).map_err(|error| Refused(error.to_string()))
 }
 
 fn session(role: Role) -> Result<SessionPlan, Refused> {
@@ -189,7 +189,7 @@ fn engine<A: Application>(
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };
     let session = session(role)?;
     let in_words = |error: &dyn std::fmt::Display| Refused(error.to_string());
-    let rules = steer::rules(addr, std::slice::from_ref(&session), own)
+    let rules = steer::rules(addr, None, std::slice::from_ref(&session), own)
         .map_err(|error| in_words(&error))?;
     let started = Device::probed(backend).plan(profile, rules).configure();
     let (nic, plan) = started
