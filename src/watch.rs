@@ -265,7 +265,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let timeouts = [tcp::Count::RetransmitTimeout, tcp::Count::SynRetransmission];
         let timeouts = timeouts.into_iter().map(|what| self.tcp.counters().of(what)).sum();
         let counts = self.watch.counts_all && self.steering.device_counts();
-        if self.watch.is_silent(now, self.nic.counters().rx_frames, timeouts, counts) {
+        if self.watch.is_silent(now, self.nic.rx_frames(), timeouts, counts) {
             doubt = doubt.or(Some(Doubt::Silence));
         }
         if self.steering.is_suspected() {

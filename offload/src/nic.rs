@@ -155,7 +155,7 @@ pub trait Nic {
     /// Takes back the buffers of frames that have been sent. To be called once a poll.
     fn reclaim(&mut self) {}
 
-    /// Whether frames can pass now.
+    /// Whether frames can pass, as was last heard of: this is asked on the thread that polls.
     fn link(&mut self) -> Link;
 
     /// The clock behind [`RxMeta::stamp`], where the device has one.
@@ -194,6 +194,12 @@ pub trait Nic {
 
     /// What the device has counted since it started.
     fn counters(&self) -> NicCounters;
+
+    /// How many frames [`rx_burst`](Nic::rx_burst) has given in all, as [`counters`](Nic::counters) has it. It is asked for on the
+    /// thread that polls: a device whose other counters take a word with the driver tells it without.
+    fn rx_frames(&self) -> u64 {
+        self.counters().rx_frames
+    }
 
     /// Stops the device for good, and says how many of its buffers have not come back: 0 unless frames are
     /// still about or some were lost. `None` where nobody counts.

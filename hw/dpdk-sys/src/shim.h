@@ -18,5 +18,6 @@
 /* rte_errno, a macro over a variable of the calling thread's. */
 int fixwire_dpdk_errno(void);
 
-/* Whether frames can pass, as far as the driver knows without asking the device. */
+/* Whether frames can pass: by ethdev's record on a port that runs with intr_conf.lsc, and else as its driver says, which may ask
+ * the kernel or the device. */
 int fixwire_dpdk_link_is_up(uint16_t port);

@@ -121,6 +121,10 @@ impl<N: Nic> Nic for Captured<N> {
         self.nic.counters()
     }
 
+    fn rx_frames(&self) -> u64 {
+        self.nic.rx_frames()
+    }
+
     fn close(self) -> Option<u32> {
         self.nic.close()
     }

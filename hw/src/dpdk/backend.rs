@@ -401,6 +401,7 @@ impl DpdkBackend {
             tx_descriptors,
             rx: self.info.rx.of(rx_offloads),
             tx: self.info.tx.of(tx_offloads | chains),
+            tells_of_link: self.info.tells_of_link,
         };
         self.pools()?;
         let Some(pools) = &self.pools else { return Err(no_port(&self.spec, "")) };

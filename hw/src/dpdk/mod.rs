@@ -21,6 +21,7 @@ mod error;
 mod flow;
 mod frame;
 mod kernel_share;
+mod link;
 mod mbuf;
 mod members;
 mod mempool;

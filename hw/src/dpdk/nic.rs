@@ -1,6 +1,7 @@
 //! The running port, a queue at a time.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use fixwire_offload::flow::{Count, RuleSet};
 use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum, TxMeta};
@@ -10,6 +11,7 @@ use fixwire_offload::stamp::ClockInfo;
 use super::clock::Timesync;
 use super::eal::Eal;
 use super::error::Errno;
+use super::link::LinkLooks;
 use super::mbuf::Mbuf;
 use super::mempool::Mempool;
 use super::offloads::Listen;
@@ -27,6 +29,7 @@ pub struct DpdkNic {
     how: How,
     /// What `how` says in one: there are frames that the driver may not have, or not unmarked.
     is_choosy: bool,
+    link: LinkLooks,
     clocks: ClockRoutes,
     /// This queue's; the port's are asked of it.
     counters: NicCounters,
@@ -65,7 +68,8 @@ impl DpdkNic {
     pub(super) fn new(queue: Queue, how: How) -> DpdkNic {
         let is_choosy = how.is_choosy();
         let (clocks, counters) = (ClockRoutes::default(), NicCounters::default());
-        DpdkNic { queue, how, is_choosy, clocks, counters }
+        let link = LinkLooks::default();
+        DpdkNic { queue, how, is_choosy, link, clocks, counters }
     }
 
     pub(super) fn with_clocks(self, clocks: ClockRoutes) -> DpdkNic {
@@ -267,7 +271,8 @@ impl Nic for DpdkNic {
     }
 
     fn link(&mut self) -> Link {
-        if self.queue.running().port.is_up() { Link::Up } else { Link::Down }
+        let port = &self.queue.running().port;
+        self.link.look(port.is_told_of_link(), Instant::now(), || port.is_up())
     }
 
     fn clock(&self) -> Option<ClockInfo> {
@@ -311,6 +316,10 @@ impl Nic for DpdkNic {
             tx_errors: stats.tx_errors,
             ..self.counters
         }
+    }
+
+    fn rx_frames(&self) -> u64 {
+        self.counters.rx_frames
     }
 
     /// Gives the queue back. The last one of a port stops and closes the port; any other says that nothing is missing.

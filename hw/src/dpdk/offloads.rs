@@ -414,6 +414,7 @@ mod tests {
             tx_queues_max: 1024,
             node: None,
             interface: 0,
+            tells_of_link: false,
         }
     }
 

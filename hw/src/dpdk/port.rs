@@ -30,6 +30,8 @@ pub(super) struct Port {
     is_started: bool,
     /// Queues that are set up, receive and transmit.
     queues: (u16, u16),
+    /// The driver keeps ethdev's record of the link by itself.
+    is_told_of_link: bool,
     /// What reads its clock on another thread passes here.
     gate: Gate,
     eal: Rc<Eal>,
@@ -53,6 +55,9 @@ pub(super) struct Info {
     pub(super) node: Option<u16>,
     /// The kernel's interface on the same port, by its index; 0 for none.
     pub(super) interface: u32,
+    /// The driver tells of the link by interrupts. One that passes frames on tells as its devices do, and is taken for one
+    /// that does not.
+    pub(super) tells_of_link: bool,
 }
 
 /// Offloads of one direction: those of the whole port, and those that each queue can have for itself. A driver lists most
@@ -87,6 +92,8 @@ pub(super) struct Config {
     pub(super) rx: Offloads,
     /// `RTE_ETH_TX_OFFLOAD_*`.
     pub(super) tx: Offloads,
+    /// Whether the driver is to keep ethdev's record of the link by interrupts.
+    pub(super) tells_of_link: bool,
 }
 
 /// A direction, seen from the host.
@@ -122,6 +129,7 @@ impl Port {
             is_virtual: !device.is_pci(),
             is_started: false,
             queues: (0, 0),
+            is_told_of_link: false,
             gate: Gate::default(),
             eal: Rc::clone(eal),
         })
@@ -211,6 +219,7 @@ impl Port {
             tx_queues_max: info.max_tx_queues,
             node: u16::try_from(node).ok(),
             interface: info.if_index,
+            tells_of_link: !device.passes_on() && flags(&info) & ffi::RTE_ETH_DEV_INTR_LSC != 0,
         })
     }
 
@@ -222,11 +231,13 @@ impl Port {
         conf.rxmode.offloads = config.rx.port;
         conf.rxmode.mtu = self.mtu();
         conf.txmode.offloads = config.tx.port;
+        conf.intr_conf.set_lsc(config.tells_of_link.into());
         let (rx_queues, tx_queues) = (config.rx_queues, config.tx_queues);
         // SAFETY: `conf` is whole and read during the call.
         let answer =
             unsafe { ffi::rte_eth_dev_configure(self.id, rx_queues, tx_queues, &raw const conf) };
         self.done("configuring it", answer)?;
+        self.is_told_of_link = config.tells_of_link;
         let (mut rx_descriptors, mut tx_descriptors) =
             (config.rx_descriptors, config.tx_descriptors);
         // SAFETY: both are numbers to read and write.
@@ -405,6 +416,11 @@ impl Port {
         Timesync::of(self.id, &self.gate)
     }
 
+    /// Whether [`is_up`](Port::is_up) reads what the driver has written down, on a port that runs, and asks nobody.
+    pub(super) fn is_told_of_link(&self) -> bool {
+        self.is_told_of_link
+    }
+
     pub(super) fn is_up(&self) -> bool {
         // SAFETY: the id is a port's.
         unsafe { ffi::fixwire_dpdk_link_is_up(self.id) != 0 }
@@ -459,6 +475,12 @@ impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Port({} is {})", self.id, self.name)
     }
+}
+
+/// `RTE_ETH_DEV_*` of a port.
+fn flags(info: &ffi::rte_eth_dev_info) -> u32 {
+    // SAFETY: ethdev has it point to what it keeps of the port, for as long as that is there, or nowhere.
+    unsafe { info.dev_flags.as_ref() }.copied().unwrap_or(0)
 }
 
 /// The number of the port of this name.

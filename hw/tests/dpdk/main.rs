@@ -8,6 +8,7 @@ mod harness;
 mod huge_pages;
 mod its_clock;
 mod its_rules;
+mod link;
 mod net_tap;
 mod pcap;
 mod pci;
@@ -207,6 +208,10 @@ const TESTS: &[Test] = &[
     (
         "a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused",
         rules::a_port_is_isolated_before_it_is_set_up_and_let_in_again_where_its_rules_are_refused,
+    ),
+    (
+        "a_look_at_a_driver_that_tells_of_its_link_calls_nobody",
+        link::a_look_at_a_driver_that_tells_of_its_link_calls_nobody,
     ),
     (
         "what_its_rules_cannot_do_is_the_host_s_in_the_driver_s_words",
