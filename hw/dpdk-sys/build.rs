@@ -130,6 +130,7 @@ const CONSTANTS: &[&str] = &[
     "RTE_FLOW_.*",
     "RTE_LOG_.*",
     "RTE_MAX_ETHPORTS",
+    "RTE_MAX_LCORE",
     "RTE_MAX_QUEUES_PER_PORT",
     "RTE_MBUF_.*",
     "RTE_PKTMBUF_HEADROOM",

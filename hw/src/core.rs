@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use fixwire_offload::profile::Core;
+
 use crate::core_list::CoreList;
 use crate::sys;
 
@@ -78,6 +80,26 @@ pub fn pin(core: u16) -> io::Result<()> {
     }
     sys::set_affinity(&mask).map_err(|error| {
         io::Error::new(error.kind(), format!("the kernel does not pin to core {core}: {error}"))
+    })
+}
+
+/// The core that a thread will be on which polls as a profile says: the one that it names, or the best that the kernel pins a
+/// thread to. `None` where it is not pinned, or cannot be. What the calling thread may run on is as before afterwards.
+pub fn to_poll(core: Core) -> Option<u16> {
+    let before = sys::affinity().ok()?;
+    let candidates = match core {
+        Core::Any => Vec::new(),
+        Core::Number(core) => vec![core],
+        Core::Auto => {
+            let (online, isolated) = online_and_isolated();
+            auto_cores(&cores_of(&before), &online, &isolated)
+        }
+    };
+    // A cpuset may forbid what the affinity does not.
+    candidates.into_iter().find(|core| {
+        let is_pinned = pin(*core).is_ok();
+        let _ = sys::set_affinity(&before);
+        is_pinned
     })
 }
 
@@ -159,6 +181,17 @@ mod tests {
             let pinned = std::thread::spawn(move || pin(core).map(|()| allowed_cores()));
             assert_eq!(pinned.join().unwrap().unwrap(), [core]);
         }
+    }
+
+    #[test]
+    fn the_core_to_poll_on_is_one_that_a_thread_is_pinned_to_and_nobody_is_yet() {
+        let cores = allowed_cores();
+        let last = cores.last().copied();
+        assert_eq!(to_poll(Core::Any), None);
+        assert_eq!(to_poll(Core::Number(u16::MAX)), None);
+        assert_eq!(last.and_then(|core| to_poll(Core::Number(core))), last);
+        assert_eq!(to_poll(Core::Auto).is_some(), cores.len() > 1);
+        assert_eq!(allowed_cores(), cores);
     }
 
     #[test]

@@ -165,8 +165,8 @@ fn introduce(backend: &DpdkBackend, shortage: Option<&str>, json: bool) {
 
 /// The interface that a driver makes in the kernel, by name, for a device that a profile's arguments are among.
 fn kernel_interface(device: &DeviceSpec) -> Option<String> {
-    let number = device.name().strip_prefix("net_tap")?;
-    Some(device.arg("iface").map_or_else(|| format!("dtap{number}"), str::to_owned))
+    let is_tap = device.name().starts_with("net_tap");
+    device.arg("iface").filter(|_| is_tap).map(str::to_owned)
 }
 
 impl Opened {
@@ -246,6 +246,7 @@ fn failure(error: DpdkError) -> Failure {
         | DpdkError::UnknownArgument { .. }
         | DpdkError::NoValue { .. }
         | DpdkError::ArgumentTwice { .. }
+        | DpdkError::ArgumentMissing { .. }
         | DpdkError::InterfaceName { .. }
         | DpdkError::Bonding { .. }
         | DpdkError::UntoldMember { .. }

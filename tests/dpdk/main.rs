@@ -19,3 +19,4 @@ mod refused;
 mod same;
 mod selftest;
 mod stamps;
+mod taken;

@@ -40,6 +40,8 @@ fn what_is_no_device_and_what_is_not_there_are_told_apart_with_a_remedy() {
         ),
         ("dpdk:net_nonsense0", 1, "no driver net_nonsense, which is librte_net_nonsense.so"),
         ("dpdk:net_memif0", 2, "write `address"),
+        ("dpdk:net_vhost0", 2, "no port without `iface`; write net_vhost0,iface=/run/vhost.sock"),
+        ("dpdk:net_af_packet0", 2, "no port without `iface`; write net_af_packet0,iface=eth1"),
         (
             "dpdk:net_af_packet0,iface=missing0",
             1,

@@ -85,8 +85,8 @@ impl DpdkBackend {
         profile: &Profile,
     ) -> Result<DpdkBackend, DpdkError> {
         let spec = spec.with_devargs(profile);
-        spec.check_arguments()?;
-        let eal = Eal::start(&[&spec], memory, &profile.eal)?;
+        spec.check()?;
+        let eal = Eal::start(&[&spec], memory, &profile.eal, profile.core)?;
         DpdkBackend::found(&eal, spec, profile)
     }
 
@@ -100,7 +100,7 @@ impl DpdkBackend {
         profile: &Profile,
     ) -> Result<DpdkBackend, DpdkError> {
         let spec = spec.with_devargs(profile);
-        spec.check_arguments()?;
+        spec.check()?;
         eal.add(&spec, &profile.eal)?;
         DpdkBackend::found(eal, spec, profile)
     }
@@ -115,11 +115,11 @@ impl DpdkBackend {
         far: (DeviceSpec, &Profile),
         memory: Memory,
     ) -> Result<[DpdkBackend; 2], DpdkError> {
-        let args = &near.1.eal;
+        let Profile { eal: args, core, .. } = near.1;
         let [near, far] = [near, far].map(|(spec, of)| (spec.with_devargs(of), of));
-        near.0.check_arguments()?;
-        far.0.check_arguments()?;
-        let eal = Eal::start(&[&near.0, &far.0], memory, args)?;
+        near.0.check()?;
+        far.0.check()?;
+        let eal = Eal::start(&[&near.0, &far.0], memory, args, *core)?;
         Ok([DpdkBackend::found(&eal, near.0, near.1)?, DpdkBackend::found(&eal, far.0, far.1)?])
     }
 

@@ -10,12 +10,13 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use dpdk_sys as ffi;
+use fixwire_offload::profile::Core;
 
 use super::blame::{blamed, no_driver};
 use super::error::{DpdkError, Errno};
 use super::spec::DeviceSpec;
 use super::words;
-use crate::core::allowed_cores;
+use crate::core::{self, allowed_cores};
 use crate::huge_pages;
 use crate::sys;
 
@@ -100,7 +101,8 @@ static POOLS_LEFT: AtomicU32 = AtomicU32::new(0);
 
 impl Eal {
     /// Starts DPDK for its first devices, with `args` of the profile's behind ours. What the calling thread may run on is
-    /// as before afterwards.
+    /// as before afterwards; DPDK's own threads are kept off the core that polls, which is `core` as the profile has it, where
+    /// there is another.
     ///
     /// # Errors
     /// [`DpdkError::StartedBefore`]; [`DpdkError::Conflict`] of `args` with what we tell it; [`DpdkError::NotStarted`] with
@@ -109,13 +111,14 @@ impl Eal {
         devices: &[&DeviceSpec],
         memory: Memory,
         args: &[String],
+        core: Core,
     ) -> Result<Rc<Eal>, DpdkError> {
         refuse_conflicts(memory, args)?;
         if STARTED.swap(true, Ordering::AcqRel) {
             return Err(DpdkError::StartedBefore);
         }
         // DPDK keeps pointers into its arguments: they live as long as the process.
-        let raw: Vec<*mut c_char> = arguments(devices, memory, args)
+        let raw: Vec<*mut c_char> = arguments(devices, memory, args, main_core(core))
             .into_iter()
             .filter_map(|arg| CString::new(arg).ok())
             .map(CString::into_raw)
@@ -225,10 +228,22 @@ fn has_pci(devices: &[&DeviceSpec]) -> bool {
     devices.iter().flat_map(|device| device.end_devices()).any(|device| device.is_pci())
 }
 
+/// The core that DPDK takes for its own: the one that is polled on. Its other threads run on those that are left of what this
+/// process may use (eal_common_options.c, `compute_ctrl_threads_cpuset`).
+fn main_core(core: Core) -> u16 {
+    core::to_poll(core).or_else(|| allowed_cores().first().copied()).unwrap_or(0)
+}
+
 /// The command line that DPDK is started by.
-fn arguments(devices: &[&DeviceSpec], memory: Memory, args: &[String]) -> Vec<String> {
-    let core = allowed_cores().first().copied().unwrap_or(0);
-    let mut all = vec!["fixwire".to_owned(), "-l".to_owned(), core.to_string()];
+fn arguments(devices: &[&DeviceSpec], memory: Memory, args: &[String], core: u16) -> Vec<String> {
+    // It numbers no more of them than it was built for.
+    let cores = if u32::from(core) < ffi::RTE_MAX_LCORE {
+        ["-l".to_owned(), core.to_string()]
+    } else {
+        ["--lcores".to_owned(), format!("0@{core}")]
+    };
+    let mut all = vec!["fixwire".to_owned()];
+    all.extend(cores);
     all.extend(["--no-telemetry", "--log-level=*:error"].map(str::to_owned));
     // Nothing of it is shared with another process, nor left in the file system.
     all.extend(match memory {
@@ -372,7 +387,7 @@ mod tests {
             ),
         ] {
             let spec = DeviceSpec::parse(device).unwrap();
-            let told_by = arguments(&[&spec], Memory::Huge { free_mib: 512 }, &[]);
+            let told_by = arguments(&[&spec], Memory::Huge { free_mib: 512 }, &[], 0);
             assert!(
                 told_by.ends_with(&told.iter().map(ToString::to_string).collect::<Vec<_>>()),
                 "{told_by:?}"

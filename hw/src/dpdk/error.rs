@@ -220,6 +220,29 @@ pub enum DpdkError {
         /// How long it can be.
         len_max: usize,
     },
+    /// An argument without which its driver makes no port.
+    #[error(
+        "{device}: its driver makes no port without `{argument}`; write {device},{argument}={example}, or whatever it is"
+    )]
+    ArgumentMissing {
+        /// The device, with its arguments.
+        device: String,
+        /// Its key.
+        argument: &'static str,
+        /// A value.
+        example: &'static str,
+    },
+    /// An interface that a driver is to make, and that is there.
+    #[error(
+        "{device} would make the interface {name}, which is there already: another program may have it, whose frames it would \
+         get; name another by `iface`, or remove it where nobody has it: `ip link delete {name}`"
+    )]
+    InterfaceThere {
+        /// The device.
+        device: String,
+        /// Its name.
+        name: String,
+    },
     /// Queues that the driver does not take together.
     #[error(
         "{port} does not take {rx} receive and {tx} transmit queues ({}); some drivers want as many of the one as \

@@ -34,6 +34,7 @@ mod queues_made;
 mod rights;
 mod routes;
 mod spec;
+mod wanted;
 mod words;
 
 pub use backend::DpdkBackend;

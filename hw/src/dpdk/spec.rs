@@ -187,7 +187,18 @@ impl DeviceSpec {
         let more: Vec<&str> =
             written(&profile.devargs).map(|(_, arg)| arg).filter(|arg| !has(arg)).collect();
         let more = more.join(",");
-        self.with_args(&more)
+        self.with_args(&more).with_known_interface()
+    }
+
+    /// The same with a name for the interface that net_tap makes, where it has none: the kernel would choose one that we do not
+    /// know of.
+    fn with_known_interface(self) -> DeviceSpec {
+        if self.driver() != "net_tap" || self.arg("iface").is_some() {
+            return self;
+        }
+        let number = self.name.trim_start_matches("net_tap");
+        let named = format!("iface=dtap{number}");
+        self.with_args(&named)
     }
 
     /// Whether a profile is for its driver, or may be: of a NIC the driver shows once DPDK has it, and its maker before.

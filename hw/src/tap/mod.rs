@@ -206,6 +206,13 @@ pub fn adopt(name: &str) -> Result<KernelSide, TapError> {
     Ok(KernelSide { addr, prefix_len, has_addr: true, mtu, mac, existed: true, name })
 }
 
+/// Whether the kernel has an interface of this name, in the namespace that the process is in.
+#[cfg(feature = "dpdk")]
+pub(crate) fn is_there(name: &str) -> bool {
+    let name = Name::parse(name).ok();
+    name.is_some_and(|name| Control::open().is_ok_and(|control| control.exists(&name)))
+}
+
 /// Why no frame passes an interface of the kernel's, as far as the kernel knows, and what to do about it; nothing where
 /// frames do, and where there is no such interface.
 pub fn why_silent(name: &str) -> Option<String> {
