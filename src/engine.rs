@@ -14,7 +14,7 @@ use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::flow::Count;
-use crate::offload::nic::{Burst, Frame, Nic};
+use crate::offload::nic::{Burst, Frame, Link, Nic};
 use crate::offload::observe::{DeviceEvent, Observations, Observed};
 use crate::offload::plan::Plan;
 use crate::offload::profile::Policy;
@@ -340,6 +340,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// The device, to change: for one that is steered from outside, such as a model.
     pub fn nic_mut(&mut self) -> &mut N {
         &mut self.nic
+    }
+
+    /// Whether frames can pass, by the newest look at the device; up before the first.
+    pub fn link(&self) -> Link {
+        self.watch.link()
     }
 
     /// The plan that it runs by.

@@ -133,6 +133,11 @@ impl Watch {
         }
     }
 
+    /// The link at the last look.
+    pub(crate) fn link(&self) -> Link {
+        self.link
+    }
+
     #[inline]
     pub(crate) fn due(&self) -> Instant {
         self.due

@@ -13,7 +13,7 @@ use fixwire::engine::{Engine, Setup};
 use fixwire::measure::Intervals;
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
-use fixwire::offload::nic::Nic;
+use fixwire::offload::nic::{Link, Nic};
 use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::Profile;
 use fixwire_hw::capture::{Capture, Summary};
@@ -237,7 +237,9 @@ impl Job<'_> {
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let nobody_came = engine.desk().statuses().all(|status| status.logons == 0);
-        let silent = self.why_silent().filter(|_| nobody_came);
+        let is_down = engine.link() == Link::Down;
+        let silent = self.why_silent().or_else(|| is_down.then(|| self.why_down()));
+        let silent = silent.filter(|_| nobody_came);
         let told = voice.finish(Line::Words(if self.args.json {
             let mut summary = summary_json(&engine, core, &clocks, captured.as_ref());
             summary["silent_because"] = silent.into();
@@ -255,6 +257,11 @@ impl Job<'_> {
     /// Why no frame passes the kernel's interface that ours pass, if none does. It may be mended while we listen.
     fn why_silent(&self) -> Option<String> {
         self.args.nic.interface(self.profile).as_deref().and_then(tap::why_silent)
+    }
+
+    /// The driver says that the link is down.
+    fn why_down(&self) -> String {
+        format!("the link is down: {}", self.args.nic.link_remedy(self.profile))
     }
 
     fn say_why_silent(&self) {

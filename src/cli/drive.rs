@@ -10,7 +10,7 @@ use fixwire::desk::{LineFailure, SessionStatus};
 use fixwire::engine::Engine;
 use fixwire::fix::{CloseReason, Role, State};
 use fixwire::neighbor::Resolution;
-use fixwire::offload::nic::Nic;
+use fixwire::offload::nic::{Link, Nic};
 use fixwire::tcp::Closed;
 use fixwire::time::{Clock, Instant};
 use fixwire::wire::Refusal;
@@ -39,6 +39,8 @@ pub(crate) struct Watch {
     pub(crate) orders_total: u64,
     /// The kernel's interface that our frames pass, where a driver of DPDK's was told of one.
     pub(crate) interface: Option<String>,
+    /// What to look at where the link is down.
+    pub(crate) link_remedy: String,
 }
 
 /// Trades until every order is reported on, then logs out.
@@ -205,6 +207,17 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
     let Some(status) = engine.desk().statuses().next() else {
         return Failure::run("there is no session", "write one into the session file");
     };
+    if engine.link() == Link::Down {
+        let why = watch.interface.as_deref().and_then(tap::why_silent);
+        let remedy = why.as_ref().unwrap_or(&watch.link_remedy);
+        return Failure::run(
+            format!(
+                "the link of {} is down, and nobody answered within {seconds} s",
+                engine.plan().nic
+            ),
+            remedy,
+        );
+    }
     let peer = status.peer;
     if status.config.role == Role::Acceptor {
         return Failure::run(
@@ -338,6 +351,7 @@ mod tests {
             interrupted: Arc::default(),
             orders_total: 1,
             interface: None,
+            link_remedy: String::new(),
         };
         let mut progress = Progress::new(Clock::now(&wire).mono, &watch);
         for _ in 0..100_000 {

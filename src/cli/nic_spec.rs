@@ -63,6 +63,20 @@ impl NicSpec {
             }
         }
     }
+
+    /// What to look at where its driver says that the link is down.
+    #[cfg_attr(
+        not(feature = "dpdk"),
+        allow(unused_variables, reason = "no other is told anything")
+    )]
+    pub(crate) fn link_remedy(&self, profile: &Profile) -> String {
+        match self {
+            NicSpec::Tap(name) => format!("`ip link set {name} up`"),
+            NicSpec::TapEmbedded | NicSpec::Sim(_) => "look at its far end".into(),
+            #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) => device.clone().with_devargs(profile).link_remedy(),
+        }
+    }
 }
 
 impl fmt::Display for NicSpec {

@@ -376,6 +376,7 @@ impl Job<'_> {
     }
 
     fn watch(&self, profile: &Profile) -> Result<Watch, Failure> {
+        let nic = self.args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
         Ok(Watch {
             aloud: !self.args.json,
             connect_timeout: Duration::from_secs(self.args.connect_timeout),
@@ -383,6 +384,7 @@ impl Job<'_> {
             interrupted: bring_up::interrupted()?,
             orders_total: self.args.orders * self.settings.sessions.len() as u64,
             interface: self.args.nic.as_ref().and_then(|nic| nic.interface(profile)),
+            link_remedy: nic.link_remedy(profile),
         })
     }
 }

@@ -181,6 +181,24 @@ fn a_far_side_that_is_killed_is_told_and_the_end_comes_in_time_without_a_loss() 
 }
 
 #[test]
+fn a_link_that_is_down_comes_first_in_what_is_said_at_the_end_with_whom_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = write(folder.path(), "session.toml", INITIATOR);
+    // A client without a server does not start.
+    let [server, _] = memif(folder.path());
+    let fixed = ["run", "--json", "--nic", &server, "--session", &session];
+    let ended = Program::start(fixwire().args(fixed).args(["--connect-timeout", "1"])).wait();
+    let words = "the link of dpdk:net_memif0 is down, and nobody answered within 1 s; start its client (`role=client`";
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert!(ended.errors.contains(words), "{}", ended.errors);
+    assert_eq!(count(&ended.summary(), "nic_link_down"), 1);
+    let mut listening = acceptor(folder.path(), &server, &[]);
+    listening.event_of("link_down");
+    let silent = summary(&listening.interrupt())["silent_because"].to_string();
+    assert!(silent.contains("the link is down: start its client"), "{silent}");
+}
+
+#[test]
 fn a_socket_of_memif_s_that_a_killed_server_left_is_told_from_one_that_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let session = write(folder.path(), "session.toml", ACCEPTOR);
