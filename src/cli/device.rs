@@ -28,9 +28,18 @@ impl<E: std::error::Error + 'static> From<DeviceError<E>> for Refused {
     fn from(error: DeviceError<E>) -> Refused {
         match error {
             DeviceError::Unmet(plan) => Refused::Unmet(plan),
-            DeviceError::Failed(error) => Refused::Failed(Failure::Run(error.to_string())),
+            DeviceError::Failed(error) => Refused::Failed(failed(&error)),
         }
     }
+}
+
+/// Whose turn it is where a device did not do a step.
+fn failed(error: &(dyn std::error::Error + 'static)) -> Failure {
+    #[cfg(feature = "dpdk")]
+    if let Some(error) = error.downcast_ref() {
+        return dpdk::failure(error);
+    }
+    Failure::Run(error.to_string())
 }
 
 impl From<Refused> for Failure {

@@ -81,7 +81,8 @@ pub(crate) fn open(
     keep_words_unless_logged(profile);
     let memory = Memory::best();
     let shortage = memory.shortage();
-    let backend = DpdkBackend::open(device.clone(), memory, profile).map_err(failure)?;
+    let backend =
+        DpdkBackend::open(device.clone(), memory, profile).map_err(|error| failure(&error))?;
     introduce(&backend, shortage.as_deref(), json);
     let kernel = iface
         .map(|name| tap::adopt(&name))
@@ -145,7 +146,7 @@ pub(crate) fn open_pair(
     let (near, far) = ((near.clone(), profile), (far.clone(), &plain));
     let memory = Memory::best();
     let shortage = memory.shortage();
-    let pair = DpdkBackend::open_pair(near, far, memory).map_err(failure)?;
+    let pair = DpdkBackend::open_pair(near, far, memory).map_err(|error| failure(&error))?;
     pair.iter().for_each(|end| introduce(end, shortage.as_deref(), json));
     Ok(pair)
 }
@@ -239,8 +240,7 @@ fn refuse_unreachable(network: &Network, sessions: &[SessionSettings]) -> Result
 }
 
 /// Whose turn it is.
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn failure(error: DpdkError) -> Failure {
+pub(crate) fn failure(error: &DpdkError) -> Failure {
     match error {
         DpdkError::NotADevice { .. }
         | DpdkError::UnknownArgument { .. }

@@ -232,19 +232,24 @@ fn queues_that_a_driver_cannot_give_are_refused_by_number() {
         return skip("refused::queues_that_a_driver_cannot_give_are_refused_by_number", &why);
     }
     let folder = tempfile::tempdir().unwrap();
-    for (queues, words) in [
+    for (queues, code, words) in [
         (
             "rx = 17\ntx = 17",
-            "net_tap0 has 16 receive queues, and the profile asks for 17; write 16 or fewer",
+            2,
+            "net_tap0 has 16 receive queues, and the profile asks for 17; write `rx = 16` or less under [queues]",
         ),
-        ("tx = 64", "net_tap0 has 16 transmit queues, and the profile asks for 64"),
-        ("rx = 2", "does not take 2 receive and 1 transmit queues (the driver gives no reason"),
-        ("rx = 2", "number of rx queues 2 must be equal to number of tx queues 1"),
+        (
+            "tx = 64",
+            2,
+            "net_tap0 has 16 transmit queues, and the profile asks for 64; write `tx = 16`",
+        ),
+        ("rx = 2", 1, "does not take 2 receive and 1 transmit queues (the driver gives no reason"),
+        ("rx = 2", 1, "number of rx queues 2 must be equal to number of tx queues 1"),
     ] {
         let profile = format!("extends = \"tap\"\n[queues]\n{queues}\n");
         let profile = write(folder.path(), "profile.toml", &profile);
         let output = try_run("dpdk:net_tap0,iface=dtap0", &["--profile", &profile]);
-        assert_refused(queues, &output, 1, words);
+        assert_refused(queues, &output, code, words);
     }
     inside("refused::queues_that_a_driver_cannot_give_are_refused_by_number", || {
         veth();
@@ -256,7 +261,7 @@ fn queues_that_a_driver_cannot_give_are_refused_by_number() {
         assert_refused(
             nic,
             &output,
-            1,
+            2,
             "net_af_packet0 has 1 receive queues, and the profile asks for 2",
         );
     });

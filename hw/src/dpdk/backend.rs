@@ -236,14 +236,15 @@ impl DpdkBackend {
     fn refuse_too_many_queues(&self) -> Result<(), DpdkError> {
         let Info { rx_queues_max, tx_queues_max, .. } = self.info;
         let sides = [
-            ("receive", rx_queues_max, self.queues.rx),
-            ("transmit", tx_queues_max, self.queues.tx),
+            ("receive", "rx", rx_queues_max, self.queues.rx),
+            ("transmit", "tx", tx_queues_max, self.queues.tx),
         ];
-        for (what, max, asked) in sides {
+        for (what, key, max, asked) in sides {
             if asked > max {
                 return Err(DpdkError::Queues {
                     port: self.port.name().to_owned(),
                     what,
+                    key,
                     max,
                     asked,
                 });

@@ -137,13 +137,16 @@ pub enum DpdkError {
     },
     /// More queues than the device has.
     #[error(
-        "{port} has {max} {what} queues, and the profile asks for {asked}; write {max} or fewer"
+        "{port} has {max} {what} queues, and the profile asks for {asked}; write `{key} = {max}` or less under [queues] in the \
+         profile"
     )]
     Queues {
         /// The port.
         port: String,
         /// Which.
         what: &'static str,
+        /// The profile's word for them.
+        key: &'static str,
         /// How many it has.
         max: u16,
         /// How many were asked for.
