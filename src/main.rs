@@ -8,7 +8,8 @@ mod cli;
 
 fn main() -> ExitCode {
     match cli::dispatch(&cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if cli::all_was_said() => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
         Err(failure) => {
             cli::warn(&failure);
             failure.exit_code()

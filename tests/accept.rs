@@ -350,7 +350,7 @@ fn an_interrupt_logs_everybody_out_and_ends_well_within_bounds() {
         let folder = tempfile::tempdir().unwrap();
         let sessions = "[default]\nlogout_timeout = 1\n[[session]]\ntarget_comp_id = \"A\"\n\
                         [[session]]\ntarget_comp_id = \"B\"\n[[session]]\ntarget_comp_id = \"C\"\n";
-        for signal in ["INT", "TERM"] {
+        for signal in ["INT", "TERM", "HUP"] {
             let mut acceptor = accept(folder.path(), sessions, &[]);
             let member = |us: &str| Client::connect(at(9878), "FIX.4.4", us, "EXCHANGE").log_on("");
             let (mut polite, mut mute) = (member("A"), member("B"));
@@ -368,6 +368,39 @@ fn an_interrupt_logs_everybody_out_and_ends_well_within_bounds() {
             assert_eq!(summary["counters"]["close_logout_complete"], 1, "{signal}");
             assert_eq!(summary["counters"]["close_logout_timeout"], 1, "{signal}");
             assert_eq!(session(&summary, "C")["logons"], 0);
+        }
+    });
+}
+
+/// The plan is shown before there is an engine: a pipe that is full keeps the program there.
+#[test]
+fn an_interrupt_while_the_device_is_brought_up_closes_it_and_ends_as_one_later_does() {
+    let test = "an_interrupt_while_the_device_is_brought_up_closes_it_and_ends_as_one_later_does";
+    inside(test, || {
+        for (arguments, code, words) in [
+            (&["accept", "--nic", "tap:fw0"][..], 0, ""),
+            (&["run", "--nic", "tap:fw0"], 1, "interrupted after 0 of 1000 orders"),
+        ] {
+            use std::io::{Read, Write};
+            let (mut unread, mut pipe) = std::io::pipe().unwrap();
+            let output = std::process::Stdio::from(pipe.try_clone().unwrap());
+            let filled = std::thread::spawn(move || pipe.write_all(&[b'\n'; 1 << 20]));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            let mut command = Command::new(BIN);
+            command.args(arguments).stdout(output).stderr(std::process::Stdio::piped());
+            let brought_up = command.spawn().unwrap();
+            drop(command);
+            std::thread::sleep(std::time::Duration::from_millis(800));
+            let term = Command::new("kill").arg(brought_up.id().to_string()).status().unwrap();
+            assert!(term.success());
+            let mut text = String::new();
+            unread.read_to_string(&mut text).unwrap();
+            filled.join().unwrap().unwrap();
+            let ended = brought_up.wait_with_output().unwrap();
+            let errors = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(code), "{arguments:?}: {errors}");
+            assert!(errors.contains(words), "{arguments:?}: {errors}");
+            assert!(text.contains("plan for tap:fw0"), "{arguments:?}: {text}");
         }
     });
 }

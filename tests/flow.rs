@@ -1,6 +1,8 @@
 //! `fixwire flow`: which rules there are, and who keeps them.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -105,4 +107,39 @@ fn a_dry_run_plans_alone_and_people_are_told_the_same() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("frames 0, bytes 0"), "{text}");
     assert!(text.trim_end().ends_with("frames that no rule matches do not come to us"), "{text}");
+}
+
+/// How long is certainly enough for a program to have started, and is no measure of anything.
+const STARTED: Duration = Duration::from_millis(500);
+
+#[test]
+fn an_interrupt_ends_the_watch_and_what_the_rules_counted_is_told() {
+    for signal in ["INT", "TERM", "HUP"] {
+        let begun = Instant::now();
+        let mut command = Command::new(BIN);
+        command.args(["flow", "--nic", "sim:connectx5", "--watch", "600", "--json"]);
+        let watching = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        thread::sleep(STARTED);
+        let kill = Command::new("kill").args(["-s", signal, &watching.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let output = watching.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{signal}: {words}");
+        assert!(words.contains("interrupted before the 600 s of --watch"), "{signal}: {words}");
+        let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(shown["rules"][0]["hits"], 0, "{shown}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{signal}: it watched on");
+    }
+}
+
+#[test]
+fn what_nohup_starts_outlives_its_terminal() {
+    let watch = "trap '' HUP; exec \"$0\" flow --nic sim:connectx5 --watch 2 --json";
+    let mut command = Command::new("sh");
+    let watching = command.args(["-c", watch, BIN]).stdout(Stdio::piped()).spawn().unwrap();
+    thread::sleep(STARTED);
+    let kill = Command::new("kill").args(["-s", "HUP", &watching.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let output = watching.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{:?}", output.status);
 }

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use clap::{Args, ValueEnum};
 use fixwire::app::Application;
@@ -33,6 +32,7 @@ use super::nic_spec::NicSpec;
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
+use super::signals::Interruption;
 use super::telling::{Line, Teller, parties};
 use super::{bring_up, capture, profile, say, steering, summary, table};
 
@@ -41,7 +41,7 @@ use super::{bring_up, capture, profile, say, steering, summary, table};
 /// Every session of the file is an acceptor; several may share a port, told apart by BeginString and
 /// CompIDs. With `--nic tap:IFNAME` any program on the kernel's sockets in that namespace connects to
 /// it; with `--nic tap` it has a namespace of its own and says how to enter. Who is refused is told
-/// with the reason. Ctrl-C or SIGTERM logs everybody out, prints a summary, and ends with 0. SIGUSR1 gives
+/// with the reason. Ctrl-C, SIGTERM or SIGHUP logs everybody out, prints a summary, and ends with 0. SIGUSR1 gives
 /// back to the device what was taken from it because it was found wrong, to prove itself anew.
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
@@ -90,7 +90,8 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
-    let asked = Wanted { args, profile: &profile, settings: &settings, capture };
+    let interruption = Interruption::caught()?;
+    let asked = Wanted { args, profile: &profile, settings: &settings, capture, interruption };
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
@@ -126,6 +127,7 @@ struct Wanted<'a> {
     profile: &'a Profile,
     settings: &'a SessionFile,
     capture: Option<Asked>,
+    interruption: Interruption,
 }
 
 impl Wanted<'_> {
@@ -139,12 +141,13 @@ impl Wanted<'_> {
         clocks: impl FnOnce(&mut B::Nic) -> Clocks,
         neighborhood: impl FnOnce(&Plan) -> Result<Neighborhood, Failure>,
     ) -> Result<(), Failure> {
-        let Wanted { args, profile, settings, capture } = self;
+        let Wanted { args, profile, settings, capture, interruption } = self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
         let neighborhood = neighborhood(&plan)?;
-        let mut job = Job { args, profile, network, neighborhood, clock: HostClock::new() };
+        let clock = HostClock::new();
+        let mut job = Job { args, profile, network, neighborhood, clock, interruption };
         let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
@@ -168,6 +171,7 @@ struct Job<'a> {
     network: Network,
     neighborhood: Neighborhood,
     clock: HostClock,
+    interruption: Interruption,
 }
 
 impl Job<'_> {
@@ -212,7 +216,6 @@ impl Job<'_> {
             self.neighborhood.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
-        let interrupted = bring_up::interrupted()?;
         self.say_how_to_enter();
         self.say_why_silent();
         let mut nothing = || {};
@@ -228,7 +231,7 @@ impl Job<'_> {
         )?
         .among(&mut self.neighborhood);
         let mut refused = None;
-        while refused.is_none() && !interrupted.load(Ordering::Relaxed) {
+        while refused.is_none() && !self.interruption.has_come() {
             polling.rounds();
             refused = polling.refused();
         }

@@ -4,8 +4,6 @@
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use fixwire::desk::SessionPlan;
 #[cfg(test)]
@@ -298,23 +296,6 @@ pub(crate) fn secret() -> Result<[u8; 16], Failure> {
         },
     )?;
     Ok(secret)
-}
-
-/// Set once Ctrl-C or SIGTERM has come.
-pub(crate) fn interrupted() -> Result<Arc<AtomicBool>, Failure> {
-    // One is enough, and `timeout` sends two: what follows is bounded in time.
-    asked_by(&[signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM])
-}
-
-/// Set whenever one of these signals has come.
-pub(crate) fn asked_by(signals: &[i32]) -> Result<Arc<AtomicBool>, Failure> {
-    let asked = Arc::new(AtomicBool::new(false));
-    for signal in signals {
-        signal_hook::flag::register(*signal, Arc::clone(&asked)).map_err(|error| {
-            Failure::run(format!("signals cannot be caught: {error}"), "try again")
-        })?;
-    }
-    Ok(asked)
 }
 
 /// A model's end, run as a profile has it that prefers everything, and what an engine with one session is made of.

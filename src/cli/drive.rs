@@ -1,8 +1,6 @@
 //! Watches one trading run: from the first SYN to the last Logout.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fixwire::app::taker::Taker;
@@ -20,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::failure::Failure;
 use super::polling::Polling;
+use super::signals::Interruption;
 use super::telling::{name, parting_words, why_in_words};
 
 /// A run shorter than this shows no progress bar.
@@ -33,8 +32,8 @@ pub(crate) struct Watch {
     pub(crate) connect_timeout: Duration,
     /// No order has been reported on for this long: give up.
     pub(crate) stall_timeout: Duration,
-    /// Set by Ctrl-C.
-    pub(crate) interrupted: Arc<AtomicBool>,
+    /// Whether somebody wants an end.
+    pub(crate) interruption: Interruption,
     /// All orders of all sessions.
     pub(crate) orders_total: u64,
     /// The kernel's interface that our frames pass, where a driver of DPDK's was told of one.
@@ -51,6 +50,14 @@ pub(crate) fn drive<N: Nic>(
 ) -> Result<(), Failure> {
     let mut progress = Progress::new(clock.now().mono, watch);
     let outcome = loop {
+        // It may have come while the device was brought up.
+        if watch.interruption.has_come() {
+            let (done, total) = (polling.engine.app().reports_received(), watch.orders_total);
+            break Err(Failure::run(
+                format!("interrupted after {done} of {total} orders"),
+                "run it again to begin anew",
+            ));
+        }
         polling.rounds();
         if let Some(failure) = polling.refused() {
             break Err(failure);
@@ -58,13 +65,6 @@ pub(crate) fn drive<N: Nic>(
         let engine = &*polling.engine;
         if engine.app().is_done() {
             break Ok(());
-        }
-        if watch.interrupted.load(Ordering::Relaxed) {
-            let (done, total) = (engine.app().reports_received(), watch.orders_total);
-            break Err(Failure::run(
-                format!("interrupted after {done} of {total} orders"),
-                "run it again to begin anew",
-            ));
         }
         if let Err(failure) = progress.check(engine, clock.now().mono, watch) {
             break Err(failure);
@@ -348,7 +348,7 @@ mod tests {
             aloud: false,
             connect_timeout: Duration::from_secs(3_600),
             stall_timeout: Duration::from_secs(3_600),
-            interrupted: Arc::default(),
+            interruption: Interruption::never(),
             orders_total: 1,
             interface: None,
             link_remedy: String::new(),

@@ -2,7 +2,6 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,15 +20,16 @@ use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::plan::{EXAMPLE_ADDR, EXAMPLE_PEER};
 use super::session_file::{Purpose, SessionFile};
+use super::signals::Interruption;
 use super::{bring_up, profile, say, summary};
 
 /// Show the steering rules that a run would have: each as testpmd would be told of it, who keeps it, and what
 /// it has matched.
 ///
 /// The device is brought up and the rules are installed, so that what it refuses shows with the driver's
-/// reason; they are taken away again at the end. With --dry-run no rule is installed: the device is opened to
-/// ask it what it takes. Exit code 3 when the profile requires what the device does not do, or with --dry-run
-/// does not advertise.
+/// reason; they are taken away again at the end, also when Ctrl-C, SIGTERM or SIGHUP ends --watch, with exit code 1.
+/// With --dry-run no rule is installed: the device is opened to ask it what it takes. Exit code 3 when the profile
+/// requires what the device does not do, or with --dry-run does not advertise.
 #[derive(Debug, Args)]
 pub(crate) struct FlowArgs {
     /// The device, as for `run`.
@@ -55,16 +55,15 @@ pub(crate) struct FlowArgs {
 pub(crate) fn command(args: &FlowArgs) -> Result<(), Failure> {
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
     let rules = rules(args, &profile)?;
+    let job = Job { args, profile: &profile, rules, interruption: Interruption::caught()? };
     match &args.nic {
-        NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, rules, args),
-        NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, rules, args),
-        NicSpec::Sim(model) => {
-            show(Device::probed(device::sim(model, &profile).0), &profile, rules, args)
-        }
+        NicSpec::TapEmbedded => job.show(device::embedded_tap()?),
+        NicSpec::Tap(name) => job.show(device::attached_tap(name)?),
+        NicSpec::Sim(model) => job.show(Device::probed(device::sim(model, &profile).0)),
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
             let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
-            show(Device::probed(opened.backend), &profile, rules, args)
+            job.show(Device::probed(opened.backend))
         }
     }
 }
@@ -77,35 +76,50 @@ fn rules(args: &FlowArgs, profile: &Profile) -> Result<RuleSet, Failure> {
     bring_up::rules(profile, ours, settings.network.vlan, &sessions)
 }
 
-fn show<B: Backend>(
-    device: Device<B, Probed>,
-    profile: &Profile,
+/// What was asked for.
+struct Job<'a> {
+    args: &'a FlowArgs,
+    profile: &'a Profile,
     rules: RuleSet,
-    args: &FlowArgs,
-) -> Result<(), Failure> {
-    if args.dry_run {
-        let planned = device.plan(profile, rules);
-        let plan = planned.plan();
-        tell(plan, &[], None, args.json);
-        return if plan.unmet().next().is_none() { Ok(()) } else { Err(device::unmet(plan)) };
+    interruption: Interruption,
+}
+
+impl Job<'_> {
+    fn show<B: Backend>(self, device: Device<B, Probed>) -> Result<(), Failure> {
+        let Job { args, profile, rules, interruption } = self;
+        if args.dry_run {
+            let planned = device.plan(profile, rules);
+            let plan = planned.plan();
+            tell(plan, &[], None, args.json);
+            return match plan.unmet().next() {
+                None => Ok(()),
+                Some(_) => Err(device::unmet(plan)),
+            };
+        }
+        let started = device::configure(device, profile, rules)
+            .and_then(|device| Ok(device.start()?.steer()?))
+            .map_err(|refused| match refused {
+                Refused::Failed(failure) => failure,
+                Refused::Unmet(plan) => {
+                    tell(&plan, &[], None, args.json);
+                    device::unmet(&plan)
+                }
+            });
+        let (nic, plan) = started?;
+        let watched = interruption.wait(Duration::from_secs(args.watch));
+        let rules = 0..plan.device_rules().rules().len();
+        let counted: Vec<Counted> = rules.map(|rule| Counted::of(&nic, rule)).collect();
+        let by_driver = summary::driver_counters_json(&nic);
+        let ended = Ended { by_driver, not_returned: nic.close() };
+        tell(&plan, &counted, Some(&ended), args.json);
+        if !watched {
+            return Err(Failure::run(
+                format!("interrupted before the {} s of --watch were over", args.watch),
+                "what the rules counted until then is shown",
+            ));
+        }
+        Ok(())
     }
-    let started = device::configure(device, profile, rules)
-        .and_then(|device| Ok(device.start()?.steer()?))
-        .map_err(|refused| match refused {
-            Refused::Failed(failure) => failure,
-            Refused::Unmet(plan) => {
-                tell(&plan, &[], None, args.json);
-                device::unmet(&plan)
-            }
-        });
-    let (nic, plan) = started?;
-    thread::sleep(Duration::from_secs(args.watch));
-    let rules = 0..plan.device_rules().rules().len();
-    let counted: Vec<Counted> = rules.map(|rule| Counted::of(&nic, rule)).collect();
-    let by_driver = summary::driver_counters_json(&nic);
-    let ended = Ended { by_driver, not_returned: nic.close() };
-    tell(&plan, &counted, Some(&ended), args.json);
-    Ok(())
 }
 
 /// What a rule has counted, or why its driver does not tell.

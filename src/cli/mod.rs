@@ -27,6 +27,7 @@ mod report;
 mod run;
 mod selftest;
 mod session_file;
+mod signals;
 mod speaker;
 mod steering;
 mod summary;
@@ -35,6 +36,7 @@ mod telling;
 mod text_file;
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -100,15 +102,23 @@ fn act(command: &Command) -> Result<(), Failure> {
     }
 }
 
-/// Writes a line to standard output. A reader that went away (`| head`) is no reason to fail; a report
-/// that could not be written is.
+/// Something that was to be said was not.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Writes a line to standard output. A reader that went away (`| head`) is no reason to fail; a report that could not
+/// be written is, at the end: there may be a device to close.
 fn say(line: impl std::fmt::Display) {
     if let Err(error) = writeln!(std::io::stdout(), "{line}")
         && error.kind() != ErrorKind::BrokenPipe
+        && !UNSAID.swap(true, Ordering::Relaxed)
     {
         warn(format_args!("standard output cannot be written: {error}"));
-        std::process::exit(1);
     }
+}
+
+/// Whether all that was to be said could be written.
+pub(crate) fn all_was_said() -> bool {
+    !UNSAID.load(Ordering::Relaxed)
 }
 
 /// Writes a line to standard error, if anybody can read it.

@@ -19,6 +19,7 @@ use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
 use super::session_file::{Purpose, SessionFile};
+use super::signals::Interruption;
 use super::{bring_up, profile, say, table};
 
 /// Where the engine and its peer would be.
@@ -56,6 +57,8 @@ pub(crate) fn command(args: &PlanArgs) -> Result<(), Failure> {
         return diff::command(&args.nic, [a, b], args.json);
     }
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
+    // What takes no time is not cut short, and the device is closed.
+    let _interruption = Interruption::caught()?;
     match &args.nic {
         NicSpec::TapEmbedded => show(device::embedded_tap()?, &profile, args),
         NicSpec::Tap(name) => show(device::attached_tap(name)?, &profile, args),

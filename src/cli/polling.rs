@@ -12,10 +12,10 @@ use fixwire::time::Clock;
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::core;
 
-use super::bring_up;
 use super::clocks::Looks;
 use super::failure::Failure;
 use super::kernel_side::Neighborhood;
+use super::signals;
 use super::telling::{Teller, Voice};
 
 /// Rounds between two looks at everything that is not a packet.
@@ -54,7 +54,7 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         voice: &'a Voice,
         looks: &'a mut Looks,
     ) -> Result<Self, Failure> {
-        let promotes = bring_up::asked_by(&[signal_hook::consts::SIGUSR1])?;
+        let promotes = signals::asked_by(&[signal_hook::consts::SIGUSR1])?;
         teller.begin(engine, voice);
         Ok(Polling {
             engine,

@@ -34,6 +34,7 @@ use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
+use super::signals::Interruption;
 use super::telling::{Line, Teller};
 use super::{bring_up, device, exchange, profile, report, summary, warn};
 
@@ -42,7 +43,8 @@ use super::{bring_up, device, exchange, profile, report, summary, warn};
 /// With no argument: a TAP in a namespace of our own, the profile `tap`, a built-in exchange on the
 /// kernel's sockets on the far side, and 1,000 orders, each sent on the ExecutionReport of the one
 /// before. Where this machine forbids a TAP or a namespace, the bare command says so and trades on the
-/// NIC model instead; a device asked for by --nic is never replaced. SIGUSR1 gives back to the device what
+/// NIC model instead; a device asked for by --nic is never replaced. Ctrl-C, SIGTERM or SIGHUP logs out, reports,
+/// closes the device, and ends with 1. SIGUSR1 gives back to the device what
 /// was taken from it because it was found wrong, to prove itself anew.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
@@ -81,12 +83,12 @@ const PREFIX_LEN: u8 = 24;
 
 pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
-    let job = Job { settings, args };
     let nic = args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
-    let profile = job.profile(nic)?;
+    let profile = args.profile_for(nic)?;
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
+    let job = Job { args, settings, interruption: Interruption::caught()? };
     let (backend, embedded) = match nic {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
@@ -100,7 +102,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
                 "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
             ));
             let instead = NicSpec::default_model();
-            let profile = job.profile(&NicSpec::Sim(instead))?;
+            let profile = args.profile_for(&NicSpec::Sim(instead))?;
             job.on_sim(instead, &profile, Some(&error.to_string()), capture)
         }
         backend => job.on_tap(bring_up::tap(backend, &profile)?, &profile, embedded, capture),
@@ -132,13 +134,16 @@ struct Running<N> {
 struct Job<'a> {
     args: &'a RunArgs,
     settings: SessionFile,
+    interruption: Interruption,
+}
+
+impl RunArgs {
+    fn profile_for(&self, nic: &NicSpec) -> Result<Profile, Failure> {
+        profile::load(self.profile.as_deref().unwrap_or(nic.default_profile()))
+    }
 }
 
 impl Job<'_> {
-    fn profile(&self, nic: &NicSpec) -> Result<Profile, Failure> {
-        profile::load(self.args.profile.as_deref().unwrap_or(nic.default_profile()))
-    }
-
     /// On a TAP: with the built-in exchange on the kernel's side where the namespace is our own, with
     /// whoever is there where it is not.
     fn on_tap(
@@ -307,7 +312,7 @@ impl Job<'_> {
             neighborhood.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
-        let watch = self.watch(place.profile)?;
+        let watch = self.watch(place.profile);
         let mut looks = clocks.looks();
         let idle = profile.idle;
         let polling =
@@ -375,16 +380,16 @@ impl Job<'_> {
         neighborhood.engine(nic, plan, setup, taker).map_err(Failure::Input)
     }
 
-    fn watch(&self, profile: &Profile) -> Result<Watch, Failure> {
+    fn watch(&self, profile: &Profile) -> Watch {
         let nic = self.args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
-        Ok(Watch {
+        Watch {
             aloud: !self.args.json,
             connect_timeout: Duration::from_secs(self.args.connect_timeout),
             stall_timeout: Duration::from_secs(self.args.stall_timeout),
-            interrupted: bring_up::interrupted()?,
+            interruption: self.interruption.clone(),
             orders_total: self.args.orders * self.settings.sessions.len() as u64,
             interface: self.args.nic.as_ref().and_then(|nic| nic.interface(profile)),
             link_remedy: nic.link_remedy(profile),
-        })
+        }
     }
 }

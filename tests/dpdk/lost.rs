@@ -128,6 +128,26 @@ fn net_af_xdp_ends_without_a_loss_when_its_interface_is_down_or_gone() {
     });
 }
 
+/// Its program would stay on the interface, and take frames away from the kernel.
+#[test]
+fn flow_that_is_interrupted_takes_net_af_xdp_s_program_off_the_interface() {
+    let test = "lost::flow_that_is_interrupted_takes_net_af_xdp_s_program_off_the_interface";
+    inside_with_xdp(test, || {
+        veth();
+        let watching =
+            Program::start(fixwire().args(["flow", "--nic", XDP, "--watch", "600", "--json"]));
+        let has_program = "ip link show v0 | grep -q xdp";
+        shell(&format!("for i in $(seq 100); do {has_program} && exit; sleep 0.1; done; exit 1"));
+        // The rules may follow the program by a moment.
+        sleep(Duration::from_millis(500));
+        watching.signal("TERM");
+        let ended = watching.wait();
+        assert_eq!(ended.code, Some(1), "{}", ended.errors);
+        assert!(ended.errors.contains("interrupted before"), "{}", ended.errors);
+        shell(&format!("! {has_program}"));
+    });
+}
+
 #[test]
 fn net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours() {
     let test = "lost::net_af_xdp_whose_interface_is_down_hides_no_buffer_of_ours";

@@ -20,6 +20,7 @@ use serde_json::json;
 use super::dpdk;
 use super::failure::Failure;
 use super::nic_spec::NicSpec;
+use super::signals::Interruption;
 use super::{device, profile, say, summary, table};
 use bench::{Bench, Line, RealLine};
 use probes::Finding;
@@ -31,7 +32,8 @@ use probes::Finding;
 /// The line must be a loopback pair: the device, and a peer that does nothing by itself. `tap` makes two
 /// TAPs in a namespace of its own and a bridge between them; two TAPs that are there must have been joined
 /// by a bridge, two ports of DPDK's by a cable; a model has another behind its wire. Never run it on a venue's
-/// line. Exit code 1 when the device was found wrong.
+/// line. Exit code 1 when the device was found wrong, and when Ctrl-C, SIGTERM or SIGHUP ended it: what was tried until
+/// then is shown.
 #[derive(Debug, Args)]
 pub(crate) struct SelftestArgs {
     /// The device: `sim`, `sim:MODEL`, `tap`, `tap:IFNAME` or `dpdk:DEVICE`.
@@ -51,19 +53,20 @@ pub(crate) struct SelftestArgs {
 
 pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
+    let job = Job { args, profile: &profile, interruption: Interruption::caught()? };
     match (&args.nic, &args.peer) {
-        (NicSpec::Sim(name), None | Some(NicSpec::Sim(_))) => on_models(name, &profile, args),
+        (NicSpec::Sim(name), None | Some(NicSpec::Sim(_))) => job.on_models(name),
         (NicSpec::TapEmbedded, None) => {
             let (near, far) =
                 TapBackend::embedded_pair().map_err(|error| device::tap_failure(&error))?;
-            on_taps(near, far, &profile, args)
+            job.probe(near, far, RealLine::new())
         }
         (NicSpec::Tap(near), Some(NicSpec::Tap(far))) if near != far => {
             let attach = |name| {
                 let attached = TapBackend::attach(name).map(TapBackend::as_bridge_port);
                 attached.map_err(|error| device::tap_failure(&error))
             };
-            on_taps(attach(near)?, attach(far)?, &profile, args)
+            job.probe(attach(near)?, attach(far)?, RealLine::new())
         }
         (NicSpec::Tap(_), None) => Err(Failure::Input(format!(
             "{} is one end of a loopback pair; name the TAP that it is joined to by --peer tap:IFNAME, or use \
@@ -73,7 +76,7 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
         #[cfg(feature = "dpdk")]
         (NicSpec::Dpdk(near), Some(NicSpec::Dpdk(far))) if near.name() != far.name() => {
             let [near, far] = dpdk::open_pair(near, far, &profile, args.json)?;
-            probe(near, far, RealLine::new(), &profile, args)
+            job.probe(near, far, RealLine::new())
         }
         #[cfg(feature = "dpdk")]
         (NicSpec::Dpdk(_), None) => Err(Failure::Input(format!(
@@ -87,68 +90,82 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
     }
 }
 
-fn on_models(name: &str, profile: &Profile, args: &SelftestArgs) -> Result<(), Failure> {
-    let model = Model::named(name).unwrap_or_default();
-    let peer = match &args.peer {
-        Some(NicSpec::Sim(peer)) => Model::named(peer).unwrap_or_default(),
-        _ if model.capabilities.gives_none => Model::virtio(),
-        _ => Model::bare(),
-    };
-    let config = sim::Config { a: model, b: peer, ..sim::Config::default() };
-    let (near, far, wire) = sim::pair(config, 0);
-    probe(near, far, wire, profile, args)
+/// What was asked for.
+struct Job<'a> {
+    args: &'a SelftestArgs,
+    profile: &'a Profile,
+    interruption: Interruption,
 }
 
-fn on_taps(
-    near: TapBackend,
-    far: TapBackend,
-    profile: &Profile,
-    args: &SelftestArgs,
-) -> Result<(), Failure> {
-    probe(near, far, RealLine::new(), profile, args)
-}
-
-fn probe<B: Backend>(
-    near: B,
-    far: B,
-    line: impl Line,
-    profile: &Profile,
-    args: &SelftestArgs,
-) -> Result<(), Failure> {
-    let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
-    #[cfg(feature = "dpdk")]
-    if let NicSpec::Dpdk(port) = &args.nic {
-        dpdk::refuse_unpolled_queues(port, profile, &bench.plan)?;
+impl Job<'_> {
+    fn on_models(&self, name: &str) -> Result<(), Failure> {
+        let model = Model::named(name).unwrap_or_default();
+        let peer = match &self.args.peer {
+            Some(NicSpec::Sim(peer)) => Model::named(peer).unwrap_or_default(),
+            _ if model.capabilities.gives_none => Model::virtio(),
+            _ => Model::bare(),
+        };
+        let config = sim::Config { a: model, b: peer, ..sim::Config::default() };
+        let (near, far, wire) = sim::pair(config, 0);
+        self.probe(near, far, wire)
     }
-    if !bench.is_joined() {
+
+    fn probe<B: Backend>(&self, near: B, far: B, line: impl Line) -> Result<(), Failure> {
+        let Job { args, profile, interruption } = self;
+        let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
+        #[cfg(feature = "dpdk")]
+        if let NicSpec::Dpdk(port) = &args.nic {
+            dpdk::refuse_unpolled_queues(port, profile, &bench.plan)?;
+        }
+        let joined = bench.is_joined();
+        let used = used(&bench.plan);
+        let findings = if joined { findings(&mut bench, &used, interruption) } else { Vec::new() };
         let plan = bench.plan.clone();
-        tell(&[], &plan, bench.close(), args.json);
-        return Err(Failure::run(
-            format!("nothing arrives at {} that its peer sends", args.nic),
-            "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP and by a cable for a port, and see \
-             that both are up",
-        ));
-    }
-    let findings = findings(&mut bench);
-    let plan = bench.plan.clone();
-    tell(&findings, &plan, bench.close(), args.json);
-    match findings.iter().filter(|found| found.observed == Observed::Refuted).count() {
-        0 => Ok(()),
-        refuted => Err(Failure::run(
-            if refuted == 1 {
-                "1 offload is wrong".into()
-            } else {
-                format!("{refuted} offloads are wrong")
-            },
-            "write \"off\" for them in the profile, and tell who makes the NIC",
-        )),
+        tell(&findings, &plan, bench.close(), args.json);
+        if !joined {
+            return Err(Failure::run(
+                format!("nothing arrives at {} that its peer sends", args.nic),
+                "join the two, by `ip link set dev IFNAME master BRIDGE` for a TAP and by a cable for a port, and \
+                 see that both are up",
+            ));
+        }
+        if findings.len() < used.len() {
+            return Err(Failure::run(
+                format!(
+                    "interrupted when {} of {} offloads were tried",
+                    findings.len(),
+                    used.len()
+                ),
+                "run it again to begin anew",
+            ));
+        }
+        match findings.iter().filter(|found| found.observed == Observed::Refuted).count() {
+            0 => Ok(()),
+            refuted => Err(Failure::run(
+                if refuted == 1 {
+                    "1 offload is wrong".into()
+                } else {
+                    format!("{refuted} offloads are wrong")
+                },
+                "write \"off\" for them in the profile, and tell who makes the NIC",
+            )),
+        }
     }
 }
 
-fn findings<N: Nic, P: Nic>(bench: &mut Bench<N, P, impl Line>) -> Vec<Finding> {
-    let used = |capability: &Capability| bench.plan.uses(*capability);
-    let used: Vec<Capability> = Capability::ALL.into_iter().filter(used).collect();
-    used.into_iter().map(|capability| bench.probe(capability)).collect()
+/// What the plan leaves to the device.
+fn used(plan: &Plan) -> Vec<Capability> {
+    Capability::ALL.into_iter().filter(|capability| plan.uses(*capability)).collect()
+}
+
+/// What each of them turned out to be, until it is interrupted.
+fn findings<N: Nic, P: Nic>(
+    bench: &mut Bench<N, P, impl Line>,
+    used: &[Capability],
+    interruption: &Interruption,
+) -> Vec<Finding> {
+    let wanted = used.iter().take_while(|_| !interruption.has_come());
+    wanted.map(|capability| bench.probe(*capability)).collect()
 }
 
 /// What was found, under the plan that the device got, and how many buffers of the two ends have not come back.

@@ -164,9 +164,9 @@ fn every_offload_of_every_model_is_found_and_what_no_frame_shows_is_unproven() {
         );
         let (near, far) = (Device::probed(near), Device::probed(far));
         let mut bench = Bench::new(near, far, wire, &Profile::all(Policy::Prefer)).unwrap();
-        let used: Vec<Capability> =
-            Capability::ALL.into_iter().filter(|known| bench.plan.uses(*known)).collect();
-        let findings = findings(&mut bench);
+        let used = used(&bench.plan);
+        assert_eq!(findings(&mut bench, &used, &Interruption::at_once()).len(), 0, "{name}");
+        let findings = findings(&mut bench, &used, &Interruption::never());
         let told: Vec<Capability> = findings.iter().map(|finding| finding.capability).collect();
         assert_eq!(told, used, "{name}");
         for Finding { capability, observed, seen } in findings {
