@@ -128,6 +128,20 @@ pub(crate) fn configure<B: Backend>(
     device.plan(profile, rules).configure().map_err(Refused::from)
 }
 
+/// Refuses, of a device that is planned, queues that no run would poll.
+#[cfg_attr(not(feature = "dpdk"), allow(unused_variables, reason = "no other has several"))]
+pub(crate) fn refuse_unpolled_queues(
+    nic: &NicSpec,
+    profile: &Profile,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    #[cfg(feature = "dpdk")]
+    if let NicSpec::Dpdk(port) = nic {
+        return dpdk::refuse_unpolled_queues(port, profile, plan);
+    }
+    Ok(())
+}
+
 /// The failure that a plan with an unmet requirement is.
 pub(crate) fn unmet(plan: &Plan) -> Failure {
     let error: DeviceError<std::convert::Infallible> = DeviceError::Unmet(Box::new(plan.clone()));

@@ -29,7 +29,8 @@ use super::{bring_up, profile, say, summary};
 /// The device is brought up and the rules are installed, so that what it refuses shows with the driver's
 /// reason; they are taken away again at the end, also when Ctrl-C, SIGTERM or SIGHUP ends --watch, with exit code 1.
 /// With --dry-run no rule is installed: the device is opened to ask it what it takes. Exit code 3 when the profile
-/// requires what the device does not do, or with --dry-run does not advertise.
+/// requires what the device does not do, or with --dry-run does not advertise, and 2 when it asks for queues that no
+/// run would poll.
 #[derive(Debug, Args)]
 pub(crate) struct FlowArgs {
     /// The device, as for `run`.
@@ -92,7 +93,7 @@ impl Job<'_> {
             let plan = planned.plan();
             tell(plan, &[], None, args.json);
             return match plan.unmet().next() {
-                None => Ok(()),
+                None => device::refuse_unpolled_queues(&args.nic, profile, plan),
                 Some(_) => Err(device::unmet(plan)),
             };
         }
@@ -106,12 +107,14 @@ impl Job<'_> {
                 }
             });
         let (nic, plan) = started?;
-        let watched = interruption.wait(Duration::from_secs(args.watch));
+        let refused = device::refuse_unpolled_queues(&args.nic, profile, &plan);
+        let watched = refused.is_err() || interruption.wait(Duration::from_secs(args.watch));
         let rules = 0..plan.device_rules().rules().len();
         let counted: Vec<Counted> = rules.map(|rule| Counted::of(&nic, rule)).collect();
         let by_driver = summary::driver_counters_json(&nic);
         let ended = Ended { by_driver, not_returned: nic.close() };
         tell(&plan, &counted, Some(&ended), args.json);
+        refused?;
         if !watched {
             return Err(Failure::run(
                 format!("interrupted before the {} s of --watch were over", args.watch),

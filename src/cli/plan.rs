@@ -29,7 +29,7 @@ pub(crate) const EXAMPLE_PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 /// Show the plan alone: each capability, what the profile asks, what the device offers, who does it.
 ///
 /// The device is brought up as `run` would, so that what it refuses shows; no session is traded. Exit
-/// code 3 when the profile requires what the device does not do.
+/// code 3 when the profile requires what the device does not do, 2 when it asks for queues that nobody would poll.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// The device: `tap` (one of our own), `tap:IFNAME`, `sim`, `sim:MODEL` (`fixwire profiles list`
@@ -78,7 +78,10 @@ fn show<B: Backend>(
     args: &PlanArgs,
 ) -> Result<(), Failure> {
     let (plan, outcome) = match bring_up(device, profile) {
-        Ok(plan) => (plan, Ok(())),
+        Ok(plan) => {
+            let refused = device::refuse_unpolled_queues(&args.nic, profile, &plan);
+            (plan, refused)
+        }
         Err(Refused::Unmet(plan)) => {
             let unmet = device::unmet(&plan);
             (*plan, Err(unmet))

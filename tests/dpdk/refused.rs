@@ -277,8 +277,8 @@ fn queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_o
     let more = "[queues]\nrx = 2\ntx = 2\n[offloads]\nflow_isolation = \"off\"\n";
     let profile = write(folder.path(), "profile.toml", format!("extends = \"tap\"\n{more}"));
     let nic = "dpdk:net_tap0,iface=dtap0";
-    for command in ["run", "accept"] {
-        let fixed = [command, "--json", "--nic", nic, "--profile", &profile];
+    for command in [&["run"][..], &["accept"], &["plan"], &["flow"], &["flow", "--dry-run"]] {
+        let fixed = [command, &["--json", "--nic", nic, "--profile", &profile]].concat();
         // One that accepts all the same would not end by itself.
         let ended = Program::start(fixwire().args(fixed)).wait();
         assert_eq!(ended.code, Some(2), "{nic}: {}", ended.errors);
@@ -287,6 +287,21 @@ fn queues_that_nobody_polls_are_refused_unless_the_device_keeps_our_frames_out_o
             "write `rx = 1` under [queues] in the profile",
         ] {
             assert!(ended.errors.contains(words), "{nic}: {}", ended.errors);
+        }
+    }
+    // What is never started is refused as well, and one queue is not.
+    let twenty = "extends = \"default\"\n[queues]\nrx = 20\ntx = 20\n";
+    let twenty = write(folder.path(), "twenty.toml", twenty);
+    for command in [&["plan"][..], &["flow"], &["flow", "--dry-run"]] {
+        for (nic, profile, words) in [
+            ("dpdk:net_null0", &*twenty, "asks for 20 receive queues"),
+            ("dpdk:net_null0", "default", ""),
+        ] {
+            let fixed = [command, &["--json", "--nic", nic, "--profile", profile]].concat();
+            let ended = Program::start(fixwire().args(&fixed)).wait();
+            let code = if words.is_empty() { 0 } else { 2 };
+            assert_eq!(ended.code, Some(code), "{fixed:?}: {}", ended.errors);
+            assert!(ended.errors.contains(words), "{fixed:?}: {}", ended.errors);
         }
     }
 }

@@ -113,10 +113,7 @@ impl Job<'_> {
     fn probe<B: Backend>(&self, near: B, far: B, line: impl Line) -> Result<(), Failure> {
         let Job { args, profile, interruption } = self;
         let mut bench = Bench::new(Device::probed(near), Device::probed(far), line, profile)?;
-        #[cfg(feature = "dpdk")]
-        if let NicSpec::Dpdk(port) = &args.nic {
-            dpdk::refuse_unpolled_queues(port, profile, &bench.plan)?;
-        }
+        device::refuse_unpolled_queues(&args.nic, profile, &bench.plan)?;
         let joined = bench.is_joined();
         let used = used(&bench.plan);
         let findings = if joined { findings(&mut bench, &used, interruption) } else { Vec::new() };
