@@ -12,6 +12,8 @@ const UNIT: Subject = Subject::advised("process", "engine's unit");
 const NAME: &str = "fixwire.service";
 /// The guard's, which it is to come after.
 pub(super) const GUARD: &str = "fixwire-guard.service";
+/// Links that are waited for at boot are up.
+const ONLINE: &str = "network-online.target";
 
 pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
     let kind = asked.nic.and_then(|nic| nic::kind(host, nic));
@@ -29,21 +31,29 @@ fn check(host: &Host, kind: Kind) -> Check {
         Answer::NotInstalled => return UNIT.unknown("systemctl is not installed to tell", WRITE),
         Answer::Failed(why) => return UNIT.warn(format!("{NAME}: {why}"), WRITE),
     };
-    let shown = match host.ask("systemctl", &["show", NAME, "--property=LimitMEMLOCK,Wants,After"])
+    let shown = match host
+        .ask("systemctl", &["show", NAME, "--property=LimitMEMLOCK,Wants,After,Restart"])
     {
         Answer::Said(shown) => shown,
         Answer::NotInstalled => return UNIT.unknown("systemctl is not installed to tell", MEND),
         Answer::Failed(why) => return UNIT.unknown(format!("{NAME}: {why}"), MEND),
     };
     let of = |key: &str| shown.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    let names_guard =
-        |key| of(key).is_some_and(|all| all.split_whitespace().any(|one| one == GUARD));
+    let names =
+        |key, unit| of(key).is_some_and(|all| all.split_whitespace().any(|one| one == unit));
     let mut lacks = Vec::new();
     if of("LimitMEMLOCK") != Some("infinity") {
         lacks.push("LimitMEMLOCK=infinity".to_owned());
     }
-    let missing = ["Wants", "After"].into_iter().filter(|key| !names_guard(key));
-    lacks.extend(missing.filter(|_| kind == Kind::Bifurcated).map(|key| format!("{key}={GUARD}")));
+    let guard = (kind == Kind::Bifurcated).then_some(GUARD);
+    for unit in guard.into_iter().chain([ONLINE]) {
+        let missing = ["Wants", "After"].into_iter().filter(|key| !names(key, unit));
+        lacks.extend(missing.map(|key| format!("{key}={unit}")));
+    }
+    // What a start requires of the link may come late.
+    if matches!(of("Restart"), None | Some("no")) {
+        lacks.push("Restart=on-failure".to_owned());
+    }
     if lacks.is_empty() {
         UNIT.ok(format!("{NAME} is {state}"))
     } else {
@@ -57,8 +67,9 @@ mod tests {
     use super::super::made_host::{MadeHost, asked, assert_state, of};
     use super::*;
 
-    const WHOLE: &str = "LimitMEMLOCK=infinity\nWants=fixwire-guard.service\n\
-                         After=network.target fixwire-guard.service sysinit.target\n";
+    const WHOLE: &str = "LimitMEMLOCK=infinity\nRestart=on-failure\n\
+                         Wants=network-online.target fixwire-guard.service\n\
+                         After=network-online.target fixwire-guard.service sysinit.target\n";
 
     fn card(vendor: &str) -> MadeHost {
         let nic = "sys/bus/pci/devices/0000:3b:00.0";
@@ -92,12 +103,32 @@ mod tests {
             (
                 "0x15b3",
                 enabled.clone(),
-                said("LimitMEMLOCK=infinity\nWants=\nAfter=fixwire-guard.service\n"),
+                said(&WHOLE.replace(".target fixwire-guard.service\nA", ".target\nA")),
                 Warn,
                 "without Wants=fixwire-guard.service",
             ),
+            (
+                "0x15b3",
+                enabled.clone(),
+                said(&WHOLE.replace("network-online", "network")),
+                Warn,
+                "without Wants=network-online.target, After=network-online.target",
+            ),
+            (
+                "0x15b3",
+                enabled.clone(),
+                said(&WHOLE.replace("on-failure", "no")),
+                Warn,
+                "without Restart=on-failure",
+            ),
             ("0x15b3", enabled.clone(), said(""), Warn, "After=fixwire-guard.service"),
-            ("0x8086", enabled, said("LimitMEMLOCK=infinity\n"), Ok, "is enabled"),
+            (
+                "0x8086",
+                enabled,
+                said(&WHOLE.replace("fixwire-guard.service", "")),
+                Ok,
+                "is enabled",
+            ),
         ] {
             let made = card(vendor).program("systemctl is-enabled", is_enabled);
             let made = made.program("systemctl show", show);
@@ -105,5 +136,18 @@ mod tests {
             assert_state(of(&checks(&made.host(), &with_nic), "engine's unit"), state, says);
         }
         assert_eq!(checks(&card("0x15b3").host(), &asked()).len(), 0, "no NIC is asked for");
+    }
+
+    /// Its lines are written as `systemctl show` answers.
+    #[test]
+    fn the_unit_of_the_document_is_as_it_is_to_be() {
+        let document = include_str!("../../../docs/production.md");
+        let (_, unit) = document.split_once("# /etc/systemd/system/fixwire.service\n").unwrap();
+        let (unit, _) = unit.split_once("```").unwrap();
+        let made = card("0x15b3").program("systemctl is-enabled", Answer::Said("enabled".into()));
+        let made = made.program("systemctl show", Answer::Said(unit.to_owned()));
+        let with_nic = Asked { nic: Some("3b:00.0".parse().unwrap()), ..asked() };
+        let checked = checks(&made.host(), &with_nic);
+        assert_state(of(&checked, "engine's unit"), Ok, "is enabled");
     }
 }
