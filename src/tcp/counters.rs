@@ -106,6 +106,7 @@ counts! {
     PreparedNoWindow "tcp_prepared_no_window" "A prepared send was refused: the peer's window was full."
     PreparedNoCongestionWindow "tcp_prepared_no_cwnd" "A prepared send was refused: the congestion window was full."
     PreparedQueueFull "tcp_prepared_queue_full" "A prepared send was refused: the send buffer was full."
+    PreparedWaits "tcp_prepared_waits" "A prepared send was refused: Nagle's algorithm or pacing held it back."
     PreparedNotConnected "tcp_prepared_not_connected" "A prepared send was refused: the connection was not established yet."
     PreparedClosed "tcp_prepared_closed" "A prepared send was refused: our side was closed."
     PreparedNoNeighbor "tcp_prepared_no_neighbor" "A prepared send was refused: the next hop's hardware address was not known."

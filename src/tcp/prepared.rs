@@ -83,6 +83,13 @@ impl Connection {
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd())
             && len as usize <= self.send.room().min(self.send.reservation_max())
+            && !self.holds_back(len)
+    }
+
+    /// Whether `len` new bytes wait where something is in flight or was just sent: by Nagle's algorithm (RFC 9293
+    /// 3.7.4), or for their turn where segments are paced.
+    fn holds_back(&self, len: u32) -> bool {
+        self.is_paced() || (self.terms.nagle && self.flight() > 0 && len < self.snd_mss)
     }
 
     /// Whether the numbers of `header` are those of the next segment, and its window takes back none that
@@ -126,6 +133,8 @@ impl Connection {
                     PreparedRefusal::NoWindow
                 } else if end > u64::from(self.congestion.cwnd()) {
                     PreparedRefusal::NoCongestionWindow
+                } else if self.holds_back(len) {
+                    PreparedRefusal::Waits
                 } else {
                     PreparedRefusal::QueueFull
                 }

@@ -27,6 +27,8 @@ pub enum PreparedRefusal {
     NoCongestionWindow,
     /// The send buffer has no room for it, or too many segments are in flight.
     QueueFull,
+    /// Nagle's algorithm or pacing, which the session chose, holds it back.
+    Waits,
     /// The next hop's hardware address is not known.
     NoNeighbor,
     /// The device has no buffer for it.
@@ -47,6 +49,7 @@ impl PreparedRefusal {
             PreparedRefusal::NoWindow => Count::PreparedNoWindow,
             PreparedRefusal::NoCongestionWindow => Count::PreparedNoCongestionWindow,
             PreparedRefusal::QueueFull => Count::PreparedQueueFull,
+            PreparedRefusal::Waits => Count::PreparedWaits,
             PreparedRefusal::NoNeighbor => Count::PreparedNoNeighbor,
             PreparedRefusal::NoFrame => Count::PreparedNoFrame,
         }
@@ -68,6 +71,7 @@ impl fmt::Display for PreparedRefusal {
             PreparedRefusal::NoWindow => "the peer's window is full",
             PreparedRefusal::NoCongestionWindow => "the congestion window is full",
             PreparedRefusal::QueueFull => "the send buffer is full",
+            PreparedRefusal::Waits => "Nagle's algorithm or pacing holds it back",
             PreparedRefusal::NoNeighbor => "the next hop's hardware address is not known",
             PreparedRefusal::NoFrame => "the device has no buffer",
         })
