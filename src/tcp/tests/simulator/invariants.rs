@@ -1,10 +1,11 @@
 //! What holds of every frame, at every step, and at a connection's end.
 
 use super::frames::Glance;
+use super::network::QUEUE_FRAMES;
 use super::world::World;
 use crate::tcp::connection::Connection;
 use crate::tcp::scoreboard::Marks;
-use crate::tcp::{Closed, Count, Info, State};
+use crate::tcp::{Closed, CongestionControl, Count, Info, State};
 use crate::time::Instant;
 use crate::wire::tcp::Flags;
 
@@ -191,7 +192,8 @@ impl World {
         }
         let waited = |since: u64| self.now - since.max(self.faults.heals_at_ns);
         for (line, at) in self.lines.iter().enumerate().filter(|(_, line)| line.rounds_left > 0) {
-            let patience = if at.is_cut { PATIENCE_CUT_NS } else { PATIENCE_NS };
+            let patience =
+                if at.is_cut || self.overfills_queues() { PATIENCE_CUT_NS } else { PATIENCE_NS };
             let waited = waited(at.moved_at);
             assert!(
                 waited < patience + self.back_ns,
@@ -200,6 +202,19 @@ impl World {
         }
         let waited = self.left_since().map_or(0, waited);
         assert!(waited < 2 * PATIENCE_CUT_NS + self.back_ns, "nobody's, and there for {waited} ns");
+    }
+
+    /// Whether somebody sends without congestion control more than a queue takes, which is for a line of one's own: what
+    /// leaves again at one and the same timeout finds the queue full of the others', until these are done.
+    fn overfills_queues(&self) -> bool {
+        let mss = self.hosts.iter().map(|host| u32::from(host.config.mss)).min();
+        let frames = |bound: u32| bound / mss.unwrap_or(1) * self.lines.len() as u32;
+        self.hosts.iter().any(|host| match host.config.congestion {
+            CongestionControl::None { in_flight_bytes_max } => {
+                frames(in_flight_bytes_max) > QUEUE_FRAMES as u32
+            }
+            _ => false,
+        })
     }
 
     /// What a whole world shows.

@@ -12,7 +12,7 @@ use super::totals::Done;
 const MTUS: [usize; 5] = [1500, 1492, 1006, 640, 552];
 
 /// Frames on their way at once, at most: what comes on top finds a router's queue full.
-const QUEUE_FRAMES: usize = 100;
+pub(super) const QUEUE_FRAMES: usize = 100;
 /// The longest burst.
 const BURST_NS_MAX: u64 = 1_000_000_000;
 
