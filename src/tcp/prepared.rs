@@ -83,13 +83,13 @@ impl Connection {
             && end <= u64::from(self.snd_wnd)
             && end <= u64::from(self.congestion.cwnd())
             && len as usize <= self.send.room().min(self.send.reservation_max())
-            && !self.holds_back(len)
+            && !self.holds_back()
     }
 
-    /// Whether `len` new bytes wait where something is in flight or was just sent: by Nagle's algorithm (RFC 9293
-    /// 3.7.4), or for their turn where segments are paced.
-    fn holds_back(&self, len: u32) -> bool {
-        self.is_paced() || (self.terms.nagle && self.flight() > 0 && len < self.snd_mss)
+    /// Whether what is new may have to wait: by Nagle's algorithm (RFC 9293 3.7.4), whatever its length, as room is asked for
+    /// before there is a message; or for its turn where segments are paced.
+    fn holds_back(&self) -> bool {
+        self.is_paced() || (self.terms.nagle && self.flight() > 0)
     }
 
     /// Whether the numbers of `header` are those of the next segment, and its window takes back none that
@@ -133,7 +133,7 @@ impl Connection {
                     PreparedRefusal::NoWindow
                 } else if end > u64::from(self.congestion.cwnd()) {
                     PreparedRefusal::NoCongestionWindow
-                } else if self.holds_back(len) {
+                } else if self.holds_back() {
                     PreparedRefusal::Waits
                 } else {
                     PreparedRefusal::QueueFull

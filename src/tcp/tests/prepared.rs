@@ -304,13 +304,13 @@ fn each_refusal_has_its_reason_and_its_counter_and_changes_nothing() {
     line.drain();
     let prepared = line.prepare();
     line.refuses(&prepared, &[0; 101], QueueFull, "tcp_prepared_queue_full");
-    // Less than a full segment, by Nagle's algorithm, while anything is in flight.
+    // By Nagle's algorithm, while anything is in flight.
     let mut line = Line::new(Config { nagle: true, ..plain() });
     line.write(&[0; 600]);
     line.drain();
     let prepared = line.prepare();
     line.refuses(&prepared, &[0; 999], Waits, "tcp_prepared_waits");
-    line.send(&prepared, &[0; 1_000]).unwrap();
+    assert_eq!(line.stack.prepared_room(line.now, &prepared), Err(Waits));
     // Whose turn has not come, where segments are paced.
     let mut line = Line::new(Config { pacing: true, ..plain() });
     line.write(&[0; 600]);
