@@ -29,6 +29,8 @@ struct Pieces {
 }
 
 impl Frame for Pieces {
+    type Held = fixwire::offload::nic::NeverHeld;
+
     fn segments(&self) -> usize {
         self.frame.bytes().len().div_ceil(self.piece_len).max(1)
     }

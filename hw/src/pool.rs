@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 use fixwire_offload::nic::{self, RxMeta, TxMeta};
 
@@ -21,7 +22,8 @@ pub const FRAMES_MAX: usize = 1 << 20;
 /// What goes round between a pool and its frames. All that a frame to send needs is in one cache line.
 #[repr(C, align(64))]
 struct Buffer {
-    bytes: Box<[u8]>,
+    /// Shared with whoever [holds](Held) the frame, and then not written to.
+    bytes: Rc<[u8]>,
     len: usize,
     /// Where it goes back to.
     home: &'static Shelf,
@@ -33,21 +35,49 @@ struct Buffer {
 
 impl Buffer {
     fn new(room: usize, home: &'static Shelf) -> Buffer {
-        let bytes = vec![0; room].into_boxed_slice();
+        let bytes = Rc::from(vec![0; room]);
         Buffer { bytes, len: 0, rx: RxMeta::UNKNOWN, tx: TX_NOTHING, home, below: None }
     }
 }
 
 /// Spare buffers, last in first out: the one most likely still in cache goes first.
-#[derive(Default)]
 struct Shelf {
     top: Cell<Option<Box<Buffer>>>,
     spare: Cell<usize>,
+    /// Those whose bytes somebody else holds.
+    bare: Cell<Option<Box<Buffer>>>,
+    /// What such have for bytes.
+    nothing: Rc<[u8]>,
     /// Its pool is gone: what comes back is freed.
     is_closed: Cell<bool>,
 }
 
 impl Shelf {
+    fn new() -> Shelf {
+        let (top, bare) = (Cell::new(None), Cell::new(None));
+        let (spare, is_closed) = (Cell::new(0), Cell::new(false));
+        Shelf { top, spare, bare, nothing: Rc::new([]), is_closed }
+    }
+
+    /// Puts aside what is left of a buffer whose bytes somebody holds.
+    #[cold]
+    fn put_bare(&self, mut buffer: Box<Buffer>) {
+        if !self.is_closed.get() {
+            buffer.bytes = Rc::clone(&self.nothing);
+            buffer.below = self.bare.take();
+            self.bare.set(Some(buffer));
+        }
+    }
+
+    /// A buffer of bytes that nobody holds any more; `None` where their pool is gone.
+    fn whole(&self, bytes: Rc<[u8]>) -> Option<Box<Buffer>> {
+        let mut buffer = self.bare.take()?;
+        self.bare.set(buffer.below.take());
+        (buffer.bytes, buffer.len, buffer.tx) = (bytes, 0, TX_NOTHING);
+        buffer.rx = RxMeta::UNKNOWN;
+        Some(buffer)
+    }
+
     #[inline]
     fn put(&self, mut buffer: Box<Buffer>) {
         if !self.is_closed.get() {
@@ -80,7 +110,7 @@ impl Pool {
     pub fn new(frames: usize, room: usize) -> Pool {
         let frames = frames.clamp(FRAMES_MIN, FRAMES_MAX);
         let room = room.clamp(FRAME_ROOM, FRAME_ROOM_MAX);
-        let shelf: &'static Shelf = Box::leak(Box::default());
+        let shelf: &'static Shelf = Box::leak(Box::new(Shelf::new()));
         for _ in 0..frames {
             shelf.put(Box::new(Buffer::new(room, shelf)));
         }
@@ -118,6 +148,7 @@ impl Drop for Pool {
         self.shelf.is_closed.set(true);
         // One by one: dropped as a chain, they would take a stack frame each.
         while self.shelf.take().is_some() {}
+        while self.shelf.whole(Rc::clone(&self.shelf.nothing)).is_some() {}
     }
 }
 
@@ -174,6 +205,14 @@ impl Frame {
 }
 
 impl nic::Frame for Frame {
+    type Held = Held;
+
+    #[inline]
+    fn hold(&self) -> Option<Held> {
+        let buffer = self.0.as_ref()?;
+        Some(Held { bytes: Rc::clone(&buffer.bytes), len: buffer.len, home: buffer.home })
+    }
+
     #[inline]
     fn segment(&self, index: usize) -> &[u8] {
         match &self.0 {
@@ -184,7 +223,7 @@ impl nic::Frame for Frame {
 
     #[inline]
     fn space(&mut self) -> &mut [u8] {
-        self.0.as_mut().map_or(&mut [], |buffer| &mut buffer.bytes)
+        self.0.as_mut().and_then(|buffer| Rc::get_mut(&mut buffer.bytes)).unwrap_or_default()
     }
 
     #[inline]
@@ -208,8 +247,56 @@ impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
         if let Some(buffer) = self.0.take() {
-            buffer.home.put(buffer);
+            if Rc::strong_count(&buffer.bytes) == 1 {
+                buffer.home.put(buffer);
+            } else {
+                buffer.home.put_bare(buffer);
+            }
         }
+    }
+}
+
+/// A frame's bytes, kept beyond its being sent.
+pub struct Held {
+    bytes: Rc<[u8]>,
+    len: usize,
+    home: &'static Shelf,
+}
+
+impl nic::Held<Frame> for Held {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn into_frame(self) -> Result<Frame, Held> {
+        if Rc::strong_count(&self.bytes) > 1 {
+            return Err(self);
+        }
+        let Some(mut buffer) = self.home.whole(Rc::clone(&self.home.nothing)) else {
+            return Err(self);
+        };
+        buffer.len = self.len;
+        let mut of_ours = self;
+        std::mem::swap(&mut buffer.bytes, &mut of_ours.bytes);
+        Ok(Frame(Some(buffer)))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What has become a frame again has left nothing here.
+        if self.bytes.is_empty() || Rc::strong_count(&self.bytes) > 1 {
+            return;
+        }
+        if let Some(buffer) = self.home.whole(Rc::clone(&self.bytes)) {
+            self.home.put(buffer);
+        }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Held({} bytes)", self.len)
     }
 }
 
@@ -266,6 +353,34 @@ mod tests {
         assert_eq!(frame.rx_meta(), RxMeta::UNKNOWN);
         assert_eq!(frame.tx_meta(), TxMeta::default());
         assert!(frame.is_empty() && frame.bytes().is_empty());
+    }
+
+    #[test]
+    fn a_held_frame_is_read_until_it_is_ours_alone_and_no_buffer_is_lost() {
+        use fixwire_offload::nic::Held as _;
+        let pool = Pool::new(FRAMES_MIN, FRAME_ROOM);
+        let mut frame = pool.take().unwrap();
+        frame.space()[..3].copy_from_slice(b"abc");
+        frame.finish(3, TxMeta::default());
+        let held = frame.hold().unwrap();
+        assert!(frame.space().is_empty(), "who holds it reads it");
+        let held = held.into_frame().unwrap_err();
+        drop(frame);
+        assert_eq!((held.bytes(), pool.spare()), (&b"abc"[..], FRAMES_MIN - 1));
+        // Others go round meanwhile.
+        drop([(); 3].map(|()| pool.take().unwrap()));
+        let mut frame = held.into_frame().unwrap();
+        assert_eq!(frame.bytes(), b"abc");
+        frame.space()[0] = b'x';
+        assert_eq!(frame.bytes(), b"xbc");
+        let (one, other) = (frame.hold().unwrap(), frame.hold().unwrap());
+        drop((one, frame));
+        assert_eq!(pool.spare(), FRAMES_MIN - 1);
+        drop(other);
+        assert_eq!(pool.spare(), FRAMES_MIN);
+        let held = pool.take().unwrap().hold().unwrap();
+        drop(pool);
+        assert!(held.into_frame().is_err(), "its pool is gone");
     }
 
     #[test]

@@ -58,6 +58,7 @@ capabilities! {
     18 RxVector "rx_vector" "rte_eth_rx_burst_mode_get" "Receives by the driver's vector path, several frames an instruction."
     19 Lro "lro" "RTE_ETH_RX_OFFLOAD_TCP_LRO" "Merges received segments. Always off: one frame must keep its own stamp and its own verdict."
     20 Tso "tso" "RTE_ETH_TX_OFFLOAD_TCP_TSO" "Splits large sends. Always off: a session's message is one segment, and its frame is ours to time."
+    21 HeldFrames "held_frames" "rte_mbuf_refcnt_update" "Leaves us the frame of a prepared send until it is acknowledged: what is sent again goes out of it."
 }
 
 impl Capability {
@@ -140,6 +141,7 @@ mod tests {
             (18, "rx_vector", "rte_eth_rx_burst_mode_get"),
             (19, "lro", "RTE_ETH_RX_OFFLOAD_TCP_LRO"),
             (20, "tso", "RTE_ETH_TX_OFFLOAD_TCP_TSO"),
+            (21, "held_frames", "rte_mbuf_refcnt_update"),
         ];
         let now = Capability::ALL.map(|known| (known.number(), known.name(), known.dpdk_name()));
         assert_eq!(now, fixed);

@@ -90,10 +90,46 @@ pub struct TxMeta {
     pub stamp_token: u32,
 }
 
+/// What keeps a frame that was handed over, for as long as its bytes may have to be sent again. Nobody writes to them
+/// meanwhile. Dropping it lets go: the buffer goes back once the device has let go as well.
+pub trait Held<F>: Sized {
+    /// The frame's bytes, as they were when it was handed over.
+    fn bytes(&self) -> &[u8];
+
+    /// The frame, to be written anew and handed over once more: its bytes are still there.
+    ///
+    /// # Errors
+    /// Itself, as long as the device has the frame as well: it may still read it.
+    fn into_frame(self) -> Result<F, Self>;
+}
+
+/// Of a device's frames that cannot be held.
+#[derive(Debug)]
+pub enum NeverHeld {}
+
+impl<F> Held<F> for NeverHeld {
+    fn bytes(&self) -> &[u8] {
+        match *self {}
+    }
+
+    fn into_frame(self) -> Result<F, NeverHeld> {
+        match self {}
+    }
+}
+
 /// A buffer of the device's, owned until dropped or handed to [`Nic::tx_burst`].
 ///
 /// A received frame may lie in several segments; a frame to send is always one.
-pub trait Frame {
+pub trait Frame: Sized {
+    /// What keeps one that was handed over.
+    type Held: Held<Self>;
+
+    /// Keeps a finished frame beyond its being handed over. From here on there is no [`space`](Frame::space) in it: its
+    /// bytes are what was finished. `None` where its device gives none back, or nobody may keep one.
+    fn hold(&self) -> Option<Self::Held> {
+        None
+    }
+
     /// How many pieces the frame lies in; at least 1.
     fn segments(&self) -> usize {
         1
@@ -107,7 +143,7 @@ pub trait Frame {
         self.segment(0)
     }
 
-    /// Room to write a frame into, as long as the device's largest.
+    /// Room to write a frame into, as long as the device's largest; none while it is [held](Frame::hold).
     fn space(&mut self) -> &mut [u8];
 
     /// Makes the first `len` bytes of [`space`](Frame::space) the frame, to be sent as `meta` says.

@@ -201,6 +201,8 @@ mod tests {
     struct Pieces(Vec<Vec<u8>>);
 
     impl Frame for Pieces {
+        type Held = fixwire_offload::nic::NeverHeld;
+
         fn segments(&self) -> usize {
             self.0.len()
         }

@@ -3,10 +3,29 @@
 
 use fixwire_offload::nic::{self, TxMeta};
 
-use super::mbuf::Mbuf;
+use super::mbuf::{HeldMbuf, Mbuf};
 use super::offloads;
 
+impl nic::Held<Mbuf> for HeldMbuf {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        HeldMbuf::bytes(self)
+    }
+
+    #[inline]
+    fn into_frame(self) -> Result<Mbuf, HeldMbuf> {
+        self.into_sole()
+    }
+}
+
 impl nic::Frame for Mbuf {
+    type Held = HeldMbuf;
+
+    #[inline]
+    fn hold(&self) -> Option<HeldMbuf> {
+        Some(self.share())
+    }
+
     #[inline]
     fn segments(&self) -> usize {
         Mbuf::segments(self)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::mem;
 use std::ptr::NonNull;
 use std::slice;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use dpdk_sys as ffi;
 
@@ -31,7 +32,53 @@ const HANDED_OVER: u16 = ffi::RTE_MBUF_PORT_INVALID as u16 - 1;
 /// Flags that say whose memory a buffer's is, and not what is to be done with the frame in it.
 const OF_THE_BUFFER: u64 = ffi::RTE_MBUF_F_INDIRECT | ffi::RTE_MBUF_F_EXTERNAL;
 
+/// One more hold on a buffer, beyond its being sent: it is read, and nothing else, until nobody else has one.
+#[derive(Debug)]
+pub struct HeldMbuf(Mbuf);
+
+impl HeldMbuf {
+    /// The bytes of the frame.
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.segment(0)
+    }
+
+    /// The buffer, where nobody else has a hold on it.
+    pub(super) fn into_sole(self) -> Result<Mbuf, HeldMbuf> {
+        if self.0.is_shared() { Err(self) } else { Ok(self.0) }
+    }
+}
+
 impl Mbuf {
+    /// One more hold on a buffer (`rte_mbuf_refcnt_update`).
+    #[inline]
+    pub(super) fn share(&self) -> HeldMbuf {
+        let holds = self.holds();
+        if self.is_shared() {
+            holds.fetch_add(1, Ordering::AcqRel);
+        } else {
+            // Nobody else can let go of it meanwhile.
+            holds.store(2, Ordering::Relaxed);
+        }
+        HeldMbuf(Mbuf(self.0))
+    }
+
+    /// Whether somebody else has a hold on it.
+    #[inline]
+    pub(super) fn is_shared(&self) -> bool {
+        self.holds().load(Ordering::Acquire) != 1
+    }
+
+    /// How many have a hold on it (`refcnt`), each of which DPDK lets go of by itself.
+    #[inline]
+    fn holds(&self) -> &AtomicU16 {
+        // SAFETY: an owned mbuf is valid.
+        let refcnt = unsafe { &raw mut (*self.0.as_ptr()).refcnt };
+        // SAFETY: the field is two bytes and aligned, lives as long as what is owned, and is changed by atomic operations
+        // wherever more than one has a hold on it.
+        unsafe { AtomicU16::from_ptr(refcnt) }
+    }
+
     /// Whether it is of `pool`, all of it: no driver chains buffers of two.
     #[inline]
     pub(super) fn is_of(&self, pool: NonNull<ffi::rte_mempool>) -> bool {
@@ -136,9 +183,12 @@ impl Mbuf {
         unsafe { slice::from_raw_parts(data, usize::from(at.data_len)) }
     }
 
-    /// The first buffer's room, from the data's offset to its end.
+    /// The first buffer's room, from the data's offset to its end; none while somebody else has a hold on it.
     #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.is_shared() {
+            return &mut [];
+        }
         let head = self.head();
         let data = head.buf_addr.cast::<u8>().wrapping_add(usize::from(head.data_off));
         let len = usize::from(head.buf_len - head.data_off);

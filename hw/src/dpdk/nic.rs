@@ -188,14 +188,14 @@ impl DpdkNic {
         }
     }
 
-    /// Goes on behind the first `ready` frames, of which the next was refused. One in several buffers is put into one,
-    /// and goes back to its pool where there is none that it fits.
+    /// Goes on behind the first `ready` frames, of which the next was refused. One in several buffers is put into one, one
+    /// that is held into another, and goes back to its pool where there is none that it fits.
     #[cold]
     #[inline(never)]
     fn finish_refused(&mut self, burst: &mut Burst<Mbuf>, mut ready: usize) {
         while let Some(refused) = burst.get_mut(ready) {
             self.counters.tx_offload_refused += 1;
-            if refused.segments() > 1 {
+            if refused.segments() > 1 || refused.is_shared() {
                 let own = &self.queue.running().tx;
                 let is_too_long = refused.len() > own.room();
                 let copy = if is_too_long { None } else { own.copy_of(refused) };

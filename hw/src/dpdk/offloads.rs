@@ -167,6 +167,13 @@ fn by_bits(info: &Info) -> Capabilities {
         let how = "if REAL_TIME_CLOCK_ENABLE is set in the firmware, which mlx5 does not tell";
         capabilities = capabilities.with(Capability::RxTimestampRealTime, Advert { by, how });
     }
+    if gives_buffers_back(info) {
+        let how = "a prepared order's mbuf has a second reference until it is acknowledged; all else is in the ring";
+        capabilities = capabilities.with(Capability::HeldFrames, Advert { by, how });
+    } else {
+        let words = "the driver keeps buffers that it was handed".to_owned();
+        capabilities = capabilities.denied(Capability::HeldFrames, words);
+    }
     capabilities.gives_none = is_any_at_work(info, &GIVES_NONE);
     capabilities
 }

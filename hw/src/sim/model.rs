@@ -148,7 +148,11 @@ impl Model {
             .with(Capability::RxTcpChecksum, modelled("model sums each segment"))
             .with(Capability::TxIpv4Checksum, modelled("model fills the field in"))
             .with(Capability::TxTcpChecksum, modelled("model finishes the field"))
-            .with(Capability::RxTimestamp, modelled("simulated wire's clock, ns"));
+            .with(Capability::RxTimestamp, modelled("simulated wire's clock, ns"))
+            .with(
+                Capability::HeldFrames,
+                modelled("model leaves a prepared order's frame alone; all else is in the ring"),
+            );
         Model {
             name: Cow::Borrowed("full"),
             capabilities,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use fixwire_offload::capability::Capability;
 use fixwire_offload::capability::Capability::{
     CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
-    FlowSteering, Inlining, Lro, Mprq, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
+    FlowSteering, HeldFrames, Inlining, Lro, Mprq, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
     RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum,
 };
 use fixwire_offload::driver::Driver;
@@ -30,7 +30,7 @@ struct Entry {
 
 const CHECKSUMS: &[Capability] = &[RxIpv4Checksum, RxTcpChecksum, TxIpv4Checksum, TxTcpChecksum];
 const RULES: &[Capability] = &[FlowSteering, FlowMasked, FlowDrop, FlowMark, FlowCount];
-const BUFFERS: &[Capability] = &[FastFree, Scatter, RxVector, Tso];
+const BUFFERS: &[Capability] = &[FastFree, Scatter, RxVector, HeldFrames, Tso];
 const MLX5: &[Capability] = &[RxTimestamp, FlowIsolation, Inlining, CqeCompression, Mprq, Lro];
 
 /// Every model, in the order of the profiles.
@@ -65,16 +65,25 @@ const ENTRIES: &[Entry] = &[
         "82576",
         "net_e1000_igb",
         VerdictStyle::GoodUnlessBad,
-        &[CHECKSUMS, &[FlowSteering, FlowMasked, Scatter, Tso]],
+        &[CHECKSUMS, &[FlowSteering, FlowMasked, Scatter, HeldFrames, Tso]],
     ),
-    entry("82574", "net_e1000_em", VerdictStyle::BadOrSilent, &[CHECKSUMS, &[Scatter]]),
+    entry("82574", "net_e1000_em", VerdictStyle::BadOrSilent, &[CHECKSUMS, &[Scatter, HeldFrames]]),
     entry(
         "sfc-x2",
         "net_sfc_efx",
         VerdictStyle::GoodOrBad,
-        &[CHECKSUMS, &[FlowSteering, FlowMasked, FlowDrop, FlowIsolation, FastFree, Scatter, Tso]],
+        &[
+            CHECKSUMS,
+            &[FlowSteering, FlowMasked, FlowDrop, FlowIsolation],
+            &[FastFree, Scatter, HeldFrames, Tso],
+        ],
     ),
-    entry("ena", "net_ena", VerdictStyle::NowAndThen, &[CHECKSUMS, &[FastFree, Scatter, Tso]]),
+    entry(
+        "ena",
+        "net_ena",
+        VerdictStyle::NowAndThen,
+        &[CHECKSUMS, &[FastFree, Scatter, HeldFrames, Tso]],
+    ),
     entry(
         "bnxt",
         "net_bnxt",
@@ -87,26 +96,26 @@ const ENTRIES: &[Entry] = &[
             "virtio",
             "net_virtio",
             VerdictStyle::GoodOrSilent,
-            &[&[RxTcpChecksum, TxTcpChecksum, Scatter, RxVector, Lro, Tso]],
+            &[&[RxTcpChecksum, TxTcpChecksum, Scatter, RxVector, HeldFrames, Lro, Tso]],
         )
     },
     entry(
         "vmxnet3",
         "net_vmxnet3",
         VerdictStyle::Silent,
-        &[&[RxIpv4Checksum, RxTcpChecksum, TxTcpChecksum, Scatter, Lro, Tso]],
+        &[&[RxIpv4Checksum, RxTcpChecksum, TxTcpChecksum, Scatter, HeldFrames, Lro, Tso]],
     ),
     Entry {
         gives_none: true,
         ..entry("tap", "tap", VerdictStyle::GoodOrSilent, &[&[RxTcpChecksum, TxTcpChecksum]])
     },
-    entry("af_packet", "net_af_packet", VerdictStyle::Silent, &[]),
+    entry("af_packet", "net_af_packet", VerdictStyle::Silent, &[&[HeldFrames]]),
     entry("af_xdp", "net_af_xdp", VerdictStyle::Silent, &[]),
     entry(
         "sim",
         "sim",
         VerdictStyle::GoodOrBad,
-        &[CHECKSUMS, RULES, &[RxTimestamp, FlowIsolation, FastFree]],
+        &[CHECKSUMS, RULES, &[RxTimestamp, FlowIsolation, FastFree, HeldFrames]],
     ),
     entry(
         "rtl",
@@ -252,6 +261,7 @@ fn how(entry: &Entry, capability: Capability) -> &'static str {
         FlowMark => "marks by rule",
         FlowCount => "counts by rule",
         FlowIsolation => "frames that no rule names do not reach our queues",
+        HeldFrames => "leaves a prepared order's frame alone; all else is in the ring",
         _ => "in the model",
     }
 }

@@ -14,7 +14,7 @@ use super::live_clock::LiveClock;
 use super::port::Port;
 use super::wire::Shared;
 use crate::checksums::{self, TCP_CHECKSUM_OFFSET, Unfinished};
-use crate::pool::{Frame, LINK_LEN_MAX, Pool};
+use crate::pool::{FRAMES_MIN, Frame, LINK_LEN_MAX, Pool};
 
 /// An Ethernet header, in bytes: nothing shorter is a frame.
 const ETHERNET_LEN: usize = 14;
@@ -30,11 +30,14 @@ pub struct SimNic {
     /// Which end of the wire.
     end: usize,
     tx: Pool,
+    /// What a frame is finished in that somebody holds, and that is therefore not to be written to.
+    copies: Pool,
 }
 
 impl SimNic {
     pub(super) fn new(shared: Rc<RefCell<Shared>>, end: usize, tx: Pool) -> SimNic {
-        SimNic { shared, end, tx }
+        let copies = Pool::new(FRAMES_MIN, tx.room());
+        SimNic { shared, end, tx, copies }
     }
 
     /// Reads the clock that it stamps by between two readings of the wire's, which moves on meanwhile;
@@ -52,6 +55,12 @@ impl SimNic {
     /// Sends one frame or refuses it.
     fn send(&self, shared: &mut Shared, frame: &mut Frame) {
         let port = &mut shared.ports[self.end];
+        let mut copy = if frame.space().is_empty() { self.copies.take() } else { None };
+        if let Some(copy) = &mut copy {
+            copy.space()[..frame.len()].copy_from_slice(frame.bytes());
+            copy.finish(frame.len(), frame.tx_meta());
+        }
+        let frame = copy.as_mut().unwrap_or(frame);
         let Ok(unfinished) = port.complete(frame) else {
             port.counters.tx_errors += 1;
             return;

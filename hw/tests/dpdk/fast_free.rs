@@ -15,7 +15,7 @@ use crate::{open, show};
 
 /// The first ring, told so, and a second one with pools of its own.
 fn rings() -> (DpdkNic, DpdkNic) {
-    let profile = Profile::all(Policy::Prefer);
+    let profile = Profile::all(Policy::Prefer).with(Capability::HeldFrames, Policy::Off);
     let backend = open("net_ring0", &profile).unwrap();
     let spec = DeviceSpec::parse("net_ring1").unwrap();
     let other = DpdkBackend::beside(backend.eal(), spec, &profile).unwrap();

@@ -5,6 +5,7 @@ mod connectx5;
 mod fast_free;
 #[path = "../tap/harness.rs"]
 mod harness;
+mod held;
 mod huge_pages;
 mod its_clock;
 mod its_rules;
@@ -151,6 +152,22 @@ const TESTS: &[Test] = &[
     (
         "a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later",
         fast_free::a_frame_that_finds_no_buffer_to_be_copied_to_is_sent_later,
+    ),
+    (
+        "a_frame_is_written_to_again_once_the_driver_has_let_go_of_it",
+        held::a_frame_is_written_to_again_once_the_driver_has_let_go_of_it,
+    ),
+    (
+        "a_frame_that_a_driver_has_copied_is_ours_at_once",
+        held::a_frame_that_a_driver_has_copied_is_ours_at_once,
+    ),
+    (
+        "what_is_held_when_a_port_is_closed_is_told",
+        held::what_is_held_when_a_port_is_closed_is_told,
+    ),
+    (
+        "a_held_frame_that_a_driver_refuses_to_sum_is_summed_in_another",
+        prepare::a_held_frame_that_a_driver_refuses_to_sum_is_summed_in_another,
     ),
     (
         "a_static_build_without_a_driver_is_refused",

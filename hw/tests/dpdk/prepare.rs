@@ -11,7 +11,7 @@ use fixwire_offload::capability::Capability;
 use fixwire_offload::checksum::Sum;
 use fixwire_offload::device::Device;
 use fixwire_offload::flow::RuleSet;
-use fixwire_offload::nic::{Burst, Frame as _, Nic, TxChecksum, TxMeta};
+use fixwire_offload::nic::{Burst, Frame as _, Held as _, Nic, TxChecksum, TxMeta};
 use fixwire_offload::profile::{Policy, Profile};
 
 use crate::chains::{pieces_in_use, send_chain_with};
@@ -124,6 +124,32 @@ pub(crate) fn what_a_driver_refuses_to_sum_is_summed_in_software_and_sent_in_ord
             }
         }
     }
+    assert_eq!(nic.close(), Some(0));
+}
+
+pub(crate) fn a_held_frame_that_a_driver_refuses_to_sum_is_summed_in_another() {
+    let mut nic = looking();
+    let before = nic.buffers_in_use();
+    let bytes = left_to_device(REFUSE);
+    let sums = TxChecksum::Partial;
+    let mut frame = nic.tx_frame().unwrap();
+    frame.space()[..bytes.len()].copy_from_slice(&bytes);
+    frame.finish(
+        bytes.len(),
+        TxMeta { l2_len: 14, l3_len: 20, l4_len: 20, ipv4: sums, tcp: sums, stamp_token: 0 },
+    );
+    let held = frame.hold().unwrap();
+    let mut burst = Burst::from_iter([frame]);
+    assert_eq!((nic.tx_burst(&mut burst), burst.len()), (1, 0));
+    assert_eq!((nic.counters().tx_offload_refused, nic.counters().tx_copied), (1, 1));
+    assert_eq!(held.bytes(), bytes, "as it was handed over");
+    let mut received = Burst::new();
+    assert_eq!(nic.rx_burst(&mut received), 1);
+    assert!(is_finished(received[0].bytes()));
+    drop(received);
+    let frame = held.into_frame().expect("the driver has another");
+    drop(frame);
+    assert_eq!(nic.buffers_in_use(), before);
     assert_eq!(nic.close(), Some(0));
 }
 

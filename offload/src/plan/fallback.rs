@@ -37,6 +37,9 @@ pub(super) fn of(capability: Capability) -> Fallback {
         Capability::CqeCompression => off("each completion keeps its own stamp"),
         Capability::Mprq => off("each frame has a buffer of its own"),
         Capability::RxVector => off("the driver receives by its scalar path"),
+        Capability::HeldFrames => {
+            host("a prepared order is copied into the ring as well, and sent again from there")
+        }
         Capability::Lro => off("always off: each frame keeps its own stamp and verdict"),
         Capability::Tso => off("always off: a message is a segment, and its frame is ours to time"),
     }

@@ -146,7 +146,8 @@ pub struct HostUse {
 }
 
 impl HostUse {
-    /// This engine: one pool, and what may have to be sent again lies in the send buffer.
+    /// This engine: one pool, and what may have to be sent again lies in the send buffer, unless frames are
+    /// [held](Capability::HeldFrames), which precludes the same.
     pub const ENGINE: HostUse = HostUse { tx_pools: 1, keeps_sent_frames: false };
 }
 

@@ -8,7 +8,7 @@ use super::{Advert, Capabilities, HostUse, Outcome, Row, fallback};
 use crate::capability::Capability;
 use crate::capability::Capability::{
     CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
-    FlowSteering, Rss, RxTimestamp, RxTimestampRealTime,
+    FlowSteering, HeldFrames, Rss, RxTimestamp, RxTimestampRealTime,
 };
 use crate::driver::Exclusion;
 use crate::profile::{Policy, Profile};
@@ -30,7 +30,7 @@ const NEEDS: [Need; 6] = [
 ];
 
 /// Exclusions that hold for any device; a driver adds its own.
-const EXCLUSIONS: [Exclusion; 2] = [
+const EXCLUSIONS: [Exclusion; 3] = [
     Exclusion {
         used: RxTimestamp,
         excluded: CqeCompression,
@@ -40,6 +40,11 @@ const EXCLUSIONS: [Exclusion; 2] = [
         used: FlowIsolation,
         excluded: Rss,
         why: "an isolated port has no table to spread by",
+    },
+    Exclusion {
+        used: HeldFrames,
+        excluded: FastFree,
+        why: "and what is held must not be freed without a look",
     },
 ];
 

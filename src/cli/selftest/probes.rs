@@ -63,6 +63,7 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
             | Capability::CqeCompression
             | Capability::Mprq
             | Capability::RxVector
+            | Capability::HeldFrames
             | Capability::Lro
             | Capability::Tso => (Observed::Unproven, "no frame shows it".into()),
         };

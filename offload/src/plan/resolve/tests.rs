@@ -109,11 +109,12 @@ fn what_is_required_outlives_what_is_preferred() {
 #[test]
 fn a_connectx5_that_receives_into_strides_frees_none_fast() {
     let device = device(Driver::named("mlx5_pci"), u32::MAX);
-    let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &device);
+    let profile = Profile::all(Policy::Prefer).with(HeldFrames, Policy::Off);
+    let plan = Plan::negotiate("test", &profile, &device);
     assert!(plan.uses(Capability::Mprq) && !plan.uses(FastFree));
     let reason = &plan.row(FastFree).reason;
     assert!(reason.starts_with("off because mprq is on, a strided buffer"), "{reason}");
-    let without = Profile::all(Policy::Prefer).with(Capability::Mprq, Policy::Off);
+    let without = profile.with(Capability::Mprq, Policy::Off);
     assert!(Plan::negotiate("test", &without, &device).uses(FastFree));
 }
 
@@ -133,6 +134,9 @@ fn two_requirements_that_preclude_each_other_leave_one_unmet() {
 fn buffers_that_somebody_else_holds_are_not_freed_fast() {
     let device = device(Driver::UNKNOWN, u32::MAX);
     let profile = Profile::all(Policy::Prefer);
+    let plan = Plan::negotiate("test", &profile, &device);
+    assert!(plan.uses(HeldFrames) && plan.row(FastFree).reason.contains("held_frames is on"));
+    let profile = profile.with(HeldFrames, Policy::Off);
     for (tx_pools, keeps_sent_frames, reason) in [
         (1, false, None),
         (2, false, Some("several pools")),
