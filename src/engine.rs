@@ -9,6 +9,7 @@ use crate::app::Application;
 use crate::desk::{Desk, LineEvent, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::{FRAMES_AHEAD, Familiar};
+use crate::held_frames::HeldFrames;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::RxStamp;
@@ -42,6 +43,7 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) observations: Observations,
     pub(crate) watch: Watch,
     pub(crate) outbound: Burst<N::Frame>,
+    pub(crate) held: HeldFrames<N::Frame>,
     /// Boxed, so that a round takes it out and puts it back by its address.
     inbound: Option<Box<Burst<N::Frame>>>,
     joined: Joined,
@@ -119,6 +121,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             joined: Joined::new(),
             inbound: Some(Box::default()),
             outbound: Burst::new(),
+            held: HeldFrames::new(plan.uses(Capability::HeldFrames)),
             refusals: RefusalCounters::default(),
             intervals: Intervals::new(),
             nic,
@@ -153,6 +156,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
         // What deadlines and applications have led to; what found no buffer or no room before.
         if A::WANTS_POLL || self.tcp.has_turns() || !self.outbound.is_empty() {
             self.send(now, clock);
+        }
+        if !self.held.is_empty() {
+            self.held.let_go(&self.tcp);
         }
         if self.watch.due() <= now.mono && (received == 0 || self.watch.is_overdue(now.mono)) {
             self.look_at_device(now.mono);

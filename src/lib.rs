@@ -14,6 +14,7 @@ pub mod emit;
 pub mod engine;
 pub mod familiar;
 pub mod fix;
+mod held_frames;
 pub mod measure;
 pub mod neighbor;
 pub mod pipeline;

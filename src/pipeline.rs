@@ -17,10 +17,12 @@ use crate::app::Application;
 use crate::emit;
 use crate::engine::Engine;
 use crate::familiar::Recognized;
+use crate::held_frames::Left;
 use crate::neighbor::Resolution;
 use crate::offload::RxStamp;
+use crate::offload::capability::Capability;
 use crate::offload::nic::{Frame, Nic, RxMeta};
-use crate::tcp::{Arrival, ConnectionId};
+use crate::tcp::{Arrival, ConnectionId, Turn};
 use crate::time::Now;
 use crate::wire::ethernet::{self, Ethertype, Mac};
 use crate::wire::icmp::Message;
@@ -159,6 +161,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.tcp.defer_transmit();
             return true;
         };
+        if !self.held.is_empty()
+            && let Some(is_more) = self.transmit_held(now, mac, turn)
+        {
+            return is_more;
+        }
         let Some(mut frame) = self.frame_to_write() else { return false };
         if let Some((len, meta)) =
             self.emitter.turn(mac, &mut self.tcp, now.mono, turn, frame.space())
@@ -248,7 +255,44 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if self.outbound.is_full() && !self.makes_room() {
             return None;
         }
+        self.tx_frame()
+    }
+
+    /// A buffer to write a frame into. Where there is none, what is held gives way.
+    #[inline]
+    pub(crate) fn tx_frame(&mut self) -> Option<N::Frame> {
+        let frame = self.nic.tx_frame();
+        if frame.is_none() && !self.held.is_empty() { self.tx_frame_spared() } else { frame }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tx_frame_spared(&mut self) -> Option<N::Frame> {
+        if !self.held.spare(&mut self.tcp) {
+            return None;
+        }
+        self.nic.reclaim();
         self.nic.tx_frame()
+    }
+
+    /// A segment whose payload is held in its frame. `None` where it is any other, and nothing has left; else whether there
+    /// may be more.
+    #[inline(never)]
+    fn transmit_held(&mut self, now: Now, mac: Mac, turn: Turn) -> Option<bool> {
+        if self.outbound.is_full() && !self.makes_room() {
+            return Some(false);
+        }
+        let (tcp, emitter, nic) = (&mut self.tcp, &mut self.emitter, &mut self.nic);
+        match self.held.transmit(now.mono, (mac, turn), tcp, emitter, || nic.tx_frame()) {
+            Left::AsUsual => return None,
+            Left::Nothing => {}
+            Left::NoBuffer => return Some(self.held.spare(&mut self.tcp)),
+            Left::Frame(frame) => {
+                self.observations.of_mut(Capability::HeldFrames).seen += 1;
+                self.outbound.push(frame);
+            }
+        }
+        Some(true)
     }
 
     /// Hands a full burst over, and says whether there is room in it then.

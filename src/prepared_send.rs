@@ -14,7 +14,7 @@ use crate::emit::{Emitter, PreparedHeaders, Written};
 use crate::engine::Engine;
 use crate::fix::{Encoder, Full, Outlet, SendError};
 use crate::offload::nic::{Frame, Nic};
-use crate::tcp::{Prepared, PreparedRefusal, Stack};
+use crate::tcp::{Count, HeldPayload, Prepared, PreparedRefusal, Stack};
 use crate::time::{Instant, Now};
 use crate::wire::ethernet::Mac;
 
@@ -117,7 +117,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             return Err(self.tcp.refuse_prepared(PreparedRefusal::NoNeighbor));
         };
         let frame = send.ready.take().map(|ready| ready.frame);
-        let Some(mut frame) = frame.or_else(|| self.nic.tx_frame()) else {
+        let Some(mut frame) = frame.or_else(|| self.tx_frame()) else {
             return Err(self.tcp.refuse_prepared(PreparedRefusal::NoFrame));
         };
         let headers = self.emitter.prepare(dst, &tcp, frame.space());
@@ -145,13 +145,21 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let sent = self.desk.send_by(now, send.session, &mut out, msg_type, fill);
         let seq = sent.map_err(NotSent::Session)?;
         let (len, tag) = out.committed.unwrap_or_default();
-        let written = complete(&mut self.tcp, &self.emitter, now.mono, ready, len, tag);
+        let holds = self.held.takes_one();
+        let written = complete(&mut self.tcp, &self.emitter, now.mono, ready, len, (tag, holds));
         // Nothing has happened since there was found to be room.
-        let (len, meta) = written.map_err(NotSent::Line)?;
+        let ((frame_len, meta), held) = written.map_err(NotSent::Line)?;
         let Some(Ready { mut frame, .. }) = send.ready.take() else {
             return Err(self.outdated());
         };
-        frame.finish(len, meta);
+        frame.finish(frame_len, meta);
+        if let Some(name) = held {
+            if !self.held.hold(name, &frame, at, len) {
+                self.tcp.give_back(name, &frame.bytes()[at..at + len], Count::HeldFull);
+            }
+        } else if self.held.is_full() {
+            self.tcp.count_held(Count::HeldFull);
+        }
         self.outbound.push(frame);
         self.flush();
         Ok(seq)
@@ -172,10 +180,15 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(ready) = &mut send.ready else { return Ok(()) };
         let len = len.min(ready.frame.space().len() - ready.headers.payload_at());
         let prepared = ready.tcp;
-        let written = self.tcp.warm(now.mono, &prepared, len, |tcp| {
-            complete(tcp, &self.emitter, now.mono, ready, len, 0)
-        })?;
-        written.map(drop)
+        let holds = self.held.takes_one();
+        let send = |tcp: &mut Stack| {
+            complete(tcp, &self.emitter, now.mono, ready, len, (0, holds)).map(drop)
+        };
+        if holds {
+            self.tcp.warm_held(now.mono, &prepared, len, send)?
+        } else {
+            self.tcp.warm(now.mono, &prepared, len, send)?
+        }
     }
 
     /// How long an order may be that leaves now, in bytes.
@@ -212,7 +225,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
 }
 
 /// Sends the payload that stands in its frame, as far as TCP goes, and completes the frame around it. One piece of
-/// code for what is sent and what is only warmed.
+/// code for what is sent and what is only warmed. With a name, what it sends is to be held.
 #[inline(never)]
 fn complete<F: Frame>(
     tcp: &mut Stack,
@@ -220,10 +233,16 @@ fn complete<F: Frame>(
     now: Instant,
     ready: &mut Ready<F>,
     len: usize,
-    tag: u32,
-) -> Result<Written, PreparedRefusal> {
+    (tag, holds): (u32, bool),
+) -> Result<(Written, Option<HeldPayload>), PreparedRefusal> {
     let space = ready.frame.space();
     let payload = &space[ready.headers.payload_at()..][..len];
-    let left = tcp.send_prepared(now, &ready.tcp, payload, tag, emitter.wants_sum())?;
-    Ok(emitter.finish_prepared(&ready.headers, left.timestamps, len, left.sum, space))
+    let wants_sum = emitter.wants_sum();
+    let (left, held) = if holds {
+        tcp.send_held(now, &ready.tcp, payload, tag, wants_sum)?
+    } else {
+        (tcp.send_prepared(now, &ready.tcp, payload, tag, wants_sum)?, None)
+    };
+    let written = emitter.finish_prepared(&ready.headers, left.timestamps, len, left.sum, space);
+    Ok((written, held))
 }

@@ -86,6 +86,45 @@ impl Emitter {
         }
     }
 
+    /// Where the payload of a segment begins in its frame.
+    pub(crate) fn payload_at(&self, segment: &Transmit<'_>) -> usize {
+        let tag = if self.network.vlan.is_some() { ethernet::TAG_LEN } else { 0 };
+        ethernet::HEADER_LEN + tag + ipv4::HEADER_LEN + segment.header.header_len()
+    }
+
+    /// Writes the headers of a segment before its payload, which [is there](Emitter::payload_at) already, as long as
+    /// `payload_len` says. What the segment itself has for a payload is not looked at.
+    ///
+    /// # Panics
+    /// If `out` is shorter than the frame.
+    pub(crate) fn again(
+        &self,
+        dst: Mac,
+        segment: &Transmit<'_>,
+        payload_len: usize,
+        out: &mut [u8],
+    ) -> Written {
+        let headers = write_headers(&self.network, dst, segment, payload_len, self.ipv4, out);
+        let (l2_len, l3_len, l4_len) = (headers.l2_len, headers.l3_len, headers.l4_len);
+        let l4 = &mut out[l2_len + l3_len..][..l4_len + payload_len];
+        let field = match self.tcp {
+            TxChecksum::Partial => headers.pseudo.folded(),
+            TxChecksum::Full => {
+                headers.pseudo.plus(headers.l4).plus(Sum::of(&l4[l4_len..])).checksum()
+            }
+        };
+        l4[tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_be_bytes());
+        let meta = TxMeta {
+            l2_len: l2_len as u8,
+            l3_len: l3_len as u8,
+            l4_len: l4_len as u8,
+            ipv4: self.ipv4,
+            tcp: self.tcp,
+            stamp_token: 0,
+        };
+        (padded(l2_len + l3_len + l4_len + payload_len, out), meta)
+    }
+
     /// Whether a payload's sum is wanted: the device does not sum it.
     #[inline(always)]
     pub fn wants_sum(&self) -> bool {

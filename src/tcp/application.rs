@@ -268,6 +268,7 @@ impl Stack {
         let now = self.now;
         self.on(now, id, |stack, index| {
             let generation = &mut stack.connections[index].slot.generation;
+            stack.absent[index].outlives(*generation);
             *generation = generation.wrapping_add(1);
             stack.step(index, |connection, cx| connection.release(cx));
         });

@@ -13,7 +13,8 @@
 //! segment that may go now. An ACK rides on data that is committed before that. Nothing is delayed,
 //! unless [`Config::ack_delay`] lets the ACK of data wait: what is owed when `poll_transmit` is called leaves.
 //!
-//! Where a send is foreseen, `prepared` settles its header before there is anything to send.
+//! Where a send is foreseen, `prepared` settles its header before there is anything to send; `held` leaves its payload in
+//! its frame.
 //!
 //! Around it: `open` (`cookies`, where a listener is full) and `close` for the ends of a connection's
 //! life, `timers` for when nothing comes (`wheel` knows when that is). Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
@@ -45,6 +46,7 @@ pub use counters::{Count, Counters, CountersReader};
 pub use endpoint::{Endpoint, Ends};
 pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusal};
 pub use fetch::FETCHED_MAX;
+pub use held::{Again, HELD_PAYLOADS_MAX, HeldPayload};
 pub use info::Info;
 pub use poll::{FastTurn, Rest, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
@@ -70,6 +72,7 @@ mod event;
 mod fast;
 mod fetch;
 mod grouping;
+mod held;
 mod info;
 mod isn;
 mod open;

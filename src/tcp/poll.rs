@@ -163,7 +163,7 @@ pub(super) fn wake_for_sent(
 }
 
 impl Turn {
-    fn connection(&self) -> Option<usize> {
+    pub(super) fn connection(&self) -> Option<usize> {
         (self.index != NOBODY).then_some(self.index as usize)
     }
 }

@@ -152,7 +152,7 @@ impl Connection {
 
     /// The prepared segment leaves. It is known that [it may](Connection::takes_prepared).
     #[inline(never)]
-    fn leave_prepared(
+    fn leave_prepared<const HELD: bool>(
         &mut self,
         cx: &mut Context<'_>,
         header: &Repr,
@@ -161,7 +161,7 @@ impl Connection {
         wants_sum: bool,
     ) -> PreparedOut {
         let room = self.send.reserve(payload.len());
-        let sum = room.map_or(Sum::ZERO, |room| copy_in(payload, room, wants_sum));
+        let sum = room.map_or(Sum::ZERO, |room| put::<HELD>(payload, room, wants_sum));
         let message = self.commit(cx.now, payload.len(), tag, cx.counters);
         self.watch(cx.now);
         // It leaves at once.
@@ -180,7 +180,7 @@ impl Connection {
 
     /// The same by the shortest way. It is known that [it may](Connection::takes_prepared_fast).
     #[inline(always)]
-    fn leave_prepared_fast(
+    fn leave_prepared_fast<const HELD: bool>(
         &mut self,
         now: Instant,
         payload: &[u8],
@@ -190,21 +190,25 @@ impl Connection {
         let len = payload.len() as u32;
         let timestamps = self.timestamps.as_ref().map(|ours| ours.option(now));
         let room = self.send.first_room(payload.len());
-        let sum = room.map_or(Sum::ZERO, |room| copy_in(payload, room, wants_sum));
+        let sum = room.map_or(Sum::ZERO, |room| put::<HELD>(payload, room, wants_sum));
         let message = self.note_first(now, len, tag);
         self.note_fast_sending(now, len);
         PreparedOut { timestamps, sum, message: Some(message) }
     }
 }
 
-/// Copies `payload` to `room`, which is as long. Says its sum, if it is wanted.
+/// Puts a payload into its room, which is as long, unless it is held elsewhere. Says its sum, if it is wanted.
 #[inline(always)]
-fn copy_in(payload: &[u8], room: &mut [u8], wants_sum: bool) -> Sum {
-    if wants_sum {
-        return copy_and_sum(payload, room);
+fn put<const HELD: bool>(payload: &[u8], room: &mut [u8], wants_sum: bool) -> Sum {
+    match (HELD, wants_sum) {
+        (true, true) => Sum::of(payload),
+        (false, true) => copy_and_sum(payload, room),
+        (true, false) => Sum::ZERO,
+        (false, false) => {
+            room.copy_from_slice(payload);
+            Sum::ZERO
+        }
     }
-    room.copy_from_slice(payload);
-    Sum::ZERO
 }
 
 impl Stack {
@@ -278,33 +282,48 @@ impl Stack {
         wants_sum: bool,
     ) -> Result<PreparedOut, PreparedRefusal> {
         self.hear(now);
-        let Stack { connections, counters, timers, config, now, .. } = self;
-        let (id, now) = (prepared.connection, *now);
-        if let Some(connection) = connections.get_mut(id.index())
-            && connection.slot.generation == id.generation
-            && connection.takes_prepared_fast(now, &prepared.header, payload.len())
-        {
-            let out = connection.leave_prepared_fast(now, payload, tag, wants_sum);
-            counters.count(Count::SegmentOut);
-            counters.count(Count::PreparedOut);
-            if !connection.is_woken_in_time(now) {
-                wake_for_sent(connection, timers, config, now, id.index());
-            }
-            #[cfg(test)]
-            {
-                self.prepared_fast += 1;
-            }
+        if let Some(out) = self.send_prepared_fast::<false>(prepared, payload, tag, wants_sum) {
             return Ok(out);
         }
         // A copy, so that nothing but this needs it in memory.
         let PreparedOut { timestamps, sum, message } =
-            self.send_prepared_any(now, prepared, payload, tag, wants_sum)?;
+            self.send_prepared_any::<false>(now, prepared, payload, tag, wants_sum)?;
         Ok(PreparedOut { timestamps, sum, message })
+    }
+
+    /// The same by the shortest way. `None` where nothing has happened.
+    #[inline(always)]
+    pub(super) fn send_prepared_fast<const HELD: bool>(
+        &mut self,
+        prepared: &Prepared,
+        payload: &[u8],
+        tag: u32,
+        wants_sum: bool,
+    ) -> Option<PreparedOut> {
+        let Stack { connections, counters, timers, config, now, .. } = self;
+        let (id, now) = (prepared.connection, *now);
+        let connection = connections.get_mut(id.index())?;
+        if connection.slot.generation != id.generation
+            || !connection.takes_prepared_fast(now, &prepared.header, payload.len())
+        {
+            return None;
+        }
+        let out = connection.leave_prepared_fast::<HELD>(now, payload, tag, wants_sum);
+        counters.count(Count::SegmentOut);
+        counters.count(Count::PreparedOut);
+        if !connection.is_woken_in_time(now) {
+            wake_for_sent(connection, timers, config, now, id.index());
+        }
+        #[cfg(test)]
+        {
+            self.prepared_fast += 1;
+        }
+        Some(out)
     }
 
     /// The same by the long way.
     #[inline(never)]
-    fn send_prepared_any(
+    pub(super) fn send_prepared_any<const HELD: bool>(
         &mut self,
         now: Instant,
         prepared: &Prepared,
@@ -314,7 +333,8 @@ impl Stack {
     ) -> Result<PreparedOut, PreparedRefusal> {
         let index = self.find_prepared(now, prepared, payload.len())?;
         let (connection, mut cx) = self.connection_and_context(index);
-        let out = connection.leave_prepared(&mut cx, &prepared.header, payload, tag, wants_sum);
+        let out =
+            connection.leave_prepared::<HELD>(&mut cx, &prepared.header, payload, tag, wants_sum);
         let deadline = connection.deadline();
         self.wake_by(index, deadline);
         Ok(out)

@@ -189,6 +189,17 @@ impl SendBuffer {
         Ok(())
     }
 
+    /// Writes bytes to their place, `offset` bytes behind the first.
+    pub(super) fn fill(&mut self, offset: usize, bytes: &[u8]) {
+        if offset + bytes.len() > self.len() {
+            return;
+        }
+        let at = self.wrap(self.head + offset as u32) as usize;
+        let (first, second) = bytes.split_at(bytes.len().min(self.capacity as usize - at));
+        self.bytes[at..at + first.len()].copy_from_slice(first);
+        self.bytes[..second.len()].copy_from_slice(second);
+    }
+
     /// Forgets the last `count` bytes: they were never sent.
     pub(super) fn take_back(&mut self, count: usize) {
         self.len -= count.min(self.len()) as u32;

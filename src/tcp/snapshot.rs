@@ -35,6 +35,8 @@ pub enum SnapshotRefusal {
     StaleId,
     /// The connection is still being opened, or is over.
     NotSynchronized,
+    /// Payloads of it are kept [elsewhere](Stack::next_held), and are to be given back first.
+    PayloadsHeld,
     /// It is no snapshot.
     NotASnapshot,
     /// It is a snapshot by another version of this program.
@@ -54,6 +56,7 @@ impl fmt::Display for SnapshotRefusal {
         f.pad(match self {
             SnapshotRefusal::StaleId => "the connection is no more",
             SnapshotRefusal::NotSynchronized => "the connection is being opened, or over",
+            SnapshotRefusal::PayloadsHeld => "what it has sent is kept elsewhere",
             SnapshotRefusal::NotASnapshot => "these bytes are no snapshot of a connection",
             SnapshotRefusal::VersionUnknown => "the snapshot is by another version of fixwire",
             SnapshotRefusal::Malformed => "the snapshot contradicts itself",
@@ -278,7 +281,7 @@ impl Stack {
     /// [kept](Stack::keep) counts as taken, what it has reserved as not written.
     ///
     /// # Errors
-    /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`].
+    /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`], [`SnapshotRefusal::PayloadsHeld`].
     pub fn export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
         let index = self.find(id).ok_or(SnapshotRefusal::StaleId)?;
         let now = self.now.max(now);
@@ -286,6 +289,10 @@ impl Stack {
         if matches!(connection.state, State::Closed | State::SynSent | State::SynReceived) {
             return Err(SnapshotRefusal::NotSynchronized);
         }
+        if self.next_held(id).is_some() {
+            return Err(SnapshotRefusal::PayloadsHeld);
+        }
+        let (connection, _) = self.connection_and_context(index);
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         connection.put_state(&mut Out { bytes: &mut bytes, now });

@@ -5,6 +5,7 @@ use super::connection::{Connection, Context, State};
 use super::counters::{Count, Counters};
 use super::endpoint::{Endpoint, Tuple};
 use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
+use super::held::Absent;
 use super::isn::Secret;
 use super::queue::Turns;
 use super::reset::Resets;
@@ -24,6 +25,8 @@ pub struct Stack {
     pub(super) config: Config,
     pub(super) secret: Secret,
     pub(super) connections: Box<[Connection]>,
+    /// What of each connection's stream is not in its send buffer.
+    pub(super) absent: Box<[Absent]>,
     pub(super) free: Vec<u32>,
     pub(super) listeners: Vec<Listener>,
     listeners_ever: u32,
@@ -104,6 +107,7 @@ impl Stack {
         let (count, secret) = (config.connections_max, Secret::new(secret));
         Stack {
             connections: (0..count).map(|_| Connection::new(&config)).collect(),
+            absent: vec![Absent::default(); count].into_boxed_slice(),
             free: (0..count as u32).rev().collect(),
             listeners: Vec::with_capacity(config.listeners_max),
             listeners_ever: 0,

@@ -1,11 +1,15 @@
 //! A prepared send: the payload stands in its frame, headers before it; what is measured is all that is left
-//! until the frame can be handed over, the copy for a retransmission and every note that TCP takes included.
+//! until the frame can be handed over, the copy for a retransmission and every note that TCP takes included. Held, the frame
+//! itself is kept in place of the copy, and to keep it is included.
 
 use fixwire::emit::{Emitter, PreparedHeaders};
 use fixwire::neighbor::Network;
-use fixwire::tcp::{Config, ConnectionId, Endpoint, Event, Prepared, Stack};
+use fixwire::offload::nic::Frame as _;
+use fixwire::tcp::{Config, ConnectionId, Endpoint, Event, HeldPayload, Prepared, Stack};
 use fixwire::time::Instant;
 use fixwire::wire::tcp::{Flags, Options, Segment, SeqNumber};
+
+use fixwire_hw::pool::{FRAME_ROOM, Frame, Held, Pool};
 
 use crate::case::{Bench, Case, US};
 use crate::messages::filler;
@@ -17,13 +21,21 @@ pub(super) const NOW: Instant = Instant::from_ms(1_000);
 /// Each send makes its connection's next header another: so many connections, that one batch is long enough
 /// to be timed, each with one send prepared.
 const CONNECTIONS: usize = 16;
+/// More than caches that a core has to itself have room for.
+const MANY: usize = 4_096;
 const PAYLOAD_LEN: usize = 150;
 const FRAME_LEN: usize = 1_536;
 
 pub(super) fn cases() -> impl Iterator<Item = Case> {
-    Sums::BOTH.into_iter().map(|sums| {
-        let what = format!("tcp/prepared send/{}", sums.name());
-        Case::new(what, US, move || PreparedSends::new(sums))
+    let ways = [(false, ""), (true, " held")];
+    ways.into_iter().flat_map(|(holds, how)| {
+        Sums::BOTH.into_iter().flat_map(move |sums| {
+            let make = move |connections| move || PreparedSends::new(sums, holds, connections);
+            let few = format!("tcp/prepared send{how}/{}", sums.name());
+            let many = format!("tcp/prepared send{how}, {MANY} connections/{}", sums.name());
+            let many = Case::new(many, US, make(MANY)).uncounted();
+            [Case::new(few, US, make(CONNECTIONS)), many]
+        })
     })
 }
 
@@ -34,6 +46,8 @@ struct Line {
     peer: Segment<'static>,
     prepared: Option<(Prepared, PreparedHeaders)>,
     frame: Vec<u8>,
+    /// What is held in its place: a buffer of a pool's.
+    buffer: Frame,
 }
 
 struct PreparedSends {
@@ -41,10 +55,12 @@ struct PreparedSends {
     emitter: Emitter,
     lines: Vec<Line>,
     written: usize,
+    holds: bool,
+    held: Vec<(HeldPayload, Held, [u16; 2])>,
 }
 
 impl PreparedSends {
-    fn new(sums: Sums) -> PreparedSends {
+    fn new(sums: Sums, holds: bool, connections: usize) -> PreparedSends {
         let network = Network {
             mac: HOST_MAC,
             addr: HOST_ADDR,
@@ -53,12 +69,18 @@ impl PreparedSends {
             vlan: None,
             mtu: 1500,
         };
-        let mut stack = Stack::new(Config::default(), [7; 16]);
-        let line = |(id, peer)| Line { id, peer, prepared: None, frame: vec![0; FRAME_LEN] };
-        let lines = 0..CONNECTIONS as u16;
+        let config = Config { connections_max: connections.max(64), ..Config::default() };
+        let mut stack = Stack::new(config, [7; 16]);
+        let pool = Pool::new(connections, FRAME_ROOM);
+        let line = |(id, peer)| {
+            let buffer = pool.take().expect("one for each connection");
+            Line { id, peer, prepared: None, frame: vec![0; FRAME_LEN], buffer }
+        };
+        let lines = 0..connections as u16;
         let lines = lines.map(|number| line(connected(&mut stack, number))).collect();
         let emitter = Emitter::new(&sums.plan(), network);
-        PreparedSends { stack, emitter, lines, written: 0 }
+        let held = Vec::with_capacity(connections);
+        PreparedSends { stack, emitter, lines, written: 0, holds, held }
     }
 }
 
@@ -93,7 +115,7 @@ pub(super) fn connected(stack: &mut Stack, line: u16) -> (ConnectionId, Segment<
 
 impl Bench for PreparedSends {
     fn batch_max(&self) -> usize {
-        CONNECTIONS
+        self.lines.len()
     }
 
     fn prepare(&mut self, count: usize) {
@@ -108,10 +130,46 @@ impl Bench for PreparedSends {
             line.prepared = Some((prepared, headers));
         }
         self.written = 0;
+        self.held.clear();
     }
 
     #[inline(never)]
     fn run(&mut self, count: usize) {
+        if self.holds { self.run_held(count) } else { self.run_copied(count) }
+    }
+
+    fn check(&mut self, count: usize) {
+        assert_eq!(self.written, count * (14 + 20 + 32 + PAYLOAD_LEN), "each left, whole");
+        assert_eq!(self.held.len(), if self.holds { count } else { 0 });
+    }
+}
+
+impl PreparedSends {
+    fn run_held(&mut self, count: usize) {
+        let wants_sum = self.emitter.wants_sum();
+        for line in &mut self.lines[..count] {
+            let Some((prepared, headers)) = &line.prepared else { return };
+            let at = headers.payload_at();
+            let payload = &line.frame[at..][..PAYLOAD_LEN];
+            let Ok((left, Some(name))) = self.stack.send_held(NOW, prepared, payload, 0, wants_sum)
+            else {
+                return;
+            };
+            let (len, _) = self.emitter.finish_prepared(
+                headers,
+                left.timestamps,
+                PAYLOAD_LEN,
+                left.sum,
+                &mut line.frame,
+            );
+            if let Some(held) = line.buffer.hold() {
+                self.held.push((name, held, [at as u16, PAYLOAD_LEN as u16]));
+            }
+            self.written += len;
+        }
+    }
+
+    fn run_copied(&mut self, count: usize) {
         let wants_sum = self.emitter.wants_sum();
         for line in &mut self.lines[..count] {
             let Some((prepared, headers)) = &line.prepared else { return };
@@ -128,9 +186,5 @@ impl Bench for PreparedSends {
             );
             self.written += len;
         }
-    }
-
-    fn check(&mut self, count: usize) {
-        assert_eq!(self.written, count * (14 + 20 + 32 + PAYLOAD_LEN), "each left, whole");
     }
 }

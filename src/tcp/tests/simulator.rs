@@ -2,7 +2,8 @@
 //!
 //! A seed draws a world (`world`): how both stacks are set up, what their devices say of sums (`device`), and which
 //! `faults` befall the `network` and the hosts (`misfortunes`). Frames go the way that they go in the engine: headers
-//! by the `Emitter`, ahead of their message where an application foresees what it sends (`prepared`), sums by the
+//! by the `Emitter`, ahead of their message where an application foresees what it sends (`prepared`), and held after it in every second
+//! world (`holding`), sums by the
 //! `Verifier`, segments by prediction where they are predicted (`traffic`). Every byte that is read is compared
 //! (`application`); after every step, and of every frame, what must hold is looked at (`invariants`), and no stack asks
 //! the `heap` for anything. In the end each world is healed, and has to end.
@@ -14,6 +15,7 @@ mod device;
 mod faults;
 mod frames;
 mod heap;
+mod holding;
 mod invariants;
 mod misfortunes;
 mod network;

@@ -4,12 +4,14 @@
 use core::net::Ipv4Addr;
 
 use super::frames::{L2_LEN, L3_LEN, finish};
+use super::holding::Holding;
 use super::random::Random;
 use crate::emit::Emitter;
 use crate::familiar::Familiar;
+use crate::held_frames::Left;
 use crate::neighbor::Network;
 use crate::offload::capability::Capability;
-use crate::offload::nic::{Parsed, RxMeta, TxChecksum};
+use crate::offload::nic::{Frame as _, Parsed, RxMeta, TxChecksum};
 use crate::offload::observe::Observations;
 use crate::offload::plan::{Advert, Capabilities, Plan, Provider};
 use crate::offload::profile::{Policy, Profile};
@@ -128,6 +130,8 @@ pub(super) struct Node {
     verifier: Verifier,
     observations: Observations,
     out: Box<[u8]>,
+    /// What it sends prepared is held, not copied.
+    pub(super) holding: Option<Holding>,
 }
 
 /// What came of a frame.
@@ -162,6 +166,7 @@ impl Node {
             verifier: Verifier::new(&plan),
             observations: Observations::default(),
             out: vec![0; FRAME_LEN_MAX].into_boxed_slice(),
+            holding: None,
         }
     }
 
@@ -177,6 +182,21 @@ impl Node {
             let turn = self.stack.next_transmit()?;
             let (emitter, stack) = (&mut self.emitter, &mut self.stack);
             let dst = Node::peer_of(host);
+            if let Some(holding) = &mut self.holding {
+                match holding.transmit(now, (dst, turn), stack, emitter) {
+                    Left::AsUsual => {}
+                    Left::Nothing => continue,
+                    Left::NoBuffer => {
+                        assert!(holding.frames.spare(stack), "one is held");
+                        continue;
+                    }
+                    Left::Frame(frame) => {
+                        let len = frame.bytes().len();
+                        self.out[..len].copy_from_slice(frame.bytes());
+                        return Some((len, frame.tx_meta().tcp == TxChecksum::Partial));
+                    }
+                }
+            }
             if let Some((len, meta)) = emitter.turn(dst, stack, now, turn, &mut self.out) {
                 assert_eq!(meta.ipv4, meta.tcp, "the plan leaves both or neither");
                 return Some((len, meta.tcp == TxChecksum::Partial));

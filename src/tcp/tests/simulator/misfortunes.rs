@@ -1,8 +1,10 @@
 //! What goes wrong with the hosts, and the end of it.
 
 use super::application::Side;
+use super::device::Node;
+use super::holding::Holding;
 use super::world::{Seen, World};
-use crate::tcp::{Closed, Snapshot, SnapshotRefusal};
+use crate::tcp::{Closed, Count, Snapshot, SnapshotRefusal};
 
 /// Clocks jump no oftener, and so many times in all: timers that go off for it would be all that happens.
 const BETWEEN_JUMPS_NS: u64 = 500_000_000;
@@ -78,7 +80,16 @@ impl World {
         let to = 1 - from;
         let (then, now) = (self.at(host, from), self.at(host, to));
         let nodes = &mut self.hosts[host].nodes;
-        let snapshot = match nodes[from].stack.export(then, id) {
+        let Node { stack, holding, .. } = &mut nodes[from];
+        if let Some(holding) = holding {
+            if stack.next_held(id).is_some() {
+                assert_eq!(stack.export(then, id), Err(SnapshotRefusal::PayloadsHeld));
+            }
+            while let Some(name) = stack.next_held(id) {
+                holding.frames.give_back(stack, name, Count::HeldMoved);
+            }
+        }
+        let snapshot = match stack.export(then, id) {
             Ok(snapshot) => snapshot,
             Err(why) => {
                 assert_eq!(why, SnapshotRefusal::NotSynchronized);
@@ -103,6 +114,7 @@ impl World {
             let mut new = self.hosts[host].node(host, &mut self.random);
             let old = &mut self.hosts[host].nodes[at];
             new.stack.predicts_nothing = old.stack.predicts_nothing;
+            new.holding = old.holding.as_ref().map(|_| Holding::new(self.now));
             self.totals.count(old.stack.counters());
             *old = new;
             self.hosts[host].seen[at] = Seen::default();

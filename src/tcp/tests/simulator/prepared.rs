@@ -125,7 +125,11 @@ impl World {
         let before = (node.stack.info(id), node.stack.messages(id));
         let room = untouched(|| node.stack.prepared_room(now, &ready.tcp));
         let (tcp, payload) = (ready.tcp, ready.payload(len));
-        let sent = untouched(|| node.stack.send_prepared(now, &tcp, payload, 0, wants_sum));
+        let sent = untouched(|| node.send(now, &tcp, payload, wants_sum));
+        let (sent, held) = match sent {
+            Ok((out, held)) => (Ok(out), held),
+            Err(why) => (Err(why), None),
+        };
         assert_eq!(sent.is_ok(), room.is_ok_and(|room| len <= room), "{sent:?} of {room:?}");
         self.note(|| format!("{host} {sent:?}"));
         match sent {
@@ -133,6 +137,10 @@ impl World {
                 let node = &mut self.hosts[host].nodes[ready.node];
                 let frame_len = untouched(|| node.complete(&mut ready, len, &out));
                 let frame = ready.frame[..frame_len].to_vec();
+                if let Some(name) = held {
+                    let at = ready.headers.payload_at();
+                    untouched(|| node.hold(name, &frame, at, len));
+                }
                 let heard = node.stack.info(id).map(|info| info.rcv_nxt);
                 assert_eq!(Some(Glance::of(&frame).ack), heard, "what came since is not told of");
                 let number = out.message.expect("it has bytes").0;
@@ -166,11 +174,12 @@ impl World {
             }
             let snapshot = node.stack.export(now, id).ok();
             let timeout = node.stack.next_timeout();
-            (node.stack.info(id), snapshot.map(|all| all.as_bytes().to_vec()), timeout)
+            let snapshot = snapshot.map(|all| all.as_bytes().to_vec());
+            (node.stack.info(id), snapshot, timeout, node.stack.next_held(id))
         };
         let before = state(node);
         let (tcp, payload) = (ready.tcp, ready.payload(len));
-        let warmed = untouched(|| node.stack.warm_prepared(now, &tcp, payload, wants_sum));
+        let warmed = untouched(|| node.warm(now, &tcp, payload, wants_sum));
         assert!(state(node) == before, "warmed, and something has changed: {warmed:?}");
         if let Ok(out) = warmed {
             assert_eq!(out.message, None, "a message of what was not sent");

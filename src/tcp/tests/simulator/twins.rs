@@ -8,6 +8,8 @@ use crate::tcp::Count;
 const SEEDS: u64 = 120;
 /// Seeds of worlds that are calm.
 const CALM_SEEDS: u64 = 40;
+/// Seeds that are played from the ring and from frames.
+const HELD_SEEDS: u64 = 200;
 
 /// What came of a seed: a digest of all that was seen on the way, what was counted, and how many segments came
 /// by the shortest way.
@@ -47,4 +49,50 @@ fn what_is_predicted_is_what_the_long_way_finds() {
     }
     assert!(predicted > 20_000, "only {predicted} segments were predicted");
     assert!(fast > 1_000, "only {fast} segments came the shortest way");
+}
+
+/// A digest of all that was seen on the way, and what was counted.
+fn outcome_where(seed: u64, is_calm: bool, holds: bool) -> (u64, Totals) {
+    let mut world = if is_calm { World::calm(seed) } else { World::new(seed) };
+    world.trace = Some(0);
+    world.hold(holds);
+    for line in &mut world.lines {
+        line.foresees = [true; 2];
+    }
+    world.run();
+    (world.trace.expect("it was kept"), world.totals)
+}
+
+/// Whether the ring has the bytes or the frames that they left in, is nobody's to see.
+#[test]
+fn what_is_sent_again_from_its_frame_is_what_the_ring_would_send() {
+    let ways = [
+        Count::HeldOut,
+        Count::HeldFull,
+        Count::HeldAgain,
+        Count::HeldAgainCopied,
+        Count::HeldParted,
+        Count::HeldForBuffers,
+        Count::HeldMoved,
+    ];
+    let mut seen = [0; 7];
+    let calm = (0..CALM_SEEDS).map(|seed| (seed, true));
+    for (seed, is_calm) in (0..HELD_SEEDS).map(|seed| (seed, false)).chain(calm) {
+        let ring = outcome_where(seed, is_calm, false);
+        let held = outcome_where(seed, is_calm, true);
+        assert_eq!(ring.0, held.0, "seed {seed}: something was seen that the ring does not do");
+        for what in Count::ALL {
+            let (ring, held) = (ring.1.of(what), held.1.of(what));
+            match ways.iter().position(|way| *way == what) {
+                Some(at) => {
+                    seen[at] += held;
+                    assert_eq!(ring, 0, "seed {seed}: {what}, though nothing is held");
+                }
+                None => assert_eq!(ring, held, "seed {seed}: {what}"),
+            }
+        }
+    }
+    for (way, count) in ways.into_iter().zip(seen) {
+        assert!(count > 20, "{way}: only {count} of {seen:?}");
+    }
 }

@@ -6,6 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::application::{Line, Side};
 use super::device::{Node, Word, addr};
 use super::faults::Faults;
+use super::holding::Holding;
 use super::network::Network;
 use super::random::{NEVER, Random};
 use super::record::Record;
@@ -153,6 +154,23 @@ impl World {
         World::of(seed, false)
     }
 
+    /// Has every stack hold what it sends prepared, or none.
+    pub(super) fn hold(&mut self, holds: bool) {
+        let seed = self.seed;
+        for node in self.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
+            node.holding = holds.then(|| Holding::new(seed));
+        }
+    }
+
+    /// Nothing is to be held when everything is over.
+    fn end_holding(&mut self) {
+        for node in self.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
+            if let Some(holding) = &mut node.holding {
+                holding.end(&node.stack);
+            }
+        }
+    }
+
     /// One in which nothing goes wrong, between stacks that are set up as FIX sessions are.
     pub(super) fn calm(seed: u64) -> World {
         World::of(seed, true)
@@ -179,7 +197,7 @@ impl World {
             began_at: Instant::ZERO,
             moved_at: 0,
         });
-        World {
+        let mut world = World {
             seed,
             now: 0,
             lines: lines.collect(),
@@ -197,7 +215,9 @@ impl World {
             record: None,
             trace: None,
             random,
-        }
+        };
+        world.hold(seed % 2 == 1);
+        world
     }
 
     pub(super) fn run(&mut self) {
@@ -216,6 +236,7 @@ impl World {
             host.nodes.iter().for_each(|node| self.totals.count(node.stack.counters()));
         }
         self.check_over();
+        self.end_holding();
     }
 
     /// Where everybody stands, for whoever replays a seed.
