@@ -173,7 +173,10 @@ impl<F: Frame> HeldFrames<F> {
         mut frame: F,
         (at, len): (usize, usize),
     ) -> Left<F> {
-        let Some(segment) = tcp.transmit(now, turn) else { return Left::Nothing };
+        let Some(segment) = tcp.transmit(now, turn) else {
+            self.hold(name, &frame, at, len);
+            return Left::Nothing;
+        };
         if !segment.retransmission {
             // The connection was ended instead, and asks for nothing any more.
             let (len, meta) = emitter.tcp(dst, &segment, frame.space());

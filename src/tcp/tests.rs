@@ -9,6 +9,7 @@ mod account;
 mod calls;
 mod cookies;
 mod fast;
+mod held;
 mod hostile;
 mod opening;
 mod prepared;

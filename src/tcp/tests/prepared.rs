@@ -12,16 +12,16 @@ use crate::wire::tcp::{
 const PEER_ISS: SeqNumber = SeqNumber(u32::MAX - 1);
 
 /// A connection and its peer, who says what it is told to.
-struct Line {
-    stack: Stack,
-    id: ConnectionId,
-    now: Instant,
-    iss: SeqNumber,
-    peer: Segment<'static>,
+pub(super) struct Line {
+    pub(super) stack: Stack,
+    pub(super) id: ConnectionId,
+    pub(super) now: Instant,
+    pub(super) iss: SeqNumber,
+    pub(super) peer: Segment<'static>,
 }
 
 impl Line {
-    fn new(config: Config) -> Line {
+    pub(super) fn new(config: Config) -> Line {
         let now = Instant::from_ms(5);
         let mut stack = Stack::new(config, *b"sixteen secret b");
         let id = stack.connect(now, LOCAL, REMOTE).unwrap();
@@ -46,7 +46,7 @@ impl Line {
         line
     }
 
-    fn drain(&mut self) -> Vec<(Repr, Vec<u8>)> {
+    pub(super) fn drain(&mut self) -> Vec<(Repr, Vec<u8>)> {
         let mut left = Vec::new();
         while let Some(transmit) = self.stack.poll_transmit(self.now) {
             left.push((transmit.header, transmit.payload.concat()));
@@ -54,7 +54,7 @@ impl Line {
         left
     }
 
-    fn hear(&mut self, segment: Segment<'static>) {
+    pub(super) fn hear(&mut self, segment: Segment<'static>) {
         self.stack.on_segment(self.now, REMOTE.addr, LOCAL.addr, &segment);
     }
 
@@ -63,7 +63,7 @@ impl Line {
         self.stack.commit(self.now, self.id, bytes.len());
     }
 
-    fn prepare(&mut self) -> Prepared {
+    pub(super) fn prepare(&mut self) -> Prepared {
         self.stack.prepare(self.now, self.id).unwrap()
     }
 
@@ -91,7 +91,7 @@ impl Line {
         assert_eq!(self.counter("tcp_prepared_out"), 0);
     }
 
-    fn counter(&self, name: &str) -> u64 {
+    pub(super) fn counter(&self, name: &str) -> u64 {
         self.stack.counters().iter().find(|(found, _)| *found == name).unwrap().1
     }
 }
