@@ -46,7 +46,8 @@ use super::{bring_up, capture, profile, say, steering, summary, table};
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// The device: `tap:IFNAME` (attached to or created here, needs CAP_NET_ADMIN; kernel side
-    /// 10.9.0.1/24 unless it has an address), `tap` (one of our own, no root). Nobody can connect to a
+    /// 10.9.0.1/24 unless it has an address), `tap` (one of our own, no root), `dpdk:DEVICE` (a port
+    /// of DPDK's, where built with the feature `dpdk`: docs/dpdk.md). Nobody can connect to a
     /// NIC model (`sim:MODEL`), whose wire ends in this process.
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,

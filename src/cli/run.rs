@@ -50,7 +50,8 @@ use super::{bring_up, device, exchange, profile, report, summary, warn};
 pub(crate) struct RunArgs {
     /// The device: `tap` (one of our own, no root), `tap:IFNAME` (attached to or created here, needs
     /// CAP_NET_ADMIN; kernel side 10.9.0.1/24 unless it has an address), `sim` or `sim:MODEL` (a NIC
-    /// model; `fixwire profiles list` has their names).
+    /// model; `fixwire profiles list` has their names), `dpdk:DEVICE` (a port of DPDK's, where built with the
+    /// feature `dpdk`: docs/dpdk.md).
     #[arg(long, value_name = "SPEC")]
     nic: Option<NicSpec>,
     /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device: for one of DPDK's by

@@ -67,7 +67,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "PCI")]
     nic: Option<PciAddress>,
     /// A built-in profile or a file, which says which core polls; by default `tap`, as for `run`, with --nic
-    /// the one for that NIC by its PCI numbers, and `default` where there is none.
+    /// the one for that NIC by its PCI numbers; where there is none, `connectx5` for mlx5, else `default`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Option<String>,
     /// Session settings, for the engine's address (docs/sessions.md).
