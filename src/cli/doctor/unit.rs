@@ -22,7 +22,7 @@ pub(crate) fn checks(host: &Host, asked: &Asked) -> Vec<Check> {
 
 /// Whether the next boot starts it, and with what it cannot do without.
 fn check(host: &Host, kind: Kind) -> Check {
-    const WRITE: &str = "the unit of docs/production.md, step 9, then `systemctl enable --now fixwire`; or have \
+    const WRITE: &str = "the unit of docs/production.md, step 9, then `systemctl enable fixwire`; or have \
                          whatever starts your engine do so at boot";
     const MEND: &str =
         "write it as docs/production.md, step 9, has it, then `systemctl daemon-reload`";
