@@ -48,7 +48,7 @@ impl Pair {
             [End::new(now, ours, &plan, near, far), End::new(now, theirs, &plan, far, near)];
         ends[1].stack.listen(Endpoint { addr: THEIRS, port: PORT }).expect("a listener");
         let ways = [Relay::new(faults, 2 * seed), Relay::new(faults, 2 * seed + 1)];
-        let id = ends[0].connect(now, PORT);
+        let id = ends[0].connect(now, 0, PORT);
         Pair { now, ends, ways, id }
     }
 

@@ -215,7 +215,7 @@ impl Line {
 
     fn ours_sends(&mut self, relays: [Relay; 2], case: Case) -> Result<Carried, String> {
         let mut near = self.ours(case, relays);
-        let id = near.end.connect(self.clock.now().mono, SINK_PORT);
+        let id = near.end.connect(self.clock.now().mono, 0, SINK_PORT);
         let (mut written, begun) = (0, StdInstant::now());
         loop {
             let now = self.clock.now().mono;
@@ -230,7 +230,7 @@ impl Line {
     fn ours_receives(&mut self, relays: [Relay; 2], case: Case) -> Result<Carried, String> {
         let mut near = self.ours(case, relays);
         let now = self.clock.now().mono;
-        let id = near.end.connect(now, SOURCE_PORT);
+        let id = near.end.connect(now, 0, SOURCE_PORT);
         let (mut first, begun) = (None, StdInstant::now());
         let mut is_asked = false;
         loop {

@@ -65,9 +65,9 @@ impl End {
         }
     }
 
-    /// Connects to the other end's `port`.
-    pub(crate) fn connect(&mut self, now: Instant, port: u16) -> ConnectionId {
-        let local = Endpoint { addr: self.neighbors.network().addr, port: 0 };
+    /// Connects to the other end's `port`, from the port `local` or, if that is 0, from any.
+    pub(crate) fn connect(&mut self, now: Instant, local: u16, port: u16) -> ConnectionId {
+        let local = Endpoint { addr: self.neighbors.network().addr, port: local };
         let remote = Endpoint { addr: self.remote, port };
         self.stack.connect(now, local, remote).expect("nothing is in the way")
     }

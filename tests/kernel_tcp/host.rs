@@ -2,6 +2,7 @@
 //! recorded for tshark.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use fixwire::offload::device::Device;
 use fixwire::offload::flow::RuleSet;
@@ -70,9 +71,13 @@ impl Host {
         self.clock.now().mono
     }
 
+    /// From a port of its own for each line: where the kernel has not heard the last of one before, a reset answers it,
+    /// and on the same ports tshark takes that for the new line's.
     pub(crate) fn connect(&mut self) -> ConnectionId {
+        static LINES: AtomicU16 = AtomicU16::new(0);
+        let local = 50_000 + LINES.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
-        self.end.connect(now, PORT)
+        self.end.connect(now, local, PORT)
     }
 
     /// Frames that the relay lost, corrupted and marked, both ways.
