@@ -3,45 +3,19 @@
 
 mod common;
 
+use common::prepared::{SESSION, Strategy, count, order};
 use common::{Pair, Terms};
 use fixwire::app::exchange::Exchange;
-use fixwire::app::order::{NEW_ORDER_SINGLE, NewOrderSingle, Side};
-use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Decimal, Encoder, Message, Outlet, Sender, Store};
-use fixwire::offload::RxStamp;
+use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::{Burst, Frame as _, Link, Nic, RxMeta};
 use fixwire::offload::observe::NicCounters;
 use fixwire::offload::profile::{Policy, Profile};
-use fixwire::time::{Clock, Duration, UtcTime};
+use fixwire::time::{Clock, Duration};
 use fixwire_hw::pool::{Frame, Held};
 use fixwire_hw::sim::{Direction, Faults, Model, SimNic};
 
-const SESSION: SessionId = SessionId(0);
 const ORDERS: u64 = 200;
-
-/// Counts what comes back.
-#[derive(Default)]
-struct Strategy {
-    is_up: bool,
-    reports: u64,
-}
-
-impl Application for Strategy {
-    fn on_logon<S: Store, O: Outlet>(&mut self, _: SessionId, _: &mut Sender<'_, S, O>) {
-        self.is_up = true;
-    }
-
-    fn on_message<S: Store, O: Outlet>(
-        &mut self,
-        _: SessionId,
-        _: &Message<'_>,
-        _: Option<RxStamp>,
-        _: &mut Sender<'_, S, O>,
-    ) {
-        self.reports += 1;
-    }
-}
 
 /// A device that gives back what it has sent so many frames later.
 struct Slow {
@@ -97,21 +71,6 @@ fn pair(policy: Policy, has: usize) -> Pair<Strategy, Exchange, Slow> {
     }
     pair.run_for(Duration::from_ms(10));
     pair
-}
-
-fn order(encoder: &mut Encoder<'_>, now: UtcTime) {
-    let order = NewOrderSingle {
-        cl_ord_id: b"O1",
-        symbol: b"MSFT",
-        side: Side::Buy,
-        order_qty: Decimal::new(100, 0),
-        price: Decimal::new(12_345, -2),
-    };
-    order.write(encoder, now);
-}
-
-fn count<N: Nic, A: Application>(engine: &fixwire::engine::Engine<N, A>, name: &str) -> u64 {
-    engine.counters().find(|(found, _)| *found == name).unwrap().1
 }
 
 /// Sends orders, one in flight at a time, over a line that loses a third of them, and says how often each thing happened.

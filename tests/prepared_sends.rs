@@ -3,42 +3,17 @@
 
 mod common;
 
+use common::prepared::{SESSION, Strategy, count, order};
 use common::{Pair, THEIRS, Terms};
+use fixwire::app::SessionId;
 use fixwire::app::exchange::Exchange;
-use fixwire::app::order::{NEW_ORDER_SINGLE, NewOrderSingle, Side};
-use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Decimal, Encoder, Message, Outlet, SendError, Sender, Store};
-use fixwire::offload::RxStamp;
+use fixwire::app::order::NEW_ORDER_SINGLE;
+use fixwire::fix::SendError;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::prepared_send::NotSent;
 use fixwire::tcp::PreparedRefusal;
-use fixwire::time::{Clock, Duration, UtcTime};
+use fixwire::time::{Clock, Duration};
 use fixwire::wire::ethernet::Mac;
-
-const SESSION: SessionId = SessionId(0);
-
-/// Counts what comes back.
-#[derive(Default)]
-struct Strategy {
-    is_up: bool,
-    reports: u32,
-}
-
-impl Application for Strategy {
-    fn on_logon<S: Store, O: Outlet>(&mut self, _: SessionId, _: &mut Sender<'_, S, O>) {
-        self.is_up = true;
-    }
-
-    fn on_message<S: Store, O: Outlet>(
-        &mut self,
-        _: SessionId,
-        _: &Message<'_>,
-        _: Option<RxStamp>,
-        _: &mut Sender<'_, S, O>,
-    ) {
-        self.reports += 1;
-    }
-}
 
 fn pair(policy: Policy) -> Pair<Strategy> {
     let terms = Terms { seed: 3, ours: Profile::all(policy), ..Terms::default() };
@@ -48,24 +23,6 @@ fn pair(policy: Policy) -> Pair<Strategy> {
     }
     pair.run_for(Duration::from_ms(10));
     pair
-}
-
-fn order(encoder: &mut Encoder<'_>, now: UtcTime) {
-    let order = NewOrderSingle {
-        cl_ord_id: b"O1",
-        symbol: b"MSFT",
-        side: Side::Buy,
-        order_qty: Decimal::new(100, 0),
-        price: Decimal::new(12_345, -2),
-    };
-    order.write(encoder, now);
-}
-
-fn count<N: fixwire::offload::nic::Nic, A: Application>(
-    engine: &fixwire::engine::Engine<N, A>,
-    name: &str,
-) -> u64 {
-    engine.counters().find(|(found, _)| *found == name).unwrap().1
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod asker;
 pub mod captured;
 pub mod client;
 pub mod inside;
+pub mod prepared;
 pub mod quickfix;
 pub mod report;
 
