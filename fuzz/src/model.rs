@@ -31,6 +31,8 @@ pub(crate) struct Segment<'a> {
     pub(crate) ack: i64,
     pub(crate) window: i64,
     pub(crate) payload: &'a [u8],
+    /// Where timestamps are agreed on.
+    pub(crate) stamp: Option<u32>,
 }
 
 /// What has to leave for a segment.
@@ -65,6 +67,9 @@ pub(crate) struct Model {
     bytes: BTreeMap<i64, u8>,
     fin_at: Option<i64>,
     fin_received: bool,
+    /// TS.Recent, where timestamps are agreed on, and what was acknowledged last.
+    pub(crate) ts_recent: Option<u32>,
+    pub(crate) last_ack_sent: i64,
 }
 
 impl Model {
@@ -85,6 +90,8 @@ impl Model {
             bytes: BTreeMap::new(),
             fin_at: None,
             fin_received: false,
+            ts_recent: None,
+            last_ack_sent: 1,
         }
     }
 
@@ -105,6 +112,16 @@ impl Model {
 
     /// Takes a segment in.
     pub(crate) fn arrive(&mut self, segment: &Segment<'_>) -> Answer {
+        // RFC 7323, 5.3, R1, and 3.2: the timestamp.
+        if let (Some(recent), 0) = (self.ts_recent, segment.flags & RST) {
+            match segment.stamp {
+                Some(stamp) if is_before(stamp, recent) => return Answer::Ack,
+                Some(_) => {}
+                // A peer that has lost its memory is to be told.
+                None if segment.flags & SYN != 0 => {}
+                None => return Answer::Nothing,
+            }
+        }
         // First: the sequence number.
         if !self.is_acceptable(segment) {
             return if segment.flags & RST != 0 { Answer::Nothing } else { Answer::Ack };
@@ -131,7 +148,17 @@ impl Model {
         if segment.ack < self.snd_una - self.snd_wnd_max || segment.ack > self.snd_nxt {
             return Answer::Ack;
         }
+        let is_fin_again = segment.flags & FIN != 0
+            && segment.seq + segment.payload.len() as i64 + 1 == self.rcv_nxt;
+        let takes_stamps = self.state != State::TimeWait || is_fin_again;
         self.take_ack(segment);
+        // RFC 7323, 4.3; in TIME-WAIT of the FIN alone, of which it is to be a copy.
+        if takes_stamps
+            && let (Some(recent), Some(stamp)) = (&mut self.ts_recent, segment.stamp)
+            && segment.seq <= self.last_ack_sent
+        {
+            *recent = stamp;
+        }
         if matches!(self.state, State::TimeWait | State::Closed) {
             return Answer::Whatever;
         }
@@ -222,4 +249,9 @@ impl Model {
             self.bytes.split_off(&ranges[RANGES_MAX]);
         }
     }
+}
+
+/// Whether a timestamp is older than another, by half of all there are (RFC 7323, 5.2).
+fn is_before(stamp: u32, other: u32) -> bool {
+    stamp != other && other.wrapping_sub(stamp) < 1 << 31
 }

@@ -15,6 +15,21 @@ pub(crate) struct Coming {
     pub(crate) len: usize,
     /// What its bytes are made of: two segments may tell differently of one byte.
     pub(crate) fill: u8,
+    /// Where options are agreed on.
+    pub(crate) stamp: Stamp,
+    /// Blocks of bytes that were received, from SND.UNA: the first, and that behind the last. Nothing keeps them to what was sent.
+    pub(crate) blocks: Vec<(i64, i64)>,
+}
+
+/// The timestamp of a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stamp {
+    /// So much later than the latest that was taken, or earlier; and what it echoes, earlier by so much than what we sent last.
+    Of {
+        later: i32,
+        echo_before: u32,
+    },
+    Missing,
 }
 
 /// A step.
@@ -37,27 +52,36 @@ pub(crate) struct Beginning {
     pub(crate) window: u16,
     pub(crate) mss: u16,
     pub(crate) sack: bool,
+    /// Timestamps and scaled windows are agreed on, and segments have options.
+    pub(crate) has_options: bool,
 }
 
-pub(crate) struct Ops<'a>(&'a [u8]);
+pub(crate) struct Ops<'a> {
+    bytes: &'a [u8],
+    has_options: bool,
+}
 
 impl<'a> Ops<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> (Beginning, Ops<'a>) {
-        let mut ops = Ops(bytes);
+        let mut ops = Ops { bytes, has_options: false };
         let kind = ops.byte();
+        let has_options = kind & 0x80 != 0;
+        ops.has_options = has_options;
+        let buffers = [4_000, 1, 50, if has_options { 200_000 } else { 65_535 }];
         let beginning = Beginning {
             is_active: kind & 1 == 0,
-            receive_buffer_bytes: [4_000, 1, 50, 65_535][usize::from(kind >> 1 & 3)],
+            receive_buffer_bytes: buffers[usize::from(kind >> 1 & 3)],
             window: [20_000, 0, 1, 900][usize::from(kind >> 3 & 3)],
             mss: if kind & 0x20 == 0 { 1_000 } else { 50 },
             sack: kind & 0x40 == 0,
+            has_options,
         };
         (beginning, ops)
     }
 
     fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
+        let Some((first, rest)) = self.bytes.split_first() else { return 0 };
+        self.bytes = rest;
         *first
     }
 
@@ -72,6 +96,29 @@ impl<'a> Ops<'a> {
         }
     }
 
+    /// Most are of now, or a little later; the rest is old, far ahead or not there.
+    fn stamp(&mut self) -> (Stamp, usize) {
+        if !self.has_options {
+            return (Stamp::Missing, 0);
+        }
+        let kind = self.byte();
+        let later = match kind & 15 {
+            few @ 0..10 => i32::from(few),
+            10 => 1_000,
+            11 => -1,
+            12 => -1_000,
+            13 => i32::MIN + 1,
+            14 => i32::MAX,
+            _ => return (Stamp::Missing, usize::from(kind >> 6)),
+        };
+        let echo_before = [0, 1, 1_000, 0x9abc_def0][usize::from(kind >> 4 & 3)];
+        (Stamp::Of { later, echo_before }, usize::from(kind >> 6))
+    }
+
+    fn blocks(&mut self, count: usize) -> Vec<(i64, i64)> {
+        (0..count).map(|_| (self.offset(), self.offset())).map(|(at, len)| (at, at + len)).collect()
+    }
+
     fn len(&mut self) -> usize {
         match self.byte() {
             short @ 0..200 => usize::from(short),
@@ -84,7 +131,7 @@ impl Iterator for Ops<'_> {
     type Item = Op;
 
     fn next(&mut self) -> Option<Op> {
-        if self.0.is_empty() {
+        if self.bytes.is_empty() {
             return None;
         }
         let kind = self.byte();
@@ -92,15 +139,19 @@ impl Iterator for Ops<'_> {
             0..180 => {
                 let flags =
                     [0x10, 0x18, 0x11, 0x19, 0x04, 0x14, 0x02, 0x12, 0x00, 0x01, 0x30, 0xff];
+                let (seq, ack, len) = (self.offset(), self.offset(), self.len());
+                let (stamp, blocks) = self.stamp();
                 Op::Comes(Coming {
                     flags: flags[usize::from(kind % 12)],
-                    seq: self.offset(),
+                    seq,
                     is_from_edge: kind / 12 % 3 == 2,
-                    ack: self.offset(),
+                    ack,
                     is_from_una: kind / 36 % 2 == 1,
                     window: [20_000, 0, 1, 500, u16::MAX][usize::from(kind / 36)],
-                    len: self.len(),
+                    len,
                     fill: kind,
+                    stamp,
+                    blocks: self.blocks(blocks),
                 })
             }
             180..210 => Op::Write(self.len()),

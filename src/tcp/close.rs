@@ -67,13 +67,13 @@ impl Connection {
             cx.count(Count::ResetIgnored);
         } else if segment.flags.has(Flags::SYN) {
             self.challenge(cx, Count::SynInWindow);
+        } else if self.check_timestamp(cx, segment).is_none() {
+            // Answered already, if it is to be.
         } else if !segment.flags.has(Flags::ACK) {
             cx.count(Count::AckMissing);
             if !self.is_acceptable(segment) {
                 self.owe_duplicate_ack();
             }
-        } else if self.check_timestamp(cx, segment).is_none() {
-            // Answered already, if it is to be.
         } else if segment.is_empty() {
             if segment.seq != self.rcv_nxt || segment.ack != self.snd_nxt {
                 self.challenge(cx, Count::OutOfWindow);
