@@ -167,3 +167,68 @@ impl Bench for Holes {
         self.host.flush_next();
     }
 }
+
+/// A host that hears every segment but each second one, which comes after the one behind it: that is held, joins what fills
+/// the hole before it, and is read.
+pub struct Late {
+    host: TcpHost<Reader>,
+    peer: Peer,
+    /// One is held, and what is before it is to come.
+    is_open: bool,
+    seen: u64,
+}
+
+impl Late {
+    /// Connects a host.
+    pub fn new(sums: Sums) -> Late {
+        let (mut host, mut peer) = (TcpHost::new(sums, Reader), Peer::default());
+        line::connect(&mut host, &mut peer);
+        let seen = host.sent();
+        Late { host, peer, is_open: false, seen }
+    }
+}
+
+impl Bench for Late {
+    fn batch_max(&self) -> usize {
+        LOADED_MAX
+    }
+
+    fn prepare(&mut self, count: usize) {
+        let payload = messages::filler(LEN as usize);
+        let mut frames = Vec::with_capacity(count);
+        for _ in 0..count {
+            if self.is_open {
+                frames.push(self.peer.data(&payload, 0));
+                self.peer.passes(LEN);
+            } else {
+                frames.push(self.peer.ahead(LEN, &payload));
+            }
+            self.is_open = !self.is_open;
+        }
+        self.host.load(&frames);
+    }
+
+    #[inline(never)]
+    fn run(&mut self, count: usize) {
+        for _ in 0..count {
+            self.host.step();
+        }
+    }
+
+    /// Every segment was acknowledged at once, the last with all that is whole.
+    fn check(&mut self, count: usize) {
+        let sent = self.host.sent();
+        assert_eq!(sent, self.seen + count as u64, "an ACK for each segment");
+        self.seen = sent;
+        let frames = self.host.kept();
+        let frame = ethernet::Packet::parse(frames[frames.len() - 1]).expect("Ethernet");
+        let packet = ipv4::Packet::parse(frame.payload).expect("IPv4");
+        let segment = tcp::Packet::parse(packet.payload).expect("TCP").segment().expect("options");
+        assert_eq!((segment.ack, segment.payload), (self.peer.next(), &[][..]));
+        assert_eq!(segment.options.sack.is_some(), self.is_open);
+    }
+
+    fn flush_next(&mut self) {
+        self.host.flush_next();
+    }
+}

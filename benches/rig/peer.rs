@@ -116,6 +116,11 @@ impl Peer {
         frame
     }
 
+    /// What is next was sent [ahead](Peer::ahead), so many bytes of it.
+    pub fn passes(&mut self, len: u32) {
+        self.snd_nxt += len;
+    }
+
     /// The number of the byte that is sent next.
     pub fn next(&self) -> SeqNumber {
         self.snd_nxt

@@ -9,7 +9,7 @@ use fixwire_hw::tsc::Tsc;
 use crate::alone::Alone;
 use crate::case::{Bench, Caches, Case, US};
 use crate::crowd::Crowd;
-use crate::holes::{Holes, Reader};
+use crate::holes::{Holes, Late, Reader};
 use crate::line::{Line, Traffic};
 use crate::messages::filler;
 use crate::nic::Sums;
@@ -56,6 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
     for sums in Sums::BOTH {
         cases.push(acknowledged(sums));
         cases.extend(HELD.map(|held| ahead(sums, held)));
+        cases.push(late(sums));
     }
     cases.extend(super::prepared::cases());
     cases.extend(super::acks::cases());
@@ -138,6 +139,12 @@ fn ahead(sums: Sums, held: usize) -> Case {
     let ranges = if held > 1 { "ranges" } else { "range" };
     let what = format!("tcp/150 ahead, {held} {ranges} held, ACK out/{}", sums.name());
     Case::new(what, US, move || Holes::new(sums, held))
+}
+
+/// The same where each second one comes behind the one that follows it.
+fn late(sums: Sums) -> Case {
+    let what = format!("tcp/150 in, each second one late, ACK out/{}", sums.name());
+    Case::new(what, US, move || Late::new(sums))
 }
 
 /// The clock stands still.
