@@ -75,14 +75,26 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
             return Ok(());
         }
-        self.take_unpredicted(now, stamp, frame);
+        self.take_unpredicted(now, stamp, connection, frame);
         Ok(())
     }
 
-    /// The long way through TCP of a familiar frame that is not the one to come.
+    /// The ways through TCP of a familiar frame that is not the one to come: the short one where it comes ahead of its
+    /// turn or fills a hole, or the long one.
     #[cold]
     #[inline(never)]
-    fn take_unpredicted(&mut self, now: Now, stamp: RxStamp, frame: Recognized<'_>) {
+    fn take_unpredicted(
+        &mut self,
+        now: Now,
+        stamp: RxStamp,
+        connection: ConnectionId,
+        frame: Recognized<'_>,
+    ) {
+        let (stamped, payload) = (frame.stamped(), frame.payload());
+        if let Some(arrival) = self.tcp.take_ahead(now.mono, connection, stamped, payload) {
+            self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
+            return;
+        }
         // Its connection may be no more.
         self.familiar.forget();
         let (packet, segment) = (frame.packet(), frame.segment());

@@ -155,13 +155,18 @@ impl<R: Responder> Path<R> {
             }
             return Ok(());
         }
-        self.take_unpredicted(frame);
+        self.take_unpredicted(connection, frame);
         Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn take_unpredicted(&mut self, frame: Recognized<'_>) {
+    fn take_unpredicted(&mut self, connection: ConnectionId, frame: Recognized<'_>) {
+        let (stamped, payload) = (frame.stamped(), frame.payload());
+        if let Some(arrival) = self.tcp.take_ahead(NOW, connection, stamped, payload) {
+            self.take_in(&arrival, payload);
+            return;
+        }
         self.familiar.forget();
         let (packet, segment) = (frame.packet(), frame.segment());
         let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);

@@ -7,7 +7,7 @@ use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::prefetch::prefetch;
 use crate::tcp::{ConnectionId, Rest, Transmit};
 use crate::wire::ethernet::{Mac, MacWord};
-use crate::wire::tcp::{self, Flags, Options, SeqNumber, Timestamps};
+use crate::wire::tcp::{self, Flags, Options, SackBlocks, SeqNumber, Timestamps};
 use crate::wire::{ethernet, ipv4};
 
 /// The longest headers that are kept, in bytes: one VLAN tag, no IPv4 options, timestamps.
@@ -23,6 +23,14 @@ const FLAGS_AT: usize = TCP + 13;
 
 /// The headers of nearly every segment, in bytes: no VLAN tag, no IPv4 options, timestamps.
 pub(super) const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
+
+/// Where TCP's header length and its control bits lie, and what they usually are.
+const SHAPE_OFFSET: usize = 12;
+const USUAL_SHAPE: u16 = (((USUAL_LEN - TCP) / 4) as u16) << 12 | Rest::FLAGS.0 as u16;
+
+/// The most that blocks take beside timestamps (RFC 2018 3), in bytes.
+pub(super) const BLOCKS_LEN_MAX: usize = SackBlocks::len_of(3);
+const _: () = assert!(USUAL_LEN - TCP + BLOCKS_LEN_MAX == tcp::HEADER_LEN_MAX);
 
 /// What is said of a segment by such headers, whose sums are `ipv4` and `tcp`.
 pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
@@ -218,21 +226,11 @@ impl Template {
         headers: &mut [u8; USUAL_LEN],
         room: &mut [u8],
     ) -> usize {
-        let (kept, _) = self.bytes.split_at(USUAL_LEN);
-        headers.copy_from_slice(kept);
         let len = USUAL_LEN + rest.payload[0].len() + rest.payload[1].len();
         let total_len = (len - IP) as u16;
-        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
-        let mut put =
-            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
-        put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
-        let Timestamps { value, echo } =
-            rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
-        let stamps = u64::from(value) << 32 | u64::from(echo);
-        put(TCP + 4, &numbers.to_be_bytes());
-        put(TCP + 14, &rest.window.to_be_bytes());
-        put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
-        let mut put_field = |at: usize, field: u16| put(at, &field.to_ne_bytes());
+        let [numbers, stamps] = self.put_fields(rest, total_len, headers);
+        let mut put_field =
+            |at: usize, field: u16| headers[at..at + 2].copy_from_slice(&field.to_ne_bytes());
         if is_left(meta) {
             put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.usual_pseudo_field, total_len));
             copy_payload(rest.payload, room);
@@ -254,6 +252,77 @@ impl Template {
             }
         }
         len
+    }
+
+    /// Writes all of such headers but for what the sums say. Says numbers and timestamps, each as one word.
+    #[inline(always)]
+    fn put_fields(
+        &self,
+        rest: &Rest<'_>,
+        total_len: u16,
+        headers: &mut [u8; USUAL_LEN],
+    ) -> [u64; 2] {
+        let (kept, _) = self.bytes.split_at(USUAL_LEN);
+        headers.copy_from_slice(kept);
+        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
+        let mut put =
+            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
+        put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
+        let Timestamps { value, echo } =
+            rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
+        let stamps = u64::from(value) << 32 | u64::from(echo);
+        put(TCP + 4, &numbers.to_be_bytes());
+        put(TCP + 14, &rest.window.to_be_bytes());
+        put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
+        [numbers, stamps]
+    }
+
+    /// Writes an ACK without data by such headers, and behind them the blocks of what is held. Says how long TCP's header
+    /// is then, in bytes.
+    #[inline(always)]
+    pub(super) fn write_usual_blocks(
+        &self,
+        ack: &Rest<'_>,
+        blocks: &SackBlocks,
+        meta: &TxMeta,
+        headers: &mut [u8; USUAL_LEN],
+        behind: &mut [u8; BLOCKS_LEN_MAX],
+    ) -> usize {
+        let (option, room) = behind.split_at_mut(SackBlocks::len_of(0));
+        let (mut edges, mut count) = (Sum::ZERO, 0);
+        for ((left, right), place) in blocks.blocks().iter().zip(room.as_chunks_mut::<8>().0) {
+            let block = u64::from(left.0) << 32 | u64::from(right.0);
+            *place = block.to_be_bytes();
+            edges = edges.plus(Sum::of_u64(block));
+            count += 1;
+        }
+        let kind = SackBlocks::kind_of(count);
+        option.copy_from_slice(&kind.to_be_bytes());
+        let l4_len = USUAL_LEN - TCP + SackBlocks::len_of(count);
+        let total_len = (ipv4::HEADER_LEN + l4_len) as u16;
+        let [numbers, stamps] = self.put_fields(ack, total_len, headers);
+        let shape = ((l4_len / 4) as u16) << 12 | u16::from(Flags::ACK.0);
+        let mut put =
+            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
+        put(TCP + SHAPE_OFFSET, &shape.to_be_bytes());
+        if meta.ipv4 == TxChecksum::Full {
+            let field = !plus_len(self.ipv4_field, total_len);
+            put(IP + ipv4::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        }
+        let field = match meta.tcp {
+            TxChecksum::Partial => plus_len(self.usual_pseudo_field, total_len),
+            TxChecksum::Full => {
+                let fields = Sum::of_u16(total_len).plus(Sum::of_u16(ack.window));
+                // In place of the shape that is usual.
+                let shape = Sum::of_u16(shape).plus(Sum::of_u16(!USUAL_SHAPE));
+                let varying = Sum::of_u64(numbers).plus(Sum::of_u64(stamps)).plus(edges);
+                let option = Sum::of_u32(kind);
+                let sum = self.usual.plus(fields).plus(shape).plus(varying).plus(option);
+                sum.checksum().to_be()
+            }
+        };
+        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        l4_len
     }
 
     /// Writes an ACK without data by such headers: with timestamps it needs no padding.
@@ -321,7 +390,7 @@ mod tests {
 
     use super::*;
     use crate::time::Duration;
-    use crate::wire::tcp::{SackBlocks, UserTimeout};
+    use crate::wire::tcp::UserTimeout;
 
     const NETWORK: Network = Network {
         mac: Mac([2, 0, 0, 0, 0, 2]),

@@ -282,6 +282,9 @@ fn take_in_known(
         seen.not_yet += usize::from(!is_known);
         return Arrival::predicted(id, frame.payload().len());
     }
+    if let Some(arrival) = host.stack.take_ahead(NOW, id, frame.stamped(), frame.payload()) {
+        return arrival;
+    }
     seen.stale += usize::from(is_known && host.stack.established(ends(frame.headers)) != Some(id));
     familiar.forget();
     let (packet, segment) = (frame.packet(), frame.segment());

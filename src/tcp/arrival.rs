@@ -102,6 +102,9 @@ impl Stack {
         if self.predict(index, segment) {
             return Arrival::predicted(id, segment.payload.len());
         }
+        if let Some(arrival) = self.hold(id, index, segment, segment.payload) {
+            return arrival;
+        }
         let taken = self.step(index, |connection, cx| connection.on_segment(cx, segment));
         Arrival { connection: Some(id), fresh: taken.fresh, joined: taken.has_joined }
     }

@@ -194,6 +194,8 @@ pub(super) struct Connection {
     /// The application has asked that segments end somewhere, or wait for more.
     pub(super) is_grouped: bool,
     pub(super) fin_sent: bool,
+    /// What comes ahead of its turn needs no look at all of it.
+    pub(super) holds_plainly: bool,
     /// Nothing is being repaired, undone or probed for.
     pub(super) is_calm: bool,
     /// The first that is to be sent again leaves whatever the congestion window says.
@@ -237,6 +239,7 @@ impl Connection {
             tuple: Tuple::NONE,
             state: State::Closed,
             plain: Plainness::default(),
+            holds_plainly: false,
             listener: None,
             is_known: false,
             is_released: true,

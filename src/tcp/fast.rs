@@ -7,6 +7,7 @@
 //! Timers are not wound up here: when they go off follows from what was sent when, and is worked out by
 //! [`catch_up`](Connection::catch_up) before anybody else looks.
 
+mod ahead;
 mod pure_ack;
 
 use super::account::MessageNumber;

@@ -100,8 +100,19 @@ pub struct Turn {
     index: u32,
     /// How much it sends, if it sends [all there is](super::connection::Connection::rest_len).
     rest_len: u32,
-    /// It sends an ACK, [and nothing else](super::connection::Connection::owes_ack_alone).
-    is_ack_alone: bool,
+    /// Whether it sends an ACK and nothing else.
+    bare: Bare,
+}
+
+/// What is known of an ACK before it leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bare {
+    /// It may be anything.
+    No,
+    /// It is [all](super::connection::Connection::owes_ack_alone), and tells of nothing else.
+    Plain,
+    /// It is [all](super::connection::Connection::owes_blocks_alone), and tells of what is held.
+    Blocks,
 }
 
 const NOBODY: u32 = u32::MAX;
@@ -201,7 +212,7 @@ impl Stack {
     pub fn next_transmit(&mut self) -> Option<Turn> {
         if let Some(reset) = self.resets.front() {
             let remote = reset.tuple.remote.addr;
-            return Some(Turn { remote, index: NOBODY, rest_len: 0, is_ack_alone: false });
+            return Some(Turn { remote, index: NOBODY, rest_len: 0, bare: Bare::No });
         }
         loop {
             let index = self.transmits.front()?;
@@ -209,10 +220,16 @@ impl Stack {
             // What is stale does not leave: `transmit` looks at it.
             let is_stale = connection.stale_at <= self.now;
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
-            let is_ack_alone = connection.owes_ack_alone();
-            if rest_len > 0 || is_ack_alone || connection.next().is_some() {
+            let bare = if connection.owes_ack_alone() {
+                Bare::Plain
+            } else if connection.owes_blocks_alone() && !is_stale {
+                Bare::Blocks
+            } else {
+                Bare::No
+            };
+            if rest_len > 0 || bare != Bare::No || connection.next().is_some() {
                 let remote = connection.tuple.remote.addr;
-                return Some(Turn { remote, index: index as u32, rest_len, is_ack_alone });
+                return Some(Turn { remote, index: index as u32, rest_len, bare });
             }
             connection.catch_up(&self.config);
             connection.arm_persist_timer(self.now, &self.config);
@@ -254,6 +271,12 @@ impl Stack {
         let Some(index) = turn.connection() else { return self.transmit_reset() };
         if let Some(kind) = self.ack_alone(turn) {
             return Some(self.transmit_ack_alone(now, kind).transmit(kind));
+        }
+        if let Some(kind) = self.ack_with_blocks(turn) {
+            let (ack, blocks) = self.transmit_with_blocks(now, kind);
+            let mut transmit = ack.transmit(kind);
+            transmit.header.options.sack = Some(blocks);
+            return Some(transmit);
         }
         if self.connections[index].stale_at <= self.now
             && self.step(index, |connection, cx| connection.end_if_stale(cx))
@@ -320,7 +343,7 @@ impl Stack {
     /// [`transmit_ack_alone`](Stack::transmit_ack_alone) yields it; so would [`transmit`](Stack::transmit).
     #[inline(always)]
     pub fn ack_alone(&self, turn: Turn) -> Option<RestKind> {
-        let index = turn.connection().filter(|_| turn.is_ack_alone)?;
+        let index = turn.connection().filter(|_| turn.bare == Bare::Plain)?;
         // Nobody has let go of one that is established. ECN and no timestamps go the long way.
         Some(RestKind { connection: self.id(index), len: 0, has_timestamps: true, is_ect: false })
     }
@@ -331,6 +354,15 @@ impl Stack {
         self.hear(now);
         self.counters.count(Count::SegmentOut);
         self.leave_ack_alone(kind.connection.index())
+    }
+
+    /// What the next segment is like, if it is an ACK that tells of what is held and of nothing else.
+    /// [`transmit_with_blocks`](Stack::transmit_with_blocks) yields it; so would [`transmit`](Stack::transmit).
+    #[inline(always)]
+    pub fn ack_with_blocks(&self, turn: Turn) -> Option<RestKind> {
+        let index = turn.connection().filter(|_| turn.bare == Bare::Blocks)?;
+        // As with the above.
+        Some(RestKind { connection: self.id(index), len: 0, has_timestamps: true, is_ect: false })
     }
 
     #[inline(always)]

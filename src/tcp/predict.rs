@@ -211,6 +211,7 @@ impl Stack {
             // One that opens has what was sent in vain sent again.
             connection.plain.receives &= connection.scoreboard.is_clean();
             connection.plain.sends &= connection.scoreboard.is_clean();
+            connection.holds_plainly &= connection.scoreboard.is_clean();
         }
         connection.take_predicted_text(now, segment.len());
         if connection.flight() == 0 && connection.send.len() > 0 {
@@ -245,31 +246,40 @@ impl Stack {
 }
 
 impl Connection {
-    /// What it is plain for now: to be found out whenever the books are kept.
+    /// Finds out what it is plain for now: to be done whenever the books are kept.
     #[inline]
-    pub(super) fn plainness(&self) -> Plainness {
+    pub(super) fn settle_plain(&mut self) {
+        (self.plain, self.holds_plainly) = self.plainness();
+    }
+
+    /// What that finds out; and whether it takes in what comes ahead of its turn, or before what is held, and tells of
+    /// that, without a look at all of it.
+    #[inline]
+    pub(super) fn plainness(&self) -> (Plainness, bool) {
         let is_quiet = self.state == State::Established
             && self.scoreboard.is_clean()
-            && self.held.is_empty()
             && !self.fin_queued
-            && !self.sack.has_duplicate()
             && !self.ecn.is_busy;
-        Plainness {
-            receives: is_quiet
-                && self.is_calm
-                && self.congestion.is_open()
-                && self.fin_at.is_none(),
-            sends: is_quiet
-                && self.probe_due == ProbeDue::None
-                && !self.patience.is_due
-                && !self.is_grouped,
-        }
+        let is_calm =
+            is_quiet && self.is_calm && self.congestion.is_open() && self.fin_at.is_none();
+        let tells_nothing = is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due;
+        let holds_nothing = self.held.is_empty() && !self.sack.has_duplicate();
+        let plain = Plainness {
+            receives: is_calm && holds_nothing,
+            sends: tells_nothing && holds_nothing && !self.is_grouped,
+        };
+        let holds_plainly = is_calm
+            && tells_nothing
+            && self.timestamps.is_some()
+            && self.sack.is_agreed
+            && !self.ecn.is_agreed;
+        (plain, holds_plainly)
     }
 
     /// Whether a segment is the one to come: the next bytes, or an ACK of ours.
     #[inline(always)]
     fn is_predicted(&self, segment: &impl Heard) -> bool {
-        debug_assert!(!self.plain.receives || self.plainness().receives, "the books are behind");
+        debug_assert!(!self.plain.receives || self.plainness().0.receives, "the books are behind");
         let timestamp_fits = || match (self.timestamps.as_ref(), segment.stamp()) {
             (None, _) => true,
             (Some(ours), Some(theirs)) => ours.is_current(theirs),

@@ -6,17 +6,64 @@
 
 use core::ops::Range;
 
-use crate::wire::tcp::SeqNumber;
+use super::apart::Apart;
+use super::codec::{Codec, In, Out};
+use super::snapshot::SnapshotRefusal;
+use crate::wire::tcp::{SACK_BLOCKS_MAX, SeqNumber};
 
 /// The most ranges that one connection holds. Past it the farthest is dropped: the peer sends it
 /// again.
 pub(super) const RANGES_MAX: usize = 32;
 
+/// Where a range begins, and where it ends.
+type Edges = (SeqNumber, SeqNumber);
+
 /// The held ranges. None touches another, none begins at or before `rcv_nxt`.
 pub(super) struct Reassembly {
-    /// As many places as there are ranges at most. They lie apart: a connection seldom looks at them.
-    ranges: Box<[(SeqNumber, SeqNumber)]>,
+    places: Apart<Places>,
     len: usize,
+}
+
+/// They lie apart: a connection seldom looks at them.
+struct Places {
+    ranges: [Edges; RANGES_MAX],
+    latest: Latest,
+}
+
+/// Those of the ranges that bytes came for last, the latest first: as many as can be told of (RFC 2018 4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Latest {
+    pub(super) ranges: [Edges; SACK_BLOCKS_MAX],
+    pub(super) len: usize,
+}
+
+impl Latest {
+    const NONE: Latest = Latest { ranges: [(SeqNumber(0), SeqNumber(0)); SACK_BLOCKS_MAX], len: 0 };
+
+    /// Bytes came for `range`, which takes in what lies in it of others.
+    #[inline(always)]
+    fn note(&mut self, range: Edges) {
+        let before = core::mem::replace(self, Latest::NONE);
+        let len = range.1.since(range.0);
+        (self.ranges[0], self.len) = (range, 1);
+        for each in before.ranges.iter().take(before.len) {
+            if each.0.since(range.0) >= len
+                && let Some(place) = self.ranges.get_mut(self.len)
+            {
+                *place = *each;
+                self.len += 1;
+            }
+        }
+    }
+
+    /// Only those stay that are `kept`.
+    fn retain(&mut self, kept: impl Fn(&Edges) -> bool) {
+        let before = core::mem::replace(self, Latest::NONE);
+        for each in before.ranges.iter().take(before.len).filter(|each| kept(each)) {
+            self.ranges[self.len] = *each;
+            self.len += 1;
+        }
+    }
 }
 
 /// What became of a range.
@@ -32,17 +79,18 @@ pub(super) enum Inserted {
 
 impl Reassembly {
     pub(super) fn new() -> Reassembly {
-        let ranges = vec![(SeqNumber(0), SeqNumber(0)); RANGES_MAX].into_boxed_slice();
-        Reassembly { ranges, len: 0 }
+        let ranges = [(SeqNumber(0), SeqNumber(0)); RANGES_MAX];
+        Reassembly { places: Apart::new(Places { ranges, latest: Latest::NONE }), len: 0 }
     }
 
     /// None at all: what stands in for one that is being moved.
     pub(super) fn empty() -> Reassembly {
-        Reassembly { ranges: Box::default(), len: 0 }
+        Reassembly { places: Apart::empty(), len: 0 }
     }
 
     pub(super) fn clear(&mut self) {
         self.len = 0;
+        self.places.latest = Latest::NONE;
     }
 
     #[inline]
@@ -50,9 +98,22 @@ impl Reassembly {
         self.len == 0
     }
 
+    /// How many they are.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// The held ranges, nearest first.
-    pub(super) fn ranges(&self) -> &[(SeqNumber, SeqNumber)] {
-        &self.ranges[..self.len]
+    #[inline(always)]
+    pub(super) fn ranges(&self) -> &[Edges] {
+        &self.places.ranges[..self.len]
+    }
+
+    /// Those that bytes came for last.
+    #[inline(always)]
+    pub(super) fn latest(&self) -> &Latest {
+        &self.places.latest
     }
 
     /// Where the first held range begins.
@@ -61,23 +122,8 @@ impl Reassembly {
         self.ranges().first().map(|range| range.0)
     }
 
-    /// The held range that `at` lies in.
-    pub(super) fn range_of(
-        &self,
-        rcv_nxt: SeqNumber,
-        at: SeqNumber,
-    ) -> Option<(SeqNumber, SeqNumber)> {
-        let offset = at.since(rcv_nxt);
-        let place = self.ranges().partition_point(|(_, right)| right.since(rcv_nxt) <= offset);
-        self.ranges().get(place).copied().filter(|(left, _)| left.since(rcv_nxt) <= offset)
-    }
-
     /// The first part of `left..right`, which lies past `rcv_nxt`, that is held already.
-    pub(super) fn first_overlap(
-        &self,
-        rcv_nxt: SeqNumber,
-        (left, right): (SeqNumber, SeqNumber),
-    ) -> Option<(SeqNumber, SeqNumber)> {
+    pub(super) fn first_overlap(&self, rcv_nxt: SeqNumber, (left, right): Edges) -> Option<Edges> {
         let from = left.since(rcv_nxt);
         let place = self.ranges().partition_point(|(_, right)| right.since(rcv_nxt) <= from);
         let (held_left, held_right) = *self.ranges().get(place)?;
@@ -103,11 +149,13 @@ impl Reassembly {
                 return Inserted::Dropped;
             }
             self.len -= 1;
+            let farthest = self.places.ranges[self.len];
+            self.places.latest.retain(|each| *each != farthest);
             outcome = Inserted::HeldForFarthest;
         }
         let mut merged = new.clone();
         let mut cursor = new.start;
-        for &(left, right) in self.ranges[from..to].iter() {
+        for &(left, right) in &self.places.ranges[from..to] {
             let (left, right) = (left.since(rcv_nxt), right.since(rcv_nxt));
             if cursor < left {
                 write(cursor..left.min(new.end));
@@ -118,8 +166,45 @@ impl Reassembly {
         if cursor < new.end {
             write(cursor..new.end);
         }
-        self.replace(from, to, (rcv_nxt + merged.start, rcv_nxt + merged.end));
+        let range = (rcv_nxt + merged.start, rcv_nxt + merged.end);
+        self.replace(from, to, range);
+        self.places.latest.note(range);
         outcome
+    }
+
+    /// Holds `new`, as offsets from `rcv_nxt`, if nothing of it is held and no other is to be dropped for it. If not,
+    /// nothing has happened.
+    #[inline]
+    pub(super) fn insert_new(&mut self, rcv_nxt: SeqNumber, new: Range<u32>) -> bool {
+        let (start, end) = (rcv_nxt + new.start, rcv_nxt + new.end);
+        let places = &mut *self.places;
+        let Some(ranges) = places.ranges.get(..self.len) else { return false };
+        // The first that ends where it begins, or behind that.
+        let place = ranges.partition_point(|range| range.1.since(rcv_nxt) < new.start);
+        let touches_near = ranges.get(place).is_some_and(|range| range.1 == start);
+        let far = ranges.get(place + usize::from(touches_near));
+        if far.is_some_and(|range| range.0.since(rcv_nxt) < new.end) {
+            return false;
+        }
+        let range = match (touches_near, far.filter(|range| range.0 == end)) {
+            (true, Some(far)) => {
+                let range = (ranges[place].0, far.1);
+                places.ranges.copy_within(place + 2..self.len, place + 1);
+                self.len -= 1;
+                range
+            }
+            (true, None) => (ranges[place].0, end),
+            (false, Some(far)) => (start, far.1),
+            (false, None) if self.len == RANGES_MAX => return false,
+            (false, None) => {
+                places.ranges.copy_within(place..self.len, place + 1);
+                self.len += 1;
+                (start, end)
+            }
+        };
+        places.ranges[place] = range;
+        places.latest.note(range);
+        true
     }
 
     /// Holds a range behind all others, as offsets from `rcv_nxt`. Says whether it lies there, apart from them.
@@ -127,7 +212,7 @@ impl Reassembly {
         let last = self.ranges().last().map_or(0, |(_, right)| right.since(rcv_nxt));
         let is_behind = range.start > last && range.start < range.end && self.len < RANGES_MAX;
         if is_behind {
-            self.ranges[self.len] = (rcv_nxt + range.start, rcv_nxt + range.end);
+            self.places.ranges[self.len] = (rcv_nxt + range.start, rcv_nxt + range.end);
             self.len += 1;
         }
         is_behind
@@ -144,14 +229,45 @@ impl Reassembly {
             rcv_nxt = rcv_nxt.later_of(right);
             passed += 1;
         }
-        self.ranges.copy_within(passed..self.len, 0);
-        self.len -= passed;
+        if passed > 0 {
+            self.places.ranges.copy_within(passed..self.len, 0);
+            self.len -= passed;
+            self.places.latest.retain(|each| rcv_nxt.is_before(each.0));
+        }
         rcv_nxt
     }
 
-    fn replace(&mut self, from: usize, to: usize, range: (SeqNumber, SeqNumber)) {
-        self.ranges.copy_within(to..self.len, from + 1);
-        self.ranges[from] = range;
+    /// Which of the ranges are the latest, by their places.
+    pub(super) fn put_latest(&self, out: &mut Out<'_>) {
+        let Latest { ranges, len } = self.latest();
+        (*len as u32).put(out);
+        for each in ranges.iter().take(*len) {
+            let place = self.ranges().iter().position(|range| range == each).unwrap_or(self.len);
+            (place as u32).put(out);
+        }
+    }
+
+    /// Reads them, once the ranges are [restored](Reassembly::restore).
+    pub(super) fn take_latest(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+        let count = from.take_count(4)?;
+        let mut latest = Latest::NONE;
+        for _ in 0..count {
+            let range = self.ranges().get(u32::take(from)? as usize).copied();
+            let (range, place) =
+                range.zip(latest.ranges.get_mut(latest.len)).ok_or(SnapshotRefusal::Malformed)?;
+            *place = range;
+            latest.len += 1;
+            if latest.ranges[..latest.len - 1].contains(&range) {
+                return Err(SnapshotRefusal::Malformed);
+            }
+        }
+        self.places.latest = latest;
+        Ok(())
+    }
+
+    fn replace(&mut self, from: usize, to: usize, range: Edges) {
+        self.places.ranges.copy_within(to..self.len, from + 1);
+        self.places.ranges[from] = range;
         self.len = self.len + 1 - (to - from);
     }
 }
@@ -196,6 +312,84 @@ mod tests {
             assert_eq!(outcome, Inserted::Held);
             assert_eq!((&written[..], &offsets(&held)[..]), (writes, after), "{before:?} {new:?}");
         }
+    }
+
+    /// Against the way that takes any range, at every place among some.
+    #[test]
+    fn what_is_new_is_inserted_as_any_other_and_nothing_else_is() {
+        let mut random = 0x9e37_79b9_97f4_a7c1u64;
+        let mut below = |bound: u32| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 20) as u32 % bound
+        };
+        let (mut short, mut long, mut refused) = (Reassembly::new(), Reassembly::new(), 0);
+        for step in 0..100_000 {
+            let start = below(400) + 1;
+            let new = start..start + below(6) + 1;
+            let is_apart = long.first_overlap(BASE, (BASE + new.start, BASE + new.end)).is_none();
+            let (before, mut written) = (offsets(&long), 0);
+            let outcome = long.insert(BASE, new.clone(), |part| written += part.len());
+            let is_new = outcome == Inserted::Held && is_apart;
+            assert!(!is_new || written == new.len());
+            assert_eq!(short.insert_new(BASE, new.clone()), is_new, "step {step}: {new:?}");
+            if !is_new {
+                refused += 1;
+                assert_eq!(offsets(&short), before, "step {step}: {new:?}");
+                short.insert(BASE, new.clone(), |_| {});
+            }
+            assert_eq!(offsets(&short), offsets(&long), "step {step}: {new:?} into {before:?}");
+            // Before all is one, from a hole on.
+            if below(40) == 0 {
+                let last = below(400);
+                (short, long) = (Reassembly::new(), Reassembly::new());
+                for (left, right) in before.into_iter().filter(|range| range.0 > last) {
+                    assert!(short.insert_new(BASE, left..right));
+                    long.insert(BASE, left..right, |_| {});
+                }
+            }
+        }
+        assert!((10_000..90_000).contains(&refused), "{refused}");
+    }
+
+    /// The latest are where the latest bytes lie, each range once, as far as they are remembered.
+    #[test]
+    fn the_latest_are_the_ranges_of_the_latest_bytes() {
+        let mut random = 0x9e37_79b9_97f4_a7c1u64;
+        let mut below = |bound: u32| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random >> 20) as u32 % bound
+        };
+        let (mut held, mut next, mut came) = (Reassembly::new(), BASE, Vec::new());
+        let mut told = 0;
+        for step in 0..100_000 {
+            let at = next + (1 + below(300));
+            let ahead = at.since(next);
+            let new = ahead..ahead + 1 + below(4);
+            if held.insert(next, new, |_| {}) != Inserted::Dropped {
+                came.insert(0, at);
+            }
+            if below(20) == 0 {
+                next = held.advance(next + below(30));
+            }
+            let mut expected = Vec::new();
+            for at in &came {
+                let range =
+                    held.ranges().iter().find(|range| at.since(range.0) < range.1.since(range.0));
+                expected.extend(range.filter(|range| !expected.contains(*range)));
+            }
+            let Latest { ranges, len } = *held.latest();
+            assert!(
+                expected.starts_with(&ranges[..len]),
+                "step {step}: {ranges:?} of {expected:?}"
+            );
+            told += len;
+            came.truncate(200);
+        }
+        assert!(told > 200_000, "{told}");
     }
 
     #[test]

@@ -225,9 +225,13 @@ impl ReceiveBuffer {
 
     fn write(&mut self, at: usize, bytes: &[u8]) {
         let at = self.wrap(self.wrap(at));
-        let first = bytes.len().min(self.ring.len() - at);
-        self.ring[at..at + first].copy_from_slice(&bytes[..first]);
-        self.ring[..bytes.len() - first].copy_from_slice(&bytes[first..]);
+        if let Some(room) = self.ring.get_mut(at..at + bytes.len()) {
+            room.copy_from_slice(bytes);
+            return;
+        }
+        let (first, second) = bytes.split_at(self.ring.len() - at);
+        self.ring[at..].copy_from_slice(first);
+        self.ring[..second.len()].copy_from_slice(second);
     }
 
     #[inline]

@@ -1,5 +1,7 @@
 //! What is told of bytes that came ahead of their turn, or twice (RFC 2018 3 and 4, RFC 2883 4).
 
+use arrayvec::ArrayVec;
+
 use super::codec::codec;
 use super::connection::{Connection, TIMESTAMPS_LEN};
 use crate::wire::tcp::{
@@ -11,30 +13,17 @@ use crate::wire::tcp::{
 pub(super) struct SackReport {
     /// Both SYNs permitted it.
     pub(super) is_agreed: bool,
-    /// A number in each of the latest arrivals, the latest first.
-    recent: [SeqNumber; SACK_BLOCKS_MAX],
-    recent_len: usize,
     /// Bytes that came twice, told of once; of no length if there are none.
     duplicate: (SeqNumber, SeqNumber),
 }
 
 impl SackReport {
-    pub(super) const NONE: SackReport = SackReport {
-        is_agreed: false,
-        recent: [SeqNumber(0); SACK_BLOCKS_MAX],
-        recent_len: 0,
-        duplicate: (SeqNumber(0), SeqNumber(0)),
-    };
+    pub(super) const NONE: SackReport =
+        SackReport { is_agreed: false, duplicate: (SeqNumber(0), SeqNumber(0)) };
 
     #[inline(always)]
     pub(super) fn has_duplicate(&self) -> bool {
         self.duplicate.0 != self.duplicate.1
-    }
-
-    fn note_arrival(&mut self, at: SeqNumber) {
-        self.recent.rotate_right(1);
-        self.recent[0] = at;
-        self.recent_len = (self.recent_len + 1).min(SACK_BLOCKS_MAX);
     }
 }
 
@@ -54,11 +43,10 @@ impl Connection {
     /// `len` bytes from `at` on came ahead of their turn and are about to be held. Of a segment of which
     /// several parts came twice the first is told, be it before these (RFC 2883 4): not `is_all`.
     pub(super) fn note_held(&mut self, at: SeqNumber, len: u32, is_all: bool) {
-        if !self.sack.is_agreed {
-            return;
-        }
-        self.sack.note_arrival(at);
-        if is_all && let Some(overlap) = self.held.first_overlap(self.rcv_nxt, (at, at + len)) {
+        if self.sack.is_agreed
+            && is_all
+            && let Some(overlap) = self.held.first_overlap(self.rcv_nxt, (at, at + len))
+        {
             self.sack.duplicate = overlap;
         }
     }
@@ -80,7 +68,7 @@ impl Connection {
             return 0;
         }
         let duplicates = usize::from(self.sack.has_duplicate());
-        (self.held.ranges().len() + duplicates).min(self.blocks_max())
+        (self.held.len() + duplicates).min(self.blocks_max())
     }
 
     /// How many blocks have room beside the timestamps (RFC 2018 3).
@@ -90,47 +78,55 @@ impl Connection {
         ((room - SackBlocks::len_of(0)) / 8).min(SACK_BLOCKS_MAX)
     }
 
+    /// The blocks of an ACK, where something is held and they are [agreed](SackReport::is_agreed) on.
+    #[inline(always)]
+    pub(super) fn take_blocks_held(&mut self) -> SackBlocks {
+        self.take_blocks(self.blocks_due())
+    }
+
     /// The blocks that a segment carries which leaves now: what came twice (RFC 2883 4), then the block
     /// of the latest arrival, then those of the ones before (RFC 2018 4), then others.
     #[inline]
     pub(super) fn take_sack(&mut self) -> Option<SackBlocks> {
         match self.blocks_due() {
             0 => None,
-            due => self.take_blocks(due),
+            due => Some(self.take_blocks(due)),
         }
     }
 
+    /// So many of them, one at least and no more than there are.
+    #[inline(always)]
+    fn take_blocks(&mut self, due: usize) -> SackBlocks {
+        let latest = self.held.latest();
+        if latest.len >= due && !self.sack.has_duplicate() {
+            return SackBlocks::of_edges(latest.ranges, due);
+        }
+        self.gather_blocks(due)
+    }
+
+    #[cold]
     #[inline(never)]
-    fn take_blocks(&mut self, due: usize) -> Option<SackBlocks> {
-        let mut blocks: Option<SackBlocks> = None;
+    fn gather_blocks(&mut self, due: usize) -> SackBlocks {
+        let mut blocks = ArrayVec::<_, SACK_BLOCKS_MAX>::new();
         let has_duplicate = self.sack.has_duplicate();
         if has_duplicate {
-            blocks = Some(SackBlocks::of(self.sack.duplicate.0, self.sack.duplicate.1));
+            blocks.push(self.sack.duplicate);
             self.sack.duplicate.1 = self.sack.duplicate.0;
         }
-        let recent = &self.sack.recent[..self.sack.recent_len];
-        let latest = recent.iter().filter_map(|at| self.held.range_of(self.rcv_nxt, *at));
-        for (left, right) in latest.chain(self.held.ranges().iter().copied()) {
-            let told = blocks.as_ref().map_or(&[][..], |blocks| blocks.blocks());
-            if told.len() == due {
+        let latest = self.held.latest();
+        let latest = latest.ranges.iter().take(latest.len);
+        for range in latest.chain(self.held.ranges()) {
+            if blocks.len() == due {
                 break;
             }
-            if told[usize::from(has_duplicate)..].contains(&(left, right)) {
-                continue;
-            }
-            match &mut blocks {
-                None => blocks = Some(SackBlocks::of(left, right)),
-                Some(blocks) => _ = blocks.push(left, right),
+            if !blocks[usize::from(has_duplicate)..].contains(range) {
+                blocks.push(*range);
             }
         }
-        blocks
+        let mut edges = [(SeqNumber(0), SeqNumber(0)); SACK_BLOCKS_MAX];
+        edges[..blocks.len()].copy_from_slice(&blocks);
+        SackBlocks::of_edges(edges, blocks.len())
     }
 }
 
-codec!(SackReport { is_agreed, recent, recent_len, duplicate });
-
-impl SackReport {
-    pub(super) fn is_sound(&self) -> bool {
-        self.recent_len <= SACK_BLOCKS_MAX
-    }
-}
+codec!(SackReport { is_agreed, duplicate });

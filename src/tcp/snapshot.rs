@@ -18,7 +18,7 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -132,7 +132,7 @@ macro_rules! codec_fields {
                 $($field,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, grouping: _, is_grouped: _,
                 slot: _, woken_by: _, fast: _, ready: _, timers_lag: _,
-                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _,
+                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
             } = connection;
             $($field.put(out);)*
         }
@@ -172,6 +172,7 @@ impl Connection {
                 offset..offset + right.since(*left) as usize
             }),
         );
+        self.held.put_latest(out);
         self.scoreboard.put(out, self.snd_una);
         self.account.put(out);
     }
@@ -185,6 +186,7 @@ impl Connection {
         self.send.take(from)?;
         let (receive, held, rcv_nxt) = (&mut self.receive, &mut self.held, self.rcv_nxt);
         receive.take(from, |range| held.restore(rcv_nxt, range))?;
+        self.held.take_latest(from)?;
         self.scoreboard.take(from, self.snd_una)?;
         self.account.take(from)?;
         if from.bytes.is_empty() && self.is_sound() {
@@ -253,7 +255,6 @@ impl Connection {
             && fin_fits
             && self.rcv_wind_shift <= 14
             && edge.unsigned_abs() as usize <= self.receive.capacity()
-            && self.sack.is_sound()
     }
 
     /// Messages end where the stream does, and begin where it is not acknowledged yet, or before.

@@ -56,6 +56,12 @@ pub struct Stack {
     pub(super) pure_acks_taken: u64,
     #[cfg(test)]
     pub(super) acks_alone: u64,
+    /// How many segments came that way ahead of their turn, before what is held, and to join it; and how many ACKs
+    /// left by it that tell of what is held.
+    #[cfg(test)]
+    pub(super) took_ahead: [u64; 3],
+    #[cfg(test)]
+    pub(super) acks_with_blocks: u64,
     /// How many prepared sends left that way.
     #[cfg(test)]
     pub(super) prepared_fast: u64,
@@ -129,6 +135,10 @@ impl Stack {
             pure_acks_taken: 0,
             #[cfg(test)]
             acks_alone: 0,
+            #[cfg(test)]
+            took_ahead: [0; 3],
+            #[cfg(test)]
+            acks_with_blocks: 0,
             #[cfg(test)]
             prepared_fast: 0,
             secret,
@@ -355,10 +365,10 @@ impl Stack {
     pub(super) fn ask_to_send(&mut self, index: usize) {
         let connection = &mut self.connections[index];
         connection.settle_grouping();
-        connection.plain = connection.plainness();
+        connection.settle_plain();
         #[cfg(test)]
         if self.predicts_nothing {
-            connection.plain = Default::default();
+            (connection.plain, connection.holds_plainly) = Default::default();
         }
         let (may_have_next, deadline) = (connection.may_have_next(), connection.deadline());
         connection.settle_fast(&self.config);

@@ -6,6 +6,7 @@ use core::net::Ipv4Addr;
 use super::{Config, Endpoint};
 
 mod account;
+mod ahead;
 mod calls;
 mod cookies;
 mod fast;

@@ -66,7 +66,7 @@ impl Connection {
     pub(super) fn rest_len(&self) -> u32 {
         let len = (self.send.len() as u32).wrapping_sub(self.flight());
         let end = self.send.len() as u64;
-        debug_assert!(!self.plain.sends || self.plainness().sends, "the books are behind");
+        debug_assert!(!self.plain.sends || self.plainness().0.sends, "the books are behind");
         let is_usual = self.plain.sends
             && !self.scoreboard.is_full()
             && len.wrapping_sub(1) < self.rest_max

@@ -8,18 +8,18 @@ use crate::wire::stamped::{STAMPED_HEADER_LEN, Stamped};
 use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber, Timestamps};
 
 /// A side that reads all that comes, and its peer, who says what it is told to.
-struct Side {
-    stack: Stack,
-    id: ConnectionId,
-    now: Instant,
+pub(super) struct Side {
+    pub(super) stack: Stack,
+    pub(super) id: ConnectionId,
+    pub(super) now: Instant,
     /// What the peer says next, an ACK of everything.
-    peer: Repr,
+    pub(super) peer: Repr,
     /// How often a message could take the short way.
     open_to_write: u32,
 }
 
 impl Side {
-    fn new(goes_short: bool) -> Side {
+    pub(super) fn new(goes_short: bool) -> Side {
         let now = Instant::from_ms(50);
         let mut stack = Stack::new(Config::default(), [9; 16]);
         stack.predicts_nothing = !goes_short;
@@ -43,7 +43,7 @@ impl Side {
     }
 
     /// The peer says `len` bytes, and acknowledges all but the last `unacked` of what is in flight.
-    fn hears(&mut self, len: usize, unacked: u32) {
+    pub(super) fn hears(&mut self, len: usize, unacked: u32) {
         let info = self.stack.info(self.id).unwrap();
         let flight = info.snd_nxt.since(info.snd_una);
         self.peer.ack = info.snd_nxt - unacked.min(flight);
@@ -57,14 +57,14 @@ impl Side {
         self.peer.seq += len as u32;
     }
 
-    fn writes(&mut self, len: usize, used: usize, tag: u32) -> Option<MessageNumber> {
+    pub(super) fn writes(&mut self, len: usize, used: usize, tag: u32) -> Option<MessageNumber> {
         let is_open = self.stack.connections[self.id.index()].takes_first(len);
         self.open_to_write += u32::from(is_open);
         self.stack.reserve(self.id, len).ok()?.fill(tag as u8);
         self.stack.commit_tagged(self.now, self.id, used, tag)
     }
 
-    fn sends(&mut self) -> Vec<(Repr, Vec<u8>)> {
+    pub(super) fn sends(&mut self) -> Vec<(Repr, Vec<u8>)> {
         let mut left = Vec::new();
         loop {
             let id = self.id;
@@ -85,7 +85,7 @@ impl Side {
         }
     }
 
-    fn waits(&mut self, pause: Duration) {
+    pub(super) fn waits(&mut self, pause: Duration) {
         self.now = self.now + pause;
         if self.stack.next_timeout() <= self.now {
             self.stack.on_timeout(self.now);
@@ -93,7 +93,7 @@ impl Side {
     }
 
     /// All that can be known of it, but for which way it went.
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         let counters = self.stack.counters().iter();
         let counters: Vec<_> = counters
             .filter(|(name, count)| *name != "tcp_segment_predicted" && *count > 0)
@@ -104,7 +104,7 @@ impl Side {
     }
 }
 
-fn segment<'a>(header: &Repr, payload: &'a [u8]) -> Segment<'a> {
+pub(super) fn segment<'a>(header: &Repr, payload: &'a [u8]) -> Segment<'a> {
     let Repr { src_port, dst_port, seq, ack, flags, window, options } = *header;
     Segment { src_port, dst_port, seq, ack, flags, window, options, payload, is_ce: false }
 }

@@ -34,11 +34,20 @@ const WINDOW_SCALE_MAX: u8 = 14;
 pub const SACK_BLOCKS_MAX: usize = 4;
 
 /// The blocks of a SACK option: one at least (RFC 2018 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct SackBlocks {
+    /// Behind the first `len` lies anything.
     edges: [(SeqNumber, SeqNumber); SACK_BLOCKS_MAX],
     len: u8,
 }
+
+impl PartialEq for SackBlocks {
+    fn eq(&self, other: &SackBlocks) -> bool {
+        self.blocks() == other.blocks()
+    }
+}
+
+impl Eq for SackBlocks {}
 
 impl SackBlocks {
     /// One block: the number of its first byte, and that behind its last.
@@ -46,6 +55,15 @@ impl SackBlocks {
         let mut edges = [(SeqNumber(0), SeqNumber(0)); SACK_BLOCKS_MAX];
         edges[0] = (left, right);
         SackBlocks { edges, len: 1 }
+    }
+
+    /// The first `len` of these, which is one at least.
+    #[inline(always)]
+    pub(crate) fn of_edges(
+        edges: [(SeqNumber, SeqNumber); SACK_BLOCKS_MAX],
+        len: usize,
+    ) -> SackBlocks {
+        SackBlocks { edges, len: len.clamp(1, SACK_BLOCKS_MAX) as u8 }
     }
 
     /// One more, behind the others. Says whether it had room.
@@ -66,6 +84,12 @@ impl SackBlocks {
     /// How many bytes so many blocks take in a header, padding included.
     pub const fn len_of(blocks: usize) -> usize {
         4 + 8 * blocks
+    }
+
+    /// What stands before so many blocks: padding, the option's kind and its length.
+    pub(crate) const fn kind_of(blocks: usize) -> u32 {
+        let length = (2 + 8 * blocks) as u8;
+        u32::from_be_bytes([kind::NO_OPERATION, kind::NO_OPERATION, kind::SACK, length])
     }
 
     /// Reads the value of an option; `None` unless it is one to four whole blocks.

@@ -237,6 +237,10 @@ impl Node {
                 let payload = found.payload();
                 return Ok(Heard::Segment(Arrival::predicted(id, payload.len()), payload));
             }
+            let (stamped, payload) = (found.stamped(), found.payload());
+            if let Some(arrival) = self.stack.take_ahead(now, id, stamped, payload) {
+                return Ok(Heard::Segment(arrival, payload));
+            }
             self.familiar.forget();
             let segment = found.segment();
             let arrival = self.stack.on_segment(now, packet.src, packet.dst, &segment);
