@@ -5,12 +5,18 @@
 //! loops load whole words.
 //!
 //! Summing, and copying with the sum on the way, have two forms that agree: one for every processor
-//! and one for AVX2, taken from some length on where the processor has it.
+//! and one for AVX2, taken from some length on where the processor has it. Where a frame is taken in or written, bytes
+//! before or behind may be touched as well, and [`Avx2`] has forms that go by whole lanes.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_avx2.rs"]
+mod avx2;
 mod portable;
 mod update;
+
+pub use avx2::{Avx2, whole_lanes};
 
 pub use update::{update_u16, update_u32};
 
@@ -70,6 +76,13 @@ impl Sum {
             + tcp_len.to_be() as u64)
     }
 
+    /// The sum of numbers of 16 or 32 bits, of which `total`, below 2^56, is what they add up to.
+    #[inline]
+    pub const fn of_total(total: u64) -> Sum {
+        // Eight bits up each number is what it is in memory order: that many more are a turn of it.
+        if cfg!(target_endian = "little") { Sum(total << 8) } else { Sum(total) }
+    }
+
     /// Both together. `other` must begin at an even offset.
     #[inline]
     #[must_use]
@@ -100,7 +113,9 @@ impl Sum {
     /// Whether bytes that include their own checksum are right: the sum is all ones.
     #[inline]
     pub const fn is_valid(self) -> bool {
-        self.folded_ne() == 0xffff
+        // It is a multiple of 0xffff, and not zero. By its inverse the first multiple is one, the next two, and what is
+        // none is more than any.
+        self.0.wrapping_mul(INVERSE).wrapping_sub(1) < u64::MAX / 0xffff
     }
 
     #[inline]
@@ -110,6 +125,9 @@ impl Sum {
         (half.wrapping_add(half.rotate_left(16)) >> 16) as u16
     }
 }
+
+/// Of 0xffff, among numbers of 64 bits.
+const INVERSE: u64 = (u64::MAX / 0xffff).wrapping_neg();
 
 /// Copies `from` into the front of `to` and sums it on the way: one pass over the bytes.
 ///

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[cfg(target_arch = "x86_64")]
+mod lanes;
+
 /// A form of summing and of copying with the sum, each where there is one of so many bytes.
 struct Form {
     name: &'static str,
@@ -198,6 +201,15 @@ fn a_copy_that_does_not_fit_panics() {
 }
 
 #[test]
+fn nothing_is_not_valid_and_the_ends_of_a_word_are() {
+    for (sum, is_valid) in
+        [(0, false), (1, false), (0xffff, true), (u64::MAX, true), (u64::MAX - 1, false)]
+    {
+        assert_eq!(Sum(sum).is_valid(), is_valid, "{sum:#x}");
+    }
+}
+
+#[test]
 fn rfc1071_section_3_example() {
     let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
     assert_eq!(Sum::of(&bytes).folded(), 0xddf2);
@@ -226,6 +238,21 @@ fn an_update_between_extremes_equals_summing_afresh() {
 }
 
 proptest! {
+    #[test]
+    fn what_is_valid_folds_to_all_ones(sum in any::<u64>(), times in any::<u32>()) {
+        let multiple = 0xffff * u64::from(times);
+        for sum in [sum, multiple, multiple.wrapping_neg(), multiple + 1, multiple.wrapping_sub(1)] {
+            prop_assert_eq!(Sum(sum).is_valid(), Sum(sum).folded_ne() == 0xffff, "{:#x}", sum);
+        }
+    }
+
+    #[test]
+    fn what_numbers_add_up_to_is_their_sum(numbers in proptest::collection::vec(any::<u32>(), 0..16)) {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let total = numbers.iter().map(|number| u64::from(*number)).sum();
+        prop_assert_eq!(Sum::of_total(total).folded(), naive(&bytes));
+    }
+
     #[test]
     fn the_sum_of_a_header_is_that_of_its_bytes(header in any::<[u8; 20]>()) {
         prop_assert_eq!(Sum::of_ipv4_header(&header).folded(), naive(&header));
