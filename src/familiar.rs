@@ -104,14 +104,14 @@ pub struct Recognized<'a> {
     headers: &'a [u8; HEADERS_LEN],
     payload: &'a [u8],
     /// Both, and what pads them.
-    bytes: &'a [u8],
+    padded: &'a [u8],
 }
 
 impl<'a> Recognized<'a> {
     /// The IPv4 packet.
     #[inline(always)]
     pub fn packet(&self) -> ipv4::Packet<'a> {
-        let (header, payload) = self.frame()[IP..].split_at(ipv4::HEADER_LEN);
+        let (header, payload) = self.bytes()[IP..].split_at(ipv4::HEADER_LEN);
         let (src, dst) = (self.addr_at(IP + 12), self.addr_at(IP + 16));
         ipv4::Packet { src, dst, protocol: ipv4::Protocol::Tcp, header, payload }
     }
@@ -119,7 +119,7 @@ impl<'a> Recognized<'a> {
     /// The bytes of its segment.
     #[inline(always)]
     pub fn tcp(&self) -> tcp::Packet<'a> {
-        tcp::Packet::of(&self.frame()[TCP..], STAMPED_HEADER_LEN)
+        tcp::Packet::of(&self.bytes()[TCP..], STAMPED_HEADER_LEN)
     }
 
     /// Its segment.
@@ -154,8 +154,8 @@ impl<'a> Recognized<'a> {
 
     /// Headers and payload, without what pads them.
     #[inline(always)]
-    fn frame(&self) -> &'a [u8] {
-        &self.bytes[..HEADERS_LEN + self.payload.len()]
+    pub fn bytes(&self) -> &'a [u8] {
+        &self.padded[..HEADERS_LEN + self.payload.len()]
     }
 
     fn ports(&self) -> u32 {
@@ -193,7 +193,7 @@ impl Familiar {
         let (headers, behind) = bytes.split_first_chunk()?;
         let payload = payload_of(headers, behind)?;
         let is_familiar = self.is_as_last(headers) || self.is_built_so(headers);
-        is_familiar.then_some(Recognized { headers, payload, bytes })
+        is_familiar.then_some(Recognized { headers, payload, padded: bytes })
     }
 
     /// The same, and the frame's connection, as far as was known when frames between the same two endpoints were last
@@ -206,7 +206,7 @@ impl Familiar {
     ) -> Option<(Recognized<'a>, ConnectionId)> {
         let (headers, behind) = bytes.split_first_chunk()?;
         let payload = payload_of(headers, behind)?;
-        let frame = Recognized { headers, payload, bytes };
+        let frame = Recognized { headers, payload, padded: bytes };
         if self.is_as_last(headers) {
             return Some((frame, self.last.1));
         }
@@ -229,7 +229,7 @@ impl Familiar {
         debug_assert!(self.recognize(bytes).is_some(), "not what was looked ahead at");
         let (headers, behind) = bytes.split_first_chunk()?;
         let payload = payload_of(headers, behind)?;
-        Some((Recognized { headers, payload, bytes }, whose))
+        Some((Recognized { headers, payload, padded: bytes }, whose))
     }
 
     /// Whether headers are the last frame's but for what differs: one that was found familiar is so again. How long TCP's

@@ -65,7 +65,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
         if !self.verifier.believes(meta, &mut self.observations)
-            && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
+            && !self.verifier.finds_right(meta, &frame.packet(), frame.bytes())
         {
             self.verify_familiar(meta, frame)?;
         }

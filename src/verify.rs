@@ -4,7 +4,7 @@
 //! software on the bytes. What the check shows of the device goes into the observations.
 
 use crate::offload::capability::Capability;
-use crate::offload::checksum::Sum;
+use crate::offload::checksum::{Avx2, Sum};
 use crate::offload::nic::{Parsed, RxMeta};
 use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
@@ -85,6 +85,7 @@ pub struct Verifier {
     ipv4: Layer,
     tcp: Layer,
     counters: VerifyCounters,
+    avx2: Option<Avx2>,
     /// So many frames more are believed in both layers without a look, of so many that were to be.
     unseen: u64,
     granted: u64,
@@ -97,6 +98,7 @@ impl Verifier {
             ipv4: Layer::new(plan, Capability::RxIpv4Checksum, false),
             tcp: Layer::new(plan, Capability::RxTcpChecksum, plan.gives_none),
             counters: VerifyCounters::default(),
+            avx2: Avx2::find(),
             unseen: 0,
             granted: 0,
         }
@@ -168,20 +170,24 @@ impl Verifier {
     }
 
     /// Whether both layers of a frame are right, of which the device says nothing: the frame that
-    /// [`ipv4`](Verifier::ipv4) and [`tcp`](Verifier::tcp) would find right. If so it counts as theirs would.
+    /// [`ipv4`](Verifier::ipv4) and [`tcp`](Verifier::tcp) would find right. If so it counts as theirs would. `frame` ends
+    /// with what `packet` carries.
     #[inline(always)]
-    pub fn finds_right(
-        &mut self,
-        meta: &RxMeta,
-        packet: &ipv4::Packet<'_>,
-        segment: &tcp::Packet<'_>,
-    ) -> bool {
+    pub fn finds_right(&mut self, meta: &RxMeta, packet: &ipv4::Packet<'_>, frame: &[u8]) -> bool {
         let is_right = meta.l3 == Verdict::Unknown
             && meta.l4 == Verdict::Unknown
             && packet.checksum_is_valid()
-            && packet.tcp_pseudo_header().plus(Sum::of(segment.bytes())).is_valid();
+            && packet.tcp_pseudo_header().plus(self.sum_of_payload(packet, frame)).is_valid();
         self.counters.rx_checksum_verified += 2 * u64::from(is_right);
         is_right
+    }
+
+    /// The sum of what `packet` carries, at the end of `frame`. With the pseudo-header's it is never that of zeros alone.
+    #[inline(always)]
+    fn sum_of_payload(&self, packet: &ipv4::Packet<'_>, frame: &[u8]) -> Sum {
+        let at = frame.len() - packet.payload.len();
+        let sum = self.avx2.and_then(|avx2| avx2.sum_end(frame, at));
+        sum.unwrap_or_else(|| Sum::of(packet.payload))
     }
 
     /// Believes an IPv4 header or refuses it.
@@ -424,7 +430,7 @@ mod tests {
         let segment = tcp::Packet::parse(packet.payload).unwrap();
         let observations = &mut Observations::default();
         let believed = verifier.believes(&meta, observations);
-        let found_right = !believed && verifier.finds_right(&meta, &packet, &segment);
+        let found_right = !believed && verifier.finds_right(&meta, &packet, bytes);
         let outcome = if believed || found_right {
             Ok(())
         } else {

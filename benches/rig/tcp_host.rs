@@ -145,7 +145,7 @@ impl<R: Responder> Path<R> {
         frame: Recognized<'_>,
     ) -> Result<(), Refusal> {
         if !self.verifier.believes(meta, &mut self.observations)
-            && !self.verifier.finds_right(meta, &frame.packet(), &frame.tcp())
+            && !self.verifier.finds_right(meta, &frame.packet(), frame.bytes())
         {
             self.verify_familiar(meta, frame)?;
         }

@@ -6,7 +6,7 @@ mod template;
 
 use crate::neighbor::Network;
 use crate::offload::capability::Capability;
-use crate::offload::checksum::{Sum, copy_and_sum};
+use crate::offload::checksum::{Avx2, Sum, copy_and_sum, whole_lanes};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::offload::plan::Plan;
 use crate::tcp::{ConnectionId, FastTurn, RestKind, Stack, Transmit, Turn};
@@ -25,7 +25,28 @@ pub struct Emitter {
     tcp: TxChecksum,
     /// What is said of a segment by the [usual](Template::write_usual) headers.
     usual: TxMeta,
+    way: Way,
     templates: Box<[Template]>,
+}
+
+/// How the usual segment is written. By lanes, bytes behind the frame are written over where there is room: they are of none.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// Both sums are left to the device.
+    LeftByLanes(Avx2),
+    /// Neither is.
+    SummedByLanes(Avx2),
+    Any,
+}
+
+impl Way {
+    fn by(ipv4: TxChecksum, tcp: TxChecksum) -> Way {
+        match (Avx2::find(), ipv4, tcp) {
+            (Some(avx2), TxChecksum::Partial, TxChecksum::Partial) => Way::LeftByLanes(avx2),
+            (Some(avx2), TxChecksum::Full, TxChecksum::Full) => Way::SummedByLanes(avx2),
+            _ => Way::Any,
+        }
+    }
 }
 
 /// Headers that are kept for their next segment unless asked otherwise: one for each connection, as long as
@@ -48,6 +69,7 @@ impl Emitter {
             ipv4,
             tcp,
             usual: template::usual_meta(ipv4, tcp),
+            way: Way::by(ipv4, tcp),
             templates: vec![Template::default(); TEMPLATES].into_boxed_slice(),
         }
     }
@@ -129,9 +151,27 @@ impl Emitter {
         if !template.is_usual_for(dst, connection) {
             return None;
         }
-        let frame = out.get_mut(..template::USUAL_LEN + leaving.payload_len())?;
-        let (headers, room) = frame.split_first_chunk_mut()?;
-        Some(template.write_usual(&leaving.send(), &self.usual, headers, room))
+        let len = leaving.payload_len();
+        let whole = whole_lanes(len);
+        match self.way {
+            Way::LeftByLanes(avx2) => {
+                if let Some(frame) = out.get_mut(..template::USUAL_LEN + whole)
+                    && leaving.payload_and_behind(whole).is_some()
+                {
+                    return Some(template.write_left_by(avx2, leaving, frame));
+                }
+            }
+            Way::SummedByLanes(avx2) => {
+                if let Some(frame) = out.get_mut(..template::USUAL_LEN + whole)
+                    && leaving.payload_and_behind(whole).is_some()
+                {
+                    return Some(template.write_summed_by(avx2, leaving, frame));
+                }
+            }
+            Way::Any => {}
+        }
+        let frame = out.get_mut(..template::USUAL_LEN + len)?;
+        Some(template.write_usual(leaving, &self.usual, frame))
     }
 
     /// Has the headers fetched that are kept for a connection, which is about to send.
@@ -157,7 +197,11 @@ impl Emitter {
             return None;
         }
         let headers = out.first_chunk_mut()?;
-        Some(template.write_usual_ack(&stack.transmit_ack_alone(now, ack), &self.usual, headers))
+        Some(template.write_usual_ack(
+            &stack.transmit_ack_alone(now, ack).header,
+            &self.usual,
+            headers,
+        ))
     }
 
     /// Writes an ACK that tells of what is held, as [`ack_alone`](Emitter::ack_alone) does one that does not.
@@ -177,7 +221,8 @@ impl Emitter {
         let (headers, behind) = out.split_first_chunk_mut()?;
         let behind = behind.first_chunk_mut()?;
         let (ack, blocks) = stack.transmit_with_blocks(now, ack);
-        let l4_len = template.write_usual_blocks(&ack, &blocks, &self.usual, headers, behind);
+        let l4_len =
+            template.write_usual_blocks(&ack.header, &blocks, &self.usual, headers, behind);
         let meta = TxMeta { l4_len: l4_len as u8, ..self.usual };
         Some((usize::from(meta.l2_len) + usize::from(meta.l3_len) + l4_len, meta))
     }
@@ -375,6 +420,9 @@ fn padded(len: usize, out: &mut [u8]) -> usize {
     }
     len.max(FRAME_LEN_MIN)
 }
+
+#[cfg(test)]
+mod usual;
 
 #[cfg(test)]
 mod tests;

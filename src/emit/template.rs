@@ -1,11 +1,11 @@
 //! Headers kept from a connection's last segment: the next one differs in nine fields.
 
-use super::{Headers, copy_payload, sum_payload, write_headers};
+use super::{Headers, write_headers};
 use crate::neighbor::Network;
-use crate::offload::checksum::Sum;
+use crate::offload::checksum::{Avx2, Sum, copy_and_sum, whole_lanes};
 use crate::offload::nic::{TxChecksum, TxMeta};
 use crate::prefetch::prefetch;
-use crate::tcp::{ConnectionId, Rest, Transmit};
+use crate::tcp::{ConnectionId, FastTurn, Rest, RestHeader, Transmit};
 use crate::wire::ethernet::{Mac, MacWord};
 use crate::wire::tcp::{self, Flags, Options, SackBlocks, SeqNumber, Timestamps};
 use crate::wire::{ethernet, ipv4};
@@ -23,6 +23,9 @@ const FLAGS_AT: usize = TCP + 13;
 
 /// The headers of nearly every segment, in bytes: no VLAN tag, no IPv4 options, timestamps.
 pub(super) const USUAL_LEN: usize = ROOM - ethernet::TAG_LEN;
+
+/// What is kept of them ends before the timestamps' values, which are another segment's.
+const KEPT_LEN: usize = USUAL_LEN - 8;
 
 /// Where TCP's header length and its control bits lie, and what they usually are.
 const SHAPE_OFFSET: usize = 12;
@@ -47,19 +50,41 @@ pub(super) fn usual_meta(ipv4: TxChecksum, tcp: TxChecksum) -> TxMeta {
 /// The length of IPv4's header, taken away: in one's complement.
 const LESS_IP: Sum = Sum::of_u16(!(ipv4::HEADER_LEN as u16));
 
-/// Whether both sums are left to the device: one comparison.
-#[inline(always)]
-fn is_left(meta: &TxMeta) -> bool {
-    let [sums, left] = [[meta.ipv4, meta.tcp], [TxChecksum::Partial; 2]]
-        .map(|of| u16::from_ne_bytes(of.map(|sum| sum as u8)));
-    sums == left
-}
-
 /// A header's folded sum, as it lies in memory, with its length.
 #[inline(always)]
 pub(super) fn plus_len(field: u16, len: u16) -> u16 {
     let (sum, carry) = field.overflowing_add(len.to_be());
     sum.wrapping_add(u16::from(carry))
+}
+
+/// The timestamps, ours and theirs.
+#[inline(always)]
+fn stamps(header: &RestHeader) -> [u32; 2] {
+    header.timestamps.map_or([0; 2], |Timestamps { value, echo }| [value, echo])
+}
+
+/// Writes what differs from segment to segment, sums apart. Says the packet's length.
+#[inline(always)]
+fn put_varying(header: &RestHeader, payload_len: usize, headers: &mut [u8; USUAL_LEN]) -> u16 {
+    let total_len = (USUAL_LEN - IP + payload_len) as u16;
+    let numbers = u64::from(header.seq.0) << 32 | u64::from(header.ack.0);
+    let [value, echo] = stamps(header).map(u64::from);
+    let mut put = |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
+    put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
+    put(TCP + 4, &numbers.to_be_bytes());
+    put(TCP + 14, &header.window.to_be_bytes());
+    put(TCP + tcp::HEADER_LEN + 4, &(value << 32 | echo).to_be_bytes());
+    total_len
+}
+
+#[inline(always)]
+fn put_ipv4_field(headers: &mut [u8; USUAL_LEN], field: u16) {
+    headers[IP + ipv4::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_ne_bytes());
+}
+
+#[inline(always)]
+fn put_tcp_field(headers: &mut [u8; USUAL_LEN], field: u16) {
+    headers[TCP + tcp::CHECKSUM_OFFSET..][..2].copy_from_slice(&field.to_ne_bytes());
 }
 
 /// All that headers depend on but for the fields that are written anew, in two words, which are quick to
@@ -125,9 +150,9 @@ pub(super) struct Template {
     /// The sum of the TCP header, what differs from segment to segment zero.
     l4: Sum,
     /// Where headers are usual: the pseudo-header's folded sum, to which the length of all behind the link's header is
-    /// added, which is [more](LESS_IP) than TCP's; and the sum of both together, the control bits too.
+    /// added, which is [more](LESS_IP) than TCP's; and the sum of both together, the control bits too, as a number.
     usual_pseudo_field: u16,
-    usual: Sum,
+    usual: u16,
 }
 
 impl Default for Template {
@@ -142,7 +167,7 @@ impl Default for Template {
             pseudo_field: 0,
             l4: Sum::ZERO,
             usual_pseudo_field: 0,
-            usual: Sum::ZERO,
+            usual: 0,
         }
     }
 }
@@ -186,7 +211,11 @@ impl Template {
             pseudo_field: pseudo.folded().to_be(),
             l4,
             usual_pseudo_field: pseudo.plus(LESS_IP).folded().to_be(),
-            usual: pseudo.plus(LESS_IP).plus(l4).plus(Sum::of_u16(u16::from(Rest::FLAGS.0))),
+            usual: pseudo
+                .plus(LESS_IP)
+                .plus(l4)
+                .plus(Sum::of_u16(u16::from(Rest::FLAGS.0)))
+                .folded(),
         }
     }
 
@@ -213,68 +242,108 @@ impl Template {
         self.usual_dst = MacWord::NONE;
     }
 
-    /// Writes a whole segment by headers that are as nearly every segment's: every field at its known
-    /// place, from a register.
-    ///
-    /// # Panics
-    /// If `room` is shorter than the payload.
+    /// Writes a whole segment by headers that are as nearly every segment's, both sums left to the device: every field at
+    /// its known place, from a register. `frame` is as long as headers and payload in [whole lanes](whole_lanes), as which
+    /// the payload can be read, too.
+    #[inline(always)]
+    pub(super) fn write_left_by(
+        &self,
+        avx2: Avx2,
+        leaving: FastTurn<'_>,
+        frame: &mut [u8],
+    ) -> usize {
+        let len = leaving.payload_len();
+        let run = leaving.payload_and_behind(whole_lanes(len)).unwrap_or_default();
+        avx2.put::<false, KEPT_LEN, USUAL_LEN>(self.kept(), run, len, frame);
+        let header = leaving.send();
+        let (headers, _) = frame.split_first_chunk_mut().expect("room for headers");
+        let total_len = put_varying(&header, len, headers);
+        put_tcp_field(headers, plus_len(self.usual_pseudo_field, total_len));
+        USUAL_LEN + len
+    }
+
+    /// The same with both sums.
+    #[inline(always)]
+    pub(super) fn write_summed_by(
+        &self,
+        avx2: Avx2,
+        leaving: FastTurn<'_>,
+        frame: &mut [u8],
+    ) -> usize {
+        let len = leaving.payload_len();
+        let run = leaving.payload_and_behind(whole_lanes(len)).unwrap_or_default();
+        let sum = avx2.put::<true, KEPT_LEN, USUAL_LEN>(self.kept(), run, len, frame);
+        let header = leaving.send();
+        let (headers, _) = frame.split_first_chunk_mut().expect("room for headers");
+        let total_len = put_varying(&header, len, headers);
+        put_ipv4_field(headers, self.ipv4_field_of(total_len));
+        put_tcp_field(headers, self.tcp_field_of(&header, total_len, sum.unwrap_or_default()));
+        USUAL_LEN + len
+    }
+
+    /// The same by whatever plan, where nothing is touched but the frame, which is as long as `frame`.
     #[inline(always)]
     pub(super) fn write_usual(
         &self,
-        rest: &Rest<'_>,
+        leaving: FastTurn<'_>,
         meta: &TxMeta,
-        headers: &mut [u8; USUAL_LEN],
-        room: &mut [u8],
+        frame: &mut [u8],
     ) -> usize {
-        let len = USUAL_LEN + rest.payload[0].len() + rest.payload[1].len();
-        let total_len = (len - IP) as u16;
-        let [numbers, stamps] = self.put_fields(rest, total_len, headers);
-        let mut put_field =
-            |at: usize, field: u16| headers[at..at + 2].copy_from_slice(&field.to_ne_bytes());
-        if is_left(meta) {
-            put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.usual_pseudo_field, total_len));
-            copy_payload(rest.payload, room);
-            return len;
-        }
-        if meta.ipv4 == TxChecksum::Full {
-            put_field(IP + ipv4::CHECKSUM_OFFSET, !plus_len(self.ipv4_field, total_len));
-        }
-        match meta.tcp {
+        let (headers, room) = frame.split_first_chunk_mut().expect("room for headers");
+        headers.copy_from_slice(&self.bytes[..USUAL_LEN]);
+        let payload = leaving.payload();
+        let sum = match meta.tcp {
+            TxChecksum::Full => copy_and_sum(payload, room),
             TxChecksum::Partial => {
-                put_field(TCP + tcp::CHECKSUM_OFFSET, plus_len(self.usual_pseudo_field, total_len));
-                copy_payload(rest.payload, room);
+                room.copy_from_slice(payload);
+                Sum::ZERO
             }
-            TxChecksum::Full => {
-                let fields = Sum::of_u16(total_len).plus(Sum::of_u16(rest.window));
-                let varying = Sum::of_u64(numbers).plus(Sum::of_u64(stamps));
-                let sum = self.usual.plus(fields).plus(varying);
-                put_field(TCP + tcp::CHECKSUM_OFFSET, sum_payload(rest.payload, sum, room).to_be());
-            }
-        }
-        len
+        };
+        let len = payload.len();
+        self.finish_usual(&leaving.send(), len, sum, meta, headers)
     }
 
-    /// Writes all of such headers but for what the sums say. Says numbers and timestamps, each as one word.
+    /// Writes what differs into headers that are there, `len` bytes of payload behind them, whose sum it is, if that is
+    /// wanted.
     #[inline(always)]
-    fn put_fields(
+    fn finish_usual(
         &self,
-        rest: &Rest<'_>,
-        total_len: u16,
+        header: &RestHeader,
+        len: usize,
+        sum: Sum,
+        meta: &TxMeta,
         headers: &mut [u8; USUAL_LEN],
-    ) -> [u64; 2] {
-        let (kept, _) = self.bytes.split_at(USUAL_LEN);
-        headers.copy_from_slice(kept);
-        let numbers = u64::from(rest.seq.0) << 32 | u64::from(rest.ack.0);
-        let mut put =
-            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
-        put(IP + TOTAL_LENGTH_OFFSET, &total_len.to_be_bytes());
-        let Timestamps { value, echo } =
-            rest.timestamps.unwrap_or(Timestamps { value: 0, echo: 0 });
-        let stamps = u64::from(value) << 32 | u64::from(echo);
-        put(TCP + 4, &numbers.to_be_bytes());
-        put(TCP + 14, &rest.window.to_be_bytes());
-        put(TCP + tcp::HEADER_LEN + 4, &stamps.to_be_bytes());
-        [numbers, stamps]
+    ) -> usize {
+        let total_len = put_varying(header, len, headers);
+        if meta.ipv4 == TxChecksum::Full {
+            put_ipv4_field(headers, self.ipv4_field_of(total_len));
+        }
+        let field = match meta.tcp {
+            TxChecksum::Partial => plus_len(self.usual_pseudo_field, total_len),
+            TxChecksum::Full => self.tcp_field_of(header, total_len, sum),
+        };
+        put_tcp_field(headers, field);
+        USUAL_LEN + len
+    }
+
+    #[inline(always)]
+    fn kept(&self) -> &[u8; KEPT_LEN] {
+        self.bytes.first_chunk().expect("all but the last value, at least")
+    }
+
+    #[inline(always)]
+    fn ipv4_field_of(&self, total_len: u16) -> u16 {
+        !plus_len(self.ipv4_field, total_len)
+    }
+
+    /// With the payload's sum.
+    #[inline(always)]
+    fn tcp_field_of(&self, header: &RestHeader, total_len: u16, sum: Sum) -> u16 {
+        let [value, echo] = stamps(header);
+        let numbers = [header.seq.0, header.ack.0, value, echo].map(u64::from);
+        let fields = [self.usual, header.window, total_len].map(u64::from);
+        let total = numbers.into_iter().chain(fields).sum();
+        Sum::of_total(total).plus(sum).checksum().to_be()
     }
 
     /// Writes an ACK without data by such headers, and behind them the blocks of what is held. Says how long TCP's header
@@ -282,7 +351,7 @@ impl Template {
     #[inline(always)]
     pub(super) fn write_usual_blocks(
         &self,
-        ack: &Rest<'_>,
+        ack: &RestHeader,
         blocks: &SackBlocks,
         meta: &TxMeta,
         headers: &mut [u8; USUAL_LEN],
@@ -298,30 +367,15 @@ impl Template {
         }
         let kind = SackBlocks::kind_of(count);
         option.copy_from_slice(&kind.to_be_bytes());
-        let l4_len = USUAL_LEN - TCP + SackBlocks::len_of(count);
-        let total_len = (ipv4::HEADER_LEN + l4_len) as u16;
-        let [numbers, stamps] = self.put_fields(ack, total_len, headers);
+        headers.copy_from_slice(&self.bytes[..USUAL_LEN]);
+        let blocks_len = SackBlocks::len_of(count);
+        let l4_len = USUAL_LEN - TCP + blocks_len;
         let shape = ((l4_len / 4) as u16) << 12 | u16::from(Flags::ACK.0);
-        let mut put =
-            |at: usize, bytes: &[u8]| headers[at..at + bytes.len()].copy_from_slice(bytes);
-        put(TCP + SHAPE_OFFSET, &shape.to_be_bytes());
-        if meta.ipv4 == TxChecksum::Full {
-            let field = !plus_len(self.ipv4_field, total_len);
-            put(IP + ipv4::CHECKSUM_OFFSET, &field.to_ne_bytes());
-        }
-        let field = match meta.tcp {
-            TxChecksum::Partial => plus_len(self.usual_pseudo_field, total_len),
-            TxChecksum::Full => {
-                let fields = Sum::of_u16(total_len).plus(Sum::of_u16(ack.window));
-                // In place of the shape that is usual.
-                let shape = Sum::of_u16(shape).plus(Sum::of_u16(!USUAL_SHAPE));
-                let varying = Sum::of_u64(numbers).plus(Sum::of_u64(stamps)).plus(edges);
-                let option = Sum::of_u32(kind);
-                let sum = self.usual.plus(fields).plus(shape).plus(varying).plus(option);
-                sum.checksum().to_be()
-            }
-        };
-        put(TCP + tcp::CHECKSUM_OFFSET, &field.to_ne_bytes());
+        headers[TCP + SHAPE_OFFSET..][..2].copy_from_slice(&shape.to_be_bytes());
+        // In place of the shape that is usual.
+        let shape = Sum::of_u16(shape).plus(Sum::of_u16(!USUAL_SHAPE));
+        let sum = edges.plus(Sum::of_u32(kind)).plus(shape);
+        self.finish_usual(ack, blocks_len, sum, meta, headers);
         l4_len
     }
 
@@ -329,11 +383,12 @@ impl Template {
     #[inline(always)]
     pub(super) fn write_usual_ack(
         &self,
-        ack: &Rest<'_>,
+        ack: &RestHeader,
         meta: &TxMeta,
         headers: &mut [u8; USUAL_LEN],
     ) -> usize {
-        let len = self.write_usual(ack, meta, headers, &mut []);
+        headers.copy_from_slice(&self.bytes[..USUAL_LEN]);
+        let len = self.finish_usual(ack, 0, Sum::ZERO, meta, headers);
         headers[FLAGS_AT] = Flags::ACK.0;
         if meta.tcp == TxChecksum::Full {
             // What it does not push is taken out of the sum (RFC 1624 3).

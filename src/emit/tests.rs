@@ -8,7 +8,7 @@ use crate::offload::profile::{Policy, Profile};
 use crate::tcp::Config;
 use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
-const NETWORK: Network = Network {
+pub(super) const NETWORK: Network = Network {
     mac: Mac([2, 0, 0, 0, 0, 2]),
     addr: Ipv4Addr::new(10, 9, 0, 2),
     prefix_len: 24,
@@ -16,11 +16,11 @@ const NETWORK: Network = Network {
     vlan: None,
     mtu: 1500,
 };
-const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
-const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+pub(super) const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub(super) const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-/// A connection, and what its peer says next.
-fn connected() -> (Stack, Segment<'static>) {
+/// A connection, what its peer says next, and its id.
+pub(super) fn connected() -> (Stack, Segment<'static>, ConnectionId) {
     let (stack, id) = prepared::tests::connected(Config::default());
     let info = stack.info(id).unwrap();
     let peer = Segment {
@@ -37,10 +37,10 @@ fn connected() -> (Stack, Segment<'static>) {
         payload: b"x",
         is_ce: false,
     };
-    (stack, peer)
+    (stack, peer, id)
 }
 
-fn emitter(policy: Policy, network: Network) -> Emitter {
+pub(super) fn emitter(policy: Policy, network: Network) -> Emitter {
     let advert = Advert { by: Provider::Model, how: "for a test" };
     let device = Capabilities::NONE
         .with(Capability::TxIpv4Checksum, advert)
@@ -113,7 +113,7 @@ fn an_ack_alone_is_written_as_any_other_to_the_byte() {
         let (mut short, mut long) = (connected(), connected());
         let now = Instant::from_ms(50);
         for value in 0..count {
-            let heard = |(stack, peer): &mut (Stack, Segment<'static>)| {
+            let heard = |(stack, peer, _): &mut (Stack, Segment<'static>, ConnectionId)| {
                 let stamps = peer.options.timestamps.as_mut().unwrap();
                 stamps.value += u32::from(value > 0);
                 stack.on_segment(now, PEER, NETWORK.addr, peer);
@@ -145,14 +145,14 @@ fn an_ack_with_blocks_is_written_as_any_other_to_the_byte() {
         let (first, now) = (sides[0].1.seq, Instant::from_ms(50));
         let mut with_blocks = 0;
         for (round, by) in (0..rounds).flat_map(|round| ORDER.map(|by| (round, by))) {
-            for (stack, peer) in &mut sides {
+            for (stack, peer, _) in &mut sides {
                 peer.options.timestamps.as_mut().unwrap().value += 1;
                 peer.seq = first + (7 * round + by);
                 let arrival = stack.on_segment(now, PEER, NETWORK.addr, peer);
                 let id = arrival.connection.unwrap();
                 stack.consume(now, id, stack.readable(id).len());
             }
-            let [(short, _), (long, _)] = &mut sides;
+            let [(short, ..), (long, ..)] = &mut sides;
             let ack = long.poll_transmit(now).unwrap();
             let (mut found, mut expected) = ([0xee; 128], [0xee; 128]);
             let written = emitter.tcp_anew(PEER_MAC, &ack, &mut expected);

@@ -13,7 +13,7 @@ mod pure_ack;
 use super::account::MessageNumber;
 use super::config::Config;
 use super::connection::Connection;
-use super::poll::Rest;
+use super::poll::RestHeader;
 use super::predict::Heard;
 use super::wraps::is_another_round;
 use crate::time::{Duration, Instant};
@@ -274,16 +274,14 @@ impl Connection {
     /// All of the stream that was never sent leaves: `len` bytes, as [found](Connection::fast_len).
     /// Whoever is to wake us [does so in time](Connection::is_woken_in_time).
     #[inline(always)]
-    pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> Rest<'_> {
+    pub(super) fn send_fast(&mut self, now: Instant, len: u32) -> RestHeader {
         let (seq, ack) = (self.snd_nxt, self.rcv_nxt);
         self.note_fast_sending(now, len);
-        Rest {
+        RestHeader {
             seq,
             ack,
             window: u16::from_be(self.fast.window),
             timestamps: Some(self.timestamps.known().option(now)),
-            payload: [self.send.last(len), &[]],
-            tuple: &self.tuple,
         }
     }
 

@@ -48,7 +48,7 @@ pub use event::{Closed, ConnectionId, Event, ListenerId, OpenRefusal, SendRefusa
 pub use fetch::FETCHED_MAX;
 pub use held::{Again, HELD_PAYLOADS_MAX, HeldPayload};
 pub use info::Info;
-pub use poll::{FastTurn, Rest, RestKind, Transmit, Turn};
+pub use poll::{FastTurn, Rest, RestHeader, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use snapshot::{Snapshot, SnapshotRefusal};
 pub use stack::Stack;

@@ -49,9 +49,9 @@ pub struct RestKind {
     pub is_ect: bool,
 }
 
-/// Such a segment, to put on the wire now.
+/// What differs in the headers of such segments.
 #[derive(Clone, Copy, Debug)]
-pub struct Rest<'a> {
+pub struct RestHeader {
     /// The number of its first byte.
     pub seq: SeqNumber,
     /// What it acknowledges.
@@ -60,6 +60,13 @@ pub struct Rest<'a> {
     pub window: u16,
     /// The timestamps.
     pub timestamps: Option<Timestamps>,
+}
+
+/// Such a segment, to put on the wire now.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest<'a> {
+    /// Its header.
+    pub header: RestHeader,
     /// As [`Transmit::payload`].
     pub payload: [&'a [u8]; 2],
     pub(super) tuple: &'a Tuple,
@@ -78,11 +85,11 @@ impl<'a> Rest<'a> {
             header: Repr {
                 src_port: self.tuple.local.port,
                 dst_port: self.tuple.remote.port,
-                seq: self.seq,
-                ack: self.ack,
+                seq: self.header.seq,
+                ack: self.header.ack,
                 flags: if kind.len > 0 { Rest::FLAGS } else { Flags::ACK },
-                window: self.window,
-                options: Options { timestamps: self.timestamps, ..Options::NONE },
+                window: self.header.window,
+                options: Options { timestamps: self.header.timestamps, ..Options::NONE },
             },
             payload: self.payload,
             retransmission: false,
@@ -146,13 +153,36 @@ impl<'a> FastTurn<'a> {
         self.len as usize
     }
 
+    /// The payload.
+    #[inline(always)]
+    pub(crate) fn payload(&self) -> &[u8] {
+        self.connection.send.last(self.len)
+    }
+
+    /// The payload, and as much of whatever lies behind it as makes `len` bytes, if there is as much.
+    #[inline(always)]
+    pub(crate) fn payload_and_behind(&self, len: usize) -> Option<&[u8]> {
+        self.connection.send.last_and_behind(self.len, len)
+    }
+
     /// It leaves.
     #[inline(always)]
-    pub(crate) fn send(self) -> Rest<'a> {
+    pub(crate) fn send(self) -> RestHeader {
         self.counters.count(Count::SegmentOut);
         self.transmits.pop();
         self.connection.slot.is_queued = false;
         self.connection.send_fast(self.now, self.len)
+    }
+
+    /// The same, and all of it.
+    #[cfg(test)]
+    pub(super) fn send_whole(self) -> Rest<'a> {
+        self.counters.count(Count::SegmentOut);
+        self.transmits.pop();
+        let FastTurn { connection, now, len, .. } = self;
+        connection.slot.is_queued = false;
+        let header = connection.send_fast(now, len);
+        Rest { header, payload: [connection.send.last(len), &[]], tuple: &connection.tuple }
     }
 }
 
@@ -329,11 +359,9 @@ impl Stack {
             self.queue_to_send(index);
         }
         let connection = &self.connections[index];
+        let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(self.now));
         Rest {
-            seq,
-            ack,
-            window,
-            timestamps: connection.timestamps.as_ref().map(|stamps| stamps.option(self.now)),
+            header: RestHeader { seq, ack, window, timestamps },
             payload: connection.send.slices(offset as usize, kind.len as usize),
             tuple: &connection.tuple,
         }

@@ -238,6 +238,13 @@ impl SendBuffer {
         &self.bytes[start..start + len as usize]
     }
 
+    /// The same, and what lies behind them in the buffer, up to `with_behind` bytes in all, if there are as many.
+    #[inline(always)]
+    pub(super) fn last_and_behind(&self, len: u32, with_behind: usize) -> Option<&[u8]> {
+        let start = (self.head + self.len).wrapping_sub(len) as usize;
+        self.bytes.get(start..start + with_behind)
+    }
+
     /// `len` bytes from `offset` on; the second run is empty unless the ring wraps within them.
     #[inline(always)]
     pub(super) fn slices(&self, offset: usize, len: usize) -> [&[u8]; 2] {

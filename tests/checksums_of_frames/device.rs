@@ -196,7 +196,10 @@ impl Device {
         let segment = (packet.protocol == ipv4::Protocol::Tcp).then_some(packet.payload)?;
         let segment = tcp::Packet::parse(segment).ok()?;
         let Device { familiar, observations, .. } = self;
-        if familiar.believes(meta, observations) || familiar.finds_right(meta, &packet, &segment) {
+        // Padding left out.
+        let len = bytes.len() - frame.payload.len() + packet.header.len() + packet.payload.len();
+        let is_right = |familiar: &mut Verifier| familiar.finds_right(meta, &packet, &bytes[..len]);
+        if familiar.believes(meta, observations) || is_right(familiar) {
             return Some(true);
         }
         let l2_len = frame.header_len;

@@ -6,7 +6,7 @@ use crate::tcp::arrival::Arrival;
 use crate::tcp::connection::Connection;
 use crate::tcp::counters::Count;
 use crate::tcp::event::ConnectionId;
-use crate::tcp::poll::{Rest, RestKind};
+use crate::tcp::poll::{Rest, RestHeader, RestKind};
 use crate::tcp::predict::Heard;
 use crate::tcp::stack::Stack;
 use crate::time::Instant;
@@ -211,6 +211,7 @@ impl Stack {
         let (ack, window) = connection.note_acknowledging();
         let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(self.now));
         let (payload, tuple) = ([&[][..]; 2], &connection.tuple);
-        (Rest { seq, ack, window, timestamps, payload, tuple }, blocks)
+        let header = RestHeader { seq, ack, window, timestamps };
+        (Rest { header, payload, tuple }, blocks)
     }
 }

@@ -2,7 +2,7 @@
 //! that there is to say. It asks what segments with data are asked, and does of what they do its part.
 
 use crate::tcp::connection::Connection;
-use crate::tcp::poll::Rest;
+use crate::tcp::poll::{Rest, RestHeader};
 use crate::tcp::predict::Heard;
 use crate::tcp::stack::Stack;
 use crate::tcp::wraps::is_another_round;
@@ -75,13 +75,8 @@ impl Stack {
         connection.last_ack_sent = ack;
         connection.acks_due = 0;
         connection.rcv_edge = ack + connection.fast.span;
-        Rest {
-            seq,
-            ack,
-            window,
-            timestamps: connection.timestamps.as_ref().map(|stamps| stamps.option(now)),
-            payload: [&[], &[]],
-            tuple: &connection.tuple,
-        }
+        let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(now));
+        let header = RestHeader { seq, ack, window, timestamps };
+        Rest { header, payload: [&[], &[]], tuple: &connection.tuple }
     }
 }

@@ -60,7 +60,7 @@ impl Conversation {
         self.stack.write(self.now, self.id, LEN as usize, write).unwrap();
         let is_fast = if let Some(leaving) = self.stack.next_fast(self.now) {
             assert_eq!((leaving.connection(), leaving.remote()), (self.id, REMOTE.addr));
-            assert_eq!(leaving.send().payload[0].len() as u32, LEN);
+            assert_eq!(leaving.send_whole().payload[0].len() as u32, LEN);
             true
         } else {
             self.stack.poll_transmit(self.now).unwrap();
@@ -97,7 +97,7 @@ fn reset_that_waits_lets_the_shortest_way_go_first_and_leaves_next() {
     stack.on_segment(*now, REMOTE.addr, LOCAL.addr, &segment(&stray, b"x"));
     stack.write(*now, *id, LEN as usize, |room| room.len()).unwrap();
     let leaving = stack.next_fast(*now).expect("it is the usual one");
-    assert_eq!(leaving.send().payload[0].len() as u32, LEN);
+    assert_eq!(leaving.send_whole().payload[0].len() as u32, LEN);
     assert!(stack.next_fast(*now).is_none());
     let reset = stack.poll_transmit(*now).expect("a reset").header;
     assert!(reset.flags.has(Flags::RST) && reset.dst_port == stray.src_port);

@@ -73,7 +73,7 @@ impl Side {
                     let len = leaving.payload_len() as u32;
                     let kind =
                         RestKind { connection: id, len, has_timestamps: true, is_ect: false };
-                    leaving.send().transmit(kind)
+                    leaving.send_whole().transmit(kind)
                 }
                 None => match self.stack.poll_transmit(self.now) {
                     Some(transmit) => transmit,

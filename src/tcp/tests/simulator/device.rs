@@ -225,7 +225,7 @@ impl Node {
         if let Some((found, id)) = self.familiar.find(&self.stack, frame) {
             let (packet, tcp) = (found.packet(), found.tcp());
             if !self.verifier.believes(meta, &mut self.observations)
-                && !self.verifier.finds_right(meta, &packet, &tcp)
+                && !self.verifier.finds_right(meta, &packet, found.bytes())
             {
                 self.verifier.ipv4(meta, &packet, &mut self.observations)?;
                 self.verifier.tcp(meta, L2_LEN, &packet, &tcp, &mut self.observations)?;
