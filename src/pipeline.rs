@@ -146,7 +146,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// the device has buffers and its next hop is known.
     #[inline]
     pub(crate) fn transmit(&mut self, now: Now) {
-        while self.transmit_usual(now) || (self.tcp.has_transmits() && self.transmit_any(now)) {}
+        while self.tcp.has_transmits() && (self.transmit_usual(now) || self.transmit_any(now)) {}
     }
 
     /// The next segment, if it is what nearly every segment is. Says whether it was; if not, nothing has happened.

@@ -158,11 +158,15 @@ impl Verifier {
         // Both verdicts in one word.
         let [both, good] = [[meta.l3, meta.l4], [Verdict::Good; 2]]
             .map(|of| u16::from_ne_bytes(of.map(|verdict| verdict as u8)));
-        let Some(unseen) = self.unseen.checked_sub(1) else { return false };
         if both != good || meta.parsed == Parsed::Other {
             return false;
         }
+        let (unseen, is_due) = self.unseen.overflowing_sub(1);
         self.unseen = unseen;
+        if is_due {
+            self.unseen = 0;
+            return false;
+        }
         observations.of_mut(Capability::RxIpv4Checksum).seen += 1;
         observations.of_mut(Capability::RxTcpChecksum).seen += 1;
         self.counters.rx_checksum_trusted += 2;

@@ -70,8 +70,23 @@ impl Outstanding {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Committed {
     pub(super) at: Instant,
-    pub(super) end: SeqNumber,
-    pub(super) tag: u32,
+    /// Where it ends, below its tag: one word, which is written at once.
+    end_and_tag: u64,
+}
+
+impl Committed {
+    #[inline(always)]
+    pub(super) fn new(at: Instant, end: SeqNumber, tag: u32) -> Committed {
+        Committed { at, end_and_tag: u64::from(tag) << 32 | u64::from(end.0) }
+    }
+
+    pub(super) fn end(self) -> SeqNumber {
+        SeqNumber(self.end_and_tag as u32)
+    }
+
+    pub(super) fn tag(self) -> u32 {
+        (self.end_and_tag >> 32) as u32
+    }
 }
 
 /// The messages of a connection. Those of which nothing is known any more are acknowledged.
@@ -144,11 +159,11 @@ impl Account {
         message: Committed,
         counters: &mut Counters,
     ) -> MessageNumber {
-        let Committed { at, end, tag } = message;
+        let Committed { at, end_and_tag } = message;
         if una == start {
-            self.note_first(start, at, end, tag)
+            self.note_first(start, at, message.end(), message.tag())
         } else {
-            self.note_behind(una, at, end, tag, counters)
+            self.note_behind(una, at, end_and_tag, counters)
         }
     }
 
@@ -157,11 +172,10 @@ impl Account {
         &mut self,
         una: SeqNumber,
         at: Instant,
-        end: SeqNumber,
-        tag: u32,
+        end_and_tag: u64,
         counters: &mut Counters,
     ) -> MessageNumber {
-        let message = Committed { at, end, tag };
+        let message = Committed { at, end_and_tag };
         if self.len as usize == self.ring.len() {
             return self.note_in_full(una, message, counters);
         }
@@ -180,7 +194,8 @@ impl Account {
     ) -> MessageNumber {
         self.start = start;
         // One by one: as one piece they would wait to be written one by one first.
-        (self.near.at, self.near.end, self.near.tag) = (at, end, tag);
+        let Committed { at, end_and_tag } = Committed::new(at, end, tag);
+        (self.near.at, self.near.end_and_tag) = (at, end_and_tag);
         (self.len, self.head) = (1, 0);
         self.committed += 1;
         MessageNumber(self.committed)
@@ -210,7 +225,8 @@ impl Account {
         }
         counters.count(Count::MessagesMerged);
         if self.len > 0 {
-            self.known_mut(self.len - 1).end = message.end;
+            let last = self.known_mut(self.len - 1);
+            *last = Committed::new(last.at, message.end(), last.tag());
         }
         MessageNumber(self.committed)
     }
@@ -218,7 +234,7 @@ impl Account {
     fn forget_acknowledged(&mut self, una: SeqNumber) {
         let passed = self.acknowledged_len(una);
         if passed > 0 {
-            self.start = self.known(passed - 1).end;
+            self.start = self.known(passed - 1).end();
             (self.head, self.len) = (self.place(passed) as u32, self.len - passed);
         }
     }
@@ -228,7 +244,7 @@ impl Account {
         let (mut from, mut count) = (0, self.len);
         while count > 0 {
             let half = count / 2;
-            if self.known(from + half).end.is_at_or_before(una) {
+            if self.known(from + half).end().is_at_or_before(una) {
                 from += half + 1;
                 count -= half + 1;
             } else {
@@ -262,7 +278,7 @@ impl Account {
     /// One more message. Says whether there was a place for it.
     pub(super) fn restore(&mut self, at: Instant, end: SeqNumber, tag: u32) -> bool {
         let has_place = (self.len as usize) < self.ring.len();
-        self.push(Committed { at, end, tag });
+        self.push(Committed::new(at, end, tag));
         has_place
     }
 
@@ -270,11 +286,11 @@ impl Account {
     pub(super) fn is_sound(&self, una: SeqNumber, stream_end: SeqNumber) -> bool {
         let mut from = self.start;
         for message in self.all_known() {
-            let span = stream_end.since(from);
-            if !from.is_before(message.end) || message.end.since(from) > span || span > 1 << 31 {
+            let (span, end) = (stream_end.since(from), message.end());
+            if !from.is_before(end) || end.since(from) > span || span > 1 << 31 {
                 return false;
             }
-            from = message.end;
+            from = end;
         }
         if self.len == 0 {
             return una == stream_end;
@@ -300,8 +316,9 @@ impl Account {
             return None;
         }
         let offset = (number - before - 1) as u32;
-        let Committed { at, end, tag } = self.known(offset);
-        let start = if offset == 0 { self.start } else { self.known(offset - 1).end };
+        let message = self.known(offset);
+        let (at, end, tag) = (message.at, message.end(), message.tag());
+        let start = if offset == 0 { self.start } else { self.known(offset - 1).end() };
         let len = end.since(start);
         let reached = |edge: SeqNumber| {
             if edge.is_before(start) { 0 } else { edge.since(start).min(len) }
@@ -358,8 +375,9 @@ impl Connection {
         counters: &mut Counters,
     ) -> MessageNumber {
         let is_first = start == self.snd_una;
+        self.tell_of_sent();
         self.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
-        let message = Committed { at: now, end: start + len, tag };
+        let message = Committed::new(now, start + len, tag);
         self.account.note(self.snd_una, start, message, counters)
     }
 

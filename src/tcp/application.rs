@@ -31,6 +31,9 @@ impl Stack {
     #[inline(never)]
     fn reserve_any(&mut self, id: ConnectionId, len: usize) -> Result<&mut [u8], SendRefusal> {
         let index = self.find_to_write(id, len)?;
+        // Once all that is held is acknowledged, the place of what is reserved behind it is not any place.
+        self.connections[index].tell_of_sent();
+        self.connections[index].ready = 0;
         self.connections[index].send.reserve(len).ok_or(SendRefusal::NoRoom)
     }
 

@@ -96,7 +96,7 @@ pub(super) struct Connection {
     // What every segment of a conversation touches: three cache lines.
     /// What the stack keeps of it.
     pub(super) slot: Slot,
-    /// How much leaves the short way, if it is known: all that was never sent.
+    /// How much leaves the short way, if it is known: all that was never sent. Or [`SENT`](super::fast::SENT).
     pub(super) ready: u32,
     pub(super) state: State,
     /// `retransmit_at` and `probe_at` are not kept: [`catch_up`](Connection::catch_up) works them out.
@@ -113,7 +113,8 @@ pub(super) struct Connection {
     /// RFC 7323 4.3, Last.ACK.sent.
     pub(super) last_ack_sent: SeqNumber,
     pub(super) acks_due: u32,
-    pub(super) snd_wnd: u32,
+    /// [`Fast::first_max`] where timers lag, and nothing where they do not.
+    pub(super) open_max: u32,
     pub(super) timestamps: Stamping,
     pub(super) fast: Fast,
     pub(super) last_sent: Instant,
@@ -164,6 +165,7 @@ pub(super) struct Connection {
     pub(super) sack: Apart<SackReport>,
     pub(super) iss: SeqNumber,
     pub(super) irs: SeqNumber,
+    pub(super) snd_wnd: u32,
     /// The largest window that the peer ever gave.
     pub(super) snd_wnd_max: u32,
     /// Payload bytes of a full segment, options deducted.
@@ -236,6 +238,7 @@ impl Connection {
             fast: Fast::CLOSED,
             ready: 0,
             timers_lag: false,
+            open_max: 0,
             tuple: Tuple::NONE,
             state: State::Closed,
             plain: Plainness::default(),

@@ -20,6 +20,10 @@ use crate::time::{Duration, Instant};
 use crate::wire::stamped::Control;
 use crate::wire::tcp::{Flags, Repr, SeqNumber};
 
+/// What is [ready](Connection::ready) of a connection that has said all it had to say by one segment, which left the short way
+/// and is in flight. The scoreboard does not know of it, which [is told](Connection::tell_of_sent) before anybody else looks.
+pub(super) const SENT: u32 = u32::MAX;
+
 /// What the short way depends on, as long as nothing but it is gone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fast {
@@ -27,8 +31,9 @@ pub(super) struct Fast {
     expected: Control,
     /// The most in flight that an ACK of all may be of.
     flight_max: u32,
-    /// The longest segment that may leave where nothing is in flight, and that can be reserved.
-    first_max: u32,
+    /// The longest segment that may leave where nothing is in flight, whose ACK is of no more than that, and that can be
+    /// reserved.
+    pub(super) first_max: u32,
     /// The longest round trip of which nothing is to be learned but the round trip.
     rtt_max: Duration,
     /// The longest pause after which the congestion window stands.
@@ -65,6 +70,7 @@ impl Fast {
 impl Connection {
     /// Works out whether, and by what, segments take the short way. To be called when the books are kept.
     pub(super) fn settle_fast(&mut self, config: &Config) {
+        self.tell_of_sent();
         let field = (self.snd_wnd >> self.snd_wind_shift) as u16;
         let is_quiet = self.plain.receives
             && self.plain.sends
@@ -96,10 +102,12 @@ impl Connection {
             return self.close_fast();
         };
         let window = self.full_window();
+        let flight_max = used_max.min(self.snd_wnd.saturating_sub(1));
+        let first_max = self.rest_max.min(self.held_max()).min(self.send.first_max());
         self.fast = Fast {
             expected: Control::of(Flags::ACK, field),
-            flight_max: used_max.min(self.snd_wnd.saturating_sub(1)),
-            first_max: self.rest_max.min(self.held_max()).min(self.send.first_max()),
+            flight_max,
+            first_max: first_max.min(flight_max),
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
             patience: self.rtt.patience(config),
@@ -107,6 +115,9 @@ impl Connection {
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
         };
+        if self.timers_lag {
+            self.open_max = self.fast.first_max;
+        }
         self.let_timers_lag();
         self.ready = self.all_ready();
     }
@@ -116,9 +127,15 @@ impl Connection {
     pub(super) fn let_timers_lag(&mut self) {
         let is_still = self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE;
         if !self.timers_lag && self.flight() == 0 && is_still {
-            self.timers_lag = true;
+            self.leave_timers_behind();
             self.ready = self.all_ready();
         }
+    }
+
+    /// They lag from here on.
+    #[inline(always)]
+    pub(super) fn leave_timers_behind(&mut self) {
+        (self.timers_lag, self.open_max) = (true, self.fast.first_max);
     }
 
     /// The numbers of the segment to come, as [`Heard::numbers`] says them.
@@ -136,7 +153,7 @@ impl Connection {
             return false;
         };
         let left = self.rcv_edge.since(self.rcv_nxt).wrapping_sub(len).cast_signed();
-        if segment.control() != self.fast.expected
+        if !segment.control().is_as(self.fast.expected)
             || numbers != self.awaited()
             || len == 0
             || left < self.fast.left_min
@@ -145,29 +162,15 @@ impl Connection {
             return false;
         }
         let (rcv_nxt, snd_nxt) = (SeqNumber((numbers >> 32) as u32), SeqNumber(numbers as u32));
-        let flight = snd_nxt.since(self.snd_una);
-        if flight != 0 {
-            // No time lies behind the stack's: neither wraps.
-            let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
-            let rtt = if self.scoreboard.is_one() {
-                last_rtt
-            } else {
-                now.as_ns().wrapping_sub(self.scoreboard.first_of_few().as_ns())
-            };
-            if flight > self.fast.flight_max
-                || !self.send.holds_only(flight)
-                || is_another_round(self.snd_una, snd_nxt)
-                || rtt > self.fast.rtt_max.as_ns()
-                || last_rtt < self.rack.min_rtt_known().as_ns()
-            {
+        if self.ready == SENT {
+            debug_assert!(self.is_sent_alone());
+            let rtt = self.since_last_sent(now);
+            if !self.takes_ack_of_all_fast(now, snd_nxt, rtt, rtt) {
                 return false;
             }
-            self.rack.on_last(now, Duration::from_ns(last_rtt));
-            self.rtt.note(Duration::from_ns(rtt));
-            self.scoreboard.clear_clean();
-            self.send.release_all();
-            self.snd_una = snd_nxt;
-            self.timers_lag = true;
+            self.ready = 0;
+        } else if snd_nxt != self.snd_una && !self.takes_ack_of_few(now, snd_nxt) {
+            return false;
         }
         self.last_heard = now;
         if self.last_ack_sent == rcv_nxt {
@@ -176,21 +179,90 @@ impl Connection {
         // The halves of one word.
         (self.snd_wl2, self.snd_wl1) = (snd_nxt, rcv_nxt);
         self.receive.pass_over_all(len as usize);
-        self.rcv_nxt = rcv_nxt + len;
+        self.rcv_nxt += len;
         self.acks_due = 1;
         true
     }
 
+    /// Takes an ACK of all that is in flight, one segment or a few, where that is all that is held.
+    #[inline(never)]
+    fn takes_ack_of_few(&mut self, now: Instant, snd_nxt: SeqNumber) -> bool {
+        let flight = snd_nxt.since(self.snd_una);
+        if flight > self.fast.flight_max || !self.send.holds_only(flight) {
+            return false;
+        }
+        let last_rtt = self.since_last_sent(now);
+        let rtt = if self.scoreboard.is_one() {
+            last_rtt
+        } else {
+            now.as_ns().wrapping_sub(self.scoreboard.first_of_few().as_ns())
+        };
+        let is_taken = self.takes_ack_of_all_fast(now, snd_nxt, rtt, last_rtt);
+        if is_taken {
+            self.scoreboard.clear_clean();
+            self.leave_timers_behind();
+        }
+        is_taken
+    }
+
+    /// The same with the round trips of the first and of the last of it, in nanoseconds.
+    #[inline(always)]
+    fn takes_ack_of_all_fast(
+        &mut self,
+        now: Instant,
+        snd_nxt: SeqNumber,
+        rtt: u64,
+        last_rtt: u64,
+    ) -> bool {
+        if rtt > self.fast.rtt_max.as_ns()
+            || is_another_round(self.snd_una, snd_nxt)
+            || last_rtt < self.rack.min_rtt_known().as_ns()
+        {
+            return false;
+        }
+        self.rack.on_last(now, Duration::from_ns(last_rtt));
+        self.rtt.note(Duration::from_ns(rtt));
+        self.send.release_all();
+        self.snd_una = snd_nxt;
+        true
+    }
+
+    /// No time lies behind the stack's: it does not wrap.
+    #[inline(always)]
+    fn since_last_sent(&self, now: Instant) -> u64 {
+        now.as_ns().wrapping_sub(self.last_sent.as_ns())
+    }
+
+    /// What [`SENT`] says.
+    fn is_sent_alone(&self) -> bool {
+        let flight = self.flight();
+        self.scoreboard.is_empty()
+            && self.send.holds_only(flight)
+            && flight.wrapping_sub(1) < self.fast.flight_max
+            && self.timers_lag
+    }
+
+    /// Tells the scoreboard of what [was sent](SENT), if anything was: it is asked from here on.
+    #[inline(always)]
+    pub(super) fn tell_of_sent(&mut self) {
+        if self.ready == SENT {
+            debug_assert!(self.scoreboard.is_empty() && self.flight() > 0 && self.timers_lag);
+            self.ready = 0;
+            self.scoreboard.push(self.snd_nxt, self.last_sent);
+        }
+    }
+
     /// No segment takes the short way, until the books are kept anew.
     pub(super) fn close_fast(&mut self) {
-        (self.fast, self.ready) = (Fast::CLOSED, 0);
+        self.tell_of_sent();
+        (self.fast, self.ready, self.open_max) = (Fast::CLOSED, 0, 0);
     }
 
     /// Room for `len` bytes that are all of the stream, if they leave the short way.
     #[inline(always)]
     pub(super) fn room_for_first(&mut self, len: usize) -> Option<&mut [u8]> {
-        let is_short = len.wrapping_sub(1) < self.fast.first_max as usize;
-        if is_short && self.timers_lag { self.send.first_room(len) } else { None }
+        let is_short = len.wrapping_sub(1) < self.open_max as usize;
+        if is_short { self.send.first_room(len) } else { None }
     }
 
     /// Whether `len` bytes can be reserved that are all of the stream, if they leave the short way.
@@ -209,7 +281,7 @@ impl Connection {
         tag: u32,
     ) -> Option<MessageNumber> {
         let used = self.send.reserved_first(used)?;
-        if used.wrapping_sub(1) >= self.fast.first_max || !self.timers_lag {
+        if used.wrapping_sub(1) >= self.open_max {
             return None;
         }
         self.send.forget_reservation();
@@ -229,7 +301,7 @@ impl Connection {
     /// How much is [ready](Connection::ready) after `len` bytes were written, before which all is acknowledged.
     #[inline(always)]
     pub(super) fn first_ready(&self, len: u32) -> u32 {
-        if self.timers_lag && len <= self.fast.first_max { len } else { 0 }
+        if len <= self.open_max { len } else { 0 }
     }
 
     /// How much is [ready](Connection::ready) whatever was sent before.
@@ -240,7 +312,8 @@ impl Connection {
         let is_ready = self.timers_lag
             && !self.fast.is_closed()
             && len.wrapping_sub(1) < self.rest_max
-            && held <= self.held_max()
+            && held <= self.held_max().min(self.fast.flight_max)
+            && self.send.holds_only(held)
             && self.scoreboard.takes_few()
             && self.send.is_in_one_run();
         if is_ready { len } else { 0 }
@@ -252,7 +325,8 @@ impl Connection {
         self.snd_wnd.min(self.congestion.cwnd()).min(2 * self.snd_mss - 1)
     }
 
-    /// How much leaves the short way now, if anything does: all of the stream that was never sent.
+    /// How much leaves the short way now, if anything does: all of the stream that was never sent. As a signed number, not
+    /// more than nothing where nothing does.
     #[inline(always)]
     pub(super) fn fast_len(&self, now: Instant) -> u32 {
         let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
@@ -289,10 +363,14 @@ impl Connection {
     #[inline(always)]
     pub(super) fn note_fast_sending(&mut self, now: Instant, len: u32) {
         let end = self.snd_nxt + len;
-        self.ready = 0;
-        self.snd_nxt = end;
         self.last_sent = now;
-        self.scoreboard.push_to_few(end, now);
+        if self.snd_nxt == self.snd_una {
+            self.ready = SENT;
+        } else {
+            self.ready = 0;
+            self.scoreboard.push(end, now);
+        }
+        self.snd_nxt = end;
         let ack = self.rcv_nxt;
         self.last_ack_sent = ack;
         self.acks_due = 0;
@@ -307,8 +385,7 @@ impl Connection {
         };
         let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
         self.send.len() == 0
-            && len.wrapping_sub(1) < self.fast.first_max as usize
-            && self.timers_lag
+            && len.wrapping_sub(1) < self.open_max as usize
             && u64::from(header.ack.0) << 32 | u64::from(header.seq.0) == self.awaited()
             && header.window == u16::from_be(self.fast.window)
             && theirs.echo == ours.recent()
@@ -322,7 +399,8 @@ impl Connection {
             self.rtt.settle(config);
         }
         if self.timers_lag {
-            (self.timers_lag, self.ready) = (false, 0);
+            self.tell_of_sent();
+            (self.timers_lag, self.open_max, self.ready) = (false, 0, 0);
             self.stop_retransmit_timer();
             if self.flight() > 0 {
                 self.wind_up(config);
@@ -337,5 +415,18 @@ impl Connection {
             self.retransmit_after_rto(first_at, config);
             self.start_probe_timer(self.last_sent);
         }
+    }
+}
+
+#[cfg(test)]
+impl Connection {
+    /// What is in flight, one by one: where it ends, and its marks. What [was sent](SENT), too.
+    pub(super) fn segments(&self) -> Vec<(SeqNumber, super::scoreboard::Marks)> {
+        let mut segments = self.scoreboard.segments();
+        if self.ready == SENT {
+            assert!(self.is_sent_alone());
+            segments.push((self.snd_nxt, Default::default()));
+        }
+        segments
     }
 }

@@ -213,7 +213,7 @@ impl Stack {
     /// Whether anybody may have something to send.
     #[inline(always)]
     pub fn has_transmits(&self) -> bool {
-        self.resets.front().is_some() || self.transmits.front().is_some()
+        self.transmits.front().is_some() || self.resets.front().is_some()
     }
 
     /// The segment of whose turn it is, if it is what nearly every segment is and leaves by the shortest way. `None`
@@ -227,7 +227,7 @@ impl Stack {
         let now = *now;
         let connection = connections.get_mut(index)?;
         let len = connection.fast_len(now);
-        if len == 0 {
+        if len.cast_signed() <= 0 {
             return None;
         }
         if !connection.is_woken_in_time(now) {

@@ -159,7 +159,7 @@ impl Stack {
             self.took_fast += 1;
         }
         self.counters.count_both([Count::SegmentIn, Count::SegmentPredicted]);
-        self.transmits.push(&mut connection.slot.is_queued, id.index());
+        self.transmits.push_first(&mut connection.slot.is_queued, id.index());
         true
     }
 
@@ -315,6 +315,7 @@ impl Connection {
     #[inline(always)]
     fn take_ack_of_all(&mut self, now: Instant, config: &Config) -> bool {
         let flight = self.flight();
+        self.tell_of_sent();
         if let Some(first_at) = self.scoreboard.pop_all_clean() {
             // The last of what was sent once left when anything was last sent.
             self.rack.on_plain(now, self.last_sent, self.snd_nxt);

@@ -19,6 +19,18 @@ impl Turns {
         Turns { front: NOBODY, ring, head: 0, len: 0 }
     }
 
+    /// Queues one that nearly always finds nobody before it, unless it is queued. One that was put aside, and whose flag says so
+    /// yet, may get a turn by it, in which it is put aside again.
+    #[inline(always)]
+    pub(super) fn push_first(&mut self, is_queued: &mut bool, index: usize) {
+        if self.front == NOBODY {
+            self.front = index as u32;
+            *is_queued = true;
+        } else {
+            self.push(is_queued, index);
+        }
+    }
+
     /// Queues a connection unless it is queued.
     #[inline(always)]
     pub(super) fn push(&mut self, is_queued: &mut bool, index: usize) {
@@ -49,15 +61,18 @@ impl Turns {
     /// Ends the turn of whose it is. It is queued no more: whoever keeps that is to know.
     #[inline(always)]
     pub(super) fn pop(&mut self) {
-        self.front = if self.len == 0 { NOBODY } else { self.pop_behind() };
+        if self.len > 0 {
+            self.pop_behind();
+        } else {
+            self.front = NOBODY;
+        }
     }
 
-    #[inline(always)]
-    fn pop_behind(&mut self) -> u32 {
-        let index = self.ring[self.head];
+    #[inline(never)]
+    fn pop_behind(&mut self) {
+        self.front = self.ring[self.head];
         self.head = if self.head + 1 == self.ring.len() { 0 } else { self.head + 1 };
         self.len -= 1;
-        index
     }
 }
 

@@ -101,8 +101,11 @@ impl RttEstimator {
     pub(super) fn note(&mut self, rtt: Duration) {
         debug_assert!(self.is_measured);
         let (rtt_ns, srtt_ns) = (rtt.as_ns(), self.srtt_ns);
-        self.rttvar_ns = (3 * self.rttvar_ns + srtt_ns.abs_diff(rtt_ns)) / 4;
-        self.srtt_ns = (7 * srtt_ns + rtt_ns) / 8;
+        // (3 var + |off|) / 4 and (7 srtt + rtt) / 8, each by what it moves by, rounded down as they are.
+        let off = rtt_ns.wrapping_sub(srtt_ns).cast_signed();
+        let spread = off.wrapping_abs().wrapping_sub(self.rttvar_ns.cast_signed());
+        self.rttvar_ns = self.rttvar_ns.wrapping_add_signed(spread >> 2);
+        self.srtt_ns = srtt_ns.wrapping_add_signed(off >> 3);
         self.is_behind = true;
     }
 

@@ -111,6 +111,11 @@ impl Scoreboard {
         self.marked == 0
     }
 
+    /// Whether nothing is in flight, and the first places serve next.
+    pub(super) fn is_empty(&self) -> bool {
+        (self.head, self.tail) == (0, 0)
+    }
+
     /// Whether no new segment has a place.
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
@@ -185,16 +190,6 @@ impl Scoreboard {
     #[inline(always)]
     pub(super) fn takes_few(&self) -> bool {
         (self.tail as usize) + 1 < self.ring.len()
-    }
-
-    /// As [`push`](Scoreboard::push), where that [is so](Scoreboard::takes_few).
-    #[inline(always)]
-    pub(super) fn push_to_few(&mut self, end: SeqNumber, at: Instant) {
-        if self.tail == 0 {
-            (self.near, self.tail) = (Sent { end, marks: Marks::NONE, skip: 0, at }, 1);
-        } else {
-            self.push(end, at);
-        }
     }
 
     /// The same whatever is marked; each segment goes to `each` as it was. `una` is what was

@@ -131,7 +131,7 @@ macro_rules! codec_fields {
             let Connection {
                 $($field,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, grouping: _, is_grouped: _,
-                slot: _, woken_by: _, fast: _, ready: _, timers_lag: _,
+                slot: _, woken_by: _, fast: _, ready: _, timers_lag: _, open_max: _,
                 send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
             } = connection;
             $($field.put(out);)*
@@ -367,8 +367,8 @@ impl Account {
         (self.known_len()).put(out);
         self.all_known().for_each(|message| {
             message.at.put(out);
-            message.end.put(out);
-            message.tag.put(out);
+            message.end().put(out);
+            message.tag().put(out);
         });
     }
 

@@ -6,14 +6,14 @@ use super::tcp::{Flags, HEADER_LEN, SeqNumber};
 /// How long such a header is, in bytes.
 pub const STAMPED_HEADER_LEN: usize = HEADER_LEN + 12;
 
-/// A header's length, control bits and window in one word, as they lie in memory, but for PSH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A header's length, control bits and window in one word, as they lie in memory.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Control(u32);
 
 impl Control {
     /// Of a segment with another header.
     pub(crate) const NONE: Control = Control(0);
-    /// Of no segment at all: none has PSH here.
+    /// Of no segment at all: none has so long a header and both SYN and FIN.
     pub(crate) const NEVER: Control = Control(u32::MAX);
 
     const MASK: u32 = u32::from_ne_bytes([0xf0, !Flags::PSH.0, 0xff, 0xff]);
@@ -23,7 +23,13 @@ impl Control {
     pub(crate) fn of(flags: Flags, window: u16) -> Control {
         let [high, low] = window.to_be_bytes();
         let offset = (STAMPED_HEADER_LEN / 4) << 4;
-        Control(u32::from_ne_bytes([offset as u8, flags.0, high, low]) & Control::MASK)
+        Control(u32::from_ne_bytes([offset as u8, flags.0, high, low]))
+    }
+
+    /// Whether nothing differs but PSH, and what is no part of the length.
+    #[inline(always)]
+    pub(crate) fn is_as(self, other: Control) -> bool {
+        (self.0 ^ other.0) & Control::MASK == 0
     }
 }
 
@@ -70,9 +76,7 @@ impl<'a> Stamped<'a> {
     #[inline(always)]
     pub(crate) fn control(&self) -> Control {
         let header = self.header;
-        Control(
-            u32::from_ne_bytes([header[12], header[13], header[14], header[15]]) & Control::MASK,
-        )
+        Control(u32::from_ne_bytes([header[12], header[13], header[14], header[15]]))
     }
 
     /// The window field.

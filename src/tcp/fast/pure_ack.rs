@@ -1,6 +1,7 @@
 //! The short way of an ACK without data: in, where it acknowledges all that was sent, and out, where it is all
 //! that there is to say. It asks what segments with data are asked, and does of what they do its part.
 
+use super::SENT;
 use crate::tcp::connection::Connection;
 use crate::tcp::poll::{Rest, RestHeader};
 use crate::tcp::predict::Heard;
@@ -16,7 +17,7 @@ impl Connection {
         let flight = self.flight();
         if segment.len() > 0
             || flight == 0
-            || segment.control() != self.fast.expected
+            || !segment.control().is_as(self.fast.expected)
             || segment.numbers() != self.awaited()
         {
             return false;
@@ -25,8 +26,8 @@ impl Connection {
             return false;
         };
         // No time lies behind the stack's: neither wraps.
-        let first_at =
-            if self.scoreboard.is_one() { self.last_sent } else { self.scoreboard.first_of_few() };
+        let is_one = self.ready == SENT || self.scoreboard.is_one();
+        let first_at = if is_one { self.last_sent } else { self.scoreboard.first_of_few() };
         let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
         let rtt = now.as_ns().wrapping_sub(first_at.as_ns());
         if !ours.is_current(stamp)
@@ -43,7 +44,8 @@ impl Connection {
         self.scoreboard.clear_clean();
         self.send.release_all();
         self.snd_una = self.snd_nxt;
-        self.timers_lag = true;
+        self.leave_timers_behind();
+        self.ready = 0;
         self.last_heard = now;
         if self.last_ack_sent == self.rcv_nxt
             && let Some(ours) = self.timestamps.as_mut()

@@ -4,6 +4,7 @@ use super::{Prepared, PreparedOut, PreparedRefusal};
 use crate::tcp::congestion::Congestion;
 use crate::tcp::connection::Connection;
 use crate::tcp::counters::Count;
+use crate::tcp::fast::SENT;
 use crate::tcp::stack::Stack;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -45,7 +46,9 @@ impl Connection {
     /// Takes a send of `len` bytes back.
     fn take_back(&mut self, before: &Before, len: usize) {
         self.send.take_back(len);
-        self.scoreboard.take_back();
+        if self.ready != SENT {
+            self.scoreboard.take_back();
+        }
         self.account.take_back();
         self.woken_by = before.woken_by;
         self.snd_nxt = before.snd_nxt;

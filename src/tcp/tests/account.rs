@@ -95,7 +95,7 @@ fn random_messages_and_acks_agree_with_a_list_and_full_ones_count_as_one() {
         if random & 3 != 0 && under_way < 1024 {
             let start = SeqNumber(end);
             end = end.wrapping_add(1 + (random >> 20) as u32 % 60);
-            let message = Committed { at: Instant::ZERO, end: SeqNumber(end), tag: step };
+            let message = Committed::new(Instant::ZERO, SeqNumber(end), step);
             let merged = counters.of(Count::MessagesMerged);
             let number = account.note(una, start, message, &mut counters);
             if counters.of(Count::MessagesMerged) > merged {
@@ -109,7 +109,7 @@ fn random_messages_and_acks_agree_with_a_list_and_full_ones_count_as_one() {
         let acknowledged = ends.iter().filter(|end| end.is_at_or_before(una)).count() as u64;
         assert_eq!(account.committed(), ends.len() as u64);
         assert_eq!(account.acknowledged(una), acknowledged, "step {step}");
-        let oldest = account.oldest(una).map(|oldest| oldest.end);
+        let oldest = account.oldest(una).map(|oldest| oldest.end());
         assert_eq!(oldest, ends.get(acknowledged as usize).copied());
         if ends.len() > 3_000 {
             break;

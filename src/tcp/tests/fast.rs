@@ -1,5 +1,6 @@
 //! The shortest way: what takes it, what does not, and what it leaves for later.
 
+use super::super::fast::SENT;
 use super::super::*;
 use super::{LOCAL, REMOTE};
 use crate::time::{Duration, Instant};
@@ -85,6 +86,55 @@ fn conversation_goes_the_shortest_way_both_ways() {
         assert!(conversation.asks(None, LEN));
         assert_eq!(conversation.stack.took_fast, round, "the shortest way in");
         assert!(conversation.answers(), "the shortest way out");
+    }
+}
+
+#[test]
+fn scoreboard_is_told_of_what_was_sent_alone_before_anybody_asks_it() {
+    let mut conversation = Conversation::new();
+    assert!(conversation.asks(None, LEN) && conversation.answers());
+    let Conversation { stack, id, now, .. } = &mut conversation;
+    let (id, now) = (*id, *now);
+    let connection = &stack.connections[id.index()];
+    assert_eq!((connection.ready, connection.flight()), (SENT, LEN));
+    assert_eq!(connection.scoreboard.segments().len(), 0);
+    stack.write(now, id, LEN as usize, |room| room.len()).unwrap();
+    let connection = &stack.connections[id.index()];
+    assert_eq!((connection.ready, connection.scoreboard.segments().len()), (LEN, 1));
+    stack.next_fast(now).expect("it is the usual one").send();
+    assert_eq!(stack.connections[id.index()].scoreboard.segments().len(), 2);
+    conversation.next.ack += LEN;
+    conversation.now = now + Duration::from_us(300);
+    let before = conversation.stack.took_fast;
+    assert!(conversation.asks(None, LEN));
+    assert_eq!(conversation.stack.took_fast, before + 1, "an ACK of both");
+    assert_eq!(conversation.stack.connections[id.index()].segments().len(), 0);
+}
+
+#[test]
+fn what_is_reserved_behind_a_segment_is_where_it_was_once_that_is_acknowledged() {
+    for has_left in [true, false] {
+        let mut conversation = Conversation::new();
+        assert!(conversation.asks(None, LEN));
+        let (id, now) = (conversation.id, conversation.now);
+        let stack = &mut conversation.stack;
+        if has_left {
+            assert!(conversation.answers());
+            conversation.stack.reserve(id, 5).unwrap().copy_from_slice(b"later");
+        } else {
+            stack.write(now, id, LEN as usize, |room| room.len()).unwrap();
+            stack.reserve(id, 5).unwrap().copy_from_slice(b"later");
+            let is_fast = stack.next_fast(now).map(|leaving| leaving.send()).is_some();
+            assert!(is_fast || stack.poll_transmit(now).is_some());
+            conversation.now = now + Duration::from_us(300);
+            let next = &mut conversation.next;
+            (next.seq, next.ack) = (next.seq + LEN, next.ack + LEN);
+        }
+        assert!(conversation.asks(None, LEN), "an ACK of all");
+        let now = conversation.now;
+        conversation.stack.commit(now, id, 5).unwrap();
+        let segment = conversation.stack.poll_transmit(now).unwrap();
+        assert_eq!(segment.payload.concat(), b"later", "has left: {has_left}");
     }
 }
 

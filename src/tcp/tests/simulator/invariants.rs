@@ -242,7 +242,7 @@ impl World {
 fn holds_any(connection: &Connection, frame: &Glance<'_>) -> bool {
     let end = frame.seq + (frame.payload.len() as u32).max(1);
     let mut left = connection.snd_una;
-    connection.scoreboard.segments().into_iter().any(|(right, marks)| {
+    connection.segments().into_iter().any(|(right, marks)| {
         let is_there = left.is_before(end) && frame.seq.is_before(right);
         left = right;
         is_there && marks.has(Marks::SACKED)
@@ -252,7 +252,7 @@ fn holds_any(connection: &Connection, frame: &Glance<'_>) -> bool {
 /// The sums of the scoreboard against a slow count, and nothing let go of before it is acknowledged.
 fn check_scoreboard(connection: &Connection) {
     let (mut left, mut pipe, mut sacked, mut due) = (connection.snd_una, 0, 0, 0);
-    for (right, marks) in connection.scoreboard.segments() {
+    for (right, marks) in connection.segments() {
         assert!(left.is_before(right), "a segment of nothing");
         let len = right.since(left);
         let (is_sacked, is_lost) = (marks.has(Marks::SACKED), marks.has(Marks::LOST));
