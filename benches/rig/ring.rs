@@ -7,17 +7,18 @@ use fixwire_hw::pool::FRAME_ROOM;
 use crate::nic::{KEPT, LOADED_MAX, Sums};
 use crate::stopwatch::Stopwatch;
 
-/// A buffer, and how long the frame in it is.
+/// A buffer, and behind it how long the frame in it is and what is said of it: one piece of memory, as a driver's is.
 #[derive(Clone, Debug)]
+#[repr(C)]
 struct Buffer {
+    bytes: [u8; FRAME_ROOM],
     len: usize,
     tx: TxMeta,
-    bytes: Box<[u8]>,
 }
 
 impl Buffer {
-    fn new() -> Buffer {
-        Buffer { len: 0, tx: TxMeta::default(), bytes: vec![0; FRAME_ROOM].into_boxed_slice() }
+    fn new() -> Box<Buffer> {
+        Box::new(Buffer { bytes: [0; FRAME_ROOM], len: 0, tx: TxMeta::default() })
     }
 }
 
@@ -26,7 +27,7 @@ impl Buffer {
 pub struct RxRing {
     /// What is said of each of them.
     meta: RxMeta,
-    buffers: Vec<Buffer>,
+    buffers: [Box<Buffer>; LOADED_MAX],
     next: usize,
     loaded: usize,
 }
@@ -34,7 +35,7 @@ pub struct RxRing {
 impl RxRing {
     /// One whose verdicts are as `sums` says.
     pub fn new(sums: Sums) -> RxRing {
-        let buffers = vec![Buffer::new(); LOADED_MAX];
+        let buffers = core::array::from_fn(|_| Buffer::new());
         RxRing { meta: sums.rx_meta(), buffers, next: 0, loaded: 0 }
     }
 
@@ -54,7 +55,7 @@ impl RxRing {
         if self.next == self.loaded {
             return None;
         }
-        let buffer = self.buffers.get(self.next)?;
+        let buffer = &self.buffers[self.next % LOADED_MAX];
         self.next += 1;
         Some((&self.meta, buffer.bytes.get(..buffer.len)?))
     }
@@ -101,10 +102,35 @@ impl Doorbell for Heard {
     }
 }
 
+/// A buffer for a frame that is to be sent.
+#[derive(Debug)]
+pub struct TxBuffer<'a, D> {
+    buffer: &'a mut Buffer,
+    sent: &'a mut u64,
+    doorbell: &'a mut D,
+}
+
+impl<D: Doorbell> TxBuffer<'_, D> {
+    /// Room to write it into.
+    #[inline(always)]
+    pub fn space(&mut self) -> &mut [u8] {
+        &mut self.buffer.bytes
+    }
+
+    /// Sends its first `len` bytes, as `meta` says.
+    #[inline(always)]
+    pub fn send(self, len: usize, meta: TxMeta) {
+        self.buffer.tx = meta;
+        self.buffer.len = len;
+        *self.sent += 1;
+        self.doorbell.ring();
+    }
+}
+
 /// Frames that were sent: the last few.
 #[derive(Debug)]
 pub struct TxRing<D = Unheard> {
-    buffers: [Buffer; KEPT],
+    buffers: [Box<Buffer>; KEPT],
     sent: u64,
     doorbell: D,
 }
@@ -124,19 +150,11 @@ impl TxRing<Heard> {
 }
 
 impl<D: Doorbell> TxRing<D> {
-    /// Room to write the next frame into.
+    /// A buffer for the next frame.
     #[inline(always)]
-    pub fn space(&mut self) -> &mut [u8] {
-        &mut self.buffers[self.sent as usize % KEPT].bytes
-    }
-
-    /// Sends the first `len` bytes of [`space`](TxRing::space), as `meta` says.
-    #[inline(always)]
-    pub fn send(&mut self, len: usize, meta: TxMeta) {
-        let buffer = &mut self.buffers[self.sent as usize % KEPT];
-        (buffer.len, buffer.tx) = (len, meta);
-        self.sent += 1;
-        self.doorbell.ring();
+    pub fn buffer(&mut self) -> TxBuffer<'_, D> {
+        let TxRing { buffers, sent, doorbell } = self;
+        TxBuffer { buffer: &mut buffers[*sent as usize % KEPT], sent, doorbell }
     }
 
     /// How many frames were sent.

@@ -254,7 +254,7 @@ impl<R: Responder> Path<R> {
         if self.tcp.has_events() {
             self.take_events();
         }
-        while self.transmit_usual(tx) || (self.tcp.has_transmits() && self.transmit_any(tx)) {}
+        while self.tcp.has_transmits() && (self.transmit_usual(tx) || self.transmit_any(tx)) {}
     }
 
     #[inline(always)]
@@ -262,8 +262,9 @@ impl<R: Responder> Path<R> {
         let Some(leaving) = self.tcp.next_fast(NOW) else { return false };
         let mac = self.neighbors.hardware_word(NOW, leaving.remote());
         let Some(mac) = mac else { return false };
-        let Some(len) = self.emitter.usual(mac, leaving, tx.space()) else { return false };
-        tx.send(len, self.emitter.usual_meta());
+        let mut buffer = tx.buffer();
+        let Some(len) = self.emitter.usual(mac, leaving, buffer.space()) else { return false };
+        buffer.send(len, self.emitter.usual_meta());
         true
     }
 
@@ -275,9 +276,10 @@ impl<R: Responder> Path<R> {
             self.tcp.defer_transmit();
             return true;
         };
-        let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, tx.space());
+        let mut buffer = tx.buffer();
+        let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, buffer.space());
         if let Some((len, meta)) = written {
-            tx.send(len, meta);
+            buffer.send(len, meta);
         }
         true
     }
@@ -285,8 +287,9 @@ impl<R: Responder> Path<R> {
     #[inline(never)]
     fn resolve<D: Doorbell>(&mut self, tx: &mut TxRing<D>) {
         while let Some((dst, request)) = self.neighbors.poll_transmit(NOW) {
-            let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, tx.space());
-            tx.send(len, meta);
+            let mut buffer = tx.buffer();
+            let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, buffer.space());
+            buffer.send(len, meta);
         }
     }
 }

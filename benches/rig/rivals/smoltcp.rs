@@ -15,7 +15,7 @@ use crate::line::Host;
 use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
-use crate::ring::{Doorbell, Heard, RxRing, TxRing, Unheard};
+use crate::ring::{Doorbell, Heard, RxRing, TxBuffer, TxRing, Unheard};
 
 const HOST_PORT: u16 = 49_152;
 /// A quarter of ours: more of it stays in the first cache.
@@ -257,12 +257,12 @@ impl<D: Doorbell> Device for Rings<D> {
     #[inline]
     fn receive(&mut self, _: Instant) -> Option<(InRing<'_>, ToRing<'_, D>)> {
         let (_, bytes) = self.rx.receive()?;
-        Some((InRing(bytes), ToRing(&mut self.tx)))
+        Some((InRing(bytes), ToRing(self.tx.buffer())))
     }
 
     #[inline]
     fn transmit(&mut self, _: Instant) -> Option<ToRing<'_, D>> {
-        Some(ToRing(&mut self.tx))
+        Some(ToRing(self.tx.buffer()))
     }
 
     #[inline]
@@ -282,13 +282,14 @@ impl phy::RxToken for InRing<'_> {
 }
 
 /// Where the next frame is written.
-pub struct ToRing<'a, D>(&'a mut TxRing<D>);
+pub struct ToRing<'a, D>(TxBuffer<'a, D>);
 
 impl<D: Doorbell> phy::TxToken for ToRing<'_, D> {
     #[inline]
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let result = f(&mut self.0.space()[..len]);
-        self.0.send(len, TxMeta::default());
+        let ToRing(mut buffer) = self;
+        let result = f(&mut buffer.space()[..len]);
+        buffer.send(len, TxMeta::default());
         result
     }
 }
