@@ -46,6 +46,11 @@ impl PathMtu {
     pub(super) fn is_sound(&self) -> bool {
         (1..=u32::from(u16::MAX)).contains(&self.ends_mss)
     }
+
+    /// One of the ends takes no more than `mss` from here on.
+    pub(super) fn bound(&mut self, mss: u32) {
+        self.ends_mss = self.ends_mss.min(mss);
+    }
 }
 
 impl Stack {

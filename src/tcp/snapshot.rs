@@ -267,6 +267,7 @@ impl Connection {
     fn fit(&mut self, mss: u16) {
         let options = if self.timestamps.is_some() { TIMESTAMPS_LEN } else { 0 };
         let mss = u32::from(mss.saturating_sub(options).max(1));
+        self.path_mtu.bound(mss);
         if mss < self.snd_mss {
             self.snd_mss = mss;
             self.congestion.on_mss(mss);

@@ -12,6 +12,7 @@ mod cookies;
 mod fast;
 mod held;
 mod hostile;
+mod moved;
 mod opening;
 mod prepared;
 mod pure_ack;

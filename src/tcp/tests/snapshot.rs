@@ -8,8 +8,9 @@ use std::collections::{BTreeSet, BinaryHeap};
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
 use crate::time::{Duration, Instant};
+use crate::wire::icmp::Quoted;
 use crate::wire::tcp::{
-    Flags, Options, Packet, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout,
+    Flags, HEADER_LEN, Options, Packet, SackBlocks, Segment, SeqNumber, Timestamps, UserTimeout,
 };
 
 const SEEDS: u64 = 150;
@@ -457,6 +458,14 @@ fn a_smaller_link_makes_smaller_segments_and_timers_have_the_time_left_that_they
     assert_eq!(other.next_timeout() - later, left);
 }
 
+/// Something may leave, and is no longer than this stack's link takes.
+fn leave(stack: &mut Stack, now: Instant) {
+    let Some(transmit) = stack.poll_transmit(now) else { return };
+    let header_len = transmit.header.header_len();
+    let len = header_len - HEADER_LEN + transmit.payload.concat().len();
+    assert!(len <= usize::from(small().mss), "{len} bytes");
+}
+
 /// Does to a connection what may be done to one, whatever it is.
 fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
     let mut now = NOW;
@@ -487,7 +496,7 @@ fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
             payload: &[5; 900][..random.below(900) as usize],
             is_ce: random.one_in(3),
         };
-        match random.below(5) {
+        match random.below(6) {
             0 => {
                 let len = random.below(600) as usize;
                 if stack.reserve(id, len).is_ok() {
@@ -496,12 +505,14 @@ fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
             }
             1 => now = stack.next_timeout().min(Instant::from_ns(u64::MAX - 1)).max(now),
             2 => stack.consume(now, id, random.below(900) as usize),
+            // A path that was small is believed in again.
+            3 => now = now + Duration::from_s(601),
             _ => {
                 stack.on_segment(now, info.remote.addr, info.local.addr, &segment);
             }
         }
         stack.on_timeout(now);
-        (0..50).for_each(|_| _ = stack.poll_transmit(now));
+        (0..50).for_each(|_| leave(stack, now));
         _ = stack.outstanding(id).count();
         if let Ok(prepared) = stack.prepare(now, id) {
             _ = stack.send_prepared(now, &prepared, b"prepared", 0, true);
@@ -509,6 +520,22 @@ fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
         _ = stack.poll_event();
     }
     _ = stack.export(now, id);
+}
+
+/// One of a link that takes more than that of [`small`] stacks, and of a path that takes less.
+fn of_larger_link(config: Config) -> Snapshot {
+    let (mut stack, id) = busy(Config { mss: 4_000, ..config });
+    let info = stack.info(id).unwrap();
+    let quoted = Quoted {
+        src: LOCAL.addr,
+        dst: REMOTE.addr,
+        src_port: LOCAL.port,
+        dst_port: REMOTE.port,
+        seq: info.snd_una,
+        packet_len: 4_040,
+    };
+    stack.on_path_mtu(NOW, &quoted, 800);
+    stack.export(NOW, id).unwrap()
 }
 
 #[test]
@@ -520,6 +547,7 @@ fn whatever_is_in_a_snapshot_nothing_fails() {
             [CongestionControl::NewReno, CongestionControl::Cubic, CongestionControl::Dctcp]
         {
             let (mut stack, id) = busy(Config { congestion, ..config.clone() });
+            snapshots.push(of_larger_link(Config { congestion, ..config.clone() }));
             snapshots.push(stack.export(NOW, id).unwrap());
             stack.shutdown(NOW, id);
             while stack.poll_transmit(NOW).is_some() {}
