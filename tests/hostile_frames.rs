@@ -135,6 +135,10 @@ impl Rig {
             window: 65_535,
             options: Options { mss: Some(1460), ..Options::NONE },
         };
+        self.segment(repr, payload)
+    }
+
+    fn segment(&self, repr: tcp::Repr, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; repr.header_len()];
         repr.emit(&mut bytes);
         bytes.extend(payload);
@@ -233,6 +237,47 @@ fn arp_echo_and_a_syn_are_answered() {
     let segment = segment.segment().unwrap();
     assert_eq!(segment.flags, Flags::SYN.with(Flags::ACK));
     assert_eq!(segment.ack, SeqNumber(1001));
+}
+
+/// What of a TCP segment says where it stands: its flags, its number, and what follows it.
+fn header_of(frame: &[u8]) -> Option<(Flags, SeqNumber)> {
+    let packet = ipv4::Packet::parse(&frame[14..]).ok()?;
+    let segment = tcp::Packet::parse(packet.payload).ok()?.segment().ok()?;
+    Some((segment.flags, segment.seq))
+}
+
+#[test]
+fn a_stranger_whose_window_stays_closed_is_reset_in_time_though_it_has_sent_its_fin() {
+    let mut rig = Rig::new(None);
+    rig.exchange(&[rig.arp(OURS, None)]);
+    let reply = rig.exchange(&[rig.tcp(Flags::SYN, &[])]);
+    let (_, first) = header_of(&reply[0]).unwrap();
+    let header = tcp::Repr {
+        src_port: 40_000,
+        dst_port: PORT,
+        seq: SeqNumber(1001),
+        ack: first + 1,
+        flags: Flags::ACK,
+        window: 0,
+        options: Options::NONE,
+    };
+    let words = b"GET / HTTP/1.1\r\n\r\n";
+    let fin = tcp::Repr {
+        seq: header.seq + words.len() as u32,
+        flags: Flags::ACK.with(Flags::FIN),
+        ..header
+    };
+    rig.exchange(&[rig.segment(header, words)]);
+    assert_eq!(rig.count("peer_not_fix"), 1);
+    rig.exchange(&[rig.segment(fin, &[])]);
+    let is_reset =
+        |frame: &Vec<u8>| header_of(frame).is_some_and(|(flags, _)| flags.has(Flags::RST));
+    let mut waited_ms = 2;
+    while !rig.exchange(&[]).iter().any(is_reset) {
+        waited_ms += 1;
+        assert!(waited_ms < 5_100, "it is borne with for longer than 5 s");
+    }
+    assert!(waited_ms > 4_900, "{waited_ms} ms");
 }
 
 #[test]

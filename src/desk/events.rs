@@ -46,11 +46,10 @@ impl<A: Application> Desk<A> {
                 self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);
                 self.let_linger(now, tcp, connection);
             }
-            (Event::PeerClosed, _) => {
-                // Both sides have closed: what is left, an ACK or two, TCP does by itself.
-                self.own(connection, Owner::Nobody);
-                tcp.release(connection);
-            }
+            // We have closed, too. What is left is an ACK or two, unless the peer takes nothing: until it is over, or
+            // its time.
+            (Event::PeerClosed, Owner::Refused(..)) => {}
+            (Event::PeerClosed, Owner::Nobody) => tcp.release(connection),
             (Event::Closed(closed), owner) => {
                 if matches!(owner, Owner::Unidentified(..)) {
                     self.refuse(tcp, connection, PeerRefusal::ClosedBeforeLogon);

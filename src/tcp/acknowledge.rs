@@ -230,7 +230,7 @@ impl Connection {
             State::FinWait1 => {
                 self.state = State::FinWait2;
                 if self.is_released {
-                    self.linger_at = cx.now + self.terms.orphan_timeout;
+                    self.start_orphan_timer(cx);
                 }
             }
             State::Closing => self.enter_time_wait(cx),

@@ -265,8 +265,9 @@ impl Stack {
 
     /// The application is done with the connection: `id` names nothing from here on.
     ///
-    /// One that is not over closes by itself, delivering what is committed; data that still come
-    /// for it are answered by a RST, and so is everything if bytes were left unread.
+    /// One that is not over closes by itself, delivering what is committed, within
+    /// [`orphan_timeout`](Terms::orphan_timeout); data that still come for it are answered by a RST, and so is
+    /// everything if bytes were left unread.
     pub fn release(&mut self, id: ConnectionId) {
         let now = self.now;
         self.on(now, id, |stack, index| {

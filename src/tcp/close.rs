@@ -7,6 +7,10 @@ use super::probe::ProbeDue;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Segment};
 
+/// In [`Connection::linger_at`]: a time begins when the clock is next looked at. Whoever releases a connection tells no
+/// time, and the last that was told may be long ago.
+const AT_NEXT_LOOK: Instant = Instant::ZERO;
+
 impl Connection {
     /// Our side sends no more than is committed (RFC 9293 3.10.4).
     pub(super) fn shut_down(&mut self, cx: &mut Context<'_>) {
@@ -34,16 +38,37 @@ impl Connection {
         self.receive.consume(self.receive.len());
     }
 
-    /// The application lets go. What it had not closed, closes by itself; what it had not read, the
-    /// peer is told of by a RST (RFC 2525 2.17).
+    /// The application lets go. What it had not closed, closes by itself, and in time: nobody is left who could end
+    /// what a peer draws out, be it by a window that stays closed (RFC 6429). What it had not read, the peer is
+    /// told of by a RST (RFC 2525 2.17).
     pub(super) fn release(&mut self, cx: &mut Context<'_>) {
         self.is_released = true;
-        match self.state {
-            State::Closed | State::TimeWait => {}
-            _ if self.receive.len() > 0 => self.abort(cx),
-            State::FinWait2 => self.linger_at = cx.now + self.terms.orphan_timeout,
-            _ => self.shut_down(cx),
+        if matches!(self.state, State::Closed | State::TimeWait) {
+            return;
         }
+        self.linger_at = AT_NEXT_LOOK;
+        if self.receive.len() > 0 {
+            self.abort(cx);
+        } else {
+            self.shut_down(cx);
+        }
+    }
+
+    pub(super) fn start_orphan_timer(&mut self, cx: &Context<'_>) {
+        self.linger_at = cx.now + self.terms.orphan_timeout;
+    }
+
+    /// A released connection is given up once its time is over. A peer that may not have had all is told.
+    pub(super) fn on_orphan_timeout(&mut self, cx: &mut Context<'_>) {
+        if self.linger_at == AT_NEXT_LOOK {
+            self.start_orphan_timer(cx);
+            return;
+        }
+        cx.count(Count::OrphanTimedOut);
+        if self.state != State::FinWait2 {
+            self.send_reset(cx);
+        }
+        self.end(cx, Closed::TimedOut);
     }
 
     /// Both sides have closed, and ours was acknowledged.

@@ -87,7 +87,9 @@ pub struct Config {
     /// How long TIME-WAIT lasts: twice the maximum segment lifetime. Default 60 s, as Linux;
     /// RFC 9293 3.4.2 would have 4 minutes.
     pub time_wait: Duration,
-    /// How long a released connection waits for the peer's FIN. Default 60 s.
+    /// How long a released connection may take to deliver what was committed, from the release on, and then to hear the
+    /// peer's FIN, from the ACK of ours on. Default 60 s. Whoever has more to deliver than that releases it later, or
+    /// gives it more time.
     pub orphan_timeout: Duration,
     /// Probes of an idle peer. Default none (RFC 9293 3.8.4).
     pub keep_alive: Option<KeepAlive>,

@@ -143,7 +143,7 @@ pub(super) struct Connection {
     /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
     pub(super) probe_at: Instant,
     pub(super) keep_alive_at: Instant,
-    /// The end of TIME-WAIT, or of a released connection's patience.
+    /// The end of TIME-WAIT, or of what a released connection may take to end.
     pub(super) linger_at: Instant,
     /// When what is new may leave; never, if it may.
     pub(super) pace_at: Instant,

@@ -121,7 +121,7 @@ counts! {
     PathWarmed "tcp_path_warmed" "The whole way of a prepared send was gone, and nothing sent."
     Imported "tcp_imported" "A connection of another stack goes on here."
     LetGo "tcp_let_go" "A connection was let go, to go on elsewhere."
-    OrphanTimedOut "tcp_orphan_timed_out" "A released connection was given up: the peer's FIN did not come."
+    OrphanTimedOut "tcp_orphan_timed_out" "A released connection was given up: the peer did not take what was left, or its FIN did not come."
     UserTimeout "tcp_user_timeout" "What was sent stayed unacknowledged for the session's user timeout: the connection was given up (RFC 9293 3.10.8)."
     UserTimeoutTold "tcp_user_timeout_told" "The peer was told of our user timeout on an open connection (RFC 5482 3)."
     UserTimeoutAdopted "tcp_user_timeout_adopted" "The peer told of its user timeout, and ours goes by it (RFC 5482 3.1)."

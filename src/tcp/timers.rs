@@ -33,14 +33,10 @@ impl Connection {
             self.owe_ack();
         }
         if self.linger_at <= cx.now {
-            let why = match self.state {
-                State::TimeWait => Closed::Finished,
-                _ => {
-                    cx.count(Count::OrphanTimedOut);
-                    Closed::TimedOut
-                }
-            };
-            self.end(cx, why);
+            match self.state {
+                State::TimeWait => self.end(cx, Closed::Finished),
+                _ => self.on_orphan_timeout(cx),
+            }
         }
         // What a probe finds out may spare the timeout.
         if self.probe_at <= cx.now {
