@@ -231,7 +231,8 @@ impl Account {
         MessageNumber(self.committed)
     }
 
-    fn forget_acknowledged(&mut self, una: SeqNumber) {
+    /// To be called once in a gigabyte at least: numbers of messages from further back would seem to lie ahead.
+    pub(super) fn forget_acknowledged(&mut self, una: SeqNumber) {
         let passed = self.acknowledged_len(una);
         if passed > 0 {
             self.start = self.known(passed - 1).end();

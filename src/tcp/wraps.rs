@@ -23,6 +23,7 @@ impl Connection {
         self.ecn.bring_forward(floor);
         self.congestion.bring_forward(floor);
         self.rack.bring_forward(floor);
+        self.account.forget_acknowledged(self.snd_una);
         if self.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
             *self.undo = None;
         }
@@ -31,8 +32,11 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use super::super::account::Committed;
     use super::super::config::Config;
+    use super::super::counters::Counters;
     use super::*;
+    use crate::time::Instant;
 
     #[test]
     fn loss_is_believed_however_many_gigabytes_after_the_last() {
@@ -41,7 +45,7 @@ mod tests {
             let begin = connection.snd_una;
             let recover = begin + 5000;
             assert!(connection.congestion.on_duplicate_ack(3, begin + 1, 5000, recover, false));
-            connection.congestion.on_ack(recover, 5000, 5000, crate::time::Instant::ZERO, None);
+            connection.congestion.on_ack(recover, 5000, 5000, Instant::ZERO, None);
             connection.snd_nxt = recover;
             for _ in 0..gigabytes * 8 {
                 connection.advance(connection.snd_una + (1 << 27));
@@ -62,6 +66,31 @@ mod tests {
                 connection.advance(connection.snd_una + (1 << 27));
             }
             assert!(connection.ecn.is_news(connection.snd_una + 1), "after {gigabytes} GiB");
+        }
+    }
+
+    #[test]
+    fn messages_are_known_one_by_one_however_many_gigabytes_of_them_were_acknowledged() {
+        const LEN: u32 = 1_500_000;
+        // So much buffer that each message has a place of its own.
+        let config = Config { send_buffer_bytes: 1 << 20, ..Config::default() };
+        let mut connection = Connection::new(&config);
+        let mut counters = Counters::default();
+        let mut end = connection.snd_una;
+        // Six gigabytes, and always two messages that are not acknowledged.
+        for number in 1..=4_000 {
+            let message = Committed { at: Instant::from_ms(number), end: end + LEN, tag: 0 };
+            connection.account.note(connection.snd_una, end, message, &mut counters);
+            end += LEN;
+            if number > 2 {
+                connection.advance(connection.snd_una + LEN);
+            }
+            let (una, account) = (connection.snd_una, &connection.account);
+            let acknowledged = number.saturating_sub(2);
+            assert_eq!((account.committed(), account.acknowledged(una)), (number, acknowledged));
+            let oldest = account.oldest(una).map(|oldest| oldest.at);
+            assert_eq!(oldest, Some(Instant::from_ms(acknowledged + 1)));
+            assert!(account.is_sound(una, end), "it can be moved");
         }
     }
 }
