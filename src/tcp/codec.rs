@@ -33,6 +33,17 @@ impl<'a> In<'a> {
         Ok(taken)
     }
 
+    /// A time, and whether this clock can tell it: what lies before its beginning is at its beginning.
+    pub(super) fn take_time(&mut self) -> Result<(Instant, bool), SnapshotRefusal> {
+        let distance = u64::take(self)?;
+        if distance == NEVER {
+            return Ok((Instant::FAR_FUTURE, true));
+        }
+        let at = i128::from(self.now.as_ns()) + i128::from(distance as i64);
+        let told = at.clamp(0, i128::from(u64::MAX - 1));
+        Ok((Instant::from_ns(told as u64), told == at))
+    }
+
     /// How many things follow: not more than there are bytes for, each of `each` bytes.
     pub(super) fn take_count(&mut self, each: usize) -> Result<usize, SnapshotRefusal> {
         let count = u32::take(self)? as usize;
@@ -165,14 +176,8 @@ impl Codec for Instant {
         (if *self == Instant::FAR_FUTURE { NEVER } else { distance }).put(out);
     }
 
-    /// What lies before the other clock's beginning is at its beginning.
     fn take(from: &mut In<'_>) -> Result<Instant, SnapshotRefusal> {
-        let distance = u64::take(from)?;
-        if distance == NEVER {
-            return Ok(Instant::FAR_FUTURE);
-        }
-        let at = i128::from(from.now.as_ns()) + i128::from(distance as i64);
-        Ok(Instant::from_ns(at.clamp(0, i128::from(u64::MAX - 1)) as u64))
+        from.take_time().map(|(at, _)| at)
     }
 }
 

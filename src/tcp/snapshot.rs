@@ -302,7 +302,8 @@ impl Stack {
     }
 
     /// Makes a connection of a snapshot: it goes on from where it was, as if no time had passed in between. Its
-    /// timestamps go on from the last ones; events that nobody had polled are polled here.
+    /// timestamps go on from the last ones; events that nobody had polled are polled here. By a clock that is younger
+    /// than what it has to tell of, messages and silences are no older than the clock.
     ///
     /// # Errors
     /// A [`SnapshotRefusal`], whatever the bytes are.

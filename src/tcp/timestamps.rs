@@ -18,6 +18,7 @@ pub(super) struct Timestamping {
     offset: u32,
     /// TS.Recent.
     recent: u32,
+    /// When it came, as far back as need be: what lies before the clock's beginning, in another stack, wraps.
     recent_at: Instant,
 }
 
@@ -45,8 +46,11 @@ impl Timestamping {
     /// Whether a segment with `value` is an old duplicate (RFC 7323 5.3, R1).
     #[inline]
     pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
-        SeqNumber(value).is_before(SeqNumber(self.recent))
-            && now.ns_since(self.recent_at) <= RECENT_VALID.as_ns()
+        SeqNumber(value).is_before(SeqNumber(self.recent)) && self.recent_ago(now) <= RECENT_VALID
+    }
+
+    fn recent_ago(&self, now: Instant) -> Duration {
+        Duration::from_ns(now.as_ns().wrapping_sub(self.recent_at.as_ns()))
     }
 
     /// Whether `value` is not before the latest: such a one is never [old](Timestamping::is_old).
@@ -143,11 +147,13 @@ impl Codec for Stamping {
 impl Codec for Timestamping {
     /// Our clock by what it shows now: by another stack's clock it is to show the same.
     fn put(&self, out: &mut Out<'_>) {
-        (self.clock(out.now), (self.recent, self.recent_at)).put(out);
+        let distance_ns = self.recent_at.as_ns().wrapping_sub(out.now.as_ns());
+        (self.clock(out.now), (self.recent, distance_ns)).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<Timestamping, SnapshotRefusal> {
-        let (shows, (recent, recent_at)): (u32, (u32, Instant)) = Codec::take(from)?;
+        let (shows, (recent, distance_ns)): (u32, (u32, u64)) = Codec::take(from)?;
+        let recent_at = Instant::from_ns(from.now.as_ns().wrapping_add(distance_ns));
         let zero = Timestamping { offset: 0, recent, recent_at };
         Ok(Timestamping { offset: shows.wrapping_sub(zero.clock(from.now)), ..zero })
     }

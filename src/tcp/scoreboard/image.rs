@@ -3,7 +3,6 @@
 use super::{Marks, Scoreboard};
 use crate::tcp::codec::{Codec, In, Out};
 use crate::tcp::snapshot::SnapshotRefusal;
-use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
 impl Scoreboard {
@@ -33,14 +32,18 @@ impl Scoreboard {
         }
         let mut start = una;
         for place in 0..count as u32 {
-            let (end, (at, bits)): (SeqNumber, (Instant, u16)) = Codec::take(from)?;
+            let end = SeqNumber::take(from)?;
+            let (at, is_told) = from.take_time()?;
+            let bits = u16::take(from)?;
             // Sums are of half the circle at most.
             let is_behind = start.is_before(end) && end.since(una) < 1 << 31;
             if !is_behind || bits > Marks::ALL {
                 return Err(SnapshotRefusal::Malformed);
             }
             self.push(end, at);
-            self.mark(place, una, Marks(bits));
+            let marks = Marks(bits);
+            // One that left before the clock began measures no round trip, like one that left twice.
+            self.mark(place, una, if is_told { marks } else { marks.with(Marks::EVER_AGAIN) });
             if self.at(place).marks.has(Marks::SACKED) {
                 self.at_mut(place).skip = 1;
             }

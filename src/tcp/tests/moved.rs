@@ -1,4 +1,4 @@
-//! Connections that are moved to a stack unlike their own.
+//! Connections that are moved to a stack unlike their own: on a smaller link, or with a clock that began later.
 
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
@@ -77,5 +77,52 @@ fn segments_stay_as_small_as_the_new_link_is_when_a_path_is_believed_in_again() 
         write(&mut other, later, id, 3_000);
         let lens = leave(&mut other, later);
         assert!(lens.iter().all(|len| *len <= usize::from(mss)), "{lens:?} of {mss}");
+    }
+}
+
+#[test]
+fn a_timestamp_is_old_for_24_days_though_the_new_clock_has_seen_none_of_them() {
+    let days = |days: u64| Duration::from_s(days * 24 * 3_600);
+    let config = Config { timestamps: true, ..plain() };
+    for (idle, after, is_old) in
+        [(1, 0, true), (1, 22, true), (1, 24, false), (20, 3, true), (20, 5, false), (25, 0, false)]
+    {
+        let (mut stack, id, now, mut segment) = established(config.clone());
+        let snapshot = stack.export(now + days(idle), id).unwrap();
+        let mut other = Stack::new(config.clone(), *b"sixteen secret b");
+        let young = Instant::from_ms(1_000);
+        let id = other.import(young, &snapshot).unwrap();
+        // And through a third, whose clock is as young.
+        let then = Instant::from_ms(1_500);
+        let snapshot = other.export(then, id).unwrap();
+        let mut third = Stack::new(config.clone(), *b"sixteen secret b");
+        third.import(young, &snapshot).unwrap();
+        segment.options.timestamps = Some(Timestamps { value: 999, echo: 0 });
+        segment.payload = b"hello";
+        let now = young + days(after);
+        third.on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
+        let old = third.counters().of(Count::TimestampOld);
+        assert_eq!(old > 0, is_old, "{idle} days idle, {after} days later");
+    }
+}
+
+#[test]
+fn what_left_before_the_new_clock_began_makes_no_round_trip_short() {
+    for timestamps in [false, true] {
+        let config = Config { timestamps, ..plain() };
+        let (mut stack, id, now, mut segment) = established(config.clone());
+        write(&mut stack, now, id, 100);
+        let stamp = stack.poll_transmit(now).unwrap().header.options.timestamps;
+        let then = now + Duration::from_ms(50);
+        let snapshot = stack.export(then, id).unwrap();
+        let mut other = Stack::new(config, *b"sixteen secret b");
+        let id = other.import(Instant::from_ms(10), &snapshot).unwrap();
+        segment.ack += 100;
+        segment.options.timestamps =
+            stamp.map(|ours| Timestamps { value: 1_001, echo: ours.value });
+        other.on_segment(Instant::from_ms(11), REMOTE.addr, LOCAL.addr, &segment);
+        let info = other.info(id).unwrap();
+        assert_eq!(info.snd_una, segment.ack);
+        assert_eq!((info.srtt, info.rtt_min), (Some(ROUND_TRIP), Some(ROUND_TRIP)));
     }
 }
