@@ -79,7 +79,7 @@ mod tests {
         let mut end = connection.snd_una;
         // Six gigabytes, and always two messages that are not acknowledged.
         for number in 1..=4_000 {
-            let message = Committed { at: Instant::from_ms(number), end: end + LEN, tag: 0 };
+            let message = Committed::new(Instant::from_ms(number), end + LEN, 0);
             connection.account.note(connection.snd_una, end, message, &mut counters);
             end += LEN;
             if number > 2 {
