@@ -169,6 +169,9 @@ impl Connection {
         cx.count(Count::SegmentOut);
         cx.count(Count::PreparedOut);
         self.note_first_sending(cx, header.seq + payload.len() as u32);
+        if self.terms.pacing {
+            self.pace(cx, payload.len() as u32);
+        }
         self.settle_acks();
         self.last_ack_sent = header.ack;
         self.ack_at = Instant::FAR_FUTURE;

@@ -19,6 +19,8 @@ struct Before {
     retransmit_at: Instant,
     probe_at: Instant,
     stale_at: Instant,
+    pace_at: Instant,
+    seldom_at: Instant,
     ack_at: Instant,
     acks_due: u32,
     last_ack_sent: SeqNumber,
@@ -36,6 +38,8 @@ impl Connection {
             retransmit_at: self.retransmit_at,
             probe_at: self.probe_at,
             stale_at: self.stale_at,
+            pace_at: self.pace_at,
+            seldom_at: self.seldom_at,
             ack_at: self.ack_at,
             acks_due: self.acks_due,
             last_ack_sent: self.last_ack_sent,
@@ -58,6 +62,8 @@ impl Connection {
         self.retransmit_at = before.retransmit_at;
         self.probe_at = before.probe_at;
         self.stale_at = before.stale_at;
+        self.pace_at = before.pace_at;
+        self.seldom_at = before.seldom_at;
         self.ack_at = before.ack_at;
         self.acks_due = before.acks_due;
         self.last_ack_sent = before.last_ack_sent;

@@ -350,6 +350,30 @@ fn each_refusal_has_its_reason_and_its_counter_and_changes_nothing() {
 }
 
 #[test]
+fn a_prepared_send_is_paced_like_any_other() {
+    let mut line = Line::new(Config { pacing: true, ..plain() });
+    line.write(b"one");
+    line.drain();
+    line.now = line.now + Duration::from_ms(10);
+    line.stack.on_timeout(line.now);
+    line.hear(Segment { ack: line.peer.ack + 3, ..line.peer });
+    let (prepared, next) = (line.prepare(), line.stack.next_timeout());
+    line.stack.warm_prepared(line.now, &prepared, &[0; 600], true).unwrap();
+    assert_eq!(line.stack.next_timeout(), next, "what is warmed takes no turn");
+    line.send(&prepared, &[0; 600]).unwrap();
+    let prepared = line.prepare();
+    assert_eq!(line.send(&prepared, b"x").unwrap_err(), PreparedRefusal::Waits);
+    assert_eq!(line.counter("tcp_prepared_waits"), 1);
+    line.write(&[0; 600]);
+    assert!(line.drain().is_empty(), "the usual way waits after it, too");
+    let turn_at = line.stack.next_timeout();
+    assert!(line.now < turn_at && turn_at < line.now + Duration::from_ms(1), "{turn_at:?}");
+    line.now = turn_at;
+    line.stack.on_timeout(line.now);
+    assert_eq!(line.drain().len(), 1);
+}
+
+#[test]
 fn nothing_stale_leaves_by_a_prepared_send_either() {
     let stale_after = Some(Duration::from_ms(100));
     let mut line = Line::new(Config { stale_after, ..plain() });
