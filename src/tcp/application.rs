@@ -48,10 +48,13 @@ impl Stack {
 
     #[inline(never)]
     fn why_not_to_write(&mut self, id: ConnectionId, len: usize) -> SendRefusal {
-        let Some(index) = self.find(id) else {
-            self.counters.count(Count::StaleId);
-            return SendRefusal::StaleId;
-        };
+        let why = self.look_why_not_to_write(id, len);
+        self.counters.count(why.count());
+        why
+    }
+
+    fn look_why_not_to_write(&mut self, id: ConnectionId, len: usize) -> SendRefusal {
+        let Some(index) = self.find(id) else { return SendRefusal::StaleId };
         let connection = &mut self.connections[index];
         match connection.state {
             State::Established | State::CloseWait => {}

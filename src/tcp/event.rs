@@ -106,6 +106,19 @@ pub enum OpenRefusal {
     EndpointInvalid,
 }
 
+impl OpenRefusal {
+    /// Its counter; `None` where it was counted that nothing was free, as a SYN counts it too.
+    pub(super) fn count(self) -> Option<Count> {
+        match self {
+            OpenRefusal::ConnectionsFull => None,
+            OpenRefusal::ListenersFull => Some(Count::ListenersFull),
+            OpenRefusal::EndpointInUse => Some(Count::EndpointInUse),
+            OpenRefusal::PortsExhausted => Some(Count::PortsExhausted),
+            OpenRefusal::EndpointInvalid => Some(Count::EndpointInvalid),
+        }
+    }
+}
+
 impl fmt::Display for OpenRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -133,6 +146,19 @@ pub enum SendRefusal {
     TooLong,
     /// The send buffer is full. [`Event::Writable`] says when to try again.
     NoRoom,
+}
+
+impl SendRefusal {
+    /// Its counter.
+    pub(super) fn count(self) -> Count {
+        match self {
+            SendRefusal::StaleId => Count::StaleId,
+            SendRefusal::NotConnected => Count::SendNotConnected,
+            SendRefusal::Closed => Count::SendClosed,
+            SendRefusal::TooLong => Count::SendTooLong,
+            SendRefusal::NoRoom => Count::SendNoRoom,
+        }
+    }
 }
 
 impl fmt::Display for SendRefusal {

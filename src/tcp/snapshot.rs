@@ -51,6 +51,23 @@ pub enum SnapshotRefusal {
     ConnectionsFull,
 }
 
+impl SnapshotRefusal {
+    /// Its counter. What is no snapshot, or another version's, comes to no stack.
+    fn count(self) -> Count {
+        match self {
+            SnapshotRefusal::StaleId => Count::StaleId,
+            SnapshotRefusal::NotSynchronized => Count::ExportNotSynchronized,
+            SnapshotRefusal::PayloadsHeld => Count::ExportPayloadsHeld,
+            SnapshotRefusal::NotASnapshot
+            | SnapshotRefusal::VersionUnknown
+            | SnapshotRefusal::Malformed => Count::ImportMalformed,
+            SnapshotRefusal::BuffersTooSmall => Count::ImportBuffersTooSmall,
+            SnapshotRefusal::EndpointInUse => Count::EndpointInUse,
+            SnapshotRefusal::ConnectionsFull => Count::ConnectionsFull,
+        }
+    }
+}
+
 impl fmt::Display for SnapshotRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -285,6 +302,11 @@ impl Stack {
     /// # Errors
     /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`], [`SnapshotRefusal::PayloadsHeld`].
     pub fn export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
+        let exported = self.try_export(now, id);
+        exported.inspect_err(|why| self.counters.count(why.count()))
+    }
+
+    fn try_export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
         let index = self.find(id).ok_or(SnapshotRefusal::StaleId)?;
         let now = self.now.max(now);
         let (connection, _) = self.connection_and_context(index);
@@ -313,6 +335,11 @@ impl Stack {
         snapshot: &Snapshot,
     ) -> Result<ConnectionId, SnapshotRefusal> {
         self.now = self.now.max(now);
+        let imported = self.try_import(snapshot);
+        imported.inspect_err(|why| self.counters.count(why.count()))
+    }
+
+    fn try_import(&mut self, snapshot: &Snapshot) -> Result<ConnectionId, SnapshotRefusal> {
         let mut from = In { bytes: body(&snapshot.bytes)?, now: self.now };
         let (local, remote) = <(Endpoint, Endpoint) as Codec>::take(&mut from)?;
         let tuple = Tuple { local, remote };

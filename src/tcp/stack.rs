@@ -162,6 +162,10 @@ impl Stack {
     /// # Errors
     /// Those of [`listen`](Stack::listen).
     pub fn listen_by(&mut self, local: Endpoint, terms: Terms) -> Result<ListenerId, OpenRefusal> {
+        self.try_listen(local, terms).map_err(|why| self.refuse_to_open(why))
+    }
+
+    fn try_listen(&mut self, local: Endpoint, terms: Terms) -> Result<ListenerId, OpenRefusal> {
         if local.port == 0 {
             return Err(OpenRefusal::EndpointInvalid);
         }
@@ -204,6 +208,14 @@ impl Stack {
         remote: Endpoint,
     ) -> Result<ConnectionId, OpenRefusal> {
         self.now = self.now.max(now);
+        self.try_connect(local, remote).map_err(|why| self.refuse_to_open(why))
+    }
+
+    fn try_connect(
+        &mut self,
+        local: Endpoint,
+        remote: Endpoint,
+    ) -> Result<ConnectionId, OpenRefusal> {
         let is_host = |endpoint: Endpoint| {
             let addr = endpoint.addr;
             !(addr.is_unspecified() || addr.is_multicast() || addr.is_broadcast())
@@ -221,6 +233,14 @@ impl Stack {
         let offset = self.secret.timestamp_offset(&tuple);
         self.step(index, |connection, cx| connection.open(cx, offset));
         Ok(self.id(index))
+    }
+
+    /// Counts why nothing was opened.
+    fn refuse_to_open(&mut self, why: OpenRefusal) -> OpenRefusal {
+        if let Some(what) = why.count() {
+            self.counters.count(what);
+        }
+        why
     }
 
     /// What a connection does unless told otherwise.

@@ -16,6 +16,7 @@ mod moved;
 mod opening;
 mod prepared;
 mod pure_ack;
+mod refusals;
 mod simulator;
 mod snapshot;
 mod streaming;

@@ -80,8 +80,9 @@ fn what_is_sent_again_from_its_frame_is_what_the_ring_would_send() {
         Count::HeldParted,
         Count::HeldForBuffers,
         Count::HeldMoved,
+        Count::ExportPayloadsHeld,
     ];
-    let mut seen = [0; 7];
+    let mut seen = [0; 8];
     let calm = (0..CALM_SEEDS).map(|seed| (seed, true));
     for (seed, is_calm) in (0..HELD_SEEDS).map(|seed| (seed, false)).chain(calm) {
         let ring = outcome_where(seed, is_calm, false);
