@@ -97,6 +97,7 @@ mod send_buffer;
 mod snapshot;
 mod stack;
 mod table;
+mod time_wait;
 mod timers;
 mod timestamps;
 mod transmit;

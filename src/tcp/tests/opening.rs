@@ -62,6 +62,31 @@ fn in_time_wait(stack: &mut Stack, port: u16) -> ConnectionId {
 }
 
 #[test]
+fn a_syn_that_finds_no_place_looks_at_one_connection_at_most() {
+    let config = Config { connections_max: 64, backlog_max: 64, syn_cookies: false, ..plain() };
+    let mut stack = Stack::new(config, [1; 16]);
+    stack.listen(LOCAL).unwrap();
+    for port in 1..=48 {
+        let id = in_time_wait(&mut stack, port);
+        if port <= 32 {
+            stack.release(id);
+        }
+    }
+    let now = Instant::from_ms(100);
+    for port in 1..=16 {
+        stack.connect(now, Endpoint { port, ..LOCAL }, REMOTE).unwrap();
+    }
+    let accepted = (1_000..1_200).filter(|port| {
+        let syn = segment(*port, Flags::SYN, 1, SeqNumber(0));
+        stack.on_segment(now, REMOTE.addr, LOCAL.addr, &syn).connection.is_some()
+    });
+    assert_eq!(accepted.count(), 32);
+    assert_eq!(stack.counters().of(Count::TimeWaitCutShort), 32);
+    assert_eq!(stack.counters().of(Count::ConnectionsFull), 168);
+    assert!(stack.places_looked_at <= 200, "{}", stack.places_looked_at);
+}
+
+#[test]
 fn whoever_only_waits_for_its_end_makes_room_the_oldest_first() {
     let config = Config { connections_max: 2, ..plain() };
     let mut stack = Stack::new(config, [1; 16]);
