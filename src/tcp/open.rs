@@ -102,6 +102,11 @@ impl Connection {
         let was_sent_again = self.retries > 0;
         if self.is_of_cookie {
             // Nobody knows when its SYN-ACK left.
+        } else if let Some(rtt) = self.rack.min_rtt() {
+            // That of the first ACK, which was not enough.
+            self.take_late_round_trip(cx, rtt);
+        } else if self.waits_for_data(cx) && !segment.payload.is_empty() {
+            // Nobody knows how long the peer has thought about them.
         } else if self.retransmissions == 0 {
             let rtt = cx.now - self.last_sent;
             self.take_late_round_trip(cx, rtt);

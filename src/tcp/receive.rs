@@ -206,16 +206,24 @@ impl Connection {
         Some(())
     }
 
-    /// Whether the handshake waits for more than an ACK ([`Config::defer_accept`](super::Config)).
+    /// Whether the handshake is to wait for more than an ACK ([`Config::defer_accept`](super::Config)).
+    pub(super) fn waits_for_data(&self, cx: &Context<'_>) -> bool {
+        cx.config.defer_accept.is_some() && self.listener.is_some() && !self.is_of_cookie
+    }
+
+    /// Whether it waits for more than this segment.
     fn defers(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
         let is_bare = segment.payload.is_empty() && !segment.flags.has(Flags::FIN);
         let until = cx.config.defer_accept.map(|time| self.last_sent + time);
-        let Some(until) = until.filter(|until| {
-            is_bare && self.listener.is_some() && !self.is_of_cookie && cx.now < *until
-        }) else {
+        let Some(until) =
+            until.filter(|until| is_bare && self.waits_for_data(cx) && cx.now < *until)
+        else {
             return false;
         };
         cx.count(Count::HandshakeDeferred);
+        if self.retransmissions == 0 && self.rack.min_rtt().is_none() {
+            self.rack.on_handshake(cx.now, cx.now - self.last_sent);
+        }
         self.syn_due = false;
         self.retransmit_at = until;
         true
