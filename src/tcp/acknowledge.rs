@@ -51,7 +51,7 @@ impl Connection {
         let flight = self.flight();
         if let Some(acked) = self.scoreboard.pop_clean(ack) {
             self.rack.on_plain(cx.now, acked.last.at, acked.last.end);
-            self.take_round_trip(cx.config, cx.now - acked.first_at);
+            self.take_round_trip(cx.now, cx.config, cx.now - acked.first_at);
         }
         let (acked, srtt) = (ack.since(self.snd_una), self.rtt.srtt());
         self.congestion.on_ack(ack, acked, flight, cx.now, srtt);
@@ -94,9 +94,12 @@ impl Connection {
 
     /// A round trip of something that was sent once.
     #[inline(always)]
-    pub(super) fn take_round_trip(&mut self, config: &Config, rtt: Duration) {
+    pub(super) fn take_round_trip(&mut self, now: Instant, config: &Config, rtt: Duration) {
         if let Some(least) = self.rack.min_rtt() {
-            self.rtt.learn_ack_delay(Duration::from_ns(rtt.as_ns().saturating_sub(least.as_ns())));
+            let late = Duration::from_ns(rtt.as_ns().saturating_sub(least.as_ns()));
+            if self.rtt.is_taught_by(now, late) {
+                self.rtt.learn_ack_delay(now, late, self.terms.peer_max_ack_delay);
+            }
         }
         self.rtt.sample(rtt, config);
     }
@@ -104,7 +107,7 @@ impl Connection {
     /// The same off the short path, which keeps its own copy.
     #[inline(never)]
     pub(super) fn take_late_round_trip(&mut self, cx: &mut Context<'_>, rtt: Duration) {
-        self.take_round_trip(cx.config, rtt);
+        self.take_round_trip(cx.now, cx.config, rtt);
     }
 
     /// After something was sent twice, the timestamp says which of the two was acknowledged (RFC 7323

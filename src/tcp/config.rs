@@ -69,7 +69,7 @@ pub struct Config {
     /// The shortest retransmission timeout. Default 200 ms, well above the 40 ms by which Linux
     /// delays an ACK; RFC 6298 2.4 would have 1 s.
     pub rto_min: Duration,
-    /// By how much the peer may delay an ACK until it has shown to delay longer. It is waited for before
+    /// By how much the peer may delay an ACK, unless it has shown to delay longer within five minutes. It is waited for before
     /// anything short is sent again. Default 50 ms: Linux delays by 40 to 47 ms, and not at first, so
     /// that no short delay seen proves one. Zero repairs faster, at the price of sending twice to a peer
     /// that does delay (RFC 8985 7.2, `TLP.max_ack_delay`), and stays zero whatever comes late.

@@ -152,7 +152,8 @@ pub(super) struct Connection {
     pub(super) retransmissions: u64,
     /// The length that was last refused for want of room.
     pub(super) room_wanted: usize,
-    pub(super) challenge_second: Option<Instant>,
+    /// When the second began in which so many [challenges are left](Connection::challenges_left); never, if none has.
+    pub(super) challenge_second: Instant,
     pub(super) path_mtu: PathMtu,
     pub(super) stall: Option<Stall>,
     pub(super) patience: Patience,
@@ -303,7 +304,7 @@ impl Connection {
             retries: 0,
             keep_alive_probes: 0,
             last_heard: Instant::ZERO,
-            challenge_second: None,
+            challenge_second: Instant::FAR_FUTURE,
             challenges_left: 0,
             is_of_cookie: false,
             path_mtu: PathMtu::new(mss),
@@ -454,9 +455,9 @@ impl Connection {
     #[inline(never)]
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>, why: Count) {
         cx.count(why);
-        let is_same = |began| cx.now - began < Duration::from_s(1);
-        if !self.challenge_second.is_some_and(is_same) {
-            self.challenge_second = Some(cx.now);
+        let began = self.challenge_second;
+        if began == Instant::FAR_FUTURE || cx.now - began >= Duration::from_s(1) {
+            self.challenge_second = cx.now;
             self.challenges_left = cx.config.challenge_acks_per_s;
         }
         if self.challenges_left == 0 {

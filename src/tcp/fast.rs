@@ -101,6 +101,7 @@ impl Connection {
         else {
             return self.close_fast();
         };
+        self.rtt.settle_fresh_until(self.rack.min_rtt_until());
         let window = self.full_window();
         let flight_max = used_max.min(self.snd_wnd.saturating_sub(1));
         let first_max = self.rest_max.min(self.held_max()).min(self.send.first_max());
@@ -110,7 +111,7 @@ impl Connection {
             first_max: first_max.min(flight_max),
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
-            patience: self.rtt.patience(config),
+            patience: self.rtt.patience(config, self.terms.peer_max_ack_delay),
             window: window.to_be(),
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
@@ -217,6 +218,7 @@ impl Connection {
         if rtt > self.fast.rtt_max.as_ns()
             || is_another_round(self.snd_una, snd_nxt)
             || last_rtt < self.rack.min_rtt_known().as_ns()
+            || !self.rtt.is_fresh(now)
         {
             return false;
         }

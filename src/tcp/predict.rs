@@ -194,7 +194,8 @@ impl Stack {
         let before = (connection.snd_wnd, connection.rack.min_rtt_known());
         let mut is_tried = false;
         if ack == connection.snd_nxt && ack != connection.snd_una {
-            is_tried = connection.take_ack_of_all(now, config);
+            let is_fresh = connection.rtt.is_fresh(now);
+            is_tried = connection.take_ack_of_all(now, config) || !is_fresh;
         } else if ack != connection.snd_una {
             connection.catch_up(config);
             connection.take_ack(&mut Context { now, config, counters, resets }, ack);
@@ -319,7 +320,7 @@ impl Connection {
         if let Some(first_at) = self.scoreboard.pop_all_clean() {
             // The last of what was sent once left when anything was last sent.
             self.rack.on_plain(now, self.last_sent, self.snd_nxt);
-            self.take_round_trip(config, now - first_at);
+            self.take_round_trip(now, config, now - first_at);
         }
         let is_tried = self.congestion.is_tried(flight, self.snd_una);
         if is_tried {

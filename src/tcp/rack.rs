@@ -8,8 +8,9 @@ use crate::wire::tcp::SeqNumber;
 
 /// RFC 8985 6.2, step 4: recoveries for which a wider window is kept.
 const WIDE_FOR_RECOVERIES: u8 = 16;
-/// The least round trip is looked for anew after so long (RFC 8985 6.2, step 1).
-const MIN_RTT_VALID: Duration = Duration::from_s(300);
+/// What was learned of round trips is learned anew after so long: the shortest (RFC 8985 6.2, step 1), and by how much
+/// the peer delays ACKs.
+pub(super) const RTT_VALID: Duration = Duration::from_s(300);
 /// RFC 8985 6.2, step 4: so many segments behind a hole, and nothing has ever come out of order.
 const SACKED_FOR_LOSS: u32 = 3;
 
@@ -58,6 +59,11 @@ impl Rack {
         self.reordered_by
     }
 
+    /// Until when it stands, if no other is as short.
+    pub(super) fn min_rtt_until(&self) -> Instant {
+        self.min_rtt_at + RTT_VALID
+    }
+
     pub(super) fn min_rtt(&self) -> Option<Duration> {
         (self.min_rtt.as_ns() < u64::MAX).then_some(self.min_rtt)
     }
@@ -74,12 +80,13 @@ impl Rack {
     pub(super) fn on_plain(&mut self, now: Instant, sent_at: Instant, end: SeqNumber) {
         let rtt = now - sent_at;
         (self.xmit_at, self.end_seq, self.rtt) = (sent_at, end, rtt);
-        if rtt <= self.min_rtt {
+        if rtt <= self.min_rtt || now > self.min_rtt_until() {
             (self.min_rtt, self.min_rtt_at) = (rtt, now);
         }
     }
 
-    /// The same of the last of all that was in flight, which took `rtt`, no less than the shortest.
+    /// The same of the last of all that was in flight, which took `rtt`, no less than the shortest, while that
+    /// [stands](Rack::min_rtt_until).
     ///
     /// When it left and where it ended is not kept. It is compared only with segments that have left since, after
     /// which come both it and whatever left before it.
@@ -111,7 +118,7 @@ impl Rack {
         if was_again && (is_first || rtt < self.min_rtt) {
             return;
         }
-        if rtt <= self.min_rtt || now - self.min_rtt_at > MIN_RTT_VALID {
+        if rtt <= self.min_rtt || now > self.min_rtt_until() {
             (self.min_rtt, self.min_rtt_at) = (rtt, now);
         }
         self.rtt = rtt;

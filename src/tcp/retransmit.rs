@@ -3,8 +3,9 @@
 
 use super::codec::{Codec, In, Out, is_span};
 use super::config::Config;
+use super::rack::RTT_VALID;
 use super::snapshot::SnapshotRefusal;
-use crate::time::Duration;
+use crate::time::{Duration, Instant};
 
 /// The least that variance adds, our clock's granularity (RFC 6298 2, G).
 const GRANULARITY_NS: u64 = 1_000;
@@ -18,6 +19,19 @@ const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
 /// 2^16 times the shortest timeout is past every longest one that makes sense.
 const BACKOFF_MAX: u8 = 16;
 
+/// A time to a second or so, in half the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Coarse(u32);
+
+impl Coarse {
+    const NEVER: Coarse = Coarse(u32::MAX);
+
+    #[inline(always)]
+    fn of(at: Instant) -> Coarse {
+        Coarse((at.as_ns() >> 30) as u32)
+    }
+}
+
 /// The round trip as measured, and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RttEstimator {
@@ -30,6 +44,10 @@ pub(super) struct RttEstimator {
     backoff: u8,
     /// By how much the peer delays ACKs at most, as far as is known.
     ack_delay: Duration,
+    /// Until when that stands, where it is more than was said of the peer, if no other ACK is as late.
+    ack_delay_until: Coarse,
+    /// Until when that and the shortest round trip stood when the books were kept: they are looked at then.
+    fresh_until: Coarse,
     /// Twice the round trip, or what stands for it before one is measured.
     probe_timeout: Duration,
     /// The timeouts are those before the last measurement.
@@ -48,6 +66,8 @@ impl RttEstimator {
             rto_min: config.rto_min,
             backoff: 0,
             ack_delay: config.peer_max_ack_delay,
+            ack_delay_until: Coarse::NEVER,
+            fresh_until: Coarse::NEVER,
             probe_timeout: PROBE_TIMEOUT_INITIAL,
             is_behind: false,
             wants_sample: true,
@@ -58,6 +78,7 @@ impl RttEstimator {
     /// [is behind](RttEstimator::is_behind).
     pub(super) fn set_terms(&mut self, rto_min: Duration, ack_delay: Duration) {
         (self.rto_min, self.ack_delay) = (rto_min, ack_delay);
+        self.ack_delay_until = Coarse::NEVER;
     }
 
     pub(super) fn srtt(&self) -> Option<Duration> {
@@ -149,9 +170,9 @@ impl RttEstimator {
     }
 
     /// No timeout, of a segment or of a probe that may be answered late, is shorter, now or after further
-    /// measurements.
-    pub(super) fn patience(&self, config: &Config) -> Duration {
-        self.rto_least(config).min(self.ack_delay)
+    /// measurements, where the peer is said to delay by `ack_delay`: what was learned beyond that is forgotten again.
+    pub(super) fn patience(&self, config: &Config, ack_delay: Duration) -> Duration {
+        self.rto_least(config).min(self.ack_delay).min(ack_delay)
     }
 
     /// No retransmission timeout is shorter, now or after further measurements.
@@ -167,12 +188,32 @@ impl RttEstimator {
         self.ack_delay > Duration::ZERO
     }
 
-    /// After a round trip that took `late` longer than the shortest: the peer may delay by as much.
+    /// Whether a round trip that took `late` longer than the shortest [teaches](RttEstimator::learn_ack_delay) anything.
     #[inline(always)]
-    pub(super) fn learn_ack_delay(&mut self, late: Duration) {
-        if late > self.ack_delay && self.learns_ack_delay() {
-            self.ack_delay = late.min(ACK_DELAY_MAX.max(self.ack_delay));
-        }
+    pub(super) fn is_taught_by(&self, now: Instant, late: Duration) -> bool {
+        (late >= self.ack_delay || Coarse::of(now) >= self.ack_delay_until)
+            && self.learns_ack_delay()
+    }
+
+    /// The peer may delay by as much as it did, and by no less than was `said` of it.
+    #[cold]
+    pub(super) fn learn_ack_delay(&mut self, now: Instant, late: Duration, said: Duration) {
+        // What was learned is no less than that, but for terms that nobody ever set.
+        let said = said.min(self.ack_delay);
+        self.ack_delay = late.min(ACK_DELAY_MAX).max(said);
+        let is_learned = self.ack_delay > said;
+        self.ack_delay_until = if is_learned { Coarse::of(now + RTT_VALID) } else { Coarse::NEVER };
+    }
+
+    /// Whether nothing has to be learned anew by now, as far as was known when the books were kept.
+    #[inline(always)]
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
+        Coarse::of(now) < self.fresh_until
+    }
+
+    /// With the books: the shortest round trip stands until then.
+    pub(super) fn settle_fresh_until(&mut self, min_rtt_until: Instant) {
+        self.fresh_until = Coarse::of(min_rtt_until).min(self.ack_delay_until);
     }
 
     /// How long to wait for any answer before probing for one, `may_be_delayed` or not.
@@ -226,6 +267,8 @@ impl Codec for RttEstimator {
         let ((srtt_ns, rttvar_ns), (rto, rto_min)): ((Option<u64>, _), _) = Codec::take(from)?;
         let ((backoff, ack_delay), probe_timeout) = Codec::take(from)?;
         let (is_behind, wants_sample) = (false, srtt_ns.is_none());
+        // When it was learned was not written: it is learned anew.
+        let (ack_delay_until, fresh_until) = (Coarse::of(from.now + RTT_VALID), Coarse::NEVER);
         Ok(RttEstimator {
             srtt_ns: srtt_ns.unwrap_or_default(),
             is_measured: srtt_ns.is_some(),
@@ -234,6 +277,8 @@ impl Codec for RttEstimator {
             rto_min,
             backoff,
             ack_delay,
+            ack_delay_until,
+            fresh_until,
             probe_timeout,
             is_behind,
             wants_sample,

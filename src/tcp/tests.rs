@@ -17,6 +17,7 @@ mod opening;
 mod prepared;
 mod pure_ack;
 mod refusals;
+mod round_trips;
 mod simulator;
 mod snapshot;
 mod streaming;

@@ -35,11 +35,12 @@ impl Connection {
             || !self.send.holds_only(flight)
             || rtt > self.fast.rtt_max.as_ns()
             || last_rtt < self.rack.min_rtt_known().as_ns()
+            || !self.rtt.is_fresh(now)
             || is_another_round(self.snd_una, self.snd_nxt)
         {
             return false;
         }
-        self.rack.on_plain(now, self.last_sent, self.snd_nxt);
+        self.rack.on_last(now, Duration::from_ns(last_rtt));
         self.rtt.note(Duration::from_ns(rtt));
         self.scoreboard.clear_clean();
         self.send.release_all();
