@@ -205,3 +205,16 @@ fn a_byte_altered_unseen_is_found_and_its_seed_named_with_a_file_of_its_frames()
     }
     std::fs::remove_file(&path).expect("it is ours");
 }
+
+#[test]
+fn what_would_test_nothing_is_refused_in_a_sentence() {
+    for args in [&["--replay", "5..3"][..], &["--replay", "7..7"], &["0"], &["00"]] {
+        // Without cargo: nothing is begun if it is not refused.
+        let mut soak = std::process::Command::new("scripts/soak");
+        let soak = soak.args(args).env("PATH", "/usr/bin:/bin");
+        let soak = soak.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let said = soak.output().expect("bash runs it");
+        assert_eq!(said.status.code(), Some(2), "{args:?}");
+        assert_eq!(String::from_utf8_lossy(&said.stderr).lines().count(), 1, "{args:?}");
+    }
+}
