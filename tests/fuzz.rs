@@ -33,7 +33,7 @@ fn corpus_agrees_with_the_model() {
         count += 1;
     }
     assert!(count >= 20, "only {count}");
-    assert!(predicted > 100, "the short ways: {predicted}");
+    assert!(predicted > 50, "the short ways: {predicted}");
 }
 
 #[test]
