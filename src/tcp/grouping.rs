@@ -3,9 +3,11 @@
 //!
 //! Both are seldom asked for: whoever does leaves the short way out until the peer has acknowledged it.
 
+use super::codec::{Codec, In, Out, codec};
 use super::connection::Connection;
 use super::counters::Count;
 use super::event::ConnectionId;
+use super::snapshot::SnapshotRefusal;
 use super::stack::Stack;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -36,6 +38,11 @@ impl Grouping {
     pub(super) const NONE: Grouping =
         Grouping { ends: [SeqNumber(0); ENDS_MAX], len: 0, unpushed: None };
 
+    /// Whether anything was asked for, as far as is known.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.len > 0 || self.unpushed.is_some()
+    }
+
     fn ends(&self) -> &[SeqNumber] {
         &self.ends[..self.len]
     }
@@ -65,7 +72,34 @@ impl Grouping {
     }
 }
 
+codec!(Unpushed { end, una, waits });
+
+impl Codec for Grouping {
+    fn put(&self, out: &mut Out<'_>) {
+        (self.len as u32).put(out);
+        self.ends().iter().for_each(|end| end.put(out));
+        self.unpushed.put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Grouping, SnapshotRefusal> {
+        let mut grouping = Grouping::NONE;
+        for _ in 0..from.take_count(size_of::<u32>())? {
+            if !grouping.add(Codec::take(from)?) {
+                return Err(SnapshotRefusal::Malformed);
+            }
+        }
+        grouping.unpushed = Codec::take(from)?;
+        Ok(grouping)
+    }
+}
+
 impl Connection {
+    /// Whether segments end where the stream has bytes, in order.
+    pub(super) fn has_sound_grouping(&self) -> bool {
+        let spans = self.grouping.ends().iter().map(|end| end.since(self.snd_una));
+        spans.clone().is_sorted() && spans.clone().all(|span| span <= self.send.len() as u32)
+    }
+
     /// How many of the `len` bytes from `seq` on may share a segment.
     pub(super) fn together(&self, seq: SeqNumber, len: u32) -> u32 {
         if self.is_grouped { self.grouping.before_next(seq, len) } else { len }
@@ -97,14 +131,14 @@ impl Connection {
         let grouping = &mut *self.grouping;
         grouping.unpushed = grouping.unpushed.filter(|_| is_unpushed);
         grouping.forget(una);
-        self.is_grouped = grouping.len > 0 || is_unpushed;
+        self.is_grouped = grouping.is_asked_for();
     }
 }
 
 impl Stack {
     /// What was committed so far and what will be never share a segment, sent again or not: the next commit
     /// begins a segment of its own. That holds for 16 places in what is not acknowledged; one beyond them is
-    /// counted (`tcp_segment_ends_full`). A move to another stack forgets them.
+    /// counted (`tcp_segment_ends_full`).
     pub fn end_segment(&mut self, now: Instant, id: ConnectionId) {
         self.on(now, id, |stack, index| {
             stack.step(index, |connection, cx| {

@@ -257,16 +257,16 @@ impl RttEstimator {
 impl Codec for RttEstimator {
     /// Nothing [is behind](RttEstimator::is_behind).
     fn put(&self, out: &mut Out<'_>) {
-        let RttEstimator { rttvar_ns, rto, rto_min, backoff, ack_delay, .. } = self;
+        let RttEstimator { rttvar_ns, rto, rto_min, backoff, ack_delay, wants_sample, .. } = self;
         let srtt_ns = self.is_measured.then_some(self.srtt_ns);
         ((srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
-        ((*backoff, *ack_delay), self.probe_timeout).put(out);
+        ((*backoff, *ack_delay), (self.probe_timeout, *wants_sample)).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<RttEstimator, SnapshotRefusal> {
         let ((srtt_ns, rttvar_ns), (rto, rto_min)): ((Option<u64>, _), _) = Codec::take(from)?;
-        let ((backoff, ack_delay), probe_timeout) = Codec::take(from)?;
-        let (is_behind, wants_sample) = (false, srtt_ns.is_none());
+        let ((backoff, ack_delay), (probe_timeout, wants_sample)) = Codec::take(from)?;
+        let is_behind = false;
         // When it was learned was not written: it is learned anew.
         let (ack_delay_until, fresh_until) = (Coarse::of(from.now + RTT_VALID), Coarse::NEVER);
         Ok(RttEstimator {

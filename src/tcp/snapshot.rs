@@ -18,7 +18,7 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 4;
+const VERSION: u16 = 5;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -147,7 +147,7 @@ macro_rules! codec_fields {
         fn put_fields(connection: &Connection, out: &mut Out<'_>) {
             let Connection {
                 $($field,)*
-                tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, grouping: _, is_grouped: _,
+                tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, is_grouped: _,
                 slot: _, woken_by: _, fast: _, ready: _, timers_lag: _, open_max: _,
                 send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
             } = connection;
@@ -165,7 +165,7 @@ codec_fields! {
     state closed pending
     iss snd_una snd_nxt snd_wnd snd_wl1 snd_wl2 snd_wnd_max snd_wind_shift snd_mss
     room_wanted fin_queued fin_sent
-    is_calm is_urgent duplicate_acks rtt rack loss_probe undo congestion ecn terms
+    is_calm is_urgent duplicate_acks rtt rack loss_probe undo congestion ecn terms grouping
     last_sent retransmissions
     irs rcv_nxt rcv_edge rcv_wind_shift rcv_wnd_max offers_scale sack fin_at fin_received
     last_ack_sent timestamps
@@ -197,6 +197,7 @@ impl Connection {
     /// Reads all that follows the endpoints into a connection that was just begun.
     fn take_state(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
         take_fields(self, from)?;
+        self.is_grouped = self.grouping.is_asked_for();
         if self.rcv_wnd_max as usize > self.receive.capacity() {
             return Err(SnapshotRefusal::BuffersTooSmall);
         }
@@ -225,6 +226,7 @@ impl Connection {
             && self.retransmissions <= COUNT_MAX
             && self.acks_due <= ACKS_DUE_MAX
             && !self.syn_due
+            && (self.state != State::TimeWait || self.linger_at != Instant::FAR_FUTURE)
             && self.account_is_sound()
     }
 
@@ -251,6 +253,7 @@ impl Connection {
             && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
             && self.congestion.mss() == self.snd_mss
             && self.path_mtu.is_sound()
+            && self.has_sound_grouping()
     }
 
     fn has_sound_receiver(&self) -> bool {
@@ -317,6 +320,7 @@ impl Stack {
             return Err(SnapshotRefusal::PayloadsHeld);
         }
         let (connection, _) = self.connection_and_context(index);
+        connection.settle_grouping();
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         connection.put_state(&mut Out { bytes: &mut bytes, now });

@@ -126,3 +126,33 @@ fn what_left_before_the_new_clock_began_makes_no_round_trip_short() {
         assert_eq!((info.srtt, info.rtt_min), (Some(ROUND_TRIP), Some(ROUND_TRIP)));
     }
 }
+
+#[test]
+fn where_segments_are_to_end_they_end_after_a_move_too() {
+    let (mut stack, id, now, _) = established(plain());
+    write(&mut stack, now, id, 30);
+    stack.end_segment(now, id);
+    write(&mut stack, now, id, 40);
+    stack.await_commit(now, id);
+    let snapshot = stack.export(now, id).unwrap();
+    let mut other = Stack::new(plain(), [1; 16]);
+    let id = other.import(now, &snapshot).unwrap();
+    assert_eq!(leave(&mut other, now), [30]);
+    write(&mut other, now, id, 5);
+    assert_eq!(leave(&mut other, now), [45]);
+}
+
+#[test]
+fn a_time_wait_that_never_ends_is_not_taken() {
+    let (mut stack, id, now, mut segment) = established(plain());
+    stack.shutdown(now, id);
+    assert_eq!(leave(&mut stack, now), [0]);
+    (segment.ack, segment.flags) = (segment.ack + 1, Flags::ACK.with(Flags::FIN));
+    stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
+    assert_eq!(stack.info(id).map(|info| info.state), Some(State::TimeWait));
+    let import = |snapshot: &Snapshot| Stack::new(plain(), [1; 16]).import(now, snapshot);
+    assert!(import(&stack.export(now, id).unwrap()).is_ok());
+    stack.connections[id.index()].linger_at = Instant::FAR_FUTURE;
+    let endless = stack.export(now, id).unwrap();
+    assert_eq!(import(&endless), Err(SnapshotRefusal::Malformed));
+}

@@ -191,6 +191,11 @@ impl World {
             }
             self.stack(end).commit_tagged(now, id, len, from as u32);
             self.ends[end].written += len;
+            match self.random.below(8) {
+                0 => self.stack(end).end_segment(now, id),
+                1 => self.stack(end).await_commit(now, id),
+                _ => {}
+            }
         }
         if left == 0 && !self.ends[end].has_shut && self.random.one_in(5) {
             self.stack(end).shutdown(now, id);
@@ -317,6 +322,8 @@ impl World {
             ("recovering", connection.congestion.is_recovering()),
             ("probing", connection.loss_probe.is_some()),
             ("in flight", connection.flight() > 0),
+            ("unpushed", connection.is_unpushed()),
+            ("ending a segment", connection.ends_at(connection.stream_end())),
         ];
         for (what, _) in going_on.into_iter().filter(|(_, is_so)| *is_so) {
             self.moved_in.insert(what.into());
@@ -353,6 +360,8 @@ fn a_connection_that_is_moved_in_mid_transfer_loses_alters_and_repeats_nothing()
         "probing",
         "unread",
         "in flight",
+        "unpushed",
+        "ending a segment",
     ] {
         assert!(moved_in.contains(what), "no move while {what}: {moved_in:?}");
     }
