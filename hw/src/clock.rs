@@ -7,6 +7,9 @@ use fixwire_offload::time::{Clock, Instant, Now, UtcTime};
 
 /// How often the two clocks are read to find a pair of readings close together.
 const READINGS: usize = 4;
+/// What the monotonic clock reads when a process begins, in nanoseconds: some 52 days. A connection that is moved here
+/// has been silent for longer than this process lives, and that is to be told.
+const HEAD_START_NS: u64 = 1 << 52;
 
 /// The host's monotonic clock, and its distance from UTC.
 ///
@@ -17,7 +20,7 @@ const READINGS: usize = 4;
 #[derive(Clone, Copy, Debug)]
 pub struct HostClock {
     origin: std::time::Instant,
-    utc_at_origin_ns: u64,
+    utc_at_zero_ns: u64,
 }
 
 impl HostClock {
@@ -25,34 +28,34 @@ impl HostClock {
     pub fn new() -> HostClock {
         static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
         let origin = *ORIGIN.get_or_init(std::time::Instant::now);
-        HostClock { origin, utc_at_origin_ns: utc_at(origin) }
+        HostClock { origin, utc_at_zero_ns: utc_at_zero(origin) }
     }
 
     /// The monotonic clock alone.
     #[inline]
     pub fn mono(&self) -> Instant {
-        Instant::from_ns(ns(self.origin.elapsed()))
+        Instant::from_ns(mono_ns(self.origin))
     }
 
     /// UTC at `mono`, by the distance last taken.
     #[inline]
     pub fn utc(&self, mono: Instant) -> UtcTime {
-        UtcTime::from_unix_ns(self.utc_at_origin_ns.saturating_add(mono.as_ns()))
+        UtcTime::from_unix_ns(self.utc_at_zero_ns.saturating_add(mono.as_ns()))
     }
 
     /// The clock with a distance from UTC that is wrong by so much.
     #[cfg(test)]
     pub(crate) fn off_by(ns: i64) -> HostClock {
         let right = HostClock::new();
-        HostClock { utc_at_origin_ns: right.utc_at_origin_ns.wrapping_add_signed(ns), ..right }
+        HostClock { utc_at_zero_ns: right.utc_at_zero_ns.wrapping_add_signed(ns), ..right }
     }
 
     /// Takes the distance from UTC again and says by how many nanoseconds UTC has stepped: forward
     /// when positive.
     pub fn resync(&mut self) -> i64 {
-        let before = self.utc_at_origin_ns;
-        self.utc_at_origin_ns = utc_at(self.origin);
-        self.utc_at_origin_ns.wrapping_sub(before).cast_signed()
+        let before = self.utc_at_zero_ns;
+        self.utc_at_zero_ns = utc_at_zero(self.origin);
+        self.utc_at_zero_ns.wrapping_sub(before).cast_signed()
     }
 }
 
@@ -70,13 +73,19 @@ impl Clock for HostClock {
     }
 }
 
-/// UTC at `origin`, in nanoseconds since 1970. The system's time is read between two readings of
+/// The monotonic clock's reading.
+#[inline]
+fn mono_ns(origin: std::time::Instant) -> u64 {
+    ns(origin.elapsed()).saturating_add(HEAD_START_NS)
+}
+
+/// UTC when the monotonic clock would have read 0, in nanoseconds since 1970. The system's time is read between two readings of
 /// the monotonic clock; the closest pair of several says best.
-fn utc_at(origin: std::time::Instant) -> u64 {
+fn utc_at_zero(origin: std::time::Instant) -> u64 {
     let reading = |_| {
-        let before = ns(origin.elapsed());
+        let before = mono_ns(origin);
         let utc = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ns);
-        let apart = ns(origin.elapsed()).saturating_sub(before);
+        let apart = mono_ns(origin).saturating_sub(before);
         (apart, utc.saturating_sub(before.saturating_add(apart / 2)))
     };
     (0..READINGS).map(reading).min().map_or(0, |(_, utc)| utc)
@@ -103,6 +112,14 @@ mod tests {
     }
 
     #[test]
+    fn it_can_tell_of_what_was_weeks_before_the_process() {
+        let weeks = fixwire_offload::time::Duration::from_s(7 * 7 * 86_400);
+        let before = HostClock::new().now();
+        assert!(before.mono.as_ns() > weeks.as_ns());
+        assert!(before.utc.abs_diff(HostClock::new().utc(before.mono)).as_ms() < 1_000);
+    }
+
+    #[test]
     fn utc_is_the_system_s_within_a_second() {
         let found = HostClock::new().now().utc;
         let system =
@@ -112,10 +129,10 @@ mod tests {
 
     #[test]
     fn resync_takes_back_a_step_and_says_so() {
-        let right = HostClock::new().utc_at_origin_ns;
+        let right = HostClock::new().utc_at_zero_ns;
         let mut clock = HostClock::off_by(-5_000_000_000);
         let step_ns = clock.resync();
         assert!((4_900_000_000..5_100_000_000).contains(&step_ns), "{step_ns}");
-        assert!(clock.utc_at_origin_ns.abs_diff(right) < 100_000_000);
+        assert!(clock.utc_at_zero_ns.abs_diff(right) < 100_000_000);
     }
 }
