@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak replay fuzz faults packetdrill bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak replay fuzz faults packetdrill acceptance bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ faults: ## one deliberate fault at a time, put into a copy, each to be caught by
 
 packetdrill: ## a SUITE of packetdrill's scripts (ours if none is named) against our TCP, by the PACKETDRILL that you built
 	@scripts/packetdrill "$(PACKETDRILL)" $(if $(SUITE),"$(SUITE)") $(ARGS)
+
+acceptance: ## the FIX acceptance DEFINITIONS in a folder (*.def) against `fixwire accept`, over our TCP
+	@scripts/acceptance "$(DEFINITIONS)"
 
 bench: ## the benches, rivals beside us, and one table of them; ten minutes, after the rivals are built
 	@scripts/bench run
