@@ -102,6 +102,10 @@ impl Connection {
             return self.close_fast();
         };
         self.rtt.settle_fresh_until(self.rack.min_rtt_until());
+        // Not by what was heard: who only reads has nothing to learn.
+        if !self.rtt.is_fresh(self.last_sent) {
+            return self.close_fast();
+        }
         let window = self.full_window();
         let flight_max = used_max.min(self.snd_wnd.saturating_sub(1));
         let first_max = self.rest_max.min(self.held_max()).min(self.send.first_max());
@@ -218,7 +222,6 @@ impl Connection {
         if rtt > self.fast.rtt_max.as_ns()
             || is_another_round(self.snd_una, snd_nxt)
             || last_rtt < self.rack.min_rtt_known().as_ns()
-            || !self.rtt.is_fresh(now)
         {
             return false;
         }

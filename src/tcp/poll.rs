@@ -186,21 +186,28 @@ impl<'a> FastTurn<'a> {
     }
 }
 
-/// Has a timer go off that is early enough for what leaves now.
+/// Has a timer go off that is early enough for what leaves now. Nothing of round trips is learned anew on the short way:
+/// it ends where that has to be before the timer goes off, with which the books are kept and it is asked again. Says
+/// whether it goes on.
 #[cold]
 #[inline(never)]
-pub(super) fn wake_for_sent(
+pub(super) fn wakes_for_sent(
     connection: &mut Connection,
     timers: &mut TimerWheel,
     config: &Config,
     now: Instant,
     index: usize,
-) {
+) -> bool {
     let deadline = connection.first_timer(now, config);
+    let goes_on = connection.rtt.is_fresh(deadline);
+    if !goes_on {
+        connection.close_fast();
+    }
     if deadline < connection.woken_by {
         connection.woken_by = deadline;
         timers.advance(index, deadline);
     }
+    goes_on
 }
 
 impl Turn {
@@ -230,8 +237,10 @@ impl Stack {
         if len.cast_signed() <= 0 {
             return None;
         }
-        if !connection.is_woken_in_time(now) {
-            wake_for_sent(connection, timers, config, now, index);
+        if !connection.is_woken_in_time(now)
+            && !wakes_for_sent(connection, timers, config, now, index)
+        {
+            return None;
         }
         Some(FastTurn { connection, counters, transmits, now, index: index as u32, len })
     }

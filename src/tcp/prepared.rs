@@ -15,7 +15,7 @@ use super::account::MessageNumber;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
 use super::event::ConnectionId;
-use super::poll::wake_for_sent;
+use super::poll::wakes_for_sent;
 use super::probe::ProbeDue;
 use super::stack::Stack;
 use crate::offload::checksum::{Sum, copy_and_sum};
@@ -315,7 +315,7 @@ impl Stack {
         counters.count(Count::SegmentOut);
         counters.count(Count::PreparedOut);
         if !connection.is_woken_in_time(now) {
-            wake_for_sent(connection, timers, config, now, id.index());
+            wakes_for_sent(connection, timers, config, now, id.index());
         }
         #[cfg(test)]
         {

@@ -35,7 +35,6 @@ impl Connection {
             || !self.send.holds_only(flight)
             || rtt > self.fast.rtt_max.as_ns()
             || last_rtt < self.rack.min_rtt_known().as_ns()
-            || !self.rtt.is_fresh(now)
             || is_another_round(self.snd_una, self.snd_nxt)
         {
             return false;
