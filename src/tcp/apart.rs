@@ -7,16 +7,19 @@ use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
 /// Such a place, or none where [`empty`](Apart::empty) stands in for one that is being moved.
-pub(super) struct Apart<T>(Box<[T]>);
+pub(super) struct Apart<T>(Option<Box<T>>);
+
+/// Why there is a place.
+const NOT_MOVED: &str = "nobody looks at what is being moved";
 
 impl<T> Apart<T> {
     pub(super) fn new(value: T) -> Apart<T> {
-        Apart(Box::new([value]))
+        Apart(Some(Box::new(value)))
     }
 
     /// None at all, and nothing allocated.
     pub(super) fn empty() -> Apart<T> {
-        Apart(Box::default())
+        Apart(None)
     }
 }
 
@@ -24,13 +27,13 @@ impl<T> Deref for Apart<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0[0]
+        self.0.as_deref().expect(NOT_MOVED)
     }
 }
 
 impl<T> DerefMut for Apart<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.0[0]
+        self.0.as_deref_mut().expect(NOT_MOVED)
     }
 }
 

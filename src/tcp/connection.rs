@@ -93,7 +93,13 @@ impl Context<'_> {
 /// a load that takes in its neighbours.
 #[repr(C, align(64))]
 pub(super) struct Connection {
-    // What every segment of a conversation touches: three cache lines.
+    pub(super) keep_alive_at: Instant,
+    /// The end of TIME-WAIT, or of what a released connection may take to end.
+    pub(super) linger_at: Instant,
+    /// Its end lies in the first of the lines below.
+    pub(super) rtt: RttEstimator,
+
+    // What every segment of a conversation touches: five cache lines, of which messages and what is passed over are the last.
     /// What the stack keeps of it.
     pub(super) slot: Slot,
     /// How much leaves the short way, if it is known: all that was never sent. Or [`SENT`](super::fast::SENT).
@@ -108,10 +114,10 @@ pub(super) struct Connection {
     pub(super) rcv_nxt: SeqNumber,
     /// The right edge of the largest window that we ever gave. It never moves back.
     pub(super) rcv_edge: SeqNumber,
-    pub(super) snd_wl2: SeqNumber,
-    pub(super) snd_wl1: SeqNumber,
     /// RFC 7323 4.3, Last.ACK.sent.
     pub(super) last_ack_sent: SeqNumber,
+    pub(super) snd_wl2: SeqNumber,
+    pub(super) snd_wl1: SeqNumber,
     pub(super) acks_due: u32,
     /// [`Fast::first_max`] where timers lag, and nothing where they do not.
     pub(super) open_max: u32,
@@ -122,16 +128,14 @@ pub(super) struct Connection {
     /// An entry in the stack's timers goes off by then.
     pub(super) woken_by: Instant,
     pub(super) send: SendBuffer,
-
-    // What it adds to: what is in flight, round trips, messages.
-    /// What is in flight, and what is known of it.
-    pub(super) scoreboard: Scoreboard,
-    pub(super) rtt: RttEstimator,
-    pub(super) rack: Rack,
+    pub(super) tuple: Tuple,
     /// The application's messages.
     pub(super) account: Account,
-    pub(super) tuple: Tuple,
     pub(super) receive: ReceiveBuffer,
+
+    /// What is in flight, and what is known of it, but for [one segment](super::fast::SENT) that is all of it.
+    pub(super) scoreboard: Scoreboard,
+    pub(super) rack: Rack,
 
     // The rest, by how it is aligned.
     /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
@@ -142,9 +146,6 @@ pub(super) struct Connection {
     pub(super) retransmit_at: Instant,
     /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
     pub(super) probe_at: Instant,
-    pub(super) keep_alive_at: Instant,
-    /// The end of TIME-WAIT, or of what a released connection may take to end.
-    pub(super) linger_at: Instant,
     /// When what is new may leave; never, if it may.
     pub(super) pace_at: Instant,
     /// The earlier of that and of [`PathMtu::raise_at`].
@@ -216,9 +217,20 @@ pub(super) struct Connection {
     pub(super) is_of_cookie: bool,
 }
 
-// Three lines of 64 bytes, and sixteen in all, apart from buffers and from what is kept apart.
-const _: () = assert!(offset_of!(Connection, scoreboard) <= 3 * 64);
+// The lines that a segment of a conversation and its answer touch are the second to the sixth. There are sixteen in all, apart
+// from buffers and from what is kept apart.
+const _: () = assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == 64);
+const _: () = assert!(offset_of!(Connection, account) <= 5 * 64);
+const _: () = assert!(offset_of!(Connection, receive) + ReceiveBuffer::PASSED_OVER_LEN <= 6 * 64);
 const _: () = assert!(size_of::<Connection>() <= 1024);
+/// What is kept apart of each connection, in bytes.
+const APART_LEN: usize = Reassembly::APART_LEN
+    + size_of::<Option<Undo>>()
+    + size_of::<Ecn>()
+    + size_of::<Grouping>()
+    + size_of::<Terms>()
+    + size_of::<SackReport>();
+const _: () = assert!(APART_LEN <= 832);
 
 impl Connection {
     /// An unused connection with its buffers.

@@ -34,7 +34,8 @@ pub(super) struct Fast {
     /// The longest segment that may leave where nothing is in flight, whose ACK is of no more than that, and that can be
     /// reserved.
     pub(super) first_max: u32,
-    /// The longest round trip of which nothing is to be learned but the round trip.
+    /// The shortest round trip and the longest of which nothing is to be learned but the round trip.
+    rtt_min: Duration,
     rtt_max: Duration,
     /// The longest pause after which the congestion window stands.
     pause_max: Duration,
@@ -53,6 +54,7 @@ impl Fast {
         expected: Control::NEVER,
         flight_max: 0,
         first_max: 0,
+        rtt_min: Duration::ZERO,
         rtt_max: Duration::ZERO,
         pause_max: Duration::ZERO,
         patience: Duration::ZERO,
@@ -113,6 +115,7 @@ impl Connection {
             expected: Control::of(Flags::ACK, field),
             flight_max,
             first_max: first_max.min(flight_max),
+            rtt_min: self.rack.min_rtt_known(),
             rtt_max,
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
             patience: self.rtt.patience(config, self.terms.peer_max_ack_delay),
@@ -221,15 +224,25 @@ impl Connection {
     ) -> bool {
         if rtt > self.fast.rtt_max.as_ns()
             || is_another_round(self.snd_una, snd_nxt)
-            || last_rtt < self.rack.min_rtt_known().as_ns()
+            || last_rtt < self.fast.rtt_min.as_ns()
         {
             return false;
         }
-        self.rack.on_last(now, Duration::from_ns(last_rtt));
-        self.rtt.note(Duration::from_ns(rtt));
+        self.note_round_trip(now, rtt, last_rtt);
         self.send.release_all();
         self.snd_una = snd_nxt;
         true
+    }
+
+    /// The round trips of the first and of the last of what was acknowledged, in nanoseconds: RACK's is told of
+    /// [later](Connection::settle_round_trips), unless it is the shortest.
+    #[inline(always)]
+    fn note_round_trip(&mut self, now: Instant, rtt: u64, last_rtt: u64) {
+        debug_assert_eq!(self.fast.rtt_min, self.rack.min_rtt_known());
+        if last_rtt == self.fast.rtt_min.as_ns() {
+            self.rack.on_shortest(now);
+        }
+        self.rtt.note(Duration::from_ns(rtt), Duration::from_ns(last_rtt));
     }
 
     /// No time lies behind the stack's: it does not wrap.
@@ -346,7 +359,7 @@ impl Connection {
 
     /// When the first timer goes off that a segment sets which leaves now, with nothing before it in flight.
     pub(super) fn first_timer(&mut self, now: Instant, config: &Config) -> Instant {
-        self.rtt.settle(config);
+        self.settle_round_trips(config);
         now + self.rtt.rto(config).min(self.rtt.probe_timeout(true))
     }
 
@@ -401,7 +414,7 @@ impl Connection {
     #[inline(always)]
     pub(super) fn catch_up(&mut self, config: &Config) {
         if self.rtt.is_behind() {
-            self.rtt.settle(config);
+            self.settle_round_trips(config);
         }
         if self.timers_lag {
             self.tell_of_sent();
@@ -410,6 +423,14 @@ impl Connection {
             if self.flight() > 0 {
                 self.wind_up(config);
             }
+        }
+    }
+
+    /// Works out what follows from the round trips that were only noted.
+    #[inline(never)]
+    fn settle_round_trips(&mut self, config: &Config) {
+        if let Some(latest) = self.rtt.settle(config) {
+            self.rack.note_latest(latest);
         }
     }
 

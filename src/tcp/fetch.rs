@@ -3,9 +3,12 @@
 //! On one segment's path the loads wait for each other, table, connection, buffers; those of several segments need
 //! not. Nothing changes.
 
+use core::mem::offset_of;
+
 use super::connection::Connection;
 use super::endpoint::Ends;
 use super::event::ConnectionId;
+use super::send_buffer::LINE_BYTES;
 use super::stack::Stack;
 use crate::prefetch::prefetch;
 
@@ -53,18 +56,30 @@ impl Stack {
     }
 }
 
+/// One in each of those lines.
+const FETCHED: [usize; 5] = [
+    offset_of!(Connection, slot),
+    offset_of!(Connection, rcv_edge),
+    offset_of!(Connection, last_sent),
+    offset_of!(Connection, send),
+    offset_of!(Connection, receive),
+];
+const _: () = {
+    let mut line = 0;
+    while line < FETCHED.len() {
+        assert!(FETCHED[line] / LINE_BYTES == line + 1);
+        line += 1;
+    }
+};
+
 impl Connection {
     /// The lines of it that a segment takes which is [as predicted](super::fast), and its answer.
     #[inline(always)]
     fn fetch(&self) {
         prefetch(&self.slot);
-        prefetch(&self.fast);
+        prefetch(&self.rcv_edge);
+        prefetch(&self.last_sent);
         prefetch(&self.send);
-        prefetch(&self.scoreboard);
-        prefetch(&self.rtt);
-        prefetch(&self.rack);
-        prefetch(&self.account);
-        prefetch(&self.tuple);
         prefetch(&self.receive);
     }
 }

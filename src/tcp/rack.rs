@@ -86,16 +86,18 @@ impl Rack {
     }
 
     /// The same of the last of all that was in flight, which took `rtt`, no less than the shortest, while that
-    /// [stands](Rack::min_rtt_until).
+    /// [stands](Rack::min_rtt_until), and as long as it: [what others take](Rack::note_latest) may be said later.
     ///
     /// When it left and where it ended is not kept. It is compared only with segments that have left since, after
     /// which come both it and whatever left before it.
     #[inline(always)]
-    pub(super) fn on_last(&mut self, now: Instant, rtt: Duration) {
+    pub(super) fn on_shortest(&mut self, now: Instant) {
+        self.min_rtt_at = now;
+    }
+
+    /// What the last such segment took.
+    pub(super) fn note_latest(&mut self, rtt: Duration) {
         self.rtt = rtt;
-        if rtt == self.min_rtt {
-            self.min_rtt_at = now;
-        }
     }
 
     /// A segment has arrived, as far as the scoreboard knew it until now. `is_first` says that the ACK

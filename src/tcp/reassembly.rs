@@ -88,6 +88,9 @@ impl Reassembly {
         Reassembly { places: Apart::empty(), len: 0 }
     }
 
+    /// What is kept [apart](Apart), in bytes.
+    pub(super) const APART_LEN: usize = size_of::<Places>();
+
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.places.latest = Latest::NONE;

@@ -8,6 +8,7 @@
 //! Where bytes from before are unread, those passed over keep their place behind them, in case they come
 //! back, as they do where a reader waits for more: a message that comes byte by byte moves nothing.
 
+use core::mem::offset_of;
 use core::ops::Range;
 
 use super::codec::{Codec, In, Out};
@@ -33,6 +34,9 @@ pub(super) struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
+    /// So many of its first bytes a segment touches that is [passed over](ReceiveBuffer::pass_over_all).
+    pub(super) const PASSED_OVER_LEN: usize = offset_of!(ReceiveBuffer, len);
+
     pub(super) fn new(capacity: usize) -> ReceiveBuffer {
         let ring = vec![0; capacity].into_boxed_slice();
         ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0, seen: 0, gap: 0 }

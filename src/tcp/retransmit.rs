@@ -1,6 +1,8 @@
 //! When to send again if nothing is heard: the retransmission timeout (RFC 6298) and the probe timeout
 //! (RFC 8985 7.2).
 
+use core::mem::offset_of;
+
 use super::codec::{Codec, In, Out, is_span};
 use super::config::Config;
 use super::rack::RTT_VALID;
@@ -34,29 +36,37 @@ impl Coarse {
 
 /// The round trip as measured, and the timeout that follows from it.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct RttEstimator {
-    /// Zero before anything is measured.
-    srtt_ns: u64,
-    is_measured: bool,
-    rttvar_ns: u64,
     rto: Duration,
     rto_min: Duration,
-    backoff: u8,
     /// By how much the peer delays ACKs at most, as far as is known.
     ack_delay: Duration,
-    /// Until when that stands, where it is more than was said of the peer, if no other ACK is as late.
+    /// Twice the round trip, or what stands for it before one is measured.
+    probe_timeout: Duration,
+    /// Until when `ack_delay` stands, where it is more than was said of the peer, if no other ACK is as late.
     ack_delay_until: Coarse,
     /// Until when that and the shortest round trip stood when the books were kept: they are looked at then.
     fresh_until: Coarse,
-    /// Twice the round trip, or what stands for it before one is measured.
-    probe_timeout: Duration,
-    /// The timeouts are those before the last measurement.
-    is_behind: bool,
+    is_measured: bool,
+    backoff: u8,
     /// Nothing was measured since the last loss probe, or ever (RFC 8985 7.3).
     wants_sample: bool,
+
+    // What a measurement changes that is only noted: it lies in its neighbour's line.
+    /// Zero before anything is measured.
+    srtt_ns: u64,
+    rttvar_ns: u64,
+    /// Of what was noted last, the round trip of the segment that had left last.
+    latest: Duration,
+    /// The timeouts are those before the last measurement.
+    is_behind: bool,
 }
 
 impl RttEstimator {
+    /// Where that begins which [noting](RttEstimator::note) changes, in bytes.
+    pub(super) const NOTED_AT: usize = offset_of!(RttEstimator, srtt_ns);
+
     pub(super) fn new(config: &Config) -> RttEstimator {
         RttEstimator {
             srtt_ns: 0,
@@ -70,6 +80,7 @@ impl RttEstimator {
             fresh_until: Coarse::NEVER,
             probe_timeout: PROBE_TIMEOUT_INITIAL,
             is_behind: false,
+            latest: Duration::ZERO,
             wants_sample: true,
         }
     }
@@ -108,7 +119,7 @@ impl RttEstimator {
     pub(super) fn sample(&mut self, rtt: Duration, config: &Config) {
         let rtt_ns = rtt.as_ns().min(config.rto_max.as_ns());
         if self.is_measured {
-            self.note(Duration::from_ns(rtt_ns));
+            self.note(Duration::from_ns(rtt_ns), rtt);
         } else {
             (self.srtt_ns, self.rttvar_ns, self.is_measured) = (rtt_ns, rtt_ns / 2, true);
         }
@@ -117,9 +128,9 @@ impl RttEstimator {
     }
 
     /// A measurement after others, of [no more](RttEstimator::plain_max) than any: the same but for the
-    /// timeouts, which [are behind](RttEstimator::settle) then.
+    /// timeouts, which [are behind](RttEstimator::settle) then. What left last of what it is of took `latest`.
     #[inline(always)]
-    pub(super) fn note(&mut self, rtt: Duration) {
+    pub(super) fn note(&mut self, rtt: Duration, latest: Duration) {
         debug_assert!(self.is_measured);
         let (rtt_ns, srtt_ns) = (rtt.as_ns(), self.srtt_ns);
         // (3 var + |off|) / 4 and (7 srtt + rtt) / 8, each by what it moves by, rounded down as they are.
@@ -127,7 +138,7 @@ impl RttEstimator {
         let spread = off.wrapping_abs().wrapping_sub(self.rttvar_ns.cast_signed());
         self.rttvar_ns = self.rttvar_ns.wrapping_add_signed(spread >> 2);
         self.srtt_ns = srtt_ns.wrapping_add_signed(off >> 3);
-        self.is_behind = true;
+        (self.latest, self.is_behind) = (latest, true);
     }
 
     /// Whether the timeouts are those before the last measurement.
@@ -136,12 +147,12 @@ impl RttEstimator {
         self.is_behind
     }
 
-    /// Works out the timeouts where they are behind.
-    #[inline(never)]
-    pub(super) fn settle(&mut self, config: &Config) {
-        if self.is_behind {
-            self.work_out(config);
-        }
+    /// Works out the timeouts where they are behind, and says what the segment took that had left last.
+    #[inline(always)]
+    pub(super) fn settle(&mut self, config: &Config) -> Option<Duration> {
+        let latest = self.is_behind.then_some(self.latest)?;
+        self.work_out(config);
+        Some(latest)
     }
 
     #[inline(always)]
@@ -281,6 +292,7 @@ impl Codec for RttEstimator {
             fresh_until,
             probe_timeout,
             is_behind,
+            latest: Duration::ZERO,
             wants_sample,
         })
     }

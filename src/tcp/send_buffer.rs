@@ -9,7 +9,7 @@ use super::snapshot::SnapshotRefusal;
 use crate::prefetch::prefetch;
 
 /// A line of the processor's caches.
-const LINE_BYTES: usize = 64;
+pub(super) const LINE_BYTES: usize = 64;
 
 /// A connection's send buffer.
 #[repr(C)]

@@ -7,7 +7,7 @@ use crate::tcp::poll::{Rest, RestHeader};
 use crate::tcp::predict::Heard;
 use crate::tcp::stack::Stack;
 use crate::tcp::wraps::is_another_round;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 
 impl Connection {
     /// Takes in a segment without data that nobody marked, if it acknowledges all that is in flight and tells of
@@ -34,13 +34,12 @@ impl Connection {
             || flight > self.fast.flight_max
             || !self.send.holds_only(flight)
             || rtt > self.fast.rtt_max.as_ns()
-            || last_rtt < self.rack.min_rtt_known().as_ns()
+            || last_rtt < self.fast.rtt_min.as_ns()
             || is_another_round(self.snd_una, self.snd_nxt)
         {
             return false;
         }
-        self.rack.on_last(now, Duration::from_ns(last_rtt));
-        self.rtt.note(Duration::from_ns(rtt));
+        self.note_round_trip(now, rtt, last_rtt);
         self.scoreboard.clear_clean();
         self.send.release_all();
         self.snd_una = self.snd_nxt;
