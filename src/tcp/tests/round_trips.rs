@@ -105,3 +105,22 @@ fn a_delay_that_was_learned_in_a_slow_spell_is_forgotten() {
         assert_eq!(info.rto, Duration::from_ms(200));
     }
 }
+
+#[test]
+fn who_only_reads_keeps_the_short_way() {
+    let mut line = Line::new(Config::default());
+    line.exchanges(20, SHORT, SHORT, Answer::Data);
+    line.now = line.now + Duration::from_s(400);
+    line.stack.on_timeout(line.now);
+    line.drain();
+    for _ in 0..4 {
+        let before = line.stack.took_fast;
+        line.ask(b"asked");
+        line.peer.seq += 5;
+        line.drain();
+        assert_eq!(line.stack.took_fast, before + 1);
+        // What came before has the books kept.
+        line.hear(Segment { seq: line.peer.seq + u32::MAX, ..line.peer });
+        line.drain();
+    }
+}
