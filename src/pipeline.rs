@@ -14,6 +14,7 @@
 //! [`Desk`](crate::desk::Desk), 8 is [`Emitter`](crate::emit::Emitter).
 
 use crate::app::Application;
+use crate::desk::receipt_of;
 use crate::emit;
 use crate::engine::Engine;
 use crate::familiar::Recognized;
@@ -91,6 +92,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         frame: Recognized<'_>,
     ) {
         let (stamped, payload) = (frame.stamped(), frame.payload());
+        self.tcp.receive_by(receipt_of(stamp));
         if let Some(arrival) = self.tcp.take_ahead(now.mono, connection, stamped, payload) {
             self.desk.on_arrival(now, &mut self.tcp, &arrival, payload, Some(stamp));
             return;
@@ -137,6 +139,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.verifier.tcp(meta, frame.header_len, &packet, &segment, &mut self.observations)?;
         let mut segment = segment.segment()?;
         segment.is_ce = packet.is_ce();
+        self.tcp.receive_by(receipt_of(stamp));
         let arrival = self.tcp.on_segment(now.mono, packet.src, packet.dst, &segment);
         self.desk.on_arrival(now, &mut self.tcp, &arrival, segment.payload, Some(stamp));
         Ok(())

@@ -39,7 +39,7 @@ pub trait Application {
     }
 
     /// An application message, in its order. `stamp` is when the device received the frame that
-    /// completed it.
+    /// completed it: the last to come of those that brought its bytes, whatever came before it is read.
     fn on_message<S: Store, O: Outlet>(
         &mut self,
         session: SessionId,

@@ -9,6 +9,7 @@ mod events;
 mod line_event;
 mod owner;
 mod seat;
+mod stored;
 mod unacknowledged;
 
 use core::net::Ipv4Addr;
@@ -24,6 +25,8 @@ use owner::Owner;
 use seat::{Line, Seat, terms_of_port};
 
 pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
+pub(crate) use stored::receipt_of;
+
 pub use seat::{LineFailure, SessionPlan, SessionStatus};
 
 /// How long a connection that is to close may take to deliver what was sent.
@@ -446,30 +449,6 @@ impl<A: Application> Desk<A> {
         // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
         if interval_before.is_none() || seat.session.steady_interval() != interval_before {
             self.after(now, tcp, index, connection, disposition);
-        }
-    }
-
-    /// Hands over what TCP's ring holds, a chunk at a time.
-    #[inline(never)]
-    fn drain(
-        &mut self,
-        now: Now,
-        tcp: &mut Stack,
-        index: usize,
-        connection: ConnectionId,
-        stamp: Option<RxStamp>,
-    ) {
-        loop {
-            let bytes = tcp.readable(connection);
-            let len = bytes.len().min(self.chunk.len());
-            if len == 0 {
-                return;
-            }
-            let mut chunk = core::mem::take(&mut self.chunk);
-            chunk[..len].copy_from_slice(&bytes[..len]);
-            tcp.consume(now.mono, connection, len);
-            self.feed(now, tcp, index, connection, &chunk[..len], stamp);
-            self.chunk = chunk;
         }
     }
 

@@ -236,6 +236,7 @@ impl Stack {
         self.on(now, id, |stack, index| {
             stack.step(index, |connection, _| {
                 connection.receive.consume(len);
+                connection.forget_receipts();
                 let takes_more = matches!(
                     connection.state,
                     State::Established | State::FinWait1 | State::FinWait2

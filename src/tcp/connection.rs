@@ -21,6 +21,7 @@ use super::predict::Plainness;
 use super::probe::{LossProbe, ProbeDue};
 use super::rack::Rack;
 use super::reassembly::Reassembly;
+use super::receipts::Receipt;
 use super::receive_buffer::ReceiveBuffer;
 use super::reset::Resets;
 use super::retransmit::RttEstimator;
@@ -76,6 +77,8 @@ pub(super) struct Context<'a> {
     pub(super) config: &'a Config,
     pub(super) counters: &'a mut Counters,
     pub(super) resets: &'a mut Resets,
+    /// How the segment at hand [was received](super::Stack::receive_by).
+    pub(super) receipt: &'a Option<Receipt>,
 }
 
 impl Context<'_> {

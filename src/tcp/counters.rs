@@ -74,6 +74,7 @@ counts! {
     DataOnSynIgnored "tcp_data_on_syn_ignored" "A SYN carried data; left for the peer to send again."
     OutOfOrder "tcp_out_of_order" "Data came ahead of its turn and is held."
     ReassemblyFull "tcp_reassembly_full" "The held ranges were at their limit: the farthest was dropped."
+    ReceiptsFull "tcp_receipts_full" "Pieces of different segments that are stored were at their limit: what came is told as if it had come by the segment that made it readable."
     DataAfterFin "tcp_data_after_fin" "Data or a FIN past the peer's FIN; cut off."
     DataAfterRelease "tcp_data_after_release" "Data for a connection that nobody reads any more; answered by a reset (RFC 9293 3.6.1)."
     AckOld "tcp_ack_old" "An ACK of less than another before it; it moves nothing (RFC 9293 3.10.7.4)."

@@ -50,6 +50,7 @@ pub use held::{Again, HELD_PAYLOADS_MAX, HeldPayload};
 pub use info::Info;
 pub use poll::{FastTurn, Rest, RestHeader, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
+pub use receipts::Receipt;
 pub use snapshot::{Snapshot, SnapshotRefusal};
 pub use stack::Stack;
 
@@ -86,6 +87,7 @@ mod prr;
 mod queue;
 mod rack;
 mod reassembly;
+mod receipts;
 mod receive;
 mod receive_buffer;
 mod recovery;

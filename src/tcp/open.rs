@@ -92,6 +92,7 @@ impl Connection {
         let flags = Flags(segment.flags.0 & !Flags::SYN.0);
         let rest = Segment { seq: segment.seq + 1, flags, ..*segment };
         if let Some(taken) = self.take_text_and_fin(cx, &rest) {
+            self.note_receipt(cx, rest.seq + taken.fresh.start as u32, taken.fresh.len() as u32);
             self.receive.keep(&rest.payload[taken.fresh]);
         }
     }

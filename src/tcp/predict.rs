@@ -175,7 +175,7 @@ impl Stack {
     /// Takes in a segment if it is predicted.
     #[inline(always)]
     pub(super) fn predict(&mut self, index: usize, segment: &impl Heard) -> bool {
-        let Stack { connections, counters, resets, config, now, .. } = self;
+        let Stack { connections, counters, resets, receipt, config, now, .. } = self;
         let (connection, now) = (&mut connections[index], *now);
         if connection.takes_pure_ack(now, segment) {
             #[cfg(test)]
@@ -198,13 +198,13 @@ impl Stack {
             is_tried = connection.take_ack_of_all(now, config) || !is_fresh;
         } else if ack != connection.snd_una {
             connection.catch_up(config);
-            connection.take_ack(&mut Context { now, config, counters, resets }, ack);
+            connection.take_ack(&mut Context { now, config, counters, resets, receipt }, ack);
             is_tried = true;
         }
         if !connection.takes_window_plainly(segment) {
             connection.catch_up(config);
             connection.take_window(
-                &mut Context { now, config, counters, resets },
+                &mut Context { now, config, counters, resets, receipt },
                 seq,
                 ack,
                 window,

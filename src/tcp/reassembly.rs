@@ -8,6 +8,7 @@ use core::ops::Range;
 
 use super::apart::Apart;
 use super::codec::{Codec, In, Out};
+use super::receipts::Receipts;
 use super::snapshot::SnapshotRefusal;
 use crate::wire::tcp::{SACK_BLOCKS_MAX, SeqNumber};
 
@@ -28,6 +29,7 @@ pub(super) struct Reassembly {
 struct Places {
     ranges: [Edges; RANGES_MAX],
     latest: Latest,
+    receipts: Receipts,
 }
 
 /// Those of the ranges that bytes came for last, the latest first: as many as can be told of (RFC 2018 4).
@@ -80,7 +82,8 @@ pub(super) enum Inserted {
 impl Reassembly {
     pub(super) fn new() -> Reassembly {
         let ranges = [(SeqNumber(0), SeqNumber(0)); RANGES_MAX];
-        Reassembly { places: Apart::new(Places { ranges, latest: Latest::NONE }), len: 0 }
+        let places = Places { ranges, latest: Latest::NONE, receipts: Receipts::new() };
+        Reassembly { places: Apart::new(places), len: 0 }
     }
 
     /// None at all: what stands in for one that is being moved.
@@ -94,6 +97,7 @@ impl Reassembly {
     pub(super) fn clear(&mut self) {
         self.len = 0;
         self.places.latest = Latest::NONE;
+        self.places.receipts.clear();
     }
 
     #[inline]
@@ -117,6 +121,15 @@ impl Reassembly {
     #[inline(always)]
     pub(super) fn latest(&self) -> &Latest {
         &self.places.latest
+    }
+
+    /// By whom what is held came, or is readable since.
+    pub(super) fn receipts(&self) -> &Receipts {
+        &self.places.receipts
+    }
+
+    pub(super) fn receipts_mut(&mut self) -> &mut Receipts {
+        &mut self.places.receipts
     }
 
     /// Where the first held range begins.
@@ -154,6 +167,7 @@ impl Reassembly {
             self.len -= 1;
             let farthest = self.places.ranges[self.len];
             self.places.latest.retain(|each| *each != farthest);
+            self.places.receipts.forget_from(farthest.0);
             outcome = Inserted::HeldForFarthest;
         }
         let mut merged = new.clone();

@@ -357,9 +357,13 @@ impl Connection {
         if inserted != Inserted::Held {
             cx.count(Count::ReassemblyFull);
         }
-        if inserted != Inserted::Dropped && written < bytes.len() {
+        if inserted == Inserted::Dropped {
+            return;
+        }
+        if written < bytes.len() {
             cx.count(Count::DuplicatePart);
         }
+        self.note_receipt(cx, self.rcv_nxt + ahead, bytes.len() as u32);
     }
 
     /// The peer's stream has ended (RFC 9293 3.10.7.4, eighth).

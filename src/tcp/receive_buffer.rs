@@ -52,6 +52,12 @@ impl ReceiveBuffer {
         self.len
     }
 
+    /// How far back the first readable byte lies in the stream from what came last: where others were read past it, by
+    /// as many more.
+    pub(super) fn span(&self) -> usize {
+        self.len + if self.before_fresh > 0 { self.gap } else { 0 }
+    }
+
     /// Whether there are bytes that the application has not looked at.
     pub(super) fn has_unseen(&self) -> bool {
         self.len > self.seen

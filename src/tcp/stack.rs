@@ -8,6 +8,7 @@ use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
 use super::held::Absent;
 use super::isn::Secret;
 use super::queue::Turns;
+use super::receipts::Receipt;
 use super::reset::Resets;
 use super::table::Table;
 use super::time_wait::Waiting;
@@ -38,6 +39,7 @@ pub struct Stack {
     /// Those in TIME-WAIT that nobody holds.
     waiting: Waiting,
     pub(super) resets: Resets,
+    pub(super) receipt: Option<Receipt>,
     pub(super) counters: Counters,
     /// What [warming](Stack::warm_prepared) counts: nothing has happened.
     pub(super) counters_of_warming: Counters,
@@ -131,6 +133,7 @@ impl Stack {
             timers: TimerWheel::new(count),
             waiting: Waiting::new(count),
             resets: Resets::new(count.max(RESETS_MIN)),
+            receipt: None,
             counters: Counters::default(),
             counters_of_warming: Counters::default(),
             now: Instant::ZERO,
@@ -353,6 +356,7 @@ impl Stack {
             config: &self.config,
             counters: &mut self.counters,
             resets: &mut self.resets,
+            receipt: &self.receipt,
         };
         let connection = &mut self.connections[index];
         connection.catch_up(cx.config);

@@ -246,6 +246,15 @@ impl<S: Store> Session<S> {
         self.core.disposition()
     }
 
+    /// How many more bytes end the message whose beginning has come, or tell more of it; 0 where none has begun.
+    pub(crate) fn lacks(&self) -> usize {
+        let begun = self.assembly.get(..self.assembled).filter(|begun| !begun.is_empty());
+        match begun.map(|begun| frame(begun, self.core.config.message_bytes_max)) {
+            Some(Framed::Incomplete { need }) => need,
+            _ => 0,
+        }
+    }
+
     /// A deadline has passed.
     pub fn on_timeout(
         &mut self,

@@ -161,6 +161,10 @@ impl Stack {
         let fresh = match took {
             Took::Ahead => {
                 self.counters.count(Count::OutOfOrder);
+                if self.receipt.is_some() {
+                    let (connection, mut cx) = self.connection_and_context(index);
+                    connection.note_receipt(&mut cx, segment.seq(), payload.len() as u32);
+                }
                 0..0
             }
             Took::Fresh | Took::Joined => 0..payload.len(),
