@@ -50,8 +50,11 @@ fn simulated_faults_leave_every_byte_to_arrive_once_and_unaltered() {
     });
 }
 
-/// The kernel delays no ACK for as long: 40 ms, and a tick. One that takes longer waited for a machine that stood still.
-const KERNEL_DELAY_MAX: Duration = Duration::from_ms(48);
+/// The kernel delays no ACK for as long, but by 40 ms and a tick. What takes longer waited for a machine that stood still,
+/// and may be probed for: that is as long as we wait.
+const STANDSTILL: Duration = Duration::from_ms(50);
+/// How often a machine is tried that stands still.
+const TRIES: usize = 5;
 
 /// One message at a time to a kernel whose application neither reads nor answers, so that its ACKs wait; for how long each.
 fn speak_to_the_silent(line: &mut Line, messages: usize) -> Vec<Duration> {
@@ -82,16 +85,21 @@ fn kernel_that_delays_its_acks_gets_nothing_twice_unless_the_session_repairs_fas
         || {
             let faults = Faults { delay: Duration::from_us(50), ..Faults::default() };
             let messages = if full() { 500 } else { 60 };
-            let mut line = Line::open(Config::default(), faults);
-            let waits = speak_to_the_silent(&mut line, messages);
-            // Otherwise nothing was tried.
-            assert!(waits.iter().any(|&wait| wait > Duration::from_ms(30)), "no delay: {waits:?}");
-            let held_up = waits.iter().filter(|&&wait| wait > KERNEL_DELAY_MAX).count();
-            assert!(held_up < messages / 4, "the machine stands still: {waits:?}");
-            for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
-                assert!(line.count(what) <= held_up as u64, "{what}, {held_up}: {}", line.story());
-            }
-            line.close();
+            let moves = (0..TRIES).any(|_| {
+                let mut line = Line::open(Config::default(), faults);
+                let waits = speak_to_the_silent(&mut line, messages);
+                // Otherwise nothing was tried.
+                let was_delayed = waits.iter().any(|&wait| wait > Duration::from_ms(30));
+                assert!(was_delayed, "no delay: {waits:?}");
+                let held_up = waits.iter().filter(|&&wait| wait > STANDSTILL).count();
+                for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
+                    let count = line.count(what);
+                    assert!(count <= held_up as u64, "{what}, {held_up}: {}", line.story());
+                }
+                line.close();
+                held_up < messages / 4
+            });
+            assert!(moves, "the machine stands still, however often it is tried");
 
             let mut line = Line::open(fast(), faults);
             speak_to_the_silent(&mut line, messages);
