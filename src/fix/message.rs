@@ -134,6 +134,12 @@ impl<'a> Message<'a> {
         self.fields.iter().map(move |field| (field.tag, value_in(bytes, field)))
     }
 
+    /// Where the values of all fields lie, CheckSum last.
+    #[inline]
+    pub(super) fn places(&self) -> &'a [Field] {
+        self.fields
+    }
+
     /// A non-negative integer.
     #[inline(always)]
     pub fn u32(&self, tag: u32) -> Result<u32, FieldError> {

@@ -10,6 +10,7 @@
 pub mod counters;
 pub mod decimal;
 pub mod decode;
+pub mod dictionary;
 pub mod encode;
 pub mod frame;
 pub mod message;

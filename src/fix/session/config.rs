@@ -4,6 +4,7 @@ use core::fmt;
 
 use arrayvec::ArrayVec;
 
+use crate::fix::dictionary::Validation;
 use crate::fix::timestamp::Precision;
 use crate::time::Duration;
 
@@ -102,6 +103,8 @@ pub struct SessionConfig {
     pub backlog_bytes_max: usize,
     /// How finely SendingTime is written.
     pub precision: Precision,
+    /// What messages are held against when they come in; `None` for no dictionary.
+    pub validation: Option<Validation>,
 }
 
 impl SessionConfig {
@@ -126,6 +129,7 @@ impl SessionConfig {
             held_messages_max: 256,
             backlog_bytes_max: 8 * 1024,
             precision: Precision::Millis,
+            validation: None,
         }
     }
 

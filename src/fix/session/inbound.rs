@@ -6,6 +6,7 @@ use core::fmt::Write;
 use arrayvec::{ArrayString, ArrayVec};
 
 use crate::fix::counters::Event;
+use crate::fix::dictionary::Violation;
 use crate::fix::frame::Whole;
 use crate::fix::reason::{CloseReason, Garbled, RejectReason};
 use crate::fix::store::{SEQ_NUM_MAX, Store};
@@ -59,7 +60,9 @@ impl<S: Store> Core<S> {
         };
         self.counters.count(Event::MessageReceived);
         self.timers.received(now);
-        let is_known = message.standing() == Standing::VOUCHED && self.is_next(now, &message);
+        let is_known = message.standing() == Standing::VOUCHED
+            && self.is_next(now, &message)
+            && self.violation(&message).is_none();
         if !is_known && !self.admits(now, &message, whole, held, out, app) {
             return self.settle_gap();
         }
@@ -241,6 +244,7 @@ impl<S: Store> Core<S> {
         } else {
             let is_ours = message.begin_string() == self.config.version.begin_string().as_bytes();
             match self.flaw(now, message) {
+                None if self.violation(message).is_some() => CloseReason::LogonInvalid,
                 Some((RejectReason::SendingTimeAccuracy, _)) if is_ours => {
                     CloseReason::LogonTimeInaccurate
                 }
@@ -255,6 +259,10 @@ impl<S: Store> Core<S> {
     /// Answers a flaw by a Reject, and the worst of them by a Logout too.
     #[inline(always)]
     fn is_acceptable(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) -> bool {
+        if let Some(Violation { reason, tag }) = self.violation(message) {
+            self.reject_tag(now, message, reason, tag, out);
+            return false;
+        }
         let Some((reason, tag)) = self.flaw(now, message) else { return true };
         let mut quoted = ArrayVec::<u8, QUOTE_BYTES_MAX>::new();
         quoted.extend(tag.iter().copied().take(QUOTE_BYTES_MAX));
@@ -263,6 +271,13 @@ impl<S: Store> Core<S> {
             self.log_out(now, out, b"");
         }
         false
+    }
+
+    /// What the dictionary has against a message whose fields are sound by themselves.
+    #[inline(always)]
+    fn violation(&mut self, message: &Message<'_>) -> Option<Violation> {
+        let validator = self.validator.as_mut().filter(|_| message.fault().is_none())?;
+        validator.check(message).err()
     }
 
     /// The first thing wrong with a message whatever its type, and the tag at fault.

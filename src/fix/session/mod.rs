@@ -28,6 +28,7 @@ use arrayvec::ArrayVec;
 use crate::time::{Duration, Instant, Now};
 
 use super::counters::{Counters, Event};
+use super::dictionary::Validator;
 use super::encode::Encoder;
 use super::frame::{Framed, Whole, frame};
 use super::reason::{CloseReason, RejectReason};
@@ -135,6 +136,7 @@ struct Core<S> {
     formatter: super::timestamp::Formatter,
     sending_times: super::timestamp::Reader,
     next_in_text: Numeral,
+    validator: Option<Validator>,
     backlog: Backlog,
     resend: Option<Resend>,
     gap: Option<Gap>,
@@ -189,6 +191,7 @@ impl<S: Store> Session<S> {
                 header: Header::new(&config),
                 backlog: Backlog::new(config.backlog_bytes_max),
                 timers: Timers::new(config.heart_bt_int_s),
+                validator: config.validation.clone().map(Validator::new),
                 config,
                 store,
                 state: State::Disconnected,

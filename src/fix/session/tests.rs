@@ -3,6 +3,7 @@
 
 mod acceptor;
 mod cut;
+mod dictionary;
 mod rig;
 mod vouched;
 

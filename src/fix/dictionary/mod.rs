@@ -1,0 +1,70 @@
+//! Messages held against a data dictionary: which fields a message type has, which of them must be
+//! there, what their values look like, and how repeating groups are nested.
+//!
+//! A [`Spec`] is compiled once to tables; a [`Validator`] holds messages against them, one pass over the
+//! fields, without allocation. What is found first counts: an unknown message type, then a required field
+//! that is nowhere in the message, then whatever is wrong in the order of the message, then the rest.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `datatype` | what a value of each type looks like |
+//! | `spec` | a dictionary as it was read |
+//! | `table` | what it is compiled to |
+//! | `validate` | a message held against it |
+//! | `xml` | reads QuickFIX's XML form, with the feature `dictionary` |
+
+mod datatype;
+mod spec;
+mod table;
+mod validate;
+#[cfg(feature = "dictionary")]
+mod xml;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+use core::fmt;
+
+pub use datatype::DataType;
+pub use spec::{FieldSpec, MessageSpec, Part, Spec};
+pub use validate::{Checks, Validation, Validator, Violation};
+#[cfg(feature = "dictionary")]
+pub use xml::{DictionaryError, FILE_BYTES_MAX, read_xml};
+
+/// The most fields of one message or group entry, header and trailer included: the largest of FIX 5.0 SP2
+/// has about half as many.
+pub const MEMBERS_MAX: usize = 64 * WORDS;
+const WORDS: usize = 32;
+
+/// A dictionary, compiled.
+pub struct Dictionary {
+    begin_string: String,
+    tables: table::Tables,
+}
+
+impl Dictionary {
+    /// Compiles what was read. Groups are as deep as they are in `spec`: a reader bounds that.
+    ///
+    /// # Errors
+    /// [`TooManyFields`].
+    pub fn compile(spec: &Spec) -> Result<Dictionary, TooManyFields> {
+        let tables = table::Tables::compile(spec).map_err(|_| TooManyFields)?;
+        Ok(Dictionary { begin_string: spec.begin_string.clone(), tables })
+    }
+
+    /// The version it is for, as BeginString(8) has it.
+    pub fn begin_string(&self) -> &str {
+        &self.begin_string
+    }
+}
+
+impl fmt::Debug for Dictionary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dictionary").field("begin_string", &self.begin_string).finish()
+    }
+}
+
+/// A message or a group's entry has more fields than [`MEMBERS_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message or group has more than {MEMBERS_MAX} fields")]
+pub struct TooManyFields;

@@ -1,0 +1,397 @@
+//! Messages held against a dictionary of our own, and against a slow, obvious twin.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fix::decode::Decoder;
+use crate::fix::oracle::sealed;
+use crate::fix::reason::RejectReason as R;
+
+fn field(tag: u32, required: bool) -> Part {
+    Part { tag, required, group: None }
+}
+
+fn group(tag: u32, body: Vec<Part>) -> Part {
+    Part { tag, required: false, group: Some(Arc::new(body)) }
+}
+
+/// An order `D` with a group of sessions in which there is one of legs, and a heartbeat `0`.
+pub(in crate::fix) fn spec() -> Spec {
+    let kinds = [
+        (8, "STRING"),
+        (9, "LENGTH"),
+        (10, "STRING"),
+        (11, "STRING"),
+        (18, "MULTIPLEVALUESTRING"),
+        (34, "SEQNUM"),
+        (35, "STRING"),
+        (38, "QTY"),
+        (49, "STRING"),
+        (52, "UTCTIMESTAMP"),
+        (54, "CHAR"),
+        (56, "STRING"),
+        (58, "STRING"),
+        (93, "LENGTH"),
+        (167, "STRING"),
+        (336, "STRING"),
+        (386, "NUMINGROUP"),
+        (555, "NUMINGROUP"),
+        (600, "STRING"),
+        (608, "INT"),
+        (625, "STRING"),
+        (6000, "BOOLEAN"),
+    ];
+    let values = |tag| match tag {
+        18 => vec!["1", "2", "X"],
+        54 => vec!["1", "2"],
+        167 => vec!["CS", "FUT", "A LONG ONE"],
+        _ => vec![],
+    };
+    let legs = vec![field(600, true), field(608, false)];
+    let sessions = vec![field(336, true), field(625, false), group(555, legs), field(6000, false)];
+    let order = vec![
+        field(11, true),
+        field(18, false),
+        field(38, true),
+        field(54, false),
+        field(167, false),
+        group(386, sessions),
+        field(58, false),
+    ];
+    let header = [8, 9, 35, 34, 49, 52, 56].map(|tag| field(tag, true)).to_vec();
+    Spec {
+        begin_string: "FIX.4.4".into(),
+        header,
+        trailer: vec![field(93, false), field(10, true)],
+        messages: vec![
+            MessageSpec { msg_type: b"D".to_vec(), parts: order },
+            MessageSpec { msg_type: b"0".to_vec(), parts: vec![] },
+            MessageSpec { msg_type: b"AE".to_vec(), parts: vec![field(11, true)] },
+        ],
+        fields: kinds
+            .map(|(tag, kind)| FieldSpec {
+                tag,
+                kind: DataType::of_name(kind, false),
+                values: values(tag).iter().map(|value| value.as_bytes().to_vec()).collect(),
+            })
+            .to_vec(),
+    }
+}
+
+fn found(checks: Checks, msg_type: &str, rest: &str) -> Option<(R, Option<u32>)> {
+    let dictionary = Arc::new(Dictionary::compile(&spec()).unwrap());
+    let body = format!("35={msg_type}|34=2|49=A|52=20260102-03:04:05|56=B|{rest}");
+    let bytes = sealed("FIX.4.4", &body);
+    let mut decoder = Decoder::default();
+    let message = decoder.parse(&bytes).unwrap();
+    let violation = Validator::new(Validation { dictionary, checks }).check(&message);
+    violation.err().map(|violation| (violation.reason, violation.tag))
+}
+
+#[test]
+fn each_violation_has_its_reason_and_its_tag() {
+    let table = [
+        ("D", "11=a|38=1.5|", None),
+        ("D", "38=1|54=1|11=a|18=1 X|167=FUT|58=t|", None),
+        ("D", "11=a|38=1|167=A LONG ONE|", None),
+        ("0", "", None),
+        ("AE", "11=a|", None),
+        ("Z", "", Some((R::InvalidMsgType, None))),
+        ("AF", "", Some((R::InvalidMsgType, None))),
+        ("D", "38=1|", Some((R::RequiredTagMissing, Some(11)))),
+        ("D", "54=9|38=1|", Some((R::RequiredTagMissing, Some(11)))),
+        ("0", "999=a|", Some((R::InvalidTagNumber, Some(999)))),
+        ("0", "5001=a|", Some((R::InvalidTagNumber, Some(5001)))),
+        ("0", "11=a|", Some((R::TagNotDefinedForType, Some(11)))),
+        ("0", "6000=Y|", Some((R::TagNotDefinedForType, Some(6000)))),
+        ("D", "11=a|38=1|58=|", Some((R::TagWithoutValue, Some(58)))),
+        ("D", "11=a|38=1|54=3|", Some((R::ValueIncorrect, Some(54)))),
+        ("D", "11=a|38=1|167=BOO|", Some((R::ValueIncorrect, Some(167)))),
+        ("D", "11=a|38=1|18=1 3|", Some((R::ValueIncorrect, Some(18)))),
+        ("D", "11=a|38=+1|", Some((R::DataFormatIncorrect, Some(38)))),
+        ("D", "11=a|38=1|54=12|", Some((R::DataFormatIncorrect, Some(54)))),
+        ("D", "11=a|38=1|38=1|", Some((R::TagRepeated, Some(38)))),
+        ("D", "11=a|93=3|38=1|", Some((R::TagOutOfOrder, Some(38)))),
+        ("D", "11=a|38=1|386=0|", None),
+        ("D", "11=a|38=1|386=2|336=x|625=y|336=z|58=t|", None),
+        ("D", "11=a|38=1|386=1|336=x|555=2|600=l|608=1|600=m|6000=Y|58=t|", None),
+        ("D", "11=a|38=1|386=3|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
+        ("D", "11=a|38=1|386=1|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
+        ("D", "11=a|38=1|386=2|58=t|", Some((R::GroupCountIncorrect, Some(386)))),
+        ("D", "11=a|38=1|386=1|625=x|336=y|", Some((R::RequiredTagMissing, Some(336)))),
+        ("D", "11=a|38=1|386=1|336=x|6000=Y|625=y|", Some((R::GroupOutOfOrder, Some(625)))),
+        ("D", "11=a|38=1|386=1|336=x|625=y|625=y|", Some((R::TagRepeated, Some(625)))),
+        (
+            "D",
+            "11=a|38=1|386=1|336=x|555=1|600=l|608=q|",
+            Some((R::DataFormatIncorrect, Some(608))),
+        ),
+        ("D", "11=a|38=1|386=1|336=x|555=2|600=l|", Some((R::GroupCountIncorrect, Some(555)))),
+        ("D", "11=a|38=1|336=x|", Some((R::TagNotDefinedForType, Some(336)))),
+        ("D", "11=a|38=1|386=1|336=x|58=t|336=y|", Some((R::TagNotDefinedForType, Some(336)))),
+    ];
+    for (msg_type, rest, expected) in table {
+        assert_eq!(found(Checks::default(), msg_type, rest), expected, "{msg_type} {rest}");
+    }
+}
+
+#[test]
+fn each_check_is_switched_off_by_itself() {
+    let all = Checks::default();
+    let unknown = Checks { allow_unknown_msg_fields: true, ..all };
+    let user_defined = Checks { user_defined_fields: false, ..all };
+    let table = [
+        (Checks { fields_out_of_order: false, ..all }, "11=a|93=3|38=1|"),
+        (Checks { fields_have_values: false, ..all }, "11=a|38=|54=|386=|"),
+        (Checks { unordered_group_fields: false, ..all }, "11=a|38=1|386=1|336=x|6000=Y|625=y|"),
+        (unknown, "11=a|999=x|38=1|336=x|"),
+        (unknown, "11=a|38=1|386=2|336=x|998=y|625=z|336=y|"),
+        (user_defined, "11=a|5001=x|38=1|6000=Y|"),
+        (user_defined, "11=a|38=1|386=2|336=x|5001=x|336=y|"),
+    ];
+    for (checks, rest) in table {
+        assert_eq!(found(checks, "D", rest), None, "{rest}");
+        assert_ne!(found(all, "D", rest), None, "{rest}");
+    }
+    let still = [
+        (unknown, "11=a|38=1|5001=x|", (R::InvalidTagNumber, Some(5001))),
+        (user_defined, "11=a|38=1|999=x|", (R::InvalidTagNumber, Some(999))),
+        // What is not looked for is still of its type.
+        (user_defined, "11=a|38=1|6000=x|", (R::DataFormatIncorrect, Some(6000))),
+        (
+            Checks { unordered_group_fields: false, ..all },
+            "11=a|38=1|386=1|336=x|625=y|625=y|",
+            (R::TagRepeated, Some(625)),
+        ),
+    ];
+    for (checks, rest, expected) in still {
+        assert_eq!(found(checks, "D", rest), Some(expected), "{rest}");
+    }
+}
+
+/// The twin: no tables, no bits, every list searched. Values are the data types' own tests' matter.
+struct Twin<'a> {
+    spec: &'a Spec,
+    checks: Checks,
+    fields: &'a [(u32, &'a [u8])],
+    at: usize,
+}
+
+type Found = Result<(), (R, u32)>;
+
+impl Twin<'_> {
+    fn message(mut self, parts: &[Part]) -> Found {
+        let sections = [&self.spec.header[..], parts, &self.spec.trailer[..]];
+        let section_of = |tag| {
+            [0, 2, 1]
+                .into_iter()
+                .find(|at: &usize| sections[*at].iter().any(|part| part.tag == tag))
+        };
+        let required = || {
+            [0, 2, 1].into_iter().flat_map(|at: usize| {
+                let required = sections[at].iter().filter(|part| part.required);
+                required.map(|part| part.tag).collect::<BTreeSet<u32>>()
+            })
+        };
+        let all = self.fields;
+        if let Some(tag) = required().find(|tag| all.iter().all(|(known, _)| known != tag)) {
+            return Err((R::RequiredTagMissing, tag));
+        }
+        let (mut seen, mut section) = (BTreeSet::new(), 0);
+        while self.at < self.fields.len() {
+            let (tag, text) = self.fields[self.at];
+            self.at += 1;
+            let Some(own) = section_of(tag) else {
+                section = section.max(1);
+                self.stranger(tag, text)?;
+                continue;
+            };
+            if !seen.insert(tag) {
+                return Err((R::TagRepeated, tag));
+            }
+            if own < section && self.checks.fields_out_of_order {
+                return Err((R::TagOutOfOrder, tag));
+            }
+            section = section.max(own);
+            self.value(tag, text)?;
+            let part = sections[own].iter().find(|part| part.tag == tag).unwrap();
+            if let Some(body) = &part.group {
+                self.group(tag, text, body)?;
+            }
+        }
+        match required().find(|tag| !seen.contains(tag)) {
+            Some(tag) => Err((R::RequiredTagMissing, tag)),
+            None => Ok(()),
+        }
+    }
+
+    fn group(&mut self, counter: u32, count: &[u8], body: &[Part]) -> Found {
+        let mut entries: Vec<Vec<u32>> = Vec::new();
+        while self.at < self.fields.len() {
+            let (tag, text) = self.fields[self.at];
+            let Some(place) = body.iter().position(|part| part.tag == tag) else {
+                if self.is_refused(tag) || self.spec.fields.iter().any(|field| field.tag == tag) {
+                    break;
+                }
+                self.at += 1;
+                continue;
+            };
+            if place == 0 {
+                entries.last().map_or(Ok(()), |entry| complete(body, entry))?;
+                entries.push(Vec::new());
+            }
+            let Some(entry) = entries.last_mut() else {
+                return Err((R::RequiredTagMissing, body[0].tag));
+            };
+            if entry.contains(&tag) {
+                return Err((R::TagRepeated, tag));
+            }
+            let last = entry.last().map(|last| body.iter().position(|part| part.tag == *last));
+            if last.flatten().is_some_and(|last| place < last) && self.checks.unordered_group_fields
+            {
+                return Err((R::GroupOutOfOrder, tag));
+            }
+            entry.push(tag);
+            self.at += 1;
+            self.value(tag, text)?;
+            if let Some(nested) = &body[place].group {
+                self.group(tag, text, nested)?;
+            }
+        }
+        entries.last().map_or(Ok(()), |entry| complete(body, entry))?;
+        let count: usize = std::str::from_utf8(count).unwrap().parse().unwrap_or(0);
+        if count == entries.len() { Ok(()) } else { Err((R::GroupCountIncorrect, counter)) }
+    }
+
+    fn value(&self, tag: u32, text: &[u8]) -> Found {
+        if text.is_empty() {
+            let is_refused = self.checks.fields_have_values;
+            return if is_refused { Err((R::TagWithoutValue, tag)) } else { Ok(()) };
+        }
+        let field = self.spec.fields.iter().find(|field| field.tag == tag).unwrap();
+        if !field.kind.takes(text, 0..text.len(), &mut Default::default()) {
+            return Err((R::DataFormatIncorrect, tag));
+        }
+        let words: Vec<&[u8]> = match field.kind {
+            DataType::Multiple => text.split(|byte| *byte == b' ').collect(),
+            _ => vec![text],
+        };
+        let is_known = |word: &&[u8]| field.values.iter().any(|value| value == word);
+        let is_right = field.values.is_empty() || words.iter().all(is_known);
+        if is_right { Ok(()) } else { Err((R::ValueIncorrect, tag)) }
+    }
+
+    fn stranger(&self, tag: u32, text: &[u8]) -> Found {
+        let is_defined = self.spec.fields.iter().any(|field| field.tag == tag);
+        if is_defined {
+            self.value(tag, text)?;
+        }
+        match (self.is_refused(tag), is_defined) {
+            (false, _) => Ok(()),
+            (true, true) => Err((R::TagNotDefinedForType, tag)),
+            (true, false) => Err((R::InvalidTagNumber, tag)),
+        }
+    }
+
+    fn is_refused(&self, tag: u32) -> bool {
+        if tag >= 5000 {
+            self.checks.user_defined_fields
+        } else {
+            !self.checks.allow_unknown_msg_fields
+        }
+    }
+}
+
+fn complete(body: &[Part], entry: &[u32]) -> Found {
+    let lacking = body.iter().filter(|part| part.required && !entry.contains(&part.tag));
+    lacking.map(|part| part.tag).min().map_or(Ok(()), |tag| Err((R::RequiredTagMissing, tag)))
+}
+
+/// A field that is often right where it stands.
+fn some_field() -> impl Strategy<Value = (u32, &'static str)> {
+    let fields = vec![
+        (11, "a"),
+        (18, "1 2"),
+        (18, "1  2"),
+        (38, "1"),
+        (38, "1e"),
+        (54, "1"),
+        (54, "7"),
+        (58, "t"),
+        (58, ""),
+        (93, "0"),
+        (167, "CS"),
+        (386, "0"),
+        (386, "1"),
+        (386, "2"),
+        (336, "x"),
+        (336, "x"),
+        (625, "y"),
+        (555, "1"),
+        (555, "2"),
+        (600, "l"),
+        (600, "l"),
+        (608, "5"),
+        (6000, "Y"),
+        (999, "x"),
+        (5001, "x"),
+    ];
+    prop::sample::select(fields)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn tables_and_the_obvious_twin_agree(
+        rest in prop::collection::vec(some_field(), 0..14),
+        is_begun in any::<bool>(),
+        switches in any::<[bool; 5]>(),
+    ) {
+        let [fields_out_of_order, fields_have_values, user_defined_fields,
+            allow_unknown_msg_fields, unordered_group_fields] = switches;
+        let checks = Checks {
+            fields_out_of_order, fields_have_values, user_defined_fields,
+            allow_unknown_msg_fields, unordered_group_fields,
+        };
+        let mut text = String::from(if is_begun { "11=a|38=1|" } else { "" });
+        for (tag, value) in &rest {
+            text += &format!("{tag}={value}|");
+        }
+        let spec = spec();
+        let body = format!("35=D|34=2|49=A|52=20260102-03:04:05|56=B|{text}");
+        let bytes = sealed("FIX.4.4", &body);
+        let mut decoder = Decoder::default();
+        let message = decoder.parse(&bytes).unwrap();
+        let fields: Vec<_> = message.fields().collect();
+        let twin = Twin { spec: &spec, checks, fields: &fields, at: 0 };
+        let expected = twin.message(&spec.messages[0].parts).err().map(|(r, tag)| (r, Some(tag)));
+        prop_assert_eq!(found(checks, "D", &text), expected, "{}", text);
+    }
+}
+
+#[test]
+fn a_transport_s_dictionary_has_header_trailer_and_what_both_define() {
+    let application = Spec { header: vec![], trailer: vec![], ..spec() };
+    let mut transport = spec();
+    transport.begin_string = "FIXT.1.1".into();
+    transport.messages.retain(|message| message.msg_type == b"0");
+    transport.fields.retain(|field| field.tag < 100);
+    let both = application.over(transport);
+    assert_eq!((both.begin_string.as_str(), both.header.len()), ("FIXT.1.1", 7));
+    assert_eq!((both.messages.len(), both.fields.len()), (3, spec().fields.len()));
+    assert!(Dictionary::compile(&both).is_ok());
+}
+
+#[test]
+fn more_fields_than_there_are_bits_for_are_refused() {
+    let mut spec = spec();
+    let some = |count: usize| (0..count as u32).map(|n| field(20_000 + n, false)).collect();
+    spec.messages[0].parts = some(MEMBERS_MAX - 9);
+    assert!(Dictionary::compile(&spec).is_ok());
+    spec.messages[0].parts = some(MEMBERS_MAX - 8);
+    assert!(Dictionary::compile(&spec).is_err());
+}
