@@ -50,7 +50,7 @@ pub(in crate::fix) fn spec() -> Spec {
         167 => vec!["CS", "FUT", "A LONG ONE"],
         _ => vec![],
     };
-    let legs = vec![field(600, true), field(608, false)];
+    let legs = vec![field(600, true), field(608, true)];
     let sessions = vec![field(336, true), field(625, false), group(555, legs), field(6000, false)];
     let order = vec![
         field(11, true),
@@ -117,7 +117,7 @@ fn each_violation_has_its_reason_and_its_tag() {
         ("D", "11=a|93=3|38=1|", Some((R::TagOutOfOrder, Some(38)))),
         ("D", "11=a|38=1|386=0|", None),
         ("D", "11=a|38=1|386=2|336=x|625=y|336=z|58=t|", None),
-        ("D", "11=a|38=1|386=1|336=x|555=2|600=l|608=1|600=m|6000=Y|58=t|", None),
+        ("D", "11=a|38=1|386=1|336=x|555=2|600=l|608=1|600=m|608=2|6000=Y|58=t|", None),
         ("D", "11=a|38=1|386=3|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
         ("D", "11=a|38=1|386=1|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
         ("D", "11=a|38=1|386=2|58=t|", Some((R::GroupCountIncorrect, Some(386)))),
@@ -129,7 +129,17 @@ fn each_violation_has_its_reason_and_its_tag() {
             "11=a|38=1|386=1|336=x|555=1|600=l|608=q|",
             Some((R::DataFormatIncorrect, Some(608))),
         ),
-        ("D", "11=a|38=1|386=1|336=x|555=2|600=l|", Some((R::GroupCountIncorrect, Some(555)))),
+        ("D", "11=a|38=1|386=1|336=x|555=1|600=l|", Some((R::RequiredTagMissing, Some(608)))),
+        (
+            "D",
+            "11=a|38=1|386=1|336=x|555=2|600=l|600=m|608=1|",
+            Some((R::RequiredTagMissing, Some(608))),
+        ),
+        (
+            "D",
+            "11=a|38=1|386=1|336=x|555=2|600=l|608=1|",
+            Some((R::GroupCountIncorrect, Some(555))),
+        ),
         ("D", "11=a|38=1|336=x|", Some((R::TagNotDefinedForType, Some(336)))),
         ("D", "11=a|38=1|386=1|336=x|58=t|336=y|", Some((R::TagNotDefinedForType, Some(336)))),
     ];
@@ -348,7 +358,9 @@ proptest! {
     #[test]
     fn tables_and_the_obvious_twin_agree(
         rest in prop::collection::vec(some_field(), 0..14),
-        is_begun in any::<bool>(),
+        begun in prop::sample::select(vec![
+            "", "11=a|38=1|", "11=a|38=1|386=2|336=x|", "11=a|38=1|386=1|336=x|555=2|600=l|608=1|",
+        ]),
         switches in any::<[bool; 5]>(),
     ) {
         let [fields_out_of_order, fields_have_values, user_defined_fields,
@@ -357,7 +369,7 @@ proptest! {
             fields_out_of_order, fields_have_values, user_defined_fields,
             allow_unknown_msg_fields, unordered_group_fields,
         };
-        let mut text = String::from(if is_begun { "11=a|38=1|" } else { "" });
+        let mut text = String::from(begun);
         for (tag, value) in &rest {
             text += &format!("{tag}={value}|");
         }
