@@ -23,6 +23,7 @@ use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
 
 use super::device::{self, Refused};
+use super::dictionaries::Dictionaries;
 use super::failure::Failure;
 use super::session_file::{NetworkSettings, SessionSettings, Side};
 use super::{plan, say, table, telling};
@@ -226,12 +227,13 @@ pub(crate) fn session_plans(
     ours: Ipv4Addr,
     far: Ipv4Addr,
 ) -> Result<Vec<SessionPlan>, Failure> {
+    let mut dictionaries = Dictionaries::default();
     let plans = settings.iter().map(|settings| {
         let at = match settings.side {
             Side::Initiator => settings.connect_host.unwrap_or(far),
             Side::Acceptor => ours,
         };
-        session_plan(settings, at)
+        session_plan(settings, at, &mut dictionaries)
     });
     plans.collect()
 }
@@ -240,6 +242,7 @@ pub(crate) fn session_plans(
 pub(crate) fn session_plan(
     settings: &SessionSettings,
     at: Ipv4Addr,
+    dictionaries: &mut Dictionaries,
 ) -> Result<SessionPlan, Failure> {
     let version = match settings.begin_string.as_str() {
         "FIX.4.2" => Version::Fix42,
@@ -259,6 +262,7 @@ pub(crate) fn session_plan(
         max_latency_s: settings.max_latency_s,
         logon_timeout_s: settings.logon_timeout_s,
         logout_timeout_s: settings.logout_timeout_s,
+        validation: dictionaries.validation(settings)?,
         ..SessionConfig::new(version, role, sender, target)
     };
     let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));

@@ -7,6 +7,7 @@ mod clock_report;
 mod clocks;
 mod conformance;
 mod device;
+mod dictionaries;
 mod doctor;
 #[cfg(feature = "dpdk")]
 mod dpdk;

@@ -26,6 +26,7 @@ use fixwire_hw::tap::TapBackend;
 
 use super::capture::{Asked, CaptureArgs};
 use super::clocks::Clocks;
+use super::dictionaries::Dictionaries;
 #[cfg(feature = "dpdk")]
 use super::dpdk::{self, NetworkFor};
 use super::drive::{self, Watch};
@@ -276,10 +277,14 @@ impl Job<'_> {
     ) -> Result<Engine<SimNic, Exchange>, Failure> {
         let network = Network { mac: Mac(far.mac()), addr: SIM_FAR_ADDR, gateway: None, ..*near };
         let sessions = self.settings.sessions.iter().map(SessionSettings::mirrored);
+        let mut dictionaries = Dictionaries::default();
         let sessions: Vec<_> = sessions
-            .map(|settings| match settings.side {
-                Side::Initiator => bring_up::session_plan(&settings, near.addr),
-                Side::Acceptor => bring_up::session_plan(&settings, SIM_FAR_ADDR),
+            .map(|settings| {
+                let at = match settings.side {
+                    Side::Initiator => near.addr,
+                    Side::Acceptor => SIM_FAR_ADDR,
+                };
+                bring_up::session_plan(&settings, at, &mut dictionaries)
             })
             .collect::<Result<_, _>>()?;
         let rules = bring_up::rules_of_sessions(network.addr, network.vlan, &sessions)?;

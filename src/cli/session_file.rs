@@ -1,6 +1,7 @@
 //! Session settings as TOML, by the names that users know from QuickFIX.
 
 pub(crate) use settings::{EXCHANGE_PORT, NetworkSettings, Purpose, SessionSettings, Side};
+pub(crate) use validation::{DictionaryFile, ValidationSettings};
 pub(crate) use values::is_a_host_s;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use keys::{Entry, Network};
 
 mod keys;
 mod settings;
+mod validation;
 mod values;
 
 /// What `--session` reads: settings for every session, then a `[[session]]` each for what differs.
@@ -82,6 +84,7 @@ impl SessionFile {
                     ));
                 }
                 let session = entry.get_ref().over(base.clone(), file, purpose)?;
+                entry.get_ref().switches_something(&session.validation, file)?;
                 sessions.push((entry.span(), session));
             }
             no_identity_twice(&sessions, file)?;
@@ -89,11 +92,17 @@ impl SessionFile {
             if sessions.is_empty() {
                 sessions.push(base);
             }
+            // What is said for all is of use to those that have a dictionary, if one has.
+            let with_dictionary =
+                sessions.iter().find(|session| session.validation.dictionary.is_some());
+            let any = with_dictionary.unwrap_or(&sessions[0]);
+            several.default.switches_something(&any.validation, file)?;
             Ok(SessionFile { network: network.unwrap_or_default(), sessions })
         } else {
             let entry: Entry = file.parse(WHERE_KEYS_ARE)?;
             let network = entry.network.as_ref().map(|network| network.get_ref().read(file));
             let session = entry.over(purpose.built_in(), file, purpose)?;
+            entry.switches_something(&session.validation, file)?;
             Ok(SessionFile {
                 network: network.transpose()?.unwrap_or_default(),
                 sessions: vec![session],

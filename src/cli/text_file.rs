@@ -1,4 +1,4 @@
-//! Files that people write: profiles, and settings of sessions.
+//! Files that people write: profiles, settings of sessions, and data dictionaries.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -16,10 +16,16 @@ pub(crate) struct Unreadable {
 
 /// Reads a file whole.
 pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
+    read_within(path, LEN_MAX)
+}
+
+/// Reads a file whole that may have so many bytes, some MiB.
+pub(crate) fn read_within(path: &Path, len_max: u64) -> Result<String, Unreadable> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LEN_MAX + 1).read_to_end(&mut bytes))?;
-    if bytes.len() as u64 > LEN_MAX {
-        return Err(Unreadable { why: "it is longer than 1 MiB".into(), remedy: "shorten it" });
+    File::open(path).and_then(|file| file.take(len_max + 1).read_to_end(&mut bytes))?;
+    if bytes.len() as u64 > len_max {
+        let why = format!("it is longer than {} MiB", len_max / (1024 * 1024));
+        return Err(Unreadable { why, remedy: "shorten it" });
     }
     String::from_utf8(bytes)
         .map_err(|_| Unreadable { why: "it is not UTF-8".into(), remedy: "save it as UTF-8" })

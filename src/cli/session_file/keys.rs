@@ -39,6 +39,14 @@ pub(super) struct Entry {
     reset_on_disconnect: Option<bool>,
     check_latency: Option<bool>,
     max_latency: Option<Spanned<i64>>,
+    pub(super) data_dictionary: Option<Spanned<String>>,
+    pub(super) transport_data_dictionary: Option<Spanned<String>>,
+    pub(super) app_data_dictionary: Option<Spanned<String>>,
+    pub(super) validate_fields_out_of_order: Option<Spanned<bool>>,
+    pub(super) validate_fields_have_values: Option<Spanned<bool>>,
+    pub(super) validate_user_defined_fields: Option<Spanned<bool>>,
+    pub(super) allow_unknown_msg_fields: Option<Spanned<bool>>,
+    pub(super) validate_unordered_group_fields: Option<Spanned<bool>>,
     congestion: Option<Spanned<String>>,
     in_flight_max_kib: Option<Spanned<i64>>,
     ecn: Option<bool>,
@@ -145,6 +153,7 @@ impl Entry {
             check_latency: self.check_latency.unwrap_or(base.check_latency),
             max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
                 .unwrap_or(base.max_latency_s),
+            validation: self.validation_over(base.validation, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
         })
     }

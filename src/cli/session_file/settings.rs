@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 
 use fixwire::tcp::Terms;
 
+use super::ValidationSettings;
+
 /// The engine's place on the network; what is not said is the device's default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NetworkSettings {
@@ -59,6 +61,7 @@ pub(crate) struct SessionSettings {
     pub(crate) reset_on_disconnect: bool,
     pub(crate) check_latency: bool,
     pub(crate) max_latency_s: u32,
+    pub(crate) validation: ValidationSettings,
     pub(crate) tcp: Terms,
 }
 
@@ -85,6 +88,7 @@ impl Default for SessionSettings {
             reset_on_disconnect: false,
             check_latency: true,
             max_latency_s: 120,
+            validation: ValidationSettings::default(),
             tcp: Terms::default(),
         }
     }

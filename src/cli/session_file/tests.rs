@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use fixwire::fix::dictionary::Checks;
 use fixwire::tcp::{CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption};
 use fixwire::time::Duration;
 use fixwire::wire::tcp::UserTimeout;
@@ -169,10 +170,41 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("user_timeout_ms = -1\n", 1, "`user_timeout_ms` is -1", "from 0"),
         ("\nuser_timeout_advertise = true\n", 2, "no user timeout", "user_timeout_ms = "),
         ("user_timeout_adopt_max_s = 9\n", 1, "of no use", "user_timeout_advertise = true"),
+        ("\ndata_dictionary = \"\"\n", 2, "`data_dictionary` is \"\"", "XML"),
+        ("\nallow_unknown_msg_fields = true\n", 2, "of no use", "data_dictionary = "),
+        ("[default]\nvalidate_user_defined_fields = false\n", 2, "of no use", "data_dictionary"),
+        ("validate_fields_have_values = true\n", 1, "of no use", "data_dictionary"),
+        ("validate_fields_have_values = false\n", 1, "always checked", "write true"),
+        ("validate_fields_out_of_order = false\n", 1, "always checked", "write true"),
+        ("app_data_dictionary = \"x\"\n", 1, "FIXT.1.1", "data_dictionary"),
+        ("transport_data_dictionary = \"x\"\n", 1, "FIXT.1.1", "data_dictionary"),
     ];
     for (text, line, what, remedy) in cases {
         let sentence = read(text).unwrap_err().to_string();
         assert!(sentence.starts_with(&format!("s.toml:{line}: ")), "{sentence}");
         assert!(sentence.contains(what) && sentence.contains(remedy), "{sentence}");
+    }
+}
+
+#[test]
+fn each_switch_of_a_dictionary_s_rules_is_its_own_key() {
+    let all = Checks::default();
+    for (key, expected) in [
+        ("validate_user_defined_fields", Checks { user_defined_fields: false, ..all }),
+        ("allow_unknown_msg_fields", Checks { allow_unknown_msg_fields: true, ..all }),
+        ("validate_unordered_group_fields", Checks { unordered_group_fields: false, ..all }),
+    ] {
+        let (other, usual) = match key {
+            "allow_unknown_msg_fields" => (true, false),
+            _ => (false, true),
+        };
+        let text = format!(
+            "[default]\n{key} = {other}\n[[session]]\ndata_dictionary = \"d.xml\"\n\
+             [[session]]\nsender_comp_id = \"B\"\n\
+             [[session]]\nsender_comp_id = \"C\"\ndata_dictionary = \"d.xml\"\n{key} = {usual}\n"
+        );
+        let found = read(&text).unwrap().sessions;
+        let checks: Vec<_> = found.iter().map(|session| session.validation.checks).collect();
+        assert_eq!(checks, [expected, expected, all], "{key}");
     }
 }

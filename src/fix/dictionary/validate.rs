@@ -16,9 +16,10 @@ const USER_DEFINED_MIN: u32 = 5000;
 /// What is checked, by QuickFIX's names and with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
-    /// ValidateFieldsOutOfOrder: header, body and trailer come in this order.
+    /// ValidateFieldsOutOfOrder: header, body and trailer come in this order. A session refuses a header field behind
+    /// the body whatever this says.
     pub fields_out_of_order: bool,
-    /// ValidateFieldsHaveValues: no field is empty.
+    /// ValidateFieldsHaveValues: no field is empty. A session refuses one whatever this says.
     pub fields_have_values: bool,
     /// ValidateUserDefinedFields: fields from 5000 on must be in the dictionary and in the message.
     pub user_defined_fields: bool,
