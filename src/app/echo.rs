@@ -164,7 +164,7 @@ impl Application for Echo {
         orders: &mut Sender<'_, S, O>,
     ) {
         let msg_type = message.msg_type();
-        // The versions sort as their names do.
+        // The versions sort as their names do, FIXT's behind the others.
         let is_modern = message.begin_string() >= FIX_4_2;
         let (answer_type, is_written) = match msg_type {
             NEW_ORDER_SINGLE if self.is_repetition(session, message) => {

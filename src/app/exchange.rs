@@ -31,11 +31,15 @@ struct Waiting {
     side: Side,
     order_qty: Decimal,
     price: Decimal,
-    is_fix42: bool,
+    is_before_fix43: bool,
 }
 
 impl Waiting {
-    fn new(session: SessionId, order: &NewOrderSingle<'_>, is_fix42: bool) -> Option<Waiting> {
+    fn new(
+        session: SessionId,
+        order: &NewOrderSingle<'_>,
+        is_before_fix43: bool,
+    ) -> Option<Waiting> {
         Some(Waiting {
             session,
             cl_ord_id: ArrayVec::try_from(order.cl_ord_id).ok()?,
@@ -43,7 +47,7 @@ impl Waiting {
             side: order.side,
             order_qty: order.order_qty,
             price: order.price,
-            is_fix42,
+            is_before_fix43,
         })
     }
 
@@ -93,7 +97,7 @@ impl Exchange {
     fn report<S: Store, O: Outlet>(
         &mut self,
         order: NewOrderSingle<'_>,
-        is_fix42: bool,
+        is_before_fix43: bool,
         orders: &mut Sender<'_, S, O>,
     ) -> Result<(), SendError> {
         let (number, now) = (self.fills + 1, orders.now().utc);
@@ -101,7 +105,7 @@ impl Exchange {
             let (order_id, exec_id) =
                 (NumberedId::new(b'X', number), NumberedId::new(b'E', number));
             let fill = Fill { order, order_id: order_id.as_bytes(), exec_id: exec_id.as_bytes() };
-            fill.write(encoder, now, is_fix42);
+            fill.write(encoder, now, is_before_fix43);
         })?;
         self.fills = number;
         Ok(())
@@ -128,13 +132,17 @@ impl Application for Exchange {
                 return self.refuse(message, RejectReason::DataFormatIncorrect, orders);
             }
         };
-        let is_fix42 = message.begin_string() == b"FIX.4.2";
+        // The versions sort as their names do.
+        let is_before_fix43 = message.begin_string() < b"FIX.4.3".as_slice();
         let in_turn = self.waiting.iter().all(|waiting| waiting.session != session);
-        let sent =
-            if in_turn { self.report(order, is_fix42, orders) } else { Err(SendError::Full) };
+        let sent = if in_turn {
+            self.report(order, is_before_fix43, orders)
+        } else {
+            Err(SendError::Full)
+        };
         match sent {
             Ok(()) => {}
-            Err(SendError::Full) => match Waiting::new(session, &order, is_fix42) {
+            Err(SendError::Full) => match Waiting::new(session, &order, is_before_fix43) {
                 Some(waiting) if self.waiting.len() < WAITING_MAX => {
                     self.waiting.push_back(waiting);
                 }
@@ -148,7 +156,9 @@ impl Application for Exchange {
     fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
         while let Some(at) = self.waiting.iter().position(|waiting| waiting.session == session) {
             let waiting = self.waiting[at].clone();
-            if let Err(SendError::Full) = self.report(waiting.order(), waiting.is_fix42, orders) {
+            if let Err(SendError::Full) =
+                self.report(waiting.order(), waiting.is_before_fix43, orders)
+            {
                 return;
             }
             let _ = self.waiting.remove(at);

@@ -223,9 +223,9 @@ pub struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    /// Writes the body. FIX 4.2 wants ExecTransType(20) and calls a fill 2; FIX 4.4 calls it F.
+    /// Writes the body. Up to FIX 4.2 it has an ExecTransType(20) and a fill is called 2; from 4.3 on, F.
     #[inline]
-    pub fn write(&self, encoder: &mut Encoder<'_>, now: UtcTime, is_fix42: bool) {
+    pub fn write(&self, encoder: &mut Encoder<'_>, now: UtcTime, is_before_fix43: bool) {
         let order = &self.order;
         encoder
             .put_literal(ACCOUNT)
@@ -233,7 +233,7 @@ impl Fill<'_> {
             .put_bytes(CL_ORD_ID, order.cl_ord_id)
             .put_decimal(tag::CUM_QTY, order.order_qty)
             .put_bytes(tag::EXEC_ID, self.exec_id);
-        if is_fix42 {
+        if is_before_fix43 {
             encoder.put_char(tag::EXEC_TRANS_TYPE, b'0');
         }
         encoder
@@ -246,7 +246,7 @@ impl Fill<'_> {
             .put_char(tag::SIDE, order.side.code())
             .put_bytes(SYMBOL, order.symbol)
             .put_utc(tag::TRANSACT_TIME, now, Precision::Millis)
-            .put_char(tag::EXEC_TYPE, if is_fix42 { b'2' } else { b'F' })
+            .put_char(tag::EXEC_TYPE, if is_before_fix43 { b'2' } else { b'F' })
             .put_u32(tag::LEAVES_QTY, 0);
     }
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use fixwire::desk::SessionPlan;
 #[cfg(test)]
 use fixwire::engine::Setup;
-use fixwire::fix::{CompId, Role, SessionConfig, Version};
+use fixwire::fix::{ApplVerId, CompId, Role, SessionConfig, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::{Fate, FlowKey, FlowLimits, Matched, Outcome, RuleSet, VlanId};
@@ -244,10 +244,10 @@ pub(crate) fn session_plan(
     at: Ipv4Addr,
     dictionaries: &mut Dictionaries,
 ) -> Result<SessionPlan, Failure> {
-    let version = match settings.begin_string.as_str() {
-        "FIX.4.2" => Version::Fix42,
-        _ => Version::Fix44,
-    };
+    let appl_ver_id = settings.default_appl_ver_id.unwrap_or(ApplVerId::Fix50Sp2);
+    let version = Version::of(settings.begin_string.as_bytes(), appl_ver_id).ok_or_else(|| {
+        Failure::Input(format!("{:?} is no version of FIX", settings.begin_string))
+    })?;
     let (role, port) = match settings.side {
         Side::Initiator => (Role::Initiator, settings.connect_port),
         Side::Acceptor => (Role::Acceptor, settings.accept_port),

@@ -14,8 +14,8 @@ use clap::Args;
 use fixwire::app::Seated;
 use fixwire::app::exchange::Exchange;
 use fixwire::fix::{
-    CompId, Decoder, Disposition, Full, Garbled, MemoryStore, Outlet, Role, Session, SessionConfig,
-    Unidentified, Version, identify,
+    ApplVerId, CompId, Decoder, Disposition, Full, Garbled, MemoryStore, Outlet, Role, Session,
+    SessionConfig, Unidentified, Version, identify,
 };
 use fixwire::time::{Clock, Now};
 use fixwire_hw::clock::HostClock;
@@ -189,10 +189,8 @@ impl Floor {
                 Err(Unidentified::NotLogon(_)) => return Err("the first message was no Logon"),
                 Err(Unidentified::CompIdMissing(_)) => return Err("the Logon lacks a CompID"),
             };
-            let version = [Version::Fix42, Version::Fix44]
-                .into_iter()
-                .find(|version| version.begin_string().as_bytes() == identity.begin_string)
-                .ok_or("BeginString is neither FIX.4.2 nor FIX.4.4")?;
+            let version = Version::of(identity.begin_string, ApplVerId::Fix50Sp2)
+                .ok_or("BeginString is no version of FIX")?;
             if identity.target_comp_id != self.comp_id.as_bytes() {
                 return Err("TargetCompID is not ours");
             }

@@ -83,14 +83,15 @@ impl SessionFile {
                         "move it to the top of the file: the engine has one address",
                     ));
                 }
-                let session = entry.get_ref().over(base.clone(), file, purpose)?;
+                let session =
+                    entry.get_ref().session_over(base.clone(), file, purpose, entry.span())?;
                 entry.get_ref().switches_something(&session.validation, file)?;
                 sessions.push((entry.span(), session));
             }
             no_identity_twice(&sessions, file)?;
             let mut sessions: Vec<_> = sessions.into_iter().map(|(_, session)| session).collect();
             if sessions.is_empty() {
-                sessions.push(base);
+                sessions.push(several.default.session_over(base, file, purpose, 0..0)?);
             }
             // What is said for all is of use to those that have a dictionary, if one has.
             let with_dictionary =
@@ -101,7 +102,7 @@ impl SessionFile {
         } else {
             let entry: Entry = file.parse(WHERE_KEYS_ARE)?;
             let network = entry.network.as_ref().map(|network| network.get_ref().read(file));
-            let session = entry.over(purpose.built_in(), file, purpose)?;
+            let session = entry.session_over(purpose.built_in(), file, purpose, 0..0)?;
             entry.switches_something(&session.validation, file)?;
             Ok(SessionFile {
                 network: network.transpose()?.unwrap_or_default(),

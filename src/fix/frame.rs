@@ -219,17 +219,20 @@ mod tests {
 
     #[test]
     fn every_proper_prefix_is_incomplete_and_asks_for_no_more_than_is_missing() {
-        let message = sealed("FIX.4.4", "35=0|34=2|49=A|52=20260102-03:04:05|56=B|");
-        for cut in 0..message.len() {
-            match frame(&message[..cut], MAX) {
-                Framed::Incomplete { need } => {
-                    assert!((1..=message.len() - cut).contains(&need), "cut at {cut}, need {need}");
+        for (version, body) in [("FIX.4.4", 15), ("FIX.4.0", 15), ("FIXT.1.1", 16)] {
+            let message = sealed(version, "35=0|34=2|49=A|52=20260102-03:04:05|56=B|");
+            for cut in 0..message.len() {
+                match frame(&message[..cut], MAX) {
+                    Framed::Incomplete { need } => {
+                        let lacking = message.len() - cut;
+                        assert!((1..=lacking).contains(&need), "cut at {cut}, need {need}");
+                    }
+                    found => panic!("cut at {cut}: {found:?}"),
                 }
-                found => panic!("cut at {cut}: {found:?}"),
             }
+            let Framed::Complete(whole) = frame(&message, MAX) else { panic!("not complete") };
+            assert_eq!((whole.len, whole.body), (message.len(), body));
         }
-        let Framed::Complete(whole) = frame(&message, MAX) else { panic!("not complete") };
-        assert_eq!((whole.len, whole.body), (message.len(), 15));
     }
 
     #[test]

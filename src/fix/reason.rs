@@ -95,6 +95,7 @@ reasons! {
         LogonInvalid "close_logon_invalid" "The first Logon was garbled or not for this session."
         LogonTimeInaccurate "close_logon_time_inaccurate" "The SendingTime of the first Logon is missing or too far from our clock: set one of the two, or max_latency."
         LogonTermsRefused "close_logon_terms_refused" "The first Logon asks for encryption, or its HeartBtInt or ResetSeqNumFlag is missing or none that we take."
+        LogonApplVerIdRefused "close_logon_appl_ver_id_refused" "The first Logon is FIXT.1.1's, and its DefaultApplVerID is missing or no version that we know."
         PeerNotFix "close_peer_not_fix" "The counterparty does not speak FIX."
         LogonMissing "close_logon_missing" "The first message was not a Logon."
         LogonUnexpected "close_logon_unexpected" "A second Logon without ResetSeqNumFlag."

@@ -58,6 +58,10 @@ tags! {
     REF_TAG_ID 371 "RefTagID"
     REF_MSG_TYPE 372 "RefMsgType"
     SESSION_REJECT_REASON 373 "SessionRejectReason"
+    APPL_VER_ID 1128 "ApplVerID"
+    CSTM_APPL_VER_ID 1129 "CstmApplVerID"
+    DEFAULT_APPL_VER_ID 1137 "DefaultApplVerID"
+    APPL_EXT_ID 1156 "ApplExtID"
 }
 
 /// The session layer's message types.
@@ -84,7 +88,7 @@ pub mod msg_type {
     }
 }
 
-/// The data field that the length field `tag` measures (FIX 4.4 Vol. 1, data fields).
+/// The data field that the length field `tag` measures (FIX 4.4 Vol. 1 and FIX 5.0 SP2 Vol. 1, data fields).
 #[inline]
 pub const fn data_of_length(tag: u32) -> Option<u32> {
     Some(match tag {
@@ -93,6 +97,12 @@ pub const fn data_of_length(tag: u32) -> Option<u32> {
         RAW_DATA_LENGTH => RAW_DATA,
         XML_DATA_LEN => XML_DATA,
         348 | 350 | 352 | 354 | 356 | 358 | 360 | 362 | 364 | 445 | 618 | 621 => tag + 1,
+        // FIX 5.0 to SP2, and FIXT 1.1.
+        1184 | 1277 | 1280 | 1282 | 1397 | 1401 | 1403 | 1468 | 1578 | 1620 | 1664 | 1733 => {
+            tag + 1
+        }
+        1525 => 1527,
+        1678 => 1697,
         _ => return None,
     })
 }
@@ -128,12 +138,15 @@ pub const fn header_slot(tag: u32) -> Option<usize> {
         LAST_MSG_SEQ_NUM_PROCESSED => 23,
         BEGIN_STRING => 24,
         BODY_LENGTH => 25,
+        APPL_VER_ID => 26,
+        CSTM_APPL_VER_ID => 27,
+        APPL_EXT_ID => 28,
         _ => return None,
     })
 }
 
 /// How many slots [`header_slot`] gives out.
-pub const HEADER_SLOTS: usize = 26;
+pub const HEADER_SLOTS: usize = 29;
 
 /// Whether a field counts the entries of a repeating group in FIX 4.2 or 4.4 (NumInGroup): what
 /// follows it keeps its order.
@@ -167,7 +180,7 @@ pub fn kind(tag: u32) -> Kind {
 }
 
 /// Every tag that is not of the body lies below this.
-const KINDS_LEN: usize = 1024;
+const KINDS_LEN: usize = 2048;
 
 static KINDS: [Kind; KINDS_LEN] = {
     let mut kinds = [Kind::Body; KINDS_LEN];

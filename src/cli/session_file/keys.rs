@@ -1,5 +1,8 @@
 //! The keys of a file, and what each means.
 
+use std::ops::Range;
+
+use fixwire::fix::ApplVerId;
 use fixwire::offload::toml_file::{TomlError, TomlFile};
 use fixwire::tcp::{CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption};
 use fixwire::time::Duration;
@@ -25,6 +28,7 @@ pub(super) struct Entry {
     pub(super) network: Option<Spanned<Network>>,
     connection_type: Option<Spanned<String>>,
     begin_string: Option<Spanned<String>>,
+    default_appl_ver_id: Option<Spanned<String>>,
     sender_comp_id: Option<Spanned<String>>,
     target_comp_id: Option<Spanned<String>>,
     socket_connect_host: Option<Spanned<String>>,
@@ -111,17 +115,20 @@ impl Entry {
         };
         let begin_string = match &self.begin_string {
             None => base.begin_string,
-            Some(text) if matches!(text.get_ref().as_str(), "FIX.4.2" | "FIX.4.4") => {
+            Some(text) if BEGIN_STRINGS.contains(&text.get_ref().as_str()) => {
                 text.get_ref().clone()
             }
             Some(text) => {
                 return Err(file.bad_value(
                     text,
                     "begin_string",
-                    "write \"FIX.4.2\" or \"FIX.4.4\"",
+                    "write \"FIX.4.0\", \"FIX.4.1\", \"FIX.4.2\", \"FIX.4.3\", \"FIX.4.4\", or \"FIXT.1.1\" \
+                     and `default_appl_ver_id` beside it",
                 ));
             }
         };
+        let default_appl_ver_id = self.default_appl_ver_id.as_ref();
+        let default_appl_ver_id = default_appl_ver_id.map(|text| appl_ver_id(file, text));
         let host = self.socket_connect_host.as_ref();
         let host = host.map(|text| ipv4(file, text, "socket_connect_host")).transpose()?;
         let port = |value: &Option<Spanned<i64>>, key| number(file, value.as_ref(), key, 1, 65535);
@@ -130,6 +137,7 @@ impl Entry {
         Ok(SessionSettings {
             side,
             begin_string,
+            default_appl_ver_id: default_appl_ver_id.transpose()?.or(base.default_appl_ver_id),
             sender_comp_id: comp_id(file, self.sender_comp_id.as_ref(), "sender_comp_id")?
                 .unwrap_or(base.sender_comp_id),
             target_comp_id: comp_id(file, self.target_comp_id.as_ref(), "target_comp_id")?
@@ -156,6 +164,36 @@ impl Entry {
             validation: self.validation_over(base.validation, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
         })
+    }
+
+    /// As [`over`](Entry::over), for the session that stands at `place`: DefaultApplVerID is there where FIXT
+    /// needs it, and only there.
+    pub(super) fn session_over(
+        &self,
+        base: SessionSettings,
+        file: &TomlFile,
+        purpose: Purpose,
+        place: Range<usize>,
+    ) -> Result<SessionSettings, TomlError> {
+        let mut session = self.over(base, file, purpose)?;
+        let is_fixt = session.begin_string == FIXT;
+        if is_fixt && session.default_appl_ver_id.is_none() {
+            return Err(file.error(
+                self.begin_string.as_ref().map_or(place, Spanned::span),
+                format!("`begin_string` is {FIXT:?}, which does not say what the messages are of"),
+                "write which version they are of, such as default_appl_ver_id = \"FIX.5.0SP2\"",
+            ));
+        }
+        if let (false, Some(text)) = (is_fixt, &self.default_appl_ver_id) {
+            return Err(file.error(
+                text.span(),
+                format!("`default_appl_ver_id` is of no use with {:?}", session.begin_string),
+                "write begin_string = \"FIXT.1.1\" beside it, or delete it",
+            ));
+        }
+        // What was said for all sessions has no object in one of another version.
+        session.default_appl_ver_id = session.default_appl_ver_id.filter(|_| is_fixt);
+        Ok(session)
     }
 
     /// How its connections deal with loss.
@@ -294,6 +332,23 @@ const NO_DELAY: Duration = Duration::ZERO;
 const ADOPTED_LEAST: Duration = Duration::from_s(100);
 /// An hour: of what waits longer nobody says that it must not come late.
 const STALE_AFTER_MS_MAX: i64 = 3_600_000;
+
+/// The versions there are.
+const BEGIN_STRINGS: [&str; 6] = ["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4", FIXT];
+const FIXT: &str = "FIXT.1.1";
+
+/// By name, or by its value in the field.
+fn appl_ver_id(file: &TomlFile, text: &Spanned<String>) -> Result<ApplVerId, TomlError> {
+    let value = text.get_ref();
+    let named = ApplVerId::ALL.into_iter().find(|id| id.name() == value);
+    named.or_else(|| ApplVerId::of(value.as_bytes())).ok_or_else(|| {
+        file.bad_value(
+            text,
+            "default_appl_ver_id",
+            "write \"FIX.5.0\", \"FIX.5.0SP1\", \"FIX.5.0SP2\", or one of \"FIX.4.0\" to \"FIX.4.4\"",
+        )
+    })
+}
 
 /// The longest CompID taken, in bytes.
 const COMP_ID_LEN_MAX: usize = 64;

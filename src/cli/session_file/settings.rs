@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use fixwire::fix::ApplVerId;
 use fixwire::tcp::Terms;
 
 use super::ValidationSettings;
@@ -46,6 +47,8 @@ pub(crate) enum Side {
 pub(crate) struct SessionSettings {
     pub(crate) side: Side,
     pub(crate) begin_string: String,
+    /// What FIXT.1.1 needs, and no other version has.
+    pub(crate) default_appl_ver_id: Option<ApplVerId>,
     pub(crate) sender_comp_id: String,
     pub(crate) target_comp_id: String,
     /// Where the initiator connects to; `None` is the device's peer.
@@ -74,6 +77,7 @@ impl Default for SessionSettings {
         SessionSettings {
             side: Side::Initiator,
             begin_string: "FIX.4.4".into(),
+            default_appl_ver_id: None,
             sender_comp_id: "FIXWIRE".into(),
             target_comp_id: "EXCHANGE".into(),
             connect_host: None,

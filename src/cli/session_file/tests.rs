@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use fixwire::fix::ApplVerId;
 use fixwire::fix::dictionary::Checks;
 use fixwire::tcp::{CongestionControl, KeepAlive, Terms, UserTimeoutLimits, UserTimeoutOption};
 use fixwire::time::Duration;
@@ -141,6 +142,22 @@ fn sessions_inherit_the_default() {
 }
 
 #[test]
+fn fixt_says_what_its_messages_are_of_and_no_other_version_does() {
+    let text = "[default]\nbegin_string = \"FIXT.1.1\"\n[[session]]\ndefault_appl_ver_id = \"FIX.5.0SP2\"\n\
+                [[session]]\nsender_comp_id = \"A\"\ndefault_appl_ver_id = \"8\"\n";
+    let ids = |text: &str| -> Vec<_> {
+        read(text).unwrap().sessions.into_iter().map(|s| s.default_appl_ver_id).collect()
+    };
+    assert_eq!(ids(text), [Some(ApplVerId::Fix50Sp2), Some(ApplVerId::Fix50Sp1)]);
+    let text = "[default]\ndefault_appl_ver_id = \"FIX.4.2\"\n[[session]]\nbegin_string = \"FIXT.1.1\"\n\
+                [[session]]\nbegin_string = \"FIX.4.0\"\n";
+    assert_eq!(ids(text), [Some(ApplVerId::Fix42), None]);
+    for begin_string in ["FIX.4.0", "FIX.4.1", "FIX.4.2", "FIX.4.3", "FIX.4.4"] {
+        assert_eq!(ids(&format!("begin_string = \"{begin_string}\"\n")), [None]);
+    }
+}
+
+#[test]
 fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
     let cases = [
         ("sender_compid = \"A\"", 1, "unknown key `sender_compid`", "`sender_comp_id`?"),
@@ -148,6 +165,12 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("heart_bt_int = 0\n", 1, "`heart_bt_int` is 0", "from 1"),
         ("socket_connect_port = 70000\n", 1, "`socket_connect_port` is 70000", "65535"),
         ("begin_string = \"FIX.9\"\n", 1, "`begin_string` is \"FIX.9\"", "FIX.4.4"),
+        ("begin_string = \"FIX.5.0\"\n", 1, "`begin_string` is \"FIX.5.0\"", "FIXT.1.1"),
+        ("\nbegin_string = \"FIXT.1.1\"\n", 2, "does not say", "default_appl_ver_id = "),
+        ("[default]\nbegin_string = \"FIXT.1.1\"\n", 2, "does not say", "default_appl_ver_id = "),
+        ("[default]\nbegin_string = \"FIXT.1.1\"\n[[session]]\n", 3, "does not say", "FIX.5.0SP2"),
+        ("default_appl_ver_id = \"9\"\n", 1, "of no use with \"FIX.4.4\"", "FIXT.1.1"),
+        ("\ndefault_appl_ver_id = \"5.0\"\n", 2, "`default_appl_ver_id` is \"5.0\"", "FIX.5.0SP1"),
         ("socket_connect_host = \"venue\"\n", 1, "`socket_connect_host` is \"venue\"", "IPv4"),
         ("sender_comp_id = \"\"\n", 1, "`sender_comp_id` is \"\"", "printable"),
         ("[network]\naddress = \"224.0.0.1/24\"\n", 2, "`address` is", "of a host"),

@@ -8,24 +8,7 @@ use crate::fix::dictionary::Validation;
 use crate::fix::timestamp::Precision;
 use crate::time::Duration;
 
-/// A version of FIX, by its BeginString.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// FIX 4.2.
-    Fix42,
-    /// FIX 4.4.
-    Fix44,
-}
-
-impl Version {
-    /// The value of BeginString(8).
-    pub const fn begin_string(self) -> &'static str {
-        match self {
-            Version::Fix42 => "FIX.4.2",
-            Version::Fix44 => "FIX.4.4",
-        }
-    }
-}
+use super::Version;
 
 /// Which side sends the first Logon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,7 +84,7 @@ pub struct SessionConfig {
     pub held_messages_max: usize,
     /// Session messages that wait for room in the outlet; more than that ends the connection.
     pub backlog_bytes_max: usize,
-    /// How finely SendingTime is written.
+    /// How finely SendingTime is written; before FIX 4.2 always in seconds.
     pub precision: Precision,
     /// What messages are held against when they come in; `None` for no dictionary.
     pub validation: Option<Validation>,
@@ -131,6 +114,11 @@ impl SessionConfig {
             precision: Precision::Millis,
             validation: None,
         }
+    }
+
+    /// How finely SendingTime is written in this version.
+    pub(super) fn sending_time_precision(&self) -> Precision {
+        if self.version < Version::Fix42 { Precision::Seconds } else { self.precision }
     }
 
     pub(super) fn logon_timeout(&self) -> Duration {

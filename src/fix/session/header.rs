@@ -49,7 +49,7 @@ impl Header {
             begin_string: config.version.begin_string(),
             sender: config.sender_comp_id.clone(),
             target: config.target_comp_id.clone(),
-            precision: config.precision,
+            precision: config.sending_time_precision(),
             number: Numeral::ZERO,
             kept: Kept {
                 text: [0; KEPT_MAX],

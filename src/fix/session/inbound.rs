@@ -20,7 +20,7 @@ use crate::fix::{
 use crate::time::{Now, UtcTime};
 
 use super::held::Held;
-use super::{Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
+use super::{ApplVerId, Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
 
 /// The longest TestReqID(112) that is echoed, in bytes.
 const TEST_REQ_ID_BYTES_MAX: usize = 256;
@@ -125,7 +125,10 @@ impl<S: Store> Core<S> {
     #[inline]
     fn shape_to_vouch_for(&self, message: &Message<'_>) -> Option<usize> {
         let place = message.standing().place()?;
-        let is_usual = self.state == State::Active && message.field(tags::POSS_DUP_FLAG).is_none();
+        let is_usual = self.state == State::Active
+            && [tags::POSS_DUP_FLAG, tags::APPL_VER_ID]
+                .iter()
+                .all(|tag| message.field(*tag).is_none());
         is_usual.then_some(place)
     }
 
@@ -305,6 +308,11 @@ impl<S: Store> Core<S> {
         if message.bool(tags::POSS_DUP_FLAG) == Err(FieldError::Format) {
             return Some((RejectReason::DataFormatIncorrect, b"43"));
         }
+        let is_fixt = self.config.version.default_appl_ver_id().is_some();
+        if is_fixt && message.field(tags::APPL_VER_ID).is_some_and(|id| ApplVerId::of(id).is_none())
+        {
+            return Some((RejectReason::ValueIncorrect, b"1128"));
+        }
         if !self.is_recent(now, sent) {
             return Some((RejectReason::SendingTimeAccuracy, b""));
         }
@@ -430,9 +438,9 @@ impl<S: Store> Core<S> {
         }
         self.counters.count(Event::GapDetected);
         self.gap = Some(Gap { through: seq.saturating_sub(1) });
-        let begin = self.store.next_in();
+        let (begin, end) = (self.store.next_in(), self.config.version.infinity());
         self.send_admin(now, out, msg_type::RESEND_REQUEST, |encoder| {
-            encoder.put_u32(tags::BEGIN_SEQ_NO, begin).put_u32(tags::END_SEQ_NO, 0);
+            encoder.put_u32(tags::BEGIN_SEQ_NO, begin).put_u32(tags::END_SEQ_NO, end);
         });
     }
 
@@ -489,7 +497,16 @@ impl<S: Store> Core<S> {
     ) {
         self.counters.count_reject(reason);
         let seq = message.msg_seq_num().unwrap_or(0);
-        let coded = self.config.version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
+        // What is refused, and why, has fields of its own from FIX 4.2 on; before, the text names the tag.
+        let version = self.config.version;
+        let coded = version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
+        let mut text = ArrayString::<{ 64 + 3 + QUOTE_BYTES_MAX }>::new();
+        let _ = match str::from_utf8(tag) {
+            Ok(tag) if version < Version::Fix42 && !tag.is_empty() => {
+                write!(text, "{} ({tag})", reason.doc())
+            }
+            _ => write!(text, "{}", reason.doc()),
+        };
         self.send_admin(now, out, msg_type::REJECT, |encoder| {
             for (to, from) in REVERSE_ROUTE {
                 match message.field(from) {
@@ -499,7 +516,10 @@ impl<S: Store> Core<S> {
                     _ => {}
                 }
             }
-            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, reason.doc());
+            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, &text);
+            if version < Version::Fix42 {
+                return;
+            }
             if !tag.is_empty() {
                 encoder.put_bytes(tags::REF_TAG_ID, tag);
             }

@@ -8,7 +8,9 @@ use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
 use crate::time::Now;
 
-use super::{Core, Handler, Outlet, PARTING_WORDS_LEN_MAX, Role, Sender, State};
+use super::{
+    ApplVerId, Core, Handler, Outlet, PARTING_WORDS_LEN_MAX, Role, Sender, State, Version,
+};
 
 /// A day: a longer HeartBtInt(108) is a mistake.
 const HEART_BT_INT_S_MAX: u32 = 86_400;
@@ -23,10 +25,11 @@ impl<S: Store> Core<S> {
         self.timers.expect_handshake(now, self.config.logon_timeout());
         if self.config.role == Role::Initiator {
             self.timers.set_heart_bt_int_s(self.config.heart_bt_int_s);
-            self.reset_sent = self.config.reset_on_logon;
-            if self.reset_sent {
+            if self.config.reset_on_logon {
                 self.reset_numbers();
             }
+            // ResetSeqNumFlag came with FIX 4.1.
+            self.reset_sent = self.config.reset_on_logon && self.config.version > Version::Fix40;
             self.send_logon(now, out, self.reset_sent);
         }
     }
@@ -52,6 +55,11 @@ impl<S: Store> Core<S> {
         let Some(heart_bt_int_s) = terms else {
             return self.close(CloseReason::LogonTermsRefused, app);
         };
+        // FIXT 1.1, Logon: DefaultApplVerID is required.
+        let is_fixt = self.config.version.default_appl_ver_id().is_some();
+        if is_fixt && message.field(tags::DEFAULT_APPL_VER_ID).and_then(ApplVerId::of).is_none() {
+            return self.close(CloseReason::LogonApplVerIdRefused, app);
+        }
         let acceptor = self.config.role == Role::Acceptor;
         if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
             self.reset_numbers();
@@ -158,10 +166,14 @@ impl<S: Store> Core<S> {
 
     fn send_logon(&mut self, now: Now, out: &mut impl Outlet, reset: bool) {
         let heart_bt_int_s = self.timers.heart_bt_int_s();
+        let default_appl_ver_id = self.config.version.default_appl_ver_id();
         self.send_admin(now, out, msg_type::LOGON, |encoder| {
             encoder.put_u32(tags::ENCRYPT_METHOD, 0).put_u32(tags::HEART_BT_INT, heart_bt_int_s);
             if reset {
                 encoder.put_bool(tags::RESET_SEQ_NUM_FLAG, true);
+            }
+            if let Some(id) = default_appl_ver_id {
+                encoder.put_char(tags::DEFAULT_APPL_VER_ID, id.code());
             }
         });
     }

@@ -10,6 +10,7 @@
 //! | `outbound` | how a message gets its number and leaves |
 //! | `resend` | what is sent again, and how far a resend has come |
 //! | `timers` | heartbeats and time-outs |
+//! | `version` | which versions there are |
 
 mod config;
 mod header;
@@ -19,6 +20,7 @@ mod logon;
 mod outbound;
 mod resend;
 mod timers;
+mod version;
 
 #[cfg(test)]
 mod tests;
@@ -41,8 +43,9 @@ use outbound::Backlog;
 use resend::Resend;
 use timers::Timers;
 
-pub use config::{COMP_ID_BYTES_MAX, CompId, Role, SessionConfig, Version};
+pub use config::{COMP_ID_BYTES_MAX, CompId, Role, SessionConfig};
 pub use outbound::SendError;
+pub use version::{ApplVerId, Version};
 
 /// The outlet has no room for so many bytes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -120,7 +120,7 @@ impl<S: Store> Core<S> {
         let Core { formatter, config, header, .. } = &mut *self;
         let mut encoder = header.begin_again(slot, formatter, now, msg_type::SEQUENCE_RESET, begin);
         encoder
-            .put_utc(tags::ORIG_SENDING_TIME, now.utc, config.precision)
+            .put_utc(tags::ORIG_SENDING_TIME, now.utc, config.sending_time_precision())
             .put_u32(tags::NEW_SEQ_NO, new_seq_no)
             .put_bool(tags::GAP_FILL_FLAG, true);
         if let Ok(len) = encoder.finish() {

@@ -5,6 +5,7 @@ mod acceptor;
 mod cut;
 mod dictionary;
 mod rig;
+mod versions;
 mod vouched;
 
 use rig::*;

@@ -4,8 +4,17 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Each version's BeginString, and who logs on by it.
-const SESSIONS: [(&str, &str); 2] = [("FIX.4.2", "TW42"), ("FIX.4.4", "TW44")];
+/// Each version's BeginString, who logs on by it, and what the messages of FIXT are of.
+const SESSIONS: [(&str, &str, Option<&str>); 8] = [
+    ("FIX.4.0", "TW40", None),
+    ("FIX.4.1", "TW41", None),
+    ("FIX.4.2", "TW42", None),
+    ("FIX.4.3", "TW43", None),
+    ("FIX.4.4", "TW44", None),
+    ("FIXT.1.1", "TW50", Some("FIX.5.0")),
+    ("FIXT.1.1", "TW50SP1", Some("FIX.5.0SP1")),
+    ("FIXT.1.1", "TW50SP2", Some("FIX.5.0SP2")),
+];
 
 /// It runs until this is dropped.
 pub(crate) struct Acceptor(Child);
@@ -45,10 +54,13 @@ impl Drop for Acceptor {
 
 fn settings() -> String {
     let mut text = "[default]\nsender_comp_id = \"ISLD\"\nreset_on_logon = true\n".to_owned();
-    for (begin_string, target) in SESSIONS {
+    for (begin_string, target, appl_ver_id) in SESSIONS {
         text += &format!(
             "[[session]]\nbegin_string = \"{begin_string}\"\ntarget_comp_id = \"{target}\"\n"
         );
+        if let Some(appl_ver_id) = appl_ver_id {
+            text += &format!("default_appl_ver_id = \"{appl_ver_id}\"\n");
+        }
     }
     text
 }

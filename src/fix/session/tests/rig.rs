@@ -174,7 +174,8 @@ impl Rig {
         let mut formatter = crate::fix::timestamp::Formatter::default();
         let now = formatter.text(at_ms(self.ms).utc, precision);
         let now = String::from_utf8_lossy(&now[..precision.len()]).into_owned();
-        let version = fields.iter().find_map(|field| field.strip_prefix("8=")).unwrap_or("FIX.4.4");
+        let ours = self.session.config().version.begin_string();
+        let version = fields.iter().find_map(|field| field.strip_prefix("8=")).unwrap_or(ours);
         let usual = [("34", seq), ("49", "THEM"), ("52", &now), ("56", "US")];
         let mut body = format!("35={msg_type}|");
         for (tag, value) in usual {
