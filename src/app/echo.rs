@@ -9,7 +9,7 @@ use super::order::NEW_ORDER_SINGLE;
 use super::{Application, SessionId};
 use crate::fix::decode::FIELDS_DEFAULT;
 use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
-use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store};
+use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version};
 use crate::offload::RxStamp;
 
 /// MsgType(35) of Email.
@@ -20,8 +20,6 @@ const SECURITY_DEFINITION: &[u8] = b"d";
 const BUSINESS_MESSAGE_REJECT: &[u8] = b"j";
 /// BusinessRejectReason(380): unsupported message type.
 const UNSUPPORTED_MESSAGE_TYPE: &[u8] = b"3";
-/// BeginString(8) of the first version with the two.
-const FIX_4_2: &[u8] = b"FIX.4.2";
 /// BusinessRejectReason(380) in BusinessMessageReject.
 const BUSINESS_REJECT_REASON: u32 = 380;
 /// The logon after which both sides began again at 1 expects this number next.
@@ -115,7 +113,9 @@ impl Echo {
         body(message).into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
     }
 
-    fn write_unsupported(&mut self, message: &Message<'_>) -> bool {
+    /// FIXT's says by DefaultApplVerID which version's it is, as QuickFIX's does.
+    fn write_unsupported(&mut self, message: &Message<'_>, version: Version) -> bool {
+        let appl_ver_id = version.default_appl_ver_id().map(|id| [id.code()]);
         self.answer.clear();
         [
             (tags::REF_SEQ_NUM, message.field(tags::MSG_SEQ_NUM).unwrap_or(b"0")),
@@ -124,6 +124,7 @@ impl Echo {
             (BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
         ]
         .into_iter()
+        .chain(appl_ver_id.as_ref().map(|id| (tags::DEFAULT_APPL_VER_ID, &id[..])))
         .all(|(tag, value)| write(&mut self.answer, tag, value))
     }
 
@@ -164,8 +165,8 @@ impl Application for Echo {
         orders: &mut Sender<'_, S, O>,
     ) {
         let msg_type = message.msg_type();
-        // The versions sort as their names do, FIXT's behind the others.
-        let is_modern = message.begin_string() >= FIX_4_2;
+        let version = orders.version();
+        let is_modern = version >= Version::Fix42;
         let (answer_type, is_written) = match msg_type {
             NEW_ORDER_SINGLE if self.is_repetition(session, message) => {
                 self.counters.duplicates_ignored += 1;
@@ -176,9 +177,10 @@ impl Application for Echo {
             _ => {
                 self.counters.unsupported += 1;
                 if !is_modern {
-                    return orders.reject(message, RejectReason::InvalidMsgType, None);
+                    let reason = RejectReason::InvalidMsgType;
+                    return orders.reject_in_words(message, reason, "Unsupported message type");
                 }
-                (BUSINESS_MESSAGE_REJECT, self.write_unsupported(message))
+                (BUSINESS_MESSAGE_REJECT, self.write_unsupported(message, version))
             }
         };
         if is_written && self.send(session, answer_type, orders) {
@@ -320,8 +322,8 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fix::Decoder;
     use crate::fix::oracle::sealed;
+    use crate::fix::{ApplVerId, Decoder};
 
     fn echoed(body: &str) -> String {
         let bytes = sealed("FIX.4.4", body);
@@ -344,6 +346,23 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(echoed(&format!("{head}{body}")), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_sent_back_is_refused_in_the_terms_of_the_version() {
+        let bytes = sealed("FIXT.1.1", "35=8|34=2|49=A|56=B|");
+        let mut decoder = Decoder::default();
+        let mut echo = Echo::new(1);
+        for (version, expected) in [
+            (Version::Fix42, "45=2|58=Unsupported Message Type|372=8|380=3|"),
+            (
+                Version::Fixt11(ApplVerId::Fix50Sp1),
+                "45=2|58=Unsupported Message Type|372=8|380=3|1137=8|",
+            ),
+        ] {
+            assert!(echo.write_unsupported(&decoder.parse(&bytes).unwrap(), version));
+            assert_eq!(String::from_utf8_lossy(&echo.answer).replace('\x01', "|"), expected);
         }
     }
 

@@ -6,7 +6,9 @@ use arrayvec::ArrayVec;
 
 use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
 use super::{Application, SessionId};
-use crate::fix::{Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender, Store};
+use crate::fix::{
+    Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender, Store, Version,
+};
 use crate::offload::RxStamp;
 
 /// Orders that wait for room to be reported on, over all sessions. Past that they are refused.
@@ -132,8 +134,7 @@ impl Application for Exchange {
                 return self.refuse(message, RejectReason::DataFormatIncorrect, orders);
             }
         };
-        // The versions sort as their names do.
-        let is_before_fix43 = message.begin_string() < b"FIX.4.3".as_slice();
+        let is_before_fix43 = orders.version() < Version::Fix43;
         let in_turn = self.waiting.iter().all(|waiting| waiting.session != session);
         let sent = if in_turn {
             self.report(order, is_before_fix43, orders)

@@ -485,8 +485,6 @@ impl<S: Store> Core<S> {
         self.reject(now, message, reason, text.as_bytes(), out);
     }
 
-    /// Sends a Reject, its number consumed where it is the one expected.
-    #[cold]
     fn reject(
         &mut self,
         now: Now,
@@ -495,17 +493,31 @@ impl<S: Store> Core<S> {
         tag: &[u8],
         out: &mut impl Outlet,
     ) {
+        self.reject_in_words(now, message, (reason, reason.doc()), tag, out);
+    }
+
+    /// Sends a Reject, its number consumed where it is the one expected.
+    #[cold]
+    pub(super) fn reject_in_words(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        (reason, words): (RejectReason, &str),
+        tag: &[u8],
+        out: &mut impl Outlet,
+    ) {
         self.counters.count_reject(reason);
         let seq = message.msg_seq_num().unwrap_or(0);
         // What is refused, and why, has fields of its own from FIX 4.2 on; before, the text names the tag.
         let version = self.config.version;
         let coded = version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
-        let mut text = ArrayString::<{ 64 + 3 + QUOTE_BYTES_MAX }>::new();
-        let _ = match str::from_utf8(tag) {
+        let mut named = ArrayString::<{ 64 + 3 + QUOTE_BYTES_MAX }>::new();
+        let text = match str::from_utf8(tag) {
             Ok(tag) if version < Version::Fix42 && !tag.is_empty() => {
-                write!(text, "{} ({tag})", reason.doc())
+                let _ = write!(named, "{words} ({tag})");
+                named.as_str()
             }
-            _ => write!(text, "{}", reason.doc()),
+            _ => words,
         };
         self.send_admin(now, out, msg_type::REJECT, |encoder| {
             for (to, from) in REVERSE_ROUTE {
@@ -516,7 +528,7 @@ impl<S: Store> Core<S> {
                     _ => {}
                 }
             }
-            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, &text);
+            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, text);
             if version < Version::Fix42 {
                 return;
             }

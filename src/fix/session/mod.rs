@@ -490,6 +490,18 @@ impl<S: Store, O: Outlet> Sender<'_, S, O> {
         self.core.reject_tag(self.now, message, reason, tag, self.out);
     }
 
+    /// As [`reject`](Sender::reject), with a Text(58) of our own: 1 to 256 bytes, or it is the reason's.
+    pub fn reject_in_words(&mut self, message: &Message<'_>, reason: RejectReason, text: &str) {
+        let is_usable = (1..=256).contains(&text.len()) && !text.contains('\x01');
+        let text = if is_usable { text } else { reason.doc() };
+        self.core.reject_in_words(self.now, message, (reason, text), b"", self.out);
+    }
+
+    /// The version that the session speaks.
+    pub fn version(&self) -> Version {
+        self.core.config.version
+    }
+
     /// Logs out, and waits for the answer.
     pub fn logout(&mut self, text: &str) {
         if self.core.state == State::Active {

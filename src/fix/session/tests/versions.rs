@@ -91,6 +91,25 @@ fn a_reject_names_its_tag_and_reason_in_fields_from_42_on() {
 }
 
 #[test]
+fn an_application_may_refuse_in_words_of_its_own() {
+    for (version, fields) in [(Version::Fix40, ""), (Version::Fix42, " | 372=D | 373=11")] {
+        let mut rig = logged_on(version);
+        let bytes = rig.message("D 9 | 11=a");
+        let mut decoder = Decoder::default();
+        let message = decoder.parse(&bytes).unwrap();
+        let mut sender = rig.session.sender(at_ms(0), &mut rig.pipe);
+        assert_eq!(sender.version(), version);
+        sender.reject_in_words(&message, RejectReason::InvalidMsgType, "no such thing");
+        rig.play(&format!("> 3 2 | 45=9 | 58=no such thing{fields}"));
+        for (seq, unusable) in [(3, ""), (4, "a\x01b"), (5, &"x".repeat(257))] {
+            let mut sender = rig.session.sender(at_ms(0), &mut rig.pipe);
+            sender.reject_in_words(&message, RejectReason::InvalidMsgType, unusable);
+            rig.play(&format!("> 3 {seq} | 45=9 | 58=Invalid MsgType{fields}"));
+        }
+    }
+}
+
+#[test]
 fn what_is_asked_for_to_the_end_is_999999_before_42_and_both_are_understood() {
     for version in ALL {
         let infinity = if version < Version::Fix42 { "999999" } else { "0" };
