@@ -1,4 +1,4 @@
-//! The echo behind a simulated wire in virtual time: in both versions, in rough weather, and towards
+//! The echo behind a simulated wire in virtual time: in several versions, in rough weather, and towards
 //! a counterparty that sends faster than its answers leave.
 
 mod common;
@@ -7,7 +7,7 @@ use common::asker::Asker;
 use common::{Pair, Terms};
 use fixwire::app::echo::Echo;
 use fixwire::app::{Application, SessionId};
-use fixwire::fix::{Message, Outlet, Sender, Store, Version};
+use fixwire::fix::{ApplVerId, Message, Outlet, Sender, Store, Version};
 use fixwire::offload::RxStamp;
 use fixwire::tcp::Config;
 use fixwire::time::Duration;
@@ -32,6 +32,7 @@ fn every_message_comes_back_once_in_order_and_a_repetition_never() {
     for (version, faults) in [
         (Version::Fix42, Faults::default()),
         (Version::Fix44, Faults::default()),
+        (Version::Fixt11(ApplVerId::Fix50Sp2), Faults::default()),
         (Version::Fix44, faults),
     ] {
         let terms = Terms { version, ..terms(Config::default(), 11) };
