@@ -334,6 +334,10 @@ impl Stack {
     pub fn rest(&self, turn: Turn) -> Option<RestKind> {
         let index = turn.connection().filter(|_| turn.rest_len > 0)?;
         let connection = &self.connections[index];
+        if connection.stale_at <= self.now {
+            // Time has passed since it had its turn.
+            return None;
+        }
         Some(RestKind {
             // Nobody has let go of one that is established.
             connection: self.id(index),

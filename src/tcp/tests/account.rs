@@ -55,6 +55,19 @@ fn a_window_that_opens_too_late_lets_nothing_stale_out_though_the_timer_has_not_
 }
 
 #[test]
+fn what_grows_stale_between_its_turn_and_its_leaving_does_not_leave() {
+    let (in_time, late) = (Instant::from_ms(99), Instant::from_ms(100));
+    let (mut stack, _, segment) = waiting();
+    stack.on_segment(in_time, REMOTE.addr, LOCAL.addr, &Segment { window: 10_000, ..segment });
+    let turn = stack.next_transmit().unwrap();
+    assert!(stack.rest(turn).is_some(), "it is what nearly every segment is");
+    assert!(stack.next_fast(late).is_none(), "the shortest way is closed where it may grow stale");
+    assert!(stack.rest(turn).is_none());
+    assert!(stack.transmit(late, turn).unwrap().header.flags.has(Flags::RST));
+    assert_eq!(stack.counters().of(Count::Stale), 1);
+}
+
+#[test]
 fn tags_and_lengths_are_told_of_what_is_outstanding() {
     let (mut stack, id, mut segment) = waiting();
     stack.reserve(id, 50).unwrap().fill(b'y');
