@@ -8,9 +8,13 @@
 //! (`application`); after every step, and of every frame, what must hold is looked at (`invariants`), and no stack asks
 //! the `heap` for anything. In the end each world is healed, and has to end.
 //!
+//! In every second world there is too little of something, and patience has an end (`scarcity`): places that `strangers` take,
+//! connections that are let go of (`orphans`), calls that are refused (`asking`).
+//!
 //! A seed that fails is named by the line that replays it, with a file of its frames (`record`).
 
 mod application;
+mod asking;
 mod device;
 mod faults;
 mod frames;
@@ -19,9 +23,12 @@ mod holding;
 mod invariants;
 mod misfortunes;
 mod network;
+mod orphans;
 mod prepared;
 mod random;
 mod record;
+mod scarcity;
+mod strangers;
 mod totals;
 mod traffic;
 mod twins;

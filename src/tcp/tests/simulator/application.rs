@@ -22,10 +22,12 @@ pub(super) struct Side {
     pub(super) written: u64,
     pub(super) read: u64,
     pub(super) has_shut: bool,
+    /// A cookie has opened it.
+    pub(super) is_of_cookie: bool,
     is_blocked: bool,
     pub(super) closed: Option<Closed>,
     /// It neither reads nor writes until then: its window closes.
-    asleep_until: u64,
+    pub(super) asleep_until: u64,
     /// Where each message ends that the peer has not acknowledged, and how many there were ever.
     pub(super) messages: VecDeque<u64>,
     pub(super) messages_ever: u64,
@@ -47,6 +49,7 @@ impl Side {
             written: 0,
             read: 0,
             has_shut: false,
+            is_of_cookie: false,
             is_blocked: false,
             closed: None,
             asleep_until: 0,
@@ -75,6 +78,8 @@ pub(super) struct Line {
     /// It went on in another stack. What comes after it there begins with numbers and timestamps of
     /// that stack's own, which nobody who remembers this one takes for newer.
     pub(super) has_moved: bool,
+    /// Every place of its client's host is taken: it asks again later.
+    pub(super) waits_for_place: bool,
     /// When it began, by the clock of the client's stack.
     pub(super) began_at: Instant,
     /// When anything last moved.
@@ -104,9 +109,14 @@ impl World {
         let remote = Endpoint { addr: addr(1), port: SERVER_PORT };
         let at = self.node_of(0, local.port);
         let (now, stack) = (self.at(0, at), &mut self.hosts[0].nodes[at].stack);
-        let id = untouched(|| stack.connect(now, local, remote)).expect("endpoints are free");
-        self.lines[line].sides[0].id = Some(id);
-        self.lines[line].began_at = stack.now;
+        let began_at = stack.now.max(now);
+        self.lines[line].waits_for_place = false;
+        match untouched(|| stack.connect(now, local, remote)) {
+            Ok(id) => self.lines[line].sides[0].id = Some(id),
+            Err(why) => return self.wait_for_place(line, why),
+        }
+        self.lines[line].began_at = began_at;
+        self.impose(line, 0);
         if self.lines[line].foresees[0] && self.random.one_in(4) {
             // Too early, and refused.
             self.refresh(line, 0);
@@ -167,7 +177,12 @@ impl World {
 
     fn on_event(&mut self, place: (usize, usize), port: u16, id: ConnectionId, event: Event) {
         let (host, line) = (place.0, self.line_of(port));
-        if self.lines[line].port != port || self.is_left(place, id) {
+        let is_anothers = self.lines[line].port != port || self.lines[line].rounds_left == 0;
+        if is_anothers || self.is_left(place, id) {
+            self.on_event_of_left(place, id, event);
+            return;
+        }
+        if event == Event::Connected && host == 1 && self.is_ghost(place, line, id) {
             self.on_event_of_left(place, id, event);
             return;
         }
@@ -181,11 +196,19 @@ impl World {
         match event {
             Event::Connected => {
                 let node = &self.hosts[host].nodes[place.1];
-                side.told = node.stack.find(id).map(|at| node.stack.connections[at].rcv_edge);
+                let connection = node.stack.find(id).map(|at| &node.stack.connections[at]);
+                side.told = connection.map(|it| it.rcv_edge);
+                side.is_of_cookie = connection.is_some_and(|it| it.is_of_cookie);
             }
             Event::Writable => side.is_blocked = false,
             Event::PeerClosed => {}
-            Event::Closed(why) => side.closed = Some(why),
+            Event::Closed(why) => {
+                side.closed = Some(why);
+                self.note_end(line, host, why);
+            }
+        }
+        if event == Event::Connected && host == 1 {
+            self.impose(line, host);
         }
         self.settle(line);
     }
@@ -199,6 +222,8 @@ impl World {
             {
                 untouched(|| stack.release(id));
                 self.lines[line].sides[host].id = None;
+                self.freed_at = self.now;
+                self.check_orphan_whole(line, host);
             }
         }
         let [client, server] = &self.lines[line].sides;
@@ -222,7 +247,7 @@ impl World {
         let (now, is_ahead) = (self.now, self.is_ahead_of_isn(line));
         let at = &mut self.lines[line];
         at.rounds_left -= 1;
-        at.moved_at = now;
+        (at.moved_at, at.waits_for_place) = (now, false);
         if at.rounds_left == 0 {
             return;
         }
@@ -251,6 +276,9 @@ impl World {
 
     fn wants_turn(&mut self, line: usize, host: usize) -> bool {
         let side = &self.lines[line].sides[host];
+        if host == 0 && self.lines[line].waits_for_place {
+            return true;
+        }
         let can_write = side.written < side.to_write && !side.is_blocked
             || !side.has_shut && side.written == side.to_write;
         let can_write = can_write && side.closed.is_none();
@@ -278,6 +306,9 @@ impl World {
     pub(super) fn take_turn(&mut self) {
         for line in 0..self.lines.len() {
             for host in 0..2 {
+                if host == 0 && self.lines[line].waits_for_place && !self.is_asleep(line, host) {
+                    self.connect(line);
+                }
                 if !self.is_connected(line, host)
                     || self.is_asleep(line, host)
                     || self.random.one_in(3)
@@ -285,7 +316,9 @@ impl World {
                     continue;
                 }
                 self.read(line, host);
-                self.write(line, host);
+                if !self.may_let_go(line, host) {
+                    self.write(line, host);
+                }
                 self.settle(line);
                 if self.random.one_in(self.faults.sleeps_one_in) {
                     self.totals.done.sleeps += 1;
@@ -332,8 +365,9 @@ impl World {
             }
         }
         let side = &self.lines[line].sides[host];
-        if side.written == side.to_write
-            && !side.has_shut
+        let ends = side.written == side.to_write && !side.has_shut;
+        if ends
+            && !self.may_let_go_at_end(line, host)
             && let Some((id, stack, now)) = self.end(line, host)
         {
             untouched(|| stack.shutdown(now, id));

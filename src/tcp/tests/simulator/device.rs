@@ -118,7 +118,7 @@ pub(super) fn addr(host: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, 1 + host as u8)
 }
 
-fn mac(host: usize) -> Mac {
+pub(super) fn mac(host: usize) -> Mac {
     Mac([2, 0, 0, 0, 0, 1 + host as u8])
 }
 

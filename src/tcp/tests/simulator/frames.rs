@@ -18,6 +18,7 @@ const FIELD_AT: usize = L2_LEN + L3_LEN + CHECKSUM_OFFSET;
 /// What is looked at of a frame that a stack has written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Glance<'a> {
+    pub(super) dst: Ipv4Addr,
     pub(super) src_port: u16,
     pub(super) dst_port: u16,
     pub(super) seq: SeqNumber,
@@ -36,6 +37,7 @@ impl<'a> Glance<'a> {
         let tcp = Packet::parse(packet.payload).expect("a stack has written it");
         let segment = tcp.segment().expect("a stack has written it");
         Glance {
+            dst: packet.dst,
             src_port: segment.src_port,
             dst_port: segment.dst_port,
             seq: segment.seq,

@@ -28,10 +28,11 @@ impl World {
         for line in 0..self.lines.len() {
             self.check_line(line);
         }
+        self.check_orphans();
         self.check_patience();
     }
 
-    fn connection(&self, (host, at): (usize, usize), port: u16) -> Option<&Connection> {
+    pub(super) fn connection(&self, (host, at): (usize, usize), port: u16) -> Option<&Connection> {
         self.hosts[host].nodes[at].stack.connections.iter().find(|connection| {
             let tuple = &connection.tuple;
             let client = if host == 0 { tuple.local } else { tuple.remote };
@@ -50,7 +51,16 @@ impl World {
         let port = if host == 0 { frame.src_port } else { frame.dst_port };
         let line = self.line_of(port);
         assert!(!(is_again && frame.is_ect), "sent again, and may be marked");
-        let Some(connection) = self.connection(place, port) else { return };
+        self.check_orphan_s(place, port, frame);
+        let Some(connection) = self.connection(place, port) else {
+            assert!(frame.payload.is_empty(), "of a connection that is over");
+            return;
+        };
+        assert!(
+            frame.payload.is_empty()
+                || !is_too_old(connection, self.hosts[host].nodes[place.1].stack.now),
+            "delivered late"
+        );
         if is_again {
             assert!(!holds_any(connection, frame), "sent again though the peer holds it");
         }
@@ -72,7 +82,9 @@ impl World {
             // Rounding to the scale may take back less than one step (RFC 7323 2.4).
             assert!(told.is_before(edge + step), "the window's edge moves left");
         }
-        if let Some(told) = peer.told.filter(|_| !frame.payload.is_empty()) {
+        // What an orphan tells is not kept.
+        let is_kept = peer.id.is_some() && !frame.payload.is_empty();
+        if let Some(told) = peer.told.filter(|_| is_kept) {
             // RFC 9293 3.8.6.1: a probe of a closed window is one byte past it.
             assert!(end.is_at_or_before(told + 1), "sent past any window that was given");
         }
@@ -116,13 +128,18 @@ impl World {
             soonest = soonest.min(connection.deadline());
             if is_synchronised(connection.state) && connection.state != State::TimeWait {
                 check_scoreboard(connection);
+                check_age(connection);
             }
         }
         assert!(stack.next_timeout() <= soonest, "a deadline is forgotten");
         let seen = &self.hosts[host].seen[at];
         let of = |what| stack.counters().of(what);
         assert_eq!(of(Count::SegmentIn), seen.segments_in, "segments in");
-        assert_eq!(of(Count::SegmentOut) + of(Count::ResetOut), seen.frames_out, "frames out");
+        // A cookie is counted when it is made, and leaves when its turn comes.
+        let (sent, cookies) =
+            (of(Count::SegmentOut) + of(Count::ResetOut), of(Count::SynCookieOut));
+        let least = if stack.has_transmits() { sent } else { sent + cookies };
+        assert!((least..=sent + cookies).contains(&seen.frames_out), "frames out");
         assert_eq!(of(Count::Retransmission) + of(Count::SynRetransmission), seen.again, "again");
         let challenges = of(Count::ChallengeAckOut) + of(Count::ChallengeAckLimited);
         let exact = [Count::SynInWindow, Count::ResetInexact, Count::AckTooOld];
@@ -191,10 +208,20 @@ impl World {
             return;
         }
         let waited = |since: u64| self.now - since.max(self.faults.heals_at_ns);
+        let last_move = self.lines.iter().map(|line| line.moved_at).max().unwrap_or(0);
         for (line, at) in self.lines.iter().enumerate().filter(|(_, line)| line.rounds_left > 0) {
-            let patience =
-                if at.is_cut || self.overfills_queues() { PATIENCE_CUT_NS } else { PATIENCE_NS };
-            let waited = waited(at.moved_at);
+            let server = &at.sides[1];
+            let has_no_place = at.waits_for_place
+                || self.scarcity.is_there && server.id.is_none() && server.closed.is_none();
+            let (since, patience) = if has_no_place {
+                // Others have to be done first, and what nobody wants any more.
+                (last_move.max(self.freed_at), 3 * PATIENCE_CUT_NS)
+            } else if at.is_cut || self.overfills_queues() {
+                (at.moved_at, PATIENCE_CUT_NS)
+            } else {
+                (at.moved_at, PATIENCE_NS)
+            };
+            let waited = waited(since);
             assert!(
                 waited < patience + self.back_ns,
                 "line {line} has stood still for {waited} ns"
@@ -269,4 +296,21 @@ fn check_scoreboard(connection: &Connection) {
     assert_eq!(due, connection.scoreboard.due_count(), "due");
     let kept = connection.send.len() as u32 + u32::from(connection.fin_sent);
     assert!(kept >= connection.flight(), "let go of before it was acknowledged");
+}
+
+/// Whether a message of a connection has waited too long.
+fn is_too_old(connection: &Connection, now: Instant) -> bool {
+    stale_at(connection).is_some_and(|at| at <= now)
+}
+
+/// By when the oldest message is to be acknowledged, where that has a limit.
+fn stale_at(connection: &Connection) -> Option<Instant> {
+    let oldest = connection.account.oldest(connection.snd_una);
+    connection.terms.stale_after.zip(oldest).map(|(after, oldest)| oldest.at + after)
+}
+
+/// No message grows too old unattended.
+fn check_age(connection: &Connection) {
+    let stale_at = stale_at(connection).unwrap_or(Instant::FAR_FUTURE);
+    assert!(connection.deadline() <= stale_at, "nobody sees it grow too old");
 }

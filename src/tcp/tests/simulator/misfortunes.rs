@@ -97,8 +97,19 @@ impl World {
             }
         };
         let snapshot = Snapshot::from_bytes(snapshot.as_bytes()).expect("it is one");
-        let moved =
-            nodes[to].stack.import(now, &snapshot).expect("the other stack is like this one");
+        let moved = match nodes[to].stack.import(now, &snapshot) {
+            Ok(moved) => moved,
+            Err(why) => {
+                // Here it goes on as if nobody had asked.
+                assert_eq!(
+                    why,
+                    SnapshotRefusal::ConnectionsFull,
+                    "the other stack is like this one"
+                );
+                self.totals.done.moves_refused += 1;
+                return;
+            }
+        };
         nodes[from].stack.let_go(id);
         self.lines[line].sides[host].id = Some(moved);
         self.lines[line].has_moved = true;

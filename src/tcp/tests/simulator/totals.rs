@@ -46,6 +46,17 @@ done! {
     moves "connections moved in mid-transfer"
     rounds "lines that reconnected"
     closed_windows "zero windows told"
+    places_refused "connections for which a host had no place"
+    moves_refused "connections for which the other stack had no place"
+    given_up_as_stale "connections given up rather than be late"
+    given_up_in_silence "connections given up for silence"
+    released "connections let go of"
+    released_unsent "of them with bytes left to deliver"
+    orphans_whole "of them delivered whole"
+    cookies_refused "cookies that came back too late or too early"
+    floods "floods of strangers"
+    of_strangers "segments of strangers"
+    asked_too_much "calls that asked for too much"
     heals "worlds that lived to be healed"
 }
 
@@ -69,7 +80,27 @@ impl Default for Totals {
 }
 
 /// What must have happened to the stacks somewhere among the seeds.
-const PROVOKED: [Count; 43] = [
+const PROVOKED: [Count; 63] = [
+    Count::ConnectionsFull,
+    Count::TimeWaitCutShort,
+    Count::BacklogFull,
+    Count::SynCookieOut,
+    Count::SynCookieAccepted,
+    Count::SynCookieWrong,
+    Count::ListenAckUnexpected,
+    Count::ResetQueueFull,
+    Count::ListenersFull,
+    Count::EndpointInUse,
+    Count::EndpointInvalid,
+    Count::PortsExhausted,
+    Count::SendTooLong,
+    Count::SendNoRoom,
+    Count::SegmentEndsFull,
+    Count::HeldFull,
+    Count::Stale,
+    Count::UserTimeout,
+    Count::OrphanTimedOut,
+    Count::DataAfterRelease,
     Count::SegmentPredicted,
     Count::OutOfOrder,
     Count::ReassemblyFull,

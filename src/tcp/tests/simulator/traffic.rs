@@ -6,6 +6,7 @@ use super::frames::{Glance, finish, is_tcp, ports};
 use super::frames::{L2_LEN, L3_LEN};
 use super::heap::untouched;
 use super::network::Cargo;
+use super::strangers::is_stranger;
 use super::world::World;
 use crate::offload::verdict::Audit;
 use crate::tcp::{Arrival, Count, Stack};
@@ -36,6 +37,13 @@ impl World {
         self.totals.frames += 1;
         self.note(|| format!("{host} {at} {is_again} {frame:?}"));
         let glance = Glance::of(&frame);
+        if is_stranger(glance.dst) {
+            if let Some(record) = &mut self.record {
+                record.push(self.now, host, true, &frame);
+            }
+            self.tell_stranger(glance.dst, &glance);
+            return;
+        }
         self.totals.done.closed_windows += u64::from(glance.window == 0);
         self.check_frame((host, at), &glance, is_again);
         let (has_payload, end) = (!glance.payload.is_empty(), L2_LEN + L3_LEN);
@@ -151,6 +159,9 @@ impl World {
         if self.lines[line].sides[host].id.is_none() {
             // The handshake's last segment: its event comes first.
             self.events();
+            if self.is_left(place, id) {
+                return;
+            }
         }
         let known = self.lines[line].sides[host].id;
         assert_eq!(known, Some(id), "bytes for a connection unheard of");

@@ -8,15 +8,18 @@ use super::device::{Node, Word, addr};
 use super::faults::Faults;
 use super::holding::Holding;
 use super::network::Network;
+use super::orphans::Orphan;
 use super::random::{NEVER, Random};
 use super::record::Record;
+use super::scarcity::Scarcity;
 use super::totals::Totals;
 use crate::tcp::{Config, CongestionControl, ConnectionId, Endpoint, Event, KeepAlive, Stack};
 use crate::time::{Duration, Instant};
+use crate::wire::tcp::SeqNumber;
 
 pub(super) const SERVER_PORT: u16 = 9878;
 /// Ports of clients: each line has one of these eight, and eight more for each connection that was cut.
-const PORT_MIN: u16 = 40_000;
+pub(super) const PORT_MIN: u16 = 40_000;
 pub(super) const PORTS: u16 = 8;
 /// Where both clocks begin: they can be set back from there.
 const EPOCH_NS: u64 = 3_600_000_000_000;
@@ -57,10 +60,16 @@ pub(super) struct World {
     pub(super) random: Random,
     pub(super) now: u64,
     pub(super) faults: Faults,
+    pub(super) scarcity: Scarcity,
     pub(super) is_healed: bool,
     pub(super) hosts: [Host; 2],
     pub(super) lines: Vec<Line>,
     left: Vec<Left>,
+    pub(super) orphans: Vec<Orphan>,
+    /// Strangers to whom something was sent, and what they are to say that they never asked for.
+    pub(super) asked_strangers: Vec<(Endpoint, SeqNumber)>,
+    /// When a place was last given up, or a connection let go of.
+    pub(super) freed_at: u64,
     /// Which stack of a host has the connections of a client's port, if not the first.
     pub(super) routes: BTreeMap<(usize, u16), usize>,
     pub(super) network: Network,
@@ -115,8 +124,15 @@ fn config(random: &mut Random) -> Config {
 }
 
 impl Host {
-    fn new(host: usize, stacks: usize, is_calm: bool, random: &mut Random) -> Host {
+    fn new(
+        host: usize,
+        stacks: usize,
+        scarcity: &Scarcity,
+        is_calm: bool,
+        random: &mut Random,
+    ) -> Host {
         let mut config = config(random);
+        scarcity.limit(host, &mut config);
         if is_calm {
             (config.timestamps, config.sack, config.window_scaling) = (true, true, true);
             (config.ecn, config.nagle, config.pacing) = (false, false, false);
@@ -183,7 +199,8 @@ impl World {
             faults.heal();
         }
         let stacks = if faults.move_one_in == NEVER { 1 } else { 2 };
-        let hosts = [0, 1].map(|host| Host::new(host, stacks, is_calm, &mut random));
+        let scarcity = Scarcity::draw(seed, is_calm);
+        let hosts = [0, 1].map(|host| Host::new(host, stacks, &scarcity, is_calm, &mut random));
         let smallest = hosts.iter().map(|host| host.config.receive_buffer_bytes as u64).min();
         let most = 200_000.min(60 * smallest.expect("there are two"));
         let lines = (0..random.between(1, 4) as u16).map(|line| Line {
@@ -194,6 +211,7 @@ impl World {
             foresees: [0, 1].map(|_| random.one_in(3)),
             is_cut: false,
             has_moved: false,
+            waits_for_place: false,
             began_at: Instant::ZERO,
             moved_at: 0,
         });
@@ -204,8 +222,12 @@ impl World {
             has_timestamps: hosts.iter().all(|host| host.config.timestamps),
             hosts,
             faults,
+            scarcity,
             is_healed: false,
             left: Vec::new(),
+            orphans: Vec::new(),
+            asked_strangers: Vec::new(),
+            freed_at: 0,
             routes: BTreeMap::new(),
             network: Network::new(),
             totals: Totals::of_one_seed(),
@@ -224,11 +246,11 @@ impl World {
         for line in 0..self.lines.len() {
             self.connect(line);
         }
-        while self.lines.iter().any(|line| line.rounds_left > 0) || !self.left.is_empty() {
+        while self.goes_on() {
             self.flush();
             self.check();
             self.totals.steps += 1;
-            assert!(self.step(), "nothing is left to happen");
+            assert!(self.step() || !self.goes_on(), "nothing is left to happen");
             assert!(self.now < END_NS, "it does not end");
         }
         self.totals.ns = self.now;
@@ -237,6 +259,11 @@ impl World {
         }
         self.check_over();
         self.end_holding();
+    }
+
+    fn goes_on(&self) -> bool {
+        let is_on = self.lines.iter().any(|line| line.rounds_left > 0);
+        is_on || !self.left.is_empty() || !self.orphans.is_empty()
     }
 
     /// Where everybody stands, for whoever replays a seed.
@@ -260,6 +287,8 @@ impl World {
                 );
             }
         }
+        let left: Vec<_> = self.left.iter().map(|left| (left.place, left.id, left.since)).collect();
+        story += &format!("\nleft: {left:?}\nlet go of: {:?}", self.orphans);
         story.replace(&NEVER.to_string(), "never")
     }
 
@@ -307,6 +336,12 @@ impl World {
     pub(super) fn leave_server_s(&mut self, line: usize) {
         if let Some(id) = self.lines[line].sides[1].id.take() {
             let place = (1, self.node_of(1, self.lines[line].port));
+            if self.lines[line].sides[1].closed.is_some() {
+                // Over already, and told: only what came was not read.
+                self.hosts[1].nodes[place.1].stack.release(id);
+                self.freed_at = self.now;
+                return;
+            }
             self.left.push(Left { place, id, since: self.now });
         }
     }
@@ -328,6 +363,7 @@ impl World {
             Event::Closed(_) => {
                 self.hosts[place.0].nodes[place.1].stack.release(id);
                 self.left.retain(|left| (left.place, left.id) != (place, id));
+                self.freed_at = self.now;
             }
         }
     }
@@ -393,6 +429,8 @@ impl World {
         }
         self.events();
         self.go_wrong();
+        self.strangers();
+        self.may_ask_too_much();
         true
     }
 
