@@ -39,8 +39,8 @@ impl Entry {
         {
             return Err(file.error(
                 text.span(),
-                format!("`{key}` is for FIXT.1.1, which is not spoken yet"),
-                "delete it, or write data_dictionary for a session of FIX.4.2 or FIX.4.4",
+                format!("`{key}` is for FIXT.1.1, whose messages are held to no dictionary yet"),
+                "delete it, or write data_dictionary for a session of FIX.4.0 to FIX.4.4",
             ));
         }
         let dictionary = self.data_dictionary.as_ref().map(|text| {

@@ -20,13 +20,13 @@ const SESSIONS: [(&str, &str, Option<&str>); 8] = [
 pub(crate) struct Acceptor(Child);
 
 impl Acceptor {
-    /// Starts it and waits until it listens.
+    /// Starts it, each session held to its version's dictionary where there is one, and waits until it listens.
     ///
     /// # Errors
     /// Why it does not.
-    pub(crate) fn start(program: &Path) -> Result<Acceptor, String> {
+    pub(crate) fn start(program: &Path, dictionaries: Option<&Path>) -> Result<Acceptor, String> {
         let file = std::env::temp_dir().join(format!("acceptance-{}.toml", std::process::id()));
-        std::fs::write(&file, settings()).map_err(|error| error.to_string())?;
+        std::fs::write(&file, settings(dictionaries)).map_err(|error| error.to_string())?;
         let child = Command::new(program)
             .args(["accept", "--nic", "tap:fw0", "--app", "echo", "--json", "--session"])
             .arg(&file)
@@ -52,7 +52,7 @@ impl Drop for Acceptor {
     }
 }
 
-fn settings() -> String {
+fn settings(dictionaries: Option<&Path>) -> String {
     let mut text = "[default]\nsender_comp_id = \"ISLD\"\nreset_on_logon = true\n".to_owned();
     for (begin_string, target, appl_ver_id) in SESSIONS {
         text += &format!(
@@ -60,6 +60,12 @@ fn settings() -> String {
         );
         if let Some(appl_ver_id) = appl_ver_id {
             text += &format!("default_appl_ver_id = \"{appl_ver_id}\"\n");
+            continue;
+        }
+        let dictionary = dictionaries
+            .map(|folder| folder.join(begin_string.replace('.', "")).with_extension("xml"));
+        if let Some(file) = dictionary.filter(|file| file.is_file()) {
+            text += &format!("data_dictionary = {file:?}\n");
         }
     }
     text

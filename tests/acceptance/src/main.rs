@@ -1,5 +1,5 @@
 //! Plays every definition of a folder against `fixwire accept --app echo`, over our own TCP on a TAP:
-//! `acceptance FIXWIRE FOLDER`. Ends with `N passed, N failed`.
+//! `acceptance FIXWIRE FOLDER [DICTIONARIES]`. Ends with `N passed, N failed`.
 
 mod acceptor;
 mod definition;
@@ -17,12 +17,16 @@ const INSIDE: &str = "FIXWIRE_ACCEPTANCE_INSIDE";
 
 fn main() -> ExitCode {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [program, folder] = &arguments[..] else {
-        eprintln!("usage: acceptance FIXWIRE FOLDER");
-        return ExitCode::from(2);
+    let (program, folder, dictionaries) = match &arguments[..] {
+        [program, folder] => (program, folder, None),
+        [program, folder, dictionaries] => (program, folder, Some(&**dictionaries)),
+        _ => {
+            eprintln!("usage: acceptance FIXWIRE FOLDER [DICTIONARIES]");
+            return ExitCode::from(2);
+        }
     };
     let outcome = if std::env::var_os(INSIDE).is_some() {
-        try_all(program, folder)
+        try_all(program, folder, dictionaries)
     } else {
         go_inside(&arguments)
     };
@@ -45,13 +49,13 @@ fn go_inside(arguments: &[PathBuf]) -> Result<ExitCode, String> {
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2)))
 }
 
-fn try_all(program: &Path, folder: &Path) -> Result<ExitCode, String> {
+fn try_all(program: &Path, folder: &Path, dictionaries: Option<&Path>) -> Result<ExitCode, String> {
     let definitions = definitions(folder)?;
     if definitions.is_empty() {
         return Err(format!("{} holds no definition (*.def)", folder.display()));
     }
     let at = SocketAddr::from(([10, 9, 0, 2], 9878));
-    let _acceptor = Acceptor::start(program)?;
+    let _acceptor = Acceptor::start(program, dictionaries)?;
     let mut failed = 0;
     for path in &definitions {
         let name = path.strip_prefix(folder).unwrap_or(path).display();
