@@ -520,7 +520,9 @@ impl<S: Store> Core<S> {
             _ => words,
         };
         self.send_admin(now, out, msg_type::REJECT, |encoder| {
-            for (to, from) in REVERSE_ROUTE {
+            // FIX 4.0 knows no locations: the last two.
+            let known = if version < Version::Fix41 { 4 } else { REVERSE_ROUTE.len() };
+            for &(to, from) in &REVERSE_ROUTE[..known] {
                 match message.field(from) {
                     Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
                         encoder.put_bytes(to, value);

@@ -91,6 +91,21 @@ fn a_reject_names_its_tag_and_reason_in_fields_from_42_on() {
 }
 
 #[test]
+fn a_reject_goes_back_to_a_location_from_41_on() {
+    for version in ALL {
+        let (text, location, fields) = match version {
+            Version::Fix40 => (" (112)", "", ""),
+            Version::Fix41 => (" (112)", " | 145=HALL", ""),
+            _ => ("", " | 145=HALL", " | 371=112 | 372=1 | 373=1"),
+        };
+        logged_on(version).play(&format!(
+            "< 1 2 | 115=DESK | 144=HALL
+             > 3 2 | 128=DESK{location} | 45=2 | 58=Required tag missing{text}{fields}"
+        ));
+    }
+}
+
+#[test]
 fn an_application_may_refuse_in_words_of_its_own() {
     for (version, fields) in [(Version::Fix40, ""), (Version::Fix42, " | 372=D | 373=11")] {
         let mut rig = logged_on(version);
