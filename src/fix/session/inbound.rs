@@ -20,23 +20,11 @@ use crate::fix::{
 use crate::time::{Now, UtcTime};
 
 use super::held::Held;
+use super::reject::QUOTE_BYTES_MAX;
 use super::{ApplVerId, Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
 
 /// The longest TestReqID(112) that is echoed, in bytes.
 const TEST_REQ_ID_BYTES_MAX: usize = 256;
-/// The longest routing field that is turned round, or offending tag that is quoted, in bytes.
-const QUOTE_BYTES_MAX: usize = 64;
-
-/// Routing fields and where a Reject puts them: back to whom it came from (FIX 4.4 Vol. 1).
-const REVERSE_ROUTE: [(u32, u32); 6] = [
-    (tags::DELIVER_TO_COMP_ID, tags::ON_BEHALF_OF_COMP_ID),
-    (tags::DELIVER_TO_SUB_ID, tags::ON_BEHALF_OF_SUB_ID),
-    (tags::ON_BEHALF_OF_COMP_ID, tags::DELIVER_TO_COMP_ID),
-    (tags::ON_BEHALF_OF_SUB_ID, tags::DELIVER_TO_SUB_ID),
-    (tags::DELIVER_TO_LOCATION_ID, tags::ON_BEHALF_OF_LOCATION_ID),
-    (tags::ON_BEHALF_OF_LOCATION_ID, tags::DELIVER_TO_LOCATION_ID),
-];
-
 /// What is the same in every message of one type that a counterparty sends us, and is looked at no more
 /// once it was found right.
 const VOUCHED_FOR: [u32; 4] =
@@ -453,103 +441,6 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Rejects a message for one of its fields, which `error` says is absent or wrong.
-    fn reject_field(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        error: FieldError,
-        tag: &[u8],
-        out: &mut impl Outlet,
-    ) {
-        let reason = match error {
-            FieldError::Missing => RejectReason::RequiredTagMissing,
-            FieldError::Format => RejectReason::DataFormatIncorrect,
-            FieldError::Range => RejectReason::ValueIncorrect,
-        };
-        self.reject(now, message, reason, tag, out);
-    }
-
-    pub(super) fn reject_tag(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        reason: RejectReason,
-        tag: Option<u32>,
-        out: &mut impl Outlet,
-    ) {
-        let mut text = ArrayString::<10>::new();
-        if let Some(tag) = tag {
-            let _ = write!(text, "{tag}");
-        }
-        self.reject(now, message, reason, text.as_bytes(), out);
-    }
-
-    fn reject(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        reason: RejectReason,
-        tag: &[u8],
-        out: &mut impl Outlet,
-    ) {
-        self.reject_in_words(now, message, (reason, reason.doc()), tag, out);
-    }
-
-    /// Sends a Reject, its number consumed where it is the one expected.
-    #[cold]
-    pub(super) fn reject_in_words(
-        &mut self,
-        now: Now,
-        message: &Message<'_>,
-        (reason, words): (RejectReason, &str),
-        tag: &[u8],
-        out: &mut impl Outlet,
-    ) {
-        self.counters.count_reject(reason);
-        let seq = message.msg_seq_num().unwrap_or(0);
-        // What is refused, and why, has fields of its own from FIX 4.2 on; before, the text names the tag.
-        let version = self.config.version;
-        let coded = version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
-        let mut named = ArrayString::<{ 64 + 3 + QUOTE_BYTES_MAX }>::new();
-        let text = match str::from_utf8(tag) {
-            Ok(tag) if version < Version::Fix42 && !tag.is_empty() => {
-                let _ = write!(named, "{words} ({tag})");
-                named.as_str()
-            }
-            _ => words,
-        };
-        self.send_admin(now, out, msg_type::REJECT, |encoder| {
-            // FIX 4.0 knows no locations: the last two.
-            let known = if version < Version::Fix41 { 4 } else { REVERSE_ROUTE.len() };
-            for &(to, from) in &REVERSE_ROUTE[..known] {
-                match message.field(from) {
-                    Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
-                        encoder.put_bytes(to, value);
-                    }
-                    _ => {}
-                }
-            }
-            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, text);
-            if version < Version::Fix42 {
-                return;
-            }
-            if !tag.is_empty() {
-                encoder.put_bytes(tags::REF_TAG_ID, tag);
-            }
-            let refused = message.msg_type();
-            if (1..=QUOTE_BYTES_MAX).contains(&refused.len()) {
-                encoder.put_bytes(tags::REF_MSG_TYPE, refused);
-            }
-            if coded {
-                encoder.put_u32(tags::SESSION_REJECT_REASON, u32::from(reason.code()));
-            }
-        });
-        if ![msg_type::LOGON, msg_type::SEQUENCE_RESET].contains(&message.msg_type()) {
-            self.consume(seq);
-        }
-    }
-
     fn log_out(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {
         if self.state == State::Active {
             self.start_logout(now, out, text);
@@ -558,7 +449,7 @@ impl<S: Store> Core<S> {
 
     /// The number `seq` is dealt with, if it is the one expected.
     #[inline]
-    fn consume(&mut self, seq: u32) {
+    pub(super) fn consume(&mut self, seq: u32) {
         if seq == self.store.next_in() {
             self.advance();
         }

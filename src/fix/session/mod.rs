@@ -18,6 +18,7 @@ mod held;
 mod inbound;
 mod logon;
 mod outbound;
+mod reject;
 mod resend;
 mod timers;
 mod version;
