@@ -182,12 +182,13 @@ impl Stack {
         if segment.flags.has(Flags::ACK) {
             let is_syn = segment.flags.has(Flags::SYN);
             return match self.judge_cookie(&tuple, segment) {
-                Judged::Right { options, wants_ecn } if !is_syn => {
-                    let opened = self.open_by_cookie(tuple, listener, segment, options, wants_ecn);
+                Judged::Right(cookie) if !is_syn => {
+                    let opened = self.open_by_cookie(tuple, listener, segment, &cookie);
                     opened.map_or(Arrival::NOTHING, |index| {
                         self.deliver(self.id(index), index, segment)
                     })
                 }
+                Judged::Used if !is_syn => refuse(self, Count::SynCookieUsed),
                 Judged::Wrong if !is_syn => refuse(self, Count::SynCookieWrong),
                 _ => refuse(self, Count::ListenAckUnexpected),
             };

@@ -8,6 +8,13 @@
 //!
 //! It is found again by the peer's first number alone. A later segment that overtakes the first one finds no
 //! connection, and is answered by a RST (RFC 9293 3.10.7.2), as by Linux: then the peer has to connect again.
+//!
+//! A cookie opens one connection (`used`). That first segment, come twice or sent again, is an old one once the connection is
+//! over, whoever closed it: it is answered as any other of a connection that is over.
+
+mod used;
+
+pub(super) use used::Used;
 
 use super::connection::SEND_MSS_DEFAULT;
 use super::counters::Count;
@@ -41,8 +48,19 @@ pub(super) enum Judged {
     Never,
     /// It is of none that is good.
     Wrong,
-    /// It is of one: the SYN that it was given for, as far as it remembers it.
-    Right { options: Options, wants_ecn: bool },
+    /// It is of one that has opened a connection before.
+    Used,
+    /// It is of one that is good.
+    Right(Cookie),
+}
+
+/// A cookie that came back.
+pub(super) struct Cookie {
+    /// The SYN that it was given for, as far as it remembers it.
+    options: Options,
+    wants_ecn: bool,
+    period: u64,
+    hash: u64,
 }
 
 /// What the number of a SYN-ACK is a hash of, besides its period.
@@ -57,9 +75,15 @@ struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    fn number(&self, secret: &Secret, period: u64) -> SeqNumber {
-        let hash = secret.cookie(self.tuple, self.irs.0, period, self.mss << 8 | self.options);
-        SeqNumber((period as u32 & 1) << 31 | self.mss << MSS_SHIFT | hash & HASH_MASK)
+    /// Of all of it: its low bits stand in the number.
+    fn hash(&self, secret: &Secret, key: u64, period: u64) -> u64 {
+        let kept = self.mss << 8 | self.options;
+        // None is 0, which stands for none where they are remembered.
+        secret.cookie(self.tuple, self.irs.0, key, period, kept).max(1)
+    }
+
+    fn number(&self, hash: u64, period: u64) -> SeqNumber {
+        SeqNumber((period as u32 & 1) << 31 | self.mss << MSS_SHIFT | hash as u32 & HASH_MASK)
     }
 }
 
@@ -92,6 +116,13 @@ impl Stack {
             mss: MSS_KEPT.iter().rposition(|mss| *mss <= told).unwrap_or(0) as u32,
             options: if is_stamped { options } else { NOT_STAMPED },
         };
+        let period = period_of(self.now);
+        let hash = kept.hash(&self.secret, self.cookies_used.key(), period);
+        if self.cookies_used.has(period, hash) {
+            // An old SYN, or one like it: its number would be that of the connection before.
+            self.counters.count(Count::BacklogFull);
+            return;
+        }
         let timestamps = stamp.map(|theirs| {
             let ours = Timestamping::new(self.secret.timestamp_offset(&tuple));
             let clock = ours.option(self.now).value;
@@ -102,7 +133,7 @@ impl Stack {
         let header = Repr {
             src_port: tuple.local.port,
             dst_port: tuple.remote.port,
-            seq: kept.number(&self.secret, period_of(self.now)),
+            seq: kept.number(hash, period),
             ack: syn.seq + 1,
             flags: Flags::SYN.with(Flags::ACK).with(if ecn { Flags::ECE } else { Flags::NONE }),
             window: self.config.receive_buffer_bytes.min(usize::from(u16::MAX)) as u16,
@@ -130,13 +161,20 @@ impl Stack {
         let mss = number.0 >> MSS_SHIFT & (MSS_KEPT.len() as u32 - 1);
         let kept = Kept { tuple, irs: segment.seq - 1, mss, options };
         let now = period_of(self.now);
-        let is_of = |period| kept.number(&self.secret, period) == number;
-        if !is_of(now) && !now.checked_sub(1).is_some_and(is_of) {
-            return Judged::Wrong;
+        let mut periods = [Some(now), now.checked_sub(1)].into_iter().flatten();
+        let found = periods.find_map(|period| {
+            let hash = kept.hash(&self.secret, self.cookies_used.key(), period);
+            (kept.number(hash, period) == number).then_some((period, hash))
+        });
+        let Some((period, hash)) = found else { return Judged::Wrong };
+        if self.cookies_used.has(period, hash) {
+            return Judged::Used;
         }
         let is_stamped = stamps.is_some();
         let scale = options & SCALE_MASK;
-        Judged::Right {
+        Judged::Right(Cookie {
+            period,
+            hash,
             wants_ecn: is_stamped && options & ECN_BIT != 0,
             options: Options {
                 mss: Some(MSS_KEPT[mss as usize]),
@@ -145,7 +183,7 @@ impl Stack {
                 timestamps: stamps,
                 ..Options::NONE
             },
-        }
+        })
     }
 
     /// Opens the connection that `segment` completes, up to where its SYN-ACK has left. `None` if there is
@@ -155,11 +193,14 @@ impl Stack {
         tuple: Tuple,
         listener: usize,
         segment: &Segment<'_>,
-        options: Options,
-        wants_ecn: bool,
+        cookie: &Cookie,
     ) -> Option<usize> {
         let index = self.begin_at(tuple, segment.ack - 1)?;
         self.counters.count(Count::SynCookieAccepted);
+        let Cookie { options, wants_ecn, period, hash } = *cookie;
+        if !self.cookies_used.add(period, hash) {
+            self.counters.count(Count::SynCookieKeyChanged);
+        }
         let setup = Flags::ECE.with(Flags::CWR);
         let syn = Segment {
             seq: segment.seq - 1,
@@ -187,17 +228,21 @@ mod tests {
         let tuple = |port| Tuple { local: endpoint(1, 9878), remote: endpoint(2, port) };
         let (one, other, secret) = (tuple(5), tuple(6), Secret::new([7; 16]));
         let kept = Kept { tuple: &one, irs: SeqNumber(9), mss: 2, options: 17 };
-        let number = kept.number(&secret, 4);
+        let number = |kept: Kept<'_>, secret: &Secret, key, period| {
+            kept.number(kept.hash(secret, key, period), period)
+        };
+        let first = number(kept, &secret, 0, 4);
         for changed in [
             Kept { tuple: &other, ..kept },
             Kept { irs: SeqNumber(10), ..kept },
             Kept { mss: 3, ..kept },
             Kept { options: NOT_STAMPED, ..kept },
         ] {
-            assert_ne!(changed.number(&secret, 4).0 & HASH_MASK, number.0 & HASH_MASK);
+            assert_ne!(number(changed, &secret, 0, 4).0 & HASH_MASK, first.0 & HASH_MASK);
         }
-        assert_ne!(kept.number(&secret, 6), number, "periods of one parity differ");
-        assert_ne!(kept.number(&Secret::new([8; 16]), 4), number);
-        assert_eq!(kept.number(&secret, 4), number);
+        assert_ne!(number(kept, &secret, 0, 6), first, "periods of one parity differ");
+        assert_ne!(number(kept, &secret, 1, 4), first);
+        assert_ne!(number(kept, &Secret::new([8; 16]), 0, 4), first);
+        assert_eq!(number(kept, &secret, 0, 4), first);
     }
 }

@@ -48,14 +48,14 @@ impl Secret {
         self.hash(Purpose::Port, tuple.addrs(), u64::from(tuple.ports()))
     }
 
-    /// What stands in the number of a SYN-ACK that nothing else is kept of.
-    pub(super) fn cookie(&self, tuple: &Tuple, irs: u32, period: u64, kept: u32) -> u32 {
+    /// What the number of a SYN-ACK that nothing else is kept of is made of; `key` makes another secret of this one.
+    pub(super) fn cookie(&self, tuple: &Tuple, irs: u32, key: u64, period: u64, kept: u32) -> u64 {
         let ends = self.hash(
             Purpose::Cookie,
             tuple.addrs(),
             u64::from(tuple.ports()) | u64::from(irs) << 32,
         );
-        self.hash(Purpose::Cookie, ends, period << 16 | u64::from(kept)) as u32
+        self.hash(Purpose::Cookie, ends.wrapping_add(key), period << 16 | u64::from(kept))
     }
 
     pub(super) fn table_keys(&self) -> [u64; 3] {

@@ -2,6 +2,7 @@
 
 use super::config::{Config, Terms};
 use super::connection::{Connection, Context, State};
+use super::cookies::Used;
 use super::counters::{Count, Counters};
 use super::endpoint::{Endpoint, Tuple};
 use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
@@ -50,6 +51,7 @@ pub struct Stack {
     isn_ahead: u32,
     /// Until when a SYN cookie may come back.
     pub(super) cookies_until: Instant,
+    pub(super) cookies_used: Used,
     /// Everything goes the long way, for comparison.
     #[cfg(test)]
     pub(super) predicts_nothing: bool,
@@ -139,6 +141,7 @@ impl Stack {
             now: Instant::ZERO,
             isn_ahead: 0,
             cookies_until: Instant::ZERO,
+            cookies_used: Used::new(config.syn_cookies),
             #[cfg(test)]
             predicts_nothing: false,
             #[cfg(test)]

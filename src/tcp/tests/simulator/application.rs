@@ -177,6 +177,9 @@ impl World {
 
     fn on_event(&mut self, place: (usize, usize), port: u16, id: ConnectionId, event: Event) {
         let (host, line) = (place.0, self.line_of(port));
+        if event == Event::Connected {
+            self.check_opened_once(place, id);
+        }
         let is_anothers = self.lines[line].port != port || self.lines[line].rounds_left == 0;
         if is_anothers || self.is_left(place, id) {
             self.on_event_of_left(place, id, event);

@@ -149,6 +149,16 @@ impl World {
         now + self.totals.of(what)
     }
 
+    /// No handshake opens two connections, though its last segment comes twice.
+    pub(super) fn check_opened_once(&mut self, place: (usize, usize), id: ConnectionId) {
+        let stack = &self.hosts[place.0].nodes[place.1].stack;
+        let Some(at) = stack.find(id) else { return };
+        let connection = &stack.connections[at];
+        let remote = connection.tuple.remote;
+        let handshake = (remote.addr, remote.port, connection.iss.0, connection.irs.0);
+        assert!(self.opened.insert((place.0, handshake)), "opened twice by one handshake");
+    }
+
     /// Whether a connection that the server was told of is one that an old cookie has opened once more, for nobody.
     pub(super) fn is_ghost(&self, place: (usize, usize), line: usize, id: ConnectionId) -> bool {
         let at = &self.lines[line];

@@ -80,13 +80,14 @@ impl Default for Totals {
 }
 
 /// What must have happened to the stacks somewhere among the seeds.
-const PROVOKED: [Count; 63] = [
+const PROVOKED: [Count; 64] = [
     Count::ConnectionsFull,
     Count::TimeWaitCutShort,
     Count::BacklogFull,
     Count::SynCookieOut,
     Count::SynCookieAccepted,
     Count::SynCookieWrong,
+    Count::SynCookieUsed,
     Count::ListenAckUnexpected,
     Count::ResetQueueFull,
     Count::ListenersFull,

@@ -1,6 +1,7 @@
 //! Two hosts with clocks of their own, the network between them, and what happens next.
 
-use std::collections::BTreeMap;
+use core::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::application::{Line, Side};
@@ -68,6 +69,8 @@ pub(super) struct World {
     pub(super) orphans: Vec<Orphan>,
     /// Strangers to whom something was sent, and what they are to say that they never asked for.
     pub(super) asked_strangers: Vec<(Endpoint, SeqNumber)>,
+    /// The handshakes that have opened a connection, by host: the other end, our first number and its.
+    pub(super) opened: BTreeSet<(usize, (Ipv4Addr, u16, u32, u32))>,
     /// When a place was last given up, or a connection let go of.
     pub(super) freed_at: u64,
     /// Which stack of a host has the connections of a client's port, if not the first.
@@ -227,6 +230,7 @@ impl World {
             left: Vec::new(),
             orphans: Vec::new(),
             asked_strangers: Vec::new(),
+            opened: BTreeSet::new(),
             freed_at: 0,
             routes: BTreeMap::new(),
             network: Network::new(),
