@@ -6,10 +6,14 @@
 //! so that an ACK costs nothing here. What the peer says by SACK that it holds is not acknowledged: it
 //! may let go of it (RFC 2018 8).
 
+use core::ops::Range;
+
 use super::config::Config;
 use super::connection::{Connection, Context};
 use super::counters::{Count, Counters};
 use super::event::{Closed, ConnectionId};
+use super::fast::SENT;
+use super::scoreboard::Sending;
 use super::stack::Stack;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -53,6 +57,11 @@ pub struct Outstanding {
     pub sent: u32,
     /// How many of them are acknowledged; fewer than there are.
     pub acknowledged: u32,
+    /// When the first of them that is not acknowledged left for the first time, whether or not it left again. `None`
+    /// where it has not left, or before [this stack's](Stack::import) clock began.
+    pub first_sent_at: Option<Instant>,
+    /// Whether any of them that is not acknowledged left more than once.
+    pub is_sent_again: bool,
 }
 
 impl Outstanding {
@@ -310,8 +319,14 @@ impl Account {
         (place < self.len).then(|| self.known(place))
     }
 
-    /// Message `number`, if it is not acknowledged.
-    fn outstanding(&self, number: u64, una: SeqNumber, nxt: SeqNumber) -> Option<Outstanding> {
+    /// Message `number`, if it is not acknowledged. How bytes have left, `sending` says.
+    fn outstanding(
+        &self,
+        number: u64,
+        una: SeqNumber,
+        nxt: SeqNumber,
+        sending: impl FnOnce(Range<SeqNumber>) -> Option<Sending>,
+    ) -> Option<Outstanding> {
         let before = self.committed - u64::from(self.len);
         if number <= self.acknowledged(una) || number > self.committed {
             return None;
@@ -325,8 +340,17 @@ impl Account {
             if edge.is_before(start) { 0 } else { edge.since(start).min(len) }
         };
         let (sent, acknowledged) = (reached(nxt), reached(una));
-        let number = MessageNumber(number);
-        Some(Outstanding { number, tag, committed_at: at, len, sent, acknowledged })
+        let sending = if sent > acknowledged { sending(start.later_of(una)..end) } else { None };
+        Some(Outstanding {
+            number: MessageNumber(number),
+            tag,
+            committed_at: at,
+            len,
+            sent,
+            acknowledged,
+            first_sent_at: sending.and_then(|sending| sending.first_at),
+            is_sent_again: sending.is_some_and(|sending| sending.is_again),
+        })
     }
 
     #[inline(always)]
@@ -380,6 +404,14 @@ impl Connection {
         self.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
         let message = Committed::new(now, start + len, tag);
         self.account.note(self.snd_una, start, message, counters)
+    }
+
+    /// How bytes have left that are not acknowledged, and of which the first has.
+    fn sending_of(&self, bytes: Range<SeqNumber>) -> Option<Sending> {
+        if self.ready == SENT {
+            return Some(Sending { first_at: Some(self.last_sent), is_again: false });
+        }
+        self.scoreboard.sending_of(bytes)
     }
 
     /// Something was committed: says by when it is too old, if ever. Where the short way is open nothing grows
@@ -448,8 +480,9 @@ impl Stack {
         connection.into_iter().flat_map(|connection| {
             let (una, nxt) = (connection.snd_una, connection.snd_nxt);
             let account = &connection.account;
-            (account.acknowledged(una) + 1..=account.committed())
-                .filter_map(move |number| account.outstanding(number, una, nxt))
+            (account.acknowledged(una) + 1..=account.committed()).filter_map(move |number| {
+                account.outstanding(number, una, nxt, |bytes| connection.sending_of(bytes))
+            })
         })
     }
 }

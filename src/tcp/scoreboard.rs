@@ -5,6 +5,7 @@
 //! ACK asks is answered from a cursor that moves on, or by halving: a hostile ACK cannot make work
 //! that an honest one has not paid for.
 
+pub(super) use first::Sending;
 pub(super) use marks::{Marks, Sent, left_before};
 
 use core::ops::Range;
@@ -12,8 +13,10 @@ use core::ops::Range;
 use super::config::Config;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
+use first::First;
 use marks::NOTHING_SENT;
 
+mod first;
 mod image;
 mod lost;
 mod marks;
@@ -63,6 +66,8 @@ pub(super) struct Scoreboard {
     again: Box<[(u32, Instant)]>,
     again_head: u32,
     again_tail: u32,
+    /// When the segments left first that left again: of the others nothing is written here.
+    first: Box<[First]>,
 }
 
 impl Scoreboard {
@@ -97,12 +102,14 @@ impl Scoreboard {
             again: vec![(0, Instant::ZERO); places].into_boxed_slice(),
             again_head: 0,
             again_tail: 0,
+            first: vec![First::NOTHING; places].into_boxed_slice(),
         }
     }
 
     pub(super) fn clear(&mut self) {
         let (ring, again) = (core::mem::take(&mut self.ring), core::mem::take(&mut self.again));
-        *self = Scoreboard { ring, again, ..Scoreboard::empty() };
+        let first = core::mem::take(&mut self.first);
+        *self = Scoreboard { ring, again, first, ..Scoreboard::empty() };
     }
 
     /// Whether nothing is known of anything in flight but when it left.

@@ -18,6 +18,7 @@ mod prepared;
 mod pure_ack;
 mod refusals;
 mod round_trips;
+mod sendings;
 mod simulator;
 mod snapshot;
 mod streaming;

@@ -1,8 +1,10 @@
 //! What is in flight, written into a snapshot and read out of one.
 
+use super::first::First;
 use super::{Marks, Scoreboard};
 use crate::tcp::codec::{Codec, In, Out};
 use crate::tcp::snapshot::SnapshotRefusal;
+use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
 impl Scoreboard {
@@ -11,8 +13,13 @@ impl Scoreboard {
         let count = self.tail.wrapping_sub(self.head);
         count.put(out);
         for offset in 0..count {
-            let sent = self.at(self.head.wrapping_add(offset));
+            let place = self.head.wrapping_add(offset);
+            let sent = self.at(place);
             (sent.end, (sent.at, sent.marks.0)).put(out);
+            if sent.marks.has(Marks::EVER_AGAIN) {
+                let first = self.sending_at(place);
+                (first.is_again, first.first_at).put(out);
+            }
         }
         let is_left =
             |part: &SeqNumber| self.due > 0 && self.edges(self.due_from, una).0.is_before(*part);
@@ -42,6 +49,13 @@ impl Scoreboard {
             }
             self.push(end, at);
             let marks = Marks(bits);
+            let first = if marks.has(Marks::EVER_AGAIN) {
+                take_first(from, at)?
+            } else {
+                First::ONCE_UNTOLD
+            };
+            let index = self.index(place);
+            self.first[index] = first;
             // One that left before the clock began measures no round trip, like one that left twice.
             self.mark(place, una, if is_told { marks } else { marks.with(Marks::EVER_AGAIN) });
             if self.at(place).marks.has(Marks::SACKED) {
@@ -79,4 +93,19 @@ impl Scoreboard {
     pub(in crate::tcp) fn spans(&self, una: SeqNumber, nxt: SeqNumber) -> bool {
         self.last(una).map_or(una, |last| last.end) == nxt
     }
+}
+
+/// When a segment left first that left `at` again, or before some clock began.
+fn take_first(from: &mut In<'_>, at: Instant) -> Result<First, SnapshotRefusal> {
+    let (is_again, has_time) = <(bool, bool) as Codec>::take(from)?;
+    let untold = if is_again { First::UNTOLD } else { First::ONCE_UNTOLD };
+    if !has_time {
+        return Ok(untold);
+    }
+    let (first_at, is_told) = from.take_time()?;
+    // What left once has its time elsewhere, and nothing leaves again before it left.
+    if !is_again || first_at > at {
+        return Err(SnapshotRefusal::Malformed);
+    }
+    Ok(if is_told { First::at(first_at) } else { untold })
 }

@@ -61,6 +61,7 @@ impl Scoreboard {
     /// nobody knows from here on (RFC 6298 3).
     pub(in crate::tcp) fn note_probed(&mut self, una: SeqNumber, now: Instant) {
         if self.head != self.tail {
+            self.note_first(self.head);
             let marks = self.at(self.head).marks;
             self.mark(self.head, una, marks.with(Marks::EVER_AGAIN));
             self.at_mut(self.head).at = now;
@@ -68,6 +69,7 @@ impl Scoreboard {
     }
 
     fn send_again(&mut self, place: u32, una: SeqNumber, now: Instant) {
+        self.note_first(place);
         let marks = self.at(place).marks;
         self.mark(place, una, marks.with(Marks::AGAIN).with(Marks::EVER_AGAIN));
         self.at_mut(place).at = now;

@@ -87,6 +87,8 @@ fn tags_and_lengths_are_told_of_what_is_outstanding() {
         len: 50,
         sent: 50,
         acknowledged: 20,
+        first_sent_at: Some(now),
+        is_sent_again: false,
     };
     assert_eq!(left, [expected]);
     assert_eq!(stack.commit(now, id, 10), None, "nothing was reserved");
