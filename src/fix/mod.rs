@@ -34,8 +34,8 @@ pub use frame::{Framed, Whole, frame};
 pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
-    ApplVerId, CompId, Disposition, Full, Handler, Outlet, PartingWords, Role, SendError, Sender,
-    Session, SessionConfig, State, Version,
+    ApplVerId, CompId, Credentials, Disposition, Full, Handler, Outlet, PartingWords, Role,
+    SendError, Sender, Session, SessionConfig, State, SubIds, Version,
 };
 pub use store::{MemoryStore, Store};
 pub use timestamp::Precision;

@@ -47,6 +47,64 @@ impl fmt::Debug for CompId {
     }
 }
 
+/// What one side of a session is called besides its CompID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SubIds {
+    /// SenderSubID(50) or TargetSubID(57): a trader or a desk.
+    pub sub_id: Option<CompId>,
+    /// SenderLocationID(142) or TargetLocationID(143), from FIX 4.1 on.
+    pub location_id: Option<CompId>,
+}
+
+/// Username(553) and Password(554) of a Logon.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// The longest Username or Password, in bytes.
+pub const CREDENTIAL_BYTES_MAX: usize = 128;
+
+impl Credentials {
+    /// Both, or one of them where the other is empty; `None` when one is too long or holds a control
+    /// character, or both are empty.
+    pub fn new(username: &str, password: &str) -> Option<Credentials> {
+        let fits = |text: &str| {
+            text.len() <= CREDENTIAL_BYTES_MAX && !text.bytes().any(|byte| byte.is_ascii_control())
+        };
+        let usable =
+            fits(username) && fits(password) && !(username.is_empty() && password.is_empty());
+        usable.then(|| Credentials { username: username.into(), password: password.into() })
+    }
+
+    /// Username(553); empty for none.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Password(554); empty for none.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Whether a Logon has just these. How long that takes tells nothing of the password but its length.
+    pub(super) fn are(&self, username: Option<&[u8]>, password: Option<&[u8]>) -> bool {
+        let password = password.unwrap_or_default();
+        let other = self.password.bytes().zip(password).fold(0, |all, (a, b)| all | (a ^ b));
+        username.unwrap_or_default() == self.username.as_bytes()
+            && password.len() == self.password.len()
+            && other == 0
+    }
+}
+
+impl fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
 /// How a session behaves. The defaults are QuickFIX's.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
@@ -56,6 +114,14 @@ pub struct SessionConfig {
     pub sender_comp_id: CompId,
     /// The counterparty.
     pub target_comp_id: CompId,
+    /// What we are called besides, in each message of ours, and as whom the counterparty must address us.
+    pub sender_sub_ids: SubIds,
+    /// What the counterparty is called besides, in each message of its, and as whom we address it.
+    pub target_sub_ids: SubIds,
+    /// CompIDs of what comes in must be these two, and the sub-IDs where there are any.
+    pub check_comp_id: bool,
+    /// What our Logon says as an initiator, and what an acceptor wants to hear; `None` for neither.
+    pub credentials: Option<Credentials>,
     /// Which side sends the first Logon.
     pub role: Role,
     /// HeartBtInt(108) that an initiator proposes; an acceptor adopts the counterparty's. 0 is none.
@@ -66,6 +132,18 @@ pub struct SessionConfig {
     pub reset_on_logout: bool,
     /// Both numbers begin at 1 after a disconnect.
     pub reset_on_disconnect: bool,
+    /// Each of our messages says how far we have come by LastMsgSeqNumProcessed(369), and what a counterparty
+    /// says by it must be true. From FIX 4.2 on.
+    pub last_msg_seq_num_processed: bool,
+    /// Each Logon of ours says what we expect by NextExpectedMsgSeqNum(789), and where the counterparty's says
+    /// it, too, each side sends again what the other lacks without being asked. From FIX 4.4 on.
+    pub next_expected_msg_seq_num: bool,
+    /// How many numbers one ResendRequest asks for, the rest following when they have come; 0 for all at once.
+    pub resend_request_chunk_size: u32,
+    /// A ResendRequest names the last number that is missing, instead of asking for all that there is.
+    pub closed_resend_interval: bool,
+    /// What was sent is sent again on request; otherwise every request is answered by a gap fill.
+    pub persist_messages: bool,
     /// SendingTime(52) must be within `max_latency_s` of our clock.
     pub check_latency: bool,
     /// How far SendingTime may be off, either way.
@@ -102,6 +180,15 @@ impl SessionConfig {
             reset_on_logon: false,
             reset_on_logout: false,
             reset_on_disconnect: false,
+            sender_sub_ids: SubIds::default(),
+            target_sub_ids: SubIds::default(),
+            check_comp_id: true,
+            credentials: None,
+            last_msg_seq_num_processed: false,
+            next_expected_msg_seq_num: false,
+            resend_request_chunk_size: 0,
+            closed_resend_interval: false,
+            persist_messages: true,
             check_latency: true,
             max_latency_s: 120,
             logon_timeout_s: 10,
@@ -119,6 +206,16 @@ impl SessionConfig {
     /// How finely SendingTime is written in this version.
     pub(super) fn sending_time_precision(&self) -> Precision {
         if self.version < Version::Fix42 { Precision::Seconds } else { self.precision }
+    }
+
+    /// Whether messages say what was processed.
+    pub(super) fn says_processed(&self) -> bool {
+        self.last_msg_seq_num_processed && self.version >= Version::Fix42
+    }
+
+    /// Whether Logons say what is expected.
+    pub(super) fn says_expected(&self) -> bool {
+        self.next_expected_msg_seq_num && self.version >= Version::Fix44
     }
 
     pub(super) fn logon_timeout(&self) -> Duration {

@@ -9,7 +9,7 @@ use crate::fix::tags;
 use crate::fix::timestamp::{Formatter, MILLIS, Precision};
 use crate::time::{Now, UtcTime};
 
-use super::{CompId, SessionConfig};
+use super::{CompId, SessionConfig, SubIds, Version};
 
 const NS_PER_S: u64 = 1_000_000_000;
 /// The longest header that is kept, in bytes: with CompIDs of some twenty characters.
@@ -21,6 +21,12 @@ pub(super) struct Header {
     begin_string: &'static str,
     sender: CompId,
     target: CompId,
+    sender_sub_ids: SubIds,
+    target_sub_ids: SubIds,
+    /// What stands behind the value of SendingTime(52), in bytes.
+    behind_time: usize,
+    /// LastMsgSeqNumProcessed(369) ends each header.
+    says_processed: bool,
     precision: Precision,
     number: Numeral,
     kept: Kept,
@@ -45,10 +51,28 @@ struct Kept {
 
 impl Header {
     pub(super) fn new(config: &SessionConfig) -> Header {
+        let has_locations = config.version > Version::Fix40;
+        let sub_ids = |ids: &SubIds| SubIds {
+            sub_id: ids.sub_id.clone(),
+            location_id: ids.location_id.clone().filter(|_| has_locations),
+        };
+        let (sender_sub_ids, target_sub_ids) =
+            (sub_ids(&config.sender_sub_ids), sub_ids(&config.target_sub_ids));
+        let len = |id: &Option<CompId>, around: &[u8]| {
+            id.as_ref().map_or(0, |id| id.as_bytes().len() + around.len())
+        };
         Header {
             begin_string: config.version.begin_string(),
+            behind_time: b"\x0156=\x01".len()
+                + config.target_comp_id.as_bytes().len()
+                + len(&target_sub_ids.sub_id, b"57=\x01")
+                + len(&sender_sub_ids.location_id, b"142=\x01")
+                + len(&target_sub_ids.location_id, b"143=\x01"),
             sender: config.sender_comp_id.clone(),
             target: config.target_comp_id.clone(),
+            sender_sub_ids,
+            target_sub_ids,
+            says_processed: config.says_processed(),
             precision: config.sending_time_precision(),
             number: Numeral::ZERO,
             kept: Kept {
@@ -124,11 +148,46 @@ impl Header {
         begun
     }
 
+    /// How many fields these headers have, and where a message's own begin: BeginString, BodyLength, MsgType,
+    /// MsgSeqNum, SenderCompID, SendingTime, TargetCompID, and the sub-IDs and LastMsgSeqNumProcessed if they are there.
+    pub(super) fn fields(&self) -> usize {
+        let optional = [
+            &self.sender_sub_ids.sub_id,
+            &self.target_sub_ids.sub_id,
+            &self.sender_sub_ids.location_id,
+            &self.target_sub_ids.location_id,
+        ];
+        7 + optional.into_iter().flatten().count() + usize::from(self.says_processed)
+    }
+
+    /// Whether it ends with LastMsgSeqNumProcessed(369).
+    #[inline(always)]
+    pub(super) fn says_processed(&self) -> bool {
+        self.says_processed
+    }
+
+    /// Ends a header that was begun: where it says so, the number before `next_in` is the last processed.
+    #[inline(always)]
+    pub(super) fn end(&self, encoder: &mut Encoder<'_>, next_in: u32) {
+        if self.says_processed {
+            encoder.put_u32(tags::LAST_MSG_SEQ_NUM_PROCESSED, next_in.saturating_sub(1));
+        }
+    }
+
     fn put_parties(&self, encoder: &mut Encoder<'_>, now: Now) {
+        let put = |encoder: &mut Encoder<'_>, tag, id: &Option<CompId>| {
+            if let Some(id) = id {
+                encoder.put_bytes(tag, id.as_bytes());
+            }
+        };
+        encoder.put_bytes(tags::SENDER_COMP_ID, self.sender.as_bytes());
+        put(encoder, tags::SENDER_SUB_ID, &self.sender_sub_ids.sub_id);
         encoder
-            .put_bytes(tags::SENDER_COMP_ID, self.sender.as_bytes())
             .put_utc(tags::SENDING_TIME, now.utc, self.precision)
             .put_bytes(tags::TARGET_COMP_ID, self.target.as_bytes());
+        put(encoder, tags::TARGET_SUB_ID, &self.target_sub_ids.sub_id);
+        put(encoder, tags::SENDER_LOCATION_ID, &self.sender_sub_ids.location_id);
+        put(encoder, tags::TARGET_LOCATION_ID, &self.target_sub_ids.location_id);
     }
 
     /// Keeps a header that was just written, if it is short enough and nothing is wrong with it.
@@ -151,11 +210,8 @@ impl Header {
             return;
         }
         let Some(word) = swar::word_before(written, number_end) else { return };
-        // TargetCompID, its tag and the two SOHs are what stands behind the time.
-        let behind_time = self.target.as_bytes().len() + b"\x0156=\x01".len();
-        let Some(time_at) = written.len().checked_sub(behind_time + self.precision.len()) else {
-            return;
-        };
+        let behind = self.behind_time + self.precision.len();
+        let Some(time_at) = written.len().checked_sub(behind) else { return };
         room.copy_from_slice(written);
         self.kept.begun = begun;
         self.kept.msg_type = msg_type;
@@ -225,12 +281,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fix::{Role, Version};
+    use crate::fix::Role;
     use crate::time::Instant;
 
     fn header(precision: Precision, comp_id_len: usize) -> Header {
+        header_of(precision, comp_id_len, false)
+    }
+
+    fn header_of(precision: Precision, comp_id_len: usize, has_sub_ids: bool) -> Header {
         let id = |letter: &str| CompId::new(&letter.repeat(comp_id_len)).unwrap();
         let mut config = SessionConfig::new(Version::Fix44, Role::Initiator, id("A"), id("B"));
+        if has_sub_ids {
+            config.sender_sub_ids = SubIds { sub_id: Some(id("C")), location_id: Some(id("L")) };
+            config.target_sub_ids = SubIds { sub_id: Some(id("D")), location_id: None };
+        }
         config.precision = precision;
         Header::new(&config)
     }
@@ -270,9 +334,10 @@ mod tests {
                 Precision::Seconds, Precision::Millis, Precision::Micros, Precision::Nanos,
             ]),
             comp_id_len in 1usize..40,
+            has_sub_ids: bool,
             room in prop_oneof![Just(512usize), 20usize..200],
         ) {
-            let mut kept = header(precision, comp_id_len);
+            let mut kept = header_of(precision, comp_id_len, has_sub_ids);
             let (mut formatter, mut anew) = (Formatter::default(), Formatter::default());
             for (msg_type, seq, ns) in messages {
                 let utc = UtcTime::from_unix_ns(1_795_639_777_000_000_000 + ns);
@@ -280,7 +345,7 @@ mod tests {
                 let (mut slot, mut other) = (vec![0xee; room], vec![0xee; room]);
                 let msg_type = msg_type.as_bytes();
                 let mut found = kept.begin(&mut slot, &mut formatter, now, msg_type, seq);
-                let mut fresh = header(precision, comp_id_len);
+                let mut fresh = header_of(precision, comp_id_len, has_sub_ids);
                 let begun = fresh.begin_anew(&mut other, &mut anew, now, msg_type, seq);
                 let mut expected = Encoder::resume(&mut other, &mut anew, begun);
                 prop_assert_eq!(found.begun().error, begun.error);

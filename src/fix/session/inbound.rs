@@ -21,14 +21,24 @@ use crate::time::{Now, UtcTime};
 
 use super::held::Held;
 use super::reject::QUOTE_BYTES_MAX;
-use super::{ApplVerId, Core, Disposition, Gap, Handler, Outlet, Role, Sender, State, Version};
+use super::{ApplVerId, CompId, Core, Disposition, Handler, Outlet, Role, Sender, State, Version};
 
 /// The longest TestReqID(112) that is echoed, in bytes.
 const TEST_REQ_ID_BYTES_MAX: usize = 256;
 /// What is the same in every message of one type that a counterparty sends us, and is looked at no more
 /// once it was found right.
-const VOUCHED_FOR: [u32; 4] =
-    [tags::BEGIN_STRING, tags::MSG_TYPE, tags::SENDER_COMP_ID, tags::TARGET_COMP_ID];
+const VOUCHED_FOR: [u32; 8] = [
+    tags::BEGIN_STRING,
+    tags::MSG_TYPE,
+    tags::SENDER_COMP_ID,
+    tags::TARGET_COMP_ID,
+    tags::SENDER_SUB_ID,
+    tags::TARGET_SUB_ID,
+    tags::SENDER_LOCATION_ID,
+    tags::TARGET_LOCATION_ID,
+];
+/// The first of them, where no sub-IDs are agreed on.
+const VOUCHED_FOR_WITHOUT_SUB_IDS: usize = 4;
 
 impl<S: Store> Core<S> {
     /// A message that framing found whole.
@@ -52,16 +62,18 @@ impl<S: Store> Core<S> {
             && self.is_next(now, &message)
             && self.violation(&message).is_none();
         if !is_known && !self.admits(now, &message, whole, held, out, app) {
-            return self.settle_gap();
+            return self.settle_gap(now, out);
         }
         self.counters.count(Event::MessageDelivered);
         let shape = self.shape_to_vouch_for(&message);
         let seq = self.store.next_in();
         app.on_message(&message, &mut Sender { core: self, now, out });
         self.consume(seq);
-        self.settle_gap();
+        self.settle_gap(now, out);
         if let Some(place) = shape {
-            decoder.vouch(place, bytes, &VOUCHED_FOR);
+            let without = &VOUCHED_FOR[..VOUCHED_FOR_WITHOUT_SUB_IDS];
+            let looked_at = if self.has_sub_ids() { &VOUCHED_FOR } else { without };
+            decoder.vouch(place, bytes, looked_at);
         }
     }
 
@@ -106,6 +118,7 @@ impl<S: Store> Core<S> {
             && u64::from(next_in) < swar::NUMBERS
             && message.is_number(tags::MSG_SEQ_NUM, self.next_in_text.turn_to(next_in))
             && self.sending_times.read(sent).is_ok_and(|sent| self.is_recent(now, sent))
+            && self.processed_flaw(message).is_none()
     }
 
     /// The shape of a message that is acceptable and the application's, if it says something of all that
@@ -304,18 +317,60 @@ impl<S: Store> Core<S> {
         if !self.is_recent(now, sent) {
             return Some((RejectReason::SendingTimeAccuracy, b""));
         }
-        let ours = sender == self.config.target_comp_id.as_bytes()
-            && target == self.config.sender_comp_id.as_bytes();
-        if ours { None } else { Some((RejectReason::CompId, b"")) }
+        let ours = !self.config.check_comp_id
+            || (sender == self.config.target_comp_id.as_bytes()
+                && target == self.config.sender_comp_id.as_bytes()
+                && self.are_sub_ids_ours(message));
+        if !ours {
+            return Some((RejectReason::CompId, b""));
+        }
+        self.processed_flaw(message).map(|reason| (reason, &b"369"[..]))
+    }
+
+    /// What is wrong with LastMsgSeqNumProcessed(369), where both sides have agreed on it: it is no number, or of
+    /// a message that we have not sent (FIX 4.2, Standard Message Header).
+    #[inline(always)]
+    fn processed_flaw(&self, message: &Message<'_>) -> Option<RejectReason> {
+        if !self.header.says_processed() {
+            return None;
+        }
+        match message.u32(tags::LAST_MSG_SEQ_NUM_PROCESSED) {
+            Ok(processed) if processed < self.store.next_out() => None,
+            Err(FieldError::Missing) => None,
+            Ok(_) => Some(RejectReason::ValueIncorrect),
+            Err(_) => Some(RejectReason::DataFormatIncorrect),
+        }
+    }
+
+    fn sub_ids(&self) -> [(u32, &Option<CompId>); 4] {
+        let (ours, theirs) = (&self.config.sender_sub_ids, &self.config.target_sub_ids);
+        [
+            (tags::SENDER_SUB_ID, &theirs.sub_id),
+            (tags::TARGET_SUB_ID, &ours.sub_id),
+            (tags::SENDER_LOCATION_ID, &theirs.location_id),
+            (tags::TARGET_LOCATION_ID, &ours.location_id),
+        ]
+    }
+
+    #[cold]
+    fn has_sub_ids(&self) -> bool {
+        self.sub_ids().iter().any(|(_, agreed)| agreed.is_some())
+    }
+
+    fn are_sub_ids_ours(&self, message: &Message<'_>) -> bool {
+        let agreed = self.sub_ids();
+        let mut agreed = agreed.iter().filter_map(|(tag, agreed)| Some((*tag, agreed.as_ref()?)));
+        agreed.all(|(tag, agreed)| message.field(tag) == Some(agreed.as_bytes()))
     }
 
     fn on_test_request(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {
         match message.field(tags::TEST_REQ_ID) {
             Some(id) if id.len() <= TEST_REQ_ID_BYTES_MAX => {
+                // Before the answer, which says what was processed.
+                self.advance();
                 self.send_admin(now, out, msg_type::HEARTBEAT, |encoder| {
                     encoder.put_bytes(tags::TEST_REQ_ID, id);
                 });
-                self.advance();
             }
             Some(_) => self.reject(now, message, RejectReason::ValueIncorrect, b"112", out),
             None => self.reject(now, message, RejectReason::RequiredTagMissing, b"112", out),
@@ -416,29 +471,6 @@ impl<S: Store> Core<S> {
         let text = if missing { "MsgSeqNum missing" } else { "MsgSeqNum is not a valid number" };
         self.send_logout(now, out, text.as_bytes());
         self.close(CloseReason::MsgSeqNumMissing, app);
-    }
-
-    /// Asks for what is missing before `seq`, once.
-    #[cold]
-    pub(super) fn request_gap(&mut self, now: Now, seq: u32, out: &mut impl Outlet) {
-        if self.gap.is_some() {
-            return;
-        }
-        self.counters.count(Event::GapDetected);
-        self.gap = Some(Gap { through: seq.saturating_sub(1) });
-        let (begin, end) = (self.store.next_in(), self.config.version.infinity());
-        self.send_admin(now, out, msg_type::RESEND_REQUEST, |encoder| {
-            encoder.put_u32(tags::BEGIN_SEQ_NO, begin).put_u32(tags::END_SEQ_NO, end);
-        });
-    }
-
-    #[inline]
-    fn settle_gap(&mut self) {
-        if let Some(gap) = self.gap
-            && self.store.next_in() > gap.through
-        {
-            self.gap = None;
-        }
     }
 
     fn log_out(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {

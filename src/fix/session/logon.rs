@@ -1,5 +1,9 @@
 //! How a session begins and ends: Logon and Logout (FIX 4.4 Vol. 2).
 
+use core::fmt::Write;
+
+use arrayvec::ArrayString;
+
 use crate::fix::counters::Event;
 use crate::fix::message::Message;
 use crate::fix::reason::CloseReason;
@@ -61,23 +65,101 @@ impl<S: Store> Core<S> {
             return self.close(CloseReason::LogonApplVerIdRefused, app);
         }
         let acceptor = self.config.role == Role::Acceptor;
+        // Before anything is touched: who cannot say it moves no number.
+        if first && acceptor && !self.knows(message) {
+            return self.close(CloseReason::LogonCredentialsRefused, app);
+        }
+        let Ok(expected) = self.next_expected_by(message) else {
+            return self.close(CloseReason::LogonTermsRefused, app);
+        };
         if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
             self.reset_numbers();
         }
-        if seq < self.store.next_in() {
+        let next_in = self.store.next_in();
+        if seq < next_in {
             return self.refuse_low_number(now, seq, out, app);
         }
-        if first && !acceptor {
+        if first && !acceptor && reset && !self.reset_sent {
             // Our Logon had the first of the numbers that the counterparty counts afresh.
-            if reset && !self.reset_sent {
-                self.store.set_next_out(2);
-            }
-        } else if !self.reset_sent {
+            self.store.set_next_out(2);
+        }
+        let next_out = self.store.next_out();
+        if let Some(expected) = expected.filter(|expected| *expected > next_out) {
+            return self.refuse_expected(now, expected, out, app);
+        }
+        if seq == next_in {
+            self.advance();
+        }
+        if !(first && !acceptor) && !self.reset_sent {
             self.timers.set_heart_bt_int_s(heart_bt_int_s);
             self.send_logon(now, out, reset);
         }
         self.reset_sent = false;
-        self.establish(now, seq, first, out, app);
+        if !self.is_open() {
+            return;
+        }
+        self.state = State::Active;
+        match expected {
+            _ if seq == next_in => {}
+            Some(_) => self.await_gap(seq),
+            None => self.request_gap(now, seq, out),
+        }
+        // What it lacks, our own Logon included, whose number is the last (FIXT 1.1, NextExpectedMsgSeqNum processing).
+        if let Some(expected) = expected.filter(|expected| *expected < next_out) {
+            self.start_resend(expected, self.store.next_out() - 1);
+        }
+        if first && self.is_open() {
+            self.to_announce = true;
+            if self.resend.is_none() {
+                self.announce(now, out, app);
+            }
+        }
+    }
+
+    /// Tells the application of a logon, once.
+    pub(super) fn announce(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
+        if core::mem::take(&mut self.to_announce) && self.is_open() {
+            self.announced = true;
+            app.on_logon(&mut Sender { core: self, now, out });
+        }
+    }
+
+    /// Whether a Logon has the Username and Password that are agreed on, if any are.
+    fn knows(&self, message: &Message<'_>) -> bool {
+        self.config.credentials.as_ref().is_none_or(|credentials| {
+            credentials.are(message.field(tags::USERNAME), message.field(tags::PASSWORD))
+        })
+    }
+
+    /// What the counterparty expects of us by NextExpectedMsgSeqNum(789), where both sides say it.
+    fn next_expected_by(&self, message: &Message<'_>) -> Result<Option<u32>, FieldError> {
+        if !self.config.says_expected() {
+            return Ok(None);
+        }
+        match message.u32(tags::NEXT_EXPECTED_MSG_SEQ_NUM) {
+            Ok(0) => Err(FieldError::Range),
+            Ok(expected) => Ok(Some(expected)),
+            Err(FieldError::Missing) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The counterparty has got messages that we do not know of: our store is older than our last session.
+    fn refuse_expected(
+        &mut self,
+        now: Now,
+        expected: u32,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let mut text = ArrayString::<96>::new();
+        let next_out = self.store.next_out();
+        let _ = write!(
+            text,
+            "NextExpectedMsgSeqNum too high, expecting {next_out} but received {expected}"
+        );
+        self.send_logout(now, out, text.as_bytes());
+        self.close(CloseReason::NextExpectedTooHigh, app);
     }
 
     /// Our answer to a Logout, or the end of our own.
@@ -141,36 +223,29 @@ impl<S: Store> Core<S> {
         self.counters.count(Event::NumbersReset);
     }
 
-    fn establish(
-        &mut self,
-        now: Now,
-        seq: u32,
-        first: bool,
-        out: &mut impl Outlet,
-        app: &mut impl Handler,
-    ) {
-        if !self.is_open() {
-            return;
-        }
-        self.state = State::Active;
-        if seq == self.store.next_in() {
-            self.advance();
-        } else {
-            self.request_gap(now, seq, out);
-        }
-        if first && self.is_open() {
-            self.announced = true;
-            app.on_logon(&mut Sender { core: self, now, out });
-        }
-    }
-
     fn send_logon(&mut self, now: Now, out: &mut impl Outlet, reset: bool) {
         let heart_bt_int_s = self.timers.heart_bt_int_s();
         let default_appl_ver_id = self.config.version.default_appl_ver_id();
+        let initiator = self.config.role == Role::Initiator;
+        let credentials = self.config.credentials.clone().filter(|_| initiator);
+        let next_expected = self.config.says_expected().then(|| self.store.next_in());
         self.send_admin(now, out, msg_type::LOGON, |encoder| {
             encoder.put_u32(tags::ENCRYPT_METHOD, 0).put_u32(tags::HEART_BT_INT, heart_bt_int_s);
             if reset {
                 encoder.put_bool(tags::RESET_SEQ_NUM_FLAG, true);
+            }
+            if let Some(credentials) = &credentials {
+                for (tag, value) in [
+                    (tags::USERNAME, credentials.username()),
+                    (tags::PASSWORD, credentials.password()),
+                ] {
+                    if !value.is_empty() {
+                        encoder.put_str(tag, value);
+                    }
+                }
+            }
+            if let Some(next_expected) = next_expected {
+                encoder.put_u32(tags::NEXT_EXPECTED_MSG_SEQ_NUM, next_expected);
             }
             if let Some(id) = default_appl_ver_id {
                 encoder.put_char(tags::DEFAULT_APPL_VER_ID, id.code());

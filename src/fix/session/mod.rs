@@ -4,6 +4,7 @@
 //! | file | what it decides |
 //! | --- | --- |
 //! | `config` | what is agreed beforehand |
+//! | `gap` | what is missing, and how it is asked for |
 //! | `header` | what each of our messages begins with |
 //! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
 //! | `logon` | how a session begins and ends |
@@ -13,6 +14,7 @@
 //! | `version` | which versions there are |
 
 mod config;
+mod gap;
 mod header;
 mod held;
 mod inbound;
@@ -38,13 +40,16 @@ use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store};
 use super::swar::Numeral;
 use super::{decode::Decoder, message::Message};
+use gap::Gap;
 use header::Header;
 use held::Held;
 use outbound::Backlog;
 use resend::Resend;
 use timers::Timers;
 
-pub use config::{COMP_ID_BYTES_MAX, CompId, Role, SessionConfig};
+pub use config::{
+    COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
+};
 pub use outbound::SendError;
 pub use version::{ApplVerId, Version};
 
@@ -121,12 +126,6 @@ pub enum State {
     Closing(CloseReason),
 }
 
-/// Numbers past which messages have arrived: requested once, and held against.
-#[derive(Clone, Copy, Debug)]
-struct Gap {
-    through: u32,
-}
-
 /// Everything but the buffers that messages are read from, so that a handler may send while it
 /// looks at a message.
 #[derive(Debug)]
@@ -148,6 +147,8 @@ struct Core<S> {
     reset_sent: bool,
     /// The application was told of a logon, and not yet of its end.
     announced: bool,
+    /// It is to be told once the counterparty has got what it lacked.
+    to_announce: bool,
     /// Text(58) of the counterparty's last Logout, or what it said that was no FIX; cut to what is kept.
     parting_words: PartingWords,
 }
@@ -207,6 +208,7 @@ impl<S: Store> Session<S> {
                 gap: None,
                 reset_sent: false,
                 announced: false,
+                to_announce: false,
                 parting_words: ArrayVec::new(),
             },
         }
@@ -295,6 +297,7 @@ impl<S: Store> Session<S> {
     ) -> Disposition {
         self.core.flush_backlog(out);
         self.core.continue_resend(now, out, app, &mut self.resend_decoder);
+        self.core.announce(now, out, app);
         self.core.disposition()
     }
 
@@ -362,6 +365,11 @@ impl<S: Store> Session<S> {
     /// The number expected of the next message to arrive.
     pub fn next_in(&self) -> u32 {
         self.core.store.next_in()
+    }
+
+    /// What it remembers.
+    pub fn store(&self) -> &S {
+        &self.core.store
     }
 
     /// What has been counted.
@@ -444,6 +452,7 @@ impl<S: Store> Session<S> {
         self.core.on_framed(now, (bytes, whole), &mut self.decoder, &mut self.held, out, app);
         if self.core.resend.is_some() {
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
+            self.core.announce(now, out, app);
         }
         if !self.held.is_empty() {
             self.release_held(now, out, app);
@@ -469,6 +478,7 @@ impl<S: Store> Session<S> {
         self.core.resend = None;
         self.core.gap = None;
         self.core.reset_sent = false;
+        self.core.to_announce = false;
     }
 }
 

@@ -15,8 +15,8 @@ use crate::time::Now;
 
 use super::{Core, Outlet, State};
 
-/// The most that a session message takes: two CompIDs, three routing fields, a text.
-pub(super) const ADMIN_BYTES_MAX: usize = 1024;
+/// The most that a session message takes: six identifiers, six routing fields, a text.
+pub(super) const ADMIN_BYTES_MAX: usize = 1280;
 
 /// Why an application message was not sent. No number was consumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,7 @@ impl<S: Store> Core<S> {
         }
         let slot = out.reserve(self.config.send_bytes_max).map_err(|_| SendError::Full)?;
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
+        self.header.end(&mut encoder, self.store.next_in());
         fill(&mut encoder);
         let len = encoder.finish().map_err(SendError::Encode)?;
         self.store.put(seq, &slot[..len]);
@@ -145,6 +146,7 @@ impl<S: Store> Core<S> {
         let deferred = direct.is_none();
         let slot = direct.unwrap_or_else(|| self.backlog.room());
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
+        self.header.end(&mut encoder, self.store.next_in());
         fill(&mut encoder);
         let Ok(len) = encoder.finish() else {
             self.doom(CloseReason::BacklogFull);

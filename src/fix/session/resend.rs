@@ -14,11 +14,7 @@ use super::header::Header;
 use super::outbound::ADMIN_BYTES_MAX;
 use super::{Core, Full, Handler, Outlet, State};
 
-/// Where a message of ours has its sixth field, the last of the header we write: what follows is
-/// the application's. BeginString, BodyLength, MsgType, MsgSeqNum, SenderCompID, SendingTime,
-/// TargetCompID.
-const HEADER_FIELDS: usize = 7;
-/// What PossDupFlag and OrigSendingTime add, and a wider BodyLength.
+/// What PossDupFlag and OrigSendingTime add, a wider BodyLength, and a wider number of the last message processed.
 const GROWTH_BYTES_MAX: usize = 64;
 
 /// Numbers still to be sent again.
@@ -79,8 +75,9 @@ impl<S: Store> Core<S> {
         app: &mut impl Handler,
         decoder: &mut Decoder,
     ) -> Result<Option<Resend>, Full> {
-        let Core { store, header, formatter, .. } = &mut *self;
-        let found = store.first_from(resend.scanned).filter(|(seq, _)| *seq <= resend.end);
+        let Core { store, header, formatter, config, .. } = &mut *self;
+        let kept = if config.persist_messages { store.first_from(resend.scanned) } else { None };
+        let found = kept.filter(|(seq, _)| *seq <= resend.end);
         let Some((seq, bytes)) = found else {
             self.fill_gap(now, resend.next, resend.end + 1, out)?;
             return Ok(None);
@@ -97,7 +94,8 @@ impl<S: Store> Core<S> {
             return Ok(Some(Resend { next: seq, scanned: seq, ..resend }));
         }
         let slot = out.reserve(bytes.len() + GROWTH_BYTES_MAX)?;
-        let Some(len) = write_again(slot, formatter, header, now, seq, &message) else {
+        let numbers = (seq, store.next_in());
+        let Some(len) = write_again(slot, formatter, header, now, numbers, &message) else {
             return Ok(Some(Resend { scanned: seq + 1, ..resend }));
         };
         out.commit_message(len, seq);
@@ -117,12 +115,11 @@ impl<S: Store> Core<S> {
             return Ok(());
         }
         let slot = out.reserve(ADMIN_BYTES_MAX)?;
-        let Core { formatter, config, header, .. } = &mut *self;
+        let Core { formatter, config, header, store, .. } = &mut *self;
         let mut encoder = header.begin_again(slot, formatter, now, msg_type::SEQUENCE_RESET, begin);
-        encoder
-            .put_utc(tags::ORIG_SENDING_TIME, now.utc, config.sending_time_precision())
-            .put_u32(tags::NEW_SEQ_NO, new_seq_no)
-            .put_bool(tags::GAP_FILL_FLAG, true);
+        encoder.put_utc(tags::ORIG_SENDING_TIME, now.utc, config.sending_time_precision());
+        header.end(&mut encoder, store.next_in());
+        encoder.put_u32(tags::NEW_SEQ_NO, new_seq_no).put_bool(tags::GAP_FILL_FLAG, true);
         if let Ok(len) = encoder.finish() {
             out.commit_message(len, begin);
         }
@@ -141,12 +138,12 @@ fn write_again(
     formatter: &mut crate::fix::timestamp::Formatter,
     header: &Header,
     now: Now,
-    seq: u32,
+    (seq, next_in): (u32, u32),
     message: &Message<'_>,
 ) -> Option<usize> {
     let mut encoder = header.begin_again(slot, formatter, now, message.msg_type(), seq);
-    encoder
-        .put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?)
-        .put_fields(message.raw_from(HEADER_FIELDS));
+    encoder.put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?);
+    header.end(&mut encoder, next_in);
+    encoder.put_fields(message.raw_from(header.fields()));
     encoder.finish().ok()
 }
