@@ -6,6 +6,7 @@ mod capture;
 mod clock_report;
 mod clocks;
 mod conformance;
+mod decode;
 mod device;
 mod dictionaries;
 mod doctor;
@@ -77,6 +78,7 @@ enum Command {
     #[command(subcommand)]
     Guard(guard::GuardCommand),
     Exchange(exchange::ExchangeArgs),
+    Decode(decode::DecodeArgs),
 }
 
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
@@ -100,6 +102,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::command(args),
         Command::Guard(command) => guard::command(command),
         Command::Exchange(args) => exchange::command(args),
+        Command::Decode(args) => decode::command(args),
     }
 }
 

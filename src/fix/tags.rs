@@ -6,6 +6,14 @@ pub const TAG_MAX: u32 = 999_999_999;
 macro_rules! tags {
     ($( $name:ident $number:literal $field:literal )*) => {
         $( #[doc = $field] pub const $name: u32 = $number; )*
+
+        /// What the standard calls a field that is known here by its name.
+        pub const fn name(tag: u32) -> Option<&'static str> {
+            match tag {
+                $( $number => Some($field), )*
+                _ => None,
+            }
+        }
     };
 }
 

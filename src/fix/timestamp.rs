@@ -168,6 +168,12 @@ impl Formatter {
         &self.text
     }
 
+    /// A timestamp as FIX writes it, in ASCII.
+    pub fn write_utc(&mut self, utc: UtcTime, precision: Precision) -> &[u8] {
+        let len = precision.len();
+        self.text(utc, precision).get(..len).unwrap_or_default()
+    }
+
     /// When the second began of the timestamp written last, in ns since 1970.
     #[inline]
     pub(super) fn second_ns(&self) -> u64 {
