@@ -1,12 +1,10 @@
-//! FIX alone: a message decoded and six of its fields read, an order encoded.
+//! FIX alone: a message decoded and ten of its fields read, an order encoded.
 
-use fixwire::app::order::{
-    EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side,
-};
-use fixwire::fix::timestamp::Formatter;
-use fixwire::fix::{Decimal, Decoder, Encoder, Framed, Message, Precision, frame};
+use fixwire::app::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
+use fixwire::fix::timestamp::{Formatter, Reader};
+use fixwire::fix::{Decimal, Decoder, Encoder, Message, Precision};
 
-use crate::messages::{DESK, Order, VENUE, sent_at};
+use crate::messages::{DESK, Order, SENT_AT, SENT_AT_UNIX_NS, VENUE, sent_at};
 
 /// Which of the two messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,29 +25,52 @@ impl Kind {
         }
     }
 
-    /// The tags of the price and the two numbers that are read.
+    /// Six fields that are read beside MsgSeqNum, the two times and ClOrdID, and what they are.
     #[inline]
-    pub const fn numbers(self) -> [u32; 3] {
+    pub const fn rest(self) -> [(u32, Type); 6] {
+        use Type::{Char, Price, Quantity, Text};
         match self {
-            Kind::Report => [31, 32, 151],
-            Kind::Order => [44, 38, 54],
+            Kind::Report => [
+                (6, Price),
+                (31, Price),
+                (32, Quantity),
+                (14, Quantity),
+                (151, Quantity),
+                (39, Char),
+            ],
+            Kind::Order => {
+                [(44, Price), (38, Quantity), (54, Char), (40, Char), (59, Char), (55, Text)]
+            }
         }
     }
 }
 
+/// As what a field is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// In hundredths.
+    Price,
+    /// An integer.
+    Quantity,
+    /// One character.
+    Char,
+    /// Its [`mark`].
+    Text,
+}
+
 /// What is read of a message beside its MsgType(35), which must be the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SixFields {
+pub struct TenFields {
     /// MsgSeqNum(34).
     pub seq: u32,
+    /// SendingTime(52) in nanoseconds since 1970.
+    pub sent_ns: u64,
+    /// TransactTime(60) in nanoseconds since 1970.
+    pub transacted_ns: u64,
     /// [`mark`] of ClOrdID(11).
     pub cl_ord_id: u32,
-    /// LastPx(31) or Price(44), in hundredths.
-    pub price: i64,
-    /// LastQty(32) or OrderQty(38).
-    pub quantity: i64,
-    /// LeavesQty(151), or the number in Side(54).
-    pub rest: i64,
+    /// The fields of [`Kind::rest`].
+    pub rest: [i64; 6],
 }
 
 /// What stands for having read an identifier.
@@ -58,29 +79,35 @@ pub fn mark(text: &[u8]) -> u32 {
     (text.len() as u32) << 8 | text.last().map_or(0, |byte| u32::from(*byte))
 }
 
-/// The six fields by text search: what every decoder must find.
-pub fn six_fields_by_search(message: &[u8], kind: Kind) -> SixFields {
+/// The ten fields by text search: what every decoder must find.
+pub fn ten_fields_by_search(message: &[u8], kind: Kind) -> TenFields {
     let text = String::from_utf8_lossy(message);
     let value = |tag: u32| {
         let tag = format!("{tag}=");
         let field = text.split('\x01').find_map(|field| field.strip_prefix(tag.as_str()));
         field.unwrap_or_else(|| panic!("no {tag} in {text}"))
     };
-    let digits = |tag| value(tag).replace('.', "").parse().expect("digits");
-    let [price, quantity, rest] = kind.numbers();
-    SixFields {
+    let time = |tag| {
+        assert_eq!(value(tag), SENT_AT);
+        SENT_AT_UNIX_NS
+    };
+    TenFields {
         seq: value(34).parse().expect("digits"),
+        sent_ns: time(52),
+        transacted_ns: time(60),
         cl_ord_id: mark(value(11).as_bytes()),
-        price: digits(price),
-        quantity: digits(quantity),
-        rest: digits(rest),
+        rest: kind.rest().map(|(tag, kind)| match kind {
+            Type::Price | Type::Quantity => value(tag).replace('.', "").parse().expect("digits"),
+            Type::Char => i64::from(value(tag).as_bytes()[0]),
+            Type::Text => i64::from(mark(value(tag).as_bytes())),
+        }),
     }
 }
 
 /// Whoever decodes. BodyLength and CheckSum must be verified.
 pub trait Decode: Default {
     /// Decodes a message and reads it; `None` for one that is refused.
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields>;
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields>;
 }
 
 /// Whoever encodes.
@@ -103,45 +130,86 @@ pub trait Encode: Default {
 
 /// fixwire's decoder.
 #[derive(Debug, Default)]
-pub struct FixwireDecoder(Decoder);
+pub struct FixwireDecoder {
+    decoder: Decoder,
+    times: Reader,
+}
 
 impl Decode for FixwireDecoder {
     #[inline]
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
-        let Framed::Complete(whole) = frame(bytes, 16 * 1024) else { return None };
-        let message = self.0.decode(bytes, &whole).ok()?;
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
+        let message = self.decoder.parse(bytes).ok()?;
         if message.fault().is_some() || message.msg_type() != kind.msg_type() {
             return None;
         }
+        let fields = Fields { message: &message, times: &mut self.times };
         match kind {
-            Kind::Report => report(&message),
-            Kind::Order => order(&message),
+            Kind::Report => fields.report(),
+            Kind::Order => fields.order(),
         }
     }
 }
 
-#[inline]
-fn report(message: &Message<'_>) -> Option<SixFields> {
-    let report = Report::read(message).ok()?;
-    Some(SixFields {
-        seq: message.msg_seq_num().ok()?,
-        cl_ord_id: mark(report.cl_ord_id),
-        price: report.last_px.rescaled(-2)?.mantissa,
-        quantity: report.last_qty.mantissa,
-        rest: report.leaves_qty.mantissa,
-    })
+/// A message whose fields are read.
+struct Fields<'m, 'a> {
+    message: &'m Message<'a>,
+    times: &'m mut Reader,
 }
 
-#[inline]
-fn order(message: &Message<'_>) -> Option<SixFields> {
-    let order = NewOrderSingle::read(message).ok()?;
-    Some(SixFields {
-        seq: message.msg_seq_num().ok()?,
-        cl_ord_id: mark(order.cl_ord_id),
-        price: order.price.rescaled(-2)?.mantissa,
-        quantity: order.order_qty.mantissa,
-        rest: if order.side == Side::Buy { 1 } else { 2 },
-    })
+impl Fields<'_, '_> {
+    #[inline(always)]
+    fn ten(&mut self, rest: [i64; 6]) -> Option<TenFields> {
+        let message = self.message;
+        Some(TenFields {
+            seq: message.msg_seq_num().ok()?,
+            sent_ns: self.times.read(message.field(52)?).ok()?.as_unix_ns(),
+            transacted_ns: self.times.read(message.field(60)?).ok()?.as_unix_ns(),
+            cl_ord_id: mark(message.field(11)?),
+            rest,
+        })
+    }
+
+    #[inline]
+    fn report(mut self) -> Option<TenFields> {
+        let rest = [
+            self.price(6)?,
+            self.price(31)?,
+            self.quantity(32)?,
+            self.quantity(14)?,
+            self.quantity(151)?,
+            self.char(39)?,
+        ];
+        self.ten(rest)
+    }
+
+    #[inline]
+    fn order(mut self) -> Option<TenFields> {
+        let symbol = i64::from(mark(self.message.field(55)?));
+        let rest = [
+            self.price(44)?,
+            self.quantity(38)?,
+            self.char(54)?,
+            self.char(40)?,
+            self.char(59)?,
+            symbol,
+        ];
+        self.ten(rest)
+    }
+
+    #[inline(always)]
+    fn price(&self, tag: u32) -> Option<i64> {
+        Some(self.message.decimal(tag).ok()?.rescaled(-2)?.mantissa)
+    }
+
+    #[inline(always)]
+    fn quantity(&self, tag: u32) -> Option<i64> {
+        Some(self.message.decimal(tag).ok()?.rescaled(0)?.mantissa)
+    }
+
+    #[inline(always)]
+    fn char(&self, tag: u32) -> Option<i64> {
+        self.message.char(tag).ok().map(i64::from)
+    }
 }
 
 /// fixwire's encoder.

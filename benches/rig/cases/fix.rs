@@ -1,10 +1,10 @@
-//! FIX alone: verified and decoded, six fields read; and encoded.
+//! FIX alone: verified and decoded, ten fields read; and encoded.
 
 use std::hint::black_box;
 
 use crate::case::{Bench, Caches, Case, Rotation, US};
 use crate::fix::{
-    Decode, Encode, FixwireDecoder, FixwireEncoder, Kind, SixFields, six_fields_by_search,
+    Decode, Encode, FixwireDecoder, FixwireEncoder, Kind, TenFields, ten_fields_by_search,
 };
 use crate::messages::{self, Order};
 
@@ -90,12 +90,12 @@ fn decoding<D: Decode>(who: &str, load: Load) -> impl Bench + use<D> {
     let messages: Vec<Vec<u8>> = (0..load.distinct as u32).map(|n| message(load, n)).collect();
     let mut decoder = D::default();
     for message in &messages {
-        let expected = six_fields_by_search(message, load.kind);
+        let expected = ten_fields_by_search(message, load.kind);
         assert_eq!(decoder.read(message, load.kind), Some(expected), "{who}");
     }
     assert_verifies(who, &mut decoder, &messages[0], load.kind);
     Rotation::new(messages, move |message: &Vec<u8>| {
-        let read: Option<SixFields> = decoder.read(black_box(message), load.kind);
+        let read: Option<TenFields> = decoder.read(black_box(message), load.kind);
         black_box(read);
     })
 }

@@ -4,8 +4,8 @@ use ::fefix::fix_values::{Date, Time, Timestamp};
 use ::fefix::tagvalue::{Config, Decoder, Encoder, FieldAccess, FvWrite};
 use ::fefix::{Dictionary, GetConfig};
 
-use super::text::{Text, six_by_tag};
-use crate::fix::{Decode, Encode, Kind, SixFields};
+use super::text::{Text, ten_by_tag};
+use crate::fix::{Decode, Encode, Kind, TenFields};
 use crate::messages::{DESK, Order, VENUE};
 
 /// Decoder and encoder.
@@ -35,9 +35,9 @@ impl Default for Fefix {
 
 impl Decode for Fefix {
     #[inline]
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
         let message = self.decoder.decode(bytes).ok()?;
-        six_by_tag(kind, |tag| message.fv_raw(&tag))
+        ten_by_tag(kind, |tag| message.fv_raw(&tag))
     }
 }
 

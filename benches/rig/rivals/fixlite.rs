@@ -4,8 +4,8 @@
 use ::fixlite::{FixBuilder, FixDeserialize};
 use chrono::{DateTime, Utc};
 
-use super::text::{Text, hundredths, unsigned};
-use crate::fix::{Decode, Encode, Kind, SixFields, mark};
+use super::text::{Text, time, unsigned, value};
+use crate::fix::{Decode, Encode, Kind, TenFields, mark};
 use crate::messages::{DESK, Order, SENT_AT_UNIX_NS, VENUE};
 
 ::fixlite::fix_tag_registry!(Plain);
@@ -19,12 +19,22 @@ struct ReportFields<'a> {
     seq: &'a str,
     #[fix(tag = 11)]
     cl_ord_id: &'a str,
+    #[fix(tag = 52)]
+    sent: &'a str,
+    #[fix(tag = 60)]
+    transacted: &'a str,
+    #[fix(tag = 6)]
+    avg_px: &'a str,
     #[fix(tag = 31)]
-    price: &'a str,
+    last_px: &'a str,
     #[fix(tag = 32)]
-    quantity: &'a str,
+    last_qty: &'a str,
+    #[fix(tag = 14)]
+    cum_qty: &'a str,
     #[fix(tag = 151)]
-    rest: &'a str,
+    leaves_qty: &'a str,
+    #[fix(tag = 39)]
+    ord_status: &'a str,
 }
 
 #[derive(FixDeserialize)]
@@ -36,12 +46,22 @@ struct OrderFields<'a> {
     seq: &'a str,
     #[fix(tag = 11)]
     cl_ord_id: &'a str,
+    #[fix(tag = 52)]
+    sent: &'a str,
+    #[fix(tag = 60)]
+    transacted: &'a str,
     #[fix(tag = 44)]
     price: &'a str,
     #[fix(tag = 38)]
     quantity: &'a str,
     #[fix(tag = 54)]
-    rest: &'a str,
+    side: &'a str,
+    #[fix(tag = 40)]
+    ord_type: &'a str,
+    #[fix(tag = 59)]
+    time_in_force: &'a str,
+    #[fix(tag = 55)]
+    symbol: &'a str,
 }
 
 /// Decoder and builder.
@@ -61,27 +81,37 @@ impl Default for Fixlite {
 
 impl Decode for Fixlite {
     #[inline]
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
-        let fields = match kind {
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
+        let (header, rest) = match kind {
             Kind::Report => {
                 let m: ReportFields<'_> = ::fixlite::decode(bytes).ok()?;
-                [m.msg_type, m.seq, m.cl_ord_id, m.price, m.quantity, m.rest]
+                (
+                    [m.msg_type, m.seq, m.sent, m.transacted, m.cl_ord_id],
+                    [m.avg_px, m.last_px, m.last_qty, m.cum_qty, m.leaves_qty, m.ord_status],
+                )
             }
             Kind::Order => {
                 let m: OrderFields<'_> = ::fixlite::decode(bytes).ok()?;
-                [m.msg_type, m.seq, m.cl_ord_id, m.price, m.quantity, m.rest]
+                (
+                    [m.msg_type, m.seq, m.sent, m.transacted, m.cl_ord_id],
+                    [m.price, m.quantity, m.side, m.ord_type, m.time_in_force, m.symbol],
+                )
             }
         };
-        let [msg_type, seq, cl_ord_id, price, quantity, rest] = fields.map(str::as_bytes);
+        let [msg_type, seq, sent, transacted, cl_ord_id] = header.map(str::as_bytes);
         if msg_type != kind.msg_type() {
             return None;
         }
-        Some(SixFields {
+        let mut read = [0; 6];
+        for ((read, text), (_, kind)) in read.iter_mut().zip(rest).zip(kind.rest()) {
+            *read = value(text.as_bytes(), kind)?;
+        }
+        Some(TenFields {
             seq: unsigned(seq)? as u32,
+            sent_ns: time(sent)?,
+            transacted_ns: time(transacted)?,
             cl_ord_id: mark(cl_ord_id),
-            price: hundredths(price)?,
-            quantity: unsigned(quantity)? as i64,
-            rest: unsigned(rest)? as i64,
+            rest: read,
         })
     }
 }

@@ -3,8 +3,8 @@
 use ::nanofix::parser::FixParser;
 use ::nanofix::serializer::FixSerializer;
 
-use super::text::{Text, six_by_tag};
-use crate::fix::{Decode, Encode, Kind, SixFields};
+use super::text::{Text, ten_by_tag};
+use crate::fix::{Decode, Encode, Kind, TenFields};
 use crate::messages::{DESK, Order, SENT_AT, VENUE};
 
 /// Parser and serializer.
@@ -21,10 +21,10 @@ impl Default for Nanofix {
 
 impl Decode for Nanofix {
     #[inline]
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
         // Looked at where it lies: the view is 8 KiB by value, and every move copies it.
         match &self.parser.parse(bytes) {
-            Ok((message, _)) => six_by_tag(kind, |tag| message.get_field(tag)),
+            Ok((message, _)) => ten_by_tag(kind, |tag| message.get_field(tag)),
             Err(_) => None,
         }
     }

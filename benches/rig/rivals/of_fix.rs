@@ -2,8 +2,8 @@
 
 use ::of_fix::{FixDecoder, FixEncoder, FixFieldView, FixTag};
 
-use super::text::{Text, six_by_tag};
-use crate::fix::{Decode, Encode, Kind, SixFields};
+use super::text::{Text, ten_by_tag};
+use crate::fix::{Decode, Encode, Kind, TenFields};
 use crate::messages::{DESK, Order, SENT_AT, VENUE};
 
 /// The most fields of a message that it is given room for.
@@ -23,11 +23,11 @@ impl Default for OfFix {
 
 impl Decode for OfFix {
     #[inline]
-    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<SixFields> {
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
         // It is borrowed for as long as the message: made anew it costs less than anything else.
         let mut scratch = [FixFieldView::empty(); FIELDS_MAX];
         let message = self.decoder.parse(bytes, &mut scratch).ok()?;
-        six_by_tag(kind, |tag| message.get(FixTag(tag)))
+        ten_by_tag(kind, |tag| message.get(FixTag(tag)))
     }
 }
 

@@ -1,24 +1,47 @@
 //! Numbers from text and back, in the plain cheap way, for crates that leave that to their user.
 
-use crate::fix::{Kind, SixFields, mark};
+use fixwire::fix::timestamp;
 
-/// The six fields through a crate's look-up of a tag.
+use crate::fix::{Kind, TenFields, Type, mark};
+
+/// The ten fields through a crate's look-up of a tag.
 #[inline(always)]
-pub(super) fn six_by_tag<'m>(
+pub(super) fn ten_by_tag<'m>(
     kind: Kind,
     field: impl Fn(u32) -> Option<&'m [u8]>,
-) -> Option<SixFields> {
+) -> Option<TenFields> {
     if field(35)? != kind.msg_type() {
         return None;
     }
-    let [price, quantity, rest] = kind.numbers();
-    Some(SixFields {
+    let mut rest = [0; 6];
+    for (read, (tag, kind)) in rest.iter_mut().zip(kind.rest()) {
+        *read = value(field(tag)?, kind)?;
+    }
+    Some(TenFields {
         seq: unsigned(field(34)?)? as u32,
+        sent_ns: time(field(52)?)?,
+        transacted_ns: time(field(60)?)?,
         cl_ord_id: mark(field(11)?),
-        price: hundredths(field(price)?)?,
-        quantity: unsigned(field(quantity)?)? as i64,
-        rest: unsigned(field(rest)?)? as i64,
+        rest,
     })
+}
+
+/// A field's value as the type says.
+#[inline(always)]
+pub(super) fn value(text: &[u8], kind: Type) -> Option<i64> {
+    match (kind, text) {
+        (Type::Price, _) => hundredths(text),
+        (Type::Quantity, _) => unsigned(text).map(|value| value as i64),
+        (Type::Char, [char]) => Some(i64::from(*char)),
+        (Type::Char, _) => None,
+        (Type::Text, _) => Some(i64::from(mark(text))),
+    }
+}
+
+/// A timestamp in nanoseconds since 1970, by our own parser, so that nobody is held up by a slower one.
+#[inline(always)]
+pub(super) fn time(text: &[u8]) -> Option<u64> {
+    timestamp::parse(text).ok().map(|utc| utc.as_unix_ns())
 }
 
 /// An unsigned integer.
