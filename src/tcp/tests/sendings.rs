@@ -67,12 +67,13 @@ fn segment<'a>(header: &Repr, payload: &'a [u8]) -> Segment<'a> {
 }
 
 /// Messages of all lengths over a network that loses each tenth frame, on a connection that is moved now and then.
-/// Says how many were told of as sent again.
-fn run(seed: u64) -> usize {
+/// Says how many were told of as sent again, and how many probes asked about a window.
+fn run(seed: u64) -> (usize, u64) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let config = Config {
         timestamps: seed.is_multiple_of(2),
         sack: !seed.is_multiple_of(3),
+        rto_min: Duration::from_ms(10),
         receive_buffer_bytes: if seed.is_multiple_of(5) { 3_000 } else { 60_000 },
         connections_max: 2,
         ..plain()
@@ -80,11 +81,11 @@ fn run(seed: u64) -> usize {
     let mut ours = [1, 2].map(|name| Stack::new(config.clone(), [name; 16]));
     let mut theirs = Stack::new(config, [3; 16]);
     let (mut now, mut at) = (Instant::from_ms(10), 0);
-    let listener = theirs.listen(REMOTE).unwrap();
+    theirs.listen(REMOTE).unwrap();
     let mut id = ours[0].connect(now, LOCAL, REMOTE).unwrap();
     let (mut log, mut base) = (Log::default(), None);
     let (mut ends, mut flights) = (vec![0usize], Vec::<Flight>::new());
-    let mut agains = 0;
+    let (mut agains, mut reader) = (0, None);
     for step in 0..3_000u64 {
         now = now + Duration::from_us(500);
         let (due, rest) = flights.into_iter().partition(|flight| flight.0 <= now);
@@ -95,14 +96,13 @@ fn run(seed: u64) -> usize {
                 ours[at].on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
             } else {
                 let arrival = theirs.on_segment(now, LOCAL.addr, REMOTE.addr, &segment);
-                if let Some(connection) = arrival.connection {
-                    let read = theirs.readable(connection).len();
-                    // A reader that is slow closes its window.
-                    if random.below(4) > 0 {
-                        theirs.consume(now, connection, read);
-                    }
-                }
+                reader = arrival.connection.or(reader);
             }
+        }
+        // A reader that pauses closes its window.
+        if let Some(reader) = reader.filter(|_| step / 500 % 2 == 0) {
+            let read = theirs.readable(reader).len();
+            theirs.consume(now, reader, read);
         }
         ours[at].on_timeout(now);
         theirs.on_timeout(now);
@@ -148,14 +148,16 @@ fn run(seed: u64) -> usize {
             }
         }
     }
-    _ = listener;
-    agains
+    let probes = |stack: &Stack| stack.counters().of(Count::WindowProbeOut);
+    (agains, ours.iter().map(probes).sum())
 }
 
 #[test]
 fn each_message_is_known_by_its_first_sending_whatever_was_sent_again() {
-    let agains: usize = (1..=40).map(run).sum();
-    assert!(agains > 1_000, "{agains}");
+    let runs: Vec<_> = (1..=40).map(run).collect();
+    let agains: usize = runs.iter().map(|run| run.0).sum();
+    let probes: u64 = runs.iter().map(|run| run.1).sum();
+    assert!(agains > 1_000 && probes > 5, "{agains} sent again, {probes} probes");
 }
 
 #[test]
