@@ -49,7 +49,8 @@ impl Sums {
             Sums::Offloaded => Policy::Prefer,
             Sums::InSoftware => Policy::Off,
         };
-        Plan::negotiate("memory", &Profile::all(policy), &device)
+        let profile = Profile::all(policy).with(Capability::TxTimestamp, Policy::Off);
+        Plan::negotiate("memory", &profile, &device)
     }
 
     /// What the device says of a frame.

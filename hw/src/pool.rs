@@ -238,6 +238,13 @@ impl nic::Frame for Frame {
     }
 
     #[inline]
+    fn ask_stamp(&mut self, token: u32) {
+        if let Some(buffer) = &mut self.0 {
+            buffer.tx.stamp_token = token;
+        }
+    }
+
+    #[inline]
     fn tx_meta(&self) -> TxMeta {
         self.0.as_ref().map_or(TX_NOTHING, |buffer| buffer.tx)
     }

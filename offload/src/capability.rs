@@ -59,6 +59,7 @@ capabilities! {
     19 Lro "lro" "RTE_ETH_RX_OFFLOAD_TCP_LRO" "Merges received segments. Always off: one frame must keep its own stamp and its own verdict."
     20 Tso "tso" "RTE_ETH_TX_OFFLOAD_TCP_TSO" "Splits large sends. Always off: a session's message is one segment, and its frame is ours to time."
     21 HeldFrames "held_frames" "rte_mbuf_refcnt_update" "Leaves us the frame of a prepared send until it is acknowledged: what is sent again goes out of it."
+    22 TxTimestamp "tx_timestamp" "rte_eth_timesync_read_tx_timestamp" "Tells when sent frames left, by the NIC's clock (ticks, or ns where the clock is real time)."
 }
 
 impl Capability {
@@ -142,6 +143,7 @@ mod tests {
             (19, "lro", "RTE_ETH_RX_OFFLOAD_TCP_LRO"),
             (20, "tso", "RTE_ETH_TX_OFFLOAD_TCP_TSO"),
             (21, "held_frames", "rte_mbuf_refcnt_update"),
+            (22, "tx_timestamp", "rte_eth_timesync_read_tx_timestamp"),
         ];
         let now = Capability::ALL.map(|known| (known.number(), known.name(), known.dpdk_name()));
         assert_eq!(now, fixed);

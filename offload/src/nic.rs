@@ -86,9 +86,24 @@ pub struct TxMeta {
     pub ipv4: TxChecksum,
     /// The TCP header's checksum field.
     pub tcp: TxChecksum,
-    /// Names the frame in a transmit-stamp report; 0 asks for none.
+    /// Names the frame in a [`TxReport`]; 0 asks for none.
     pub stamp_token: u32,
 }
+
+/// The most reports that one call of [`Nic::tx_reports`] gives.
+pub const TX_REPORTS_MAX: usize = 32;
+
+/// When a frame left, by the device: of one whose [`TxMeta::stamp_token`] asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxReport {
+    /// The frame's token.
+    pub token: u32,
+    /// When its first bit was on the wire, or whatever moment of its leaving the device stamps.
+    pub stamp: RxStamp,
+}
+
+/// Reports on their way from a device.
+pub type TxReports = ArrayVec<TxReport, TX_REPORTS_MAX>;
 
 /// What keeps a frame that was handed over, for as long as its bytes may have to be sent again. Nobody writes to them
 /// meanwhile. Dropping it lets go: the buffer goes back once the device has let go as well.
@@ -149,6 +164,9 @@ pub trait Frame: Sized {
     /// Makes the first `len` bytes of [`space`](Frame::space) the frame, to be sent as `meta` says.
     fn finish(&mut self, len: usize, meta: TxMeta);
 
+    /// Asks the device to tell when this finished frame leaves, under this name. Nothing where its device tells of none.
+    fn ask_stamp(&mut self, _token: u32) {}
+
     /// What [`finish`](Frame::finish) said of it, as far as a sum is left to the device; of a frame that leaves none,
     /// lengths may be missing.
     fn tx_meta(&self) -> TxMeta;
@@ -187,6 +205,12 @@ pub trait Nic {
     /// Sends frames from the front of `burst`, as many as the device takes, and says how many. The
     /// rest stays the caller's.
     fn tx_burst(&mut self, burst: &mut Burst<Self::Frame>) -> usize;
+
+    /// Moves what the device has told of frames that left into `reports`, as much as there is and as it has room for,
+    /// and says how much. Never waits. In the order of leaving or not, and of a frame that it lost never.
+    fn tx_reports(&mut self, _reports: &mut TxReports) -> usize {
+        0
+    }
 
     /// Takes back the buffers of frames that have been sent. To be called once a poll.
     fn reclaim(&mut self) {}

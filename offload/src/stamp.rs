@@ -41,7 +41,7 @@ impl Domain {
     }
 }
 
-/// When a frame was received. A frame without a stamp has `None`, never a zero.
+/// When a frame was received, or left. A frame without a stamp has `None`, never a zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RxStamp {
     /// The clock that was read.

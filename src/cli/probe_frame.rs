@@ -86,6 +86,11 @@ impl ProbeFrame<'_> {
 
 /// Sends one frame. False if the device has no buffer or does not take it.
 pub(crate) fn send(nic: &mut impl Nic, bytes: &[u8], sums: Sums) -> bool {
+    send_stamped(nic, bytes, sums, 0)
+}
+
+/// The same, and asks when it leaves, under the name `stamp_token`.
+pub(crate) fn send_stamped(nic: &mut impl Nic, bytes: &[u8], sums: Sums, stamp_token: u32) -> bool {
     let Some(mut frame) = nic.tx_frame() else { return false };
     frame.space()[..bytes.len()].copy_from_slice(bytes);
     let left = |is_left| if is_left { TxChecksum::Partial } else { TxChecksum::Full };
@@ -95,7 +100,7 @@ pub(crate) fn send(nic: &mut impl Nic, bytes: &[u8], sums: Sums) -> bool {
         l4_len: 20,
         ipv4: left(sums == Sums::Ipv4LeftToDevice),
         tcp: left(sums == Sums::TcpLeftToDevice),
-        stamp_token: 0,
+        stamp_token,
     };
     frame.finish(bytes.len(), meta);
     let mut burst = Burst::new();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use fixwire_offload::flow::{Count, RuleSet};
-use fixwire_offload::nic::{Burst, Frame, Link, Nic, RxMeta};
+use fixwire_offload::nic::{Burst, Frame, Link, Nic, RxMeta, TxReports};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::ClockInfo;
 
@@ -78,6 +78,10 @@ impl<N: Nic> Nic for Captured<N> {
         let taken = self.nic.tx_burst(burst);
         staged.commit(taken);
         taken
+    }
+
+    fn tx_reports(&mut self, reports: &mut TxReports) -> usize {
+        self.nic.tx_reports(reports)
     }
 
     fn driver_counters(&self) -> Vec<(String, u64)> {

@@ -174,6 +174,8 @@ fn by_bits(info: &Info) -> Capabilities {
         let words = "the driver keeps buffers that it was handed".to_owned();
         capabilities = capabilities.denied(Capability::HeldFrames, words);
     }
+    let words = "DPDK reads one sent frame's stamp at a time, and only of those that the driver takes for PTP's";
+    capabilities = capabilities.denied(Capability::TxTimestamp, words.to_owned());
     capabilities.gives_none = is_any_at_work(info, &GIVES_NONE);
     capabilities
 }

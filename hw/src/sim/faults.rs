@@ -61,6 +61,18 @@ pub struct NicFaults {
     pub leaves_sums: bool,
     /// Its receive queue stands still: frames get as far as the ring, and no poll gets one.
     pub stalled: bool,
+    /// Sent frames that it is to tell of and does not.
+    pub tx_reports_lost_ppm: u32,
+    /// And those that it tells of late, behind later ones.
+    pub tx_reports_late_ppm: u32,
+    /// How late, in nanoseconds.
+    pub tx_reports_late_ns: u64,
+    /// And those that it tells of under a name that no frame bears.
+    pub tx_reports_false_ppm: u32,
+    /// And those that it tells of twice.
+    pub tx_reports_twice_ppm: u32,
+    /// The clock that it stamps sent frames by stands still.
+    pub tx_stamps_frozen: bool,
 }
 
 /// What happens to one frame.
@@ -116,6 +128,15 @@ impl Dice {
     }
 }
 
+/// What a NIC does wrong with what it tells of one sent frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReportFate {
+    pub(super) lost: bool,
+    pub(super) late: bool,
+    pub(super) is_false: bool,
+    pub(super) twice: bool,
+}
+
 /// What a NIC does wrong with one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct NicFate {
@@ -142,6 +163,7 @@ pub(super) struct NicDice {
     receive_fails: Sequence,
     bus: Sequence,
     wander: Sequence,
+    reports: [Sequence; 4],
 }
 
 impl NicDice {
@@ -156,6 +178,17 @@ impl NicDice {
             bus: sequence(5),
             wander: sequence(6),
             receive_fails: sequence(7),
+            reports: [sequence(8), sequence(9), sequence(10), sequence(11)],
+        }
+    }
+
+    pub(super) fn fate_of_report(&mut self, faults: &NicFaults) -> ReportFate {
+        let [lost, late, is_false, twice] = &mut self.reports;
+        ReportFate {
+            lost: lost.strikes(faults.tx_reports_lost_ppm),
+            late: late.strikes(faults.tx_reports_late_ppm),
+            is_false: is_false.strikes(faults.tx_reports_false_ppm),
+            twice: twice.strikes(faults.tx_reports_twice_ppm),
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod clock;
 mod completion;
+mod departures;
 mod faults;
 mod live_clock;
 mod model;

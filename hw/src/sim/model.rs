@@ -150,6 +150,10 @@ impl Model {
             .with(Capability::TxTcpChecksum, modelled("model finishes the field"))
             .with(Capability::RxTimestamp, modelled("simulated wire's clock, ns"))
             .with(
+                Capability::TxTimestamp,
+                modelled("simulated wire's clock, ns, as a frame's first bit leaves"),
+            )
+            .with(
                 Capability::HeldFrames,
                 modelled("model leaves a prepared order's frame alone; all else is in the ring"),
             );

@@ -9,7 +9,7 @@ use fixwire_offload::capability::Capability;
 use fixwire_offload::capability::Capability::{
     CqeCompression, FastFree, FlowCount, FlowDrop, FlowIsolation, FlowMark, FlowMasked,
     FlowSteering, HeldFrames, Inlining, Lro, Mprq, RxIpv4Checksum, RxTcpChecksum, RxTimestamp,
-    RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum,
+    RxTimestampRealTime, RxVector, Scatter, Tso, TxIpv4Checksum, TxTcpChecksum, TxTimestamp,
 };
 use fixwire_offload::driver::Driver;
 use fixwire_offload::flow::{FlowLimits, Masks};
@@ -115,7 +115,7 @@ const ENTRIES: &[Entry] = &[
         "sim",
         "sim",
         VerdictStyle::GoodOrBad,
-        &[CHECKSUMS, RULES, &[RxTimestamp, FlowIsolation, FastFree, HeldFrames]],
+        &[CHECKSUMS, RULES, &[RxTimestamp, TxTimestamp, FlowIsolation, FastFree, HeldFrames]],
     ),
     entry(
         "rtl",
@@ -254,6 +254,7 @@ fn how(entry: &Entry, capability: Capability) -> &'static str {
         TxIpv4Checksum => "fills the field in",
         TxTcpChecksum => "finishes the field from the pseudo-header's sum",
         RxTimestamp => "stamps each frame by its clock",
+        TxTimestamp => "tells when each frame's first bit left by its clock",
         RxTimestampRealTime => "its clock tells the time of day",
         FlowSteering => "exact tuples to a queue",
         FlowMasked => "addresses and ports left open",

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use fixwire_offload::clock::Bracket;
 use fixwire_offload::flow::{Count, RuleSet};
-use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum};
+use fixwire_offload::nic::{Burst, Frame as _, Link, Nic, RxMeta, TxChecksum, TxReports};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::stamp::{ClockId, ClockInfo};
 
@@ -67,7 +67,8 @@ impl SimNic {
         };
         port.counters.tx_frames += 1;
         port.counters.tx_bytes += frame.len() as u64;
-        shared.carry(self.end, frame.bytes(), unfinished);
+        let left = shared.carry(self.end, frame.bytes(), unfinished);
+        shared.ports[self.end].departed(frame.tx_meta().stamp_token, left);
     }
 }
 
@@ -110,13 +111,19 @@ impl Nic for SimNic {
         taken
     }
 
+    fn tx_reports(&mut self, reports: &mut TxReports) -> usize {
+        let mut shared = self.shared.borrow_mut();
+        let now = shared.now;
+        shared.ports[self.end].departures.told(now, reports)
+    }
+
     fn link(&mut self) -> Link {
         if self.shared.borrow().is_up() { Link::Up } else { Link::Down }
     }
 
     fn clock(&self) -> Option<ClockInfo> {
         let port = &self.shared.borrow().ports[self.end];
-        port.uses.stamp.then(|| port.clock().info())
+        port.uses.stamps().then(|| port.clock().info())
     }
 
     fn steer(&mut self, rules: &RuleSet) -> Result<(), String> {

@@ -11,6 +11,7 @@ use fixwire_offload::observe::NicCounters;
 use fixwire_offload::time::{Instant, UtcTime};
 
 use super::clock::ModelClock;
+use super::departures::Departures;
 use super::faults::{NicDice, NicFaults};
 use super::live_clock::LiveClock;
 use super::model::Model;
@@ -57,6 +58,7 @@ pub(super) struct Uses {
     pub(super) tx_ipv4: bool,
     pub(super) tx_tcp: bool,
     pub(super) stamp: bool,
+    pub(super) tx_stamp: bool,
     pub(super) real_time: bool,
 }
 
@@ -71,8 +73,16 @@ impl Uses {
             tx_ipv4: uses(Capability::TxIpv4Checksum),
             tx_tcp: uses(Capability::TxTcpChecksum),
             stamp: uses(Capability::RxTimestamp),
+            tx_stamp: uses(Capability::TxTimestamp),
             real_time: uses(Capability::RxTimestampRealTime),
         }
+    }
+}
+
+impl Uses {
+    /// Whether it stamps anything.
+    pub(super) fn stamps(&self) -> bool {
+        self.stamp || self.tx_stamp
     }
 }
 
@@ -96,6 +106,7 @@ pub(super) struct Port {
     /// The rules installed, if any are.
     pub(super) table: Option<Classifier>,
     pub(super) ring: Ring,
+    pub(super) departures: Departures,
     pub(super) faults: NicFaults,
     /// How far its clock has jumped by them, for those who read it on other threads.
     jump_ns: Arc<AtomicI64>,
@@ -127,6 +138,7 @@ impl Port {
             isolated: false,
             table: None,
             ring: Ring::new(rx_descriptors),
+            departures: Departures::new(),
         }
     }
 
@@ -183,6 +195,7 @@ impl Port {
         }
         self.step = Step::Configured;
         self.ring.clear();
+        self.departures.clear();
         let keeps = self.model.capabilities.driver.rules == RuleOrder::AfterConfigure;
         if !keeps || self.faults.loses_rules {
             self.table = None;
@@ -233,7 +246,7 @@ impl Port {
 
     /// The same clock in the host's time; `None` where it stamps nothing.
     pub(super) fn live_clock(&self) -> Option<LiveClock> {
-        self.uses.stamp.then(|| LiveClock {
+        self.uses.stamps().then(|| LiveClock {
             clock: self.clock(),
             wandered_ns: self.wandered_ns,
             jump_ns: Arc::clone(&self.jump_ns),

@@ -15,6 +15,7 @@ use crate::pool::FRAMES_MIN;
 
 mod clock;
 mod corrupting;
+mod departures;
 mod flow;
 mod life;
 mod looks;

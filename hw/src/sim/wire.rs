@@ -182,11 +182,19 @@ impl Shared {
         self.plugged && self.ports.iter().all(Port::is_started)
     }
 
-    /// Puts a frame of end `from` on the wire.
-    pub(super) fn carry(&mut self, from: usize, bytes: &[u8], unfinished: Option<Unfinished>) {
+    /// Puts a frame of end `from` on the wire. Says when its first bit left, and its last one, if it did.
+    pub(super) fn carry(
+        &mut self,
+        from: usize,
+        bytes: &[u8],
+        unfinished: Option<Unfinished>,
+    ) -> Option<(Instant, Instant)> {
         let (now, up) = (self.now, self.is_up());
         let no_buffer = &mut self.ports[1 - from].counters.rx_no_buffer;
-        self.directions[from].carry(now, up, bytes, unfinished, no_buffer);
+        let way = &mut self.directions[from];
+        let first = way.idle_from.max(now);
+        way.carry(now, up, bytes, unfinished, no_buffer);
+        up.then_some((first, way.idle_from))
     }
 
     /// Hands end `at` what has arrived there by now, in order.
@@ -220,7 +228,7 @@ impl Shared {
     /// Reads the clock of end `at` between two readings of the wire's.
     pub(super) fn read_clock(&mut self, at: usize) -> Option<Bracket> {
         let port = &mut self.ports[at];
-        if !port.uses.stamp {
+        if !port.uses.stamps() {
             return None;
         }
         let bus_ns_max = port.model.clock.bus_ns_max;

@@ -10,6 +10,18 @@ pub(super) struct Fallback {
     pub(super) how: &'static str,
 }
 
+/// What becomes of it where the profile has it off.
+pub(super) fn when_off(capability: Capability) -> Fallback {
+    match capability {
+        // Whoever asks for no times of sending is not to pay for them.
+        Capability::TxTimestamp => {
+            let how = "no sending is told of";
+            Fallback { outcome: Outcome::Off, by: Provider::Nobody, how }
+        }
+        _ => of(capability),
+    }
+}
+
 pub(super) fn of(capability: Capability) -> Fallback {
     let host = |how| Fallback { outcome: Outcome::Host, by: Provider::Fixwire, how };
     let off = |how| Fallback { outcome: Outcome::Off, by: Provider::Nobody, how };
@@ -40,6 +52,7 @@ pub(super) fn of(capability: Capability) -> Fallback {
         Capability::HeldFrames => {
             host("a prepared order is copied into the ring as well, and sent again from there")
         }
+        Capability::TxTimestamp => host("host's clock, read as frames are handed over"),
         Capability::Lro => off("always off: each frame keeps its own stamp and verdict"),
         Capability::Tso => off("always off: a message is a segment, and its frame is ours to time"),
     }

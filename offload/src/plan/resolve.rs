@@ -156,7 +156,10 @@ fn index(capability: Capability) -> usize {
 fn decide(capability: Capability, policy: Policy, device: &Capabilities) -> Row {
     let advert = device.advert(capability);
     let advertised = advert.is_some();
-    let fallback = fallback::of(capability);
+    let fallback = match policy {
+        Policy::Off => fallback::when_off(capability),
+        _ => fallback::of(capability),
+    };
     let host = |reason: Cow<'static, str>| Row {
         capability,
         policy,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::{AddrMatch, Fate, FlowRule, OnMiss, Pattern, RuleSet};
-use fixwire::offload::nic::{Burst, Frame, Nic, RxMeta};
+use fixwire::offload::nic::{Burst, Frame, Nic, RxMeta, TxReport, TxReports};
 use fixwire::offload::plan::{Capabilities, Plan};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::time::{self, Clock, UtcTime};
@@ -175,6 +175,19 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
             arrived.extend(take(&mut self.peer, &bytes, &mut self.line));
         }
         arrived
+    }
+
+    /// Sends a frame by this name, and says what the device tells of those that left.
+    pub(super) fn send_stamped(&mut self, token: u32) -> Vec<TxReport> {
+        let from = (Mac(self.nic.mac()), OURS);
+        let to = (Mac(self.peer.mac()), THEIRS);
+        let frame = ProbeFrame { from, to, flags: Flags::ACK, payload: PAYLOAD };
+        let bytes = frame.bytes(Sums::Right);
+        probe_frame::send_stamped(&mut self.nic, &bytes, Sums::Right, token);
+        take(&mut self.peer, &bytes, &mut self.line);
+        let mut reports = TxReports::new();
+        self.nic.tx_reports(&mut reports);
+        reports.to_vec()
     }
 }
 

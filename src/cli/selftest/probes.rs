@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use fixwire::offload::capability::Capability;
 use fixwire::offload::checksum::Sum;
-use fixwire::offload::nic::{Nic, RxMeta};
+use fixwire::offload::nic::{Nic, RxMeta, TxReport};
 use fixwire::offload::observe::Observed;
 use fixwire::offload::stamp::{Domain, RxStamp};
 use fixwire::offload::verdict::Verdict;
@@ -46,6 +46,7 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
             }),
             Capability::RxTimestamp => self.stamps(),
             Capability::RxTimestampRealTime => self.times_of_day(),
+            Capability::TxTimestamp => self.departures(),
             Capability::FlowSteering => self.steered(|_| THEIRS, "frames that a rule names"),
             Capability::FlowMasked => {
                 self.steered(stranger, "frames from addresses and ports that a rule leaves open")
@@ -143,6 +144,25 @@ impl<N: Nic, P: Nic, L: Line> Bench<N, P, L> {
             && forward + 1 == received
             && ticks > 0
             && (declared == 0 || last.ticks_after(first, declared).contains(&u128::from(ticks)));
+        (if is_right { Observed::Proven } else { Observed::Refuted }, seen)
+    }
+
+    /// Sends frames one by one, each with a token, and looks at what is told of them: of each its own token, once, and
+    /// later than of the one before.
+    fn departures(&mut self) -> (Observed, String) {
+        let told: Vec<_> =
+            (1..=u32::from(TRIES)).map(|token| (token, self.send_stamped(token))).collect();
+        let named = |(token, reports): &&(u32, Vec<TxReport>)| {
+            reports.len() == 1 && reports[0].token == *token
+        };
+        let stamps: Vec<_> =
+            told.iter().filter(named).map(|(_, reports)| reports[0].stamp).collect();
+        let is_later =
+            |pair: &&[RxStamp]| pair[1].ticks_since(&pair[0]).is_some_and(|ticks| ticks > 0);
+        let later = stamps.windows(2).filter(is_later).count();
+        let seen =
+            format!("{} of {TRIES} sent frames told of by name, {later} forward", stamps.len());
+        let is_right = stamps.len() == usize::from(TRIES) && later + 1 == stamps.len();
         (if is_right { Observed::Proven } else { Observed::Refuted }, seen)
     }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::capability::Capability::TxTimestamp;
 use crate::driver::{DRIVERS, Driver};
 use crate::plan::{Plan, Provider};
 
@@ -82,6 +83,33 @@ fn no_constraint_waits_for_another() {
     for need in &NEEDS {
         assert!(!NEEDS.iter().any(|other| other.of == need.needs));
     }
+}
+
+#[test]
+fn times_of_sending_are_nobody_s_unless_asked_for_and_the_host_s_where_the_device_tells_none() {
+    let (without, with) = (device(Driver::UNKNOWN, 0), device(Driver::UNKNOWN, u32::MAX));
+    let words = "it tells of one frame at a time".to_owned();
+    let denied = with.clone().denied(TxTimestamp, words);
+    for (device, policy, outcome, reason) in [
+        (&with, Policy::Off, Outcome::Off, "off in the profile: no sending is told of"),
+        (&without, Policy::Off, Outcome::Off, "off in the profile: no sending is told of"),
+        (&with, Policy::Prefer, Outcome::Device, "in hardware"),
+        (&with, Policy::Require, Outcome::Device, "in hardware"),
+        (&without, Policy::Prefer, Outcome::Host, "not advertised: host's clock, read as"),
+        (&denied, Policy::Prefer, Outcome::Host, "since it tells of one frame at a time: host's"),
+        (&without, Policy::Require, Outcome::Host, "not advertised: host's clock, read as"),
+    ] {
+        let profile = Profile::all(Policy::Prefer).with(TxTimestamp, policy);
+        let plan = Plan::negotiate("test", &profile, device);
+        let row = plan.row(TxTimestamp);
+        assert_eq!(row.outcome, outcome, "{row:?}");
+        assert!(row.reason.contains(reason), "{row:?}");
+        let is_unmet = policy == Policy::Require && outcome != Outcome::Device;
+        assert_eq!(row.is_unmet(), is_unmet, "{row:?}");
+    }
+    let plan = Plan::negotiate("test", &Profile::all(Policy::Prefer), &with);
+    let refused = plan.demoted(TxTimestamp, "refused");
+    assert_eq!(refused.row(TxTimestamp).outcome, Outcome::Host);
 }
 
 #[test]
