@@ -19,6 +19,7 @@ use crate::offload::nic::{Burst, Frame, Link, Nic};
 use crate::offload::observe::{DeviceEvent, Observations, Observed};
 use crate::offload::plan::Plan;
 use crate::offload::profile::Policy;
+use crate::sent_stamps::SentStamps;
 use crate::stamps::Stamps;
 use crate::steer::Steering;
 use crate::tcp::{Config, ConnectionId, Stack};
@@ -44,6 +45,8 @@ pub struct Engine<N: Nic, A: Application> {
     pub(crate) watch: Watch,
     pub(crate) outbound: Burst<N::Frame>,
     pub(crate) held: HeldFrames<N::Frame>,
+    /// Where sendings are stamped.
+    pub(crate) sent: Option<Box<SentStamps>>,
     /// Boxed, so that a round takes it out and puts it back by its address.
     inbound: Option<Box<Burst<N::Frame>>>,
     joined: Joined,
@@ -77,7 +80,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub fn new(nic: N, plan: Plan, setup: Setup, app: A) -> Result<Self, String> {
         let mut engine = Engine::by(nic, plan, setup, Resolution::Own, app)?;
         let (dst, announcement) = engine.neighbors.announcement();
-        engine.send_arp(dst, &announcement);
+        engine.send_arp(Instant::ZERO, dst, &announcement);
         Ok(engine)
     }
 
@@ -122,6 +125,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             inbound: Some(Box::default()),
             outbound: Burst::new(),
             held: HeldFrames::new(plan.uses(Capability::HeldFrames)),
+            sent: SentStamps::new(&plan, nic.clock(), tcp.connections_max()),
             refusals: RefusalCounters::default(),
             intervals: Intervals::new(),
             nic,
@@ -140,6 +144,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
         let now = clock.now();
+        if self.sent.is_some() {
+            self.drain_sent(now.mono);
+        }
         if received > 1 && self.tcp.is_crowded() {
             self.take_in_crowd(now, clock, &inbound);
         } else {
@@ -222,17 +229,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if orders > 0 {
             self.intervals.record_frame_to_order(clock.now().mono.ns_since(now.mono), orders);
         }
-        self.flush();
-    }
-
-    /// Hands the transmit burst to the device; what it does not take stays for the next round.
-    #[inline(always)]
-    pub(crate) fn flush(&mut self) {
-        let by_device = self.emitter.leaves_to_device();
-        let sent = self.nic.tx_burst(&mut self.outbound) as u64;
-        for capability in by_device.into_iter().flatten() {
-            self.observations.of_mut(capability).seen += sent;
-        }
+        self.flush(|| clock.now().mono);
     }
 
     /// Timers: ARP, TCP, sessions, and the application's own.
@@ -252,7 +249,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn ask_neighbors(&mut self, now: Now) {
         let given_up = self.neighbors.counters().neighbor_unreachable;
         while let Some((dst, request)) = self.neighbors.poll_transmit(now.mono) {
-            self.send_arp(dst, &request);
+            self.send_arp(now.mono, dst, &request);
         }
         if self.neighbors.counters().neighbor_unreachable > given_up {
             // Whoever still has something to send asks anew, for as long as TCP has patience.
@@ -383,6 +380,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// compare. To be called between rounds.
     pub fn on_clock_generation(&mut self, generation: u16) {
         self.stamps.on_clock_generation(generation);
+        if let Some(sent) = &mut self.sent {
+            sent.judge_mut().on_clock_generation(generation);
+        }
     }
 
     /// The device's stamp on the last frame: see [`Stamps::newest`].
@@ -409,11 +409,19 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.verifier.promote(&self.plan, *capability);
             match capability {
                 Capability::RxTimestamp => self.stamps.promote(&self.plan),
+                Capability::TxTimestamp => {
+                    if let Some(sent) = &mut self.sent {
+                        sent.judge_mut().promote_sent(&self.plan);
+                    }
+                }
                 Capability::FlowSteering | Capability::FlowCount => {
                     self.steering.promote(&self.plan);
                 }
                 _ => {}
             }
+        }
+        if let Some(sent) = &mut self.sent {
+            sent.judge_mut().agree_with(&mut self.stamps);
         }
         wrong
     }
@@ -446,6 +454,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .chain([("nic_demoted", self.observations.demoted())])
             .chain(self.verifier.counters().iter())
             .chain(self.stamps.counters().iter())
+            .chain(self.sent.iter().flat_map(|sent| sent.counters().iter()))
             .chain(self.neighbors.counters().iter())
             .chain(self.tcp.counters().iter())
             .chain(self.desk.counters())

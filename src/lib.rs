@@ -20,6 +20,7 @@ pub mod neighbor;
 pub mod pipeline;
 mod prefetch;
 pub mod prepared_send;
+pub mod sent_stamps;
 pub mod stamps;
 pub mod steer;
 pub mod tcp;

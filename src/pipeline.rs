@@ -24,7 +24,7 @@ use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
 use crate::offload::nic::{Frame, Nic, RxMeta};
 use crate::tcp::{Arrival, ConnectionId, Turn};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 use crate::wire::ethernet::{self, Ethertype, Mac};
 use crate::wire::icmp::Message;
 use crate::wire::ipv4::{self, Protocol};
@@ -181,7 +181,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         {
             return is_more;
         }
-        let Some(mut frame) = self.frame_to_write() else { return false };
+        let Some(mut frame) = self.frame_to_write(now.mono) else { return false };
         if let Some((len, meta)) =
             self.emitter.turn(mac, &mut self.tcp, now.mono, turn, frame.space())
         {
@@ -221,7 +221,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.tcp.resume_transmits();
         }
         if let Some((dst, reply)) = heard.reply {
-            self.send_arp(dst, &reply);
+            self.send_arp(now.mono, dst, &reply);
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 Err(Refusal::IcmpEchoLeftToKernel)
             }
             Message::Echo { data } => {
-                let Some(mut reply) = self.frame_to_write() else { return Ok(()) };
+                let Some(mut reply) = self.frame_to_write(now.mono) else { return Ok(()) };
                 let (len, meta) =
                     self.emitter.echo_reply(frame.src, packet.src, data, reply.space())?;
                 reply.finish(len, meta);
@@ -256,8 +256,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
     }
 
     #[inline(never)]
-    pub(crate) fn send_arp(&mut self, dst: Mac, packet: &arp::Repr) {
-        if let Some(mut frame) = self.frame_to_write() {
+    pub(crate) fn send_arp(&mut self, now: Instant, dst: Mac, packet: &arp::Repr) {
+        if let Some(mut frame) = self.frame_to_write(now) {
             let (len, meta) = emit::arp(self.neighbors.network(), dst, packet, frame.space());
             frame.finish(len, meta);
             self.outbound.push(frame);
@@ -266,8 +266,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// A buffer to write a frame into, with room for it in the transmit burst.
     #[inline]
-    fn frame_to_write(&mut self) -> Option<N::Frame> {
-        if self.outbound.is_full() && !self.makes_room() {
+    fn frame_to_write(&mut self, now: Instant) -> Option<N::Frame> {
+        if self.outbound.is_full() && !self.makes_room(now) {
             return None;
         }
         self.tx_frame()
@@ -294,7 +294,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// may be more.
     #[inline(never)]
     fn transmit_held(&mut self, now: Now, mac: Mac, turn: Turn) -> Option<bool> {
-        if self.outbound.is_full() && !self.makes_room() {
+        if self.outbound.is_full() && !self.makes_room(now.mono) {
             return Some(false);
         }
         let (tcp, emitter, nic) = (&mut self.tcp, &mut self.emitter, &mut self.nic);
@@ -312,8 +312,30 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// Hands a full burst over, and says whether there is room in it then.
     #[inline(never)]
-    fn makes_room(&mut self) -> bool {
-        self.flush();
+    fn makes_room(&mut self, now: Instant) -> bool {
+        self.flush(|| now);
         !self.outbound.is_full()
+    }
+
+    /// Hands the transmit burst to the device; what it does not take stays for the next round. Where sendings are
+    /// stamped, the time at hand is asked for.
+    #[inline(always)]
+    pub(crate) fn flush(&mut self, doorbell: impl FnOnce() -> Instant) {
+        if self.sent.is_some() {
+            self.flush_stamped(doorbell);
+        } else {
+            self.hand_over();
+        }
+    }
+
+    /// Says how many the device took.
+    #[inline(always)]
+    pub(crate) fn hand_over(&mut self) -> usize {
+        let by_device = self.emitter.leaves_to_device();
+        let sent = self.nic.tx_burst(&mut self.outbound) as u64;
+        for capability in by_device.into_iter().flatten() {
+            self.observations.of_mut(capability).seen += sent;
+        }
+        sent as usize
     }
 }

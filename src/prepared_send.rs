@@ -161,7 +161,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             self.tcp.count_held(Count::HeldFull);
         }
         self.outbound.push(frame);
-        self.flush();
+        self.flush(|| now.mono);
         Ok(seq)
     }
 

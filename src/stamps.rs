@@ -13,6 +13,8 @@ use crate::offload::plan::Plan;
 use crate::offload::stamp::{ClockId, ClockInfo, Domain};
 use crate::time::{Duration, Instant, Now};
 
+mod sent;
+
 /// What a frame without a stamp weighs, one with a stamp weighing one the other way: more than one missing of
 /// four, and the scales tip in the end.
 const MISSING_WEIGHS: u32 = 3;
@@ -100,9 +102,13 @@ impl Look {
 impl Stamps {
     /// The stamps of a device that runs by `plan` and has `clock`.
     pub fn new(plan: &Plan, clock: Option<ClockInfo>) -> Stamps {
+        Stamps::of(Capability::RxTimestamp, plan, clock)
+    }
+
+    fn of(of: Capability, plan: &Plan, clock: Option<ClockInfo>) -> Stamps {
         let bits = clock.map_or(u64::BITS, |clock| clock.bits.clamp(1, u64::BITS));
         Stamps {
-            by_device: plan.uses(Capability::RxTimestamp),
+            by_device: plan.uses(of),
             last: None,
             last_at: Instant::ZERO,
             looked: None,
@@ -128,35 +134,59 @@ impl Stamps {
             return self.check(now, meta, observations);
         }
         // A stamp that the plan does not leave to the device is its driver's, by a clock of the host.
-        meta.stamp.filter(|stamp| stamp.clock == ClockId::HOST).unwrap_or(host_stamp(now))
+        meta.stamp.filter(|stamp| stamp.clock == ClockId::HOST).unwrap_or(host_stamp(now.mono))
     }
 
     #[inline]
     fn check(&mut self, now: Now, meta: &RxMeta, observations: &mut Observations) -> RxStamp {
+        let of = Capability::RxTimestamp;
         let Some(stamp) = meta.stamp else {
-            self.counters.rx_stamp_missing += 1;
-            self.missing += MISSING_WEIGHS;
-            self.newest_is_missing = true;
-            if self.missing >= MISSING_MAX {
-                self.demote(Drift::StampsVanished, observations);
-            }
-            return host_stamp(now);
+            self.lack(of, observations);
+            return host_stamp(now.mono);
         };
+        self.believe(of, now.mono, stamp, observations).unwrap_or(host_stamp(now.mono))
+    }
+
+    /// A frame has no stamp.
+    #[inline]
+    fn lack(&mut self, of: Capability, observations: &mut Observations) {
+        self.counters.rx_stamp_missing += 1;
+        self.missing += MISSING_WEIGHS;
+        self.newest_is_missing = true;
+        if self.missing >= MISSING_MAX {
+            self.demote(of, Drift::StampsVanished, observations);
+        }
+    }
+
+    /// A frame has one, and was handed over at `at` by the host's clock. `None` where it is not to be believed.
+    #[inline]
+    fn believe(
+        &mut self,
+        of: Capability,
+        at: Instant,
+        stamp: RxStamp,
+        observations: &mut Observations,
+    ) -> Option<RxStamp> {
         self.missing = self.missing.saturating_sub(1);
-        self.last_at = now.mono;
+        self.last_at = at;
         self.newest_is_missing = false;
         match self.last.replace(stamp) {
             Some(last) if last.compares_with(&stamp) => {
                 // Half the counter's period or more ahead is behind.
                 if stamp.ticks.wrapping_sub(last.ticks) & self.mask > self.mask / 2 {
                     self.counters.rx_stamp_backwards += 1;
-                    self.demote(Drift::StampWentBack, observations);
-                    return host_stamp(now);
+                    self.demote(of, Drift::StampWentBack, observations);
+                    return None;
                 }
             }
-            _ => self.looked = Some(Look::first(stamp, now.mono)),
+            _ => self.looked = Some(Look::first(stamp, at)),
         }
-        observations.of_mut(Capability::RxTimestamp).seen += 1;
+        observations.of_mut(of).seen += 1;
+        Some(self.labelled(stamp))
+    }
+
+    #[inline(always)]
+    fn labelled(&self, stamp: RxStamp) -> RxStamp {
         RxStamp { generation: stamp.generation.wrapping_add(self.breaks), ..stamp }
     }
 
@@ -165,6 +195,10 @@ impl Stamps {
     /// far. It may seem to lag for a while: frames wait until they are polled. Times of capture are held
     /// against nothing but each other.
     pub fn look(&mut self, observations: &mut Observations) {
+        self.look_at(Capability::RxTimestamp, observations);
+    }
+
+    fn look_at(&mut self, of: Capability, observations: &mut Observations) {
         let (true, Some(stamp), Some(mut look)) = (self.by_device, self.last, self.looked) else {
             return;
         };
@@ -174,7 +208,7 @@ impl Stamps {
         }
         let ticks = i128::from(stamp.ticks.wrapping_sub(look.stamp.ticks) & self.mask);
         if ticks == 0 {
-            return self.demote(Drift::StampStoodStill, observations);
+            return self.demote(of, Drift::StampStoodStill, observations);
         }
         (look.stamp, look.at) = (stamp, self.last_at);
         if self.ticks_per_s == 0 {
@@ -185,27 +219,27 @@ impl Stamps {
         let host_ns = i128::from(look.at.ns_since(look.began));
         let (late_ns, most) = (host_ns - look.device_ns, DELAY_NS_MAX + host_ns / RATE_OFF_MAX);
         if late_ns < -most {
-            return self.demote(Drift::StampRanAhead, observations);
+            return self.demote(of, Drift::StampRanAhead, observations);
         }
         look.least_late_ns = look.least_late_ns.min(late_ns);
         if look.late_since + LATE_FOR <= look.at {
             if look.least_late_ns > most {
-                return self.demote(Drift::StampFellBehind, observations);
+                return self.demote(of, Drift::StampFellBehind, observations);
             }
             (look.late_since, look.least_late_ns) = (look.at, i128::MAX);
         }
-        observations.of_mut(Capability::RxTimestamp).agreed += 1;
+        observations.of_mut(of).agreed += 1;
         self.looked = Some(look);
     }
 
     #[cold]
-    fn demote(&mut self, drift: Drift, observations: &mut Observations) {
+    fn demote(&mut self, of: Capability, drift: Drift, observations: &mut Observations) {
         self.by_device = false;
         self.last = None;
         self.looked = None;
         self.missing = 0;
         self.breaks = self.breaks.wrapping_add(1);
-        observations.demote(Capability::RxTimestamp, drift);
+        observations.demote(of, drift);
     }
 
     /// The device's clock is in its life `generation`, by who follows it. In a new one, stamps from here on
@@ -233,10 +267,10 @@ impl Stamps {
     }
 }
 
-/// By the host's clock, read when the burst was there.
+/// By the host's clock, read when the burst was there, or as it was handed over.
 #[inline]
-fn host_stamp(now: Now) -> RxStamp {
-    RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::HostNs, ticks: now.mono.as_ns() }
+pub(crate) fn host_stamp(at: Instant) -> RxStamp {
+    RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::HostNs, ticks: at.as_ns() }
 }
 
 #[cfg(test)]
@@ -317,8 +351,8 @@ mod tests {
             RxStamp { clock: ClockId::HOST, generation: 0, domain: Domain::HostNs, ticks: 77 };
         assert_eq!(off.stamp(NOW, &meta(None), &mut seen), by_host);
         // What the plan does not leave to the device is not taken from it.
-        assert_eq!(off.stamp(NOW, &meta(Some((5, 0))), &mut seen), host_stamp(NOW));
-        let by_driver = RxStamp { ticks: 70, ..host_stamp(NOW) };
+        assert_eq!(off.stamp(NOW, &meta(Some((5, 0))), &mut seen), host_stamp(NOW.mono));
+        let by_driver = RxStamp { ticks: 70, ..host_stamp(NOW.mono) };
         let meta = RxMeta { stamp: Some(by_driver), ..RxMeta::UNKNOWN };
         assert_eq!(off.stamp(NOW, &meta, &mut seen), by_driver);
         assert_eq!(seen.next_event(), None);
@@ -329,9 +363,9 @@ mod tests {
         let plan = plan(Policy::Prefer);
         let (mut stamps, mut seen) = (Stamps::new(&plan, None), Observations::default());
         let first = stamps.stamp(NOW, &meta(Some((50, 0))), &mut seen);
-        assert_eq!(stamps.stamp(NOW, &meta(Some((40, 0))), &mut seen), host_stamp(NOW));
+        assert_eq!(stamps.stamp(NOW, &meta(Some((40, 0))), &mut seen), host_stamp(NOW.mono));
         assert_eq!((seen.next_event(), seen.next_event()), (demoted(Drift::StampWentBack), None));
-        assert_eq!(stamps.stamp(NOW, &meta(Some((60, 0))), &mut seen), host_stamp(NOW));
+        assert_eq!(stamps.stamp(NOW, &meta(Some((60, 0))), &mut seen), host_stamp(NOW.mono));
 
         stamps.promote(&plan);
         seen.forget(Capability::RxTimestamp);
@@ -359,7 +393,7 @@ mod tests {
         );
         assert_eq!(stamp(&mut stamps, 9).ticks_since(&after), Some(2));
         // A demotion is a break of its own, whichever comes first.
-        assert_eq!(stamp(&mut stamps, 8), host_stamp(NOW));
+        assert_eq!(stamp(&mut stamps, 8), host_stamp(NOW.mono));
         stamps.on_clock_generation(2);
         stamps.promote(&plan);
         let last = stamp(&mut stamps, 10);

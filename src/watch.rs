@@ -263,6 +263,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub fn look_at_device(&mut self, now: Instant) {
         self.watch.due = now + LOOK_EVERY;
         self.stamps.look(&mut self.observations);
+        if let Some(sent) = &mut self.sent {
+            sent.judge_mut().look_at_sent(&mut self.observations);
+        }
         let mut doubt = self.watch_link();
         if self.watch.rules.rules().is_empty() {
             return;

@@ -255,6 +255,14 @@ impl<A: Application> Desk<A> {
         }
     }
 
+    /// Whose a connection is.
+    pub(crate) fn session_of(&self, connection: ConnectionId) -> Option<SessionId> {
+        match self.owner(connection) {
+            Owner::Seat(index) => Some(SessionId(index as u16)),
+            _ => None,
+        }
+    }
+
     /// Sends an application message of a session's by another outlet than its connection's stream.
     pub(crate) fn send_by(
         &mut self,

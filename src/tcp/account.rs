@@ -12,7 +12,6 @@ use super::config::Config;
 use super::connection::{Connection, Context};
 use super::counters::{Count, Counters};
 use super::event::{Closed, ConnectionId};
-use super::fast::SENT;
 use super::scoreboard::Sending;
 use super::stack::Stack;
 use crate::time::Instant;
@@ -250,7 +249,7 @@ impl Account {
     }
 
     /// How many of those that are known are acknowledged, by halving.
-    fn acknowledged_len(&self, una: SeqNumber) -> u32 {
+    pub(super) fn acknowledged_len(&self, una: SeqNumber) -> u32 {
         let (mut from, mut count) = (0, self.len);
         while count > 0 {
             let half = count / 2;
@@ -358,7 +357,7 @@ impl Account {
         self.head.wrapping_add(offset) as usize & self.ring.len().wrapping_sub(1)
     }
 
-    fn known(&self, offset: u32) -> Committed {
+    pub(super) fn known(&self, offset: u32) -> Committed {
         let place = self.place(offset);
         if place == 0 { self.near } else { self.ring[place] }
     }
@@ -404,14 +403,6 @@ impl Connection {
         self.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
         let message = Committed::new(now, start + len, tag);
         self.account.note(self.snd_una, start, message, counters)
-    }
-
-    /// How bytes have left that are not acknowledged, and of which the first has.
-    fn sending_of(&self, bytes: Range<SeqNumber>) -> Option<Sending> {
-        if self.ready == SENT {
-            return Some(Sending { first_at: Some(self.last_sent), is_again: false });
-        }
-        self.scoreboard.sending_of(bytes)
     }
 
     /// Something was committed: says by when it is too old, if ever. Where the short way is open nothing grows

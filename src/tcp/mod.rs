@@ -96,6 +96,7 @@ mod retransmit;
 mod sack;
 mod scoreboard;
 mod send_buffer;
+mod sent;
 mod snapshot;
 mod stack;
 mod table;
