@@ -2,7 +2,7 @@
 //! (RFC 4821), and when to try larger ones again.
 //!
 //! An error counts only if it quotes something in flight (RFC 5927 4.1), and never lowers the MTU below 552
-//! bytes. Where full segments are lost again and again, the black hole is taken for one: segments become
+//! bytes. Where a large segment is lost again and again, the black hole is taken for one: segments become
 //! as small as the next plateau and leave in the same order. What was lowered is forgotten after a while.
 
 use super::codec::codec;
@@ -21,7 +21,8 @@ const HEADERS_LEN: u16 = 40;
 const PATH_MTU_PLATEAUS: [u16; 5] = [8166, 4352, 2002, 1492, 1006];
 /// RFC 1191 6.3: how long a lower MTU is believed.
 const PATH_MTU_VALID: Duration = Duration::from_s(600);
-/// So many timeouts in a row with a full segment to be sent again, and it is its size that does not pass.
+/// So many timeouts in a row with a segment to be sent again that a smaller size would divide, and it is its size that
+/// does not pass.
 const BLACK_HOLE_TIMEOUTS: u32 = 3;
 
 /// What is known of a path that takes less than both ends do.
@@ -88,11 +89,16 @@ impl Connection {
         u16::MAX - self.without_options(u16::MAX)
     }
 
+    /// A full segment's payload where packets have `mtu` bytes at most, but 552 at least.
+    fn mss_within(&self, mtu: u16) -> u32 {
+        let mss = mtu.max(PATH_MTU_MIN) - HEADERS_LEN;
+        u32::from(self.without_options(mss.max(SEND_MSS_MIN)))
+    }
+
     /// Sends no packets larger than `mtu` from here on, but some of 552 bytes. Says whether that is less
     /// than before.
     fn lower_mtu(&mut self, cx: &Context<'_>, mtu: u16) -> bool {
-        let mss = mtu.max(PATH_MTU_MIN) - HEADERS_LEN;
-        let mss = u32::from(self.without_options(mss.max(SEND_MSS_MIN)));
+        let mss = self.mss_within(mtu);
         if mss >= self.snd_mss {
             return false;
         }
@@ -102,13 +108,17 @@ impl Connection {
         true
     }
 
-    /// After a timeout: whether it is the segments' size that is lost. Says so once for each size.
+    /// After a timeout: whether it is the segments' size that is lost. Says so once for each size. The segment need not
+    /// be a full one, as the last of a message is not, nor one that left with SACK blocks.
     pub(super) fn suspect_black_hole(&mut self, cx: &mut Context<'_>) {
-        let head = self.scoreboard.first_len(self.snd_una);
-        if self.retries == BLACK_HOLE_TIMEOUTS
-            && head.is_some_and(|len| len >= self.snd_mss)
-            && self.lower_mtu(cx, self.plateau_below(0))
-        {
+        if self.retries != BLACK_HOLE_TIMEOUTS {
+            return;
+        }
+        let Some(len) = self.scoreboard.first_len(self.snd_una) else { return };
+        let mut sizes = PATH_MTU_PLATEAUS.into_iter().chain([PATH_MTU_MIN]);
+        // The largest that divides it.
+        let mtu = sizes.find(|mtu| self.mss_within(*mtu) < len.min(self.snd_mss));
+        if mtu.is_some_and(|mtu| self.lower_mtu(cx, mtu)) {
             cx.count(Count::PathBlackHole);
             // The same bytes are tried anew: as often again before they are taken for too large again.
             self.retries = 1;
