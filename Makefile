@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak replay fuzz faults packetdrill acceptance bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak replay replay-kernel fuzz faults packetdrill acceptance bench bench-readme bench-instructions bench-budget lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ soak: ## the simulated network from a new seed each round, until interrupted or 
 
 replay: ## one SEED of the simulated network again (or FIRST..END), told in full, with a pcapng of it
 	@scripts/soak --replay "$(SEED)"
+
+replay-kernel: ## one SEED of our TCP against the kernel's again (or another TEST of tests/kernel_tcp), with a pcapng of it
+	@scripts/replay-kernel "$(SEED)" $(TEST)
 
 fuzz: ## the fuzz targets by cargo-fuzz, SECONDS each (60), from the corpora in the tree
 	@scripts/fuzz $(SECONDS)

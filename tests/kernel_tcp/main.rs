@@ -1,15 +1,24 @@
 //! Our TCP against the Linux kernel's, on a TAP, with the relay's faults between them: bulk both ways, half-closes,
-//! resets, closed windows, and what the two agree on or not. Every byte is compared, and tshark looks at what
-//! passed.
+//! resets, closed windows, what the two agree on or not, paths that narrow, clocks that jump, sums that are lied about, and one
+//! connection after another; then all of it at once, by a seed (`world`). Every byte is compared, and tshark looks at
+//! what passed. A run that fails is named by the line that replays it, with a file of its frames (`replay`).
 
 #[path = "../common/mod.rs"]
 mod common;
 mod end;
 mod host;
+mod jumps;
+mod mtu;
 mod options;
+mod path;
 mod ping_pong;
+mod reconnect;
 mod relay;
 mod repair;
+mod replay;
+mod rounds;
+mod sums;
+mod world;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -35,6 +44,20 @@ const PROBE_WAITS: StdDuration = StdDuration::from_millis(10);
 fn set(name: &str, value: &str) {
     std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value)
         .unwrap_or_else(|why| panic!("{name}: {why}"));
+}
+
+/// The same of what not every kernel knows.
+fn set_if_known(name: &str, value: &str) {
+    if std::path::Path::new("/proc/sys/net/ipv4").join(name).exists() {
+        set(name, value);
+    }
+}
+
+/// Another route to us than the kernel makes.
+fn set_route(route: &str) {
+    let words = ["route", "replace"].into_iter().chain(route.split(' '));
+    let status = Command::new("ip").args(words).status().expect("ip runs");
+    assert!(status.success(), "{route}");
 }
 
 /// What `fast_repair` sets.
@@ -79,9 +102,7 @@ impl Line {
     }
 
     fn by_route(host: Host, route: &str) -> Line {
-        let words = ["route", "replace"].into_iter().chain(route.split(' '));
-        let status = Command::new("ip").args(words).status().expect("ip runs");
-        assert!(status.success(), "{route}");
+        set_route(route);
         Line::with(host)
     }
 
@@ -225,40 +246,52 @@ impl Line {
     }
 
     /// tshark finds no error in what passed, no more that was sent twice than we say, and what is looked for.
-    fn look_for(self, something: &[&str], nothing: &[&str]) {
+    fn look_for(mut self, something: &[&str], nothing: &[&str]) {
         let again = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("line.pcapng");
-        std::fs::write(&file, self.host.recording()).unwrap();
-        if let Some(why) = no_wireshark() {
-            return skip("what tshark says of a line", &why);
-        }
-        let error = "_ws.expert.severity == error";
-        assert_eq!(frames(&file, error), Vec::<String>::new());
+        let Some(passed) = Passed::of(&mut self.host) else { return };
+        passed.has_no_error();
         let ours = "ip.src == 10.9.0.2 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)";
-        let seen = frames(&file, ours).len() as u64;
+        let seen = passed.frames(ours).len() as u64;
         assert!(seen <= again, "tshark sees {seen} retransmissions of ours, we counted {again}");
         for filter in something {
-            assert!(!frames(&file, filter).is_empty(), "nothing is {filter}");
+            assert!(!passed.frames(filter).is_empty(), "nothing is {filter}");
         }
         for filter in nothing {
-            assert_eq!(frames(&file, filter), Vec::<String>::new(), "something is {filter}");
+            assert_eq!(passed.frames(filter), Vec::<String>::new(), "something is {filter}");
         }
     }
 }
 
-/// What tshark says of the frames that a filter passes.
-fn frames(file: &std::path::Path, filter: &str) -> Vec<String> {
-    let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(file).args(["-d", "tcp.port==9878,data", "-Y", filter]);
-    for option in ["tcp.check_checksum", "ip.check_checksum"] {
-        tshark.args(["-o", &format!("{option}:TRUE")]);
+/// What passed, as tshark sees it.
+struct Passed(std::path::PathBuf);
+
+impl Passed {
+    /// What a host has recorded so far, if there is tshark. The file stays the host's.
+    fn of(host: &mut Host) -> Option<Passed> {
+        if let Some(why) = no_wireshark() {
+            skip("what tshark says of a line", &why);
+            return None;
+        }
+        Some(Passed(host.written()))
     }
-    // What is made of several segments is nobody's protocol here.
-    tshark.args(["-o", "tcp.desegment_tcp_streams:FALSE"]);
-    let output = tshark.output().expect("tshark runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+
+    fn has_no_error(&self) {
+        assert_eq!(self.frames("_ws.expert.severity == error"), Vec::<String>::new());
+    }
+
+    /// What tshark says of the frames that a filter passes.
+    fn frames(&self, filter: &str) -> Vec<String> {
+        let mut tshark = Command::new("tshark");
+        tshark.arg("-r").arg(&self.0).args(["-d", "tcp.port==9878,data", "-Y", filter]);
+        for option in ["tcp.check_checksum", "ip.check_checksum"] {
+            tshark.args(["-o", &format!("{option}:TRUE")]);
+        }
+        // What is made of several segments is nobody's protocol here.
+        tshark.args(["-o", "tcp.desegment_tcp_streams:FALSE"]);
+        let output = tshark.output().expect("tshark runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    }
 }
 
 fn megabytes() -> usize {

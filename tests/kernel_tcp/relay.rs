@@ -8,6 +8,10 @@ use std::collections::BinaryHeap;
 
 use fixwire::offload::checksum::Sum;
 use fixwire::time::{Duration, Instant};
+use random::Random;
+
+#[path = "random.rs"]
+pub(crate) mod random;
 
 const L2_LEN: usize = 14;
 /// How many frames wait at most, as in a router's queue: what comes on top is lost.
@@ -30,15 +34,25 @@ pub(crate) struct Faults {
     pub(crate) seed: u64,
 }
 
+/// When it arrives, its number, itself, and whether it was damaged.
+type Waiting = (Instant, u64, Vec<u8>, bool);
+
 /// One direction of the relay.
 pub(crate) struct Relay {
     faults: Faults,
-    random: u64,
-    waiting: BinaryHeap<Reverse<(Instant, u64, Vec<u8>)>>,
+    random: Random,
+    waiting: BinaryHeap<Reverse<Waiting>>,
     count: u64,
+    /// The latest number that has arrived.
+    arrived: u64,
     /// Frames of a burst that are still to be lost.
     burst: u64,
     pub(crate) lost: u64,
+    /// Those of them that were lost in bursts.
+    pub(crate) lost_in_bursts: u64,
+    pub(crate) repeated: u64,
+    /// Frames that a later one was ahead of.
+    pub(crate) overtaken: u64,
     pub(crate) corrupted: u64,
     pub(crate) marked: u64,
 }
@@ -47,25 +61,18 @@ impl Relay {
     pub(crate) fn new(faults: Faults, seed: u64) -> Relay {
         Relay {
             faults,
-            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            random: Random::new(seed),
             waiting: BinaryHeap::new(),
             count: 0,
+            arrived: 0,
             burst: 0,
             lost: 0,
+            lost_in_bursts: 0,
+            repeated: 0,
+            overtaken: 0,
             corrupted: 0,
             marked: 0,
         }
-    }
-
-    fn below(&mut self, below: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % below.max(1)
-    }
-
-    fn percent(&mut self, percent: u64) -> bool {
-        percent > 0 && self.below(100) < percent
     }
 
     /// Takes a frame on. ARP passes unharmed: it is not what is tried.
@@ -75,33 +82,37 @@ impl Relay {
             self.lost += 1;
             return;
         }
-        if is_ipv4 && frame[L2_LEN + 1] & 3 == 2 && self.percent(self.faults.mark_percent) {
+        if is_ipv4 && frame[L2_LEN + 1] & 3 == 2 && self.random.percent(self.faults.mark_percent) {
             self.marked += 1;
             mark(&mut frame);
         }
-        let copies = 1 + u64::from(is_ipv4 && self.percent(self.faults.repeat_percent));
+        let copies = 1 + u64::from(is_ipv4 && self.random.percent(self.faults.repeat_percent));
+        self.repeated += copies - 1;
         for _ in 0..copies {
             let mut copy = frame.clone();
-            if is_ipv4 && self.percent(self.faults.corrupt_percent) {
+            let is_damaged = is_ipv4 && self.random.percent(self.faults.corrupt_percent);
+            if is_damaged {
                 self.corrupted += 1;
                 // One bit: what every sum detects.
-                let bit = self.below(8 * (copy.len() - L2_LEN) as u64) as usize;
+                let bit = self.random.below(8 * (copy.len() - L2_LEN) as u64) as usize;
                 copy[L2_LEN + bit / 8] ^= 1 << (bit % 8);
             }
             let jitter_ns = self.faults.jitter.as_ns();
-            let late = Duration::from_ns(self.below(jitter_ns + 1));
+            let late = Duration::from_ns(self.random.below(jitter_ns + 1));
             self.count += 1;
-            self.waiting.push(Reverse((now + self.faults.delay + late, self.count, copy)));
+            let then = now + self.faults.delay + late;
+            self.waiting.push(Reverse((then, self.count, copy, is_damaged)));
         }
     }
 
     /// Whether a frame is lost, alone or with those before it.
     fn is_struck(&mut self) -> bool {
-        if self.faults.burst_frames > 0 && self.burst == 0 && self.percent(1) {
-            self.burst = 1 + self.below(self.faults.burst_frames);
+        if self.faults.burst_frames > 0 && self.burst == 0 && self.random.percent(1) {
+            self.burst = 1 + self.random.below(self.faults.burst_frames);
         }
         self.burst = self.burst.saturating_sub(1);
-        self.burst > 0 || self.percent(self.faults.loss_percent)
+        self.lost_in_bursts += u64::from(self.burst > 0);
+        self.burst > 0 || self.random.percent(self.faults.loss_percent)
     }
 
     /// When the next frame arrives, if one is under way.
@@ -111,8 +122,21 @@ impl Relay {
 
     /// The next frame that has arrived by now.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.pop_told(now).map(|(frame, _)| frame)
+    }
+
+    /// The same, and whether it was damaged on its way.
+    pub(crate) fn pop_told(&mut self, now: Instant) -> Option<(Vec<u8>, bool)> {
         self.waiting.peek().filter(|Reverse((at, ..))| *at <= now)?;
-        self.waiting.pop().map(|Reverse((_, _, frame))| frame)
+        let Reverse((_, number, frame, is_damaged)) = self.waiting.pop()?;
+        self.overtaken += u64::from(number < self.arrived);
+        self.arrived = self.arrived.max(number);
+        Some((frame, is_damaged))
+    }
+
+    /// Other faults from here on, for what is taken on from here on.
+    pub(crate) fn set(&mut self, faults: Faults) {
+        self.faults = faults;
     }
 }
 

@@ -8,22 +8,13 @@ use fixwire::time::Duration;
 use crate::common::full;
 use crate::common::inside::inside;
 use crate::relay::Faults;
-use crate::{Line, fast, set};
-
-/// Which faults: of a new seed each time where a soak says so.
-fn seeds() -> Vec<u64> {
-    let soak = std::env::var("FIXWIRE_SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
-    match soak {
-        Some(seed) => vec![seed],
-        None => (1..=if full() { 12 } else { 1 }).collect(),
-    }
-}
+use crate::{Line, fast, replay, set};
 
 #[test]
 fn simulated_faults_leave_every_byte_to_arrive_once_and_unaltered() {
     inside("repair::simulated_faults_leave_every_byte_to_arrive_once_and_unaltered", || {
         set("tcp_ecn", "1");
-        for seed in seeds() {
+        for seed in replay::seeds(if full() { 12 } else { 1 }) {
             let bad = Faults {
                 loss_percent: 3,
                 repeat_percent: 2,
