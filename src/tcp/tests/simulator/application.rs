@@ -180,6 +180,9 @@ impl World {
         if event == Event::Connected {
             self.check_opened_once(place, id);
         }
+        if matches!(event, Event::Closed(_)) && host == 1 {
+            self.bring_first_again(port);
+        }
         let is_anothers = self.lines[line].port != port || self.lines[line].rounds_left == 0;
         if is_anothers || self.is_left(place, id) {
             self.on_event_of_left(place, id, event);
@@ -262,6 +265,7 @@ impl World {
         } else if !self.has_timestamps {
             // No segment outlives its connection, where no timestamp tells it from another's.
             self.network.forget(at.port);
+            self.firsts.remove(&at.port);
         }
         self.totals.done.rounds += 1;
         self.connect(line);

@@ -81,6 +81,13 @@ impl Network {
         });
     }
 
+    /// A frame that is right arrives at a host, once more, at a time.
+    pub(super) fn bring(&mut self, (then, host): (u64, usize), frame: Vec<u8>) {
+        self.sent += 1;
+        self.arrivals.push(Reverse((then, self.sent, host)));
+        self.cargo.insert(self.sent, Cargo { frame, is_wrong: false, is_unfinished: false });
+    }
+
     /// Every path carries what the hosts do.
     pub(super) fn heal(&mut self) {
         self.mtu = MTUS[0];

@@ -4,14 +4,19 @@
 //!
 //! The first line is a bystander: neither a policy of its own nor its application ends it.
 
+use super::frames::Glance;
 use super::heap::untouched;
 use super::random::{NEVER, Random};
 use super::world::{PORT_MIN, World};
+use crate::tcp::connection::Connection;
 use crate::tcp::{Closed, Config, ConnectionId, Count, OpenRefusal, Terms};
 use crate::time::Duration;
+use crate::wire::tcp::Flags;
 
 /// How long an application waits at most until it asks for a place again.
 const RETRY_NS_MAX: u64 = 1_000_000_000;
+/// How long after the end of its connection a first segment comes once more at most.
+const AGAIN_NS_MAX: u64 = 1_000_000_000;
 
 /// As rates and limits, from a randomness of its own.
 pub(super) struct Scarcity {
@@ -33,6 +38,8 @@ pub(super) struct Scarcity {
     /// One step in so many brings so many segments of strangers.
     pub(super) flood_one_in: u64,
     pub(super) flood_max: u64,
+    /// What opened a connection of the server's comes once more when that is over.
+    brings_first_again: bool,
 }
 
 impl Scarcity {
@@ -58,6 +65,7 @@ impl Scarcity {
             asks_one_in: random.pick(&[NEVER, 20, 300]),
             flood_one_in: random.pick(&[NEVER, NEVER, 30, 500]),
             flood_max: random.pick(&[3, 20, 150]),
+            brings_first_again: is_there && Random::new(seed ^ 0xf125_7a9a).one_in(2),
             random,
         }
     }
@@ -147,6 +155,34 @@ impl World {
         let nodes = self.hosts[1].nodes.iter();
         let now: u64 = nodes.map(|node| node.stack.counters().of(what)).sum();
         now + self.totals.of(what)
+    }
+
+    /// The first segment behind the peer's SYN has come to the server: the first with data is remembered, or one without.
+    pub(super) fn note_first(&mut self, place: (usize, usize), port: u16, frame: &[u8]) {
+        if !self.scarcity.brings_first_again {
+            return;
+        }
+        let glance = Glance::of(frame);
+        let is_first = |it: &Connection| it.irs + 1 == glance.seq;
+        let others = Flags::SYN.with(Flags::RST);
+        if glance.flags.has_any(others) || !self.connection(place, port).is_some_and(is_first) {
+            return;
+        }
+        let has_data = !glance.payload.is_empty();
+        let first = self.firsts.entry(port).or_insert_with(|| (has_data, frame.to_vec()));
+        if has_data && !first.0 {
+            *first = (has_data, frame.to_vec());
+        }
+    }
+
+    /// A connection of the server's is over: what came first comes once more.
+    pub(super) fn bring_first_again(&mut self, port: u16) {
+        let Some((_, frame)) = self.firsts.remove(&port).filter(|_| !self.is_healed) else {
+            return;
+        };
+        let then = self.now + self.scarcity.random.below(AGAIN_NS_MAX);
+        self.network.bring((then, 1), frame);
+        self.totals.done.firsts_again += 1;
     }
 
     /// No handshake opens two connections, though its last segment comes twice.

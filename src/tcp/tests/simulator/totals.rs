@@ -54,6 +54,7 @@ done! {
     released_unsent "of them with bytes left to deliver"
     orphans_whole "of them delivered whole"
     cookies_refused "cookies that came back too late or too early"
+    firsts_again "first segments that came once more after the end"
     floods "floods of strangers"
     of_strangers "segments of strangers"
     asked_too_much "calls that asked for too much"

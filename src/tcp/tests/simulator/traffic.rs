@@ -99,6 +99,9 @@ impl World {
             Ok(Heard::Segment(arrival, payload)) => {
                 self.hosts[host].seen[at].segments_in += 1;
                 self.check_answers((host, at), port, before, &Glance::of(frame));
+                if host == 1 && !is_unfinished {
+                    self.note_first((host, at), port, frame);
+                }
                 self.take((host, at), port, &arrival, payload, has_unread);
             }
         }

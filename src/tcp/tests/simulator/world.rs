@@ -71,6 +71,8 @@ pub(super) struct World {
     pub(super) asked_strangers: Vec<(Endpoint, SeqNumber)>,
     /// The handshakes that have opened a connection, by host: the other end, our first number and its.
     pub(super) opened: BTreeSet<(usize, (Ipv4Addr, u16, u32, u32))>,
+    /// What came first, by the client's port, and whether it has data.
+    pub(super) firsts: BTreeMap<u16, (bool, Vec<u8>)>,
     /// When a place was last given up, or a connection let go of.
     pub(super) freed_at: u64,
     /// Which stack of a host has the connections of a client's port, if not the first.
@@ -231,6 +233,7 @@ impl World {
             orphans: Vec::new(),
             asked_strangers: Vec::new(),
             opened: BTreeSet::new(),
+            firsts: BTreeMap::new(),
             freed_at: 0,
             routes: BTreeMap::new(),
             network: Network::new(),
