@@ -6,6 +6,7 @@
 //! so that an ACK costs nothing here. What the peer says by SACK that it holds is not acknowledged: it
 //! may let go of it (RFC 2018 8).
 
+use core::mem::offset_of;
 use core::ops::Range;
 
 use super::config::Config;
@@ -102,18 +103,21 @@ impl Committed {
 pub(super) struct Account {
     /// The first of the ring's places, in which nearly every message lies that is alone.
     near: Committed,
-    /// The ring: what is at its first place is not looked at.
-    ring: Box<[Committed]>,
-    /// How many are known, and where the oldest of them stands: in one word.
-    len: u32,
-    head: u32,
-    /// Where the oldest begins.
-    start: SeqNumber,
     /// Messages ever.
     committed: u64,
+    /// Where the oldest begins.
+    start: SeqNumber,
+    /// How many are known, and where the oldest of them stands: in one word.
+    len: u16,
+    head: u16,
+    /// The ring: what is at its first place is not looked at.
+    ring: Box<[Committed]>,
 }
 
 impl Account {
+    /// So many of its first bytes a message touches that is alone.
+    pub(super) const ALONE_LEN: usize = offset_of!(Account, ring);
+
     pub(super) fn new(config: &Config) -> Account {
         let places = config.send_buffer_bytes / MESSAGE_BYTES;
         if config.send_buffer_bytes == 0 {
@@ -146,12 +150,13 @@ impl Account {
     /// Whether the next message has a place of its own, once what is acknowledged is forgotten.
     pub(super) fn makes_room(&mut self, una: SeqNumber) -> bool {
         self.forget_acknowledged(una);
-        (self.len as usize) < self.ring.len()
+        usize::from(self.len) < self.ring.len()
     }
 
     /// The last message, which had a place of its own, was never committed.
     pub(super) fn take_back(&mut self) {
-        (self.len, self.committed) = (self.len - 1, self.committed - 1);
+        self.len -= 1;
+        self.committed -= 1;
     }
 
     pub(super) fn committed(&self) -> u64 {
@@ -184,7 +189,7 @@ impl Account {
         counters: &mut Counters,
     ) -> MessageNumber {
         let message = Committed { at, end_and_tag };
-        if self.len as usize == self.ring.len() {
+        if usize::from(self.len) == self.ring.len() {
             return self.note_in_full(una, message, counters);
         }
         self.push(message)
@@ -211,7 +216,7 @@ impl Account {
 
     #[inline(always)]
     fn push(&mut self, message: Committed) -> MessageNumber {
-        if (self.len as usize) < self.ring.len() {
+        if usize::from(self.len) < self.ring.len() {
             *self.known_mut(self.len) = message;
             self.len += 1;
             self.committed += 1;
@@ -244,12 +249,12 @@ impl Account {
         let passed = self.acknowledged_len(una);
         if passed > 0 {
             self.start = self.known(passed - 1).end();
-            (self.head, self.len) = (self.place(passed) as u32, self.len - passed);
+            (self.head, self.len) = (self.place(passed) as u16, self.len - passed);
         }
     }
 
     /// How many of those that are known are acknowledged, by halving.
-    pub(super) fn acknowledged_len(&self, una: SeqNumber) -> u32 {
+    pub(super) fn acknowledged_len(&self, una: SeqNumber) -> u16 {
         let (mut from, mut count) = (0, self.len);
         while count > 0 {
             let half = count / 2;
@@ -269,7 +274,7 @@ impl Account {
     }
 
     /// How many are known.
-    pub(super) fn known_len(&self) -> u32 {
+    pub(super) fn known_len(&self) -> u16 {
         self.len
     }
 
@@ -286,7 +291,7 @@ impl Account {
 
     /// One more message. Says whether there was a place for it.
     pub(super) fn restore(&mut self, at: Instant, end: SeqNumber, tag: u32) -> bool {
-        let has_place = (self.len as usize) < self.ring.len();
+        let has_place = usize::from(self.len) < self.ring.len();
         self.push(Committed::new(at, end, tag));
         has_place
     }
@@ -330,7 +335,7 @@ impl Account {
         if number <= self.acknowledged(una) || number > self.committed {
             return None;
         }
-        let offset = (number - before - 1) as u32;
+        let offset = (number - before - 1) as u16;
         let message = self.known(offset);
         let (at, end, tag) = (message.at, message.end(), message.tag());
         let start = if offset == 0 { self.start } else { self.known(offset - 1).end() };
@@ -353,17 +358,17 @@ impl Account {
     }
 
     #[inline(always)]
-    fn place(&self, offset: u32) -> usize {
-        self.head.wrapping_add(offset) as usize & self.ring.len().wrapping_sub(1)
+    fn place(&self, offset: u16) -> usize {
+        usize::from(self.head.wrapping_add(offset)) & self.ring.len().wrapping_sub(1)
     }
 
-    pub(super) fn known(&self, offset: u32) -> Committed {
+    pub(super) fn known(&self, offset: u16) -> Committed {
         let place = self.place(offset);
         if place == 0 { self.near } else { self.ring[place] }
     }
 
     #[inline(always)]
-    fn known_mut(&mut self, offset: u32) -> &mut Committed {
+    fn known_mut(&mut self, offset: u16) -> &mut Committed {
         let place = self.place(offset);
         if place == 0 { &mut self.near } else { &mut self.ring[place] }
     }
@@ -400,7 +405,7 @@ impl Connection {
     ) -> MessageNumber {
         let is_first = start == self.snd_una;
         self.tell_of_sent();
-        self.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
+        self.send.ready = if is_first { self.first_ready(len) } else { self.all_ready() };
         let message = Committed::new(now, start + len, tag);
         self.account.note(self.snd_una, start, message, counters)
     }
@@ -409,7 +414,7 @@ impl Connection {
     /// old.
     #[inline(always)]
     pub(super) fn watch(&mut self, now: Instant) -> Instant {
-        if self.fast.is_closed() { self.watch_first(now) } else { Instant::FAR_FUTURE }
+        if self.fast_max.is_closed() { self.watch_first(now) } else { Instant::FAR_FUTURE }
     }
 
     #[inline(never)]

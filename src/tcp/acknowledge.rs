@@ -113,7 +113,7 @@ impl Connection {
     /// After something was sent twice, the timestamp says which of the two was acknowledged (RFC 7323
     /// 4.1). Nothing is learned of delayed ACKs from it: one before this may have been lost.
     pub(super) fn measure_by_timestamp(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
-        if let (Some(ours), Some(theirs)) = (self.timestamps.as_ref(), segment.options.timestamps)
+        if let (Some(ours), Some(theirs)) = (self.stamps(), segment.options.timestamps)
             && let Some(rtt) = ours.round_trip(cx.now, theirs.echo)
         {
             self.rtt.sample(rtt, cx.config);
@@ -129,7 +129,7 @@ impl Connection {
         segment: &Segment<'_>,
         at: Instant,
     ) {
-        let Some(ours) = self.timestamps.as_ref() else { return };
+        let Some(ours) = self.stamps() else { return };
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
         if echo != Some(ours.option(at).value) {
             self.measure_by_timestamp(cx, segment);

@@ -33,7 +33,7 @@ impl Stack {
         let index = self.find_to_write(id, len)?;
         // Once all that is held is acknowledged, the place of what is reserved behind it is not any place.
         self.connections[index].tell_of_sent();
-        self.connections[index].ready = 0;
+        self.connections[index].send.ready = 0;
         self.connections[index].send.reserve(len).ok_or(SendRefusal::NoRoom)
     }
 
@@ -86,7 +86,7 @@ impl Stack {
         self.hear(now);
         let Stack { connections, transmits, now, .. } = self;
         if let Some(connection) = connections.get_mut(id.index())
-            && connection.slot.generation == id.generation
+            && connection.generation == id.generation
             && let Some(room) = connection.room_for_first(len)
         {
             let written = write(room).min(len);
@@ -94,7 +94,7 @@ impl Stack {
                 return Ok(None);
             }
             let number = connection.note_first(*now, written as u32, 0);
-            transmits.push(&mut connection.slot.is_queued, id.index());
+            transmits.push(&mut connection.is_queued, id.index());
             return Ok(Some(number));
         }
         self.write_any(id, len, write)
@@ -118,7 +118,7 @@ impl Stack {
             return Ok(None);
         }
         let number = connection.note_written(*now, start, written, 0, counters);
-        transmits.push(&mut connection.slot.is_queued, index);
+        transmits.push(&mut connection.is_queued, index);
         let stale_at = connection.watch(*now);
         if stale_at != Instant::FAR_FUTURE {
             self.wake_by(index, stale_at);
@@ -147,10 +147,10 @@ impl Stack {
         self.hear(now);
         let Stack { connections, transmits, now, .. } = self;
         if let Some(connection) = connections.get_mut(id.index())
-            && connection.slot.generation == id.generation
+            && connection.generation == id.generation
             && let Some(number) = connection.commit_first(*now, used, tag)
         {
-            transmits.push(&mut connection.slot.is_queued, id.index());
+            transmits.push(&mut connection.is_queued, id.index());
             return Some(number);
         }
         self.commit_any(id, used, tag)
@@ -169,7 +169,7 @@ impl Stack {
             return None;
         }
         let number = connection.commit(self.now, used, tag, &mut self.counters)?;
-        self.transmits.push(&mut connection.slot.is_queued, index);
+        self.transmits.push(&mut connection.is_queued, index);
         // No other deadline moves before it is sent.
         let stale_at = connection.watch(self.now);
         if stale_at != Instant::FAR_FUTURE {
@@ -275,7 +275,7 @@ impl Stack {
     pub fn release(&mut self, id: ConnectionId) {
         let now = self.now;
         self.on(now, id, |stack, index| {
-            let generation = &mut stack.connections[index].slot.generation;
+            let generation = &mut stack.connections[index].generation;
             stack.absent[index].outlives(*generation);
             *generation = generation.wrapping_add(1);
             stack.step(index, |connection, cx| connection.release(cx));

@@ -85,7 +85,7 @@ impl Stack {
     #[inline(always)]
     pub(super) fn established_at(&self, index: usize) -> Option<ConnectionId> {
         let connection = self.connections.get(index)?;
-        let generation = connection.slot.generation;
+        let generation = connection.generation;
         let id = ConnectionId { index: index as u32, generation };
         (connection.state == State::Established).then_some(id)
     }
@@ -96,7 +96,7 @@ impl Stack {
         let connection = &mut connections[index];
         if connection.takes_fast(*now, segment) {
             counters.count(Count::SegmentPredicted);
-            transmits.push(&mut connection.slot.is_queued, index);
+            transmits.push(&mut connection.is_queued, index);
             return Arrival::predicted(id, segment.payload.len());
         }
         if self.predict(index, segment) {
@@ -148,9 +148,9 @@ impl Stack {
         if !is_bare_syn || self.listener(connection.tuple.local).is_none() {
             return None;
         }
-        let is_newer = match (connection.timestamps.as_ref(), segment.options.timestamps) {
+        let is_newer = match (connection.stamps(), segment.options.timestamps) {
             (Some(ours), Some(theirs)) if theirs.value != ours.recent() => {
-                !ours.is_old(self.now, theirs.value)
+                !connection.is_old_stamp(self.now, theirs.value)
             }
             // Timestamps tell its segments from those of the predecessor, which had none.
             (None, Some(_)) if self.config.timestamps => true,

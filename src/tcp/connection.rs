@@ -5,6 +5,7 @@
 //! [`timers`](super::timers), [`close`](super::close).
 
 use core::mem::offset_of;
+use core::net::Ipv4Addr;
 
 use super::account::Account;
 use super::apart::Apart;
@@ -14,7 +15,7 @@ use super::counters::{Count, Counters};
 use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
-use super::fast::Fast;
+use super::fast::{Fast, FastMax};
 use super::grouping::Grouping;
 use super::path_mtu::PathMtu;
 use super::predict::Plainness;
@@ -27,9 +28,9 @@ use super::reset::Resets;
 use super::retransmit::RttEstimator;
 use super::sack::SackReport;
 use super::scoreboard::Scoreboard;
-use super::send_buffer::SendBuffer;
+use super::send_buffer::{LINE_BYTES, SendBuffer};
 use super::stack::Slot;
-use super::timestamps::Stamping;
+use super::timestamps::{Stamping, Timestamping};
 use super::undo::Undo;
 use super::user_timeout::{Patience, Stall};
 use crate::time::{Duration, Instant};
@@ -42,7 +43,7 @@ pub(super) const SEND_MSS_MIN: u16 = 48;
 /// What the timestamps option takes of every segment, in bytes, padding included.
 pub(super) const TIMESTAMPS_LEN: u16 = 12;
 /// Pure ACKs owed at once, at most. Each duplicate counts for the peer's fast retransmit.
-pub(super) const ACKS_DUE_MAX: u32 = 8;
+pub(super) const ACKS_DUE_MAX: u8 = 8;
 /// The largest window field.
 pub(super) const WINDOW_FIELD_MAX: u32 = u16::MAX as u32;
 
@@ -96,21 +97,24 @@ impl Context<'_> {
 /// a load that takes in its neighbours.
 #[repr(C, align(64))]
 pub(super) struct Connection {
-    pub(super) keep_alive_at: Instant,
-    /// The end of TIME-WAIT, or of what a released connection may take to end.
-    pub(super) linger_at: Instant,
     /// Its end lies in the first of the lines below.
     pub(super) rtt: RttEstimator,
 
-    // What every segment of a conversation touches: five cache lines, of which messages and what is passed over are the last.
-    /// What the stack keeps of it.
-    pub(super) slot: Slot,
-    /// How much leaves the short way, if it is known: all that was never sent. Or [`SENT`](super::fast::SENT).
-    pub(super) ready: u32,
+    // What every segment of a conversation touches: this cache line, the next, and one behind what follows them.
+    /// Which life of its slot it is: an id of another names nothing.
+    pub(super) generation: u32,
+    /// It has asked to send: it waits for its turn, or [is put aside](Slot::is_deferred).
+    pub(super) is_queued: bool,
     pub(super) state: State,
+    pub(super) acks_due: u8,
     /// `retransmit_at` and `probe_at` are not kept: [`catch_up`](Connection::catch_up) works them out.
     pub(super) timers_lag: bool,
-    pub(super) plain: Plainness,
+    /// [What may leave first](super::fast::FastMax) where timers lag, and nothing where they do not.
+    pub(super) open_max: u32,
+    /// The peer's, as `tuple` has it.
+    pub(super) remote_addr: Ipv4Addr,
+    /// How many bytes the short way has passed over that `receive` [does not know of](Connection::catch_up) yet.
+    pub(super) fresh: u32,
     pub(super) snd_una: SeqNumber,
     // In one word with `rcv_nxt`: see `awaited`.
     pub(super) snd_nxt: SeqNumber,
@@ -119,32 +123,72 @@ pub(super) struct Connection {
     pub(super) rcv_edge: SeqNumber,
     /// RFC 7323 4.3, Last.ACK.sent.
     pub(super) last_ack_sent: SeqNumber,
+    // In one word, too.
     pub(super) snd_wl2: SeqNumber,
     pub(super) snd_wl1: SeqNumber,
-    pub(super) acks_due: u32,
-    /// [`Fast::first_max`] where timers lag, and nothing where they do not.
-    pub(super) open_max: u32,
-    pub(super) timestamps: Stamping,
+
     pub(super) fast: Fast,
+    /// Meaningless where [there are none](Connection::stamps).
+    pub(super) stamps: Timestamping,
     pub(super) last_sent: Instant,
     pub(super) last_heard: Instant,
     /// An entry in the stack's timers goes off by then.
     pub(super) woken_by: Instant,
+
+    // What ways touch that are not as short: of several segments, of ACKs without data, of other windows.
+    pub(super) fast_max: FastMax,
+    pub(super) snd_wnd: u32,
+    /// The largest window that the peer ever gave.
+    pub(super) snd_wnd_max: u32,
+    /// Payload bytes of a full segment, options deducted.
+    pub(super) snd_mss: u32,
+    /// How far the right edge moves at least, where less than half the buffer is open.
+    pub(super) rcv_step: u32,
+    /// The largest window that we ever give: the receive buffer, as far as the field can say.
+    pub(super) rcv_wnd_max: u32,
+    /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
+    /// have to wait.
+    pub(super) rest_max: u32,
+    pub(super) duplicate_acks: u32,
+    pub(super) keep_alive_probes: u32,
+    pub(super) plain: Plainness,
+    /// What comes ahead of its turn needs no look at all of it.
+    pub(super) holds_plainly: bool,
+    pub(super) snd_wind_shift: u8,
+    pub(super) rcv_wind_shift: u8,
+    /// The application has asked that segments end somewhere, or wait for more.
+    pub(super) is_grouped: bool,
+    /// Nothing is being repaired, undone or probed for.
+    pub(super) is_calm: bool,
+    /// The first that is to be sent again leaves whatever the congestion window says.
+    pub(super) is_urgent: bool,
+    pub(super) probe_is_for_reordering: bool,
+    pub(super) keep_alive_due: bool,
+    pub(super) probe_due: ProbeDue,
+    pub(super) pending: Pending,
+
+    /// But for its beginning, in the third of those lines.
     pub(super) send: SendBuffer,
-    pub(super) tuple: Tuple,
     /// The application's messages.
     pub(super) account: Account,
-    pub(super) receive: ReceiveBuffer,
 
     /// What is in flight, and what is known of it, but for [one segment](super::fast::SENT) that is all of it.
     pub(super) scoreboard: Scoreboard,
     pub(super) rack: Rack,
+    pub(super) receive: ReceiveBuffer,
+    pub(super) tuple: Tuple,
+    /// What the stack keeps of it.
+    pub(super) slot: Slot,
+    pub(super) stamping: Stamping,
 
     // The rest, by how it is aligned.
     /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
     pub(super) stale_at: Instant,
     /// When an ACK that waits is due.
     pub(super) ack_at: Instant,
+    pub(super) keep_alive_at: Instant,
+    /// The end of TIME-WAIT, or of what a released connection may take to end.
+    pub(super) linger_at: Instant,
     /// The retransmission, SYN or persist timer: at most one of them runs.
     pub(super) retransmit_at: Instant,
     /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
@@ -170,21 +214,7 @@ pub(super) struct Connection {
     pub(super) sack: Apart<SackReport>,
     pub(super) iss: SeqNumber,
     pub(super) irs: SeqNumber,
-    pub(super) snd_wnd: u32,
-    /// The largest window that the peer ever gave.
-    pub(super) snd_wnd_max: u32,
-    /// Payload bytes of a full segment, options deducted.
-    pub(super) snd_mss: u32,
-    /// How far the right edge moves at least, where less than half the buffer is open.
-    pub(super) rcv_step: u32,
-    /// The largest window that we ever give: the receive buffer, as far as the field can say.
-    pub(super) rcv_wnd_max: u32,
-    /// The longest that [`rest_len`](Connection::rest_len) says: a full segment, or nothing where small ones
-    /// have to wait.
-    pub(super) rest_max: u32,
-    pub(super) duplicate_acks: u32,
     pub(super) retries: u32,
-    pub(super) keep_alive_probes: u32,
     /// The listener that it came by.
     pub(super) listener: Option<ListenerId>,
     /// The number of the peer's FIN, once known.
@@ -195,37 +225,27 @@ pub(super) struct Connection {
     /// The application has let go of it.
     pub(super) is_released: bool,
     pub(super) closed: Option<Closed>,
-    pub(super) pending: Pending,
-    pub(super) snd_wind_shift: u8,
     pub(super) fin_queued: bool,
-    /// The application has asked that segments end somewhere, or wait for more.
-    pub(super) is_grouped: bool,
     pub(super) fin_sent: bool,
-    /// What comes ahead of its turn needs no look at all of it.
-    pub(super) holds_plainly: bool,
-    /// Nothing is being repaired, undone or probed for.
-    pub(super) is_calm: bool,
-    /// The first that is to be sent again leaves whatever the congestion window says.
-    pub(super) is_urgent: bool,
-    pub(super) rcv_wind_shift: u8,
     /// The peer's SYN offered scaling, and so does our answer.
     pub(super) offers_scale: bool,
     pub(super) fin_received: bool,
     pub(super) syn_due: bool,
-    pub(super) probe_due: ProbeDue,
-    pub(super) keep_alive_due: bool,
-    pub(super) probe_is_for_reordering: bool,
     pub(super) challenges_left: u16,
     /// It began by a SYN cookie.
     pub(super) is_of_cookie: bool,
 }
 
-// The lines that a segment of a conversation and its answer touch are the second to the sixth. There are sixteen in all, apart
-// from buffers and from what is kept apart.
-const _: () = assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == 64);
-const _: () = assert!(offset_of!(Connection, account) <= 5 * 64);
-const _: () = assert!(offset_of!(Connection, receive) + ReceiveBuffer::PASSED_OVER_LEN <= 6 * 64);
-const _: () = assert!(size_of::<Connection>() <= 1024);
+// The lines that a segment of a conversation and its answer touch are three of sixteen, apart from buffers and from what is kept
+// apart: nothing of them is of anything else.
+const _: () = {
+    assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == LINE_BYTES);
+    assert!(offset_of!(Connection, fast) == 2 * LINE_BYTES);
+    assert!(offset_of!(Connection, woken_by) + size_of::<Instant>() == 3 * LINE_BYTES);
+    assert!(offset_of!(Connection, send) + SendBuffer::TOUCHED_AT == 4 * LINE_BYTES);
+    assert!(offset_of!(Connection, account) + Account::ALONE_LEN == 5 * LINE_BYTES);
+    assert!(size_of::<Connection>() <= 1024);
+};
 /// What is kept apart of each connection, in bytes.
 const APART_LEN: usize = Reassembly::APART_LEN
     + size_of::<Option<Undo>>()
@@ -252,7 +272,11 @@ impl Connection {
             slot: Slot::default(),
             woken_by: never,
             fast: Fast::CLOSED,
-            ready: 0,
+            fast_max: FastMax::CLOSED,
+            generation: 0,
+            is_queued: false,
+            remote_addr: Tuple::NONE.remote.addr,
+            fresh: 0,
             timers_lag: false,
             open_max: 0,
             tuple: Tuple::NONE,
@@ -305,7 +329,8 @@ impl Connection {
             fin_at: None,
             fin_received: false,
             last_ack_sent: none,
-            timestamps: Stamping::NONE,
+            stamps: Timestamping::NONE,
+            stamping: Stamping::NONE,
             syn_due: false,
             acks_due: 0,
             probe_due: ProbeDue::None,
@@ -362,12 +387,15 @@ impl Connection {
             message_bytes_max: 0,
             ..config.clone()
         };
-        let (slot, woken_by) = (self.slot, self.woken_by);
+        let Connection { slot, generation, is_queued, woken_by, .. } = *self;
         let rcv_step = window_step(config);
         let new = Connection::in_places(&bare);
         *self = Connection {
             slot,
+            generation,
+            is_queued,
             woken_by,
+            remote_addr: tuple.remote.addr,
             tuple,
             iss,
             send,

@@ -20,53 +20,65 @@ use crate::time::{Duration, Instant};
 use crate::wire::stamped::Control;
 use crate::wire::tcp::{Flags, Repr, SeqNumber};
 
-/// What is [ready](Connection::ready) of a connection that has said all it had to say by one segment, which left the short way
+/// What is [ready](super::send_buffer::SendBuffer::ready) of a connection that has said all it had to say by one segment, which left the short way
 /// and is in flight. The scoreboard does not know of it, which [is told](Connection::tell_of_sent) before anybody else looks.
 pub(super) const SENT: u32 = u32::MAX;
 
 /// What the short way depends on, as long as nothing but it is gone.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 pub(super) struct Fast {
     /// The header length, control bits and window of the segments that take it.
     expected: Control,
-    /// The most in flight that an ACK of all may be of.
-    flight_max: u32,
-    /// The longest segment that may leave where nothing is in flight, whose ACK is of no more than that, and that can be
-    /// reserved.
-    pub(super) first_max: u32,
-    /// The shortest round trip and the longest of which nothing is to be learned but the round trip.
-    rtt_min: Duration,
-    rtt_max: Duration,
-    /// The longest pause after which the congestion window stands.
-    pause_max: Duration,
-    /// No timer that a segment sets goes off sooner.
-    patience: Duration,
-    /// The window that we tell of, as it lies in the header, how far it reaches, and the least that is left
-    /// of it where it is to be told again.
-    window: u16,
+    /// The window that we tell of: how far it reaches, the least that is left of it where it is to be told again, and
+    /// below, as it lies in the header.
     span: u32,
     left_min: i32,
+    /// The shortest round trip of which nothing is to be learned but the round trip, in ns; the longest is [known](
+    /// super::retransmit::RttEstimator::may_note) where it is noted.
+    rtt_min: u32,
+    /// No timer that a segment sets goes off sooner, in ns.
+    patience: u32,
+    window: u16,
+    /// The longest pause after which the congestion window stands.
+    pause_max: Duration,
+}
+
+/// How much takes it, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FastMax {
+    /// The most in flight that an ACK of all may be of.
+    flight: u32,
+    /// The longest segment that may leave where nothing is in flight, whose ACK is of no more than that, and that can be
+    /// reserved; nothing where the short way is closed.
+    first: u32,
 }
 
 impl Fast {
     /// No segment takes it.
     pub(super) const CLOSED: Fast = Fast {
         expected: Control::NEVER,
-        flight_max: 0,
-        first_max: 0,
-        rtt_min: Duration::ZERO,
-        rtt_max: Duration::ZERO,
-        pause_max: Duration::ZERO,
-        patience: Duration::ZERO,
-        window: 0,
         span: 0,
         left_min: 0,
+        rtt_min: 0,
+        patience: 0,
+        window: 0,
+        pause_max: Duration::ZERO,
     };
+}
+
+impl FastMax {
+    pub(super) const CLOSED: FastMax = FastMax { flight: 0, first: 0 };
 
     #[inline(always)]
     pub(super) fn is_closed(&self) -> bool {
-        self.first_max == 0
+        self.first == 0
     }
+}
+
+/// So much as fits, in ns.
+fn in_word(span: Duration) -> u32 {
+    u32::try_from(span.as_ns()).unwrap_or(u32::MAX)
 }
 
 impl Connection {
@@ -76,7 +88,8 @@ impl Connection {
         let field = (self.snd_wnd >> self.snd_wind_shift) as u16;
         let is_quiet = self.plain.receives
             && self.plain.sends
-            && self.timestamps.is_some()
+            && self.stamps().is_some()
+            && self.is_stamp_heard_last()
             && self.sack.is_agreed
             && !self.ecn.is_agreed
             && field > 0
@@ -97,9 +110,8 @@ impl Connection {
             && self.terms.ack_delay.is_none()
             && self.terms.stale_after.is_none()
             && self.receive.is_passed_over();
-        let rtt_max = self.rtt.plain_max(self.rack.min_rtt_known(), config);
-        let (true, Some(rtt_max), Some(used_max)) =
-            (is_quiet, rtt_max, self.congestion.untried_max())
+        let is_noted = self.rtt.settle_note(self.rack.min_rtt_known(), config);
+        let (true, true, Some(used_max)) = (is_quiet, is_noted, self.congestion.untried_max())
         else {
             return self.close_fast();
         };
@@ -113,21 +125,19 @@ impl Connection {
         let first_max = self.rest_max.min(self.held_max()).min(self.send.first_max());
         self.fast = Fast {
             expected: Control::of(Flags::ACK, field),
-            flight_max,
-            first_max: first_max.min(flight_max),
-            rtt_min: self.rack.min_rtt_known(),
-            rtt_max,
-            pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
-            patience: self.rtt.patience(config, self.terms.peer_max_ack_delay),
-            window: window.to_be(),
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
+            rtt_min: in_word(self.rack.min_rtt_known()),
+            patience: in_word(self.rtt.patience(config, self.terms.peer_max_ack_delay)),
+            window: window.to_be(),
+            pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
         };
+        self.fast_max = FastMax { flight: flight_max, first: first_max.min(flight_max) };
         if self.timers_lag {
-            self.open_max = self.fast.first_max;
+            self.open_max = self.fast_max.first;
         }
         self.let_timers_lag();
-        self.ready = self.all_ready();
+        self.send.ready = self.all_ready();
     }
 
     /// Where no timer runs that a segment sets, none is wound up from here on.
@@ -136,14 +146,14 @@ impl Connection {
         let is_still = self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE;
         if !self.timers_lag && self.flight() == 0 && is_still {
             self.leave_timers_behind();
-            self.ready = self.all_ready();
+            self.send.ready = self.all_ready();
         }
     }
 
     /// They lag from here on.
     #[inline(always)]
     pub(super) fn leave_timers_behind(&mut self) {
-        (self.timers_lag, self.open_max) = (true, self.fast.first_max);
+        (self.timers_lag, self.open_max) = (true, self.fast_max.first);
     }
 
     /// The numbers of the segment to come, as [`Heard::numbers`] says them.
@@ -165,28 +175,29 @@ impl Connection {
             || numbers != self.awaited()
             || len == 0
             || left < self.fast.left_min
-            || !self.timestamps.known().is_current(stamp)
+            || !self.stamps.is_current(stamp)
         {
             return false;
         }
         let (rcv_nxt, snd_nxt) = (SeqNumber((numbers >> 32) as u32), SeqNumber(numbers as u32));
-        if self.ready == SENT {
+        if self.send.ready == SENT {
             debug_assert!(self.is_sent_alone());
             let rtt = self.since_last_sent(now);
             if !self.takes_ack_of_all_fast(now, snd_nxt, rtt, rtt) {
                 return false;
             }
-            self.ready = 0;
+            self.send.ready = 0;
         } else if snd_nxt != self.snd_una && !self.takes_ack_of_few(now, snd_nxt) {
             return false;
         }
         self.last_heard = now;
         if self.last_ack_sent == rcv_nxt {
-            self.timestamps.known_mut().note(now, stamp);
+            self.stamps.note(stamp);
         }
         // The halves of one word.
         (self.snd_wl2, self.snd_wl1) = (snd_nxt, rcv_nxt);
-        self.receive.pass_over_all(len as usize);
+        debug_assert!(self.receive.may_pass_over_all(len as usize));
+        self.fresh = len;
         self.rcv_nxt += len;
         self.acks_due = 1;
         true
@@ -196,7 +207,7 @@ impl Connection {
     #[inline(never)]
     fn takes_ack_of_few(&mut self, now: Instant, snd_nxt: SeqNumber) -> bool {
         let flight = snd_nxt.since(self.snd_una);
-        if flight > self.fast.flight_max || !self.send.holds_only(flight) {
+        if flight > self.fast_max.flight || !self.send.holds_only(flight) {
             return false;
         }
         let last_rtt = self.since_last_sent(now);
@@ -222,9 +233,10 @@ impl Connection {
         rtt: u64,
         last_rtt: u64,
     ) -> bool {
-        if rtt > self.fast.rtt_max.as_ns()
+        // One of the last is no longer than one of the first.
+        if !self.rtt.may_note(rtt)
             || is_another_round(self.snd_una, snd_nxt)
-            || last_rtt < self.fast.rtt_min.as_ns()
+            || (last_rtt as u32) < self.fast.rtt_min
         {
             return false;
         }
@@ -238,11 +250,11 @@ impl Connection {
     /// [later](Connection::settle_round_trips), unless it is the shortest.
     #[inline(always)]
     fn note_round_trip(&mut self, now: Instant, rtt: u64, last_rtt: u64) {
-        debug_assert_eq!(self.fast.rtt_min, self.rack.min_rtt_known());
-        if last_rtt == self.fast.rtt_min.as_ns() {
+        debug_assert_eq!(self.fast.rtt_min, in_word(self.rack.min_rtt_known()));
+        if last_rtt as u32 == self.fast.rtt_min {
             self.rack.on_shortest(now);
         }
-        self.rtt.note(Duration::from_ns(rtt), Duration::from_ns(last_rtt));
+        self.rtt.note(rtt as u32, last_rtt as u32);
     }
 
     /// No time lies behind the stack's: it does not wrap.
@@ -256,16 +268,16 @@ impl Connection {
         let flight = self.flight();
         self.scoreboard.is_empty()
             && self.send.holds_only(flight)
-            && flight.wrapping_sub(1) < self.fast.flight_max
+            && flight.wrapping_sub(1) < self.fast_max.flight
             && self.timers_lag
     }
 
     /// Tells the scoreboard of what [was sent](SENT), if anything was: it is asked from here on.
     #[inline(always)]
     pub(super) fn tell_of_sent(&mut self) {
-        if self.ready == SENT {
+        if self.send.ready == SENT {
             debug_assert!(self.scoreboard.is_empty() && self.flight() > 0 && self.timers_lag);
-            self.ready = 0;
+            self.send.ready = 0;
             self.scoreboard.push(self.snd_nxt, self.last_sent);
         }
     }
@@ -273,7 +285,11 @@ impl Connection {
     /// No segment takes the short way, until the books are kept anew.
     pub(super) fn close_fast(&mut self) {
         self.tell_of_sent();
-        (self.fast, self.ready, self.open_max) = (Fast::CLOSED, 0, 0);
+        if !self.fast_max.is_closed() {
+            self.hear_stamps_of_fast();
+        }
+        (self.fast, self.fast_max) = (Fast::CLOSED, FastMax::CLOSED);
+        (self.send.ready, self.open_max) = (0, 0);
     }
 
     /// Room for `len` bytes that are all of the stream, if they leave the short way.
@@ -286,7 +302,7 @@ impl Connection {
     /// Whether `len` bytes can be reserved that are all of the stream, if they leave the short way.
     #[inline(always)]
     pub(super) fn takes_first(&self, len: usize) -> bool {
-        len.wrapping_sub(1) < self.fast.first_max as usize && self.send.len() == 0
+        len.wrapping_sub(1) < self.open_max as usize && self.send.len() == 0
     }
 
     /// Makes the first `used` bytes of the last reservation a message of the stream, if they are all of it and leave
@@ -312,25 +328,25 @@ impl Connection {
         debug_assert!(self.timers_lag);
         let start = self.snd_una;
         self.send.hold_first(len);
-        self.ready = len;
+        self.send.ready = len;
         self.account.note_first(start, now, start + len, tag)
     }
 
-    /// How much is [ready](Connection::ready) after `len` bytes were written, before which all is acknowledged.
+    /// How much is [ready](super::send_buffer::SendBuffer::ready) after `len` bytes were written, before which all is acknowledged.
     #[inline(always)]
     pub(super) fn first_ready(&self, len: u32) -> u32 {
         if len <= self.open_max { len } else { 0 }
     }
 
-    /// How much is [ready](Connection::ready) whatever was sent before.
+    /// How much is [ready](super::send_buffer::SendBuffer::ready) whatever was sent before.
     #[inline(never)]
     pub(super) fn all_ready(&self) -> u32 {
         let held = self.send.len() as u32;
         let len = held - self.flight().min(held);
         let is_ready = self.timers_lag
-            && !self.fast.is_closed()
+            && !self.fast_max.is_closed()
             && len.wrapping_sub(1) < self.rest_max
-            && held <= self.held_max().min(self.fast.flight_max)
+            && held <= self.held_max().min(self.fast_max.flight)
             && self.send.holds_only(held)
             && self.scoreboard.takes_few()
             && self.send.is_in_one_run();
@@ -348,13 +364,13 @@ impl Connection {
     #[inline(always)]
     pub(super) fn fast_len(&self, now: Instant) -> u32 {
         let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
-        if pause <= self.fast.pause_max.as_ns() { self.ready } else { 0 }
+        if pause <= self.fast.pause_max.as_ns() { self.send.ready } else { 0 }
     }
 
     /// Whether a timer goes off before any that a segment sets which leaves now.
     #[inline(always)]
     pub(super) fn is_woken_in_time(&self, now: Instant) -> bool {
-        self.woken_by.as_ns().wrapping_sub(now.as_ns()) <= self.fast.patience.as_ns()
+        self.woken_by.as_ns().wrapping_sub(now.as_ns()) <= u64::from(self.fast.patience)
     }
 
     /// When the first timer goes off that a segment sets which leaves now, with nothing before it in flight.
@@ -373,7 +389,7 @@ impl Connection {
             seq,
             ack,
             window: u16::from_be(self.fast.window),
-            timestamps: Some(self.timestamps.known().option(now)),
+            timestamps: Some(self.stamps.option(now)),
         }
     }
 
@@ -383,9 +399,9 @@ impl Connection {
         let end = self.snd_nxt + len;
         self.last_sent = now;
         if self.snd_nxt == self.snd_una {
-            self.ready = SENT;
+            self.send.ready = SENT;
         } else {
-            self.ready = 0;
+            self.send.ready = 0;
             self.scoreboard.push(end, now);
         }
         self.snd_nxt = end;
@@ -398,15 +414,13 @@ impl Connection {
     /// Whether a prepared segment with `len` bytes leaves the short way: nothing is held, and its header is the next.
     #[inline(always)]
     pub(super) fn takes_prepared_fast(&self, now: Instant, header: &Repr, len: usize) -> bool {
-        let Some((ours, theirs)) = self.timestamps.as_ref().zip(header.options.timestamps) else {
-            return false;
-        };
+        let Some(theirs) = header.options.timestamps else { return false };
         let pause = now.as_ns().wrapping_sub(self.last_sent.as_ns());
         self.send.len() == 0
             && len.wrapping_sub(1) < self.open_max as usize
             && u64::from(header.ack.0) << 32 | u64::from(header.seq.0) == self.awaited()
             && header.window == u16::from_be(self.fast.window)
-            && theirs.echo == ours.recent()
+            && theirs.echo == self.stamps.recent()
             && pause <= self.fast.pause_max.as_ns()
     }
 
@@ -416,9 +430,16 @@ impl Connection {
         if self.rtt.is_behind() {
             self.settle_round_trips(config);
         }
+        if !self.fast_max.is_closed() {
+            self.hear_stamps_of_fast();
+        }
+        if self.fresh > 0 {
+            self.receive.pass_over_all(self.fresh as usize);
+            self.fresh = 0;
+        }
         if self.timers_lag {
             self.tell_of_sent();
-            (self.timers_lag, self.open_max, self.ready) = (false, 0, 0);
+            (self.timers_lag, self.open_max, self.send.ready) = (false, 0, 0);
             self.stop_retransmit_timer();
             if self.flight() > 0 {
                 self.wind_up(config);
@@ -449,7 +470,7 @@ impl Connection {
     /// What is in flight, one by one: where it ends, and its marks. What [was sent](SENT), too.
     pub(super) fn segments(&self) -> Vec<(SeqNumber, super::scoreboard::Marks)> {
         let mut segments = self.scoreboard.segments();
-        if self.ready == SENT {
+        if self.send.ready == SENT {
             assert!(self.is_sent_alone());
             segments.push((self.snd_nxt, Default::default()));
         }

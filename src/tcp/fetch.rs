@@ -56,19 +56,17 @@ impl Stack {
     }
 }
 
-/// One in each of those lines.
-const FETCHED: [usize; 5] = [
-    offset_of!(Connection, slot),
-    offset_of!(Connection, rcv_edge),
-    offset_of!(Connection, last_sent),
-    offset_of!(Connection, send),
-    offset_of!(Connection, receive),
+/// One in each of those lines, and which they are.
+const FETCHED: [(usize, usize); 3] = [
+    (offset_of!(Connection, generation), 1),
+    (offset_of!(Connection, fast), 2),
+    (offset_of!(Connection, account), 4),
 ];
 const _: () = {
-    let mut line = 0;
-    while line < FETCHED.len() {
-        assert!(FETCHED[line] / LINE_BYTES == line + 1);
-        line += 1;
+    let mut at = 0;
+    while at < FETCHED.len() {
+        assert!(FETCHED[at].0 / LINE_BYTES == FETCHED[at].1);
+        at += 1;
     }
 };
 
@@ -76,11 +74,9 @@ impl Connection {
     /// The lines of it that a segment takes which is [as predicted](super::fast), and its answer.
     #[inline(always)]
     fn fetch(&self) {
-        prefetch(&self.slot);
-        prefetch(&self.rcv_edge);
-        prefetch(&self.last_sent);
-        prefetch(&self.send);
-        prefetch(&self.receive);
+        prefetch(&self.generation);
+        prefetch(&self.fast);
+        prefetch(&self.account);
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Absent {
 
 impl Absent {
     fn of(&self, connection: &Connection) -> impl Iterator<Item = Span> + '_ {
-        let is_its = self.generation == connection.slot.generation;
+        let is_its = self.generation == connection.generation;
         let is_over = connection.state == State::Closed;
         let len = if is_its && !is_over { self.len as usize } else { 0 };
         let una = connection.snd_una;
@@ -77,7 +77,7 @@ impl Absent {
             left.push(span);
         }
         *self = left;
-        self.is_of(connection.slot.generation);
+        self.is_of(connection.generation);
         (self.len as usize) < HELD_PAYLOADS_MAX
     }
 

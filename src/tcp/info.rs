@@ -108,7 +108,7 @@ impl Stack {
             retransmissions: connection.retransmissions,
             send_buffered_bytes: connection.send.len(),
             receive_buffered_bytes: connection.receive.len(),
-            uses_timestamps: connection.timestamps.is_some(),
+            uses_timestamps: connection.stamps().is_some(),
             uses_sack: connection.sack.is_agreed,
             uses_ecn: connection.ecn.is_agreed,
             window_shifts: (connection.snd_wind_shift, connection.rcv_wind_shift),

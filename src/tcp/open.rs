@@ -9,7 +9,7 @@ use super::counters::Count;
 use super::event::Closed;
 use super::path_mtu::PathMtu;
 use super::reset::Reset;
-use super::timestamps::{Stamping, Timestamping};
+use super::timestamps::Timestamping;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Segment};
 
@@ -26,7 +26,7 @@ impl Connection {
     }
 
     fn offer_timestamps(&mut self, config: &Config, offset: u32) {
-        self.timestamps = Stamping::of(config.timestamps.then(|| Timestamping::new(offset)));
+        self.set_stamps(config.timestamps.then(|| Timestamping::new(offset)));
     }
 
     /// Begins a passive open: `syn` came for a listener, and a SYN-ACK is due (RFC 9293 3.10.7.2).
@@ -180,9 +180,9 @@ impl Connection {
 
     fn negotiate(&mut self, cx: &mut Context<'_>, theirs: &Options) {
         // RFC 7323 3.2: timestamps only if both SYNs carry them.
-        match (self.timestamps.as_mut(), theirs.timestamps) {
-            (Some(ours), Some(theirs)) => ours.begin(cx.now, theirs.value),
-            _ => self.timestamps = Stamping::NONE,
+        match (self.stamps(), theirs.timestamps) {
+            (Some(_), Some(theirs)) => self.begin_stamps(cx.now, theirs.value),
+            _ => self.set_stamps(None),
         }
         // RFC 2018 2: SACK only if both SYNs permit it.
         self.sack.is_agreed = self.terms.sack && theirs.sack_permitted;
@@ -216,7 +216,7 @@ impl Connection {
 
     /// The payload bytes of a segment of `mss` bytes.
     pub(super) fn without_options(&self, mss: u16) -> u16 {
-        mss - if self.timestamps.is_some() { TIMESTAMPS_LEN } else { 0 }
+        mss - if self.stamps().is_some() { TIMESTAMPS_LEN } else { 0 }
     }
 
     /// The options of our SYN or SYN-ACK.
@@ -226,7 +226,7 @@ impl Connection {
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
             sack_permitted: self.sack.is_agreed
                 || (self.state == State::SynSent && self.terms.sack),
-            timestamps: self.timestamps.as_ref().map(|ours| ours.option(cx.now)),
+            timestamps: self.stamps().map(|ours| ours.option(cx.now)),
             user_timeout: self.terms.user_timeout_option.map(|option| option.advertised),
             ..Options::NONE
         }

@@ -138,13 +138,13 @@ impl<'a> FastTurn<'a> {
     /// Where to.
     #[inline(always)]
     pub fn remote(&self) -> Ipv4Addr {
-        self.connection.tuple.remote.addr
+        self.connection.remote_addr
     }
 
     /// Whose it is.
     #[inline(always)]
     pub(crate) fn connection(&self) -> ConnectionId {
-        ConnectionId { index: self.index, generation: self.connection.slot.generation }
+        ConnectionId { index: self.index, generation: self.connection.generation }
     }
 
     /// The payload's length in bytes.
@@ -170,7 +170,7 @@ impl<'a> FastTurn<'a> {
     pub(crate) fn send(self) -> RestHeader {
         self.counters.count(Count::SegmentOut);
         self.transmits.pop();
-        self.connection.slot.is_queued = false;
+        self.connection.is_queued = false;
         self.connection.send_fast(self.now, self.len)
     }
 
@@ -180,7 +180,7 @@ impl<'a> FastTurn<'a> {
         self.counters.count(Count::SegmentOut);
         self.transmits.pop();
         let FastTurn { connection, now, len, .. } = self;
-        connection.slot.is_queued = false;
+        connection.is_queued = false;
         let header = connection.send_fast(now, len);
         Rest { header, payload: [connection.send.last(len), &[]], tuple: &connection.tuple }
     }
@@ -295,9 +295,9 @@ impl Stack {
     /// connections: for the rare moment at which ARP answers.
     pub fn resume_transmits(&mut self) {
         for index in 0..self.connections.len() {
-            let slot = &mut self.connections[index].slot;
-            if core::mem::take(&mut slot.is_deferred) {
-                slot.is_queued = false;
+            let connection = &mut self.connections[index];
+            if core::mem::take(&mut connection.slot.is_deferred) {
+                connection.is_queued = false;
                 self.queue_to_send(index);
             }
         }
@@ -342,7 +342,7 @@ impl Stack {
             // Nobody has let go of one that is established.
             connection: self.id(index),
             len: turn.rest_len,
-            has_timestamps: connection.timestamps.is_some(),
+            has_timestamps: connection.stamps().is_some(),
             is_ect: connection.ecn.is_agreed,
         })
     }
@@ -372,7 +372,7 @@ impl Stack {
             self.queue_to_send(index);
         }
         let connection = &self.connections[index];
-        let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(self.now));
+        let timestamps = connection.stamps().map(|stamps| stamps.option(self.now));
         Rest {
             header: RestHeader { seq, ack, window, timestamps },
             payload: connection.send.slices(offset as usize, kind.len as usize),
@@ -409,7 +409,7 @@ impl Stack {
     #[inline(always)]
     pub(super) fn end_turn(&mut self, index: usize) {
         self.transmits.pop();
-        self.connections[index].slot.is_queued = false;
+        self.connections[index].is_queued = false;
     }
 
     /// Ends the turn of a connection. Sending makes no event and ends nothing: whose turn it is and when

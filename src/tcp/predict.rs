@@ -145,7 +145,7 @@ impl Stack {
     #[inline(always)]
     pub fn take_predicted(&mut self, now: Instant, id: ConnectionId, segment: Stamped<'_>) -> bool {
         let Some(connection) = self.connections.get_mut(id.index()) else { return false };
-        if connection.slot.generation != id.generation {
+        if connection.generation != id.generation {
             return false;
         }
         if now > self.now {
@@ -159,7 +159,7 @@ impl Stack {
             self.took_fast += 1;
         }
         self.counters.count_both([Count::SegmentIn, Count::SegmentPredicted]);
-        self.transmits.push_first(&mut connection.slot.is_queued, id.index());
+        self.transmits.push_first(&mut connection.is_queued, id.index());
         true
     }
 
@@ -228,7 +228,7 @@ impl Stack {
             (may_wait || connection.terms.ack_delay.is_some()) && !connection.timers_lag;
         let deadline = connection.deadline();
         let after = (connection.snd_wnd, connection.rack.min_rtt_known());
-        if is_tried || before != after || connection.fast.is_closed() {
+        if is_tried || before != after || connection.fast_max.is_closed() {
             connection.settle_fast(config);
         } else {
             connection.let_timers_lag();
@@ -271,7 +271,7 @@ impl Connection {
         };
         let holds_plainly = is_calm
             && tells_nothing
-            && self.timestamps.is_some()
+            && self.stamps().is_some()
             && self.sack.is_agreed
             && !self.ecn.is_agreed;
         (plain, holds_plainly)
@@ -281,7 +281,7 @@ impl Connection {
     #[inline(always)]
     fn is_predicted(&self, segment: &impl Heard) -> bool {
         debug_assert!(!self.plain.receives || self.plainness().0.receives, "the books are behind");
-        let timestamp_fits = || match (self.timestamps.as_ref(), segment.stamp()) {
+        let timestamp_fits = || match (self.stamps(), segment.stamp()) {
             (None, _) => true,
             (Some(ours), Some(theirs)) => ours.is_current(theirs),
             (Some(_), None) => false,
@@ -304,10 +304,11 @@ impl Connection {
     fn note_predicted(&mut self, now: Instant, segment: &impl Heard) {
         self.last_heard = now;
         self.keep_alive_probes = 0;
-        if let (Some(ours), Some(theirs)) = (self.timestamps.as_mut(), segment.stamp())
+        self.hear_stamp(now);
+        if let (Some(_), Some(theirs)) = (self.stamps(), segment.stamp())
             && self.last_ack_sent == self.rcv_nxt
         {
-            ours.note(now, theirs);
+            self.stamps.note(theirs);
         }
     }
 
@@ -350,6 +351,7 @@ impl Connection {
     #[inline(always)]
     fn take_predicted_text(&mut self, now: Instant, len: usize) {
         if len > 0 {
+            self.fresh = 0;
             self.receive.pass_over(len, false);
             self.rcv_nxt += len as u32;
             self.owe_ack_of_data_at(now);

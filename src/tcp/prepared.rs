@@ -97,7 +97,7 @@ impl Connection {
     #[inline(always)]
     fn is_next(&self, header: &Repr) -> bool {
         let past = (u32::from(header.window) + 1) << self.rcv_wind_shift;
-        let echo = self.timestamps.as_ref().map(|ours| ours.recent());
+        let echo = self.stamps().map(|ours| ours.recent());
         header.seq == self.snd_nxt
             && header.ack == self.rcv_nxt
             && header.options.timestamps.map(|theirs| theirs.echo) == echo
@@ -165,7 +165,7 @@ impl Connection {
         let message = self.commit(cx.now, payload.len(), tag, cx.counters);
         self.watch(cx.now);
         // It leaves at once.
-        self.ready = 0;
+        self.send.ready = 0;
         cx.count(Count::SegmentOut);
         cx.count(Count::PreparedOut);
         self.note_first_sending(cx, header.seq + payload.len() as u32);
@@ -177,7 +177,7 @@ impl Connection {
         self.ack_at = Instant::FAR_FUTURE;
         let edge = header.ack + (u32::from(header.window) << self.rcv_wind_shift);
         self.rcv_edge = self.rcv_edge.later_of(edge);
-        let timestamps = self.timestamps.as_ref().map(|ours| ours.option(cx.now));
+        let timestamps = self.stamps().map(|ours| ours.option(cx.now));
         PreparedOut { timestamps, sum, message }
     }
 
@@ -191,7 +191,7 @@ impl Connection {
         wants_sum: bool,
     ) -> PreparedOut {
         let len = payload.len() as u32;
-        let timestamps = self.timestamps.as_ref().map(|ours| ours.option(now));
+        let timestamps = self.stamps().map(|ours| ours.option(now));
         let room = self.send.first_room(payload.len());
         let sum = room.map_or(Sum::ZERO, |room| put::<HELD>(payload, room, wants_sum));
         let message = self.note_first(now, len, tag);
@@ -234,7 +234,7 @@ impl Stack {
             flags: Flags::ACK.with(Flags::PSH),
             window: connection.window_field(),
             options: Options {
-                timestamps: connection.timestamps.as_ref().map(|ours| ours.option(now)),
+                timestamps: connection.stamps().map(|ours| ours.option(now)),
                 ..Options::NONE
             },
         };
@@ -306,7 +306,7 @@ impl Stack {
         let Stack { connections, counters, timers, config, now, .. } = self;
         let (id, now) = (prepared.connection, *now);
         let connection = connections.get_mut(id.index())?;
-        if connection.slot.generation != id.generation
+        if connection.generation != id.generation
             || !connection.takes_prepared_fast(now, &prepared.header, payload.len())
         {
             return None;

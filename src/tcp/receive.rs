@@ -74,10 +74,12 @@ impl Connection {
         cx: &mut Context<'_>,
         segment: &Segment<'_>,
     ) -> Option<()> {
-        let Some(ours) = self.timestamps.as_ref() else { return Some(()) };
+        if self.stamps().is_none() {
+            return Some(());
+        }
         match segment.options.timestamps {
             _ if segment.flags.has(Flags::RST) => Some(()),
-            Some(theirs) if !ours.is_old(cx.now, theirs.value) => Some(()),
+            Some(theirs) if !self.is_old_stamp(cx.now, theirs.value) => Some(()),
             Some(_) if segment.is_empty() || segment.flags.has(Flags::SYN) => {
                 self.challenge(cx, Count::TimestampOld);
                 None
@@ -102,10 +104,13 @@ impl Connection {
         self.hear_user_timeout(cx, segment);
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;
-        if let (Some(ours), Some(theirs)) = (self.timestamps.as_mut(), segment.options.timestamps)
-            && segment.seq.is_at_or_before(self.last_ack_sent)
+        if let (Some(_), Some(theirs)) = (self.stamps(), segment.options.timestamps)
+            && !self.is_old_stamp(cx.now, theirs.value)
         {
-            ours.take(cx.now, theirs.value);
+            self.hear_stamp(cx.now);
+            if segment.seq.is_at_or_before(self.last_ack_sent) {
+                self.stamps.note(theirs.value);
+            }
         }
     }
 
@@ -383,7 +388,7 @@ impl Connection {
     pub(super) fn send_reset(&self, cx: &mut Context<'_>) {
         let (tuple, seq, ack) = (self.tuple, self.ack_seq(), Some(self.rcv_nxt));
         // RFC 7323 3.2: it should carry them.
-        let timestamps = self.timestamps.as_ref().map(|stamps| stamps.option(cx.now));
+        let timestamps = self.stamps().map(|stamps| stamps.option(cx.now));
         cx.resets.push(Reset { tuple, seq, ack, timestamps, cookie: None }, cx.counters);
     }
 

@@ -8,21 +8,18 @@
 //! Where bytes from before are unread, those passed over keep their place behind them, in case they come
 //! back, as they do where a reader waits for more: a message that comes byte by byte moves nothing.
 
-use core::mem::offset_of;
 use core::ops::Range;
 
 use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
 /// A connection's receive buffer.
-#[repr(C)]
 pub(super) struct ReceiveBuffer {
-    // What a segment adds to that is passed over: it lies in its neighbour's line.
+    ring: Box<[u8]>,
     /// How many bytes were last passed over, and may yet come back.
     fresh: usize,
     /// How many bytes are readable.
     len: usize,
-    ring: Box<[u8]>,
     /// Where the first readable byte lies.
     head: usize,
     /// How many readable bytes come before those in the stream.
@@ -34,9 +31,6 @@ pub(super) struct ReceiveBuffer {
 }
 
 impl ReceiveBuffer {
-    /// So many of its first bytes a segment touches that is [passed over](ReceiveBuffer::pass_over_all).
-    pub(super) const PASSED_OVER_LEN: usize = offset_of!(ReceiveBuffer, len);
-
     pub(super) fn new(capacity: usize) -> ReceiveBuffer {
         let ring = vec![0; capacity].into_boxed_slice();
         ReceiveBuffer { ring, head: 0, len: 0, fresh: 0, before_fresh: 0, seen: 0, gap: 0 }
@@ -180,11 +174,16 @@ impl ReceiveBuffer {
         self.len | self.gap == 0
     }
 
-    /// As [`pass_over`](ReceiveBuffer::pass_over) where that [is so](ReceiveBuffer::is_passed_over), nothing lies ahead
-    /// and there is room.
+    /// Whether that [is so](ReceiveBuffer::is_passed_over), and there is room for so many more.
+    pub(super) fn may_pass_over_all(&self, count: usize) -> bool {
+        self.len | self.gap | self.before_fresh == 0 && count <= self.room()
+    }
+
+    /// As [`pass_over`](ReceiveBuffer::pass_over) where that [may be](ReceiveBuffer::may_pass_over_all), and nothing lies
+    /// ahead.
     #[inline(always)]
     pub(super) fn pass_over_all(&mut self, count: usize) {
-        debug_assert!(self.len | self.gap | self.before_fresh == 0 && count <= self.room());
+        debug_assert!(self.may_pass_over_all(count));
         self.fresh = count;
     }
 

@@ -78,14 +78,15 @@ impl Connection {
     fn pop_segments(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let (mut first, mut last, mut again) = (None, None, None);
         let (una, now) = (self.snd_una, cx.now);
-        let Connection { scoreboard, rack, timestamps, .. } = self;
+        let stamps = self.stamps().copied();
+        let Connection { scoreboard, rack, .. } = self;
         scoreboard.pop(una, segment.ack, |sent| {
             if sent.marks.has(Marks::EVER_AGAIN) {
                 again = again.max(Some(sent.at));
             } else if sent.marks == Marks::default() {
                 (first, last) = (first.or(Some(sent.at)), Some(sent.at));
             }
-            rack.on_delivered(now, sent, answers_earlier(timestamps.as_ref(), segment, sent));
+            rack.on_delivered(now, sent, answers_earlier(stamps.as_ref(), segment, sent));
         });
         // RFC 6298 3, Karn: what was sent twice is measured by the timestamp alone (RFC 7323 4.1); what
         // left after it did not wait for it.
@@ -127,6 +128,7 @@ impl Connection {
         let Some(blocks) = self.agreed_blocks(segment) else { return };
         let skipped = usize::from(duplicate(blocks, segment.ack).is_some());
         let (una, nxt, now) = (self.snd_una, self.snd_nxt, cx.now);
+        let stamps = self.stamps().copied();
         let mut latest = None;
         // In order, lest blocks of one ACK look like segments that came out of order.
         let mut ordered = [(una, una); SACK_BLOCKS_MAX];
@@ -146,12 +148,12 @@ impl Connection {
                 }
                 continue;
             }
-            let Connection { scoreboard, rack, timestamps, .. } = self;
+            let Connection { scoreboard, rack, .. } = self;
             scoreboard.sack(una, (*left, *right), |sent| {
                 if sent.marks == Marks::default() {
                     latest = latest.max(Some(sent.at));
                 }
-                rack.on_delivered(now, sent, answers_earlier(timestamps.as_ref(), segment, sent));
+                rack.on_delivered(now, sent, answers_earlier(stamps.as_ref(), segment, sent));
             });
         }
         if let Some(at) = latest {

@@ -40,6 +40,9 @@ impl Coarse {
 pub(super) struct RttEstimator {
     rto: Duration,
     rto_min: Duration,
+    /// Zero before anything is measured. Where the timeouts [are behind](RttEstimator::is_behind), both stand below.
+    srtt_ns: u64,
+    rttvar_ns: u64,
     /// By how much the peer delays ACKs at most, as far as is known.
     ack_delay: Duration,
     /// Twice the round trip, or what stands for it before one is measured.
@@ -52,20 +55,35 @@ pub(super) struct RttEstimator {
     backoff: u8,
     /// Nothing was measured since the last loss probe, or ever (RFC 8985 7.3).
     wants_sample: bool,
-
-    // What a measurement changes that is only noted: it lies in its neighbour's line.
-    /// Zero before anything is measured.
-    srtt_ns: u64,
-    rttvar_ns: u64,
-    /// Of what was noted last, the round trip of the segment that had left last.
-    latest: Duration,
-    /// The timeouts are those before the last measurement.
-    is_behind: bool,
+    noted: Noted,
 }
 
+/// What a measurement asks and changes that is [only noted](RttEstimator::note): in ns, in words of 32 bits, which hold
+/// round trips of [two seconds](NOTED_NS_MAX).
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+struct Noted {
+    srtt_ns: u32,
+    rttvar_ns: u32,
+    /// Of what was noted last, the round trip of the segment that had left last; [`NOTHING_NOTED`] where the timeouts are
+    /// those that follow from all that was measured.
+    latest_ns: u32,
+    /// Longer than what may be noted.
+    limit_ns: u32,
+}
+
+impl Noted {
+    const NOTHING: Noted =
+        Noted { srtt_ns: 0, rttvar_ns: 0, latest_ns: NOTHING_NOTED, limit_ns: 0 };
+}
+
+/// No round trip is as long, smoothed or not, that is noted.
+const NOTED_NS_MAX: u32 = 1 << 31;
+const NOTHING_NOTED: u32 = u32::MAX;
+
 impl RttEstimator {
-    /// Where that begins which [noting](RttEstimator::note) changes, in bytes.
-    pub(super) const NOTED_AT: usize = offset_of!(RttEstimator, srtt_ns);
+    /// Where that begins which [noting](RttEstimator::note) asks and changes, in bytes.
+    pub(super) const NOTED_AT: usize = offset_of!(RttEstimator, noted);
 
     pub(super) fn new(config: &Config) -> RttEstimator {
         RttEstimator {
@@ -79,9 +97,8 @@ impl RttEstimator {
             ack_delay_until: Coarse::NEVER,
             fresh_until: Coarse::NEVER,
             probe_timeout: PROBE_TIMEOUT_INITIAL,
-            is_behind: false,
-            latest: Duration::ZERO,
             wants_sample: true,
+            noted: Noted::NOTHING,
         }
     }
 
@@ -93,17 +110,27 @@ impl RttEstimator {
     }
 
     pub(super) fn srtt(&self) -> Option<Duration> {
-        self.is_measured.then_some(Duration::from_ns(self.srtt_ns))
+        self.is_measured.then_some(Duration::from_ns(self.smoothed().0))
     }
 
     pub(super) fn rttvar(&self) -> Duration {
-        Duration::from_ns(self.rttvar_ns)
+        Duration::from_ns(self.smoothed().1)
+    }
+
+    /// SRTT and RTTVAR, in ns.
+    #[inline(always)]
+    fn smoothed(&self) -> (u64, u64) {
+        if self.is_behind() {
+            (u64::from(self.noted.srtt_ns), u64::from(self.noted.rttvar_ns))
+        } else {
+            (self.srtt_ns, self.rttvar_ns)
+        }
     }
 
     /// The timeout now, back-off included.
     #[inline]
     pub(super) fn rto(&self, config: &Config) -> Duration {
-        let rto = if self.is_behind { self.timeout(config) } else { self.rto };
+        let rto = if self.is_behind() { self.timeout(config) } else { self.rto };
         let rto = if self.backoff == 0 { rto } else { rto.times(1 << self.backoff) };
         rto.min(config.rto_max)
     }
@@ -118,66 +145,96 @@ impl RttEstimator {
     #[inline(always)]
     pub(super) fn sample(&mut self, rtt: Duration, config: &Config) {
         let rtt_ns = rtt.as_ns().min(config.rto_max.as_ns());
-        if self.is_measured {
-            self.note(Duration::from_ns(rtt_ns), rtt);
+        let (srtt_ns, rttvar_ns) = self.smoothed();
+        (self.srtt_ns, self.rttvar_ns) = if self.is_measured {
+            // (3 var + |off|) / 4 and (7 srtt + rtt) / 8, each by what it moves by, rounded down as they are.
+            let off = rtt_ns.wrapping_sub(srtt_ns).cast_signed();
+            let spread = off.wrapping_abs().wrapping_sub(rttvar_ns.cast_signed());
+            (srtt_ns.wrapping_add_signed(off >> 3), rttvar_ns.wrapping_add_signed(spread >> 2))
         } else {
-            (self.srtt_ns, self.rttvar_ns, self.is_measured) = (rtt_ns, rtt_ns / 2, true);
-        }
-        self.backoff = 0;
+            (rtt_ns, rtt_ns / 2)
+        };
+        (self.is_measured, self.backoff) = (true, 0);
         self.work_out(config);
     }
 
-    /// A measurement after others, of [no more](RttEstimator::plain_max) than any: the same but for the
-    /// timeouts, which [are behind](RttEstimator::settle) then. What left last of what it is of took `latest`.
+    /// Whether a round trip of so many ns can be [noted](RttEstimator::note).
     #[inline(always)]
-    pub(super) fn note(&mut self, rtt: Duration, latest: Duration) {
-        debug_assert!(self.is_measured);
-        let (rtt_ns, srtt_ns) = (rtt.as_ns(), self.srtt_ns);
-        // (3 var + |off|) / 4 and (7 srtt + rtt) / 8, each by what it moves by, rounded down as they are.
-        let off = rtt_ns.wrapping_sub(srtt_ns).cast_signed();
-        let spread = off.wrapping_abs().wrapping_sub(self.rttvar_ns.cast_signed());
-        self.rttvar_ns = self.rttvar_ns.wrapping_add_signed(spread >> 2);
-        self.srtt_ns = srtt_ns.wrapping_add_signed(off >> 3);
-        (self.latest, self.is_behind) = (latest, true);
+    pub(super) fn may_note(&self, rtt_ns: u64) -> bool {
+        rtt_ns < u64::from(self.noted.limit_ns)
+    }
+
+    /// A [sample](RttEstimator::sample) after others that [may be](RttEstimator::may_note): the same but for the
+    /// timeouts, which [are behind](RttEstimator::settle) then. What left last of what it is of took `latest_ns`.
+    #[inline(always)]
+    pub(super) fn note(&mut self, rtt_ns: u32, latest_ns: u32) {
+        debug_assert!(self.is_measured && latest_ns <= rtt_ns && self.may_note(rtt_ns.into()));
+        let noted = &mut self.noted;
+        let off = rtt_ns.wrapping_sub(noted.srtt_ns).cast_signed();
+        let spread = off.wrapping_abs().wrapping_sub(noted.rttvar_ns.cast_signed());
+        noted.rttvar_ns = noted.rttvar_ns.wrapping_add_signed(spread >> 2);
+        noted.srtt_ns = noted.srtt_ns.wrapping_add_signed(off >> 3);
+        noted.latest_ns = latest_ns;
     }
 
     /// Whether the timeouts are those before the last measurement.
     #[inline(always)]
     pub(super) fn is_behind(&self) -> bool {
-        self.is_behind
+        self.noted.latest_ns != NOTHING_NOTED
     }
 
     /// Works out the timeouts where they are behind, and says what the segment took that had left last.
     #[inline(always)]
     pub(super) fn settle(&mut self, config: &Config) -> Option<Duration> {
-        let latest = self.is_behind.then_some(self.latest)?;
+        if !self.is_behind() {
+            return None;
+        }
+        let latest = Duration::from_ns(u64::from(self.noted.latest_ns));
+        (self.srtt_ns, self.rttvar_ns) = self.smoothed();
         self.work_out(config);
         Some(latest)
     }
 
     #[inline(always)]
     fn work_out(&mut self, config: &Config) {
-        (self.is_behind, self.wants_sample) = (false, false);
+        self.wants_sample = false;
+        self.noted.latest_ns = NOTHING_NOTED;
+        self.begin_note();
         self.probe_timeout = Duration::from_ns(2 * self.srtt_ns);
         self.rto = self.timeout(config);
+    }
+
+    /// What is noted goes on from what was measured. Nothing is, where that is too long.
+    #[inline(always)]
+    fn begin_note(&mut self) {
+        let (srtt_ns, rttvar_ns) = (self.srtt_ns, self.rttvar_ns);
+        (self.noted.srtt_ns, self.noted.rttvar_ns) = (srtt_ns as u32, rttvar_ns as u32);
+        if srtt_ns | rttvar_ns >= u64::from(NOTED_NS_MAX) {
+            self.noted.limit_ns = 0;
+        }
     }
 
     /// RFC 6298 2.3 and 2.4: the timeout that follows from what was measured.
     #[inline(always)]
     fn timeout(&self, config: &Config) -> Duration {
-        let variance_ns = (4 * self.rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
-        let rto_ns = self.srtt_ns + variance_ns;
+        let (srtt_ns, rttvar_ns) = self.smoothed();
+        let variance_ns = (4 * rttvar_ns).max(GRANULARITY_NS).max(self.ack_delay.as_ns());
+        let rto_ns = srtt_ns + variance_ns;
         Duration::from_ns(rto_ns).clamp(self.rto_min.min(config.rto_max), config.rto_max)
     }
 
-    /// The longest round trip that can be [noted](RttEstimator::note) where the shortest was `least`; `None`
-    /// where none can.
-    pub(super) fn plain_max(&self, least: Duration, config: &Config) -> Option<Duration> {
-        let is_plain = self.is_measured && self.backoff == 0;
+    /// Finds out how long a round trip may be that can be [noted](RttEstimator::note) where the shortest was `least`, and
+    /// whether any can.
+    pub(super) fn settle_note(&mut self, least: Duration, config: &Config) -> bool {
+        let (srtt_ns, rttvar_ns) = self.smoothed();
+        let is_short = srtt_ns | rttvar_ns < u64::from(NOTED_NS_MAX);
         // One that is late teaches something, and one that is longer than the longest timeout is cut.
         let late = Duration::from_ns(least.as_ns().saturating_add(self.ack_delay.as_ns()));
         let most = if self.learns_ack_delay() { late } else { config.rto_max };
-        is_plain.then(|| most.min(config.rto_max))
+        let most_ns = most.min(config.rto_max).as_ns().min(u64::from(NOTED_NS_MAX) - 1);
+        let is_noted = self.is_measured && self.backoff == 0 && is_short;
+        self.noted.limit_ns = if is_noted { most_ns as u32 + 1 } else { 0 };
+        is_noted
     }
 
     /// No timeout, of a segment or of a probe that may be answered late, is shorter, now or after further
@@ -188,7 +245,7 @@ impl RttEstimator {
 
     /// No retransmission timeout is shorter, now or after further measurements.
     pub(super) fn rto_least(&self, config: &Config) -> Duration {
-        let now = if self.is_behind { config.rto_max } else { self.rto };
+        let now = if self.is_behind() { config.rto_max } else { self.rto };
         now.min(self.rto_min).min(config.rto_max)
     }
 
@@ -268,6 +325,7 @@ impl RttEstimator {
 impl Codec for RttEstimator {
     /// Nothing [is behind](RttEstimator::is_behind).
     fn put(&self, out: &mut Out<'_>) {
+        debug_assert!(!self.is_behind());
         let RttEstimator { rttvar_ns, rto, rto_min, backoff, ack_delay, wants_sample, .. } = self;
         let srtt_ns = self.is_measured.then_some(self.srtt_ns);
         ((srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
@@ -277,10 +335,9 @@ impl Codec for RttEstimator {
     fn take(from: &mut In<'_>) -> Result<RttEstimator, SnapshotRefusal> {
         let ((srtt_ns, rttvar_ns), (rto, rto_min)): ((Option<u64>, _), _) = Codec::take(from)?;
         let ((backoff, ack_delay), (probe_timeout, wants_sample)) = Codec::take(from)?;
-        let is_behind = false;
         // When it was learned was not written: it is learned anew.
         let (ack_delay_until, fresh_until) = (Coarse::of(from.now + RTT_VALID), Coarse::NEVER);
-        Ok(RttEstimator {
+        let mut read = RttEstimator {
             srtt_ns: srtt_ns.unwrap_or_default(),
             is_measured: srtt_ns.is_some(),
             rttvar_ns,
@@ -291,10 +348,11 @@ impl Codec for RttEstimator {
             ack_delay_until,
             fresh_until,
             probe_timeout,
-            is_behind,
-            latest: Duration::ZERO,
             wants_sample,
-        })
+            noted: Noted::NOTHING,
+        };
+        read.begin_note();
+        Ok(read)
     }
 }
 

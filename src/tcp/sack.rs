@@ -73,7 +73,7 @@ impl Connection {
 
     /// How many blocks have room beside the timestamps (RFC 2018 3).
     fn blocks_max(&self) -> usize {
-        let taken = if self.timestamps.is_some() { usize::from(TIMESTAMPS_LEN) } else { 0 };
+        let taken = if self.stamps().is_some() { usize::from(TIMESTAMPS_LEN) } else { 0 };
         let room = HEADER_LEN_MAX - HEADER_LEN - taken;
         ((room - SackBlocks::len_of(0)) / 8).min(SACK_BLOCKS_MAX)
     }

@@ -4,6 +4,8 @@
 //! one run of bytes. Where a commit has run into the slack, that part is copied to the ring's start.
 //! Bytes stay until they are cumulatively acknowledged, whatever a peer may say of them before.
 
+use core::mem::offset_of;
+
 use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 use crate::prefetch::prefetch;
@@ -14,6 +16,11 @@ pub(super) const LINE_BYTES: usize = 64;
 /// A connection's send buffer.
 #[repr(C)]
 pub(super) struct SendBuffer {
+    capacity: u32,
+    /// The longest reservation.
+    reservation_max: u32,
+
+    // What every message touches.
     bytes: Box<[u8]>,
     // Both in one word, and looked at together.
     /// How many bytes are held.
@@ -22,17 +29,19 @@ pub(super) struct SendBuffer {
     reserved: u32,
     /// Where the first unacknowledged byte lies.
     head: u32,
-    capacity: u32,
-    /// The longest reservation.
-    reservation_max: u32,
+    /// How much of it leaves the short way, if it is known: all that was never sent. Or [`SENT`](super::fast::SENT).
+    pub(super) ready: u32,
 }
 
 impl SendBuffer {
+    /// Where that begins which every message touches, in bytes.
+    pub(super) const TOUCHED_AT: usize = offset_of!(SendBuffer, bytes);
+
     /// One for `capacity` bytes, fewer than 2^30.
     pub(super) fn new(capacity: usize, reservation_max: usize) -> SendBuffer {
         let bytes = vec![0; capacity + reservation_max].into_boxed_slice();
         let (capacity, reservation_max) = (capacity as u32, reservation_max as u32);
-        SendBuffer { bytes, capacity, reservation_max, head: 0, len: 0, reserved: 0 }
+        SendBuffer { bytes, capacity, reservation_max, head: 0, len: 0, reserved: 0, ready: 0 }
     }
 
     /// Has fetched what an order is written over, where nothing is held: most lie in so many lines.
@@ -46,7 +55,7 @@ impl SendBuffer {
     }
 
     pub(super) fn clear(&mut self) {
-        (self.head, self.len, self.reserved) = (0, 0, 0);
+        (self.head, self.len, self.reserved, self.ready) = (0, 0, 0, 0);
     }
 
     #[inline(always)]

@@ -40,7 +40,7 @@ impl Stack {
 impl Connection {
     /// How bytes have left that are not acknowledged, and of which the first has.
     pub(super) fn sending_of(&self, bytes: Range<SeqNumber>) -> Option<Sending> {
-        if self.ready == SENT {
+        if self.send.ready == SENT {
             return Some(Sending { first_at: Some(self.last_sent), is_again: false });
         }
         self.scoreboard.sending_of(bytes)

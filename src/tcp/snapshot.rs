@@ -143,19 +143,24 @@ impl Codec for Endpoint {
 /// The fields of a connection that are written as they are, in this order. The others stand for
 /// themselves: an id and a listener are one stack's own, buffers and lists follow.
 macro_rules! codec_fields {
-    ($($field:ident)*) => {
+    ($($field:ident)* | timestamps | $($after:ident)*) => {
         fn put_fields(connection: &Connection, out: &mut Out<'_>) {
             let Connection {
-                $($field,)*
+                $($field,)* $($after,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, is_grouped: _,
-                slot: _, woken_by: _, fast: _, ready: _, timers_lag: _, open_max: _,
+                generation: _, is_queued: _, slot: _, remote_addr: _, stamps: _, stamping: _,
+                woken_by: _, fast: _, fast_max: _, timers_lag: _, open_max: _, fresh: _,
                 send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
             } = connection;
             $($field.put(out);)*
+            connection.put_stamps(out);
+            $($after.put(out);)*
         }
 
         fn take_fields(connection: &mut Connection, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
             $(connection.$field = Codec::take(from)?;)*
+            connection.take_stamps(from)?;
+            $(connection.$after = Codec::take(from)?;)*
             Ok(())
         }
     };
@@ -168,7 +173,8 @@ codec_fields! {
     is_calm is_urgent duplicate_acks rtt rack loss_probe undo congestion ecn terms grouping
     last_sent retransmissions
     irs rcv_nxt rcv_edge rcv_wind_shift rcv_wnd_max offers_scale sack fin_at fin_received
-    last_ack_sent timestamps
+    last_ack_sent
+    | timestamps |
     syn_due acks_due probe_due keep_alive_due
     ack_at retransmit_at probe_at probe_is_for_reordering linger_at keep_alive_at
     retries keep_alive_probes last_heard challenge_second challenges_left
@@ -285,7 +291,7 @@ impl Connection {
 
     /// Fits what was agreed on in another stack to this one.
     fn fit(&mut self, mss: u16) {
-        let options = if self.timestamps.is_some() { TIMESTAMPS_LEN } else { 0 };
+        let options = if self.stamps().is_some() { TIMESTAMPS_LEN } else { 0 };
         let mss = u32::from(mss.saturating_sub(options).max(1));
         self.path_mtu.bound(mss);
         if mss < self.snd_mss {
@@ -371,8 +377,7 @@ impl Stack {
         connection.fit(self.config.mss);
         let index = index as usize;
         self.table.insert(tuple.ends(), index);
-        let slot = &mut self.connections[index].slot;
-        *slot = slot.listed();
+        self.connections[index].list();
         self.counters.count(Count::Imported);
         self.step(index, |_, _| {});
         Ok(self.id(index))
@@ -397,7 +402,7 @@ impl Account {
     pub(super) fn put(&self, out: &mut Out<'_>) {
         self.start().put(out);
         self.committed().put(out);
-        (self.known_len()).put(out);
+        u32::from(self.known_len()).put(out);
         self.all_known().for_each(|message| {
             message.at.put(out);
             message.end().put(out);

@@ -80,27 +80,23 @@ pub struct Stack {
 /// What the stack keeps of a connection beside the connection.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Slot {
-    /// Which life of the slot it is: an id of another names nothing.
-    pub(super) generation: u32,
     /// It is in the table.
     is_listed: bool,
     /// It only waits for its end.
     is_waiting: bool,
     /// It counts towards its listener's backlog.
     pub(super) is_in_backlog: bool,
-    /// It has asked to send: it waits for its turn, or [is put aside](Slot::is_deferred).
-    pub(super) is_queued: bool,
-    /// Its next hop's address is not known: it has no turn until that is.
+    /// It has asked to send, and its next hop's address is not known: it has no turn until that is.
     pub(super) is_deferred: bool,
     /// It has asked to tell something.
     pub(super) is_telling: bool,
 }
 
-impl Slot {
-    /// Of a connection that is in the table now, and had this slot before.
-    pub(super) fn listed(self) -> Slot {
-        let is_queued = self.is_queued && !self.is_deferred;
-        Slot { is_listed: true, is_in_backlog: false, is_deferred: false, is_queued, ..self }
+impl Connection {
+    /// It is in the table now, and has a slot that another had before.
+    pub(super) fn list(&mut self) {
+        self.is_queued &= !self.slot.is_deferred;
+        self.slot = Slot { is_listed: true, is_in_backlog: false, is_deferred: false, ..self.slot };
     }
 }
 
@@ -320,8 +316,7 @@ impl Stack {
         let index = index as usize;
         self.connections[index].begin(&self.config, tuple, iss);
         self.table.insert(tuple.ends(), index);
-        let slot = &mut self.connections[index].slot;
-        *slot = slot.listed();
+        self.connections[index].list();
         Some(index)
     }
 
@@ -443,7 +438,7 @@ impl Stack {
     /// Gives a turn to a connection that [may have something](Connection::may_have_next) to send.
     #[inline(always)]
     pub(super) fn queue_to_send(&mut self, index: usize) {
-        self.transmits.push(&mut self.connections[index].slot.is_queued, index);
+        self.transmits.push(&mut self.connections[index].is_queued, index);
     }
 
     /// The same for one that may have something to tell.
@@ -469,8 +464,7 @@ impl Stack {
         let is_free = connection.tuple == Tuple::NONE;
         if (connection.is_released || !connection.is_known) && !is_free {
             connection.tuple = Tuple::NONE;
-            let slot = &mut connection.slot;
-            slot.generation = slot.generation.wrapping_add(1);
+            connection.generation = connection.generation.wrapping_add(1);
             self.free.push(index as u32);
             // Whoever is next here begins without.
             connection.woken_by = Instant::FAR_FUTURE;
@@ -482,11 +476,11 @@ impl Stack {
     #[inline]
     pub(super) fn find(&self, id: ConnectionId) -> Option<usize> {
         let connection = self.connections.get(id.index())?;
-        (connection.slot.generation == id.generation).then_some(id.index())
+        (connection.generation == id.generation).then_some(id.index())
     }
 
     #[inline]
     pub(super) fn id(&self, index: usize) -> ConnectionId {
-        ConnectionId { index: index as u32, generation: self.connections[index].slot.generation }
+        ConnectionId { index: index as u32, generation: self.connections[index].generation }
     }
 }

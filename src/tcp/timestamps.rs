@@ -2,11 +2,12 @@
 //! (RFC 7323 4 and 5).
 
 use super::codec::{Codec, In, Out};
+use super::connection::Connection;
 use super::snapshot::SnapshotRefusal;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{SeqNumber, Timestamps};
 
-/// RFC 7323 5.5: after this long the last timestamp says nothing, for the clock may have wrapped.
+/// RFC 7323 5.5: so long after any came the last timestamp says nothing, for the clock may have wrapped.
 const RECENT_VALID: Duration = Duration::from_s(24 * 24 * 3600);
 /// What one tick of our timestamps takes: within the 1 ms to 1 s of RFC 7323 5.4.
 const TICK_NS: u64 = 1_000_000;
@@ -18,18 +19,13 @@ pub(super) struct Timestamping {
     offset: u32,
     /// TS.Recent.
     recent: u32,
-    /// When it came, as far back as need be: what lies before the clock's beginning, in another stack, wraps.
-    recent_at: Instant,
 }
 
 impl Timestamping {
-    pub(super) fn new(offset: u32) -> Timestamping {
-        Timestamping { offset, recent: 0, recent_at: Instant::ZERO }
-    }
+    pub(super) const NONE: Timestamping = Timestamping { offset: 0, recent: 0 };
 
-    /// The peer's SYN carried `value`.
-    pub(super) fn begin(&mut self, now: Instant, value: u32) {
-        (self.recent, self.recent_at) = (value, now);
+    pub(super) fn new(offset: u32) -> Timestamping {
+        Timestamping { offset, recent: 0 }
     }
 
     /// TS.Recent: the latest timestamp of the peer's in order.
@@ -43,35 +39,17 @@ impl Timestamping {
         Timestamps { value: self.clock(now), echo: self.recent }
     }
 
-    /// Whether a segment with `value` is an old duplicate (RFC 7323 5.3, R1).
-    #[inline]
-    pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
-        SeqNumber(value).is_before(SeqNumber(self.recent)) && self.recent_ago(now) <= RECENT_VALID
-    }
-
-    fn recent_ago(&self, now: Instant) -> Duration {
-        Duration::from_ns(now.as_ns().wrapping_sub(self.recent_at.as_ns()))
-    }
-
-    /// Whether `value` is not before the latest: such a one is never [old](Timestamping::is_old).
+    /// Whether `value` is not before the latest: such a one is never [old](Connection::is_old_stamp).
     #[inline(always)]
     pub(super) fn is_current(&self, value: u32) -> bool {
         !SeqNumber(value).is_before(SeqNumber(self.recent))
     }
 
-    /// Remembers a `value` that is not old.
+    /// Remembers a `value` that is not old, of a segment that begins at or before what we last acknowledged
+    /// (RFC 7323 4.3).
     #[inline(always)]
-    pub(super) fn note(&mut self, now: Instant, value: u32) {
-        (self.recent, self.recent_at) = (value, now);
-    }
-
-    /// Remembers `value` of an acceptable segment that begins at or before what we last
-    /// acknowledged (RFC 7323 4.3).
-    #[inline]
-    pub(super) fn take(&mut self, now: Instant, value: u32) {
-        if !self.is_old(now, value) {
-            self.note(now, value);
-        }
+    pub(super) fn note(&mut self, value: u32) {
+        self.recent = value;
     }
 
     /// The round trip that an ACK's `echo` tells; at least one tick, `None` where it cannot be ours.
@@ -86,105 +64,130 @@ impl Timestamping {
     }
 }
 
-/// Timestamps, if they are agreed on, or if we offer them.
-///
-/// No `Option`: whoever knows that they are agreed on has [them](Stamping::known) without another look.
+/// Whether there are timestamps, and when the peer's last one came.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamping {
+    /// They are agreed on, or we offer them.
     is_on: bool,
-    ours: Timestamping,
+    /// When a segment with one last came, as far back as need be: what lies before the clock's beginning, in another stack,
+    /// wraps. Where the [short way](super::fast) is open, it is `last_heard`.
+    heard_at: Instant,
 }
 
 impl Stamping {
-    pub(super) const NONE: Stamping = Stamping {
-        is_on: false,
-        ours: Timestamping { offset: 0, recent: 0, recent_at: Instant::ZERO },
-    };
+    pub(super) const NONE: Stamping = Stamping { is_on: false, heard_at: Instant::ZERO };
+}
 
-    pub(super) fn of(ours: Option<Timestamping>) -> Stamping {
-        ours.map_or(Stamping::NONE, |ours| Stamping { is_on: true, ours })
+impl Connection {
+    /// Has segments bear timestamps, or none.
+    pub(super) fn set_stamps(&mut self, ours: Option<Timestamping>) {
+        self.stamping.is_on = ours.is_some();
+        self.stamps = ours.unwrap_or(Timestamping::NONE);
     }
 
-    #[inline(always)]
-    pub(super) fn is_some(&self) -> bool {
-        self.is_on
+    /// The peer's SYN carried `value`.
+    pub(super) fn begin_stamps(&mut self, now: Instant, value: u32) {
+        (self.stamps.recent, self.stamping.heard_at) = (value, now);
     }
 
+    /// The timestamps, if they are agreed on, or if we offer them.
     #[inline(always)]
-    pub(super) fn as_ref(&self) -> Option<&Timestamping> {
-        if self.is_on { Some(&self.ours) } else { None }
+    pub(super) fn stamps(&self) -> Option<&Timestamping> {
+        if self.stamping.is_on { Some(&self.stamps) } else { None }
     }
 
-    #[inline(always)]
-    pub(super) fn as_mut(&mut self) -> Option<&mut Timestamping> {
-        if self.is_on { Some(&mut self.ours) } else { None }
+    /// Whether a segment with `value` is an old duplicate (RFC 7323 5.3, R1).
+    #[inline]
+    pub(super) fn is_old_stamp(&self, now: Instant, value: u32) -> bool {
+        let ago = Duration::from_ns(now.as_ns().wrapping_sub(self.stamping.heard_at.as_ns()));
+        !self.stamps.is_current(value) && ago <= RECENT_VALID
     }
 
-    /// Those of which is known that [there are any](Stamping::is_some).
+    /// A segment with a timestamp that is not old came.
     #[inline(always)]
-    pub(super) fn known(&self) -> &Timestamping {
-        debug_assert!(self.is_on);
-        &self.ours
+    pub(super) fn hear_stamp(&mut self, now: Instant) {
+        self.stamping.heard_at = now;
     }
 
+    /// Whether whatever came last had one.
+    pub(super) fn is_stamp_heard_last(&self) -> bool {
+        self.stamping.heard_at == self.last_heard
+    }
+
+    /// The short way is closed: whatever came by it had one.
     #[inline(always)]
-    pub(super) fn known_mut(&mut self) -> &mut Timestamping {
-        debug_assert!(self.is_on);
-        &mut self.ours
+    pub(super) fn hear_stamps_of_fast(&mut self) {
+        self.stamping.heard_at = self.last_heard;
+    }
+
+    /// The timestamps as they are written, and read.
+    pub(super) fn put_stamps(&self, out: &mut Out<'_>) {
+        let heard_at = self.stamping.heard_at;
+        self.stamps().map(|ours| Image { ours: *ours, heard_at }).put(out);
+    }
+
+    pub(super) fn take_stamps(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
+        let image: Option<Image> = Codec::take(from)?;
+        self.set_stamps(image.as_ref().map(|image| image.ours));
+        self.stamping.heard_at = image.map_or(Instant::ZERO, |image| image.heard_at);
+        Ok(())
     }
 }
 
-impl Codec for Stamping {
-    fn put(&self, out: &mut Out<'_>) {
-        self.as_ref().copied().put(out);
-    }
-
-    fn take(from: &mut In<'_>) -> Result<Stamping, SnapshotRefusal> {
-        Codec::take(from).map(Stamping::of)
-    }
+struct Image {
+    ours: Timestamping,
+    heard_at: Instant,
 }
 
-impl Codec for Timestamping {
+impl Codec for Image {
     /// Our clock by what it shows now: by another stack's clock it is to show the same.
     fn put(&self, out: &mut Out<'_>) {
-        let distance_ns = self.recent_at.as_ns().wrapping_sub(out.now.as_ns());
-        (self.clock(out.now), (self.recent, distance_ns)).put(out);
+        let distance_ns = self.heard_at.as_ns().wrapping_sub(out.now.as_ns());
+        (self.ours.clock(out.now), (self.ours.recent, distance_ns)).put(out);
     }
 
-    fn take(from: &mut In<'_>) -> Result<Timestamping, SnapshotRefusal> {
+    fn take(from: &mut In<'_>) -> Result<Image, SnapshotRefusal> {
         let (shows, (recent, distance_ns)): (u32, (u32, u64)) = Codec::take(from)?;
-        let recent_at = Instant::from_ns(from.now.as_ns().wrapping_add(distance_ns));
-        let zero = Timestamping { offset: 0, recent, recent_at };
-        Ok(Timestamping { offset: shows.wrapping_sub(zero.clock(from.now)), ..zero })
+        let heard_at = Instant::from_ns(from.now.as_ns().wrapping_add(distance_ns));
+        let offset = shows.wrapping_sub(Timestamping::NONE.clock(from.now));
+        Ok(Image { ours: Timestamping { offset, recent }, heard_at })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::config::Config;
     use super::*;
 
     fn at_ms(ms: u64) -> Instant {
         Instant::from_ms(ms)
     }
 
+    /// One whose peer's last timestamp came at 1000 ms.
+    fn heard(value: u32) -> Connection {
+        let mut connection = Connection::new(&Config::default());
+        connection.set_stamps(Some(Timestamping::new(5)));
+        connection.begin_stamps(at_ms(1000), value);
+        connection
+    }
+
     #[test]
     fn older_timestamps_are_old_across_the_wrap_and_until_24_days_have_passed() {
-        let mut stamps = Timestamping::new(5);
-        stamps.begin(at_ms(1000), 3);
+        let peer = heard(3);
         for (value, is_old) in [(3, false), (4, false), (2, true), (u32::MAX, true)] {
-            assert_eq!(stamps.is_old(at_ms(1001), value), is_old, "{value}");
+            assert_eq!(peer.is_old_stamp(at_ms(1001), value), is_old, "{value}");
         }
         let days = 24 * 24 * 3600 * 1000;
-        assert!(stamps.is_old(at_ms(1000 + days), 2));
-        assert!(!stamps.is_old(at_ms(1001 + days), 2));
+        assert!(peer.is_old_stamp(at_ms(1000 + days), 2));
+        assert!(!peer.is_old_stamp(at_ms(1001 + days), 2));
     }
 
     #[test]
     fn what_is_current_is_never_old() {
-        let mut stamps = Timestamping::new(5);
-        stamps.begin(at_ms(1000), 3);
+        let peer = heard(3);
         for value in [3, 4, (1 << 31) + 2, (1 << 31) + 3, (1 << 31) + 4, 2, u32::MAX] {
-            assert_eq!(stamps.is_current(value), !stamps.is_old(at_ms(1001), value), "{value}");
+            let is_old = peer.is_old_stamp(at_ms(1001), value);
+            assert_eq!(peer.stamps.is_current(value), !is_old, "{value}");
         }
     }
 

@@ -360,9 +360,9 @@ impl Connection {
             Why::Lost => {
                 self.is_urgent = false;
                 self.scoreboard.resend(self.snd_una, end, cx.now);
+                let (stamps, is_first) = (self.stamps().copied(), seq == self.snd_una);
                 if let Some(undo) = &mut *self.undo {
-                    let is_first = seq == self.snd_una;
-                    undo.on_resent(cx.now, self.timestamps.as_ref(), is_first, end);
+                    undo.on_resent(cx.now, stamps.as_ref(), is_first, end);
                 }
             }
             Why::LossProbe => self.scoreboard.resend_last(self.snd_una, cx.now),
@@ -404,7 +404,7 @@ impl Connection {
             flags,
             window,
             options: Options {
-                timestamps: self.timestamps.as_ref().map(|stamps| stamps.option(cx.now)),
+                timestamps: self.stamps().map(|stamps| stamps.option(cx.now)),
                 sack,
                 user_timeout,
                 ..Options::NONE

@@ -101,7 +101,7 @@ impl Connection {
     /// How many bytes ours takes of the next header, beside blocks of `sack_len` bytes: none where it has no
     /// room.
     pub(super) fn user_timeout_len(&self, sack_len: usize) -> usize {
-        let stamps_len = if self.timestamps.is_some() { usize::from(TIMESTAMPS_LEN) } else { 0 };
+        let stamps_len = if self.stamps().is_some() { usize::from(TIMESTAMPS_LEN) } else { 0 };
         let has_room = stamps_len + sack_len + USER_TIMEOUT_LEN <= HEADER_LEN_MAX - HEADER_LEN;
         if self.patience.is_due && has_room { USER_TIMEOUT_LEN } else { 0 }
     }

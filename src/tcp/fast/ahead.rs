@@ -38,7 +38,7 @@ impl Connection {
             && segment.ack().since(self.snd_una) <= flight
             && u64::from(ahead) + u64::from(len) <= u64::from(self.rcv_wnd())
             && self.send.len() as u32 == flight
-            && segment.stamp().is_some_and(|stamp| self.timestamps.known().is_current(stamp))
+            && segment.stamp().is_some_and(|stamp| self.stamps.is_current(stamp))
     }
 
     /// Takes in the bytes of a segment that comes ahead of its turn, or before what is held, if none of them came before.
@@ -50,12 +50,10 @@ impl Connection {
         if !self.is_plain_but_ahead(segment, ahead, len) {
             return None;
         }
-        let took = if ahead > 0 {
-            self.holds_new(ahead, payload)?
-        } else {
-            self.fills(now, segment, len)?
-        };
+        let took =
+            if ahead > 0 { self.holds_new(ahead, payload)? } else { self.fills(segment, len)? };
         self.last_heard = now;
+        self.hear_stamp(now);
         self.keep_alive_probes = 0;
         Some(took)
     }
@@ -78,6 +76,7 @@ impl Connection {
         if !self.held.insert_new(self.rcv_nxt, ahead..ahead + payload.len() as u32) {
             return None;
         }
+        self.fresh = 0;
         self.receive.write_ahead(ahead as usize, payload);
         (self.plain.receives, self.plain.sends) = (false, false);
         self.close_fast();
@@ -88,7 +87,7 @@ impl Connection {
     /// `len` bytes are next, and something is held behind them. Where nothing is any more, the books are kept by whoever
     /// reads what was.
     #[inline(always)]
-    fn fills(&mut self, now: Instant, segment: &impl Heard, len: u32) -> Option<Took> {
+    fn fills(&mut self, segment: &impl Heard, len: u32) -> Option<Took> {
         let to_held = self.held.first()?.since(self.rcv_nxt);
         if len > to_held {
             return None;
@@ -96,8 +95,9 @@ impl Connection {
         if self.last_ack_sent == self.rcv_nxt
             && let Some(stamp) = segment.stamp()
         {
-            self.timestamps.known_mut().note(now, stamp);
+            self.stamps.note(stamp);
         }
+        self.fresh = 0;
         self.receive.pass_over(len as usize, true);
         self.rcv_nxt += len;
         if len < to_held {
@@ -154,7 +154,7 @@ impl Stack {
     ) -> Option<Arrival> {
         let connection = &mut self.connections[index];
         let took = connection.takes_ahead(self.now, segment, payload)?;
-        self.transmits.push(&mut connection.slot.is_queued, index);
+        self.transmits.push(&mut connection.is_queued, index);
         if !connection.hears_nothing_new(segment) {
             self.hear_news(index, segment.seq(), segment.ack(), segment.window());
         }
@@ -208,12 +208,12 @@ impl Stack {
         let connection = &mut self.connections[index];
         connection.acks_due -= 1;
         if connection.may_have_next() {
-            self.transmits.push(&mut connection.slot.is_queued, index);
+            self.transmits.push(&mut connection.is_queued, index);
         }
         let blocks = connection.take_blocks_held();
         let seq = connection.ack_seq();
         let (ack, window) = connection.note_acknowledging();
-        let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(self.now));
+        let timestamps = connection.stamps().map(|stamps| stamps.option(self.now));
         let (payload, tuple) = ([&[][..]; 2], &connection.tuple);
         let header = RestHeader { seq, ack, window, timestamps };
         (Rest { header, payload, tuple }, blocks)

@@ -22,19 +22,17 @@ impl Connection {
         {
             return false;
         }
-        let (Some(ours), Some(stamp)) = (self.timestamps.as_ref(), segment.stamp()) else {
-            return false;
-        };
+        let Some(stamp) = segment.stamp() else { return false };
         // No time lies behind the stack's: neither wraps.
-        let is_one = self.ready == SENT || self.scoreboard.is_one();
+        let is_one = self.send.ready == SENT || self.scoreboard.is_one();
         let first_at = if is_one { self.last_sent } else { self.scoreboard.first_of_few() };
         let last_rtt = now.as_ns().wrapping_sub(self.last_sent.as_ns());
         let rtt = now.as_ns().wrapping_sub(first_at.as_ns());
-        if !ours.is_current(stamp)
-            || flight > self.fast.flight_max
+        if !self.stamps.is_current(stamp)
+            || flight > self.fast_max.flight
             || !self.send.holds_only(flight)
-            || rtt > self.fast.rtt_max.as_ns()
-            || last_rtt < self.fast.rtt_min.as_ns()
+            || !self.rtt.may_note(rtt)
+            || last_rtt < u64::from(self.fast.rtt_min)
             || is_another_round(self.snd_una, self.snd_nxt)
         {
             return false;
@@ -44,12 +42,10 @@ impl Connection {
         self.send.release_all();
         self.snd_una = self.snd_nxt;
         self.leave_timers_behind();
-        self.ready = 0;
+        self.send.ready = 0;
         self.last_heard = now;
-        if self.last_ack_sent == self.rcv_nxt
-            && let Some(ours) = self.timestamps.as_mut()
-        {
-            ours.note(now, stamp);
+        if self.last_ack_sent == self.rcv_nxt {
+            self.stamps.note(stamp);
         }
         (self.snd_wl1, self.snd_wl2) = (self.rcv_nxt, self.snd_nxt);
         true
@@ -58,7 +54,7 @@ impl Connection {
     /// Whether one ACK is all that leaves now, and tells of nothing but what it acknowledges and the window.
     #[inline(always)]
     pub(in crate::tcp) fn owes_ack_alone(&self) -> bool {
-        self.acks_due == 1 && !self.fast.is_closed() && self.send.len() as u32 == self.flight()
+        self.acks_due == 1 && !self.fast_max.is_closed() && self.send.len() as u32 == self.flight()
     }
 }
 
@@ -76,7 +72,7 @@ impl Stack {
         connection.last_ack_sent = ack;
         connection.acks_due = 0;
         connection.rcv_edge = ack + connection.fast.span;
-        let timestamps = connection.timestamps.as_ref().map(|stamps| stamps.option(now));
+        let timestamps = connection.stamps().map(|stamps| stamps.option(now));
         let header = RestHeader { seq, ack, window, timestamps };
         Rest { header, payload: [&[], &[]], tuple: &connection.tuple }
     }

@@ -22,7 +22,7 @@ struct Before {
     pace_at: Instant,
     seldom_at: Instant,
     ack_at: Instant,
-    acks_due: u32,
+    acks_due: u8,
     last_ack_sent: SeqNumber,
     rcv_edge: SeqNumber,
 }
@@ -34,7 +34,7 @@ impl Connection {
             snd_nxt: self.snd_nxt,
             last_sent: self.last_sent,
             congestion: self.congestion,
-            ready: self.ready,
+            ready: self.send.ready,
             retransmit_at: self.retransmit_at,
             probe_at: self.probe_at,
             stale_at: self.stale_at,
@@ -50,7 +50,7 @@ impl Connection {
     /// Takes a send of `len` bytes back.
     fn take_back(&mut self, before: &Before, len: usize) {
         self.send.take_back(len);
-        if self.ready != SENT {
+        if self.send.ready != SENT {
             self.scoreboard.take_back();
         }
         self.account.take_back();
@@ -58,7 +58,7 @@ impl Connection {
         self.snd_nxt = before.snd_nxt;
         self.last_sent = before.last_sent;
         self.congestion = before.congestion;
-        self.ready = before.ready;
+        self.send.ready = before.ready;
         self.retransmit_at = before.retransmit_at;
         self.probe_at = before.probe_at;
         self.stale_at = before.stale_at;

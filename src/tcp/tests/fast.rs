@@ -96,11 +96,11 @@ fn scoreboard_is_told_of_what_was_sent_alone_before_anybody_asks_it() {
     let Conversation { stack, id, now, .. } = &mut conversation;
     let (id, now) = (*id, *now);
     let connection = &stack.connections[id.index()];
-    assert_eq!((connection.ready, connection.flight()), (SENT, LEN));
+    assert_eq!((connection.send.ready, connection.flight()), (SENT, LEN));
     assert_eq!(connection.scoreboard.segments().len(), 0);
     stack.write(now, id, LEN as usize, |room| room.len()).unwrap();
     let connection = &stack.connections[id.index()];
-    assert_eq!((connection.ready, connection.scoreboard.segments().len()), (LEN, 1));
+    assert_eq!((connection.send.ready, connection.scoreboard.segments().len()), (LEN, 1));
     stack.next_fast(now).expect("it is the usual one").send();
     assert_eq!(stack.connections[id.index()].scoreboard.segments().len(), 2);
     conversation.next.ack += LEN;

@@ -101,7 +101,7 @@ impl World {
     pub(super) fn answers_due(&self, place: (usize, usize), port: u16) -> (u32, u64) {
         let stack = &self.hosts[place.0].nodes[place.1].stack;
         let due = self.connection(place, port).map_or(0, |connection| connection.acks_due);
-        (due, stack.counters().of(Count::ChallengeAckOut))
+        (due.into(), stack.counters().of(Count::ChallengeAckOut))
     }
 
     /// One segment is answered by one ACK at most, and by one more where marks that changed are told apart
