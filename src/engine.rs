@@ -454,7 +454,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .chain([("nic_demoted", self.observations.demoted())])
             .chain(self.verifier.counters().iter())
             .chain(self.stamps.counters().iter())
-            .chain(self.sent.iter().flat_map(|sent| sent.counters().iter()))
+            .chain(self.sent_stamp_counters().iter())
             .chain(self.neighbors.counters().iter())
             .chain(self.tcp.counters().iter())
             .chain(self.desk.counters())

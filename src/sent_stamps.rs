@@ -89,6 +89,18 @@ pub struct SentStampCounters {
 }
 
 impl SentStampCounters {
+    const NOTHING: SentStampCounters = SentStampCounters {
+        tx_stamp_by_device: 0,
+        tx_stamp_by_software: 0,
+        tx_stamp_missing: 0,
+        tx_stamp_backwards: 0,
+        tx_stamp_unknown: 0,
+        tx_stamp_stale: 0,
+        tx_stamp_table_full: 0,
+        tx_stamp_unowned: 0,
+        tx_stamp_overwritten: 0,
+    };
+
     /// Every counter by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         [
@@ -141,10 +153,6 @@ impl SentStamps {
             reports: TxReports::new(),
             counters: SentStampCounters::default(),
         }))
-    }
-
-    pub(crate) fn counters(&self) -> &SentStampCounters {
-        &self.counters
     }
 
     pub(crate) fn next(&mut self) -> Option<SentStamp> {
@@ -318,6 +326,12 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// in no certain order.
     pub fn next_sent_stamp(&mut self) -> Option<SentStamp> {
         self.sent.as_mut()?.next()
+    }
+
+    /// What has come across; nothing where sendings are not stamped.
+    pub(crate) fn sent_stamp_counters(&self) -> &SentStampCounters {
+        static NOTHING: SentStampCounters = SentStampCounters::NOTHING;
+        self.sent.as_ref().map_or(&NOTHING, |sent| &sent.counters)
     }
 
     /// Hands the transmit burst over, and notes what leaves.

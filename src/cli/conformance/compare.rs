@@ -6,7 +6,7 @@ use super::outcome::Counters;
 
 /// A counter that need not be what it is on a device that does nothing, and why. Every other must be, a new
 /// one too.
-pub(super) const INCOMPARABLE: [(&str, &str); 11] = [
+pub(super) const INCOMPARABLE: [(&str, &str); 14] = [
     ("rx_frames", "frames that the device keeps away do not come: judged as a sum"),
     ("rx_bytes", "the same in bytes"),
     ("rx_flow_dropped", "the device's own: judged as a sum with the host's"),
@@ -17,6 +17,9 @@ pub(super) const INCOMPARABLE: [(&str, &str); 11] = [
     ("rx_checksum_partial", "says who finishes sums"),
     ("nic_said_good_but_bad", "follows from what the device says: judged by that"),
     ("nic_demoted", "follows from what the device says: judged by that"),
+    ("tx_stamp_by_device", "says who stamps what is sent, if anybody does"),
+    ("tx_stamp_by_software", "says who stamps what is sent, if anybody does"),
+    ("tx_stamp_overwritten", "nobody asks here, and only what is stamped is overwritten"),
     (
         "nic_rules_installed_anew",
         "only a device that steers has rules, which a line's silence puts in doubt",
