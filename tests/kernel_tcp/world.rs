@@ -159,7 +159,6 @@ totals! {
     alarms "frames called bad that were right"
     unfinished "sums left unfinished"
     trusted "sums believed unseen"
-    time_wait_reused "times the kernel came back to our TIME-WAIT"
     resets_in "resets that came"
     resets_out "resets that left"
 }
@@ -197,7 +196,6 @@ impl Totals {
         self.alarms += verified.nic_said_bad_but_good;
         self.unfinished += verified.rx_checksum_partial;
         self.trusted += verified.rx_checksum_trusted;
-        self.time_wait_reused += of(Count::TimeWaitReused);
         self.resets_in += of(Count::ResetIn);
         self.resets_out += of(Count::ResetOut);
     }
