@@ -5,8 +5,8 @@ use core::net::Ipv4Addr;
 
 use arrayvec::ArrayVec;
 
-use crate::app::Application;
-use crate::desk::{Desk, LineEvent, SessionPlan};
+use crate::app::{Application, SessionId};
+use crate::desk::{Desk, LineEvent, RosterError, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::{FRAMES_AHEAD, Familiar};
 use crate::held_frames::HeldFrames;
@@ -21,7 +21,7 @@ use crate::offload::plan::Plan;
 use crate::offload::profile::Policy;
 use crate::sent_stamps::SentStamps;
 use crate::stamps::Stamps;
-use crate::steer::Steering;
+use crate::steer::{self, Steering};
 use crate::tcp::{Config, ConnectionId, Stack};
 use crate::time::{Clock, Instant, Now};
 use crate::verify::Verifier;
@@ -266,6 +266,54 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// Begins to log every session out; [`is_idle`](Engine::is_idle) tells when all are down.
     pub fn log_out(&mut self, now: Now, reason: &str) {
         self.desk.log_out(now, &mut self.tcp, reason);
+    }
+
+    /// Adds a session while others trade: an initiator connects at once, an acceptor's port is listened on. Its number may be
+    /// that of one that was removed; the application must know what to do with it. Takes memory: to be called between
+    /// rounds, where a pause does no harm.
+    ///
+    /// # Errors
+    /// [`RosterError`]; nothing has changed.
+    pub fn add_session(
+        &mut self,
+        now: Now,
+        session: SessionPlan,
+    ) -> Result<SessionId, RosterError> {
+        let network = self.neighbors.network();
+        if !steer::reaches(&self.plan, network.addr, network.vlan, &session) {
+            return Err(RosterError::NotSteered);
+        }
+        self.desk.add_session(now, &mut self.tcp, session)
+    }
+
+    /// Begins to log a session out: it neither connects again nor is its counterparty let in.
+    /// [`Desk::is_drained`] tells when it is down.
+    ///
+    /// # Errors
+    /// [`RosterError::Unknown`].
+    pub fn drain_session(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        reason: &str,
+    ) -> Result<(), RosterError> {
+        self.desk.drain_session(now, &mut self.tcp, session, reason)
+    }
+
+    /// Lets a session that was drained trade again, with the numbers it had.
+    ///
+    /// # Errors
+    /// [`RosterError::Unknown`], [`RosterError::Ending`].
+    pub fn resume_session(&mut self, now: Now, session: SessionId) -> Result<(), RosterError> {
+        self.desk.resume_session(now, session)
+    }
+
+    /// Forgets a session that was drained and is down, numbers and all.
+    ///
+    /// # Errors
+    /// [`RosterError::Unknown`], [`RosterError::NotDrained`].
+    pub fn remove_session(&mut self, session: SessionId) -> Result<(), RosterError> {
+        self.desk.remove_session(&mut self.tcp, session)
     }
 
     /// Whether every session is down for good and every connection is closed.

@@ -8,6 +8,8 @@
 //! send, deadlines and events come out. The same code runs under the simulator, a TAP and a NIC.
 
 pub mod app;
+#[cfg(feature = "calendar")]
+pub mod calendar;
 pub mod clock_watch;
 pub mod desk;
 pub mod emit;

@@ -63,6 +63,38 @@ pub fn rules(
     Ok(RuleSet::new(rules, OnMiss::Queue(OUR_QUEUE))?.for_network_in(vlan))
 }
 
+/// Whether frames of a session's may come to our queue by the rules of `plan`, which may be older than the session. Of its
+/// peers and ports that are not known beforehand, two are tried that have no bit in common.
+pub(crate) fn reaches(
+    plan: &Plan,
+    local: Ipv4Addr,
+    vlan: Option<u16>,
+    session: &SessionPlan,
+) -> bool {
+    let isolated = plan.uses(Capability::FlowIsolation);
+    let peer = SocketAddrV4::new(session.peer.addr, session.peer.port);
+    let ways: [(SocketAddrV4, u16); 2] = match session.config.role {
+        Role::Initiator => [(peer, 0xd555), (peer, 0xeaaa)],
+        Role::Acceptor => {
+            let port = session.peer.port;
+            let beside = Ipv4Addr::from(u32::from(local) ^ 1);
+            let elsewhere = Ipv4Addr::new(192, 0, 2, 1);
+            [
+                (SocketAddrV4::new(beside, 0x5555), port),
+                (SocketAddrV4::new(elsewhere, 0xaaaa), port),
+            ]
+        }
+    };
+    let vlan = vlan.and_then(VlanId::new);
+    ways.iter().any(|(from, port)| {
+        let key = FlowKey::tcp(*from, SocketAddrV4::new(local, *port)).in_vlan(vlan);
+        match plan.rules().classify(&key) {
+            Outcome::Matched(matched) => matched.actions.fate == Fate::Queue(OUR_QUEUE),
+            Outcome::Missed(miss) => !isolated && miss == OnMiss::Queue(OUR_QUEUE),
+        }
+    })
+}
+
 /// Who steers, and how far the device is believed when it does.
 pub(crate) struct Steering {
     /// Frames until one is looked at, itself included: 1 where the twin steers, and never where there

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use fixwire::desk::SessionPlan;
 #[cfg(test)]
 use fixwire::engine::Setup;
-use fixwire::fix::{ApplVerId, CompId, Role, SessionConfig, Version};
+use fixwire::fix::{ApplVerId, CompId, Role, SessionConfig, SubIds, Version};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::{Fate, FlowKey, FlowLimits, Matched, Outcome, RuleSet, VlanId};
@@ -16,8 +16,9 @@ use fixwire::offload::plan::Plan;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::steer;
 use fixwire::tcp::{Config, Endpoint};
-use fixwire::time;
+use fixwire::time::{self, Clock};
 use fixwire::wire::ethernet::Mac;
+use fixwire_hw::clock::HostClock;
 #[cfg(test)]
 use fixwire_hw::sim::{SimBackend, SimNic};
 use fixwire_hw::tap::{TapBackend, TapError, is_local_address};
@@ -253,7 +254,27 @@ pub(crate) fn session_plan(
         Side::Acceptor => (Role::Acceptor, settings.accept_port),
     };
     let (sender, target) = (comp_id(&settings.sender_comp_id)?, comp_id(&settings.target_comp_id)?);
+    let agreement = &settings.agreement;
+    let id = |text: &Option<String>| text.as_deref().map(comp_id).transpose();
+    let now = HostClock::new().now().utc;
     let config = SessionConfig {
+        sender_sub_ids: SubIds {
+            sub_id: id(&agreement.sender_sub_id)?,
+            location_id: id(&agreement.sender_location_id)?,
+        },
+        target_sub_ids: SubIds {
+            sub_id: id(&agreement.target_sub_id)?,
+            location_id: id(&agreement.target_location_id)?,
+        },
+        check_comp_id: agreement.check_comp_id,
+        credentials: agreement.credentials(),
+        last_msg_seq_num_processed: agreement.last_msg_seq_num_processed,
+        next_expected_msg_seq_num: agreement.next_expected_msg_seq_num,
+        resend_request_chunk_size: agreement.resend_request_chunk_size,
+        closed_resend_interval: agreement.closed_resend_interval,
+        persist_messages: agreement.persist_messages,
+        precision: agreement.precision,
+        schedule: settings.hours.hours().map(|hours| hours.compile(now)),
         heart_bt_int_s: settings.heart_bt_int_s,
         reset_on_logon: settings.reset_on_logon,
         reset_on_logout: settings.reset_on_logout,

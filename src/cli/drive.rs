@@ -10,7 +10,7 @@ use fixwire::fix::{CloseReason, Role, State};
 use fixwire::neighbor::Resolution;
 use fixwire::offload::nic::{Link, Nic};
 use fixwire::tcp::Closed;
-use fixwire::time::{Clock, Instant};
+use fixwire::time::{Clock, Instant, UtcTime};
 use fixwire::wire::Refusal;
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::tap;
@@ -219,6 +219,13 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
         );
     }
     let peer = status.peer;
+    let closed = engine.desk().statuses().find(|status| status.closed_until.is_some());
+    if let Some((status, until)) = closed.and_then(|status| Some((status, status.closed_until?))) {
+        return Failure::run(
+            format!("{} is closed by its schedule{}", name(status.config), until_in_words(until)),
+            "run it within its hours, or correct start_time, end_time, their days and time_zone",
+        );
+    }
     if status.config.role == Role::Acceptor {
         return Failure::run(
             format!("no counterparty logged on within {seconds} s"),
@@ -260,6 +267,15 @@ fn unanswered<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
         format!("{peer} does not answer within {seconds} s"),
         "check that it is up and that no firewall drops us, or raise --connect-timeout",
     )
+}
+
+/// Until when a session is closed, if it opens again.
+fn until_in_words(until: UtcTime) -> String {
+    let seconds = i64::try_from(until.as_unix_ns() / 1_000_000_000).unwrap_or(i64::MAX);
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(time) if until.as_unix_ns() < u64::MAX => format!(" until {time}"),
+        _ => String::new(),
+    }
 }
 
 /// A failure to connect, with the frames that were dropped on the way: they may be all that the peer has answered.

@@ -28,6 +28,7 @@ mod profiles;
 mod report;
 mod run;
 mod selftest;
+mod session;
 mod session_file;
 mod signals;
 mod speaker;
@@ -79,6 +80,8 @@ enum Command {
     Guard(guard::GuardCommand),
     Exchange(exchange::ExchangeArgs),
     Decode(decode::DecodeArgs),
+    #[command(subcommand)]
+    Session(session::SessionCommand),
 }
 
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
@@ -103,6 +106,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Guard(command) => guard::command(command),
         Command::Exchange(args) => exchange::command(args),
         Command::Decode(args) => decode::command(args),
+        Command::Session(command) => session::command(command),
     }
 }
 

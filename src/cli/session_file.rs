@@ -1,5 +1,7 @@
 //! Session settings as TOML, by the names that users know from QuickFIX.
 
+pub(crate) use agreement::Agreement;
+pub(crate) use hours::HoursSettings;
 pub(crate) use settings::{EXCHANGE_PORT, NetworkSettings, Purpose, SessionSettings, Side};
 pub(crate) use validation::{DictionaryFile, ValidationSettings};
 pub(crate) use values::is_a_host_s;
@@ -14,9 +16,14 @@ use toml::Spanned;
 
 use super::failure::Failure;
 use super::text_file::{self, Unreadable};
+use super::warn;
 use keys::{Entry, Network};
+use quickfix::Translation;
 
+mod agreement;
+mod hours;
 mod keys;
+mod quickfix;
 mod settings;
 mod validation;
 mod values;
@@ -65,7 +72,33 @@ impl SessionFile {
             ))
         })?;
         let shown = path.display().to_string();
-        Ok(SessionFile::read(&TomlFile { name: shown.clone(), path: shown, text }, purpose)?)
+        let mut file = TomlFile { name: shown.clone(), path: shown, text };
+        if !quickfix::is_one(path, &file.text) {
+            return Ok(SessionFile::read(&file, purpose)?);
+        }
+        let Translation { toml, warnings } = quickfix::translate(&file, purpose, &variable)?;
+        warnings.iter().for_each(warn);
+        file.text = toml;
+        Ok(SessionFile::read(&file, purpose).map_err(quickfix::in_its_words)?)
+    }
+
+    /// A file of QuickFIX's in our own words, and what is to be said of it.
+    pub(crate) fn converted(path: &Path) -> Result<Translation, Failure> {
+        let text = text_file::read(path).map_err(|Unreadable { why, remedy }| {
+            Failure::Input(format!("{} cannot be read: {why}; {remedy}", path.display()))
+        })?;
+        let shown = path.display().to_string();
+        let mut file = TomlFile { name: shown.clone(), path: shown, text };
+        if !quickfix::is_one(path, &file.text) {
+            return Err(Failure::Input(format!(
+                "{} is none of QuickFIX's settings files: it has neither [DEFAULT] nor [SESSION]; name one that has",
+                file.path
+            )));
+        }
+        let translation = quickfix::translate(&file, Purpose::Trade, &variable)?;
+        file.text.clone_from(&translation.toml);
+        SessionFile::read(&file, Purpose::Trade).map_err(quickfix::in_its_words)?;
+        Ok(translation)
     }
 
     fn read(file: &TomlFile, purpose: Purpose) -> Result<SessionFile, TomlError> {
@@ -112,6 +145,11 @@ impl SessionFile {
     }
 }
 
+/// What `$(NAME)` in a file of QuickFIX's stands for.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// BeginString and both CompIDs tell sessions apart, whatever their ports.
 fn no_identity_twice(
     sessions: &[(Range<usize>, SessionSettings)],
@@ -120,7 +158,8 @@ fn no_identity_twice(
     let mut known = HashMap::new();
     for (span, session) in sessions {
         let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
-        let identity = (begin_string, sender_comp_id, target_comp_id);
+        let sub_ids = (&session.agreement.sender_sub_id, &session.agreement.target_sub_id);
+        let identity = (begin_string, sender_comp_id, target_comp_id, sub_ids);
         if let Some(first) = known.insert(identity, span.clone()) {
             let first_line = file.error(first, String::new(), "").line;
             return Err(file.error(

@@ -270,7 +270,10 @@ fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LoggedOn { session, .. }
         | LineEvent::Ended { session, .. }
         | LineEvent::Unacknowledged { session, .. }
-        | LineEvent::Refused { why: PeerRefusal::AlreadyLoggedOn(session), .. } => Some(*session),
+        | LineEvent::Refused {
+            why: PeerRefusal::AlreadyLoggedOn(session) | PeerRefusal::Drained(session),
+            ..
+        } => Some(*session),
         LineEvent::Refused { .. } => None,
     }
 }
@@ -472,6 +475,9 @@ fn refusal_in_words(
         PeerRefusal::AlreadyLoggedOn(session) => {
             let from = stood.map(|stood| format!(", from {}", stood.remote)).unwrap_or_default();
             format!("{} is connected already{from}", name(config(*session, sessions)))
+        }
+        PeerRefusal::Drained(session) => {
+            format!("{} was drained, and is not resumed", name(config(*session, sessions)))
         }
         PeerRefusal::LogonTimeout => "it sent no Logon in time".to_owned(),
         PeerRefusal::LoggingOut => {

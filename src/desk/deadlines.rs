@@ -3,7 +3,10 @@
 use super::{Desk, Line, LineFailure, Owner, PeerRefusal, Wire};
 use crate::app::{Application, Seated};
 use crate::tcp::{Endpoint, Stack};
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
+
+/// How often it is looked at whether a session is still closed by its schedule.
+const CLOSED_LOOK: Duration = Duration::from_s(60);
 
 impl<A: Application> Desk<A> {
     #[inline(never)]
@@ -32,6 +35,11 @@ impl<A: Application> Desk<A> {
         match seat.line {
             Line::Down(_) if seat.stays_down => seat.line = Line::Done,
             Line::Down(at) if at <= now.mono => {
+                if let Some(closed_for) = seat.note_closed(now) {
+                    // The wall clock may be set while we wait: it is looked at again.
+                    seat.line = Line::Down(now.mono + closed_for.min(CLOSED_LOOK));
+                    return;
+                }
                 let local = Endpoint { addr: self.local, port: 0 };
                 match tcp.connect(now.mono, local, seat.plan.peer) {
                     Ok(connection) => {

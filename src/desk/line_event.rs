@@ -71,6 +71,8 @@ pub enum PeerRefusal {
     CompIdMissing(u32),
     /// No session here is of this identity.
     UnknownIdentity(Claim),
+    /// The session of this identity was drained.
+    Drained(SessionId),
     /// The session of this identity has a connection already.
     AlreadyLoggedOn(SessionId),
     /// It did not say who it is in time.
@@ -89,6 +91,7 @@ impl PeerRefusal {
             PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => "logon_garbled",
             PeerRefusal::NotLogon(_) => "logon_not_first",
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
+            PeerRefusal::Drained(_) => "logon_drained",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",
             PeerRefusal::LogonTimeout => "identify_timeout",
             PeerRefusal::LoggingOut => "refused_while_logging_out",
@@ -188,8 +191,13 @@ mod tests {
     #[test]
     fn what_a_stranger_says_is_cut_to_what_is_kept() {
         let long = [b'X'; 200];
-        let identity =
-            Identity { begin_string: &long, sender_comp_id: &long, target_comp_id: b"US" };
+        let identity = Identity {
+            begin_string: &long,
+            sender_comp_id: &long,
+            target_comp_id: b"US",
+            sender_sub_id: None,
+            target_sub_id: None,
+        };
         let claim = Claim::of(&identity);
         assert_eq!((claim.begin_string.len(), claim.sender_comp_id.len()), (16, 64));
         assert_eq!(&claim.target_comp_id[..], b"US");

@@ -8,6 +8,7 @@ mod deadlines;
 mod events;
 mod line_event;
 mod owner;
+mod roster;
 mod seat;
 mod stored;
 mod unacknowledged;
@@ -17,16 +18,18 @@ use core::net::Ipv4Addr;
 use crate::app::{Application, Seated, SessionId};
 use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Role, SendError, State};
 use crate::offload::RxStamp;
-use crate::tcp::{Arrival, ConnectionId, Endpoint, ListenerId, Stack};
+use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
 use crate::time::{Duration, Instant, Now};
 
 use line_event::LineEvents;
 use owner::Owner;
+use roster::{Listener, is_same};
 use seat::{Line, Seat, terms_of_port};
 
 pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
 pub(crate) use stored::receipt_of;
 
+pub use roster::RosterError;
 pub use seat::{LineFailure, SessionPlan, SessionStatus};
 
 /// How long a connection that is to close may take to deliver what was sent.
@@ -53,7 +56,7 @@ pub struct Desk<A> {
     counters: DeskCounters,
     next_timeout: Instant,
     events: LineEvents,
-    listeners: Vec<ListenerId>,
+    listeners: Vec<Listener>,
     /// Everything is being logged out: nobody new is let in.
     is_ending: bool,
     app: A,
@@ -66,6 +69,7 @@ struct DeskCounters {
     lines_lost: u64,
     logon_unknown_identity: u64,
     logon_duplicate: u64,
+    logon_drained: u64,
     logon_not_first: u64,
     logon_garbled: u64,
     peer_not_fix: u64,
@@ -83,6 +87,7 @@ impl DeskCounters {
             PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => &mut self.logon_garbled,
             PeerRefusal::NotLogon(_) => &mut self.logon_not_first,
             PeerRefusal::UnknownIdentity(_) => &mut self.logon_unknown_identity,
+            PeerRefusal::Drained(_) => &mut self.logon_drained,
             PeerRefusal::AlreadyLoggedOn(_) => &mut self.logon_duplicate,
             PeerRefusal::LogonTimeout => &mut self.identify_timeout,
             PeerRefusal::LoggingOut => &mut self.refused_while_logging_out,
@@ -136,11 +141,7 @@ impl<A: Application> Desk<A> {
             ));
         }
         for (index, plan) in plans.iter().enumerate() {
-            let same = |other: &SessionPlan| {
-                other.config.sender_comp_id == plan.config.sender_comp_id
-                    && other.config.target_comp_id == plan.config.target_comp_id
-                    && other.config.version == plan.config.version
-            };
+            let same = |other: &SessionPlan| is_same(&other.config, &plan.config);
             if plans[..index].iter().any(same) {
                 return Err(format!(
                     "two sessions have the identity {} {:?} to {:?}; give one of them another CompID",
@@ -159,11 +160,10 @@ impl<A: Application> Desk<A> {
         ports.dedup();
         let mut listeners = Vec::with_capacity(ports.len());
         for port in ports {
-            let terms = terms_of_port(&plans, port, tcp.terms());
+            let terms = terms_of_port(plans.iter(), port, tcp.terms());
             let listener = tcp.listen_by(Endpoint { addr: local, port }, terms);
-            let listener =
-                listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
-            listeners.push(listener);
+            let id = listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
+            listeners.push(Listener { port, terms, id });
         }
         Ok(Desk {
             local,
@@ -288,7 +288,7 @@ impl<A: Application> Desk<A> {
     pub(crate) fn log_out(&mut self, now: Now, tcp: &mut Stack, reason: &str) {
         self.is_ending = true;
         for listener in self.listeners.drain(..) {
-            tcp.unlisten(listener);
+            tcp.unlisten(listener.id);
         }
         for index in 0..self.owners.len() {
             if let Owner::Unidentified(connection, _) = self.owners[index] {
@@ -353,11 +353,14 @@ impl<A: Application> Desk<A> {
     /// Where each session stands.
     pub fn statuses(&self) -> impl Iterator<Item = SessionStatus<'_>> {
         self.seats.iter().map(|seat| SessionStatus {
+            is_removed: seat.is_vacant,
+            stays_down: seat.stays_down,
             config: seat.session.config(),
             peer: seat.plan.peer,
             remote: seat.remote,
             state: seat.session.state(),
             is_connected: matches!(seat.line, Line::Up(_)),
+            closed_until: seat.closed_until,
             logons: seat.logons,
             parting_words: seat.session.parting_words(),
             last_failure: seat.last_failure,
@@ -375,6 +378,7 @@ impl<A: Application> Desk<A> {
             ("lines_lost", lines.lines_lost),
             ("logon_unknown_identity", lines.logon_unknown_identity),
             ("logon_duplicate", lines.logon_duplicate),
+            ("logon_drained", lines.logon_drained),
             ("logon_not_first", lines.logon_not_first),
             ("logon_garbled", lines.logon_garbled),
             ("peer_not_fix", lines.peer_not_fix),

@@ -1,9 +1,9 @@
 //! Connections that have no session yet, and how they come by one or are refused.
 
 use super::line_event::cut;
-use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal};
+use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal, Seat};
 use crate::app::{Application, SessionId};
-use crate::fix::{Garbled, Unidentified, identify};
+use crate::fix::{Garbled, Identity, Unidentified, identify};
 use crate::offload::RxStamp;
 use crate::tcp::{ConnectionId, Endpoint, Stack};
 use crate::time::{Instant, Now};
@@ -54,7 +54,10 @@ impl<A: Application> Desk<A> {
             Err(Unidentified::Garbled(reason)) => PeerRefusal::Garbled(reason),
             Err(Unidentified::NotLogon(msg_type)) => PeerRefusal::NotLogon(cut(msg_type)),
             Err(Unidentified::CompIdMissing(tag)) => PeerRefusal::CompIdMissing(tag),
-            Ok(identity) => match self.seats.iter().position(|seat| seat.accepts(&identity)) {
+            Ok(identity) => match seat_of(&self.seats, &identity) {
+                Some(index) if self.seats[index].stays_down => {
+                    PeerRefusal::Drained(SessionId(index as u16))
+                }
                 None => PeerRefusal::UnknownIdentity(Claim::of(&identity)),
                 Some(index) if !self.vacate(now, index) => {
                     PeerRefusal::AlreadyLoggedOn(SessionId(index as u16))
@@ -112,4 +115,10 @@ impl<A: Application> Desk<A> {
         self.own(connection, Owner::Refused(connection, deadline));
         self.next_timeout = self.next_timeout.min(deadline);
     }
+}
+
+/// Whose a counterparty's Logon is: of two sessions that it fits, that which more sub-IDs tell of.
+fn seat_of(seats: &[Seat], identity: &Identity<'_>) -> Option<usize> {
+    let fits = seats.iter().enumerate().filter(|(_, seat)| seat.accepts(identity));
+    fits.max_by_key(|(_, seat)| seat.sub_ids()).map(|(index, _)| index)
 }

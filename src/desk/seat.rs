@@ -1,11 +1,11 @@
 //! A session, and the line that carries it.
 
 use crate::fix::{
-    CloseReason, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords, Role,
-    Session, SessionConfig, State,
+    CloseReason, CompId, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords,
+    Role, Session, SessionConfig, State,
 };
 use crate::tcp::{Closed, ConnectionId, Endpoint, Terms};
-use crate::time::{Duration, Instant};
+use crate::time::{Duration, Instant, Now, UtcTime};
 
 /// How many messages of each session are kept for a resend.
 const STORED_MESSAGES_MAX: usize = 16_384;
@@ -28,9 +28,13 @@ pub struct SessionPlan {
 
 /// What connections to `port` begin with, before it is known whose they are: SACK and ECN where each session
 /// that accepts there has them, and the rest as `own`, the stack's, has it.
-pub(super) fn terms_of_port(plans: &[SessionPlan], port: u16, own: Terms) -> Terms {
+pub(super) fn terms_of_port<'a>(
+    plans: impl Iterator<Item = &'a SessionPlan>,
+    port: u16,
+    own: Terms,
+) -> Terms {
     let here = |plan: &&SessionPlan| plan.config.role == Role::Acceptor && plan.peer.port == port;
-    plans.iter().filter(here).map(|plan| plan.terms.unwrap_or(own)).fold(
+    plans.filter(here).map(|plan| plan.terms.unwrap_or(own)).fold(
         Terms { sack: true, ecn: true, ..own },
         |all, terms| Terms { sack: all.sack && terms.sack, ecn: all.ecn && terms.ecn, ..all },
     )
@@ -57,7 +61,11 @@ pub(super) struct Seat {
     pub(super) line: Line,
     /// What happens once the line is down: another try, or none.
     pub(super) stays_down: bool,
+    /// It was removed: nobody sits here.
+    pub(super) is_vacant: bool,
     pub(super) logons: u64,
+    /// Until when its schedule keeps it from connecting.
+    pub(super) closed_until: Option<UtcTime>,
     pub(super) last_failure: Option<LineFailure>,
     /// The far end of the connection, or of the last one.
     pub(super) remote: Endpoint,
@@ -77,12 +85,12 @@ impl Seat {
             session,
             line: Line::Down(Instant::ZERO),
             stays_down: false,
+            is_vacant: false,
             logons: 0,
+            closed_until: None,
             last_failure: None,
         };
-        if seat.plan.config.role == Role::Acceptor {
-            seat.line = Line::Down(Instant::FAR_FUTURE);
-        }
+        seat.line = seat.first_line(Instant::ZERO);
         seat
     }
 
@@ -95,13 +103,37 @@ impl Seat {
         }
     }
 
+    /// For how long its schedule has the session closed, if it has.
+    pub(super) fn note_closed(&mut self, now: Now) -> Option<Duration> {
+        let schedule = self.plan.config.schedule.as_ref();
+        let closed_for = schedule.and_then(|schedule| schedule.closed_for(now.utc));
+        self.closed_until = closed_for.map(|closed_for| {
+            let until = now.utc.as_unix_ns().saturating_add(closed_for.as_ns());
+            UtcTime::from_unix_ns(until)
+        });
+        closed_for
+    }
+
     /// Whether a counterparty that says this of itself belongs here.
     pub(super) fn accepts(&self, identity: &Identity<'_>) -> bool {
         let config = &self.plan.config;
+        let is = |agreed: &Option<CompId>, said: Option<&[u8]>| {
+            agreed.as_ref().is_none_or(|agreed| Some(agreed.as_bytes()) == said)
+        };
         config.role == Role::Acceptor
+            && !self.is_vacant
+            && is(&config.target_sub_ids.sub_id, identity.sender_sub_id)
+            && is(&config.sender_sub_ids.sub_id, identity.target_sub_id)
             && identity.begin_string == config.version.begin_string().as_bytes()
             && identity.sender_comp_id == config.target_comp_id.as_bytes()
             && identity.target_comp_id == config.sender_comp_id.as_bytes()
+    }
+
+    /// How many sub-IDs tell it from others with its CompIDs.
+    pub(super) fn sub_ids(&self) -> usize {
+        let config = &self.plan.config;
+        let sub_ids = [&config.sender_sub_ids.sub_id, &config.target_sub_ids.sub_id];
+        sub_ids.into_iter().flatten().count()
     }
 
     /// Application messages and others sent so far.
@@ -127,6 +159,10 @@ pub enum LineFailure {
 /// Where a session stands.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionStatus<'a> {
+    /// It was removed; its number is there to be used again.
+    pub is_removed: bool,
+    /// It was drained, and stays down until it is resumed.
+    pub stays_down: bool,
     /// Its settings.
     pub config: &'a SessionConfig,
     /// Where its counterparty is, or where we listen for it.
@@ -137,6 +173,8 @@ pub struct SessionStatus<'a> {
     pub state: State,
     /// Whether its connection is established.
     pub is_connected: bool,
+    /// Until when an initiator's schedule keeps it from connecting; the end of time past its last window.
+    pub closed_until: Option<UtcTime>,
     /// How often it was established.
     pub logons: u64,
     /// The counterparty's last parting words: Text(58) of its Logout, or what it sent that was no FIX.
@@ -178,7 +216,7 @@ mod tests {
             plan(Role::Acceptor, 2, None),
             plan(Role::Initiator, 1, None),
         ];
-        assert_eq!(terms_of_port(&plans, 1, own), Terms { sack: false, ecn: true, ..own });
-        assert_eq!(terms_of_port(&plans, 2, own), own);
+        assert_eq!(terms_of_port(plans.iter(), 1, own), Terms { sack: false, ecn: true, ..own });
+        assert_eq!(terms_of_port(plans.iter(), 2, own), own);
     }
 }

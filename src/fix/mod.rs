@@ -35,7 +35,7 @@ pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
     ApplVerId, CompId, Credentials, Disposition, Full, Handler, Outlet, PartingWords, Role,
-    SendError, Sender, Session, SessionConfig, State, SubIds, Version,
+    Schedule, SendError, Sender, Session, SessionConfig, State, SubIds, Version, Window,
 };
 pub use store::{MemoryStore, Store};
 pub use timestamp::Precision;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::time::UtcTime;
+
 /// The highest MsgSeqNum that is used or believed: the standard's `SeqNum` is a positive `int`.
 pub const SEQ_NUM_MAX: u32 = i32::MAX as u32;
 
@@ -33,6 +35,12 @@ pub trait Store {
 
     /// Both numbers begin again at 1; nothing sent before is kept.
     fn reset(&mut self);
+
+    /// When both numbers last began at 1, as far as it is known.
+    fn created_at(&self) -> Option<UtcTime>;
+
+    /// Both numbers began at 1 at this time.
+    fn set_created_at(&mut self, time: UtcTime);
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +64,7 @@ pub struct MemoryStore {
     /// Up to here nothing is in its way.
     free_until: usize,
     forgotten_below: u32,
+    created_at: Option<UtcTime>,
 }
 
 impl Default for MemoryStore {
@@ -78,6 +87,7 @@ impl MemoryStore {
             next_at: 0,
             free_until: 0,
             forgotten_below: 1,
+            created_at: None,
         }
     }
 
@@ -163,6 +173,14 @@ impl Store for MemoryStore {
     fn reset(&mut self) {
         self.entries.clear();
         (self.next_out, self.next_in, self.forgotten_below) = (1, 1, 1);
+    }
+
+    fn created_at(&self) -> Option<UtcTime> {
+        self.created_at
+    }
+
+    fn set_created_at(&mut self, time: UtcTime) {
+        self.created_at = Some(time);
     }
 }
 

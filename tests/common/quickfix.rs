@@ -12,7 +12,7 @@ use super::{has, no_namespace, skip};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     pub begin_string: &'static str,
-    dictionary: &'static str,
+    pub dictionary: &'static str,
 }
 
 pub const FIX42: Version = Version {
@@ -106,6 +106,18 @@ impl Stage {
         self.start("", side, settings, sessions)
     }
 
+    /// QuickFIX's program for this side, by a settings file that is there.
+    pub fn quickfix_by(&self, side: Side, settings: &Path) -> QuickFix {
+        let program = if side == Side::Acceptor { "acceptor" } else { "initiator" };
+        let mut command = Command::new(self.programs.join(program));
+        QuickFix::ready(Program::start_obedient(command.arg(settings)))
+    }
+
+    /// A folder of its own beside the files of ours.
+    pub fn new_folder(&self) -> PathBuf {
+        tempfile::tempdir_in(self.folder.path()).expect("a folder").keep()
+    }
+
     fn start(
         &self,
         enter: &str,
@@ -137,12 +149,7 @@ impl Stage {
         let program = self.programs.join(program);
         let mut words = enter.split_whitespace().map(OsStr::new).chain([program.as_os_str()]);
         let mut command = Command::new(words.next().expect("the program at least"));
-        let program = Program::start_obedient(command.args(words).arg(settings));
-        let mut quickfix = QuickFix { program, seen: Vec::new(), next: 0 };
-        quickfix.wait("ready", |line| line == "ready");
-        // An initiator may be logged on before it is ready: its first lines are still to be waited for.
-        quickfix.next = 0;
-        quickfix
+        QuickFix::ready(Program::start_obedient(command.args(words).arg(settings)))
     }
 }
 
@@ -155,6 +162,14 @@ pub struct QuickFix {
 }
 
 impl QuickFix {
+    fn ready(program: Program) -> QuickFix {
+        let mut quickfix = QuickFix { program, seen: Vec::new(), next: 0 };
+        quickfix.wait("ready", |line| line == "ready");
+        // An initiator may be logged on before it is ready: its first lines are still to be waited for.
+        quickfix.next = 0;
+        quickfix
+    }
+
     pub fn tell(&mut self, command: &str) {
         self.program.tell(command);
     }

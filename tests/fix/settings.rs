@@ -1,7 +1,7 @@
 //! What a script may set before anything happens: the keys of a session file, and how the rig is.
 
 use fixwire::fix::timestamp;
-use fixwire::fix::{CompId, Credentials, Role, SessionConfig, Version};
+use fixwire::fix::{CompId, Credentials, Role, Schedule, SessionConfig, Version, Window};
 use fixwire::time::UtcTime;
 
 /// When a script begins that does not say: Friday 2 January 2026, 03:04:05 UTC.
@@ -85,9 +85,21 @@ pub(crate) fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(),
             true
         }
         "start" => timestamp::parse(value.as_bytes()).map(|start| settings.start = start).is_ok(),
+        "schedule" => {
+            config.schedule = schedule(value);
+            config.schedule.is_some()
+        }
         _ => return Err(format!("`{key}` is no setting")),
     };
     if is { Ok(()) } else { Err(wrong()) }
+}
+
+/// `START END`, one window after the other.
+fn schedule(value: &str) -> Option<Schedule> {
+    let times: Vec<UtcTime> =
+        value.split_whitespace().flat_map(|time| timestamp::parse(time.as_bytes())).collect();
+    let windows = times.chunks_exact(2).map(|pair| Window { start: pair[0], end: pair[1] });
+    Schedule::new(windows.collect()).filter(|_| times.len() % 2 == 0)
 }
 
 fn yes_or_no(value: &str, place: &mut bool) -> bool {

@@ -31,6 +31,26 @@ pub(super) struct Entry {
     default_appl_ver_id: Option<Spanned<String>>,
     sender_comp_id: Option<Spanned<String>>,
     target_comp_id: Option<Spanned<String>>,
+    pub(super) sender_sub_id: Option<Spanned<String>>,
+    pub(super) sender_location_id: Option<Spanned<String>>,
+    pub(super) target_sub_id: Option<Spanned<String>>,
+    pub(super) target_location_id: Option<Spanned<String>>,
+    pub(super) check_comp_id: Option<bool>,
+    pub(super) username: Option<Spanned<String>>,
+    pub(super) password: Option<Spanned<String>>,
+    pub(super) enable_last_msg_seq_num_processed: Option<bool>,
+    pub(super) enable_next_expected_msg_seq_num: Option<bool>,
+    pub(super) resend_request_chunk_size: Option<Spanned<i64>>,
+    pub(super) closed_resend_interval: Option<bool>,
+    pub(super) persist_messages: Option<bool>,
+    pub(super) time_stamp_precision: Option<Spanned<String>>,
+    pub(super) start_time: Option<Spanned<String>>,
+    pub(super) end_time: Option<Spanned<String>>,
+    pub(super) start_day: Option<Spanned<String>>,
+    pub(super) end_day: Option<Spanned<String>>,
+    pub(super) weekdays: Option<Spanned<String>>,
+    pub(super) time_zone: Option<Spanned<String>>,
+    pub(super) non_stop_session: Option<Spanned<bool>>,
     socket_connect_host: Option<Spanned<String>>,
     socket_connect_port: Option<Spanned<i64>>,
     socket_accept_port: Option<Spanned<i64>>,
@@ -161,6 +181,8 @@ impl Entry {
             check_latency: self.check_latency.unwrap_or(base.check_latency),
             max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
                 .unwrap_or(base.max_latency_s),
+            agreement: self.agreement_over(base.agreement, file)?,
+            hours: self.hours_over(base.hours, file)?,
             validation: self.validation_over(base.validation, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
         })
@@ -179,7 +201,7 @@ impl Entry {
         let is_fixt = session.begin_string == FIXT;
         if is_fixt && session.default_appl_ver_id.is_none() {
             return Err(file.error(
-                self.begin_string.as_ref().map_or(place, Spanned::span),
+                self.begin_string.as_ref().map_or(place.clone(), Spanned::span),
                 format!("`begin_string` is {FIXT:?}, which does not say what the messages are of"),
                 "write which version they are of, such as default_appl_ver_id = \"FIX.5.0SP2\"",
             ));
@@ -191,6 +213,7 @@ impl Entry {
                 "write begin_string = \"FIXT.1.1\" beside it, or delete it",
             ));
         }
+        self.has_whole_hours(&session.hours, file, place)?;
         // What was said for all sessions has no object in one of another version.
         session.default_appl_ver_id = session.default_appl_ver_id.filter(|_| is_fixt);
         Ok(session)
@@ -353,7 +376,7 @@ fn appl_ver_id(file: &TomlFile, text: &Spanned<String>) -> Result<ApplVerId, Tom
 /// The longest CompID taken, in bytes.
 const COMP_ID_LEN_MAX: usize = 64;
 
-fn comp_id(
+pub(super) fn comp_id(
     file: &TomlFile,
     text: Option<&Spanned<String>>,
     key: &str,

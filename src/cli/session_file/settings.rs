@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use fixwire::fix::ApplVerId;
 use fixwire::tcp::Terms;
 
-use super::ValidationSettings;
+use super::{Agreement, HoursSettings, ValidationSettings};
 
 /// The engine's place on the network; what is not said is the device's default.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +64,8 @@ pub(crate) struct SessionSettings {
     pub(crate) reset_on_disconnect: bool,
     pub(crate) check_latency: bool,
     pub(crate) max_latency_s: u32,
+    pub(crate) agreement: Agreement,
+    pub(crate) hours: HoursSettings,
     pub(crate) validation: ValidationSettings,
     pub(crate) tcp: Terms,
 }
@@ -92,6 +94,8 @@ impl Default for SessionSettings {
             reset_on_disconnect: false,
             check_latency: true,
             max_latency_s: 120,
+            agreement: Agreement::default(),
+            hours: HoursSettings::default(),
             validation: ValidationSettings::default(),
             tcp: Terms::default(),
         }
@@ -110,6 +114,7 @@ impl SessionSettings {
             target_comp_id: self.sender_comp_id.clone(),
             accept_port: self.connect_port,
             connect_port: self.accept_port,
+            agreement: self.agreement.mirrored(),
             ..self.clone()
         }
     }

@@ -167,6 +167,10 @@ pub struct Identity<'a> {
     pub sender_comp_id: &'a [u8],
     /// TargetCompID(56): us.
     pub target_comp_id: &'a [u8],
+    /// SenderSubID(50), if it is there.
+    pub sender_sub_id: Option<&'a [u8]>,
+    /// TargetSubID(57), if it is there.
+    pub target_sub_id: Option<&'a [u8]>,
 }
 
 /// Why bytes tell nobody's identity.
@@ -206,5 +210,7 @@ pub fn identify<'a>(
         begin_string: message.begin_string(),
         sender_comp_id: comp_id(tags::SENDER_COMP_ID)?,
         target_comp_id: comp_id(tags::TARGET_COMP_ID)?,
+        sender_sub_id: message.field(tags::SENDER_SUB_ID),
+        target_sub_id: message.field(tags::TARGET_SUB_ID),
     })
 }

@@ -8,7 +8,7 @@ use crate::fix::dictionary::Validation;
 use crate::fix::timestamp::Precision;
 use crate::time::Duration;
 
-use super::Version;
+use super::{Schedule, Version};
 
 /// Which side sends the first Logon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,6 +164,8 @@ pub struct SessionConfig {
     pub backlog_bytes_max: usize,
     /// How finely SendingTime is written; before FIX 4.2 always in seconds.
     pub precision: Precision,
+    /// When the session is open; `None` for always.
+    pub schedule: Option<Schedule>,
     /// What messages are held against when they come in; `None` for no dictionary.
     pub validation: Option<Validation>,
 }
@@ -199,6 +201,7 @@ impl SessionConfig {
             held_messages_max: 256,
             backlog_bytes_max: 8 * 1024,
             precision: Precision::Millis,
+            schedule: None,
             validation: None,
         }
     }

@@ -27,10 +27,13 @@ impl<S: Store> Core<S> {
         self.state = State::LogonAwaited;
         self.timers.received(now);
         self.timers.expect_handshake(now, self.config.logon_timeout());
+        if !self.open_window(now) {
+            return self.begin_closed();
+        }
         if self.config.role == Role::Initiator {
             self.timers.set_heart_bt_int_s(self.config.heart_bt_int_s);
             if self.config.reset_on_logon {
-                self.reset_numbers();
+                self.reset_numbers(now);
             }
             // ResetSeqNumFlag came with FIX 4.1.
             self.reset_sent = self.config.reset_on_logon && self.config.version > Version::Fix40;
@@ -69,11 +72,14 @@ impl<S: Store> Core<S> {
         if first && acceptor && !self.knows(message) {
             return self.close(CloseReason::LogonCredentialsRefused, app);
         }
+        if first && self.is_closed(now) {
+            return self.refuse_closed(now, out, app);
+        }
         let Ok(expected) = self.next_expected_by(message) else {
             return self.close(CloseReason::LogonTermsRefused, app);
         };
         if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
-            self.reset_numbers();
+            self.reset_numbers(now);
         }
         let next_in = self.store.next_in();
         if seq < next_in {
@@ -184,7 +190,7 @@ impl<S: Store> Core<S> {
         };
         self.close(reason, app);
         if self.config.reset_on_logout {
-            self.reset_numbers();
+            self.reset_numbers(now);
         }
     }
 
@@ -216,8 +222,9 @@ impl<S: Store> Core<S> {
         });
     }
 
-    pub(super) fn reset_numbers(&mut self) {
+    pub(super) fn reset_numbers(&mut self, now: Now) {
         self.store.reset();
+        self.store.set_created_at(now.utc);
         self.resend = None;
         self.gap = None;
         self.counters.count(Event::NumbersReset);

@@ -10,6 +10,7 @@
 //! | `logon` | how a session begins and ends |
 //! | `outbound` | how a message gets its number and leaves |
 //! | `resend` | what is sent again, and how far a resend has come |
+//! | `schedule` | when a session is open, and with which connection its numbers begin again |
 //! | `timers` | heartbeats and time-outs |
 //! | `version` | which versions there are |
 
@@ -22,6 +23,7 @@ mod logon;
 mod outbound;
 mod reject;
 mod resend;
+mod schedule;
 mod timers;
 mod version;
 
@@ -51,6 +53,7 @@ pub use config::{
     COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
 };
 pub use outbound::SendError;
+pub use schedule::{Schedule, Window};
 pub use version::{ApplVerId, Version};
 
 /// The outlet has no room for so many bytes now.
@@ -143,6 +146,8 @@ struct Core<S> {
     backlog: Backlog,
     resend: Option<Resend>,
     gap: Option<Gap>,
+    /// The span of its schedule that the connection began in.
+    window: Option<Window>,
     /// We asked for new numbers, by ResetSeqNumFlag in our Logon.
     reset_sent: bool,
     /// The application was told of a logon, and not yet of its end.
@@ -206,6 +211,7 @@ impl<S: Store> Session<S> {
                 next_in_text: Numeral::ZERO,
                 resend: None,
                 gap: None,
+                window: None,
                 reset_sent: false,
                 announced: false,
                 to_announce: false,
@@ -302,10 +308,10 @@ impl<S: Store> Session<S> {
     }
 
     /// The transport is gone. The numbers are kept for the next [`on_connect`](Session::on_connect).
-    pub fn on_disconnect(&mut self, _now: Now, app: &mut impl Handler) {
+    pub fn on_disconnect(&mut self, now: Now, app: &mut impl Handler) {
         self.core.close(CloseReason::Disconnected, app);
         if self.core.config.reset_on_disconnect {
-            self.core.reset_numbers();
+            self.core.reset_numbers(now);
         }
         self.forget_connection();
         self.core.state = State::Disconnected;

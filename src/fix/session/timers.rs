@@ -21,6 +21,8 @@ pub(super) struct Timers {
     test_request_sent: bool,
     /// For the Logon while it is awaited, then for the answer to our Logout.
     handshake_deadline: Instant,
+    /// When the schedule ends the session.
+    session_end: Instant,
 }
 
 impl Timers {
@@ -31,6 +33,7 @@ impl Timers {
             last_received: Instant::ZERO,
             test_request_sent: false,
             handshake_deadline: Instant::FAR_FUTURE,
+            session_end: Instant::FAR_FUTURE,
         }
     }
 
@@ -57,6 +60,10 @@ impl Timers {
         self.handshake_deadline = now.mono + within;
     }
 
+    pub(super) fn end_session_at(&mut self, end: Instant) {
+        self.session_end = end;
+    }
+
     /// The heartbeat interval, unless a TestRequest is out.
     #[inline]
     pub(super) fn steady_interval(&self) -> Option<Duration> {
@@ -67,11 +74,21 @@ impl Timers {
     pub(super) fn next(&self, state: State) -> Instant {
         match state {
             State::Disconnected | State::Closing(_) => Instant::FAR_FUTURE,
-            State::LogonAwaited | State::LogoutSent => self.handshake_deadline,
-            State::Active if self.heart_bt_int == Duration::ZERO => Instant::FAR_FUTURE,
-            // While a TestRequest is out, its answer is all that counts: no Heartbeats.
-            State::Active if self.test_request_sent => self.silence_deadline(),
-            State::Active => self.heartbeat_deadline().min(self.test_request_deadline()),
+            State::LogonAwaited => self.handshake_deadline.min(self.session_end),
+            State::LogoutSent => self.handshake_deadline,
+            State::Active => self.silence().min(self.session_end),
+        }
+    }
+
+    /// What is due on an established session if nobody says anything.
+    fn silence(&self) -> Instant {
+        if self.heart_bt_int == Duration::ZERO {
+            Instant::FAR_FUTURE
+        } else if self.test_request_sent {
+            // Its answer is all that counts: no Heartbeats.
+            self.silence_deadline()
+        } else {
+            self.heartbeat_deadline().min(self.test_request_deadline())
         }
     }
 
@@ -94,6 +111,10 @@ impl Timers {
 
 impl<S: Store> Core<S> {
     pub(super) fn check_timers(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
+        if now.mono < self.timers.next(self.state) {
+            return;
+        }
+        self.check_window(now, out, app);
         if now.mono < self.timers.next(self.state) {
             return;
         }

@@ -1,0 +1,174 @@
+//! The keys of a schedule: when a session is open, and in which time zone.
+
+use std::ops::Range;
+
+use fixwire::calendar::{Days, Hours, Zone};
+use fixwire::offload::toml_file::{TomlError, TomlFile};
+use jiff::civil::{Time, Weekday};
+use toml::Spanned;
+
+use super::keys::Entry;
+
+/// What is said of a schedule, complete or not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HoursSettings {
+    start_time: Option<Time>,
+    end_time: Option<Time>,
+    start_day: Option<Weekday>,
+    end_day: Option<Weekday>,
+    weekdays: Option<[bool; 7]>,
+    zone: Option<Zone>,
+    non_stop: bool,
+}
+
+impl HoursSettings {
+    /// The hours, or `None` for a session that is always open.
+    pub(crate) fn hours(&self) -> Option<Hours> {
+        let (start, end) = (self.start_time?, self.end_time?);
+        let days = match (self.start_day, self.end_day) {
+            (Some(start), Some(end)) => Days::Week { start, end },
+            _ => Days::Each(self.weekdays.unwrap_or([true; 7])),
+        };
+        let zone = self.zone.clone().unwrap_or_else(Zone::utc);
+        (!self.non_stop).then_some(Hours { zone, start, end, days })
+    }
+
+    /// What is missing or too much, and what to do about it.
+    fn flaw(&self) -> Option<(&'static str, &'static str)> {
+        let has_times = self.start_time.is_some() && self.end_time.is_some();
+        let has_days = self.start_day.is_some() || self.end_day.is_some();
+        match self {
+            _ if self.non_stop => None,
+            _ if self.start_time.is_some() != self.end_time.is_some() => Some((
+                "`start_time` and `end_time` are one without the other",
+                "write both, as in start_time = \"08:00:00\" and end_time = \"17:00:00\"",
+            )),
+            _ if self.start_day.is_some() != self.end_day.is_some() => Some((
+                "`start_day` and `end_day` are one without the other",
+                "write both for a session of a week, or weekdays = \"Mon,Tue,Wed,Thu,Fri\" for one of a day each",
+            )),
+            _ if has_days && self.weekdays.is_some() => Some((
+                "`weekdays` is for a session of a day each, and `start_day` for one of a week",
+                "delete the one or the other",
+            )),
+            _ if !has_times && (has_days || self.weekdays.is_some()) => Some((
+                "days are said, and no times",
+                "write start_time = \"HH:MM:SS\" and end_time = \"HH:MM:SS\" beside them",
+            )),
+            _ if !has_times && self.zone.is_some() => Some((
+                "`time_zone` is of no use without `start_time` and `end_time`",
+                "write both, or delete it",
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn hours_over(
+        &self,
+        base: HoursSettings,
+        file: &TomlFile,
+    ) -> Result<HoursSettings, TomlError> {
+        let read = |text: &Option<Spanned<String>>, key| {
+            text.as_ref().map(|text| time_of_day(file, text, key)).transpose()
+        };
+        let day = |text: &Option<Spanned<String>>, key| {
+            text.as_ref().map(|text| weekday(file, text, text.get_ref(), key)).transpose()
+        };
+        let weekdays = self.weekdays.as_ref().map(|text| {
+            let mut days = [false; 7];
+            for name in text.get_ref().split([',', ' ']).filter(|name| !name.is_empty()) {
+                let day = weekday(file, text, name, "weekdays")?;
+                days[usize::from(day.to_monday_zero_offset().unsigned_abs())] = true;
+            }
+            if days == [false; 7] {
+                return Err(file.bad_value(
+                    text,
+                    "weekdays",
+                    "write days, such as \"Mon,Tue,Wed,Thu,Fri\"",
+                ));
+            }
+            Ok(days)
+        });
+        let zone = self.time_zone.as_ref().map(|text| {
+            Zone::named(text.get_ref()).ok_or_else(|| {
+                file.bad_value(
+                    text,
+                    "time_zone",
+                    "write an IANA name such as \"Europe/London\", or \"UTC\", or \"local\" for this machine's",
+                )
+            })
+        });
+        // Times of its own make a session close that does not for others.
+        let has_times = self.start_time.is_some() || self.end_time.is_some();
+        let non_stop = self.non_stop_session.as_ref().map(|said| *said.get_ref());
+        if let (Some(true), true) = (non_stop, has_times) {
+            return Err(file.error(
+                self.non_stop_session.as_ref().map_or(0..0, Spanned::span),
+                "`non_stop_session` is true, and there are times beside it".into(),
+                "delete it, or `start_time` and `end_time`",
+            ));
+        }
+        Ok(HoursSettings {
+            start_time: read(&self.start_time, "start_time")?.or(base.start_time),
+            end_time: read(&self.end_time, "end_time")?.or(base.end_time),
+            start_day: day(&self.start_day, "start_day")?.or(base.start_day),
+            end_day: day(&self.end_day, "end_day")?.or(base.end_day),
+            weekdays: weekdays.transpose()?.or(base.weekdays),
+            zone: zone.transpose()?.or(base.zone),
+            non_stop: non_stop.unwrap_or(base.non_stop && !has_times),
+        })
+    }
+
+    /// That a session's hours, which stand here or at `place`, are complete.
+    pub(super) fn has_whole_hours(
+        &self,
+        hours: &HoursSettings,
+        file: &TomlFile,
+        place: Range<usize>,
+    ) -> Result<(), TomlError> {
+        let Some((what, remedy)) = hours.flaw() else { return Ok(()) };
+        let here = [&self.start_time, &self.end_time, &self.start_day, &self.end_day]
+            .into_iter()
+            .chain([&self.weekdays, &self.time_zone])
+            .flatten()
+            .next();
+        Err(file.error(here.map_or(place, Spanned::span), what.into(), remedy))
+    }
+}
+
+fn time_of_day(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Time, TomlError> {
+    let value = text.get_ref();
+    let is_whole = value.len() == 8 && value.bytes().filter(|byte| *byte == b':').count() == 2;
+    value.parse().ok().filter(|_| is_whole).ok_or_else(|| {
+        file.bad_value(
+            text,
+            key,
+            "write a time of day such as \"08:30:00\"; whose clocks show it is said by `time_zone`",
+        )
+    })
+}
+
+/// By its first two letters or more, in whatever case.
+fn weekday(
+    file: &TomlFile,
+    text: &Spanned<String>,
+    name: &str,
+    key: &str,
+) -> Result<Weekday, TomlError> {
+    const NAMES: [(&str, Weekday); 7] = [
+        ("monday", Weekday::Monday),
+        ("tuesday", Weekday::Tuesday),
+        ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday),
+        ("friday", Weekday::Friday),
+        ("saturday", Weekday::Saturday),
+        ("sunday", Weekday::Sunday),
+    ];
+    let lower = name.to_ascii_lowercase();
+    let found = NAMES.into_iter().find(|(name, _)| lower.len() >= 2 && name.starts_with(&lower));
+    found.map(|(_, day)| day).ok_or_else(|| {
+        file.bad_value(text, key, "write a day of the week, such as \"Monday\", \"Mon\" or \"mo\"")
+    })
+}

@@ -1,0 +1,267 @@
+//! Every key that QuickFIX and QuickFIX/J document, and what becomes of it.
+
+/// What a key means here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The same as the key of ours with this name.
+    Text(&'static str),
+    /// A number.
+    Number(&'static str),
+    /// `Y` or `N`.
+    Switch(&'static str),
+    /// A switch that only a session with a dictionary has.
+    OfDictionary(&'static str),
+    /// What is always done here, if it says so, and an error if it says otherwise; and why.
+    Always(&'static str, &'static str),
+    /// A rule of its own.
+    Special(Special),
+    /// Something that would change what the session does, and is not done here: an error.
+    Refused(&'static str),
+    /// Of no meaning here, and why.
+    Nothing(&'static str),
+}
+
+/// Keys whose values are written in another way here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Special {
+    ConnectionType,
+    DataDictionary,
+    UseDataDictionary,
+    /// StartTime, EndTime and their days: of no account in a session that never stops.
+    Hours(&'static str),
+    NonStop,
+    UseLocalTime,
+    Milliseconds,
+    TimestampPrecision,
+    SocketUseSsl,
+}
+
+use Meaning::{Always, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text};
+
+const STORE: &str = "where messages are kept is set by keys of our own";
+const LOG: &str = "what is logged is set by keys of our own";
+const SOCKET: &str = "the kernel's sockets are not used: TCP is ours, and has keys of its own";
+const TLS: &str = "there is no TLS here: end it in front, where SocketUseSSL would be Y";
+const FIXT_DICTIONARY: &str = "what comes in by FIXT.1.1 is held against no dictionary yet";
+const DATABASE: &str = "there is no database here";
+const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
+const HOURS: &str =
+    "a session logs on when it opens and logs out when it closes: set StartTime and EndTime";
+const HOSTS: &str = "one address is connected to: the first";
+
+/// By name. They are looked up in whatever case.
+#[rustfmt::skip]
+pub(super) const KEYS: &[(&str, Meaning)] = &[
+    ("ConnectionType", Own(Special::ConnectionType)),
+    ("BeginString", Text("begin_string")),
+    ("DefaultApplVerID", Text("default_appl_ver_id")),
+    ("SenderCompID", Text("sender_comp_id")),
+    ("SenderSubID", Text("sender_sub_id")),
+    ("SenderLocationID", Text("sender_location_id")),
+    ("TargetCompID", Text("target_comp_id")),
+    ("TargetSubID", Text("target_sub_id")),
+    ("TargetLocationID", Text("target_location_id")),
+    ("Username", Text("username")),
+    ("Password", Text("password")),
+    ("SocketConnectHost", Text("socket_connect_host")),
+    ("SocketConnectPort", Number("socket_connect_port")),
+    ("SocketAcceptPort", Number("socket_accept_port")),
+    ("HeartBtInt", Number("heart_bt_int")),
+    ("ReconnectInterval", Number("reconnect_interval")),
+    ("LogonTimeout", Number("logon_timeout")),
+    ("LogoutTimeout", Number("logout_timeout")),
+    ("ResetOnLogon", Switch("reset_on_logon")),
+    ("ResetOnLogout", Switch("reset_on_logout")),
+    ("ResetOnDisconnect", Switch("reset_on_disconnect")),
+    ("CheckCompID", Switch("check_comp_id")),
+    ("CheckLatency", Switch("check_latency")),
+    ("MaxLatency", Number("max_latency")),
+    ("SendNextExpectedMsgSeqNum", Switch("enable_next_expected_msg_seq_num")),
+    ("EnableNextExpectedMsgSeqNum", Switch("enable_next_expected_msg_seq_num")),
+    ("EnableLastMsgSeqNumProcessed", Switch("enable_last_msg_seq_num_processed")),
+    ("ResendRequestChunkSize", Number("resend_request_chunk_size")),
+    ("ClosedResendInterval", Switch("closed_resend_interval")),
+    ("PersistMessages", Switch("persist_messages")),
+    ("TimeStampPrecision", Own(Special::TimestampPrecision)),
+    ("MillisecondsInTimeStamp", Own(Special::Milliseconds)),
+    ("StartTime", Own(Special::Hours("start_time"))),
+    ("EndTime", Own(Special::Hours("end_time"))),
+    ("StartDay", Own(Special::Hours("start_day"))),
+    ("EndDay", Own(Special::Hours("end_day"))),
+    ("Weekdays", Own(Special::Hours("weekdays"))),
+    ("TimeZone", Own(Special::Hours("time_zone"))),
+    ("UseLocalTime", Own(Special::UseLocalTime)),
+    ("NonStopSession", Own(Special::NonStop)),
+    ("DataDictionary", Own(Special::DataDictionary)),
+    ("UseDataDictionary", Own(Special::UseDataDictionary)),
+    ("ValidateUserDefinedFields", OfDictionary("validate_user_defined_fields")),
+    ("AllowUnknownMsgFields", OfDictionary("allow_unknown_msg_fields")),
+    ("ValidateUnorderedGroupFields", OfDictionary("validate_unordered_group_fields")),
+
+    ("ValidateFieldsOutOfOrder", Always("Y", "fields out of order are always refused")),
+    ("ValidateFieldsHaveValues", Always("Y", "empty fields are always refused")),
+    ("ValidateLengthAndChecksum", Always("Y", "what is damaged is always ignored")),
+    ("ValidateSequenceNumbers", Always("Y", "numbers are always looked at")),
+    ("ValidateIncomingMessage", Always("Y", "leave DataDictionary out for messages that are held against none")),
+    ("SendRedundantResendRequests", Always("N", "a gap is asked for once")),
+    ("RequiresOrigSendingTime", Always("Y", "a message sent again without OrigSendingTime is always refused")),
+    ("DisableHeartBeatCheck", Always("N", "silence always ends a session")),
+    ("RejectGarbledMessage", Always("N", "what is garbled is ignored, as the standard has it")),
+    ("AllowPosDup", Always("N", "PossDupFlag is the session's to set")),
+    ("DynamicSession", Always("N", "each counterparty has a session in the file")),
+    ("AcceptorTemplate", Always("N", "each counterparty has a session in the file")),
+    ("SocketUseSSL", Own(Special::SocketUseSsl)),
+
+    ("LogonTime", Refused(HOURS)),
+    ("LogoutTime", Refused(HOURS)),
+    ("LogonDay", Refused(HOURS)),
+    ("LogoutDay", Refused(HOURS)),
+    ("AllowedRemoteAddresses", Refused("no list of addresses is kept here: let a firewall or the NIC's steering do it")),
+    ("SessionQualifier", Refused("sessions are told apart by BeginString and CompIDs: give one of them another CompID")),
+
+    ("TransportDataDictionary", Nothing(FIXT_DICTIONARY)),
+    ("AppDataDictionary", Nothing(FIXT_DICTIONARY)),
+    ("PreserveMessageFieldsOrder", Nothing("fields leave in the order in which they are written")),
+    ("FirstFieldInGroupIsDelimiter", Nothing("the dictionary says what begins an entry of a group")),
+    ("RejectInvalidMessage", Nothing("what the dictionary refuses is always answered by a Reject")),
+    ("RejectMessageOnUnhandledException", Nothing(JAVA)),
+    ("DefaultCstmApplVerID", Nothing("no custom versions are spoken here")),
+    ("SendResetSeqNumFlag", Nothing("ResetSeqNumFlag is sent where ResetOnLogon is Y")),
+    ("RefreshOnLogon", Nothing("nobody else writes to the store of a session that runs")),
+    ("ResetOnError", Nothing("an error of the application's ends no session here")),
+    ("DisconnectOnError", Nothing("an error of the application's ends no session here")),
+    ("ForceResendWhenCorruptedStore", Nothing("what a store has lost is filled as a gap")),
+    ("ContinueInitializationOnError", Nothing("a file with a mistake is never run")),
+    ("HeartBeatTimeoutMultiplier", Nothing("silence ends a session after 2.4 heartbeat intervals")),
+    ("TestRequestDelayMultiplier", Nothing("silence is asked after once it has lasted 1.2 heartbeat intervals")),
+    ("LogMessageWhenSessionNotFound", Nothing("who is refused is always told of")),
+    ("MaxScheduledWriteRequests", Nothing("what waits to be sent is bounded by the send buffer")),
+    ("InChanCapacity", Nothing("nothing waits between TCP and a session")),
+    ("HttpAcceptPort", Nothing("there is no web server here")),
+    ("HostSelectionPolicy", Nothing(HOSTS)),
+    ("HostSelectionPolicyPriorityStartOverInterval", Nothing(HOSTS)),
+    ("SocketConnectTimeout", Nothing("TCP gives an attempt up by itself")),
+    ("SocketConnectSourceHost", Nothing("connections come from the engine's own address")),
+    ("SocketConnectSourcePort", Nothing("connections come from a port that is picked for each")),
+    ("SocketLocalHost", Nothing("connections come from the engine's own address")),
+    ("SocketLocalPort", Nothing("connections come from a port that is picked for each")),
+    ("SocketAcceptHost", Nothing("the engine listens on its own address")),
+    ("SocketAcceptAddress", Nothing("the engine listens on its own address")),
+    ("SocketAcceptProtocol", Nothing(SOCKET)),
+    ("SocketConnectProtocol", Nothing(SOCKET)),
+    ("SocketReuseAddress", Nothing(SOCKET)),
+    ("SocketNodelay", Nothing(SOCKET)),
+    ("SocketTcpNoDelay", Nothing(SOCKET)),
+    ("SocketSendBufferSize", Nothing(SOCKET)),
+    ("SocketReceiveBufferSize", Nothing(SOCKET)),
+    ("SocketKeepAlive", Nothing(SOCKET)),
+    ("SocketOobInline", Nothing(SOCKET)),
+    ("SocketLinger", Nothing(SOCKET)),
+    ("SocketTrafficClass", Nothing(SOCKET)),
+    ("SocketSynchronousWrites", Nothing(SOCKET)),
+    ("SocketSynchronousWriteTimeout", Nothing(SOCKET)),
+    ("UseSNI", Nothing(TLS)),
+    ("SNIHostName", Nothing(TLS)),
+    ("SSLProtocol", Nothing(TLS)),
+    ("SSLCipherSuite", Nothing(TLS)),
+    ("TLSCipherSuites", Nothing(TLS)),
+    ("ServerCertificateFile", Nothing(TLS)),
+    ("ServerCertificateKeyFile", Nothing(TLS)),
+    ("ClientCertificateFile", Nothing(TLS)),
+    ("ClientCertificateKeyFile", Nothing(TLS)),
+    ("CertificationAuthoritiesFile", Nothing(TLS)),
+    ("CertificationAuthoritiesDirectory", Nothing(TLS)),
+    ("CertificateRevocationListFile", Nothing(TLS)),
+    ("CertificateRevocationListDirectory", Nothing(TLS)),
+    ("CertificateVerifyLevel", Nothing(TLS)),
+    ("SocketKeyStore", Nothing(TLS)),
+    ("SocketKeyStorePassword", Nothing(TLS)),
+    ("SocketTrustStore", Nothing(TLS)),
+    ("SocketTrustStorePassword", Nothing(TLS)),
+    ("KeyManagerFactoryAlgorithm", Nothing(TLS)),
+    ("TrustManagerFactoryAlgorithm", Nothing(TLS)),
+    ("KeyStoreType", Nothing(TLS)),
+    ("TrustStoreType", Nothing(TLS)),
+    ("NeedClientAuth", Nothing(TLS)),
+    ("EnabledProtocols", Nothing(TLS)),
+    ("CipherSuites", Nothing(TLS)),
+    ("EndpointIdentificationAlgorithm", Nothing(TLS)),
+    ("ProxyType", Refused("no proxy is connected through here")),
+    ("ProxyVersion", Nothing("no proxy is connected through here")),
+    ("ProxyHost", Nothing("no proxy is connected through here")),
+    ("ProxyPort", Nothing("no proxy is connected through here")),
+    ("ProxyUser", Nothing("no proxy is connected through here")),
+    ("ProxyPassword", Nothing("no proxy is connected through here")),
+    ("ProxyDomain", Nothing("no proxy is connected through here")),
+    ("ProxyWorkstation", Nothing("no proxy is connected through here")),
+
+    ("FileStorePath", Nothing(STORE)),
+    ("FileStoreSync", Nothing(STORE)),
+    ("FileStoreMaxCachedMsgs", Nothing(STORE)),
+    ("FileLogPath", Nothing(LOG)),
+    ("FileLogBackupPath", Nothing(LOG)),
+    ("FileLogHeartbeats", Nothing(LOG)),
+    ("FileIncludeMilliseconds", Nothing(LOG)),
+    ("FileIncludeTimeStampForMessages", Nothing(LOG)),
+    ("ScreenLogShowIncoming", Nothing(LOG)),
+    ("ScreenLogShowOutgoing", Nothing(LOG)),
+    ("ScreenLogShowEvents", Nothing(LOG)),
+    ("ScreenLogEvents", Nothing(LOG)),
+    ("ScreenLogShowHeartBeats", Nothing(LOG)),
+    ("ScreenIncludeMilliseconds", Nothing(LOG)),
+    ("SLF4JLogEventCategory", Nothing(LOG)),
+    ("SLF4JLogErrorEventCategory", Nothing(LOG)),
+    ("SLF4JLogIncomingMessageCategory", Nothing(LOG)),
+    ("SLF4JLogOutgoingMessageCategory", Nothing(LOG)),
+    ("SLF4JLogHeartbeats", Nothing(LOG)),
+    ("SLF4JLogPrependSessionID", Nothing(LOG)),
+    ("SleepycatDatabaseDir", Nothing(DATABASE)),
+    ("SleepycatMessageDbName", Nothing(DATABASE)),
+    ("SleepycatSequenceDbName", Nothing(DATABASE)),
+    ("CachedFileStorePath", Nothing(STORE)),
+    ("ThreadModel", Nothing(JAVA)),
+    ("JmxMBeanName", Nothing(JAVA)),
+];
+
+/// How families of keys begin, of which there are too many to name.
+pub(super) const FAMILIES: &[(&str, Meaning)] = &[
+    ("AppDataDictionary.", Nothing(FIXT_DICTIONARY)),
+    ("SocketConnectHost", Nothing(HOSTS)),
+    ("SocketConnectPort", Nothing(HOSTS)),
+    ("MySQL", Nothing(DATABASE)),
+    ("PostgreSQL", Nothing(DATABASE)),
+    ("Odbc", Nothing(DATABASE)),
+    ("Jdbc", Nothing(DATABASE)),
+    ("Mongo", Nothing(DATABASE)),
+    ("SQLStore", Nothing(DATABASE)),
+    ("SQLLog", Nothing(DATABASE)),
+];
+
+/// What becomes of a key, and how QuickFIX spells it; one of a family, as it is written.
+pub(super) fn meaning_of(key: &str) -> Option<(&str, Meaning)> {
+    let known = KEYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    let family = || {
+        FAMILIES.iter().find(|(begin, _)| {
+            let begins = key.get(..begin.len()).is_some_and(|key| key.eq_ignore_ascii_case(begin));
+            let rest = key.get(begin.len()..).unwrap_or_default();
+            let numbered = begin.starts_with("SocketConnect");
+            begins
+                && (!numbered
+                    || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())))
+        })
+    };
+    known.copied().or_else(|| family().map(|(_, meaning)| (key, *meaning)))
+}
+
+/// The key of ours that a key of QuickFIX's becomes.
+pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
+    match meaning {
+        Text(key) | Number(key) | Switch(key) | OfDictionary(key) => Some(key),
+        Own(Special::Hours(key)) => Some(key),
+        Own(Special::ConnectionType) => Some("connection_type"),
+        Own(Special::DataDictionary) => Some("data_dictionary"),
+        Own(Special::NonStop) => Some("non_stop_session"),
+        Own(Special::TimestampPrecision) => Some("time_stamp_precision"),
+        _ => None,
+    }
+}

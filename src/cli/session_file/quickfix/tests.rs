@@ -1,0 +1,279 @@
+//! What becomes of QuickFIX's files, and each mistake in them.
+
+use std::collections::HashSet;
+use std::fs;
+
+use fixwire::fix::Precision;
+
+use super::super::{Purpose, SessionFile, Side};
+use super::*;
+
+fn file(text: &str) -> TomlFile {
+    TomlFile { name: "s".into(), path: "s.cfg".into(), text: text.into() }
+}
+
+fn variable(name: &str) -> Option<String> {
+    (name == "HERE").then(|| "LONDON".to_owned())
+}
+
+fn translated(text: &str) -> Result<Translation, TomlError> {
+    translate(&file(text), Purpose::Trade, &variable)
+}
+
+fn read(text: &str) -> Result<SessionFile, TomlError> {
+    let file = TomlFile { text: translated(text)?.toml, ..file(text) };
+    SessionFile::read(&file, Purpose::Trade).map_err(in_its_words)
+}
+
+const SESSION: &str = "[DEFAULT]\nConnectionType=initiator\nBeginString=FIX.4.2\nSenderCompID=TW\n";
+
+#[test]
+fn quickfix_s_own_sample_becomes_three_sessions() {
+    let text = "# default settings for sessions\n[DEFAULT]\nConnectionType=initiator\nReconnectInterval=60\n\
+        SenderCompID=TW\n\n# session definition\n[SESSION]\n# inherited from default\nBeginString=FIX.4.1\n\
+        TargetCompID=ARCA\nStartTime=12:30:00\nEndTime=23:30:00\nHeartBtInt=20\nSocketConnectPort=9823\n\
+        SocketConnectHost=123.123.123.123\n[SESSION]\nBeginString=FIX.4.0\nTargetCompID=ISLD\nHeartBtInt=30\n\
+        SocketConnectPort=8323\nSocketConnectHost=23.23.23.23\n[SESSION]\nBeginString=FIX.4.2\nTargetCompID=INCA\n\
+        ReconnectInterval=30\nHeartBtInt=30\nSocketConnectPort=6523\nSocketConnectHost=3.3.3.3\n\
+        SocketConnectPort1=8392\nSocketConnectHost1=8.8.8.8\n";
+    let found = read(text).unwrap().sessions;
+    let shown: Vec<_> = found
+        .iter()
+        .map(|session| {
+            let hours = session.hours.hours().is_some();
+            let (target, version) =
+                (session.target_comp_id.as_str(), session.begin_string.as_str());
+            (target, version, session.connect_port, session.reconnect_interval_s, hours)
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("ARCA", "FIX.4.1", 9823, 60, true),
+            ("ISLD", "FIX.4.0", 8323, 60, false),
+            ("INCA", "FIX.4.2", 6523, 30, false),
+        ]
+    );
+    let warnings = translated(text).unwrap().warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("s.cfg:30: `SocketConnectPort1` has no meaning here: one address")
+    );
+}
+
+#[test]
+fn acceptors_and_initiators_stand_in_one_file_and_keys_are_found_in_whatever_case() {
+    let text = "[default]\nbeginstring=FIX.4.4\nSENDERCOMPID=US\n[Session]\nTargetCompId=A\n\
+                ConnectionType=acceptor\nSocketAcceptPort=7000\n[session]\nTargetCompID=B\nConnectionType=initiator\n";
+    let found = read(text).unwrap().sessions;
+    let sides: Vec<_> = found.iter().map(|session| (session.side, session.accept_port)).collect();
+    assert_eq!(sides, [(Side::Acceptor, 7000), (Side::Initiator, 9878)]);
+}
+
+#[test]
+fn an_acceptor_leaves_initiators_out_as_quickfix_does() {
+    let text = "[DEFAULT]\nConnectionType=initiator\nBeginString=FIX.4.4\n[SESSION]\nSenderCompID=A\n\
+                TargetCompID=B\nPassword=geheim\n[SESSION]\nConnectionType=acceptor\nSenderCompID=B\nTargetCompID=A\n";
+    let translation = translate(&file(text), Purpose::Accept, &variable).unwrap();
+    let expected = "[default]\n# ConnectionType=initiator\nbegin_string = \"FIX.4.4\"\n# [SESSION]\n# SenderCompID=A\n\
+        # TargetCompID=B\n# Password=***\n[[session]]\nconnection_type = \"acceptor\"\nsender_comp_id = \"B\"\n\
+        target_comp_id = \"A\"\n";
+    assert_eq!(translation.toml, expected);
+    assert!(translation.warnings[0].starts_with("s.cfg:4: this session is left out"));
+    let text = text.replace("ConnectionType=acceptor\n", "");
+    let said = translate(&file(&text), Purpose::Accept, &variable).unwrap_err().to_string();
+    assert!(
+        said.contains("every session here is an initiator") && said.contains("fixwire run"),
+        "{said}"
+    );
+}
+
+#[test]
+fn each_line_becomes_one_in_its_place() {
+    let text = "# mine\n[DEFAULT]\nBeginString=FIX.4.4\n  SenderCompID = $(HERE)-${HERE} \n\n[SESSION]\n\
+                TargetCompID=a\"b\\c\nFileStorePath=store\nMillisecondsInTimeStamp=N\nValidateFieldsHaveValues=Y\n\
+                MySQLStorePassword=geheim\nPassword=s3cret\n";
+    let translation = translated(text).unwrap();
+    let expected = "# mine\n[default]\nbegin_string = \"FIX.4.4\"\nsender_comp_id = \"LONDON-LONDON\"\n\n[[session]]\n\
+        target_comp_id = 'a\"b\\c'\n# FileStorePath=store: where messages are kept is set by keys of our own\n\
+        time_stamp_precision = \"seconds\"\n# ValidateFieldsHaveValues=Y\n\
+        # MySQLStorePassword=***: there is no database here\npassword = \"s3cret\"\n";
+    assert_eq!(translation.toml, expected);
+    assert_eq!(translation.warnings.len(), 2);
+}
+
+#[test]
+fn each_key_of_ours_is_read_as_it_is_meant() {
+    let text = format!(
+        "{SESSION}[SESSION]\nTargetCompID=A\nSenderSubID=S\nSenderLocationID=L\nTargetSubID=T\nTargetLocationID=P\n\
+         Username=joe\nPassword=s3cret\nHeartBtInt=7\nReconnectInterval=8\nLogonTimeout=9\nLogoutTimeout=11\n\
+         ResetOnLogon=Y\nResetOnLogout=Y\nResetOnDisconnect=Y\nCheckCompID=N\nCheckLatency=N\nMaxLatency=13\n\
+         SendNextExpectedMsgSeqNum=Y\nEnableLastMsgSeqNumProcessed=Y\nResendRequestChunkSize=17\n\
+         ClosedResendInterval=Y\nPersistMessages=N\nTimestampPrecision=6\nMillisecondsInTimeStamp=N\n"
+    );
+    let found = read(&text).unwrap().sessions.remove(0);
+    let agreed = &found.agreement;
+    let ids = [
+        &agreed.sender_sub_id,
+        &agreed.sender_location_id,
+        &agreed.target_sub_id,
+        &agreed.target_location_id,
+    ];
+    assert_eq!(ids.map(|id| id.as_deref().unwrap_or_default()), ["S", "L", "T", "P"]);
+    assert_eq!((agreed.username.as_str(), agreed.password.0.as_str()), ("joe", "s3cret"));
+    let seconds = [
+        found.heart_bt_int_s,
+        found.reconnect_interval_s,
+        found.logon_timeout_s,
+        found.logout_timeout_s,
+        found.max_latency_s,
+    ];
+    assert_eq!(seconds, [7, 8, 9, 11, 13]);
+    assert!(found.reset_on_logon && found.reset_on_logout && found.reset_on_disconnect);
+    assert!(!agreed.check_comp_id && !found.check_latency && !agreed.persist_messages);
+    assert!(agreed.next_expected_msg_seq_num && agreed.last_msg_seq_num_processed);
+    assert!(agreed.closed_resend_interval && agreed.resend_request_chunk_size == 17);
+    assert_eq!(agreed.precision, Precision::Micros);
+}
+
+#[test]
+fn hours_are_those_of_the_zone_and_of_no_account_where_the_session_never_stops() {
+    let of = |lines: &str| {
+        let text = format!(
+            "{SESSION}StartTime=08:00:00\nEndTime=17:00:00\n[SESSION]\nTargetCompID=A\n{lines}"
+        );
+        read(&text).map(|file| file.sessions[0].hours.hours())
+    };
+    let (plain, zoned) =
+        (of("").unwrap().unwrap(), of("TimeZone=Europe/London\n").unwrap().unwrap());
+    assert_ne!(plain.zone, zoned.zone);
+    assert!(of("UseLocalTime=Y\n").unwrap().is_some());
+    assert!(of("StartDay=sun\nEndDay=Friday\n").unwrap().is_some());
+    assert!(of("Weekdays=Mon,Tue\n").unwrap().is_some());
+    assert_eq!(of("NonStopSession=Y\n").unwrap(), None);
+    assert_eq!(of("NonStopSession=Y\nStartTime=09:00:00\nEndTime=10:00:00\n").unwrap(), None);
+    for (lines, what) in [
+        ("Weekdays=Mon\nStartDay=mo\nEndDay=tu\n", "`Weekdays` is for a session of a day each"),
+        ("StartDay=mo\n", "`StartDay` and `EndDay` are one without the other"),
+        ("StartTime=8\n", "`StartTime` is \"8\""),
+        ("StartTime=09:00:00 US/Eastern\n", "`TimeZone`"),
+        ("TimeZone=Europe/Londn\n", "`TimeZone` is \"Europe/Londn\""),
+        ("EndDay=doomsday\nStartDay=mo\n", "`EndDay` is \"doomsday\""),
+    ] {
+        let said = of(lines).unwrap_err().to_string();
+        assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn a_dictionary_is_used_where_it_is_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("FIX42.xml");
+    fs::write(&path, "").unwrap();
+    let path = path.display();
+    let with = |default: &str, session: &str| {
+        let text = format!("{SESSION}{default}[SESSION]\nTargetCompID=A\n{session}");
+        read(&text).map(|file| file.sessions[0].validation.clone())
+    };
+    let dictionary = format!("DataDictionary={path}\n");
+    for (default, session, used) in [
+        ("", dictionary.as_str(), true),
+        (dictionary.as_str(), "ValidateUserDefinedFields=N\nAllowUnknownMsgFields=Y\n", true),
+        ("UseDataDictionary=N\n", dictionary.as_str(), false),
+        ("UseDataDictionary=N\n", &format!("{dictionary}UseDataDictionary=Y\n"), true),
+        ("UseDataDictionary=N\nValidateUserDefinedFields=N\n", "AllowUnknownMsgFields=Y\n", false),
+    ] {
+        let found = with(default, session).unwrap();
+        assert_eq!(found.dictionary.is_some(), used, "{default}{session}");
+    }
+    let switched = with(&dictionary, "ValidateUserDefinedFields=N\n").unwrap().checks;
+    assert!(!switched.user_defined_fields);
+    for (default, session, what) in [
+        ("", "UseDataDictionary=Y\n", "there is no DataDictionary"),
+        (dictionary.as_str(), "UseDataDictionary=N\n", "move DataDictionary"),
+    ] {
+        let said = with(default, session).unwrap_err().to_string();
+        assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
+    let session = |line: &str| format!("{SESSION}[SESSION]\nTargetCompID=A\n{line}\n");
+    for (text, line, what, remedy) in [
+        (session("HartBtInt=30"), 7, "unknown key `HartBtInt`", "did you mean `HeartBtInt`?"),
+        (session("Colour=blue"), 7, "unknown key `Colour`", "docs/sessions.md"),
+        (session("HeartBtInt=often"), 7, "`HeartBtInt` is \"often\"", "write a number"),
+        (session("HeartBtInt=0"), 7, "`HeartBtInt` is 0", "from 1"),
+        (session("HeartBtInt=99999999999999999999"), 7, "`HeartBtInt`", "write a number"),
+        (session("SocketConnectPort=70000"), 7, "`SocketConnectPort` is 70000", "65535"),
+        (session("SocketConnectHost=venue"), 7, "`SocketConnectHost` is \"venue\"", "IPv4"),
+        (session("BeginString=FIX.9"), 7, "`BeginString` is \"FIX.9\"", "\"FIXT.1.1\""),
+        (session("BeginString=FIXT.1.1"), 7, "`BeginString` is \"FIXT.1.1\"", "DefaultApplVerID"),
+        (session("ResetOnLogon=yes"), 7, "`ResetOnLogon` is \"yes\"", "write Y or N"),
+        (session("ConnectionType=both"), 7, "`ConnectionType` is \"both\"", "acceptor"),
+        (session("ValidateFieldsHaveValues=N"), 7, "always refused", "write Y"),
+        (session("ValidateFieldsHaveValues=no"), 7, "is \"no\"", "write Y or N"),
+        (session("SendRedundantResendRequests=Y"), 7, "asked for once", "write N"),
+        (session("SocketUseSSL=Y"), 7, "there is no TLS", "stunnel"),
+        (session("LogonTime=08:00:00"), 7, "`LogonTime` is not done here", "StartTime"),
+        (session("TimestampPrecision=5"), 7, "`TimeStampPrecision` is \"5\"", "0, 3, 6 or 9"),
+        (session("SenderCompID=$(NOWHERE)"), 7, "the variable NOWHERE", "environment"),
+        (session("HeartBtInt"), 7, "neither a setting nor a heading", "KEY=VALUE"),
+        (session("[OTHER]"), 7, "[OTHER] is no heading", "[SESSION]"),
+        (session("[DEFAULT]"), 7, "[DEFAULT] comes a second time", "first one"),
+        (session("HeartBtInt=3\nHeartBtInt=4"), 8, "duplicate key", "correct the line"),
+        ("HeartBtInt=3\n[SESSION]\n".into(), 1, "stands before", "under one of them"),
+        (SESSION.into(), 1, "there is no [SESSION]", "for each counterparty"),
+        (format!("{SESSION}\n[SESSION]\n"), 6, "has no TargetCompID", "TargetCompID="),
+        (String::new(), 1, "there is no [SESSION]", "for each counterparty"),
+        (format!("{SESSION}[SESSION]\nTargetCompID=\n"), 6, "`TargetCompID` is \"\"", "printable"),
+        (
+            format!("{SESSION}[SESSION]\nTargetCompID=A\n[SESSION]\nTargetCompID=A\n"),
+            7,
+            "and so is the one in line 5",
+            "another CompID",
+        ),
+    ] {
+        let said = read(&text).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("s.cfg:{line}: ")), "{said}");
+        assert!(said.contains(what) && said.contains(remedy), "{said}");
+    }
+}
+
+#[test]
+fn a_password_is_repeated_in_no_error() {
+    let text = format!("{SESSION}[SESSION]\nTargetCompID=A\nPassword={}\n", "geheim".repeat(40));
+    let said = read(&text).unwrap_err().to_string();
+    assert!(said.contains("`Password` is too long") && !said.contains("geheim"), "{said}");
+}
+
+#[test]
+fn a_file_is_known_by_its_name_or_its_headings() {
+    for (path, text, is) in [
+        ("a.cfg", "", true),
+        ("a.CFG", "", true),
+        ("a.txt", "x=1\n [DEFAULT] \n", true),
+        ("a", "[SESSION]", true),
+        ("a.toml", "[default]\n[[session]]\n", false),
+        ("a.toml", "# [DEFAULT]\n", false),
+    ] {
+        assert_eq!(is_one(Path::new(path), text), is, "{path} {text}");
+    }
+}
+
+#[test]
+fn each_key_is_named_once_and_those_of_ours_are_keys_of_ours() {
+    let mut names = HashSet::new();
+    for (name, meaning) in KEYS {
+        assert!(names.insert(name.to_ascii_lowercase()), "{name} twice");
+        let Some(ours) = ours(*meaning) else { continue };
+        let toml = TomlFile { text: format!("{ours} = []\n"), ..file("") };
+        let said = SessionFile::read(&toml, Purpose::Trade).unwrap_err().to_string();
+        assert!(!said.contains("unknown key"), "{said}");
+    }
+    let table = include_str!("../../../../docs/sessions.md");
+    for (name, _) in KEYS {
+        assert!(table.contains(&format!("`{name}`")), "docs/sessions.md does not tell of {name}");
+    }
+}

@@ -1,0 +1,191 @@
+//! When a session is open: spans of UTC, compiled before anything runs.
+
+use core::fmt::Write;
+use std::sync::Arc;
+
+use arrayvec::ArrayString;
+
+use crate::fix::reason::CloseReason;
+use crate::fix::store::Store;
+use crate::fix::timestamp::{Formatter, Precision};
+use crate::time::{Duration, Instant, Now, UtcTime};
+
+use super::{Core, Handler, Outlet, Role, State};
+
+/// One session in time: from its start, included, to its end, excluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Both numbers begin at 1 with the first connection from here on.
+    pub start: UtcTime,
+    /// Who is logged on then is logged out.
+    pub end: UtcTime,
+}
+
+impl Window {
+    /// Whether `time` lies within.
+    #[inline]
+    pub fn holds(&self, time: UtcTime) -> bool {
+        self.start <= time && time < self.end
+    }
+}
+
+/// Every window that is known, shared by the sessions that have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule(Arc<[Window]>);
+
+impl Schedule {
+    /// These windows, or `None` where they do not follow each other, or one has no length.
+    pub fn new(windows: Vec<Window>) -> Option<Schedule> {
+        let have_length = windows.iter().all(|window| window.start < window.end);
+        let follow = windows.windows(2).all(|pair| pair[0].end <= pair[1].start);
+        (have_length && follow).then(|| Schedule(windows.into()))
+    }
+
+    /// The window that holds `time`.
+    pub fn window_at(&self, time: UtcTime) -> Option<Window> {
+        let later = self.0.partition_point(|window| window.start <= time);
+        let window = *self.0.get(later.checked_sub(1)?)?;
+        window.holds(time).then_some(window)
+    }
+
+    /// When the next window after `time` begins; `None` past the last one that is known.
+    pub fn next_start(&self, time: UtcTime) -> Option<UtcTime> {
+        let later = self.0.partition_point(|window| window.start <= time);
+        self.0.get(later).map(|window| window.start)
+    }
+
+    /// Every window, the first one first.
+    pub fn windows(&self) -> &[Window] {
+        &self.0
+    }
+
+    /// How long it is closed from `time` on; `None` while it is open. Past the last window, for ever.
+    pub fn closed_for(&self, time: UtcTime) -> Option<Duration> {
+        if self.window_at(time).is_some() {
+            return None;
+        }
+        let wait = |start: UtcTime| start.abs_diff(time);
+        Some(self.next_start(time).map_or(Duration::from_ns(u64::MAX), wait))
+    }
+}
+
+impl<S: Store> Core<S> {
+    /// A connection begins: numbers of an earlier window begin again. Says whether the session is open.
+    pub(super) fn open_window(&mut self, now: Now) -> bool {
+        self.window = None;
+        self.timers.end_session_at(Instant::FAR_FUTURE);
+        let Some(schedule) = &self.config.schedule else { return true };
+        let Some(window) = schedule.window_at(now.utc) else { return false };
+        self.window = Some(window);
+        self.arm_end(now);
+        let is_fresh = (self.store.next_in(), self.store.next_out()) == (1, 1);
+        match self.store.created_at() {
+            Some(created_at) if window.holds(created_at) => {}
+            None if is_fresh => self.store.set_created_at(now.utc),
+            _ => self.reset_numbers(now),
+        }
+        true
+    }
+
+    /// Logs out whoever is logged on when the window ends. The wall clock may have been set meanwhile.
+    pub(super) fn check_window(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
+        let Some(window) = self.window else { return };
+        self.arm_end(now);
+        if now.utc < window.end {
+            return;
+        }
+        match self.state {
+            State::Active => self.start_logout(now, out, b"the session's time is over"),
+            State::LogonAwaited => self.close(CloseReason::OutsideSchedule, app),
+            _ => {}
+        }
+    }
+
+    /// A Logon that comes while the session is closed is told until when.
+    #[cold]
+    pub(super) fn refuse_closed(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let schedule = self.config.schedule.as_ref();
+        let next_start = schedule.and_then(|schedule| schedule.next_start(now.utc));
+        let mut text = ArrayString::<64>::new();
+        text.push_str("the session is closed");
+        if let Some(start) = next_start {
+            let precision = Precision::Seconds;
+            let mut formatter = Formatter::default();
+            let start = &formatter.text(start, precision)[..precision.len()];
+            let _ = write!(text, " until {} UTC", str::from_utf8(start).unwrap_or_default());
+        }
+        self.send_logout(now, out, text.as_bytes());
+        self.close(CloseReason::OutsideSchedule, app);
+    }
+
+    /// Whether the session is closed now, by its schedule.
+    pub(super) fn is_closed(&self, now: Now) -> bool {
+        self.config.schedule.is_some() && self.window.is_none_or(|window| !window.holds(now.utc))
+    }
+
+    /// Nobody is to be connected to while the session is closed.
+    pub(super) fn begin_closed(&mut self) {
+        if self.config.role == Role::Initiator {
+            self.doom(CloseReason::OutsideSchedule);
+        }
+    }
+
+    fn arm_end(&mut self, now: Now) {
+        let Some(window) = self.window else { return };
+        let left = window.end.as_unix_ns().saturating_sub(now.utc.as_unix_ns());
+        self.timers.end_session_at(now.mono + Duration::from_ns(left));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(s: u64) -> UtcTime {
+        UtcTime::from_unix_ns(s * 1_000_000_000)
+    }
+
+    fn schedule(windows: &[(u64, u64)]) -> Option<Schedule> {
+        let windows =
+            windows.iter().map(|(start, end)| Window { start: at(*start), end: at(*end) });
+        Schedule::new(windows.collect())
+    }
+
+    #[test]
+    fn windows_follow_each_other_and_have_a_length() {
+        for (windows, is_one) in [
+            (&[][..], true),
+            (&[(1, 2)][..], true),
+            (&[(1, 2), (2, 3)][..], true),
+            (&[(1, 3), (2, 4)][..], false),
+            (&[(1, 1)][..], false),
+            (&[(3, 4), (1, 2)][..], false),
+        ] {
+            assert_eq!(schedule(windows).is_some(), is_one, "{windows:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_holds_its_start_and_not_its_end() {
+        let schedule = schedule(&[(10, 20), (20, 30), (40, 50)]).unwrap();
+        for (time, start, next, closed) in [
+            (9, None, Some(10), Some(1)),
+            (10, Some(10), Some(20), None),
+            (19, Some(10), Some(20), None),
+            (20, Some(20), Some(40), None),
+            (30, None, Some(40), Some(10)),
+            (49, Some(40), None, None),
+        ] {
+            let found = schedule.window_at(at(time)).map(|window| window.start);
+            assert_eq!(found, start.map(at), "{time}");
+            assert_eq!(schedule.next_start(at(time)), next.map(at), "{time}");
+            assert_eq!(schedule.closed_for(at(time)), closed.map(Duration::from_s), "{time}");
+        }
+        assert_eq!(schedule.closed_for(at(50)), Some(Duration::from_ns(u64::MAX)));
+    }
+}

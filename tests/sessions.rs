@@ -1,0 +1,221 @@
+//! Sessions that come and go while others trade, and those that are open by a schedule: two engines in virtual time.
+
+mod common;
+
+use common::{PORT, Pair, THEIRS, Terms};
+use fixwire::app::{Application, SessionId};
+use fixwire::desk::{LineFailure, RosterError, SessionPlan, SessionStatus};
+use fixwire::fix::{
+    CloseReason, CompId, Message, Outlet, Role, Schedule, Sender, SessionConfig, State, Store,
+    SubIds, Version, Window,
+};
+use fixwire::offload::RxStamp;
+use fixwire::tcp::Endpoint;
+use fixwire::time::{Clock, Duration, UtcTime};
+
+const HOUR: Duration = Duration::from_s(3_600);
+
+/// Writes down who logs on and off, and sends an order with each logon.
+#[derive(Default)]
+struct Diary {
+    logons: Vec<u16>,
+    logouts: Vec<(u16, CloseReason)>,
+    orders: Vec<u16>,
+}
+
+impl Application for Diary {
+    fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
+        self.logons.push(session.0);
+        orders.send(b"D", |order| _ = order.put_u32(38, 1)).expect("an order leaves");
+    }
+
+    fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
+        self.logouts.push((session.0, reason));
+    }
+
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        session: SessionId,
+        _: &Message<'_>,
+        _: Option<RxStamp>,
+        _: &mut Sender<'_, S, O>,
+    ) {
+        self.orders.push(session.0);
+    }
+}
+
+type Both = Pair<Diary, Diary>;
+
+fn pair() -> Both {
+    let mut pair = Pair::with_apps(Terms::default(), Diary::default(), Diary::default());
+    pair.run_for(Duration::from_s(1));
+    pair
+}
+
+fn plan(role: Role, desk: &str, tune: impl FnOnce(&mut SessionConfig)) -> SessionPlan {
+    let id = |text| CompId::new(text).unwrap();
+    let (ours, theirs) = if role == Role::Initiator { (desk, "VENUE") } else { ("VENUE", desk) };
+    let mut config = SessionConfig::new(Version::Fix44, role, id(ours), id(theirs));
+    tune(&mut config);
+    let peer = Endpoint { addr: THEIRS, port: PORT };
+    SessionPlan { config, peer, reconnect_interval: Duration::from_s(1), terms: None }
+}
+
+/// Adds a session on both sides.
+fn add(pair: &mut Both, desk: &str, tune: impl Fn(&mut SessionConfig)) -> [SessionId; 2] {
+    let now = pair.wire.now();
+    let theirs = pair.theirs.add_session(now, plan(Role::Acceptor, desk, &tune)).unwrap();
+    let ours = pair.ours.add_session(now, plan(Role::Initiator, desk, &tune)).unwrap();
+    [ours, theirs]
+}
+
+fn status(pair: &Both, session: SessionId) -> SessionStatus<'_> {
+    pair.ours.desk().statuses().nth(usize::from(session.0)).unwrap()
+}
+
+#[test]
+fn a_session_is_added_drained_resumed_and_removed_while_another_trades() {
+    let mut pair = pair();
+    let [ours, theirs] = add(&mut pair, "SECOND", |_| {});
+    assert_eq!((ours, theirs), (SessionId(1), SessionId(1)));
+    pair.run_for(Duration::from_s(1));
+    assert_eq!(pair.ours.app().logons, [0, 1]);
+    assert_eq!(pair.theirs.app().orders, [0, 1]);
+
+    let now = pair.wire.now();
+    assert_eq!(pair.ours.remove_session(ours), Err(RosterError::NotDrained));
+    pair.theirs.drain_session(now, theirs, "maintenance").unwrap();
+    assert!(!pair.theirs.desk().is_drained(theirs));
+    pair.run_for(Duration::from_s(20));
+    assert!(pair.theirs.desk().is_drained(theirs));
+    assert_eq!(status(&pair, ours).parting_words[..], *b"maintenance");
+    let count = |name: &str| pair.theirs.counters().find(|(known, _)| *known == name).unwrap().1;
+    assert!(count("logon_drained") > 10, "the initiator has tried again each second");
+    assert_eq!(status(&pair, SessionId(0)).state, State::Active, "the other one goes on");
+
+    pair.theirs.resume_session(pair.wire.now(), theirs).unwrap();
+    pair.run_for(Duration::from_s(2));
+    assert_eq!(status(&pair, ours).state, State::Active);
+    assert!(status(&pair, ours).next_out > 3, "its numbers go on");
+
+    for side in [0, 1] {
+        let now = pair.wire.now();
+        match side {
+            0 => pair.ours.drain_session(now, ours, "").unwrap(),
+            _ => pair.theirs.drain_session(now, theirs, "").unwrap(),
+        }
+        pair.run_for(Duration::from_s(10));
+    }
+    pair.ours.remove_session(ours).unwrap();
+    pair.theirs.remove_session(theirs).unwrap();
+    assert!(status(&pair, ours).is_removed);
+    assert_eq!(pair.ours.remove_session(ours), Err(RosterError::Unknown));
+    assert_eq!(pair.ours.drain_session(pair.wire.now(), ours, ""), Err(RosterError::Unknown));
+
+    let again = add(&mut pair, "THIRD", |_| {});
+    assert_eq!(again, [ours, theirs], "the number is used again");
+    pair.run_for(Duration::from_s(1));
+    assert_eq!((status(&pair, ours).state, status(&pair, ours).next_out), (State::Active, 3));
+}
+
+#[test]
+fn a_session_that_cannot_be_is_not_added_and_nothing_changes() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let twin = plan(Role::Initiator, "DESK", |_| {});
+    assert_eq!(pair.ours.add_session(now, twin), Err(RosterError::IdentityTaken));
+    let zero = SessionPlan {
+        peer: Endpoint { addr: THEIRS, port: 0 },
+        ..plan(Role::Acceptor, "OTHER", |_| {})
+    };
+    let refused = pair.theirs.add_session(now, zero).unwrap_err();
+    assert!(matches!(refused, RosterError::PortRefused | RosterError::NotSteered), "{refused}");
+    assert_eq!(pair.theirs.resume_session(now, SessionId(7)), Err(RosterError::Unknown));
+    pair.ours.log_out(now, "done");
+    let late = plan(Role::Initiator, "LATE", |_| {});
+    assert_eq!(pair.ours.add_session(now, late), Err(RosterError::Ending));
+    assert!(status(&pair, SessionId(0)).stays_down);
+}
+
+#[test]
+fn sessions_with_the_same_comp_ids_are_told_apart_by_their_sub_ids() {
+    let mut pair = pair();
+    for trader in ["ANN", "BOB"] {
+        let now = pair.wire.now();
+        let sub_ids = SubIds { sub_id: CompId::new(trader), location_id: None };
+        let ours = plan(Role::Initiator, "DESK2", |config| config.sender_sub_ids = sub_ids.clone());
+        let theirs =
+            plan(Role::Acceptor, "DESK2", |config| config.target_sub_ids = sub_ids.clone());
+        pair.theirs.add_session(now, theirs).unwrap();
+        pair.ours.add_session(now, ours).unwrap();
+    }
+    pair.run_for(Duration::from_s(2));
+    let (ours, theirs) = (&pair.ours.app().logons, &pair.theirs.app().logons);
+    assert_eq!((&ours[..], theirs.len()), (&[0, 1, 2][..], 3));
+    for session in [1, 2] {
+        assert_eq!(status(&pair, SessionId(session)).state, State::Active);
+    }
+}
+
+/// Open for an hour, closed for an hour, twice, from an hour after `start`.
+fn schedule(start: UtcTime) -> Schedule {
+    let at = |hours: u64| UtcTime::from_unix_ns(start.as_unix_ns() + HOUR.times(hours).as_ns());
+    let windows = [1, 3].map(|hour| Window { start: at(hour), end: at(hour + 1) });
+    Schedule::new(windows.into()).unwrap()
+}
+
+#[test]
+fn a_schedule_connects_logs_out_and_begins_numbers_again() {
+    let mut pair = pair();
+    let start = pair.wire.now().utc;
+    let scheduled = schedule(start);
+    let [ours, _] = add(&mut pair, "HOURS", |config| config.schedule = Some(scheduled.clone()));
+    pair.run_for(Duration::from_s(3_500));
+    assert_eq!(pair.ours.app().logons, [0], "it is closed");
+    assert_eq!(status(&pair, ours).closed_until, Some(scheduled.windows()[0].start));
+    assert_eq!(status(&pair, ours).last_failure, None, "nobody was connected to");
+
+    pair.run_for(Duration::from_s(200));
+    assert_eq!(pair.ours.app().logons, [0, 1]);
+    assert_eq!(
+        (status(&pair, ours).state, status(&pair, ours).closed_until),
+        (State::Active, None)
+    );
+    pair.run_for(Duration::from_s(3_000));
+    assert_eq!(status(&pair, ours).state, State::Active);
+    assert!(status(&pair, ours).next_out > 50, "an hour of heartbeats");
+
+    pair.run_for(Duration::from_s(700));
+    assert_eq!(status(&pair, ours).state, State::Disconnected);
+    let [(session, reason)] = pair.ours.app().logouts[..] else { panic!("one logout") };
+    assert_eq!(session, 1);
+    assert!([CloseReason::LogoutComplete, CloseReason::LogoutByPeer].contains(&reason), "{reason}");
+    assert_eq!(status(&pair, SessionId(0)).state, State::Active, "the other one has no schedule");
+
+    pair.run_for(HOUR);
+    assert_eq!(pair.ours.app().logons, [0, 1, 1]);
+    assert_eq!(status(&pair, ours).state, State::Active);
+    assert!(status(&pair, ours).next_out < 20, "numbers have begun again");
+    let count = |name: &str| pair.theirs.counters().find(|(known, _)| *known == name).unwrap().1;
+    assert_eq!(count("numbers_reset"), 1);
+
+    pair.run_for(HOUR.times(30));
+    assert_eq!(pair.ours.app().logons, [0, 1, 1], "past the last window it stays closed");
+    let until = status(&pair, ours).closed_until;
+    assert_eq!(until, Some(UtcTime::from_unix_ns(u64::MAX)));
+}
+
+#[test]
+fn an_acceptor_that_is_closed_refuses_and_says_until_when() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let closed = schedule(now.utc);
+    let accept = plan(Role::Acceptor, "EARLY", |config| config.schedule = Some(closed.clone()));
+    pair.theirs.add_session(now, accept).unwrap();
+    let early = pair.ours.add_session(now, plan(Role::Initiator, "EARLY", |_| {})).unwrap();
+    pair.run_for(Duration::from_s(1));
+    let seen = status(&pair, early);
+    let words = String::from_utf8_lossy(seen.parting_words).into_owned();
+    assert!(words.starts_with("the session is closed until "), "{words}");
+    assert_eq!(seen.last_failure, Some(LineFailure::Fix(CloseReason::LogonRefused)));
+}
