@@ -59,11 +59,11 @@ fn reports_are_lost_late_false_twice_and_frozen_as_faults_say() {
         reports(&mut a).iter().map(|told| told.0).collect::<Vec<_>>()
     };
     assert_eq!(told_of(none, 1), [5]);
-    assert_eq!(told_of(NicFaults { tx_reports_lost_ppm: every, ..none }, 1), []);
+    assert_eq!(told_of(NicFaults { tx_reports_lost_ppm: every, ..none }, 1), [0u32; 0]);
     assert_eq!(told_of(NicFaults { tx_reports_false_ppm: every, ..none }, 1), [5 | 1 << 31]);
     assert_eq!(told_of(NicFaults { tx_reports_twice_ppm: every, ..none }, 1), [5, 5]);
     let late = NicFaults { tx_reports_late_ppm: every, tx_reports_late_ns: 50_000, ..none };
-    assert_eq!(told_of(late, 40), []);
+    assert_eq!(told_of(late, 40), [0u32; 0]);
     assert_eq!(told_of(none, 1), [5, 5], "and the late one");
     let mut stamps = Vec::new();
     for frozen in [true, true, false] {
