@@ -4,7 +4,6 @@
 //! [`receive`](super::receive), [`acknowledge`](super::acknowledge), [`transmit`](super::transmit),
 //! [`timers`](super::timers), [`close`](super::close).
 
-use core::mem::offset_of;
 use core::net::Ipv4Addr;
 
 use super::account::Account;
@@ -28,7 +27,7 @@ use super::reset::Resets;
 use super::retransmit::RttEstimator;
 use super::sack::SackReport;
 use super::scoreboard::Scoreboard;
-use super::send_buffer::{LINE_BYTES, SendBuffer};
+use super::send_buffer::SendBuffer;
 use super::stack::Slot;
 use super::timestamps::{Stamping, Timestamping};
 use super::undo::Undo;
@@ -100,7 +99,8 @@ pub(super) struct Connection {
     /// Its end lies in the first of the lines below.
     pub(super) rtt: RttEstimator,
 
-    // What every segment of a conversation touches: this cache line, the next, and one behind what follows them.
+    // What every segment of a conversation touches: this cache line, the next, and one behind what follows
+    // them (`fetch` has it checked).
     /// Which life of its slot it is: an id of another names nothing.
     pub(super) generation: u32,
     /// It has asked to send: it waits for its turn, or [is put aside](Slot::is_deferred).
@@ -236,16 +236,6 @@ pub(super) struct Connection {
     pub(super) is_of_cookie: bool,
 }
 
-// The lines that a segment of a conversation and its answer touch are three of sixteen, apart from buffers and from what is kept
-// apart: nothing of them is of anything else.
-const _: () = {
-    assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == LINE_BYTES);
-    assert!(offset_of!(Connection, fast) == 2 * LINE_BYTES);
-    assert!(offset_of!(Connection, woken_by) + size_of::<Instant>() == 3 * LINE_BYTES);
-    assert!(offset_of!(Connection, send) + SendBuffer::TOUCHED_AT == 4 * LINE_BYTES);
-    assert!(offset_of!(Connection, account) + Account::ALONE_LEN == 5 * LINE_BYTES);
-    assert!(size_of::<Connection>() <= 1024);
-};
 /// What is kept apart of each connection, in bytes.
 const APART_LEN: usize = Reassembly::APART_LEN
     + size_of::<Option<Undo>>()

@@ -5,12 +5,15 @@
 
 use core::mem::offset_of;
 
+use super::account::Account;
 use super::connection::Connection;
 use super::endpoint::Ends;
 use super::event::ConnectionId;
-use super::send_buffer::LINE_BYTES;
+use super::retransmit::RttEstimator;
+use super::send_buffer::{LINE_BYTES, SendBuffer};
 use super::stack::Stack;
 use crate::prefetch::prefetch;
+use crate::time::Instant;
 
 /// Connections that are fetched at once, at most: as many as a core has loads that wait for memory, and few enough for
 /// the first of them not to wait long.
@@ -56,6 +59,16 @@ impl Stack {
     }
 }
 
+// The lines that a segment of a conversation and its answer touch are three of sixteen, apart from buffers and from what is kept
+// apart: nothing of them is of anything else.
+const _: () = {
+    assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == LINE_BYTES);
+    assert!(offset_of!(Connection, fast) == 2 * LINE_BYTES);
+    assert!(offset_of!(Connection, woken_by) + size_of::<Instant>() == 3 * LINE_BYTES);
+    assert!(offset_of!(Connection, send) + SendBuffer::TOUCHED_AT == 4 * LINE_BYTES);
+    assert!(offset_of!(Connection, account) + Account::ALONE_LEN == 5 * LINE_BYTES);
+    assert!(size_of::<Connection>() <= 1024);
+};
 /// One in each of those lines, and which they are.
 const FETCHED: [(usize, usize); 3] = [
     (offset_of!(Connection, generation), 1),
@@ -87,7 +100,6 @@ mod tests {
     use super::super::endpoint::Tuple;
     use super::super::{Config, Endpoint};
     use super::*;
-    use crate::time::Instant;
     use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
 
     const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);

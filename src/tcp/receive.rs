@@ -102,11 +102,16 @@ impl Connection {
     /// What is noted of a segment that has passed the checks of numbers.
     pub(super) fn note_acceptable(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         self.hear_user_timeout(cx, segment);
+        let is_on = self.stamps().is_some();
+        let stamp = segment.options.timestamps;
+        let stamp = stamp.filter(|theirs| is_on && !self.is_old_stamp(cx.now, theirs.value));
+        if stamp.is_none() {
+            // When one last came is told apart from when anything did, from here on.
+            self.close_fast();
+        }
         self.last_heard = cx.now;
         self.keep_alive_probes = 0;
-        if let (Some(_), Some(theirs)) = (self.stamps(), segment.options.timestamps)
-            && !self.is_old_stamp(cx.now, theirs.value)
-        {
+        if let Some(theirs) = stamp {
             self.hear_stamp(cx.now);
             if segment.seq.is_at_or_before(self.last_ack_sent) {
                 self.stamps.note(theirs.value);

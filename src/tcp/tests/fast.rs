@@ -206,3 +206,28 @@ fn timers_of_what_left_the_shortest_way_go_off_as_if_wound_up_at_once() {
     assert_eq!(connection.rtt.rto(cx.config), rto);
     assert!(earliest <= sent_at + probe_timeout, "somebody wakes us in time");
 }
+
+#[test]
+fn a_timestamp_is_old_for_24_days_after_the_last_whatever_comes_without_one() {
+    let days = Duration::from_s(13 * 24 * 3600);
+    for has_stamps in [false, true] {
+        let mut conversation = Conversation::new();
+        conversation.stack.config.requires_timestamps = false;
+        assert!(conversation.asks(None, LEN) && conversation.answers());
+        for _ in 0..2 {
+            conversation.now = conversation.now + days;
+            let mut question = conversation.next;
+            question.options.timestamps = question.options.timestamps.filter(|_| has_stamps);
+            let (now, question) = (conversation.now, segment(&question, &[7; LEN as usize]));
+            conversation.stack.on_segment(now, REMOTE.addr, LOCAL.addr, &question);
+            conversation.answers();
+        }
+        conversation.now = conversation.now + days;
+        let mut late = conversation.next;
+        late.options.timestamps.as_mut().expect("they are agreed on").value -= 1;
+        let late = segment(&late, &[7; LEN as usize]);
+        let now = conversation.now;
+        conversation.stack.on_segment(now, REMOTE.addr, LOCAL.addr, &late);
+        assert_eq!(conversation.stack.counters().of(Count::TimestampOld), u64::from(has_stamps));
+    }
+}
