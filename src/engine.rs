@@ -441,7 +441,17 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It
     /// proves itself anew. Says which they were.
     pub fn promote(&mut self) -> ArrayVec<Capability, { Capability::COUNT }> {
-        let demoted = |capability: &Capability| self.observations.of(*capability).contradicted > 0;
+        self.promote_those(|_| true)
+    }
+
+    /// The same of those that are wanted.
+    pub(crate) fn promote_those(
+        &mut self,
+        is_wanted: impl Fn(Capability) -> bool,
+    ) -> ArrayVec<Capability, { Capability::COUNT }> {
+        let demoted = |capability: &Capability| {
+            is_wanted(*capability) && self.observations.of(*capability).contradicted > 0
+        };
         let wrong: ArrayVec<_, { Capability::COUNT }> = Capability::ALL
             .into_iter()
             .filter(|capability| self.plan.uses(*capability) && demoted(capability))
@@ -496,7 +506,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .iter()
             .collect::<Vec<_>>()
             .into_iter()
-            .chain(self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
+            .chain(self.host_counters())
+            .chain(self.desk.session_counters())
+    }
+
+    /// Those of the host, without the sessions'.
+    fn host_counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        (self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
             .chain(self.watch.counters().iter())
             .chain([("nic_steered_wrongly", self.steering.contradicted())])
             .chain([("nic_demoted", self.observations.demoted())])
@@ -505,7 +521,14 @@ impl<N: Nic, A: Application> Engine<N, A> {
             .chain(self.sent_stamp_counters().iter())
             .chain(self.neighbors.counters().iter())
             .chain(self.tcp.counters().iter())
-            .chain(self.desk.counters())
+            .chain(self.desk.line_counters())
+    }
+
+    /// Every counter by name, but those of sessions, which each [has](crate::desk::SessionStatus::counters). Allocates
+    /// nothing: always the same names in the same order.
+    pub fn visit_counters(&self, mut visit: impl FnMut(&'static str, u64)) {
+        self.nic.counters().iter().for_each(|(name, count)| visit(name, count));
+        self.host_counters().for_each(|(name, count)| visit(name, count));
     }
 }
 

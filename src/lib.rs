@@ -19,6 +19,7 @@ pub mod fix;
 mod held_frames;
 pub mod measure;
 pub mod neighbor;
+pub mod operate;
 pub mod pipeline;
 mod prefetch;
 pub mod prepared_send;

@@ -233,7 +233,7 @@ impl Stamps {
     }
 
     #[cold]
-    fn demote(&mut self, of: Capability, drift: Drift, observations: &mut Observations) {
+    pub(crate) fn demote(&mut self, of: Capability, drift: Drift, observations: &mut Observations) {
         self.by_device = false;
         self.last = None;
         self.looked = None;

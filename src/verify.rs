@@ -118,6 +118,17 @@ impl Verifier {
         }
     }
 
+    /// The device is not believed any more.
+    pub(crate) fn demote(&mut self, capability: Capability) {
+        self.settle();
+        match capability {
+            Capability::RxIpv4Checksum => self.ipv4.standing.trusted = false,
+            Capability::RxTcpChecksum => self.tcp.standing.trusted = false,
+            _ => {}
+        }
+        self.grant();
+    }
+
     /// The device is believed again, as far as the plan leaves it the check, and proves itself anew.
     pub fn promote(&mut self, plan: &Plan, capability: Capability) {
         self.settle();

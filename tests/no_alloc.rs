@@ -13,10 +13,12 @@ use common::inside::PATIENCE;
 use common::{Pair, Terms};
 use fixwire::app::echo::Echo;
 use fixwire::app::exchange::Exchange;
+use fixwire::app::logged::{Logged, RING_LEN_MIN};
 use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 use fixwire::fix::{Message, Outlet, Sender, Store};
+use fixwire::measure::BUCKETS;
 use fixwire::offload::RxStamp;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{ClockSettings, Policy, Profile};
@@ -105,6 +107,39 @@ fn caught_while_captured(file: &Path, profile: &Profile, orders: u64) -> (u64, u
     let summary = capture.finish();
     assert!(summary.counters.written() > 2 * orders, "{summary:?}");
     found
+}
+
+/// The same with every byte copied for a log, whose ring is read now and then and is full in between, and every number
+/// shown to another core after each step.
+fn caught_while_operated(profile: &Profile, orders: u64) -> (u64, u64) {
+    let (taker, mut reader) = Logged::new(Taker::new(orders, 1), 1, RING_LEN_MIN);
+    let mut pair = Pair::with_apps(terms(profile), taker, Exchange::new());
+    while pair.ours.app().reports_received() == 0 {
+        pair.step();
+    }
+    let mut bytes = Vec::with_capacity(RING_LEN_MIN);
+    let (mut read, mut shown) = (0, 0);
+    CAUGHT.store(0, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+    for step in 0..50 * orders {
+        pair.step();
+        pair.ours.visit_counters(|_, count| shown += count);
+        let status = pair.ours.desk().statuses().next();
+        shown += status.map_or(0, |status| status.counters.iter().map(|(_, count)| count).sum());
+        shown += pair.ours.intervals().bucket(step as usize % BUCKETS).0;
+        if step % 4_096 == 0 {
+            while reader.next(&mut bytes).is_some() {
+                read += bytes.len() as u64;
+            }
+        }
+        if pair.ours.app().is_done() {
+            break;
+        }
+    }
+    ARMED.store(false, Ordering::SeqCst);
+    let lost = reader.counters().bytes_ring_full.load(Ordering::Relaxed);
+    assert!(read > 0 && lost > 0 && shown > 0, "{read} bytes were read, {lost} lost");
+    (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
 }
 
 /// Waits until somebody has begun.
@@ -246,6 +281,8 @@ fn a_hundred_thousand_orders_allocate_nothing() {
         let (reports, caught) = caught_while_captured(&file, &Profile::all(policy), 20_000);
         assert_eq!((reports, caught), (20_000, 0), "captured, offloads {policy}");
     }
+    let (reports, caught) = caught_while_operated(&Profile::all(Policy::Prefer), 20_000);
+    assert_eq!((reports, caught), (20_000, 0), "logged and looked at");
     for (messages, faults) in [(20_000, clean), (8_000, rough)] {
         let (answered, caught) = caught_while_echoing(messages, faults);
         assert_eq!((answered, caught), (u64::from(messages), 0), "{messages} echoed");

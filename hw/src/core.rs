@@ -117,13 +117,14 @@ pub fn keep_off(core: u16) -> io::Result<()> {
 
 /// By which one thread tells another, started before it was pinned, to keep off its core.
 #[derive(Debug, Default)]
-pub(crate) struct BusyCore {
+pub struct BusyCore {
     /// The core, plus one; 0 for none.
     told: AtomicU32,
 }
 
 impl BusyCore {
-    pub(crate) fn set(&self, core: u16) {
+    /// Tells it of the core to keep off.
+    pub fn set(&self, core: u16) {
         self.told.store(u32::from(core) + 1, Ordering::Relaxed);
     }
 
@@ -136,7 +137,7 @@ impl BusyCore {
     }
 
     /// Keeps the calling thread off the core that was told since the last call, if one was.
-    pub(crate) fn heed(&self) {
+    pub fn heed(&self) {
         if let Some(core) = self.take() {
             // Where the kernel refuses, the scheduler decides.
             let _ = keep_off(core);

@@ -80,6 +80,8 @@ pub enum Drift {
     CountStoodStill,
     /// What a rule has counted was not told, or went back, installed anew too.
     CountLost,
+    /// It was not: an operator took over.
+    ByOperator,
 }
 
 impl Drift {
@@ -96,6 +98,7 @@ impl Drift {
             Drift::RulesRefused => "rules_refused",
             Drift::CountStoodStill => "count_stood_still",
             Drift::CountLost => "count_lost",
+            Drift::ByOperator => "by_operator",
         }
     }
 }
@@ -117,6 +120,7 @@ impl fmt::Display for Drift {
                 "frames came that a rule counts, and its counter stood still, installed anew too"
             }
             Drift::CountLost => "a rule's counter is gone or went back, installed anew too",
+            Drift::ByOperator => "an operator took it from the device",
         })
     }
 }

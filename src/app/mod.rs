@@ -6,6 +6,7 @@
 
 pub mod echo;
 pub mod exchange;
+pub mod logged;
 pub mod order;
 pub mod remote;
 pub mod taker;
@@ -13,6 +14,7 @@ pub mod taker;
 use crate::fix::{CloseReason, Handler, Message, Outlet, Sender, Store};
 use crate::offload::RxStamp;
 use crate::tcp::Delivery;
+use crate::time::Now;
 
 /// Which of the engine's sessions: its place in the settings, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +64,29 @@ pub trait Application {
         let _ = (session, seq, message);
         true
     }
+
+    /// Whether it is to be shown what its sessions read and write, for a log.
+    #[inline(always)]
+    fn wants_bytes(&self) -> bool {
+        false
+    }
+
+    /// Bytes pass on a session's connection, if it [wants](Application::wants_bytes) to see them. What one segment brought
+    /// is shown before what it led to.
+    fn on_bytes(&mut self, session: SessionId, now: Now, passing: Passing<'_>) {
+        let _ = (session, now, passing);
+    }
+}
+
+/// What passes on a session's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passing<'a> {
+    /// The connection begins.
+    Begun,
+    /// The counterparty's bytes, as they are read: any part of messages.
+    Read(&'a [u8]),
+    /// The session's, as they are handed to TCP.
+    Written(&'a [u8]),
 }
 
 /// An application as one session calls it.

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use fixwire::app::Application;
 use fixwire::app::echo::Echo;
 use fixwire::app::exchange::Exchange;
+use fixwire::app::logged::Logged;
 use fixwire::desk::SessionPlan;
 use fixwire::engine::{Engine, Setup};
 use fixwire::measure::Intervals;
@@ -29,6 +30,7 @@ use super::dpdk::{self, NetworkFor};
 use super::failure::Failure;
 use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
+use super::operations::{self, OperationsArgs};
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
@@ -63,6 +65,8 @@ pub(crate) struct AcceptArgs {
     app: App,
     #[command(flatten)]
     capture: CaptureArgs,
+    #[command(flatten)]
+    operations: OperationsArgs,
     /// Say what happens as JSON, a line each; the last one is the summary.
     #[arg(long)]
     json: bool,
@@ -92,7 +96,9 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
     let interruption = Interruption::caught()?;
-    let asked = Wanted { args, profile: &profile, settings: &settings, capture, interruption };
+    let operations = args.operations.open(&settings.sessions)?;
+    let asked =
+        Wanted { args, profile: &profile, settings: &settings, capture, operations, interruption };
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
@@ -128,6 +134,7 @@ struct Wanted<'a> {
     profile: &'a Profile,
     settings: &'a SessionFile,
     capture: Option<Asked>,
+    operations: operations::Asked,
     interruption: Interruption,
 }
 
@@ -142,13 +149,14 @@ impl Wanted<'_> {
         clocks: impl FnOnce(&mut B::Nic) -> Clocks,
         neighborhood: impl FnOnce(&Plan) -> Result<Neighborhood, Failure>,
     ) -> Result<(), Failure> {
-        let Wanted { args, profile, settings, capture, interruption } = self;
+        let Wanted { args, profile, settings, capture, operations, interruption } = self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
         let neighborhood = neighborhood(&plan)?;
         let clock = HostClock::new();
-        let mut job = Job { args, profile, network, neighborhood, clock, interruption };
+        let operations = Some(operations);
+        let mut job = Job { args, profile, network, neighborhood, clock, operations, interruption };
         let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
@@ -172,6 +180,8 @@ struct Job<'a> {
     network: Network,
     neighborhood: Neighborhood,
     clock: HostClock,
+    /// Until it is started.
+    operations: Option<operations::Asked>,
     interruption: Interruption,
 }
 
@@ -206,15 +216,20 @@ impl Job<'_> {
         app: A,
     ) -> Result<(), Failure> {
         let network = self.network;
+        let configs = sessions.iter().map(|session| session.config.clone()).collect();
+        let asked = self.operations.take().unwrap_or_default();
+        let (app, logging) = asked.start_log(app, configs)?;
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let engine = self.neighborhood.engine(nic, plan, setup, app);
         let mut engine = engine.map_err(Failure::Input)?;
+        let mut operations = logging.beside(&engine)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
-        let voice = teller.voice(&engine)?;
+        let voice = teller.voice(&engine, operations.events())?;
         let core = polling::pin(self.profile, |core| {
             clocks.keep_off(core);
             self.neighborhood.keep_off(core);
+            operations.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
         self.say_how_to_enter();
@@ -230,7 +245,8 @@ impl Job<'_> {
             &voice,
             &mut looks,
         )?
-        .among(&mut self.neighborhood);
+        .among(&mut self.neighborhood)
+        .operated_by(&mut operations);
         let mut refused = None;
         while refused.is_none() && !self.interruption.has_come() {
             polling.rounds();
@@ -238,6 +254,8 @@ impl Job<'_> {
         }
         polling.log_out("the acceptor ends");
         let captured = capture.map(Capture::finish);
+        engine.app_mut().end_log();
+        let operations = operations.finish();
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let nobody_came = engine.desk().statuses().all(|status| status.logons == 0);
@@ -246,11 +264,13 @@ impl Job<'_> {
         let silent = silent.filter(|_| nobody_came);
         let told = voice.finish(Line::Words(if self.args.json {
             let mut summary = summary_json(&engine, core, &clocks, captured.as_ref());
+            operations.add_to(&mut summary);
             summary["silent_because"] = silent.into();
             summary["buffers_not_returned"] = summary::close(engine).into();
             summary.to_string()
         } else {
             let mut summary = summary_for_people(&engine, core, &clocks, captured.as_ref());
+            summary += &operations.for_people();
             summary +=
                 &silent.map(|why| format!("\n\nnobody logged on: {why}")).unwrap_or_default();
             summary + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
@@ -317,6 +337,14 @@ impl Answering for Exchange {
 
     fn done(&self) -> Vec<(&'static str, u64)> {
         vec![("orders_filled", self.fills()), ("refused", self.refused())]
+    }
+}
+
+impl<A: Answering> Answering for Logged<A> {
+    const NAME: &'static str = A::NAME;
+
+    fn done(&self) -> Vec<(&'static str, u64)> {
+        (**self).done()
     }
 }
 

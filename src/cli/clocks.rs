@@ -230,7 +230,7 @@ mod tests {
         let setup =
             Setup { network, tcp: Config::default(), secret: [1; 16], sessions: Vec::new() };
         let mut engine = Engine::<SimNic, _>::new(near, plan, setup, Taker::new(1, 0)).unwrap();
-        let voice = Teller::Nobody.voice(&engine).unwrap();
+        let voice = Teller::Nobody.voice(&engine, None).unwrap();
         let mut looks = clocks.looks();
         // Somebody says something now and then: a request for an address that is nobody's here.
         let mut rounds = 0;

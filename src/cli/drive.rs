@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use fixwire::app::logged::Logged;
 use fixwire::app::taker::Taker;
 use fixwire::desk::{LineFailure, SessionStatus};
 use fixwire::engine::Engine;
@@ -24,6 +25,9 @@ use super::telling::{name, parting_words, why_in_words};
 /// A run shorter than this shows no progress bar.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 
+/// What trades in a run.
+pub(crate) type Trader = Logged<Taker>;
+
 /// How a run is watched.
 pub(crate) struct Watch {
     /// Show progress.
@@ -44,7 +48,7 @@ pub(crate) struct Watch {
 
 /// Trades until every order is reported on, then logs out.
 pub(crate) fn drive<N: Nic>(
-    mut polling: Polling<'_, N, Taker>,
+    mut polling: Polling<'_, N, Trader>,
     clock: &HostClock,
     watch: &Watch,
 ) -> Result<(), Failure> {
@@ -98,7 +102,7 @@ impl Progress {
 
     fn check<N: Nic>(
         &mut self,
-        engine: &Engine<N, Taker>,
+        engine: &Engine<N, Trader>,
         now: Instant,
         watch: &Watch,
     ) -> Result<(), Failure> {
@@ -143,7 +147,7 @@ impl Progress {
 }
 
 /// Some orders are reported on no more, or never were.
-fn stalled<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
+fn stalled<N: Nic>(engine: &Engine<N, Trader>, watch: &Watch) -> Failure {
     let lost = engine.desk().statuses().filter(|status| status.state != State::Active);
     let lost: Vec<_> = lost
         .filter_map(|status| {
@@ -202,7 +206,7 @@ fn never_connected(status: &SessionStatus<'_>) -> Failure {
 }
 
 /// Nothing has come back at all.
-fn unanswered<N: Nic>(engine: &Engine<N, Taker>, watch: &Watch) -> Failure {
+fn unanswered<N: Nic>(engine: &Engine<N, Trader>, watch: &Watch) -> Failure {
     let seconds = watch.connect_timeout.as_secs();
     let Some(status) = engine.desk().statuses().next() else {
         return Failure::run("there is no session", "write one into the session file");
@@ -279,7 +283,7 @@ fn until_in_words(until: UtcTime) -> String {
 }
 
 /// A failure to connect, with the frames that were dropped on the way: they may be all that the peer has answered.
-fn with_wrong_sums<N: Nic>(failure: Failure, engine: &Engine<N, Taker>) -> Failure {
+fn with_wrong_sums<N: Nic>(failure: Failure, engine: &Engine<N, Trader>) -> Failure {
     match wrong_sums(engine) {
         Some((dropped, remedy)) => {
             Failure::run(failure, format_args!("besides, {dropped}: {remedy}"))
@@ -289,7 +293,7 @@ fn with_wrong_sums<N: Nic>(failure: Failure, engine: &Engine<N, Taker>) -> Failu
 }
 
 /// What was dropped because its checksum was wrong, by whom, and what to do about it.
-fn wrong_sums<N: Nic>(engine: &Engine<N, Taker>) -> Option<(String, &'static str)> {
+fn wrong_sums<N: Nic>(engine: &Engine<N, Trader>) -> Option<(String, &'static str)> {
     let wrong = [Refusal::TcpChecksumWrong, Refusal::Ipv4ChecksumWrong].map(Refusal::name);
     let ours = engine.counters().filter(|(name, count)| wrong.contains(name) && *count > 0);
     let ours: Vec<_> = ours.map(|(name, count)| (name.to_owned(), count)).collect();
@@ -358,7 +362,7 @@ mod tests {
         let (near, far, wire) = device::sim("sim", &Profile::all(Policy::Prefer));
         let settings = SessionSettings::default();
         let mut peer = engine(far, (theirs, ours), settings.mirrored(), Exchange::new());
-        let mut engine = engine(near, (ours, theirs), settings, Taker::new(1, 1));
+        let mut engine = engine(near, (ours, theirs), settings, Logged::silent(Taker::new(1, 1)));
         wire.set_faults(Direction::BToA, faults);
         let watch = Watch {
             aloud: false,

@@ -6,6 +6,7 @@ mod capture;
 mod clock_report;
 mod clocks;
 mod conformance;
+mod ctl;
 mod decode;
 mod device;
 mod dictionaries;
@@ -18,7 +19,9 @@ mod failure;
 mod flow;
 mod guard;
 mod kernel_side;
+mod message_log;
 mod nic_spec;
+mod operations;
 mod percentiles;
 mod plan;
 mod polling;
@@ -82,6 +85,7 @@ enum Command {
     Decode(decode::DecodeArgs),
     #[command(subcommand)]
     Session(session::SessionCommand),
+    Ctl(ctl::CtlArgs),
 }
 
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
@@ -107,6 +111,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Exchange(args) => exchange::command(args),
         Command::Decode(args) => decode::command(args),
         Command::Session(command) => session::command(command),
+        Command::Ctl(args) => ctl::command(args),
     }
 }
 

@@ -15,6 +15,7 @@ use fixwire_hw::core;
 use super::clocks::Looks;
 use super::failure::Failure;
 use super::kernel_side::Neighborhood;
+use super::operations::Operations;
 use super::signals;
 use super::telling::{Teller, Voice};
 
@@ -37,6 +38,7 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     voice: &'a Voice,
     pub(crate) looks: &'a mut Looks,
     neighborhood: Option<&'a mut Neighborhood>,
+    operations: Option<&'a mut Operations>,
     /// Why the kernel looks for no neighbour.
     lost: Option<Failure>,
     /// Set once the operator asks to give the device back what it lost.
@@ -66,6 +68,7 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
             voice,
             looks,
             neighborhood: None,
+            operations: None,
             lost: None,
             promotes,
         })
@@ -74,6 +77,11 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     /// The same with neighbours that are found by `neighborhood`.
     pub(crate) fn among(self, neighborhood: &'a mut Neighborhood) -> Self {
         Polling { neighborhood: Some(neighborhood), ..self }
+    }
+
+    /// The same with an operator who may look and command.
+    pub(crate) fn operated_by(self, operations: &'a mut Operations) -> Self {
+        Polling { operations: Some(operations), ..self }
     }
 
     /// Many rounds, and then what happened in them is told.
@@ -88,6 +96,9 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         }
         if let Some(life) = self.looks.look(self.engine) {
             self.teller.new_life(life, self.voice);
+        }
+        if let Some(operations) = &mut self.operations {
+            operations.look(self.engine, || self.clock.now(), self.teller, self.voice);
         }
         self.teller.tell(self.engine, self.voice);
         if self.promotes.load(Ordering::Relaxed) {

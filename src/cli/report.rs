@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 
 use super::capture;
 use super::clock_report::ClockReport;
+use super::drive::Trader;
 use super::percentiles::Percentiles;
 use super::telling::{name, parties};
 use super::{steering, summary, table};
 
 /// A finished run.
 pub(crate) struct Report<'a, N: Nic> {
-    engine: &'a Engine<N, Taker>,
+    engine: &'a Engine<N, Trader>,
     core: Option<u16>,
     instead_of: Option<&'a str>,
     clocks: &'a ClockReport,
@@ -32,7 +33,7 @@ impl<'a, N: Nic> Report<'a, N> {
     /// model though a TAP was wanted; `clocks` what became of them; `captured` what the capture came to that was
     /// asked for.
     pub(crate) fn of(
-        engine: &'a Engine<N, Taker>,
+        engine: &'a Engine<N, Trader>,
         core: Option<u16>,
         instead_of: Option<&'a str>,
         clocks: &'a ClockReport,

@@ -1,5 +1,6 @@
 //! `fixwire run`: the main job.
 
+use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,10 +30,11 @@ use super::clocks::Clocks;
 use super::dictionaries::Dictionaries;
 #[cfg(feature = "dpdk")]
 use super::dpdk::{self, NetworkFor};
-use super::drive::{self, Watch};
+use super::drive::{self, Trader, Watch};
 use super::failure::Failure;
 use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
+use super::operations::{self, Operations, OperationsArgs};
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
 use super::signals::Interruption;
@@ -74,6 +76,8 @@ pub(crate) struct RunArgs {
     stall_timeout: u64,
     #[command(flatten)]
     capture: CaptureArgs,
+    #[command(flatten)]
+    operations: OperationsArgs,
     /// Print one JSON object for machines, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
@@ -90,7 +94,8 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
-    let job = Job { args, settings, interruption: Interruption::caught()? };
+    let operations = Cell::new(Some(args.operations.open(&settings.sessions)?));
+    let job = Job { args, settings, operations, interruption: Interruption::caught()? };
     let (backend, embedded) = match nic {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
@@ -136,6 +141,8 @@ struct Running<N> {
 struct Job<'a> {
     args: &'a RunArgs,
     settings: SessionFile,
+    /// Until it is started.
+    operations: Cell<Option<operations::Asked>>,
     interruption: Interruption,
 }
 
@@ -309,13 +316,15 @@ impl Job<'_> {
     ) -> Result<(), Failure> {
         let Place { plan, network, sessions, profile, clock, clocks, mut neighborhood, instead_of } =
             place;
-        let mut engine = self.engine(nic, plan, network, sessions, &neighborhood)?;
+        let (mut engine, mut operations) =
+            self.engine(nic, plan, network, sessions, &neighborhood)?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
-        let voice = teller.voice(&engine)?;
+        let voice = teller.voice(&engine, operations.events())?;
         let core = polling::pin(profile, |core| {
             clocks.keep_off(core);
             neighborhood.keep_off(core);
+            operations.keep_off(core);
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
         let watch = self.watch(place.profile);
@@ -323,18 +332,22 @@ impl Job<'_> {
         let idle = profile.idle;
         let polling =
             Polling::new(&mut engine, &clock, idle, &mut beside, teller, &voice, &mut looks)?
-                .among(&mut neighborhood);
+                .among(&mut neighborhood)
+                .operated_by(&mut operations);
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
+        engine.app_mut().end_log();
+        let operations = operations.finish();
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let report = report::Report::of(&engine, core, instead_of, &clocks, captured.as_ref());
         let words = if self.args.json {
             let mut report = report.json();
+            operations.add_to(&mut report);
             report["buffers_not_returned"] = summary::close(engine).into();
             report.to_string()
         } else {
-            let report = report.for_people();
+            let report = report.for_people() + &operations.for_people();
             report + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
         };
         outcome.and(voice.finish(Line::Words(words)))
@@ -379,11 +392,16 @@ impl Job<'_> {
         network: Network,
         sessions: Vec<SessionPlan>,
         neighborhood: &Neighborhood,
-    ) -> Result<Engine<N, Taker>, Failure> {
+    ) -> Result<(Engine<N, Trader>, Operations), Failure> {
         let taker = Taker::new(self.args.orders, sessions.len());
+        let configs = sessions.iter().map(|session| session.config.clone()).collect();
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
-        neighborhood.engine(nic, plan, setup, taker).map_err(Failure::Input)
+        let asked = self.operations.take().unwrap_or_default();
+        let (trader, logging) = asked.start_log(taker, configs)?;
+        let engine = neighborhood.engine(nic, plan, setup, trader).map_err(Failure::Input)?;
+        let operations = logging.beside(&engine)?;
+        Ok((engine, operations))
     }
 
     fn watch(&self, profile: &Profile) -> Watch {

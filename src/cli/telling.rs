@@ -16,6 +16,7 @@ use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::message_log::EventLog;
 use super::speaker::Speaker;
 
 /// Sessions that are named in one line; of more their number is told.
@@ -23,6 +24,7 @@ const NAMED_MAX: usize = 8;
 
 /// What becomes a line. Nothing in it but words is allocated, and words are said at the beginning and
 /// the end, and where a driver refused something.
+#[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "a box would be allocated while packets wait")]
 pub(crate) enum Line {
     Words(String),
@@ -39,6 +41,7 @@ pub(crate) enum Line {
 }
 
 /// How the session of an event stood when the event was told.
+#[derive(Clone)]
 pub(crate) struct Snapshot {
     remote: Endpoint,
     last_failure: Option<LineFailure>,
@@ -55,8 +58,37 @@ impl Snapshot {
     }
 }
 
-/// A speaker of what happens.
-pub(crate) type Voice = Speaker<Line>;
+/// Who says what happens, and where it is logged.
+pub(crate) struct Voice {
+    speaker: Speaker<Line>,
+    is_mute: bool,
+    log: Option<EventLog>,
+}
+
+impl Voice {
+    /// Says a line, if anybody is told.
+    fn say(&self, line: Line) {
+        if let Some(log) = &self.log {
+            log.tell(line.clone());
+        }
+        if !self.is_mute {
+            self.speaker.say(line);
+        }
+    }
+
+    /// Whether anybody hears what is said.
+    fn is_heard(&self) -> bool {
+        !self.is_mute || self.log.is_some()
+    }
+
+    /// Says the last words, which are not logged, and waits until all is written, but not for ever.
+    ///
+    /// # Errors
+    /// The last words were not written, and why.
+    pub(crate) fn finish(self, last_words: Line) -> Result<(), Failure> {
+        self.speaker.finish(last_words)
+    }
+}
 
 /// Who is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,17 +99,18 @@ pub(crate) enum Teller {
 }
 
 impl Teller {
-    /// The voice that tells of the sessions of `engine`.
+    /// The voice that tells of the sessions of `engine`, and has it logged.
     ///
     /// # Errors
     /// No thread can be started.
     pub(crate) fn voice<N: Nic, A: Application>(
         self,
         engine: &Engine<N, A>,
+        log: Option<EventLog>,
     ) -> Result<Voice, Failure> {
         let sessions: Vec<_> =
             engine.desk().statuses().map(|status| status.config.clone()).collect();
-        Speaker::start(move |line| match line {
+        let speaker = Speaker::start(move |line| match line {
             Line::Words(words) => words,
             Line::LoggingOut(session) => {
                 format!("{}: logging out", name(config(session, &sessions)))
@@ -87,22 +120,21 @@ impl Teller {
             }
             Line::Device(event, said) => device_sentence(event, said.as_deref()),
             Line::Promoted(capability) if self == Teller::Machines => {
-                json!({ "event": "promoted", "capability": capability.name() }).to_string()
+                promoted_object(capability).to_string()
             }
             Line::NothingDemoted if self == Teller::Machines => {
                 json!({ "event": "nothing_demoted" }).to_string()
             }
-            Line::NothingDemoted => "nothing was demoted".to_owned(),
-            Line::Promoted(capability) => {
-                format!("{capability}: given back to the device, which proves itself anew")
-            }
+            Line::NothingDemoted => NOTHING_DEMOTED.to_owned(),
+            Line::Promoted(capability) => promoted_sentence(capability),
             Line::NewLife(life) if self == Teller::Machines => new_life_object(life).to_string(),
             Line::NewLife(life) => new_life_in_words(life).to_owned(),
             Line::Happened { event, session } if self == Teller::Machines => {
                 Value::Object(object(&event, session.as_ref(), &sessions)).to_string()
             }
             Line::Happened { event, session } => sentence(&event, session.as_ref(), &sessions),
-        })
+        })?;
+        Ok(Voice { speaker, is_mute: self == Teller::Nobody, log })
     }
 
     /// Where the engine connects to, and where it listens for whom.
@@ -151,7 +183,7 @@ impl Teller {
     /// Everything that happened since the last call.
     pub(crate) fn tell<N: Nic, A: Application>(self, engine: &mut Engine<N, A>, voice: &Voice) {
         while let Some(event) = engine.next_line_event() {
-            if self != Teller::Nobody {
+            if voice.is_heard() {
                 let session = session_of(&event)
                     .and_then(|id| engine.desk().statuses().nth(usize::from(id.0)))
                     .map(|status| Snapshot::of(&status));
@@ -159,7 +191,7 @@ impl Teller {
             }
         }
         while let Some(event) = engine.next_device_event() {
-            if self != Teller::Nobody {
+            if voice.is_heard() {
                 let said = said_of(event).and_then(|of| engine.device_refusal(of));
                 let said = said.map(str::to_owned);
                 voice.say(Line::Device(event, said));
@@ -169,7 +201,7 @@ impl Teller {
 
     /// Which capabilities the device has been given back, as somebody asked.
     pub(crate) fn promoted(self, capabilities: &[Capability], voice: &Voice) {
-        if self != Teller::Nobody {
+        if voice.is_heard() {
             if capabilities.is_empty() {
                 voice.say(Line::NothingDemoted);
             }
@@ -181,7 +213,7 @@ impl Teller {
 
     /// The device's clock is not what it was.
     pub(crate) fn new_life(self, life: NewLife, voice: &Voice) {
-        if self != Teller::Nobody {
+        if voice.is_heard() {
             voice.say(Line::NewLife(life));
         }
     }
@@ -196,6 +228,49 @@ impl Teller {
             }
         }
     }
+}
+
+/// What a log has of a line: the session that it is about, a sentence, and an object.
+pub(crate) fn for_log(
+    line: &Line,
+    sessions: &[SessionConfig],
+) -> Option<(Option<SessionId>, String, Value)> {
+    match line {
+        // What is said of all sessions at the beginning and at the end.
+        Line::Words(_) => None,
+        Line::LoggingOut(session) => {
+            let mut object = identity(config(*session, sessions));
+            object.insert("event".into(), "logging_out".into());
+            Some((Some(*session), "logging out".into(), object.into()))
+        }
+        Line::Happened { event, session } => {
+            let object = object(event, session.as_ref(), sessions).into();
+            Some((session_of(event), sentence(event, session.as_ref(), sessions), object))
+        }
+        Line::Device(event, said) => {
+            let said = said.as_deref();
+            Some((None, device_sentence(*event, said), device_object(*event, said)))
+        }
+        Line::Promoted(capability) => {
+            Some((None, promoted_sentence(*capability), promoted_object(*capability)))
+        }
+        Line::NothingDemoted => {
+            Some((None, NOTHING_DEMOTED.into(), json!({ "event": "nothing_demoted" })))
+        }
+        Line::NewLife(life) => {
+            Some((None, new_life_in_words(*life).into(), new_life_object(*life)))
+        }
+    }
+}
+
+const NOTHING_DEMOTED: &str = "nothing was demoted";
+
+fn promoted_sentence(capability: Capability) -> String {
+    format!("{capability}: given back to the device, which proves itself anew")
+}
+
+fn promoted_object(capability: Capability) -> Value {
+    json!({ "event": "promoted", "capability": capability.name() })
 }
 
 /// What a driver may have had words for when it happened.
@@ -270,8 +345,14 @@ fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LoggedOn { session, .. }
         | LineEvent::Ended { session, .. }
         | LineEvent::Unacknowledged { session, .. }
+        | LineEvent::HeldDown { session }
+        | LineEvent::LetUp { session }
+        | LineEvent::NumbersSet { session, .. }
         | LineEvent::Refused {
-            why: PeerRefusal::AlreadyLoggedOn(session) | PeerRefusal::Drained(session),
+            why:
+                PeerRefusal::AlreadyLoggedOn(session)
+                | PeerRefusal::Drained(session)
+                | PeerRefusal::HeldDown(session),
             ..
         } => Some(*session),
         LineEvent::Refused { .. } => None,
@@ -303,6 +384,16 @@ fn sentence(event: &LineEvent, stood: Option<&Snapshot>, sessions: &[SessionConf
             let name = named(session);
             format!("{name}: {messages} {many} not acknowledged by {peer}: MsgSeqNum {range}")
         }
+        LineEvent::HeldDown { session } => {
+            format!("{}: logged out by an operator, until he lets it log on", named(session))
+        }
+        LineEvent::LetUp { session } => {
+            format!("{}: may log on again, by an operator", named(session))
+        }
+        LineEvent::NumbersSet { session, next_out, next_in } => format!(
+            "{}: numbers set by an operator, next MsgSeqNum out {next_out} in {next_in}",
+            named(session)
+        ),
         LineEvent::Ended {
             session, why: LineFailure::Fix(CloseReason::LogoutComplete), ..
         } => {
@@ -331,9 +422,13 @@ fn object(
     stood: Option<&Snapshot>,
     sessions: &[SessionConfig],
 ) -> Map<String, Value> {
-    let about = |what: &str, session: SessionId, peer: &Endpoint| {
+    let of = |what: &str, session: SessionId| {
         let mut object = identity(config(session, sessions));
         object.insert("event".into(), what.into());
+        object
+    };
+    let about = |what: &str, session: SessionId, peer: &Endpoint| {
+        let mut object = of(what, session);
         object.insert("peer".into(), peer.to_string().into());
         object
     };
@@ -345,6 +440,14 @@ fn object(
             object.insert("messages".into(), (*messages).into());
             object.insert("msg_seq_num_least".into(), (*from).into());
             object.insert("msg_seq_num_greatest".into(), (*to).into());
+            object
+        }
+        LineEvent::HeldDown { session } => of("held_down", *session),
+        LineEvent::LetUp { session } => of("let_up", *session),
+        LineEvent::NumbersSet { session, next_out, next_in } => {
+            let mut object = of("numbers_set", *session);
+            object.insert("next_out".into(), (*next_out).into());
+            object.insert("next_in".into(), (*next_in).into());
             object
         }
         LineEvent::Ended { session, peer, why } => {
@@ -478,6 +581,9 @@ fn refusal_in_words(
         }
         PeerRefusal::Drained(session) => {
             format!("{} was drained, and is not resumed", name(config(*session, sessions)))
+        }
+        PeerRefusal::HeldDown(session) => {
+            format!("{} was logged out by an operator", name(config(*session, sessions)))
         }
         PeerRefusal::LogonTimeout => "it sent no Logon in time".to_owned(),
         PeerRefusal::LoggingOut => {

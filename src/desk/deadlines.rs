@@ -59,9 +59,11 @@ impl<A: Application> Desk<A> {
                 tcp.abort(now.mono, connection);
             }
             Line::Up(connection) if seat.session.next_timeout() <= now.mono => {
-                let mut wire = Wire { tcp, connection, now: now.mono };
+                let mut wire = Wire::new(now, tcp, connection);
                 let mut caller = Seated::new(&mut self.app, index, None);
                 let disposition = seat.session.on_timeout(now, &mut wire, &mut caller);
+                let written = wire.written;
+                self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);
             }
             _ => {}

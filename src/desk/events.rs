@@ -1,7 +1,7 @@
 //! What becomes of connections, and what that means for their sessions.
 
 use super::{Desk, Line, LineEvent, LineFailure, Owner, PeerRefusal, Wire};
-use crate::app::{Application, Seated, SessionId};
+use crate::app::{Application, Passing, Seated, SessionId};
 use crate::fix::State;
 use crate::tcp::{Closed, ConnectionId, Event, Stack};
 use crate::time::{Duration, Now};
@@ -29,9 +29,11 @@ impl<A: Application> Desk<A> {
             }
             (Event::Writable, Owner::Seat(index)) => {
                 let Some(seat) = self.seats.get_mut(index) else { return };
-                let mut wire = Wire { tcp, connection, now: now.mono };
+                let mut wire = Wire::new(now, tcp, connection);
                 let mut caller = Seated::new(&mut self.app, index, None);
                 let disposition = seat.session.on_writable(now, &mut wire, &mut caller);
+                let written = wire.written;
+                self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);
             }
             (Event::PeerClosed, Owner::Seat(index)) => {
@@ -83,9 +85,14 @@ impl<A: Application> Desk<A> {
         seat.remote = tcp.info(connection).map_or(seat.plan.peer, |info| info.remote);
         let (session, peer) = (SessionId(index as u16), seat.remote);
         self.events.push(LineEvent::Connected { session, peer });
-        let mut wire = Wire { tcp, connection, now: now.mono };
+        let mut wire = Wire::new(now, tcp, connection);
         seat.session.on_connect(now, &mut wire);
         self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+        let written = wire.written;
+        if self.app.wants_bytes() {
+            self.app.on_bytes(session, now, Passing::Begun);
+        }
+        self.show_written(now, tcp, index, connection, written);
         // A SYN-ACK may have carried data.
         if !tcp.readable(connection).is_empty() {
             self.drain(now, tcp, index, connection, None);

@@ -49,6 +49,25 @@ pub enum LineEvent {
         /// The least and the greatest MsgSeqNum(34) among them.
         msg_seq_nums: (u32, u32),
     },
+    /// An operator has logged a session out, and it has no connection until he lets it.
+    HeldDown {
+        /// Which.
+        session: SessionId,
+    },
+    /// An operator lets a session have a connection again.
+    LetUp {
+        /// Which.
+        session: SessionId,
+    },
+    /// An operator has set a session's numbers.
+    NumbersSet {
+        /// Whose.
+        session: SessionId,
+        /// The next MsgSeqNum to send.
+        next_out: u32,
+        /// The next expected.
+        next_in: u32,
+    },
     /// A connection was accepted by TCP, and got no session.
     Refused {
         /// The peer's end.
@@ -75,6 +94,8 @@ pub enum PeerRefusal {
     Drained(SessionId),
     /// The session of this identity has a connection already.
     AlreadyLoggedOn(SessionId),
+    /// An operator has logged the session of this identity out.
+    HeldDown(SessionId),
     /// It did not say who it is in time.
     LogonTimeout,
     /// It had not said who it is when everything was being logged out.
@@ -93,6 +114,7 @@ impl PeerRefusal {
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
             PeerRefusal::Drained(_) => "logon_drained",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",
+            PeerRefusal::HeldDown(_) => "logon_held_down",
             PeerRefusal::LogonTimeout => "identify_timeout",
             PeerRefusal::LoggingOut => "refused_while_logging_out",
             PeerRefusal::ClosedBeforeLogon => "closed_before_logon",

@@ -7,6 +7,7 @@
 mod deadlines;
 mod events;
 mod line_event;
+mod operate;
 mod owner;
 mod roster;
 mod seat;
@@ -15,7 +16,7 @@ mod unacknowledged;
 
 use core::net::Ipv4Addr;
 
-use crate::app::{Application, Seated, SessionId};
+use crate::app::{Application, Passing, Seated, SessionId};
 use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Role, SendError, State};
 use crate::offload::RxStamp;
 use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
@@ -27,6 +28,7 @@ use roster::{Listener, is_same};
 use seat::{Line, Seat, terms_of_port};
 
 pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
+pub use operate::SessionRefusal;
 pub(crate) use stored::receipt_of;
 
 pub use roster::RosterError;
@@ -76,6 +78,7 @@ struct DeskCounters {
     closed_before_logon: u64,
     identify_timeout: u64,
     refused_while_logging_out: u64,
+    logon_held_down: u64,
     bytes_without_session: u64,
     messages_unacknowledged: u64,
 }
@@ -91,6 +94,7 @@ impl DeskCounters {
             PeerRefusal::AlreadyLoggedOn(_) => &mut self.logon_duplicate,
             PeerRefusal::LogonTimeout => &mut self.identify_timeout,
             PeerRefusal::LoggingOut => &mut self.refused_while_logging_out,
+            PeerRefusal::HeldDown(_) => &mut self.logon_held_down,
             PeerRefusal::ClosedBeforeLogon => &mut self.closed_before_logon,
         }
     }
@@ -101,6 +105,15 @@ struct Wire<'a> {
     tcp: &'a mut Stack,
     connection: ConnectionId,
     now: Instant,
+    /// Bytes handed over so far.
+    written: usize,
+}
+
+impl<'a> Wire<'a> {
+    #[inline(always)]
+    fn new(now: Now, tcp: &'a mut Stack, connection: ConnectionId) -> Wire<'a> {
+        Wire { tcp, connection, now: now.mono, written: 0 }
+    }
 }
 
 impl Outlet for Wire<'_> {
@@ -111,12 +124,14 @@ impl Outlet for Wire<'_> {
 
     #[inline(always)]
     fn commit(&mut self, used: usize) {
-        self.tcp.commit(self.now, self.connection, used);
+        self.commit_message(used, 0);
     }
 
     #[inline(always)]
     fn commit_message(&mut self, used: usize, msg_seq_num: u32) {
-        self.tcp.commit_tagged(self.now, self.connection, used, msg_seq_num);
+        if self.tcp.commit_tagged(self.now, self.connection, used, msg_seq_num).is_some() {
+            self.written += used;
+        }
     }
 }
 
@@ -274,6 +289,11 @@ impl<A: Application> Desk<A> {
     ) -> Result<u32, SendError> {
         let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SendError::NotLoggedOn)?;
         let sent = seat.session.send(now, out, msg_type, fill);
+        if self.app.wants_bytes()
+            && let Ok(Some((_, message))) = sent.map(|seq| seat.session.kept(seq))
+        {
+            self.app.on_bytes(session, now, Passing::Written(message));
+        }
         self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
         sent
     }
@@ -297,25 +317,7 @@ impl<A: Application> Desk<A> {
             }
         }
         for index in 0..self.seats.len() {
-            let seat = &mut self.seats[index];
-            seat.stays_down = true;
-            match seat.line {
-                Line::Up(connection) if seat.session.state() == State::Active => {
-                    let mut wire = Wire { tcp, connection, now: now.mono };
-                    seat.session.logout(now, &mut wire, reason);
-                    let disposition = seat.session.disposition();
-                    self.after(now, tcp, index, connection, disposition);
-                }
-                Line::Up(connection) | Line::Connecting(connection) => {
-                    tcp.abort(now.mono, connection);
-                }
-                Line::Down(_) => seat.line = Line::Done,
-                Line::Closing(connection, deadline) => {
-                    let deadline = deadline.min(now.mono + LINGER_AT_END);
-                    seat.line = Line::Closing(connection, deadline);
-                }
-                Line::Done => {}
-            }
+            self.take_down(now, tcp, index, reason);
         }
         self.next_timeout = now.mono;
     }
@@ -372,8 +374,13 @@ impl<A: Application> Desk<A> {
 
     /// Every counter by name, sessions added up.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.line_counters().chain(self.session_counters())
+    }
+
+    /// Those of lines.
+    pub(crate) fn line_counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let lines = self.counters;
-        let own = [
+        [
             ("lines_connected", lines.lines_connected),
             ("lines_lost", lines.lines_lost),
             ("logon_unknown_identity", lines.logon_unknown_identity),
@@ -385,10 +392,16 @@ impl<A: Application> Desk<A> {
             ("closed_before_logon", lines.closed_before_logon),
             ("identify_timeout", lines.identify_timeout),
             ("refused_while_logging_out", lines.refused_while_logging_out),
+            ("logon_held_down", lines.logon_held_down),
             ("bytes_without_session", lines.bytes_without_session),
             ("messages_unacknowledged", lines.messages_unacknowledged),
             ("line_events_overwritten", self.events.overwritten()),
-        ];
+        ]
+        .into_iter()
+    }
+
+    /// Those of sessions, added up.
+    pub(crate) fn session_counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let mut sums: Vec<(&'static str, u64)> = Vec::new();
         for seat in &self.seats {
             for (position, (name, count)) in seat.session.counters().iter().enumerate() {
@@ -398,7 +411,7 @@ impl<A: Application> Desk<A> {
                 }
             }
         }
-        own.into_iter().chain(sums)
+        sums.into_iter()
     }
 
     /// A session's connection is closed on our side; the peer's side is waited for.
@@ -427,10 +440,12 @@ impl<A: Application> Desk<A> {
         let Some(seat) = self.seats.get_mut(index) else { return };
         let Line::Up(connection) = seat.line else { return };
         if seat.session.state() == State::Active {
-            let mut wire = Wire { tcp, connection, now: now.mono };
+            let mut wire = Wire::new(now, tcp, connection);
             let mut orders = seat.session.sender(now, &mut wire);
             self.app.on_poll(SessionId(index as u16), &mut orders);
             let disposition = seat.session.disposition();
+            let written = wire.written;
+            self.show_written(now, tcp, index, connection, written);
             self.after(now, tcp, index, connection, disposition);
         }
     }
@@ -449,7 +464,10 @@ impl<A: Application> Desk<A> {
         let Some(seat) = self.seats.get_mut(index) else { return };
         let sent_before = seat.messages_sent();
         let interval_before = seat.session.steady_interval();
-        let mut wire = Wire { tcp, connection, now: now.mono };
+        if self.app.wants_bytes() {
+            self.app.on_bytes(SessionId(index as u16), now, Passing::Read(bytes));
+        }
+        let mut wire = Wire::new(now, tcp, connection);
         let mut caller = Seated::new(&mut self.app, index, stamp);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
         if caller.logons > 0 {
@@ -457,10 +475,31 @@ impl<A: Application> Desk<A> {
             let (session, peer) = (SessionId(index as u16), seat.remote);
             self.events.push(LineEvent::LoggedOn { session, peer });
         }
+        let written = wire.written;
         self.orders_encoded += seat.messages_sent() - sent_before;
         // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
-        if interval_before.is_none() || seat.session.steady_interval() != interval_before {
+        let is_steady =
+            interval_before.is_some() && seat.session.steady_interval() == interval_before;
+        self.show_written(now, tcp, index, connection, written);
+        if !is_steady {
             self.after(now, tcp, index, connection, disposition);
+        }
+    }
+
+    /// Shows the application the last bytes that a session has handed to TCP, if it wants to see them.
+    #[inline(always)]
+    fn show_written(
+        &mut self,
+        now: Now,
+        tcp: &Stack,
+        index: usize,
+        connection: ConnectionId,
+        written: usize,
+    ) {
+        if self.app.wants_bytes() && written > 0 {
+            for run in tcp.last_written(connection, written) {
+                self.app.on_bytes(SessionId(index as u16), now, Passing::Written(run));
+            }
         }
     }
 

@@ -59,6 +59,9 @@ impl<A: Application> Desk<A> {
                     PeerRefusal::Drained(SessionId(index as u16))
                 }
                 None => PeerRefusal::UnknownIdentity(Claim::of(&identity)),
+                Some(index) if self.seats[index].stays_down => {
+                    PeerRefusal::HeldDown(SessionId(index as u16))
+                }
                 Some(index) if !self.vacate(now, index) => {
                     PeerRefusal::AlreadyLoggedOn(SessionId(index as u16))
                 }

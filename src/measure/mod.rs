@@ -30,7 +30,32 @@ pub struct Intervals {
     /// Of each nanosecond.
     counted: Box<[u64; COUNTED_NS_MAX]>,
     longer: Histogram<u64>,
+    /// Longer ones by the power of two, as an exponent, that they do not exceed; and all of them added up.
+    longer_by_power: [u64; 65],
+    longer_ns: u64,
 }
+
+/// The power of two, as an exponent, of the first bucket of longer intervals.
+const LONGER_POWER_MIN: u32 = 14;
+
+/// How many buckets [`Intervals::bucket`] has.
+pub const BUCKETS: usize = BUCKET_NS_MAX.len();
+
+/// The longest interval of each bucket, in ns. Those below 8,192 ns are exact, the others powers of two.
+pub const BUCKET_NS_MAX: [u64; 28] = {
+    let mut bounds = [0; 28];
+    let near = [250, 500, 1_000, 1_500, 2_000, 3_000, 4_000, 6_000, COUNTED_NS_MAX as u64 - 1];
+    let mut at = 0;
+    while at < bounds.len() {
+        bounds[at] = if at < near.len() {
+            near[at]
+        } else {
+            1 << (at - near.len() + LONGER_POWER_MIN as usize)
+        };
+        at += 1;
+    }
+    bounds
+};
 
 impl Intervals {
     /// Where the interval [`frame_to_order`](Intervals::frame_to_order) begins, in words.
@@ -41,7 +66,12 @@ impl Intervals {
         "host clock when the order's frame was complete, before tx_burst";
 
     pub(crate) fn new() -> Intervals {
-        Intervals { counted: Box::new([0; COUNTED_NS_MAX]), longer: histogram() }
+        Intervals {
+            counted: Box::new([0; COUNTED_NS_MAX]),
+            longer: histogram(),
+            longer_by_power: [0; 65],
+            longer_ns: 0,
+        }
     }
 
     /// From the frame to the order that it led to. Allocates: for when the measuring is over.
@@ -55,10 +85,32 @@ impl Intervals {
         all
     }
 
+    /// How many intervals are in a bucket and not in the one before it, and what they add up to in ns. Allocates nothing,
+    /// and takes a microsecond at most.
+    pub fn bucket(&self, bucket: usize) -> (u64, u64) {
+        let Some(ns_max) = BUCKET_NS_MAX.get(bucket) else { return (0, 0) };
+        let above = bucket.checked_sub(1).and_then(|before| BUCKET_NS_MAX.get(before));
+        let from = above.map_or(0, |above| above + 1);
+        match self.counted.get(from as usize..=*ns_max as usize) {
+            Some(counts) => (from..)
+                .zip(counts)
+                .fold((0, 0), |(count, ns), (each_ns, of)| (count + of, ns + each_ns * of)),
+            // Their sum is told with the last.
+            None => (self.longer_by_power[ns_max.ilog2() as usize], 0),
+        }
+    }
+
+    /// Intervals that are in no bucket, being longer, and what all those that are longer than 8,191 ns add up to in ns.
+    pub fn beyond_buckets(&self) -> (u64, u64) {
+        let last = BUCKET_NS_MAX[BUCKETS - 1].ilog2() as usize;
+        (self.longer_by_power[last + 1..].iter().sum(), self.longer_ns)
+    }
+
     /// Forgets everything: what was measured was warming up.
     pub fn clear(&mut self) {
         self.counted.fill(0);
         self.longer.clear();
+        (self.longer_by_power, self.longer_ns) = ([0; 65], 0);
     }
 
     #[inline]
@@ -73,6 +125,9 @@ impl Intervals {
     #[cold]
     fn record_longer(&mut self, interval_ns: u64, orders: u64) {
         self.longer.saturating_record_n(interval_ns, orders);
+        let power = (u64::BITS - (interval_ns - 1).leading_zeros()).max(LONGER_POWER_MIN);
+        self.longer_by_power[power as usize] += orders;
+        self.longer_ns = self.longer_ns.saturating_add(interval_ns.saturating_mul(orders));
     }
 }
 
@@ -90,6 +145,12 @@ mod tests {
         assert_eq!((all.len(), all.min(), all.value_at_quantile(0.5)), (8, 1, 700));
         assert_eq!(all.count_between(8_000, 9_000), 3);
         assert!(all.max() >= INTERVAL_NS_MAX);
+        let buckets: Vec<_> = (0..BUCKETS).map(|bucket| intervals.bucket(bucket)).collect();
+        let filled = buckets.iter().zip(BUCKET_NS_MAX).filter(|((count, _), _)| *count > 0);
+        let filled: Vec<_> = filled.map(|((count, ns), ns_max)| (*count, *ns, ns_max)).collect();
+        let expected = [(1, 1, 250), (3, 2_100, 1_000), (1, 8_191, 8_191), (2, 0, 16_384)];
+        assert_eq!(filled, expected);
+        assert_eq!(intervals.beyond_buckets(), (1, u64::MAX));
         intervals.clear();
         assert!(intervals.frame_to_order().is_empty());
     }

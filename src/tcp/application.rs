@@ -178,6 +178,14 @@ impl Stack {
         Some(number)
     }
 
+    /// The last `len` bytes of those that were written and are kept in the send buffer: the second run is empty unless its
+    /// ring wraps within them.
+    pub(crate) fn last_written(&self, id: ConnectionId, len: usize) -> [&[u8]; 2] {
+        let Some(index) = self.find(id) else { return [&[], &[]] };
+        let send = &self.connections[index].send;
+        send.slices(send.len().saturating_sub(len), len)
+    }
+
     /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as
     /// ours has not left: after [`connect`](Stack::connect), and before anything is transmitted.
     pub fn set_terms(&mut self, id: ConnectionId, terms: &Terms) {

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
+mod operated;
 mod refusals;
 
 use std::net::{Ipv4Addr, SocketAddr};

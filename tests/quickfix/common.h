@@ -33,6 +33,7 @@
 
 #include <quickfix/Application.h>
 #include <quickfix/FieldConvertors.h>
+#include <quickfix/FileLog.h>
 #include <quickfix/FileStore.h>
 #include <quickfix/Log.h>
 #include <quickfix/Session.h>
@@ -44,15 +45,28 @@ inline void say(const std::string& line) {
   std::cout << line << std::endl;
 }
 
+// Says everything, and has QuickFIX's own log in files where FileLogPath names a folder for it.
 class Log : public FIX::Log {
  public:
+  explicit Log(FIX::Log* file = nullptr) : file(file) {}
   void clear() {}
   void backup() {}
-  void onIncoming(const std::string& message) { say("in " + readable(message)); }
-  void onOutgoing(const std::string& message) { say("out " + readable(message)); }
-  void onEvent(const std::string& text) { say("event " + text); }
+  void onIncoming(const std::string& message) {
+    say("in " + readable(message));
+    if (file) file->onIncoming(message);
+  }
+  void onOutgoing(const std::string& message) {
+    say("out " + readable(message));
+    if (file) file->onOutgoing(message);
+  }
+  void onEvent(const std::string& text) {
+    say("event " + text);
+    if (file) file->onEvent(text);
+  }
 
  private:
+  FIX::Log* file;
+
   static std::string readable(std::string message) {
     std::replace(message.begin(), message.end(), '\x01', '|');
     return message;
@@ -61,9 +75,17 @@ class Log : public FIX::Log {
 
 class LogFactory : public FIX::LogFactory {
  public:
+  explicit LogFactory(const FIX::SessionSettings& settings)
+      : files(settings), keeps(settings.get().has("FileLogPath")) {}
   FIX::Log* create() { return new Log; }
-  FIX::Log* create(const FIX::SessionID&) { return new Log; }
+  FIX::Log* create(const FIX::SessionID& session) {
+    return new Log(keeps ? files.create(session) : nullptr);
+  }
   void destroy(FIX::Log* log) { delete log; }
+
+ private:
+  FIX::FileLogFactory files;
+  bool keeps;
 };
 
 // Answers orders by reports that they were filled whole, when it is allowed to.
@@ -199,7 +221,7 @@ int run(int count, char** arguments) {
     // Not the store in memory: of a run that begins with a number never used it finds no message at
     // all (1.15.1), and fills the gap over messages that were sent.
     FIX::FileStoreFactory store(settings);
-    LogFactory log;
+    LogFactory log(settings);
     Party party;
     Engine engine(party, store, settings, log);
     FIX::SessionID session = *settings.getSessions().begin();

@@ -34,7 +34,7 @@ pub(super) fn way(before: &[u8]) -> Option<Way> {
         let has = |word: &&str| {
             before.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
         };
-        words.iter().any(|word| has(word))
+        words.iter().any(has)
     };
     match (says(&["incoming", "\"in\"", " in "]), says(&["outgoing", "\"out\"", " out "])) {
         (true, false) => Some(Way::In),

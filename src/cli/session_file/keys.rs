@@ -10,7 +10,7 @@ use fixwire::wire::tcp::UserTimeout;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::values::{ipv4, number, parse_cidr};
+use super::values::{folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
 #[derive(Clone, Deserialize, Default)]
@@ -85,6 +85,7 @@ pub(super) struct Entry {
     user_timeout_adopt_max_s: Option<Spanned<i64>>,
     tcp_keep_alive: Option<Spanned<i64>>,
     stale_after_ms: Option<Spanned<i64>>,
+    file_log_path: Option<Spanned<String>>,
 }
 
 impl Network {
@@ -185,6 +186,7 @@ impl Entry {
             hours: self.hours_over(base.hours, file)?,
             validation: self.validation_over(base.validation, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
+            file_log_path: folder(file, self.file_log_path.as_ref())?.or(base.file_log_path),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a file is read into: the network's settings and each session's, complete.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use fixwire::fix::ApplVerId;
 use fixwire::tcp::Terms;
@@ -68,6 +69,8 @@ pub(crate) struct SessionSettings {
     pub(crate) hours: HoursSettings,
     pub(crate) validation: ValidationSettings,
     pub(crate) tcp: Terms,
+    /// Where its log is kept, if it has one.
+    pub(crate) file_log_path: Option<PathBuf>,
 }
 
 /// The port that the built-in exchange listens on and an initiator connects to.
@@ -98,6 +101,7 @@ impl Default for SessionSettings {
             hours: HoursSettings::default(),
             validation: ValidationSettings::default(),
             tcp: Terms::default(),
+            file_log_path: None,
         }
     }
 }

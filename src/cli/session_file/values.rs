@@ -1,6 +1,7 @@
 //! Single values: addresses and numbers within bounds.
 
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
 use toml::Spanned;
@@ -53,4 +54,21 @@ pub(super) fn number<T: TryFrom<i64>>(
             &format!("write a number from {min} to {max}"),
         )
     })
+}
+
+/// A folder, counted from that of the file that names it.
+pub(super) fn folder(
+    file: &TomlFile,
+    text: Option<&Spanned<String>>,
+) -> Result<Option<PathBuf>, TomlError> {
+    let Some(text) = text else { return Ok(None) };
+    if text.get_ref().is_empty() {
+        return Err(file.bad_value(
+            text,
+            "file_log_path",
+            "write a folder's path, or delete the line",
+        ));
+    }
+    let from = Path::new(&file.path).parent().unwrap_or(Path::new(""));
+    Ok(Some(from.join(text.get_ref())))
 }

@@ -363,6 +363,29 @@ impl<S: Store> Session<S> {
         &self.core.parting_words
     }
 
+    /// Goes on from other numbers; one that is not given stays. To be called between connections. What was kept
+    /// under numbers that are used again is forgotten.
+    pub(crate) fn set_numbers(&mut self, next_out: Option<u32>, next_in: Option<u32>) {
+        let store = &mut self.core.store;
+        let numbers = (store.next_out(), store.next_in());
+        let next_out = next_out.unwrap_or(numbers.0);
+        if next_out < numbers.0 {
+            store.reset();
+        }
+        store.set_next_out(next_out);
+        store.set_next_in(next_in.unwrap_or(numbers.1));
+    }
+
+    /// Begins again at 1, both ways. To be called between connections.
+    pub(crate) fn reset_numbers(&mut self) {
+        self.core.reset_numbers();
+    }
+
+    /// The application message that was sent under this number, if it is still kept.
+    pub(crate) fn kept(&self, seq: u32) -> Option<(u32, &[u8])> {
+        self.core.store.first_from(seq).filter(|(found, _)| *found == seq)
+    }
+
     /// The number of the next message to send.
     pub fn next_out(&self) -> u32 {
         self.core.store.next_out()

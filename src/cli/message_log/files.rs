@@ -1,0 +1,246 @@
+//! The files of a log: their names, when a new one begins, and what becomes of the old.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::super::failure::Failure;
+use super::super::session_file::SessionSettings;
+use super::{LogForm, is_folder};
+
+const S_PER_DAY: u64 = 86_400;
+/// Old files of one name that are looked for a free number among.
+const BACKUPS_MAX: u32 = 1_000_000;
+
+/// When a new file begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rotation {
+    /// Before one is longer than this, in bytes.
+    pub(super) len_max: u64,
+    /// With each day, UTC.
+    pub(super) daily: bool,
+}
+
+/// A file that is added to.
+pub(super) struct LogFile {
+    folder: PathBuf,
+    /// What stands before `.current.` in its name, and its ending.
+    name: String,
+    ending: &'static str,
+    out: BufWriter<File>,
+    len: u64,
+    day: u64,
+    rotation: Rotation,
+}
+
+impl LogFile {
+    fn open(
+        folder: &Path,
+        name: String,
+        ending: &'static str,
+        rotation: Rotation,
+    ) -> io::Result<LogFile> {
+        let (out, len, day) = open(&folder.join(format!("{name}.current.{ending}")))?;
+        Ok(LogFile { folder: folder.to_owned(), name, ending, out, len, day, rotation })
+    }
+
+    /// Adds a line, which has its end, at `unix_s`.
+    pub(super) fn add(&mut self, line: &[u8], unix_s: u64) -> io::Result<()> {
+        let (len, day) = (line.len() as u64, unix_s / S_PER_DAY);
+        let is_full = self.len > 0 && self.len + len > self.rotation.len_max;
+        // A day that goes back begins no file: clocks are set.
+        let is_next_day = self.rotation.daily && self.len > 0 && day > self.day;
+        if is_full || is_next_day {
+            self.rotate()?;
+        }
+        if self.len == 0 {
+            self.day = day;
+        }
+        self.day = self.day.max(day);
+        self.out.write_all(line)?;
+        self.len += len;
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Keeps the file under the next free number, as QuickFIX does, and begins another.
+    fn rotate(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        let current = self.folder.join(format!("{}.current.{}", self.name, self.ending));
+        let backup =
+            |number| self.folder.join(format!("{}.backup.{number}.{}", self.name, self.ending));
+        let free = (1..BACKUPS_MAX).map(backup).find(|path| !path.exists());
+        let free = free.ok_or_else(|| io::Error::other("no number for an old file is free"))?;
+        fs::rename(&current, free)?;
+        let (out, len, _) = open(&current)?;
+        (self.out, self.len) = (out, len);
+        Ok(())
+    }
+}
+
+/// A file to be added to, how long it is, and the day of its last change.
+fn open(path: &Path) -> io::Result<(BufWriter<File>, u64, u64)> {
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let about = file.metadata()?;
+    let changed = about.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((BufWriter::new(file), about.len(), changed.as_secs() / S_PER_DAY))
+}
+
+/// One kind of what is logged of a session, in the forms that were asked for.
+#[derive(Default)]
+pub(super) struct Pair {
+    pub(super) quickfix: Option<LogFile>,
+    pub(super) json: Option<LogFile>,
+}
+
+impl Pair {
+    fn open(folder: &Path, name: &str, form: LogForm, rotation: Rotation) -> io::Result<Pair> {
+        let file = |ending| LogFile::open(folder, name.to_owned(), ending, rotation);
+        let quickfix = (form != LogForm::Json).then(|| file("log")).transpose()?;
+        let json = (form != LogForm::Quickfix).then(|| file("jsonl")).transpose()?;
+        Ok(Pair { quickfix, json })
+    }
+
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut LogFile> {
+        self.quickfix.iter_mut().chain(&mut self.json)
+    }
+}
+
+/// The files of a session; none where it has no log.
+#[derive(Default)]
+pub(super) struct OfSession {
+    pub(super) messages: Pair,
+    pub(super) events: Pair,
+}
+
+/// Every file of a log.
+pub(super) struct Files {
+    pub(super) sessions: Vec<OfSession>,
+    /// What happens, and no session's.
+    pub(super) global: Pair,
+}
+
+impl Files {
+    pub(super) fn open(
+        sessions: &[SessionSettings],
+        folders: &[Option<PathBuf>],
+        form: LogForm,
+        rotation: Rotation,
+    ) -> Result<Files, Failure> {
+        let failed = |folder: &Path, error: io::Error| {
+            let remedy = match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                    "name a folder that you may write to"
+                }
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on its disk",
+                _ if error.raw_os_error() == Some(EMFILE) => {
+                    "raise the process's limit of open files (`ulimit -n`): a log takes two for each session"
+                }
+                _ => "name another folder",
+            };
+            Failure::Input(format!("no log can be kept in {}: {error}; {remedy}", folder.display()))
+        };
+        let pair = |folder: &Path, name: &str| {
+            Pair::open(folder, name, form, rotation).map_err(|error| failed(folder, error))
+        };
+        let mut files = Files { sessions: Vec::new(), global: Pair::default() };
+        for (session, folder) in sessions.iter().zip(folders) {
+            let Some(folder) = folder else {
+                files.sessions.push(OfSession::default());
+                continue;
+            };
+            if !is_folder(folder) {
+                fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+            }
+            let name = name_of(session);
+            files.sessions.push(OfSession {
+                messages: pair(folder, &format!("{name}.messages"))?,
+                events: pair(folder, &format!("{name}.event"))?,
+            });
+            if files.global.each().next().is_none() {
+                files.global = pair(folder, "GLOBAL.event")?;
+            }
+        }
+        Ok(files)
+    }
+
+    /// Every file there is.
+    pub(super) fn each(&mut self) -> impl Iterator<Item = &mut LogFile> {
+        let of_sessions =
+            self.sessions.iter_mut().flat_map(|of| of.messages.each().chain(of.events.each()));
+        of_sessions.chain(self.global.each())
+    }
+}
+
+/// EMFILE of Linux.
+const EMFILE: i32 = 24;
+
+/// What QuickFIX calls a session's files by. What would lead to another folder is replaced.
+fn name_of(session: &SessionSettings) -> String {
+    let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
+    format!("{begin_string}-{sender_comp_id}-{target_comp_id}").replace(['/', '\0'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_that_is_full_is_kept_under_the_next_free_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { len_max: 10, daily: false };
+        let open = || LogFile::open(folder.path(), "A.messages".into(), "log", rotation).unwrap();
+        let mut file = open();
+        for line in ["12345\n", "6789\n", "a line that is too long for any\n", "b\n"] {
+            file.add(line.as_bytes(), 0).unwrap();
+        }
+        drop(file);
+        let mut file = open();
+        file.add(b"12345678\n", 0).unwrap();
+        file.flush().unwrap();
+        let of = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(of("A.messages.backup.1.log"), "12345\n");
+        assert_eq!(of("A.messages.backup.2.log"), "6789\n");
+        assert_eq!(of("A.messages.backup.3.log"), "a line that is too long for any\n");
+        assert_eq!(of("A.messages.backup.4.log"), "b\n");
+        assert_eq!(
+            (of("A.messages.current.log").as_str(), names(folder.path()).len()),
+            ("12345678\n", 5)
+        );
+    }
+
+    #[test]
+    fn a_day_begins_a_file_and_a_clock_that_is_set_back_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { len_max: 1_000, daily: true };
+        let mut file = LogFile::open(folder.path(), "A.event".into(), "jsonl", rotation).unwrap();
+        for (line, unix_s) in [("a\n", 86_399), ("b\n", 86_400), ("c\n", 86_399), ("d\n", 86_401)] {
+            file.add(line.as_bytes(), unix_s).unwrap();
+        }
+        file.flush().unwrap();
+        let of = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(
+            (of("A.event.backup.1.jsonl"), of("A.event.current.jsonl")),
+            ("a\n".into(), "b\nc\nd\n".into())
+        );
+    }
+
+    #[test]
+    fn no_comp_id_leads_to_another_folder() {
+        let session =
+            SessionSettings { sender_comp_id: "../../x".into(), ..SessionSettings::default() };
+        assert_eq!(name_of(&session), "FIX.4.4-.._.._x-EXCHANGE");
+    }
+}

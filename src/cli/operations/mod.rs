@@ -1,0 +1,324 @@
+//! What an operator has of a running engine beside its standard output: a log, a Prometheus endpoint and a control socket.
+//! Each has a thread of its own, that keeps off the polling core.
+//!
+//! ```text
+//!  polling core                                     threads of their own
+//!  bytes of sessions ------> ring of bytes -------> log              message_log
+//!  numbers, if asked for --> memory, a few a look -> metrics, status  board, exposition, metrics
+//!  done between rounds <---- ring of commands <----- control          commands, control
+//! ```
+
+mod board;
+mod commands;
+mod control;
+mod exposition;
+mod metrics;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use clap::Args;
+use fixwire::app::Application;
+use fixwire::app::logged::Logged;
+use fixwire::engine::Engine;
+use fixwire::fix::{Event, SessionConfig};
+use fixwire::offload::nic::Nic;
+use fixwire::offload::plan::Plan;
+use fixwire::time::Now;
+use fixwire_hw::core::BusyCore;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::message_log::{self, AskedLog, EventLog, LogArgs, LogProbe, LogSummary, MessageLog};
+use super::session_file::SessionSettings;
+use super::telling::{Teller, Voice};
+use board::{Board, Writing};
+use commands::Obeying;
+use control::{Control, Counters, Listener};
+
+pub(crate) use control::Request;
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OperationsArgs {
+    #[command(flatten)]
+    log: LogArgs,
+    /// Answer Prometheus here, on the kernel's sockets: every counter, sessions with states and numbers, offloads, and
+    /// latency, at http://ADDR:PORT/metrics. A port alone is one of 127.0.0.1; nobody is asked who he is, so name another
+    /// address with care.
+    #[arg(long, value_name = "[ADDR:]PORT", value_parser = metrics_addr)]
+    metrics: Option<SocketAddr>,
+    /// Take commands of `fixwire ctl` at this path, a Unix socket that only this user may connect to.
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+}
+
+/// A port alone is one of the loopback's.
+fn metrics_addr(written: &str) -> Result<SocketAddr, String> {
+    let port = written.parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    port.or_else(|| written.parse().ok())
+        .ok_or_else(|| "write a port, or an address and a port such as 127.0.0.1:9100".into())
+}
+
+/// What was asked for: files and sockets are open, and nothing runs.
+#[derive(Default)]
+pub(crate) struct Asked {
+    log: Option<AskedLog>,
+    metrics: Option<TcpListener>,
+    control: Option<Listener>,
+}
+
+impl OperationsArgs {
+    /// Opens what is asked for. To be called before the process enters a namespace of its own.
+    pub(crate) fn open(&self, sessions: &[SessionSettings]) -> Result<Asked, Failure> {
+        Ok(Asked {
+            log: self.log.open(sessions)?,
+            metrics: self.metrics.map(metrics::listen).transpose()?,
+            control: self.control.as_deref().map(Listener::at).transpose()?,
+        })
+    }
+}
+
+impl Asked {
+    /// Starts the log that was asked for, around the application of these sessions. To be called before the thread is
+    /// pinned.
+    pub(crate) fn start_log<A>(
+        mut self,
+        app: A,
+        sessions: Vec<SessionConfig>,
+    ) -> Result<(Logged<A>, Logging), Failure> {
+        let (app, log) = message_log::start(self.log.take(), app, sessions)?;
+        Ok((app, Logging { asked: self, log }))
+    }
+}
+
+/// A log that runs or not, and what else was asked for.
+pub(crate) struct Logging {
+    asked: Asked,
+    log: Option<MessageLog>,
+}
+
+impl Logging {
+    /// Starts the rest beside an engine. To be called before the thread is pinned.
+    pub(crate) fn beside<N: Nic, A: Application>(
+        self,
+        engine: &Engine<N, A>,
+    ) -> Result<Operations, Failure> {
+        let Logging { asked, log } = self;
+        let Asked { metrics, control, .. } = asked;
+        let mut operations = Operations {
+            probe: log.as_ref().map(MessageLog::probe),
+            log,
+            busy_cores: Vec::new(),
+            board: None,
+            writing: Writing::default(),
+            obeying: None,
+            counters: Arc::new(Counters::new()),
+            control_path: None,
+        };
+        if metrics.is_none() && control.is_none() {
+            return Ok(operations);
+        }
+        let board = Arc::new(Board::of(engine));
+        operations.board = Some(Arc::clone(&board));
+        if let Some(listener) = metrics {
+            operations.serve_metrics(listener, Arc::clone(&board), &engine.plan().nic)?;
+        }
+        if let Some(listener) = control {
+            operations.serve_control(listener, board, engine.plan())?;
+        }
+        Ok(operations)
+    }
+}
+
+/// What runs beside an engine.
+pub(crate) struct Operations {
+    log: Option<MessageLog>,
+    probe: Option<LogProbe>,
+    busy_cores: Vec<Arc<BusyCore>>,
+    board: Option<Arc<Board>>,
+    writing: Writing,
+    obeying: Option<Obeying>,
+    counters: Arc<Counters>,
+    control_path: Option<PathBuf>,
+}
+
+impl Operations {
+    fn serve_metrics(
+        &mut self,
+        listener: TcpListener,
+        board: Arc<Board>,
+        nic: &str,
+    ) -> Result<(), Failure> {
+        let (nic, probe, counters) =
+            (nic.to_owned(), self.probe.clone(), Arc::clone(&self.counters));
+        self.start("metrics", move |busy_core| {
+            metrics::serve(&listener, &|| {
+                busy_core.heed();
+                let shown = board.ask()?;
+                let mut beside: Vec<(String, u64)> = Vec::new();
+                let of_log = probe.iter().flat_map(LogProbe::counts);
+                beside.extend(of_log.map(|(name, count)| (name.to_owned(), count)));
+                beside.push(("control_done".to_owned(), counters.done()));
+                let refused = counters.refused();
+                beside.extend(
+                    refused.map(|(name, count)| (format!("control_refused_{name}"), count)),
+                );
+                let beside: Vec<_> =
+                    beside.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+                Some(exposition::text(&shown, &nic, &beside))
+            });
+        })
+    }
+
+    fn serve_control(
+        &mut self,
+        listener: Listener,
+        board: Arc<Board>,
+        plan: &Plan,
+    ) -> Result<(), Failure> {
+        self.control_path = Some(listener.path().to_owned());
+        let (commander, obeying) = commands::pair();
+        self.obeying = Some(obeying);
+        let sessions = board.layout.sessions.clone();
+        let (counters, probe, plan) =
+            (Arc::clone(&self.counters), self.probe.clone(), plan.clone());
+        self.start("control", move |busy_core| {
+            let status = move || {
+                busy_core.heed();
+                status(&board, &plan, probe.as_ref())
+            };
+            Control { commander, sessions, status }.serve(&listener.socket, &counters);
+        })
+    }
+
+    fn start(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(Arc<BusyCore>) + Send + 'static,
+    ) -> Result<(), Failure> {
+        let busy_core = Arc::new(BusyCore::default());
+        self.busy_cores.push(Arc::clone(&busy_core));
+        // It ends with the process.
+        let started = thread::Builder::new().name(name.into()).spawn(move || run(busy_core));
+        started.map(drop).map_err(|error| {
+            Failure::run(format!("no thread can be started: {error}"), "raise the limit of threads")
+        })
+    }
+
+    /// Keeps its threads off `core`, which another thread wants for itself.
+    pub(crate) fn keep_off(&self, core: u16) {
+        self.log.iter().for_each(|log| log.keep_off(core));
+        self.busy_cores.iter().for_each(|busy_core| busy_core.set(core));
+    }
+
+    /// Where what happens is logged, if anywhere.
+    pub(crate) fn events(&self) -> Option<EventLog> {
+        self.log.as_ref().map(MessageLog::events)
+    }
+
+    /// Shows and does what was asked for. To be called between rounds; allocates nothing.
+    pub(crate) fn look<N: Nic, A: Application>(
+        &mut self,
+        engine: &mut Engine<N, A>,
+        now: impl FnOnce() -> Now,
+        teller: Teller,
+        voice: &Voice,
+    ) {
+        if let Some(board) = &self.board {
+            self.writing.go_on(board, engine);
+        }
+        if let Some(obeying) = self.obeying.as_mut().filter(|obeying| obeying.has_orders())
+            && let Some(promoted) = obeying.obey(engine, now())
+        {
+            teller.promoted(&promoted, voice);
+        }
+    }
+
+    /// Ends all of it. To be called when nothing more passes.
+    pub(crate) fn finish(self) -> Summary {
+        if let Some(path) = &self.control_path {
+            let _ = fs::remove_file(path);
+        }
+        let control = self.control_path.is_some().then(|| {
+            let refused: serde_json::Map<String, Value> = self
+                .counters
+                .refused()
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| (name.to_owned(), count.into()))
+                .collect();
+            json!({ "done": self.counters.done(), "refused": refused })
+        });
+        Summary { log: self.log.map(MessageLog::finish), control }
+    }
+}
+
+/// What `status` answers; `None` where the engine does not.
+fn status(board: &Board, plan: &Plan, probe: Option<&LogProbe>) -> Option<Value> {
+    let shown = board.ask()?;
+    let sessions = shown.sessions().map(|of| {
+        let count = |event: Event| {
+            of.counters().find(|(name, _)| *name == event.name()).map_or(0, |(_, count)| count)
+        };
+        let [name, ..] = control::names(of.config);
+        json!({
+            "session": name,
+            "state": of.state,
+            "is_connected": of.is_connected,
+            "logons": of.logons,
+            "next_out": of.next_out,
+            "next_in": of.next_in,
+            "received": count(Event::MessageReceived),
+            "sent": count(Event::MessageSent),
+        })
+    });
+    let offloads = shown.capabilities().filter(|of| of.observed != "host").map(|of| {
+        json!({
+            "capability": of.capability.name(),
+            "by": plan.row(of.capability).by.to_string(),
+            "observed": of.observed,
+            "unchecked": of.seen,
+            "agreed": of.agreed,
+            "contradicted": of.contradicted,
+        })
+    });
+    let log: Option<serde_json::Map<String, Value>> = probe.map(|probe| {
+        probe.counts().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
+    });
+    Some(json!({
+        "nic": plan.nic,
+        "profile": plan.profile,
+        "link_up": shown.is_link_up(),
+        "sessions": sessions.collect::<Vec<_>>(),
+        "offloads": offloads.collect::<Vec<_>>(),
+        "log": log,
+    }))
+}
+
+/// What it came to.
+pub(crate) struct Summary {
+    log: Option<LogSummary>,
+    control: Option<Value>,
+}
+
+impl Summary {
+    /// What a report has of it, by its keys.
+    pub(crate) fn add_to(&self, report: &mut Value) {
+        report["log"] = self.log.as_ref().map(LogSummary::json).into();
+        report["control"] = self.control.clone().into();
+    }
+
+    /// The same for people, behind everything else.
+    pub(crate) fn for_people(&self) -> String {
+        let log = self.log.iter().map(|log| format!("\n\n{}", log.for_people()));
+        let control = self.control.iter().map(|control| {
+            let refused = control["refused"].as_object().into_iter().flatten();
+            let refused: Vec<_> = refused.map(|(name, count)| format!("{name} {count}")).collect();
+            let refused = if refused.is_empty() { "none".into() } else { refused.join(", ") };
+            format!("\n\ncontrol socket: {} requests done, refused {refused}", control["done"])
+        });
+        log.chain(control).collect()
+    }
+}
