@@ -196,10 +196,11 @@ fn read(path: &Path, page: &mut Page<'_>) -> Result<(), Failure> {
     page.found = 0;
     let mut head = Vec::new();
     input.by_ref().take(4).read_to_end(&mut head).map_err(unreadable)?;
-    let input = Cursor::new(head.clone()).chain(input);
     if packets::is_capture(&head) {
-        read_capture(input, &shown, page);
+        packets::read_head(&mut head, &mut input).map_err(unreadable)?;
+        read_capture(Cursor::new(head).chain(input), &shown, page);
     } else {
+        let input = Cursor::new(head).chain(input);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         read_text(input, &shown, &name.unwrap_or_default(), page).map_err(unreadable)?;
     }

@@ -16,14 +16,37 @@ const BUFFER_LEN: usize = 256 * 1024;
 const BUFFER_LEN_MAX: usize = 16 * 1024 * 1024;
 const NS_PER_S: u64 = 1_000_000_000;
 
+/// A section header's block type, the same in both byte orders.
+const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+
 /// What a capture begins with (draft-ietf-opsawg-pcapng 4.1; draft-ietf-opsawg-pcap 4), in both byte orders.
 pub(super) fn is_capture(head: &[u8]) -> bool {
-    const PCAPNG: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
     const PCAP: [u32; 2] = [0xa1b2_c3d4, 0xa1b2_3c4d];
     let Some(magic) = head.first_chunk::<4>() else { return false };
     *magic == PCAPNG
         || PCAP.contains(&u32::from_le_bytes(*magic))
         || PCAP.contains(&u32::from_be_bytes(*magic))
+}
+
+/// Reads on to the end of what says which form a capture has: its reader looks at that in one piece.
+pub(super) fn read_head(head: &mut Vec<u8>, input: &mut impl Read) -> std::io::Result<()> {
+    const PCAP_HEADER_LEN: u64 = 24;
+    const SECTION_LEN_MAX: u64 = 64 * 1024;
+    let mut read_to = |head: &mut Vec<u8>, len: u64| {
+        let lacking = len.saturating_sub(head.len() as u64);
+        input.by_ref().take(lacking).read_to_end(head)
+    };
+    if !head.starts_with(&PCAPNG) {
+        read_to(head, PCAP_HEADER_LEN)?;
+        return Ok(());
+    }
+    read_to(head, 12)?;
+    let word = |at: usize| head.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied();
+    let (Some(len), Some(order)) = (word(4), word(8)) else { return Ok(()) };
+    let is_little = order == 0x1a2b_3c4d_u32.to_le_bytes();
+    let len = if is_little { u32::from_le_bytes(len) } else { u32::from_be_bytes(len) };
+    read_to(head, u64::from(len).min(SECTION_LEN_MAX))?;
+    Ok(())
 }
 
 /// Which way a packet went, seen from who captured it.

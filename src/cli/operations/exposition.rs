@@ -100,6 +100,9 @@ fn latency(page: &mut Page, shown: &Shown<'_>) {
     page.sample(&format!("{name}_count"), &[], sum);
 }
 
+/// A number of a session's.
+type OfSession = fn(&SessionShown<'_>) -> u64;
+
 fn sessions(page: &mut Page, shown: &Shown<'_>) {
     let sessions: Vec<_> = shown.sessions().collect();
     let parties: Vec<[String; 3]> = sessions.iter().map(|of| parties(of)).collect();
@@ -107,7 +110,7 @@ fn sessions(page: &mut Page, shown: &Shown<'_>) {
         let [begin_string, sender, target] = &parties[number];
         [("begin_string", begin_string), ("sender_comp_id", sender), ("target_comp_id", target)]
     };
-    let gauges: [(&str, &str, &str, fn(&SessionShown<'_>) -> u64); 4] = [
+    let gauges: [(&str, &str, &str, OfSession); 4] = [
         ("session_connected", "gauge", "Whether it has a connection.", |of| of.is_connected.into()),
         ("session_logons_total", "counter", "How often it was established.", |of| of.logons),
         ("session_next_out", "gauge", "The next MsgSeqNum to send.", |of| of.next_out),
