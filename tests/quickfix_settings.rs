@@ -35,6 +35,7 @@ fn one_file_is_read_by_quickfix_s_initiator_and_by_our_acceptor() {
         acceptor.event_of("listening");
         let mut quickfix = stage.quickfix_by(Side::Initiator, &file);
         quickfix.wait_logon();
+        quickfix.tell(&format!("use {}:FIXWIRE->EXCHANGE", stage.version.begin_string));
         quickfix.tell("order 10");
         quickfix.wait_in("35=8|11=Q10");
         quickfix.tell("logout done");

@@ -569,12 +569,20 @@ fn refusal_in_words(
             format!("its first message is no Logon but of type \"{}\"", msg_type.escape_ascii())
         }
         PeerRefusal::CompIdMissing(tag) => format!("its Logon lacks the CompID of tag {tag}"),
-        PeerRefusal::UnknownIdentity(claim) => format!(
-            "no session here is {} from \"{}\" to \"{}\"",
-            claim.begin_string.escape_ascii(),
-            claim.sender_comp_id.escape_ascii(),
-            claim.target_comp_id.escape_ascii(),
-        ),
+        PeerRefusal::UnknownIdentity(claim) => {
+            let named = |name, id: &[u8]| match id {
+                [] => String::new(),
+                id => format!(", {name} \"{}\"", id.escape_ascii()),
+            };
+            format!(
+                "no session here is {} from \"{}\" to \"{}\"{}{}",
+                claim.begin_string.escape_ascii(),
+                claim.sender_comp_id.escape_ascii(),
+                claim.target_comp_id.escape_ascii(),
+                named("SenderSubID", &claim.sender_sub_id),
+                named("TargetSubID", &claim.target_sub_id),
+            )
+        }
         PeerRefusal::AlreadyLoggedOn(session) => {
             let from = stood.map(|stood| format!(", from {}", stood.remote)).unwrap_or_default();
             format!("{} is connected already{from}", name(config(*session, sessions)))

@@ -127,6 +127,8 @@ pub type FirstBytes = ArrayVec<u8, FIRST_BYTES_MAX>;
 
 /// How much is kept of a refused peer's first bytes.
 pub const FIRST_BYTES_MAX: usize = 48;
+/// How much is kept of a stranger's sub-IDs.
+const SUB_ID_BYTES_KEPT: usize = 16;
 /// `FIXT.1.1`, and some.
 const BEGIN_STRING_BYTES_MAX: usize = 16;
 
@@ -139,6 +141,10 @@ pub struct Claim {
     pub sender_comp_id: ArrayVec<u8, COMP_ID_BYTES_MAX>,
     /// TargetCompID(56): us.
     pub target_comp_id: ArrayVec<u8, COMP_ID_BYTES_MAX>,
+    /// SenderSubID(50): empty where there is none.
+    pub sender_sub_id: ArrayVec<u8, SUB_ID_BYTES_KEPT>,
+    /// TargetSubID(57): empty where there is none.
+    pub target_sub_id: ArrayVec<u8, SUB_ID_BYTES_KEPT>,
 }
 
 impl Claim {
@@ -147,6 +153,8 @@ impl Claim {
             begin_string: cut(identity.begin_string),
             sender_comp_id: cut(identity.sender_comp_id),
             target_comp_id: cut(identity.target_comp_id),
+            sender_sub_id: cut(identity.sender_sub_id.unwrap_or_default()),
+            target_sub_id: cut(identity.target_sub_id.unwrap_or_default()),
         }
     }
 }

@@ -66,7 +66,7 @@ fn trials_of(path: &Path) -> Vec<Trial> {
     };
     let trial = |version: &fixwire::fix::Version| {
         let (version, script) = (*version, script.clone());
-        Trial::test(format!("{name} {}", version.begin_string()), move || {
+        Trial::test(format!("{name}:{}", version.begin_string()), move || {
             for pieces in [Pieces::Whole, Pieces::Bytes] {
                 play::play(&script, version, pieces)?;
             }

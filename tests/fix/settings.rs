@@ -99,7 +99,7 @@ fn schedule(value: &str) -> Option<Schedule> {
     let times: Vec<UtcTime> =
         value.split_whitespace().flat_map(|time| timestamp::parse(time.as_bytes())).collect();
     let windows = times.chunks_exact(2).map(|pair| Window { start: pair[0], end: pair[1] });
-    Schedule::new(windows.collect()).filter(|_| times.len() % 2 == 0)
+    Schedule::new(windows.collect()).filter(|_| times.len().is_multiple_of(2))
 }
 
 fn yes_or_no(value: &str, place: &mut bool) -> bool {

@@ -96,7 +96,7 @@ impl<S: Store> Core<S> {
         if seq == next_in {
             self.advance();
         }
-        if !(first && !acceptor) && !self.reset_sent {
+        if (!first || acceptor) && !self.reset_sent {
             self.timers.set_heart_bt_int_s(heart_bt_int_s);
             self.send_logon(now, out, reset);
         }

@@ -123,9 +123,13 @@ impl<S: Store> Core<S> {
         self.close(CloseReason::OutsideSchedule, app);
     }
 
-    /// Whether the session is closed now, by its schedule.
-    pub(super) fn is_closed(&self, now: Now) -> bool {
-        self.config.schedule.is_some() && self.window.is_none_or(|window| !window.holds(now.utc))
+    /// Whether the session is closed now, by its schedule. It may have opened since the connection began.
+    pub(super) fn is_closed(&mut self, now: Now) -> bool {
+        match self.window {
+            _ if self.config.schedule.is_none() => false,
+            Some(window) => !window.holds(now.utc),
+            None => !self.open_window(now),
+        }
     }
 
     /// Nobody is to be connected to while the session is closed.
