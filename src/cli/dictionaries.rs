@@ -4,15 +4,20 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use fixwire::fix::dictionary::{self, Dictionary, Validation};
+use fixwire::fix::ApplVerId;
+use fixwire::fix::dictionary::{self, Dictionary, Spec, Validation};
 
 use super::failure::Failure;
 use super::session_file::{DictionaryFile, SessionSettings};
 use super::text_file::{self, Unreadable};
 
-/// Those that were read.
+/// Those that were read, and those that two of them make.
 #[derive(Default)]
-pub(crate) struct Dictionaries(HashMap<PathBuf, Arc<Dictionary>>);
+pub(crate) struct Dictionaries {
+    read: HashMap<PathBuf, Arc<Spec>>,
+    /// By the transport's, if there is one, and the messages'.
+    compiled: HashMap<(Option<PathBuf>, PathBuf), Arc<Dictionary>>,
+}
 
 impl Dictionaries {
     /// What the messages of a session are held against; `None` where it names no dictionary.
@@ -20,30 +25,141 @@ impl Dictionaries {
         &mut self,
         settings: &SessionSettings,
     ) -> Result<Option<Validation>, Failure> {
-        let Some(file) = &settings.validation.dictionary else { return Ok(None) };
-        let dictionary = match self.0.get(&file.path) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let read = Arc::new(read(file)?);
-                self.0.insert(file.path.clone(), Arc::clone(&read));
-                read
+        let validation = &settings.validation;
+        let is_fixt = settings.begin_string.starts_with("FIXT");
+        match (&validation.dictionary, &validation.transport, &validation.applications[..]) {
+            // What all sessions inherit is of use to those that it is for.
+            (_, Some(transport), applications @ [_, ..]) if is_fixt => {
+                self.of_fixt(settings, transport, applications).map(Some)
             }
-        };
-        if dictionary.begin_string() != settings.begin_string {
-            let ours = &settings.begin_string;
-            return Err(Failure::Input(format!(
-                "{}: `data_dictionary` is one of {}, {}, and a session's begin_string is {ours}; name \
-                 one of {ours} for that session",
-                file.named_at,
-                dictionary.begin_string(),
-                file.path.display(),
-            )));
+            (_, Some(file), []) | (_, None, [(_, file), ..]) if is_fixt => {
+                Err(Failure::Input(format!(
+                    "{}: FIXT.1.1 takes two dictionaries; write transport_data_dictionary = \"FIXT11.xml\" and \
+                     app_data_dictionary = \"FIX50SP2.xml\"",
+                    file.named_at
+                )))
+            }
+            (Some(file), ..) if is_fixt => Err(Failure::Input(format!(
+                "{}: `data_dictionary` is for FIX.4.0 to FIX.4.4, and a session's begin_string is {}; write \
+                 transport_data_dictionary and app_data_dictionary for that session",
+                file.named_at, settings.begin_string
+            ))),
+            (Some(file), ..) => self.of_one(settings, file).map(Some),
+            (None, Some(file), _) | (None, None, [(_, file), ..]) if !is_fixt => {
+                Err(Failure::Input(format!(
+                    "{}: transport_data_dictionary and app_data_dictionary are for FIXT.1.1, and a session's \
+                     begin_string is {}; write data_dictionary for that session",
+                    file.named_at, settings.begin_string
+                )))
+            }
+            _ => Ok(None),
         }
-        Ok(Some(Validation { dictionary, checks: settings.validation.checks }))
+    }
+
+    fn of_one(
+        &mut self,
+        settings: &SessionSettings,
+        file: &DictionaryFile,
+    ) -> Result<Validation, Failure> {
+        let dictionary = self.compiled(None, file)?;
+        named_for(&dictionary, &settings.begin_string, "data_dictionary", file)?;
+        Ok(Validation::of(dictionary, settings.validation.checks))
+    }
+
+    fn of_fixt(
+        &mut self,
+        settings: &SessionSettings,
+        transport: &DictionaryFile,
+        applications: &[(Option<ApplVerId>, DictionaryFile)],
+    ) -> Result<Validation, Failure> {
+        let ours = settings.default_appl_ver_id.unwrap_or(ApplVerId::Fix50Sp2);
+        let mut by_version = Vec::new();
+        for (version, file) in applications {
+            let version = version.unwrap_or(ours);
+            let spec = self.read(file)?;
+            // Service packs share a version's number.
+            let name = version.name().split("SP").next().unwrap_or_default();
+            if spec.begin_string != name {
+                return Err(Failure::Input(format!(
+                    "{}: `app_data_dictionary` for {} is one of {}, {}; name one of {name}",
+                    file.named_at,
+                    version.name(),
+                    spec.begin_string,
+                    file.path.display()
+                )));
+            }
+            let dictionary = self.compiled(Some(transport), file)?;
+            named_for(&dictionary, "FIXT.1.1", "transport_data_dictionary", transport)?;
+            by_version.push((version, dictionary));
+        }
+        let Some((_, dictionary)) = by_version.iter().find(|(version, _)| *version == ours) else {
+            let named_at = applications.first().map_or("", |(_, file)| &file.named_at);
+            return Err(Failure::Input(format!(
+                "{named_at}: `app_data_dictionary` has none of {0}, the session's default_appl_ver_id; write \
+                 {{ \"{0}\" = \"FILE.xml\" }}",
+                ours.name()
+            )));
+        };
+        let (dictionary, checks) = (Arc::clone(dictionary), settings.validation.checks);
+        Ok(Validation { dictionary, by_version, checks })
+    }
+
+    fn read(&mut self, file: &DictionaryFile) -> Result<Arc<Spec>, Failure> {
+        if let Some(known) = self.read.get(&file.path) {
+            return Ok(Arc::clone(known));
+        }
+        let spec = Arc::new(read(file)?);
+        self.read.insert(file.path.clone(), Arc::clone(&spec));
+        Ok(spec)
+    }
+
+    /// The dictionary of a file, over that of the transport, if there is one.
+    fn compiled(
+        &mut self,
+        transport: Option<&DictionaryFile>,
+        file: &DictionaryFile,
+    ) -> Result<Arc<Dictionary>, Failure> {
+        let key = (transport.map(|file| file.path.clone()), file.path.clone());
+        if let Some(known) = self.compiled.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let spec = self.read(file)?;
+        let compiled = match transport {
+            Some(transport) => {
+                let transport = self.read(transport)?;
+                Dictionary::compile(&Spec::clone(&spec).over(Spec::clone(&transport)))
+            }
+            None => Dictionary::compile(&spec),
+        };
+        let dictionary = compiled.map_err(|error| {
+            let shown = file.path.display();
+            Failure::Input(format!("{shown}: {error}; take out what is not exchanged"))
+        })?;
+        let dictionary = Arc::new(dictionary);
+        self.compiled.insert(key, Arc::clone(&dictionary));
+        Ok(dictionary)
     }
 }
 
-fn read(file: &DictionaryFile) -> Result<Dictionary, Failure> {
+/// That a dictionary is of the version that it is named for.
+fn named_for(
+    dictionary: &Dictionary,
+    ours: &str,
+    key: &str,
+    file: &DictionaryFile,
+) -> Result<(), Failure> {
+    if dictionary.begin_string() == ours {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "{}: `{key}` is one of {}, {}, and a session's begin_string is {ours}; name one of {ours} for that session",
+        file.named_at,
+        dictionary.begin_string(),
+        file.path.display(),
+    )))
+}
+
+fn read(file: &DictionaryFile) -> Result<Spec, Failure> {
     let shown = file.path.display().to_string();
     let text = text_file::read_within(&file.path, dictionary::FILE_BYTES_MAX as u64).map_err(
         |Unreadable { why, remedy }| {
@@ -53,11 +169,7 @@ fn read(file: &DictionaryFile) -> Result<Dictionary, Failure> {
             ))
         },
     )?;
-    let spec =
-        dictionary::read_xml(&shown, &text).map_err(|error| Failure::Input(error.to_string()))?;
-    Dictionary::compile(&spec).map_err(|error| {
-        Failure::Input(format!("{shown}: {error}; take out what is not exchanged"))
-    })
+    dictionary::read_xml(&shown, &text).map_err(|error| Failure::Input(error.to_string()))
 }
 
 #[cfg(test)]
@@ -125,5 +237,70 @@ mod tests {
             let said = loaded(folder.path(), &text).unwrap_err();
             assert!(expected.iter().all(|words| said.contains(words)), "{said}");
         }
+    }
+
+    /// FIXT 1.1 as far as a Logon takes it, and an application's version with one message.
+    fn fixt_files(folder: &Path) {
+        let frame = "<header><field name='BeginString' required='Y'/></header>\
+                     <trailer><field name='CheckSum' required='Y'/></trailer>";
+        let fields = "<fields><field number='8' name='BeginString' type='STRING'/>\
+                      <field number='10' name='CheckSum' type='STRING'/>\
+                      <field number='11' name='ClOrdID' type='STRING'/></fields>";
+        let write = |name: &str, head: &str, frame: &str, messages: &str| {
+            let text = format!("<fix {head}>{frame}<messages>{messages}</messages>{fields}</fix>");
+            fs::write(folder.join(name), text).unwrap();
+        };
+        write(
+            "T.xml",
+            "type='FIXT' major='1' minor='1'",
+            frame,
+            "<message name='Logon' msgtype='A'/>",
+        );
+        let order =
+            "<message name='Order' msgtype='D'><field name='ClOrdID' required='Y'/></message>";
+        write("A50.xml", "type='FIX' major='5' minor='0'", "", order);
+        write("A44.xml", "type='FIX' major='4' minor='4'", frame, order);
+    }
+
+    #[test]
+    fn fixt_takes_a_dictionary_for_each_version_over_the_transport_s() {
+        let folder = tempfile::tempdir().unwrap();
+        fixt_files(folder.path());
+        let fixt = "begin_string = \"FIXT.1.1\"\ndefault_appl_ver_id = \"FIX.5.0SP2\"\n";
+        let text = format!(
+            "[default]\ntransport_data_dictionary = \"T.xml\"\n\
+             [[session]]\n{fixt}app_data_dictionary = \"A50.xml\"\n\
+             [[session]]\n{fixt}sender_comp_id = \"B\"\n\
+             app_data_dictionary = {{ \"FIX.5.0SP2\" = \"A50.xml\", \"FIX.4.4\" = \"A44.xml\" }}\n"
+        );
+        let found = loaded(folder.path(), &text).unwrap();
+        let [Some(one), Some(two)] = &found[..] else { panic!("{found:?}") };
+        assert!(Arc::ptr_eq(&one.dictionary, &two.dictionary), "compiled once");
+        assert_eq!(one.dictionary.begin_string(), "FIXT.1.1");
+        let versions: Vec<_> = two.by_version.iter().map(|(version, _)| *version).collect();
+        assert_eq!(versions, [ApplVerId::Fix44, ApplVerId::Fix50Sp2]);
+        for (keys, said) in [
+            ("transport_data_dictionary = \"T.xml\"\n", "takes two dictionaries"),
+            ("app_data_dictionary = \"A50.xml\"\n", "takes two dictionaries"),
+            ("data_dictionary = \"A44.xml\"\n", "is for FIX.4.0 to FIX.4.4"),
+            (
+                "transport_data_dictionary = \"T.xml\"\napp_data_dictionary = \"A44.xml\"\n",
+                "name one of FIX.5.0",
+            ),
+            (
+                "transport_data_dictionary = \"A44.xml\"\napp_data_dictionary = \"A50.xml\"\n",
+                "name one of FIXT.1.1",
+            ),
+            (
+                "transport_data_dictionary = \"T.xml\"\napp_data_dictionary = { \"FIX.4.4\" = \"A44.xml\" }\n",
+                "has none of FIX.5.0SP2",
+            ),
+        ] {
+            let error = loaded(folder.path(), &format!("{fixt}{keys}")).unwrap_err();
+            assert!(error.starts_with("s.toml") || error.contains("s.toml:"), "{error}");
+            assert!(error.contains(said), "{error}");
+        }
+        let error = loaded(folder.path(), "transport_data_dictionary = \"T.xml\"\n").unwrap_err();
+        assert!(error.contains("are for FIXT.1.1"), "{error}");
     }
 }

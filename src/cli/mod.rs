@@ -10,6 +10,7 @@ mod ctl;
 mod decode;
 mod device;
 mod dictionaries;
+mod dictionary;
 mod doctor;
 #[cfg(feature = "dpdk")]
 mod dpdk;
@@ -81,6 +82,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Guard(guard::GuardCommand),
+    #[command(subcommand)]
+    Dictionary(dictionary::DictionaryCommand),
     Exchange(exchange::ExchangeArgs),
     Decode(decode::DecodeArgs),
     #[command(subcommand)]
@@ -108,6 +111,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Selftest(args) => selftest::command(args),
         Command::Doctor(args) => doctor::command(args),
         Command::Guard(command) => guard::command(command),
+        Command::Dictionary(command) => dictionary::command(command),
         Command::Exchange(args) => exchange::command(args),
         Command::Decode(args) => decode::command(args),
         Command::Session(command) => session::command(command),

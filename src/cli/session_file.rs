@@ -127,8 +127,7 @@ impl SessionFile {
                 sessions.push(several.default.session_over(base, file, purpose, 0..0)?);
             }
             // What is said for all is of use to those that have a dictionary, if one has.
-            let with_dictionary =
-                sessions.iter().find(|session| session.validation.dictionary.is_some());
+            let with_dictionary = sessions.iter().find(|session| session.validation.has_any());
             let any = with_dictionary.unwrap_or(&sessions[0]);
             several.default.switches_something(&any.validation, file)?;
             Ok(SessionFile { network: network.unwrap_or_default(), sessions })

@@ -85,7 +85,13 @@ impl Decimal {
     }
 
     /// The same value with `exponent`, or `None` when that loses digits or exceeds an `i64`.
+    #[inline(always)]
     pub fn rescaled(self, exponent: i8) -> Option<Decimal> {
+        if self.exponent == exponent { Some(self) } else { self.rescaled_far(exponent) }
+    }
+
+    #[inline(never)]
+    fn rescaled_far(self, exponent: i8) -> Option<Decimal> {
         let shift = i32::from(self.exponent) - i32::from(exponent);
         let factor = 10i64.checked_pow(shift.unsigned_abs());
         let mantissa = match shift {

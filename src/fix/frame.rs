@@ -46,8 +46,8 @@ pub struct Whole {
     pub len: usize,
     /// Where the fields after BodyLength begin.
     pub body: usize,
-    /// Of all but the trailer.
-    pub(super) digest: Digest,
+    /// Of where its SOHs are.
+    pub(super) key: u32,
 }
 
 /// Looks at the front of `bytes`. A message longer than `message_bytes_max` is refused as soon as
@@ -84,7 +84,7 @@ fn part(bytes: &[u8], len: usize, body: usize) -> Framed {
 fn sealed(message: &[u8], bytes: &[u8], body: usize) -> Framed {
     let len = message.len();
     match check_sum(message) {
-        Ok(digest) => Framed::Complete(Whole { len, body, digest }),
+        Ok(key) => Framed::Complete(Whole { len, body, key }),
         Err(Garbled::CheckSumWrong) => {
             Framed::Garbled { skip: len, reason: Garbled::CheckSumWrong }
         }
@@ -99,14 +99,25 @@ fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
     let head = bytes.first_chunk::<USUAL_HEAD_LEN>()?;
     let (&front, &minor, &middle, &digits) =
         (head.first_chunk()?, head.get(8)?, head[9..].first_chunk()?, head.last_chunk()?);
-    let digits = u64::from_le_bytes(digits);
-    let count = swar::position(digits, SOH)?;
-    let body_len = swar::digits_at_front(digits, count)? as usize;
+    let (body_len, count) = usual_body_length(u64::from_le_bytes(digits))?;
     let is_usual = front == *b"8=FIX.4."
         && middle == [SOH, b'9', b'=']
         && minor != SOH
         && body_len >= BODY_LEN_MIN;
     is_usual.then_some((USUAL_HEAD_LEN - 8 + count + 1, body_len))
+}
+
+/// BodyLength of up to seven digits, and how many it has. Nearly all have three.
+#[inline(always)]
+fn usual_body_length(text: u64) -> Option<(usize, usize)> {
+    let front = text as u32 ^ u32::from_le_bytes([b'0', b'0', b'0', SOH]);
+    // Over 9 a byte reaches its highest bit by this, or has it already.
+    if front >> 24 == 0 && (front | front.wrapping_add(0x0076_7676)) & 0x0080_8080 == 0 {
+        let [hundreds, tens, ones, _] = front.to_le_bytes().map(usize::from);
+        return Some((100 * hundreds + 10 * tens + ones, 3));
+    }
+    let count = swar::position(text, SOH)?;
+    Some((swar::digits_at_front(text, count)? as usize, count))
 }
 
 /// The same for any head, or what the bytes are instead of one.
@@ -153,11 +164,11 @@ fn body_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
 }
 
 #[inline(always)]
-fn check_sum(message: &[u8]) -> Result<Digest, Garbled> {
+fn check_sum(message: &[u8]) -> Result<u32, Garbled> {
     let content = &message[..message.len() - TRAILER_LEN];
-    let digest = digest(content);
-    if message.last_chunk() == Some(&ending(digest.sum)) {
-        return Ok(digest);
+    let Digest { sum, key } = digest(content);
+    if message.last_chunk() == Some(&ending(sum)) {
+        return Ok(key);
     }
     Err(check_sum_fault(message))
 }
@@ -177,13 +188,24 @@ fn check_sum_fault(message: &[u8]) -> Garbled {
 }
 
 /// How a message ends whose bytes add up to `sum`: the last SOH of its content, then `10=nnn` and its SOH.
-#[inline]
+#[inline(always)]
 pub(super) fn ending(sum: u8) -> [u8; 1 + TRAILER_LEN] {
-    const OF_ZERO: u64 = u64::from_le_bytes([SOH, b'1', b'0', b'=', b'0', b'0', b'0', SOH]);
-    let (hundreds, rest) = (u64::from(sum / 100), u64::from(sum % 100));
-    let digits = hundreds | (rest / 10) << 8 | (rest % 10) << 16;
-    (OF_ZERO + (digits << 32)).to_le_bytes()
+    const FRONT: u64 = u64::from_le_bytes([SOH, b'1', b'0', b'=', 0, 0, 0, 0]);
+    (FRONT | u64::from(SUM_TEXTS[usize::from(sum)]) << 32).to_le_bytes()
 }
+
+/// Each sum as three digits and SOH.
+static SUM_TEXTS: [u32; 256] = {
+    let mut texts = [0; 256];
+    let mut sum = 0;
+    while sum < texts.len() {
+        let digits = [sum / 100, sum / 10 % 10, sum % 10];
+        let [a, b, c] = [b'0' + digits[0] as u8, b'0' + digits[1] as u8, b'0' + digits[2] as u8];
+        texts[sum] = u32::from_le_bytes([a, b, c, SOH]);
+        sum += 1;
+    }
+    texts
+};
 
 fn unended(bytes: &[u8], len_max: usize, reason: Garbled) -> Framed {
     if bytes.len() < len_max {

@@ -3,13 +3,16 @@
 use crate::time::UtcTime;
 
 use super::decimal::Decimal;
-use super::decode::{Field, Index};
+use super::decode::{Field, Found, Table, field_at, tag_len};
 use super::frame::TRAILER_LEN;
 use super::reason::RejectReason;
 use super::swar;
 use super::tags;
 use super::timestamp;
 use super::value::{self, FieldError};
+
+/// Tags from here on are not in the index.
+const LONG_TAG_MIN: u32 = 1_000;
 
 /// What is wrong with a field of a message that is otherwise whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +27,9 @@ pub struct Fault<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
-    fields: &'a [Field],
-    index: &'a Index,
+    table: &'a Table,
+    /// Where all fields begin, CheckSum last, and where that ends.
+    starts: &'a [u32],
     fault: Option<&'a FaultAt>,
     standing: Standing,
 }
@@ -66,12 +70,12 @@ impl<'a> Message<'a> {
     #[inline]
     pub(super) fn new(
         bytes: &'a [u8],
-        fields: &'a [Field],
-        index: &'a Index,
+        table: &'a Table,
+        starts: &'a [u32],
         fault: Option<&'a FaultAt>,
         standing: Standing,
     ) -> Message<'a> {
-        Message { bytes, fields, index, fault, standing }
+        Message { bytes, table, starts, fault, standing }
     }
 
     /// How it stands to those before it.
@@ -123,40 +127,50 @@ impl<'a> Message<'a> {
     }
 
     /// The value of the first field with `tag`.
-    #[inline]
+    #[inline(always)]
     pub fn field(&self, tag: u32) -> Option<&'a [u8]> {
-        self.index.find(tag, self.fields).map(|field| self.value(field))
+        let (start, end) = self.locate(tag)?;
+        self.bytes.get(start..end)
     }
 
     /// Every field in its order, framing included: tag and value.
     pub fn fields(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
         let bytes = self.bytes;
-        self.fields.iter().map(move |field| (field.tag, value_in(bytes, field)))
+        let fields = self.starts.windows(2).map(move |pair| field_at(bytes, pair[0], pair[1]));
+        // A tag that is none is the fault of its message, and no field.
+        fields.filter(|field| field.tag != 0).map(move |field| (field.tag, value_in(bytes, &field)))
     }
 
-    /// Where the values of all fields lie, CheckSum last.
+    /// Where its fields begin, and where the last one ends.
+    pub(super) fn starts(&self) -> &'a [u32] {
+        self.starts
+    }
+
+    /// The field at a position: its tag, which is 0 where that is none, and where its value lies.
     #[inline]
-    pub(super) fn places(&self) -> &'a [Field] {
-        self.fields
+    pub(super) fn place(&self, position: usize) -> Option<Field> {
+        let pair = self.starts.get(position..position + 2)?;
+        Some(field_at(self.bytes, pair[0], pair[1]))
     }
 
     /// A non-negative integer.
     #[inline(always)]
     pub fn u32(&self, tag: u32) -> Result<u32, FieldError> {
-        let field = self.required_field(tag)?;
-        let word = swar::word_before(self.bytes, field.end as usize);
-        match word.and_then(|word| swar::digits_at_back(word, field.len())) {
+        let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
+        let word = swar::word_before(self.bytes, end);
+        match word.and_then(|word| swar::digits_at_back(word, end.wrapping_sub(start))) {
             Some(number) => Ok(number),
-            None => value::parse_u32(self.value(field)),
+            None => value::parse_u32(self.required(tag)?),
         }
     }
 
     /// Whether the field is there and is the number of this text and width, without leading zeros.
     #[inline(always)]
     pub(super) fn is_number(&self, tag: u32, (text, width): (u64, usize)) -> bool {
-        self.index.find(tag, self.fields).is_some_and(|field| {
-            let word = swar::word_before(self.bytes, field.end as usize);
-            field.len() == width && word.is_some_and(|word| (word ^ text) & swar::back(width) == 0)
+        self.locate(tag).is_some_and(|(start, end)| {
+            let word = swar::word_before(self.bytes, end);
+            end.wrapping_sub(start) == width
+                && word.is_some_and(|word| (word ^ text) & swar::back(width) == 0)
         })
     }
 
@@ -169,12 +183,35 @@ impl<'a> Message<'a> {
     /// A price or quantity.
     #[inline(always)]
     pub fn decimal(&self, tag: u32) -> Result<Decimal, FieldError> {
-        let field = self.required_field(tag)?;
-        let word = swar::word_before(self.bytes, field.end as usize);
-        match word.and_then(|word| Decimal::parse_short(word, field.len())) {
+        let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
+        let word = swar::word_before(self.bytes, end);
+        match word.and_then(|word| Decimal::parse_short(word, end.wrapping_sub(start))) {
             Some(decimal) => Ok(decimal),
-            None => Decimal::parse(self.value(field)),
+            None => Decimal::parse(self.required(tag)?),
         }
+    }
+
+    /// A price or quantity in units of 10^-`places`: 10.25 is 1025 with two places. The cheapest way to read
+    /// one, where it has as many places as are asked for, or none are.
+    ///
+    /// # Errors
+    /// [`FieldError::Range`] where that loses digits or exceeds an `i64`; otherwise as
+    /// [`decimal`](Message::decimal).
+    #[inline(always)]
+    pub fn scaled(&self, tag: u32, places: u8) -> Result<i64, FieldError> {
+        let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
+        let word = swar::word_before(self.bytes, end);
+        match word.and_then(|word| swar::scaled(word, end.wrapping_sub(start), places)) {
+            Some(number) => Ok(i64::from(number)),
+            None => self.scaled_far(tag, places),
+        }
+    }
+
+    #[inline(never)]
+    fn scaled_far(&self, tag: u32, places: u8) -> Result<i64, FieldError> {
+        let exponent = 0i8.checked_sub_unsigned(places).ok_or(FieldError::Range)?;
+        let decimal = self.decimal(tag)?.rescaled(exponent);
+        decimal.map(|decimal| decimal.mantissa).ok_or(FieldError::Range)
     }
 
     /// One character.
@@ -198,30 +235,39 @@ impl<'a> Message<'a> {
     /// The fields from position `from`, CheckSum excluded, as they stand in the message.
     pub(super) fn raw_from(&self, from: usize) -> &'a [u8] {
         let end = self.bytes.len() - TRAILER_LEN;
-        let start = match from.checked_sub(1).and_then(|before| self.fields.get(before)) {
-            Some(before) => before.end as usize + 1,
-            None => 0,
-        };
+        let start = self.starts.get(from).map_or(end, |start| *start as usize);
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn required(&self, tag: u32) -> Result<&'a [u8], FieldError> {
-        self.required_field(tag).map(|field| self.value(field))
+        self.field(tag).ok_or(FieldError::Missing)
     }
 
-    #[inline]
-    fn required_field(&self, tag: u32) -> Result<&'a Field, FieldError> {
-        self.index.find(tag, self.fields).ok_or(FieldError::Missing)
+    /// Where the value of the first field with `tag` begins and ends.
+    #[inline(always)]
+    fn locate(&self, tag: u32) -> Option<(usize, usize)> {
+        match self.table.index.find(tag) {
+            Found::At(position) if tag != 0 => {
+                let (start, end) = self.table.span(position);
+                Some((start + tag_len(tag), end))
+            }
+            Found::At(_) | Found::Nowhere => None,
+            Found::Far if self.table.has_long || tag < LONG_TAG_MIN => self.search(tag),
+            Found::Far => None,
+        }
     }
 
-    #[inline]
-    fn value(&self, field: &Field) -> &'a [u8] {
-        value_in(self.bytes, field)
+    /// A tag that the index does not hold, or a field behind those that it does.
+    #[cold]
+    fn search(&self, tag: u32) -> Option<(usize, usize)> {
+        let mut fields = self.starts.windows(2).map(|pair| field_at(self.bytes, pair[0], pair[1]));
+        let field = fields.find(|field| field.tag == tag && tag != 0)?;
+        Some((field.start as usize, field.end as usize))
     }
 }
 
 #[inline]
 fn value_in<'a>(bytes: &'a [u8], field: &Field) -> &'a [u8] {
-    &bytes[field.start as usize..field.end as usize]
+    bytes.get(field.start as usize..field.end as usize).unwrap_or_default()
 }

@@ -13,6 +13,7 @@ pub mod decode;
 pub mod dictionary;
 pub mod encode;
 pub mod frame;
+pub mod group;
 pub mod message;
 pub mod reason;
 pub mod session;
@@ -28,7 +29,7 @@ pub(crate) mod oracle;
 
 pub use counters::{Counters, Event};
 pub use decimal::Decimal;
-pub use decode::{Decoder, Identity, Unidentified, identify};
+pub use decode::{Decoder, Identity, Leniency, Unidentified, identify};
 pub use encode::{EncodeError, Encoder};
 pub use frame::{Framed, Whole, frame};
 pub use message::{Fault, Message};

@@ -52,6 +52,23 @@ pub(crate) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
     digits_of(word & back(count), count)
 }
 
+/// The number that the last `count` bytes of a word write, up to 8, if they are digits with a point before
+/// the last `places` of them; without a point where that is 0.
+#[inline(always)]
+pub(crate) fn scaled(word: u64, count: usize, places: u8) -> Option<u32> {
+    let point_at = 56 - 8 * u32::from(places.min(6));
+    match places {
+        0 => digits_at_back(word, count),
+        1..=6 if (word >> point_at) as u8 == b'.' && count > usize::from(places) => {
+            // What stands before the point moves over it.
+            let before = (1 << point_at) - 1;
+            let digits = (word & before) << 8 | word & !before & !(0xff << point_at);
+            digits_at_back(digits, count - 1)
+        }
+        _ => None,
+    }
+}
+
 /// The bits of a word's last `count` bytes, 1 to 8.
 #[inline]
 pub(super) const fn back(count: usize) -> u64 {
@@ -133,6 +150,14 @@ impl Numeral {
     }
 }
 
+/// The bytes of a word added up.
+#[inline]
+pub(crate) const fn sum_of(word: u64) -> u32 {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let pairs = (word & EVEN) + (word >> 8 & EVEN);
+    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as u32
+}
+
 /// Whether a byte of the word is `byte`.
 #[inline]
 pub(super) const fn has(word: u64, byte: u8) -> bool {
@@ -206,6 +231,27 @@ mod tests {
             let naive = |text: &[u8]| if count > 8 { None } else { parse_u32(text).ok() };
             prop_assert_eq!(digits_at_front(word, count), naive(&bytes[..cut]));
             prop_assert_eq!(digits_at_back(word, count), naive(&bytes[8 - cut..]));
+        }
+
+        #[test]
+        fn bytes_add_up(bytes: [u8; 8]) {
+            let naive: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
+            prop_assert_eq!(sum_of(u64::from_le_bytes(bytes)), naive);
+        }
+
+        #[test]
+        fn what_is_scaled_is_what_a_decimal_says(
+            text in "[0-9]{0,4}[.]?[0-9./-]{0,5}", places in 0u8..9
+        ) {
+            let text = &text.as_bytes()[..text.len().min(8)];
+            let mut word = *b"=1.=2.=3";
+            word[8 - text.len()..].copy_from_slice(text);
+            let found = scaled(u64::from_le_bytes(word), text.len(), places);
+            let decimal = crate::fix::Decimal::parse(text).ok();
+            let is_plain = !text.starts_with(b"-");
+            let naive = decimal.filter(|decimal| is_plain && decimal.exponent == -(places as i8));
+            let naive = naive.filter(|_| places < 7 && !(places == 0 && text.contains(&b'.')));
+            prop_assert_eq!(found.map(i64::from), naive.map(|decimal| decimal.mantissa));
         }
 
         #[test]

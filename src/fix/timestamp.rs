@@ -94,15 +94,34 @@ const EPOCH: &[u8; SECONDS_LEN] = b"19700101-00:00:00";
 /// reads is what [`parse`] reads.
 #[derive(Clone, Debug)]
 pub struct Reader {
-    /// The text of the last second read, and what it says.
-    text: [u8; SECONDS_LEN],
-    second: UtcTime,
+    /// The text of the last second read, in words that overlap: bytes 0 to 8, 8 to 16, and 13 to 21, whose last
+    /// four are `.000`.
+    text: [u64; 3],
+    /// What it says, in ns since 1970.
+    second_ns: u64,
 }
+
+/// With a fraction of milliseconds.
+const MILLIS_LEN: usize = SECONDS_LEN + 4;
 
 impl Default for Reader {
     fn default() -> Reader {
-        Reader { text: *EPOCH, second: UtcTime::from_unix_ns(0) }
+        Reader { text: words_of(EPOCH), second_ns: 0 }
     }
+}
+
+/// The words that a [`Reader`] keeps of a second.
+const fn words_of(text: &[u8; SECONDS_LEN]) -> [u64; 3] {
+    let mut words = [0; 3];
+    let mut at = 0;
+    while at < 8 {
+        words[0] |= (text[at] as u64) << (8 * at);
+        words[1] |= (text[8 + at] as u64) << (8 * at);
+        let last = if at < 4 { text[13 + at] } else { b".000"[at - 4] };
+        words[2] |= (last as u64) << (8 * at);
+        at += 1;
+    }
+    words
 }
 
 impl Reader {
@@ -110,13 +129,24 @@ impl Reader {
     ///
     /// # Errors
     /// As [`parse`].
-    #[inline]
+    #[inline(always)]
     pub fn read(&mut self, bytes: &[u8]) -> Result<UtcTime, FieldError> {
-        if let Some((text, &[b'.', a, b, c])) = bytes.split_first_chunk::<SECONDS_LEN>()
-            && *text == self.text
-            && let Ok(ms) = digits([b'0', b'0', b'0', b'0', b'0', a, b, c])
+        if let Ok(bytes) = <&[u8; MILLIS_LEN]>::try_from(bytes)
+            && let (Some(a), Some(b), Some(c)) =
+                (bytes.first_chunk(), bytes[8..].first_chunk(), bytes.last_chunk())
         {
-            return Ok(UtcTime::from_unix_ns(self.second.as_unix_ns() + ms * 1_000_000));
+            let [a, b, c] = [a, b, c].map(|word| u64::from_le_bytes(*word));
+            let others = (a ^ self.text[0]) | (b ^ self.text[1]);
+            // Up to the point they must be alike; behind it they are digits' values.
+            let last = c ^ self.text[2];
+            let millis = last >> 40;
+            let is_alike = others | last << 24 == 0;
+            // Over 9 a byte reaches its highest bit by this, or has it already.
+            if is_alike && (millis | (millis + 0x76_7676)) & 0x80_8080 == 0 {
+                let [a, b, c, ..] = millis.to_le_bytes().map(u64::from);
+                let millis = 100 * a + 10 * b + c;
+                return Ok(UtcTime::from_unix_ns(self.second_ns + millis * 1_000_000));
+            }
         }
         self.read_anew(bytes)
     }
@@ -125,8 +155,8 @@ impl Reader {
     fn read_anew(&mut self, bytes: &[u8]) -> Result<UtcTime, FieldError> {
         let utc = parse(bytes)?;
         if let Some(text) = bytes.first_chunk::<SECONDS_LEN>() {
-            self.text = *text;
-            self.second = UtcTime::from_unix_ns(utc.as_unix_ns() / NS_PER_S * NS_PER_S);
+            self.text = words_of(text);
+            self.second_ns = utc.as_unix_ns() / NS_PER_S * NS_PER_S;
         }
         Ok(utc)
     }
@@ -141,6 +171,9 @@ pub struct Formatter {
     /// In ns since 1970.
     written: Option<(u64, Precision)>,
     text: [u8; ROOM],
+    /// What the digits of the second add up to, and what all that is written does.
+    second_sum: u32,
+    sum: u32,
 }
 
 /// What a timestamp is copied in: the longest, and what makes it a power of two.
@@ -152,7 +185,7 @@ impl Default for Formatter {
     fn default() -> Formatter {
         let mut text = [0; ROOM];
         text[..SECONDS_LEN].copy_from_slice(EPOCH);
-        Formatter { second_ns: 0, written: None, text }
+        Formatter { second_ns: 0, written: None, text, second_sum: sum_of(EPOCH), sum: 0 }
     }
 }
 
@@ -174,6 +207,17 @@ impl Formatter {
         self.text(utc, precision).get(..len).unwrap_or_default()
     }
 
+    /// The same, and what its bytes add up to.
+    #[inline(always)]
+    pub(super) fn text_and_sum(
+        &mut self,
+        utc: UtcTime,
+        precision: Precision,
+    ) -> (&[u8; ROOM], u32) {
+        self.text(utc, precision);
+        (&self.text, self.sum)
+    }
+
     /// When the second began of the timestamp written last, in ns since 1970.
     #[inline]
     pub(super) fn second_ns(&self) -> u64 {
@@ -189,8 +233,12 @@ impl Formatter {
         }
         let fraction_ns = into_second as u32;
         match precision {
-            Precision::Millis => self.text[MILLIS].copy_from_slice(&millis(fraction_ns)),
-            Precision::Seconds => {}
+            Precision::Millis => {
+                let millis = millis(fraction_ns);
+                self.text[MILLIS].copy_from_slice(&millis);
+                self.sum = self.second_sum + swar::sum_of(u64::from(u32::from_le_bytes(millis)));
+            }
+            Precision::Seconds => self.sum = self.second_sum,
             Precision::Micros | Precision::Nanos => self.write_fraction(fraction_ns, precision),
         }
         self.written = Some((ns, precision));
@@ -202,6 +250,7 @@ impl Formatter {
         let unit = 10u64.pow(9 - places as u32);
         self.text[SECONDS_LEN] = b'.';
         put_digits(&mut self.text[SECONDS_LEN + 1..][..places], u64::from(fraction_ns) / unit);
+        self.sum = sum_of(&self.text[..precision.len()]);
     }
 
     #[inline(never)]
@@ -217,7 +266,12 @@ impl Formatter {
         put_digits(&mut self.text[12..14], of_day / 60 % 60);
         put_digits(&mut self.text[15..17], of_day % 60);
         self.second_ns = second * NS_PER_S;
+        self.second_sum = sum_of(&self.text[..SECONDS_LEN]);
     }
+}
+
+fn sum_of(text: &[u8]) -> u32 {
+    text.iter().map(|byte| u32::from(*byte)).sum()
 }
 
 /// `.sss` of what has passed of a second.
@@ -396,6 +450,8 @@ mod tests {
                     let text = formatter.text(UtcTime::from_unix_ns(ns), precision);
                     let afresh = written(ns, precision);
                     prop_assert_eq!(&text[..precision.len()], afresh.as_bytes());
+                    let (_, sum) = formatter.text_and_sum(UtcTime::from_unix_ns(ns), precision);
+                    prop_assert_eq!(sum, sum_of(afresh.as_bytes()));
                 }
             }
         }

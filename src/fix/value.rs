@@ -25,6 +25,18 @@ impl fmt::Display for FieldError {
 
 impl core::error::Error for FieldError {}
 
+/// A field that may be missing: what is wrong with one that is there stays an error.
+///
+/// # Errors
+/// Any but [`FieldError::Missing`].
+#[inline]
+pub fn optional<T>(read: Result<T, FieldError>) -> Result<Option<T>, FieldError> {
+    match read {
+        Err(FieldError::Missing) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// Reads a non-negative integer; leading zeros are allowed.
 #[inline]
 pub fn parse_u32(bytes: &[u8]) -> Result<u32, FieldError> {

@@ -1,5 +1,6 @@
 //! The keys of a file, and what each means.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use fixwire::fix::ApplVerId;
@@ -65,7 +66,7 @@ pub(super) struct Entry {
     max_latency: Option<Spanned<i64>>,
     pub(super) data_dictionary: Option<Spanned<String>>,
     pub(super) transport_data_dictionary: Option<Spanned<String>>,
-    pub(super) app_data_dictionary: Option<Spanned<String>>,
+    pub(super) app_data_dictionary: Option<Spanned<AppDictionaries>>,
     pub(super) validate_fields_out_of_order: Option<Spanned<bool>>,
     pub(super) validate_fields_have_values: Option<Spanned<bool>>,
     pub(super) validate_user_defined_fields: Option<Spanned<bool>>,
@@ -86,6 +87,15 @@ pub(super) struct Entry {
     tcp_keep_alive: Option<Spanned<i64>>,
     stale_after_ms: Option<Spanned<i64>>,
     file_log_path: Option<Spanned<String>>,
+}
+
+/// The dictionaries of FIXT's application messages: one, of the session's `default_appl_ver_id`, or one for each version by its
+/// name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum AppDictionaries {
+    One(String),
+    ByVersion(BTreeMap<String, String>),
 }
 
 impl Network {

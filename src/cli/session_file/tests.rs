@@ -214,10 +214,8 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("\nallow_unknown_msg_fields = true\n", 2, "of no use", "data_dictionary = "),
         ("[default]\nvalidate_user_defined_fields = false\n", 2, "of no use", "data_dictionary"),
         ("validate_fields_have_values = true\n", 1, "of no use", "data_dictionary"),
-        ("validate_fields_have_values = false\n", 1, "always checked", "write true"),
-        ("validate_fields_out_of_order = false\n", 1, "always checked", "write true"),
-        ("app_data_dictionary = \"x\"\n", 1, "FIXT.1.1", "data_dictionary"),
-        ("transport_data_dictionary = \"x\"\n", 1, "FIXT.1.1", "data_dictionary"),
+        ("app_data_dictionary = { \"FIX.5\" = \"x\" }\n", 1, "one of \"FIX.5\"", "FIX.5.0SP2"),
+        ("\ntransport_data_dictionary = \"\"\n", 2, "`transport_data_dictionary` is \"\"", "XML"),
     ];
     for (text, line, what, remedy) in cases {
         let sentence = read(text).unwrap_err().to_string();
@@ -230,6 +228,8 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
 fn each_switch_of_a_dictionary_s_rules_is_its_own_key() {
     let all = Checks::default();
     for (key, expected) in [
+        ("validate_fields_out_of_order", Checks { fields_out_of_order: false, ..all }),
+        ("validate_fields_have_values", Checks { fields_have_values: false, ..all }),
         ("validate_user_defined_fields", Checks { user_defined_fields: false, ..all }),
         ("allow_unknown_msg_fields", Checks { allow_unknown_msg_fields: true, ..all }),
         ("validate_unordered_group_fields", Checks { unordered_group_fields: false, ..all }),

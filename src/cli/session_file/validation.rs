@@ -3,17 +3,27 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use fixwire::fix::ApplVerId;
 use fixwire::fix::dictionary::Checks;
 use fixwire::offload::toml_file::{TomlError, TomlFile};
 use toml::Spanned;
 
-use super::keys::Entry;
+use super::keys::{AppDictionaries, Entry};
 
 /// What a session's messages are held against when they come in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ValidationSettings {
     pub(crate) dictionary: Option<DictionaryFile>,
+    /// FIXT's own, and those of its application messages: of no version is the session's `default_appl_ver_id`.
+    pub(crate) transport: Option<DictionaryFile>,
+    pub(crate) applications: Vec<(Option<ApplVerId>, DictionaryFile)>,
     pub(crate) checks: Checks,
+}
+
+impl ValidationSettings {
+    pub(super) fn has_any(&self) -> bool {
+        self.dictionary.is_some() || self.transport.is_some()
+    }
 }
 
 /// A dictionary that a session file names.
@@ -30,38 +40,59 @@ impl Entry {
         base: ValidationSettings,
         file: &TomlFile,
     ) -> Result<ValidationSettings, TomlError> {
-        let of_fixt = [
-            (&self.transport_data_dictionary, "transport_data_dictionary"),
-            (&self.app_data_dictionary, "app_data_dictionary"),
-        ];
-        if let Some((text, key)) =
-            of_fixt.iter().find_map(|(text, key)| Some((text.as_ref()?, key)))
-        {
-            return Err(file.error(
-                text.span(),
-                format!("`{key}` is for FIXT.1.1, whose messages are held to no dictionary yet"),
-                "delete it, or write data_dictionary for a session of FIX.4.0 to FIX.4.4",
-            ));
-        }
-        let dictionary = self.data_dictionary.as_ref().map(|text| {
-            if text.get_ref().is_empty() {
-                return Err(file.bad_value(
-                    text,
-                    "data_dictionary",
+        let path = |key, text: &str, span: Range<usize>| {
+            if text.is_empty() {
+                return Err(file.error(
+                    span,
+                    format!("`{key}` is \"\""),
                     "write the path of a dictionary in QuickFIX's XML form, or delete the line",
                 ));
             }
             // A path is counted from the folder of the file that has it.
             let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
-            let line = file.error(text.span(), String::new(), "").line;
+            let line = file.error(span, String::new(), "").line;
             let named_at = format!("{}:{line}", file.path);
-            Ok(DictionaryFile { path: folder.join(text.get_ref()), named_at })
-        });
-        self.leaves_on_what_is_always_checked(file)?;
+            Ok(DictionaryFile { path: folder.join(text), named_at })
+        };
+        let of = |key, text: &Option<Spanned<String>>| {
+            text.as_ref().map(|text| path(key, text.get_ref(), text.span())).transpose()
+        };
+        let dictionary = of("data_dictionary", &self.data_dictionary)?;
+        let transport = of("transport_data_dictionary", &self.transport_data_dictionary)?;
+        let mut applications = Vec::new();
+        if let Some(said) = &self.app_data_dictionary {
+            match said.get_ref() {
+                AppDictionaries::One(text) => {
+                    applications.push((None, path("app_data_dictionary", text, said.span())?));
+                }
+                AppDictionaries::ByVersion(by_version) => {
+                    for (name, text) in by_version {
+                        let version = ApplVerId::ALL.into_iter().find(|id| id.name() == *name);
+                        let Some(version) = version else {
+                            return Err(file.error(
+                                said.span(),
+                                format!("`app_data_dictionary` has one of {name:?}"),
+                                "write { \"FIX.5.0SP2\" = \"FILE.xml\" }, or another version from FIX.4.0 on",
+                            ));
+                        };
+                        let file = path("app_data_dictionary", text, said.span())?;
+                        applications.push((Some(version), file));
+                    }
+                }
+            }
+        }
         let said = |switch: &Option<Spanned<bool>>, base| {
             switch.as_ref().map_or(base, |said| *said.get_ref())
         };
         let checks = Checks {
+            fields_out_of_order: said(
+                &self.validate_fields_out_of_order,
+                base.checks.fields_out_of_order,
+            ),
+            fields_have_values: said(
+                &self.validate_fields_have_values,
+                base.checks.fields_have_values,
+            ),
             user_defined_fields: said(
                 &self.validate_user_defined_fields,
                 base.checks.user_defined_fields,
@@ -74,26 +105,14 @@ impl Entry {
                 &self.validate_unordered_group_fields,
                 base.checks.unordered_group_fields,
             ),
-            ..base.checks
         };
-        Ok(ValidationSettings { dictionary: dictionary.transpose()?.or(base.dictionary), checks })
-    }
-
-    /// A session refuses an empty field, or one of the header behind the body, with a dictionary or without.
-    fn leaves_on_what_is_always_checked(&self, file: &TomlFile) -> Result<(), TomlError> {
-        for (switch, key) in [
-            (&self.validate_fields_out_of_order, "validate_fields_out_of_order"),
-            (&self.validate_fields_have_values, "validate_fields_have_values"),
-        ] {
-            if let Some(said) = switch.as_ref().filter(|said| !said.get_ref()) {
-                return Err(file.error(
-                    said.span(),
-                    format!("`{key}` is false, and this is always checked here"),
-                    "delete it, or write true",
-                ));
-            }
-        }
-        Ok(())
+        let applications = if applications.is_empty() { base.applications } else { applications };
+        Ok(ValidationSettings {
+            dictionary: dictionary.or(base.dictionary),
+            transport: transport.or(base.transport),
+            applications,
+            checks,
+        })
     }
 
     /// The first of its switches that is written, by its key.
@@ -115,8 +134,8 @@ impl Entry {
         settings: &ValidationSettings,
         file: &TomlFile,
     ) -> Result<(), TomlError> {
-        match (self.switch(), &settings.dictionary) {
-            (Some((span, key)), None) => Err(file.error(
+        match self.switch() {
+            Some((span, key)) if !settings.has_any() => Err(file.error(
                 span,
                 format!("`{key}` is of no use without `data_dictionary`"),
                 "write data_dictionary = \"FILE.xml\" beside it, or delete it",

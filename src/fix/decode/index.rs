@@ -1,51 +1,75 @@
 //! Fields by their tag, without a search.
 
-use super::Field;
+use super::FIELDS_OF_TABLE;
 
-/// Places that tags are spread over: those of the standard's messages up to FIX 4.4 rarely share one.
-const PLACES: usize = 512;
+/// Tags below this have an entry, those of up to three digits: all that the standard knew up to FIX 4.4.
+const TAGS: u32 = 1_000;
+const ENTRIES: usize = 1_024;
 /// Stands for a position that the index does not hold.
-const FAR: u8 = u8::MAX - 1;
-/// Stands where no tag is.
-const NONE: u8 = u8::MAX;
+const FAR: u16 = FIELDS_OF_TABLE as u16;
+
+/// Where a field is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fix) enum Found {
+    /// At this position.
+    At(u8),
+    /// Nowhere.
+    Nowhere,
+    /// It takes a search: behind what the index holds, or a tag too high for it.
+    Far,
+}
 
 /// For each tag of a message, the position of its first field.
 #[derive(Clone, Debug)]
 pub(in crate::fix) struct Index {
-    /// The first position that took the place.
-    first: [u8; PLACES],
+    /// Counted in the higher byte. Entries of an earlier one mean nothing, so that none is cleared.
+    generation: u16,
+    /// The generation in the higher byte, and the position.
+    entries: [u16; ENTRIES],
 }
 
 impl Index {
-    pub(in crate::fix) const EMPTY: Index = Index { first: [NONE; PLACES] };
+    pub(super) const EMPTY: Index = Index { generation: 0x100, entries: [0; ENTRIES] };
 
-    pub(super) fn clear(&mut self) {
-        self.first = [NONE; PLACES];
+    /// Begins another message.
+    #[inline(always)]
+    pub(in crate::fix) fn begin(&mut self) {
+        self.generation = self.generation.wrapping_add(0x100);
+        if self.generation == 0 {
+            *self = Index::EMPTY;
+        }
     }
 
-    /// The field at `position` has `tag`.
-    #[inline]
+    /// The field at `position` has `tag`. To be called from the last one to the first.
+    #[inline(always)]
+    pub(in crate::fix) fn set(&mut self, tag: u16, position: u8) {
+        self.entries[usize::from(tag) % ENTRIES] = self.generation | u16::from(position);
+    }
+
+    /// The field at `position` has `tag`. To be called from the first one to the last.
     pub(super) fn note(&mut self, tag: u32, position: usize) {
-        let first = &mut self.first[tag as usize % PLACES];
-        if *first == NONE {
-            *first = u8::try_from(position).unwrap_or(FAR).min(FAR);
+        if let Some(entry) = self.entries.get_mut(tag as usize)
+            && tag < TAGS
+            && *entry ^ self.generation > FAR
+        {
+            let position = u16::try_from(position).unwrap_or(FAR).min(FAR);
+            *entry = self.generation | position;
         }
     }
 
-    /// The first of `fields` with `tag`.
-    #[inline]
-    pub(in crate::fix) fn find<'f>(&self, tag: u32, fields: &'f [Field]) -> Option<&'f Field> {
-        let first = self.first[tag as usize % PLACES];
-        match fields.get(usize::from(first)) {
-            Some(field) if field.tag == tag && first < FAR => Some(field),
-            _ if first == NONE => None,
-            _ => search(tag, fields),
+    /// Where the first field with `tag` is.
+    #[inline(always)]
+    pub(in crate::fix) fn find(&self, tag: u32) -> Found {
+        let Some(entry) = self.entries.get(tag as usize).filter(|_| tag < TAGS) else {
+            return Found::Far;
+        };
+        let position = entry ^ self.generation;
+        if position < FAR {
+            Found::At(position as u8)
+        } else if position > FAR {
+            Found::Nowhere
+        } else {
+            Found::Far
         }
     }
-}
-
-/// Two tags share a place, or the field lies far behind.
-#[cold]
-fn search(tag: u32, fields: &[Field]) -> Option<&Field> {
-    fields.iter().find(|field| field.tag == tag)
 }

@@ -7,14 +7,17 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `shape` | the fastest way: a message shaped like one before it |
-//! | `layout` | the fast way: vector instructions, and the order of tags expected of each type |
+//! | `simd::fields` | the fast way, for all that is usual: vector instructions prove the structure |
+//! | `tag_table` | a tag by its first four characters |
 //! | `scan` | the slow way, which knows every case |
+//! | `table` | where fields are |
 //! | `index` | fields by their tag |
 
 mod index;
-mod layout;
 mod scan;
 mod shape;
+mod table;
+pub(super) mod tag_table;
 
 #[cfg(test)]
 mod tests;
@@ -22,54 +25,48 @@ mod tests;
 use super::frame::{Framed, TRAILER_LEN, Whole, frame};
 use super::message::{FaultAt, Message, Standing};
 use super::reason::Garbled;
+use super::simd::{self, Isa, Words};
 use super::tags;
-use layout::Layout;
 use scan::scan;
 use shape::{Key, Shapes};
 
-pub(super) use index::Index;
+pub(super) use index::Found;
+pub(super) use table::{FIELDS_OF_TABLE, Field, Table, field_at, tag_len};
 
 /// How many fields [`Decoder::default`] has room for.
 pub const FIELDS_DEFAULT: usize = 256;
 
-/// Where a field's value lies in its message.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Field {
-    pub(super) tag: u32,
-    pub(super) start: u32,
-    pub(super) end: u32,
+/// What a decoder lets pass that others refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// Fields without a value (QuickFIX: ValidateFieldsHaveValues=N).
+    pub empty_values: bool,
+    /// Fields of the header behind the body (QuickFIX: ValidateFieldsOutOfOrder=N).
+    pub header_in_body: bool,
 }
 
-impl Field {
-    const NONE: Field = Field { tag: 0, start: 0, end: 0 };
-
-    /// The value's length in bytes.
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        (self.end - self.start) as usize
-    }
-
-    /// CheckSum(10) of a message whose trailer begins at `end`.
-    #[inline]
-    fn of_check_sum(end: usize) -> Field {
-        let start = end as u32 + 3;
-        Field { tag: tags::CHECK_SUM, start, end: start + 3 }
-    }
+/// What a decoder was told of fields beside the standard.
+#[derive(Clone, Debug, Default)]
+struct Rules {
+    leniency: Leniency,
+    /// Tags of lengths and of the data behind them.
+    data_fields: Box<[(u32, u32)]>,
 }
-
-/// Orders of tags that are remembered: one for each MsgType, as long as not two share a place.
-const LAYOUTS: usize = 16;
 
 /// What messages are decoded into, used again for each.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     fields_max: usize,
+    isa: Isa,
     shapes: Shapes,
-    layouts: Box<[Layout]>,
-    /// For messages that are read the slow way.
-    fields: Box<[Field]>,
-    index: Index,
+    /// Whether it looks at those, and notes any.
+    remembers: bool,
+    words: Box<Words>,
+    table: Box<Table>,
+    /// Where all fields begin, of messages that are read the slow way, and where the last one ends.
+    starts: Box<[u32]>,
     fault: Option<FaultAt>,
+    rules: Rules,
 }
 
 impl Default for Decoder {
@@ -84,18 +81,44 @@ impl Decoder {
         let fields_max = fields_max.min(usize::from(u16::MAX));
         Decoder {
             fields_max,
+            isa: Isa::detected(),
             shapes: Shapes::new(),
-            layouts: (0..LAYOUTS).map(|_| Layout::new()).collect(),
-            fields: vec![Field::default(); fields_max].into_boxed_slice(),
-            index: Index::EMPTY,
+            remembers: true,
+            words: Box::new([0; _]),
+            table: Box::new(Table::EMPTY),
+            starts: vec![0; fields_max + 1].into_boxed_slice(),
             fault: None,
+            rules: Rules::default(),
         }
+    }
+
+    /// One that lets more pass.
+    #[must_use]
+    pub fn with_leniency(self, leniency: Leniency) -> Decoder {
+        Decoder { rules: Rules { leniency, ..self.rules }, ..self }
+    }
+
+    /// One that knows more data fields than the standard's: the tag of each length, and that of the data behind it,
+    /// in which an SOH ends nothing.
+    #[must_use]
+    pub fn with_data_fields(self, data_fields: &[(u32, u32)]) -> Decoder {
+        let is_new = |(length, data): &&(u32, u32)| tags::data_of_length(*length) != Some(*data);
+        let data_fields = data_fields.iter().filter(is_new).copied().collect();
+        Decoder { rules: Rules { data_fields, ..self.rules }, ..self }
+    }
+
+    /// One that remembers no message's shape: for streams in which hardly one has the widths of values that
+    /// another had. What is decoded is the same.
+    #[must_use]
+    pub fn without_shapes(self) -> Decoder {
+        Decoder { remembers: false, ..self }
     }
 
     /// The fields of `bytes`, which are one whole message, framing and all.
     ///
     /// # Errors
     /// What [`frame`] finds, and what is wrong with the fields.
+    #[inline(always)]
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Message<'a>, Garbled> {
         match frame(bytes, usize::MAX) {
             Framed::Complete(whole) if whole.len == bytes.len() => self.decode(bytes, &whole),
@@ -121,18 +144,42 @@ impl Decoder {
         let Some(&[b'3', b'5', b'=', msg_type]) = bytes.get(whole.body..whole.body + 4) else {
             return Err(Garbled::MsgTypeNotThird);
         };
-        let key = Key::of(whole.digest, msg_type);
-        if let Some(place) = self.shapes.find(content, key) {
-            let (fields, index, standing) = self.shapes.found(place);
-            return Ok(Message::new(bytes, fields, index, None, standing));
+        if !self.remembers || !shape::LENS.contains(&end) {
+            return self.decode_anew(bytes, end, None);
         }
-        let layout = &mut self.layouts[usize::from(msg_type) % LAYOUTS];
-        if layout.read(bytes, end, self.fields_max) {
-            let (fields, index) = layout.found();
-            self.shapes.note(content, key, fields, index);
-            return Ok(Message::new(bytes, fields, index, None, Standing::STRANGER));
+        let key = Key::of(whole.key, msg_type);
+        let Some(place) = self.shapes.find(self.isa, content, key) else {
+            return self.decode_anew(bytes, end, Some(key));
+        };
+        let (table, starts, standing) = self.shapes.found(place);
+        Ok(Message::new(bytes, table, starts, None, standing))
+    }
+
+    /// The fields of a message whose shape is not known.
+    #[inline(always)]
+    fn decode_anew<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        end: usize,
+        key: Option<Key>,
+    ) -> Result<Message<'a>, Garbled> {
+        let (message, room) = ((bytes, end), self.fields_max);
+        let table = &mut *self.table;
+        let found = simd::fields(self.isa, message, &mut self.words, table, room);
+        // What is behind a length that the standard does not know was read as a field like any other.
+        let found = found.filter(|count| {
+            let mut lengths = self.rules.data_fields.iter().map(|(length, _)| *length);
+            self.rules.data_fields.is_empty()
+                || !lengths.any(|tag| table.has(bytes, count + 1, tag))
+        });
+        if let Some(count) = found {
+            if let Some(key) = key {
+                self.shapes.note(&bytes[..end], key, table, count + 1);
+            }
+            let starts = table.all(count + 1);
+            return Ok(Message::new(bytes, table, starts, None, Standing::STRANGER));
         }
-        slowly(bytes, end, &mut self.fields, &mut self.index, &mut self.fault)
+        slowly(bytes, end, table, &mut self.starts, (&mut self.fault, &self.rules))
     }
 
     /// The message last decoded, which has the shape in `place`, was looked at and found right: what it
@@ -147,15 +194,23 @@ impl Decoder {
 fn slowly<'a>(
     bytes: &'a [u8],
     end: usize,
-    fields: &'a mut [Field],
-    index: &'a mut Index,
-    first_fault: &'a mut Option<FaultAt>,
+    table: &'a mut Table,
+    starts: &'a mut [u32],
+    (first_fault, rules): (&'a mut Option<FaultAt>, &Rules),
 ) -> Result<Message<'a>, Garbled> {
-    let (count, fault) = scan(&bytes[..end], fields, index)?;
-    *fields.get_mut(count).ok_or(Garbled::FieldsTooMany)? = Field::of_check_sum(end);
-    index.note(tags::CHECK_SUM, count);
+    let room = starts.len().saturating_sub(1);
+    let (count, fault) = scan(&bytes[..end], &mut starts[..room], &mut table.index, rules)?;
+    // CheckSum takes a place, and so does where it ends.
+    let Some([check_sum, behind]) = starts.get_mut(count..count + 2) else {
+        return Err(Garbled::FieldsTooMany);
+    };
+    (*check_sum, *behind) = (end as u32, bytes.len() as u32);
+    table.index.note(tags::CHECK_SUM, count);
+    table.take(&starts[..count + 2]);
+    table.has_long = true;
     *first_fault = fault;
-    Ok(Message::new(bytes, &fields[..=count], index, first_fault.as_ref(), Standing::STRANGER))
+    let starts = &starts[..count + 2];
+    Ok(Message::new(bytes, table, starts, first_fault.as_ref(), Standing::STRANGER))
 }
 
 /// Who a first message says it is from, and to whom.

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::Field;
+use super::Rules;
 use super::index::Index;
 use crate::fix::frame::SOH;
 use crate::fix::message::FaultAt;
@@ -11,21 +11,23 @@ use crate::fix::reason::{Garbled, RejectReason};
 use crate::fix::tags::{TAG_MAX, data_of_length, header_slot};
 use crate::fix::value;
 
-/// Finds the fields of `content`, a message without its trailer: how many, and the first thing that is
+/// Finds where the fields of `content` begin, a message without its trailer: how many, and the first thing that is
 /// wrong with one.
 ///
 /// # Errors
 /// [`Garbled::FieldMalformed`], [`Garbled::FieldsTooMany`].
 pub(super) fn scan(
     content: &[u8],
-    fields: &mut [Field],
+    starts: &mut [u32],
     index: &mut Index,
+    rules: &Rules,
 ) -> Result<(usize, Option<FaultAt>), Garbled> {
-    index.clear();
+    index.begin();
     let mut scan = Scan {
         bytes: content,
-        fields,
+        starts,
         index,
+        rules,
         header_seen: 0,
         count: 0,
         at: 0,
@@ -42,8 +44,10 @@ pub(super) fn scan(
 /// One pass over the fields.
 struct Scan<'a, 't> {
     bytes: &'a [u8],
-    fields: &'t mut [Field],
+    /// Where each field begins, those whose tag is none included.
+    starts: &'t mut [u32],
     index: &'t mut Index,
+    rules: &'t Rules,
     /// A bit for each header field that has come.
     header_seen: u32,
     count: usize,
@@ -61,20 +65,20 @@ impl Scan<'_, '_> {
         let tag_text = tag_start..start - 1;
         let end = self.value_end(tag, start)?;
         self.at = end + 1;
+        let position = self.count;
+        *self.starts.get_mut(position).ok_or(Garbled::FieldsTooMany)? = tag_start as u32;
+        self.count += 1;
         let Some(tag) = tag else {
             self.announced = None;
             self.fault(RejectReason::InvalidTagNumber, tag_text);
             return Ok(());
         };
         self.announce(tag, start, end);
-        if start == end {
+        if start == end && !self.rules.leniency.empty_values {
             self.fault(RejectReason::TagWithoutValue, tag_text.clone());
         }
         self.place(tag, tag_text);
-        let field = self.fields.get_mut(self.count).ok_or(Garbled::FieldsTooMany)?;
-        *field = Field { tag, start: start as u32, end: end as u32 };
-        self.index.note(tag, self.count);
-        self.count += 1;
+        self.index.note(tag, position);
         Ok(())
     }
 
@@ -111,7 +115,11 @@ impl Scan<'_, '_> {
     }
 
     fn announce(&mut self, tag: u32, start: usize, end: usize) {
-        self.announced = data_of_length(tag).and_then(|data| {
+        let of_others = || {
+            let pairs = self.rules.data_fields.iter();
+            pairs.copied().find(|(length, _)| *length == tag).map(|(_, data)| data)
+        };
+        self.announced = data_of_length(tag).or_else(of_others).and_then(|data| {
             let len = value::parse_u32(&self.bytes[start..end]).ok()?;
             Some((data, len as usize))
         });
@@ -129,7 +137,7 @@ impl Scan<'_, '_> {
             return;
         }
         self.header_seen |= bit;
-        if self.in_body {
+        if self.in_body && !self.rules.leniency.header_in_body {
             self.fault(RejectReason::TagOutOfOrder, tag_text);
         }
     }

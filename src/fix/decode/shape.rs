@@ -5,31 +5,36 @@
 //! [`Shape`]s come again and again. One is remembered when it has come twice to its place with no more than
 //! one other between.
 
-use super::Field;
-use super::index::Index;
+use core::ops::RangeInclusive;
+
+use super::index::Found;
+use super::table::{Table, field_at, tag_len};
 use crate::fix::frame::SOH;
 use crate::fix::message::Standing;
-use crate::fix::simd::{Digest, LEN_MAX, fits};
+use crate::fix::simd::{Isa, fits};
 
-/// The most fields, CheckSum included.
-const FIELDS_MAX: usize = 48;
-/// Places for shapes: pairs, in which two that fall together stand side by side.
-const PLACES: usize = 16;
+/// How long messages are, without their trailer, whose shapes are remembered.
+pub(super) const LENS: RangeInclusive<usize> = 32..=LEN_MAX;
+const LEN_MAX: usize = 512;
+/// Shapes that are remembered. The oldest makes way.
+const PLACES: usize = 32;
+/// Pairs of keys. Three shapes of one pair cannot stand side by side, and that is to be rare.
+const PAIRS: usize = 128;
 
 /// By what a shape is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key(u32);
 
 impl Key {
-    /// The key of a message of this digest, whose MsgType begins with `msg_type`.
+    /// The key of a message with SOHs where `sohs` tells, whose MsgType begins with `msg_type`.
     #[inline(always)]
-    pub(super) fn of(digest: Digest, msg_type: u8) -> Key {
-        Key(digest.key ^ u32::from(msg_type) << 16)
+    pub(super) fn of(sohs: u32, msg_type: u8) -> Key {
+        Key(sohs ^ u32::from(msg_type) << 16)
     }
 
     #[inline(always)]
     fn pair(self) -> usize {
-        (self.0 ^ self.0 >> 16) as usize % (PLACES / 2)
+        (self.0 ^ self.0 >> 16) as usize % PAIRS
     }
 }
 
@@ -42,10 +47,9 @@ struct Shape {
     image: [u8; LEN_MAX],
     /// All ones where `image` is what must be there, zero where it is what must not.
     mask: [u8; LEN_MAX],
-    /// CheckSum last.
-    fields: [Field; FIELDS_MAX],
+    table: Table,
+    /// Fields, CheckSum included.
     count: usize,
-    index: Index,
     is_vouched: bool,
 }
 
@@ -54,111 +58,137 @@ impl Shape {
         end: 0,
         image: [0; LEN_MAX],
         mask: [0; LEN_MAX],
-        fields: [Field::NONE; FIELDS_MAX],
+        table: Table::EMPTY,
         count: 0,
-        index: Index::EMPTY,
         is_vouched: false,
     };
 }
 
-/// The shapes remembered, in places by their keys.
+/// The shapes remembered, by their keys.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
-    /// Of the shape in each place.
-    keys: [Key; PLACES],
     shapes: Box<[Shape; PLACES]>,
-    /// The two keys that came last to each pair without being remembered there, the later one first.
-    candidates: [[Key; 2]; PLACES / 2],
-    /// Which of each pair is replaced next.
-    next: [bool; PLACES / 2],
+    /// Which place is taken next.
+    next: usize,
+    /// In which pair and where in it the key of each shape stands.
+    owners: [(u8, u8); PLACES],
+    pairs: Box<[Pair; PAIRS]>,
+}
+
+/// Keys that fall together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    keys: [Key; 2],
+    places: [u8; 2],
+    /// The two keys that came last without being remembered, the later one first.
+    candidates: [Key; 2],
+    /// Which of the two is replaced next.
+    next: u8,
 }
 
 impl Shapes {
     pub(super) fn new() -> Shapes {
         Shapes {
-            keys: [Key(0); PLACES],
-            shapes: Box::new([Shape::NONE; PLACES]),
-            candidates: [[Key(0); 2]; PLACES / 2],
-            next: [false; PLACES / 2],
+            shapes: vec![Shape::NONE; PLACES].try_into().expect("as many"),
+            next: 0,
+            owners: [(0, 0); PLACES],
+            pairs: Box::new([Pair::default(); PAIRS]),
         }
     }
 
     /// The place of the shape that a message has whose content is `content`, if it is remembered.
     #[inline(always)]
-    pub(super) fn find(&self, content: &[u8], key: Key) -> Option<usize> {
-        let place = 2 * key.pair();
-        let place = place + usize::from(self.keys[place] != key);
+    pub(super) fn find(&self, isa: Isa, content: &[u8], key: Key) -> Option<usize> {
+        let pair = &self.pairs[key.pair()];
+        let which = usize::from(pair.keys[0] != key);
+        if pair.keys[which] != key {
+            return None;
+        }
+        let place = usize::from(pair.places[which]) % PLACES;
         let shape = &self.shapes[place];
-        let is_it = self.keys[place] == key
-            && shape.end == content.len()
-            && fits(content, &shape.image, &shape.mask);
-        if is_it { Some(place) } else { self.find_namesake(content, key) }
+        let is_it = shape.end == content.len() && fits(isa, content, &shape.image, &shape.mask);
+        if is_it { Some(place) } else { self.find_namesake(isa, content, key) }
     }
 
     /// Two shapes may have one key: SOHs in the same places, and other tags.
     #[cold]
-    fn find_namesake(&self, content: &[u8], key: Key) -> Option<usize> {
-        let place = 2 * key.pair() + 1;
+    fn find_namesake(&self, isa: Isa, content: &[u8], key: Key) -> Option<usize> {
+        let pair = &self.pairs[key.pair()];
+        let place = usize::from(pair.places[1]) % PLACES;
         let shape = &self.shapes[place];
-        let is_it = self.keys[place] == key
+        let is_it = pair.keys[1] == key
             && shape.end == content.len()
-            && fits(content, &shape.image, &shape.mask);
+            && fits(isa, content, &shape.image, &shape.mask);
         is_it.then_some(place)
     }
 
-    /// The fields of a shape, CheckSum last, and how a message of it stands.
-    #[inline]
-    pub(super) fn found(&self, place: usize) -> (&[Field], &Index, Standing) {
+    /// Where the fields of a shape are, CheckSum's among them, and how a message of it stands.
+    #[inline(always)]
+    pub(super) fn found(&self, place: usize) -> (&Table, &[u32], Standing) {
         let shape = &self.shapes[place];
         let standing = if shape.is_vouched { Standing::VOUCHED } else { Standing::shaped(place) };
-        (shape.fields.get(..shape.count).unwrap_or_default(), &shape.index, standing)
+        (&shape.table, shape.table.all(shape.count), standing)
     }
 
     /// What `bytes`, a message of the shape in `place`, have in the first fields with `tags` is part of the
     /// shape from now on.
     pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
         let Some(shape) = self.shapes.get_mut(place) else { return };
-        let fields = shape.fields.get(..shape.count).unwrap_or_default();
-        for field in tags.iter().filter_map(|tag| shape.index.find(*tag, fields)) {
-            let value = field.start as usize..field.end as usize;
+        for tag in tags {
+            let Found::At(position) = shape.table.index.find(*tag) else { continue };
+            let (start, end) = shape.table.span(position);
+            let value = start + tag_len(*tag)..end;
             shape.image[value.clone()].copy_from_slice(&bytes[value.clone()]);
             shape.mask[value].fill(0xff);
         }
         shape.is_vouched = true;
     }
 
-    /// A message of a shape that is not remembered was read another way: `fields`, CheckSum last. To be
+    /// A message of a shape that is not remembered was read another way: `count` fields, CheckSum last. To be
     /// called only for one without anything unusual.
     #[cold]
-    pub(super) fn note(&mut self, content: &[u8], key: Key, fields: &[Field], index: &Index) {
-        let pair = key.pair();
-        let candidates = &mut self.candidates[pair];
-        if !candidates.contains(&key) {
-            *candidates = [key, candidates[0]];
+    pub(super) fn note(&mut self, content: &[u8], key: Key, table: &Table, count: usize) {
+        let pair = &mut self.pairs[key.pair()];
+        if !pair.candidates.contains(&key) {
+            pair.candidates = [key, pair.candidates[0]];
             return;
         }
-        let place = 2 * pair + usize::from(self.next[pair]);
-        self.next[pair] = !self.next[pair];
+        let which = usize::from(pair.next);
+        pair.next ^= 1;
+        // One that is replaced leaves its place to the new one, else the oldest of all does.
+        let place = if pair.keys[which] == Key::default() {
+            let place = self.next;
+            self.next = (place + 1) % PLACES;
+            let (owner, of_it) = self.owners[place];
+            let owner = &mut self.pairs[usize::from(owner) % PAIRS];
+            if usize::from(owner.places[usize::from(of_it)]) == place {
+                owner.keys[usize::from(of_it)] = Key::default();
+            }
+            place
+        } else {
+            usize::from(pair.places[which]) % PLACES
+        };
+        self.owners[place] = (key.pair() as u8, which as u8);
+        let pair = &mut self.pairs[key.pair()];
+        (pair.keys[which], pair.places[which]) = (key, place as u8);
         let shape = &mut self.shapes[place];
-        let (Some(room), Some(image), Some(mask)) = (
-            shape.fields.get_mut(..fields.len()),
-            shape.image.get_mut(..content.len()),
-            shape.mask.get_mut(..content.len()),
-        ) else {
+        shape.end = 0;
+        let (Some(image), Some(mask)) =
+            (shape.image.get_mut(..content.len()), shape.mask.get_mut(..content.len()))
+        else {
             return;
         };
-        room.copy_from_slice(fields);
         image.copy_from_slice(content);
         mask.fill(0xff);
         // CheckSum lies behind the content.
-        for field in &fields[..fields.len() - 1] {
+        for starts in table.all(count - 1).windows(2) {
+            let field = field_at(content, starts[0], starts[1]);
             let value = field.start as usize..field.end as usize;
             image[value.clone()].fill(SOH);
             mask[value].fill(0);
         }
-        self.keys[place] = key;
-        (shape.end, shape.count) = (content.len(), fields.len());
-        shape.index.clone_from(index);
+        (shape.end, shape.count) = (content.len(), count);
+        shape.table.clone_from(table);
         shape.is_vouched = false;
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
+//! | `generate` | Rust out of it, with the feature `dictionary` |
 //! | `datatype` | what a value of each type looks like |
 //! | `spec` | a dictionary as it was read |
 //! | `table` | what it is compiled to |
@@ -14,6 +15,8 @@
 //! | `xml` | reads QuickFIX's XML form, with the feature `dictionary` |
 
 mod datatype;
+#[cfg(feature = "dictionary")]
+mod generate;
 mod spec;
 mod table;
 mod validate;
@@ -26,6 +29,8 @@ pub(super) mod tests;
 use core::fmt;
 
 pub use datatype::DataType;
+#[cfg(feature = "dictionary")]
+pub use generate::{GenerateError, Wanted, WantedTemplate, generate};
 pub use spec::{FieldSpec, MessageSpec, Part, Spec};
 pub use validate::{Checks, Validation, Validator, Violation};
 #[cfg(feature = "dictionary")]
@@ -39,6 +44,7 @@ const WORDS: usize = 32;
 /// A dictionary, compiled.
 pub struct Dictionary {
     begin_string: String,
+    data_fields: Vec<(u32, u32)>,
     tables: table::Tables,
 }
 
@@ -49,7 +55,13 @@ impl Dictionary {
     /// [`TooManyFields`].
     pub fn compile(spec: &Spec) -> Result<Dictionary, TooManyFields> {
         let tables = table::Tables::compile(spec).map_err(|_| TooManyFields)?;
-        Ok(Dictionary { begin_string: spec.begin_string.clone(), tables })
+        let (begin_string, data_fields) = (spec.begin_string.clone(), spec.data_fields.clone());
+        Ok(Dictionary { begin_string, data_fields, tables })
+    }
+
+    /// Tags of lengths, each with that of the data behind it.
+    pub fn data_fields(&self) -> &[(u32, u32)] {
+        &self.data_fields
     }
 
     /// The version it is for, as BeginString(8) has it.

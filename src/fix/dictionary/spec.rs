@@ -10,10 +10,14 @@ use super::DataType;
 pub struct FieldSpec {
     /// Its tag.
     pub tag: u32,
+    /// What the dictionary calls it.
+    pub name: String,
     /// Its type.
     pub kind: DataType,
     /// The values it may have; none for any.
     pub values: Vec<Vec<u8>>,
+    /// What each of them is called; empty where the dictionary does not say.
+    pub value_names: Vec<String>,
 }
 
 /// What stands in a message, a group's entry, the header or the trailer.
@@ -32,6 +36,8 @@ pub struct Part {
 pub struct MessageSpec {
     /// The value of MsgType(35).
     pub msg_type: Vec<u8>,
+    /// What the dictionary calls it.
+    pub name: String,
     /// Its body.
     pub parts: Vec<Part>,
 }
@@ -49,6 +55,8 @@ pub struct Spec {
     pub messages: Vec<MessageSpec>,
     /// Every field.
     pub fields: Vec<FieldSpec>,
+    /// Tags of lengths, each with that of the data behind it.
+    pub data_fields: Vec<(u32, u32)>,
 }
 
 impl Spec {
@@ -64,6 +72,7 @@ impl Spec {
         }
         let known: std::collections::HashSet<u32> =
             both.fields.iter().map(|field| field.tag).collect();
+        both.data_fields.extend(self.data_fields);
         both.fields.extend(self.fields.into_iter().filter(|field| !known.contains(&field.tag)));
         both
     }

@@ -67,18 +67,25 @@ pub(in crate::fix) fn spec() -> Spec {
         header,
         trailer: vec![field(93, false), field(10, true)],
         messages: vec![
-            MessageSpec { msg_type: b"D".to_vec(), parts: order },
-            MessageSpec { msg_type: b"0".to_vec(), parts: vec![] },
-            MessageSpec { msg_type: b"AE".to_vec(), parts: vec![field(11, true)] },
+            message("D", order),
+            message("0", vec![]),
+            message("AE", vec![field(11, true)]),
         ],
         fields: kinds
             .map(|(tag, kind)| FieldSpec {
                 tag,
+                name: format!("F{tag}"),
+                value_names: vec![],
                 kind: DataType::of_name(kind, false),
                 values: values(tag).iter().map(|value| value.as_bytes().to_vec()).collect(),
             })
             .to_vec(),
+        data_fields: vec![],
     }
+}
+
+pub(in crate::fix) fn message(msg_type: &str, parts: Vec<Part>) -> MessageSpec {
+    MessageSpec { msg_type: msg_type.into(), name: msg_type.into(), parts }
 }
 
 fn found(checks: Checks, msg_type: &str, rest: &str) -> Option<(R, Option<u32>)> {
@@ -87,7 +94,7 @@ fn found(checks: Checks, msg_type: &str, rest: &str) -> Option<(R, Option<u32>)>
     let bytes = sealed("FIX.4.4", &body);
     let mut decoder = Decoder::default();
     let message = decoder.parse(&bytes).unwrap();
-    let violation = Validator::new(Validation { dictionary, checks }).check(&message);
+    let violation = Validator::new(Validation::of(dictionary, checks)).check(&message);
     violation.err().map(|violation| (violation.reason, violation.tag))
 }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::table::{Member, Scope, Section, Tables};
 use super::{DataType, Dictionary, WORDS};
-use crate::fix::decode::Field;
+use crate::fix::decode::{Field, Leniency};
 use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
+use crate::fix::session::ApplVerId;
+use crate::fix::tags;
 use crate::fix::timestamp::Reader;
 use crate::fix::value;
 
@@ -16,10 +18,9 @@ const USER_DEFINED_MIN: u32 = 5000;
 /// What is checked, by QuickFIX's names and with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Checks {
-    /// ValidateFieldsOutOfOrder: header, body and trailer come in this order. A session refuses a header field behind
-    /// the body whatever this says.
+    /// ValidateFieldsOutOfOrder: header, body and trailer come in this order.
     pub fields_out_of_order: bool,
-    /// ValidateFieldsHaveValues: no field is empty. A session refuses one whatever this says.
+    /// ValidateFieldsHaveValues: no field is empty.
     pub fields_have_values: bool,
     /// ValidateUserDefinedFields: fields from 5000 on must be in the dictionary and in the message.
     pub user_defined_fields: bool,
@@ -44,10 +45,41 @@ impl Default for Checks {
 /// What a session's messages are held against.
 #[derive(Clone, Debug)]
 pub struct Validation {
-    /// The dictionary, which sessions share.
+    /// The dictionary, which sessions share. Of FIXT the one for messages that do not say their version, before the
+    /// counterparty's Logon says which that is.
     pub dictionary: Arc<Dictionary>,
+    /// Of FIXT, the dictionaries by the versions of application messages, each [over](super::Spec::over) that of the transport:
+    /// a message is held to its ApplVerID(1128)'s, or its sender's DefaultApplVerID(1137)'s, and refused where there is
+    /// none.
+    pub by_version: Vec<(ApplVerId, Arc<Dictionary>)>,
     /// What is checked.
     pub checks: Checks,
+}
+
+impl Validation {
+    /// By one dictionary.
+    pub fn of(dictionary: Arc<Dictionary>, checks: Checks) -> Validation {
+        Validation { dictionary, by_version: Vec::new(), checks }
+    }
+
+    /// What a decoder is to let pass.
+    pub fn leniency(&self) -> Leniency {
+        Leniency {
+            empty_values: !self.checks.fields_have_values,
+            header_in_body: !self.checks.fields_out_of_order,
+        }
+    }
+
+    /// Tags of lengths, each with that of the data behind it, of all versions.
+    pub fn data_fields(&self) -> Vec<(u32, u32)> {
+        let others = self.by_version.iter().map(|(_, dictionary)| dictionary);
+        let all = others.chain([&self.dictionary]);
+        let mut fields: Vec<_> =
+            all.flat_map(|dictionary| dictionary.data_fields()).copied().collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
 }
 
 /// Why a message does not conform.
@@ -70,6 +102,9 @@ impl Violation {
 #[derive(Clone, Debug)]
 pub struct Validator {
     dictionary: Arc<Dictionary>,
+    by_version: Vec<(ApplVerId, Arc<Dictionary>)>,
+    /// The counterparty's DefaultApplVerID has no dictionary.
+    is_lost: bool,
     checks: Checks,
     /// Of the times in messages, most fall into the second of the one before.
     times: Reader,
@@ -77,8 +112,40 @@ pub struct Validator {
 
 impl Validator {
     /// A validator of messages by these rules.
-    pub fn new(Validation { dictionary, checks }: Validation) -> Validator {
-        Validator { dictionary, checks, times: Reader::default() }
+    pub fn new(Validation { dictionary, by_version, checks }: Validation) -> Validator {
+        Validator { dictionary, by_version, is_lost: false, checks, times: Reader::default() }
+    }
+
+    /// The counterparty's Logon says which version its messages are of, where they do not say.
+    pub fn set_default_version(&mut self, version: ApplVerId) {
+        if self.by_version.is_empty() {
+            return;
+        }
+        let found = self.by_version.iter().find(|(known, _)| *known == version);
+        self.is_lost = found.is_none();
+        if let Some((_, dictionary)) = found {
+            self.dictionary = Arc::clone(dictionary);
+        }
+    }
+
+    /// The dictionary that a message is held to; `None` where its version has none.
+    #[inline]
+    fn dictionary_of<'d>(&'d self, message: &Message<'_>) -> Option<&'d Arc<Dictionary>> {
+        if self.by_version.is_empty() {
+            return Some(&self.dictionary);
+        }
+        match message.field(tags::APPL_VER_ID) {
+            // The session's own messages are the transport's, whatever else there is.
+            None if !self.is_lost || tags::msg_type::is_admin(message.msg_type()) => {
+                Some(&self.dictionary)
+            }
+            None => None,
+            Some(version) => {
+                let version = ApplVerId::of(version)?;
+                let found = self.by_version.iter().find(|(known, _)| *known == version)?;
+                Some(&found.1)
+            }
+        }
     }
 
     /// Looks at a whole message.
@@ -87,18 +154,22 @@ impl Validator {
     /// The first [`Violation`].
     #[inline(never)]
     pub fn check(&mut self, message: &Message<'_>) -> Result<(), Violation> {
-        let tables = &self.dictionary.tables;
+        let mut times = core::mem::take(&mut self.times);
+        let found = self.check_by(message, &mut times);
+        self.times = times;
+        found
+    }
+
+    #[inline(always)]
+    fn check_by(&self, message: &Message<'_>, times: &mut Reader) -> Result<(), Violation> {
+        let Some(dictionary) = self.dictionary_of(message) else {
+            return Err(Violation::of(RejectReason::ValueIncorrect, tags::APPL_VER_ID));
+        };
+        let tables = &dictionary.tables;
         let Some(scope) = tables.message(message.msg_type()) else {
             return Err(Violation { reason: RejectReason::InvalidMsgType, tag: None });
         };
-        let walk = Walk {
-            tables,
-            checks: self.checks,
-            times: &mut self.times,
-            bytes: message.bytes(),
-            fields: message.places(),
-            at: 0,
-        };
+        let walk = Walk { tables, checks: self.checks, times, message, at: 0 };
         walk.message(scope).map_err(|found| absent(scope, message).unwrap_or(found))
     }
 }
@@ -145,8 +216,7 @@ struct Walk<'a> {
     tables: &'a Tables,
     checks: Checks,
     times: &'a mut Reader,
-    bytes: &'a [u8],
-    fields: &'a [Field],
+    message: &'a Message<'a>,
     at: usize,
 }
 
@@ -154,7 +224,7 @@ impl<'a> Walk<'a> {
     fn message(mut self, scope: &Scope) -> Result<(), Violation> {
         let mut seen = Seen([0; WORDS]);
         let mut section = Section::Header;
-        while let Some(field) = self.fields.get(self.at) {
+        while let Some(field) = &self.field() {
             self.at += 1;
             let Some(member) = scope.find(field.tag) else {
                 section = section.max(Section::Body);
@@ -176,12 +246,24 @@ impl<'a> Walk<'a> {
         seen.complete(scope)
     }
 
+    /// The field at hand, past those whose tag is none.
+    #[inline(always)]
+    fn field(&mut self) -> Option<Field> {
+        loop {
+            let field = self.message.place(self.at)?;
+            if field.tag != 0 {
+                return Some(field);
+            }
+            self.at += 1;
+        }
+    }
+
     /// The entries behind the field that counts them.
     fn group(&mut self, counted: &Member, count: &Field) -> Result<(), Violation> {
         let Some(scope) = self.tables.group(counted) else { return Ok(()) };
         let mut seen = Seen([0; WORDS]);
         let (mut entries, mut last) = (0, 0);
-        while let Some(field) = self.fields.get(self.at) {
+        while let Some(field) = &self.field() {
             let Some(member) = scope.find(field.tag) else {
                 if self.is_nobodys(field.tag) {
                     self.stranger(field)?;
@@ -234,7 +316,7 @@ impl<'a> Walk<'a> {
                 false => Ok(()),
             };
         }
-        if !member.kind.takes(self.bytes, place, self.times) {
+        if !member.kind.takes(self.message.bytes(), place, self.times) {
             return Err(Violation::of(RejectReason::DataFormatIncorrect, field.tag));
         }
         let Some(values) = self.tables.values(member) else { return Ok(()) };
@@ -279,7 +361,7 @@ impl<'a> Walk<'a> {
 
     #[inline]
     fn text(&self, field: &Field) -> &'a [u8] {
-        self.bytes.get(field.start as usize..field.end as usize).unwrap_or_default()
+        self.message.bytes().get(field.start as usize..field.end as usize).unwrap_or_default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! QuickFIX's XML form of a dictionary. What is refused is refused with its line; components are
 //! resolved once each, so that no file makes more of them than it has elements.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use roxmltree::{Document, Node, ParsingOptions};
@@ -68,6 +68,9 @@ struct Reader<'a> {
     document: &'a Document<'a>,
     root: Node<'a, 'a>,
     fields: Vec<FieldSpec>,
+    /// Tags whose values are data of any bytes, and the lengths that were found before them.
+    data: HashSet<u32>,
+    data_fields: BTreeSet<(u32, u32)>,
     tags: HashMap<&'a str, u32>,
     components: HashMap<&'a str, Node<'a, 'a>>,
     resolved: HashMap<&'a str, Resolved>,
@@ -81,6 +84,8 @@ impl<'a> Reader<'a> {
             document,
             root,
             fields: Vec::new(),
+            data: HashSet::new(),
+            data_fields: BTreeSet::new(),
             tags: HashMap::new(),
             components: HashMap::new(),
             resolved: HashMap::new(),
@@ -123,9 +128,11 @@ impl<'a> Reader<'a> {
             if parts.len() + header.len() + trailer.len() > MEMBERS_MAX {
                 return Err(self.too_many(node));
             }
-            messages.push(MessageSpec { msg_type: msg_type.into(), parts });
+            let name = node.attribute("name").unwrap_or(msg_type).into();
+            messages.push(MessageSpec { msg_type: msg_type.into(), name, parts });
         }
-        Ok(Spec { begin_string, header, trailer, messages, fields: self.fields })
+        let data_fields = self.data_fields.into_iter().collect();
+        Ok(Spec { begin_string, header, trailer, messages, fields: self.fields, data_fields })
     }
 
     fn begin_string(&self) -> Result<String, DictionaryError> {
@@ -151,7 +158,11 @@ impl<'a> Reader<'a> {
                 let what = format!("the number {number:?} of {name:?} is no tag");
                 return Err(self.error(node, what, "write a number from 1 to 999999999"));
             };
-            let kind = DataType::of_name(self.attribute(node, "type")?, is_before_fix42);
+            let type_name = self.attribute(node, "type")?;
+            let kind = DataType::of_name(type_name, is_before_fix42);
+            if matches!(type_name, "DATA" | "XMLDATA") {
+                self.data.insert(tag);
+            }
             if let Some(other) = names.insert(tag, name) {
                 let what = format!("the number {tag} is {name:?}'s and {other:?}'s");
                 return Err(self.error(node, what, "give one of the two another number"));
@@ -160,11 +171,12 @@ impl<'a> Reader<'a> {
                 let what = format!("the field {name:?} is defined twice");
                 return Err(self.error(node, what, "delete one of the two"));
             }
-            let mut values = Vec::new();
+            let (mut values, mut value_names) = (Vec::new(), Vec::new());
             for value in elements(node).filter(|value| value.has_tag_name("value")) {
                 values.push(self.attribute(value, "enum")?.into());
+                value_names.push(value.attribute("description").unwrap_or_default().into());
             }
-            self.fields.push(FieldSpec { tag, kind, values });
+            self.fields.push(FieldSpec { tag, name: name.into(), kind, values, value_names });
         }
         Ok(())
     }
@@ -188,7 +200,15 @@ impl<'a> Reader<'a> {
             let name = self.attribute(child, "name")?;
             let required = matches!(child.attribute("required"), Some("Y" | "y"));
             match child.tag_name().name() {
-                "field" => parts.push(Part { tag: self.tag(child, name)?, required, group: None }),
+                "field" => {
+                    let tag = self.tag(child, name)?;
+                    // What stands before data is its length (FIX 4.4 Vol. 1, data).
+                    let before = parts.last().filter(|part: &&Part| part.group.is_none());
+                    if let Some(length) = before.filter(|_| self.data.contains(&tag)) {
+                        self.data_fields.insert((length.tag, tag));
+                    }
+                    parts.push(Part { tag, required, group: None });
+                }
                 "group" => {
                     let (tag, body) = (self.tag(child, name)?, self.parts(child, depth + 1)?);
                     if body.is_empty() {

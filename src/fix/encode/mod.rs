@@ -4,6 +4,7 @@
 //! reserved, as nearly every application message has; another width moves the body once.
 
 mod slow;
+mod template;
 
 use core::fmt;
 
@@ -16,6 +17,8 @@ use super::swar;
 use super::tags;
 use super::timestamp::{Formatter, Precision, ROOM as TIME_ROOM};
 
+pub use template::{FIXED_BYTES_MAX, Filling, Template, TemplateError};
+
 const BODY_LENGTH_DIGITS_RESERVED: usize = 3;
 
 /// Why a message could not be written.
@@ -25,6 +28,8 @@ pub enum EncodeError {
     TooLong,
     /// A value was empty or held an SOH: written, it would be another message. Ours to mend.
     ValueInvalid,
+    /// Fewer values were put into a template than it has slots, or more. Ours to mend.
+    SlotsWrong,
 }
 
 impl fmt::Display for EncodeError {
@@ -32,6 +37,9 @@ impl fmt::Display for EncodeError {
         f.pad(match self {
             EncodeError::TooLong => "message is longer than its slot",
             EncodeError::ValueInvalid => "a value is empty or holds an SOH",
+            EncodeError::SlotsWrong => {
+                "a template has another number of slots than values were put"
+            }
         })
     }
 }
@@ -53,6 +61,8 @@ pub(super) struct Begun {
     pub(super) body: u32,
     /// The first error that a put has met.
     pub(super) error: Option<EncodeError>,
+    /// What those bytes add up to, if that is known.
+    pub(super) sum: Option<u32>,
 }
 
 /// Writes one message into a slot. Fields go in the order they are put; an error is remembered and
@@ -63,8 +73,14 @@ pub struct Encoder<'a> {
     at: usize,
     body: usize,
     error: Option<EncodeError>,
+    /// What the bytes up to here add up to, three zeros for BodyLength: all of them, if this is where the message ends.
+    summed_to: usize,
+    sum: u32,
     formatter: &'a mut Formatter,
 }
+
+/// Stands for bytes that nobody added up.
+const NOT_SUMMED: usize = usize::MAX;
 
 impl<'a> Encoder<'a> {
     /// Begins a message in `slot` with BeginString(8), BodyLength(9) and MsgType(35).
@@ -75,7 +91,8 @@ impl<'a> Encoder<'a> {
         begin_string: &str,
         msg_type: &[u8],
     ) -> Encoder<'a> {
-        let mut encoder = Encoder { slot, at: 0, body: 0, error: None, formatter };
+        let mut encoder =
+            Encoder { slot, at: 0, body: 0, error: None, summed_to: NOT_SUMMED, sum: 0, formatter };
         encoder.put_raw(b"8=");
         encoder.put_raw(begin_string.as_bytes());
         encoder.put_raw(b"\x019=000\x01");
@@ -91,13 +108,23 @@ impl<'a> Encoder<'a> {
         formatter: &'a mut Formatter,
         begun: Begun,
     ) -> Encoder<'a> {
-        let Begun { at, body, error } = begun;
-        Encoder { slot, at: at as usize, body: body as usize, error, formatter }
+        let Begun { at, body, error, sum } = begun;
+        let (at, body) = (at as usize, body as usize);
+        let summed_to = if sum.is_some() { at } else { NOT_SUMMED };
+        Encoder { slot, at, body, error, summed_to, sum: sum.unwrap_or(0), formatter }
     }
 
     /// How far it has come.
     pub(super) fn begun(&self) -> Begun {
-        Begun { at: self.at as u32, body: self.body as u32, error: self.error }
+        let sum = (self.summed_to == self.at).then_some(self.sum);
+        Begun { at: self.at as u32, body: self.body as u32, error: self.error, sum }
+    }
+
+    /// Adds up what is written so far, so that a template goes on with the sum.
+    #[inline(always)]
+    pub fn sum_up(&mut self) {
+        self.sum = u32::from(sum(self.written()));
+        self.summed_to = self.at;
     }
 
     /// What is written so far.
@@ -175,7 +202,7 @@ impl<'a> Encoder<'a> {
         let mantissa = value.mantissa.cast_unsigned();
         match self.room(tag) {
             Some((room, at)) if mantissa < swar::NUMBERS && places < PLACES_SHORT => {
-                let len = put_short_decimal(&mut room[at..at + SHORT_MAX], mantissa, places);
+                let (len, _) = put_short_decimal(&mut room[at..at + SHORT_MAX], mantissa, places);
                 room[at + len] = SOH;
                 self.at += at + len + 1;
                 self
@@ -250,15 +277,19 @@ impl<'a> Encoder<'a> {
         if body_len as u64 >= swar::NUMBERS {
             return Err(EncodeError::TooLong);
         }
+        let mut carried = (self.summed_to == self.at).then_some(self.sum);
         if (100..1000).contains(&body_len) {
             let digits = [body_len / 100, body_len / 10 % 10, body_len % 10];
             let text = digits.map(|digit| b'0' + digit as u8);
             self.slot[self.body - 4..self.body - 1].copy_from_slice(&text);
+            let of_zeros = digits.iter().sum::<usize>() as u32;
+            carried = carried.map(|sum| sum.wrapping_add(of_zeros));
         } else {
             let text = swar::text_of(body_len as u64);
             self.at = move_body(self.slot, self.body, self.at, text)?;
+            carried = None;
         }
-        let ending = ending(sum(&self.slot[..self.at]));
+        let ending = ending(carried.map_or_else(|| sum(&self.slot[..self.at]), |sum| sum as u8));
         let end = self.at + TRAILER_LEN;
         let room = self.slot.get_mut(self.at - 1..end).ok_or(EncodeError::TooLong)?;
         room.copy_from_slice(&ending);
@@ -341,21 +372,22 @@ fn copy_short(value: &[u8], room: &mut [u8]) -> bool {
 /// Places after the point that are written in one word.
 const PLACES_SHORT: usize = 8;
 
-/// Writes `mantissa` with a point before its last `places` digits, and says the length.
-#[inline]
-fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> usize {
+/// Writes `mantissa` with a point before its last `places` digits, and says the length, and what it adds up to.
+#[inline(always)]
+fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> (usize, u32) {
     let text = swar::text_of(mantissa);
     let width = swar::width_of(text).max(places + 1);
     let digits = text >> (64 - 8 * width);
+    let sum = swar::sum_of(digits);
     if places == 0 {
         room[..8].copy_from_slice(&digits.to_le_bytes());
-        return width;
+        return (width, sum);
     }
     let whole = width - places;
     room[..8].copy_from_slice(&digits.to_le_bytes());
     room[whole] = b'.';
     room[whole + 1..whole + 9].copy_from_slice(&(digits >> (8 * whole)).to_le_bytes());
-    width + 1
+    (width + 1, sum + u32::from(b'.'))
 }
 
 /// A tag's digits and '=', as they stand in a message.

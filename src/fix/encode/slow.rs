@@ -29,7 +29,14 @@ pub(super) fn data(slot: &mut [u8], at: usize, tag: u32, value: &[u8]) -> Writte
 /// A field of a price or quantity.
 #[inline(never)]
 pub(super) fn decimal(slot: &mut [u8], at: usize, tag: u32, value: Decimal) -> Written {
-    let mut at = put_tag(slot, at, tag)?;
+    let at = put_tag(slot, at, tag)?;
+    let at = decimal_alone(slot, at, value)?;
+    raw(slot, at, &[SOH])
+}
+
+/// A price or quantity without its tag.
+#[inline(never)]
+pub(super) fn decimal_alone(slot: &mut [u8], mut at: usize, value: Decimal) -> Written {
     if value.mantissa < 0 {
         at = raw(slot, at, b"-")?;
     }
@@ -46,7 +53,7 @@ pub(super) fn decimal(slot: &mut [u8], at: usize, tag: u32, value: Decimal) -> W
         at = raw(slot, at, b".")?;
         at = digits(slot, at, split.map_or(number, |split| number % split), places)?;
     }
-    raw(slot, at, &[SOH])
+    Ok(at)
 }
 
 /// Bytes as they are.

@@ -47,6 +47,8 @@ struct Kept {
     /// 1970.
     time_at: usize,
     second_ns: u64,
+    /// What it adds up to without the digits of the number and of the milliseconds.
+    sum: u32,
 }
 
 impl Header {
@@ -77,13 +79,14 @@ impl Header {
             number: Numeral::ZERO,
             kept: Kept {
                 text: [0; KEPT_MAX],
-                begun: Begun { at: 0, body: 0, error: None },
+                begun: Begun { at: 0, body: 0, error: None, sum: None },
                 msg_type: [0; 2],
                 digits: 0,
                 word_at: 0,
                 word: 0,
                 time_at: 0,
                 second_ns: 0,
+                sum: 0,
             },
         }
     }
@@ -104,9 +107,10 @@ impl Header {
             && padded(msg_type) == Some(self.kept.msg_type);
         let begun = match slot.first_chunk_mut::<KEPT_MAX>().filter(|_| is_alike) {
             Some(room) => {
-                self.kept.write(room, number);
-                self.write_time(now.utc, formatter, room);
-                self.kept.begun
+                let of_number = self.kept.write(room, number);
+                let of_time = self.write_time(now.utc, formatter, room);
+                let sum = of_time.map(|of_time| self.kept.sum + of_number + of_time);
+                Begun { sum, ..self.kept.begun }
             }
             None => self.begin_anew(slot, formatter, now, msg_type, seq),
         };
@@ -219,11 +223,18 @@ impl Header {
         (self.kept.word_at, self.kept.word) = (number_end - 8, word);
         self.kept.time_at = time_at;
         self.kept.second_ns = time.as_unix_ns() / NS_PER_S * NS_PER_S;
+        self.kept.add_up();
     }
 
-    /// Writes the time into a header that has the kept one's second.
+    /// Writes the time into a header that has the kept one's second, and says what its milliseconds add up to; `None`
+    /// where the sum is not kept.
     #[inline(always)]
-    fn write_time(&mut self, time: UtcTime, formatter: &mut Formatter, room: &mut [u8; KEPT_MAX]) {
+    fn write_time(
+        &mut self,
+        time: UtcTime,
+        formatter: &mut Formatter,
+        room: &mut [u8; KEPT_MAX],
+    ) -> Option<u32> {
         let text = formatter.text(time, self.precision);
         let millis = text[MILLIS].first_chunk::<4>().copied().unwrap_or_default();
         let at = self.kept.time_at + MILLIS.start;
@@ -233,8 +244,12 @@ impl Header {
                     && formatter.second_ns() == self.kept.second_ns =>
             {
                 place.copy_from_slice(&millis);
+                Some(swar::sum_of(u64::from(u32::from_le_bytes(millis))))
             }
-            _ => self.turn_to(time, formatter, room),
+            _ => {
+                self.turn_to(time, formatter, room);
+                None
+            }
         }
     }
 
@@ -250,19 +265,32 @@ impl Header {
             }
         }
         kept.second_ns = formatter.second_ns();
+        kept.add_up();
     }
 }
 
 impl Kept {
-    /// Writes the header with another number, as wide as the last one.
+    /// Adds up all but the digits of the number and of the milliseconds.
+    fn add_up(&mut self) {
+        let len = (self.begun.at as usize).min(KEPT_MAX);
+        let all: u32 = self.text[..len].iter().map(|byte| u32::from(*byte)).sum();
+        let millis = self.time_at + MILLIS.start;
+        let millis = self.text.get(millis..millis + MILLIS.len()).unwrap_or_default();
+        let of_millis: u32 = millis.iter().map(|byte| u32::from(*byte)).sum();
+        let digits = self.word & swar::back(self.digits.clamp(1, 8));
+        self.sum = all - of_millis - swar::sum_of(digits);
+    }
+
+    /// Writes the header with another number, as wide as the last one, and says what its digits add up to.
     #[inline(always)]
-    fn write(&self, room: &mut [u8; KEPT_MAX], number: u64) {
+    fn write(&self, room: &mut [u8; KEPT_MAX], number: u64) -> u32 {
         *room = self.text;
         let digits = swar::back(self.digits.clamp(1, 8));
         let word = (self.word & !digits) | (number & digits);
         if let Some(place) = room.get_mut(self.word_at..self.word_at + 8) {
             place.copy_from_slice(&word.to_le_bytes());
         }
+        swar::sum_of(number & digits)
     }
 }
 
@@ -350,7 +378,10 @@ mod tests {
                 let mut expected = Encoder::resume(&mut other, &mut anew, begun);
                 prop_assert_eq!(found.begun().error, begun.error);
                 if begun.error.is_none() {
-                    prop_assert_eq!(found.begun(), begun);
+                    let Begun { at, body, error, sum } = found.begun();
+                    prop_assert_eq!((at, body, error), (begun.at, begun.body, begun.error));
+                    let naive: u32 = found.written().iter().map(|byte| u32::from(*byte)).sum();
+                    prop_assert!(sum.is_none_or(|sum| sum == naive));
                     prop_assert_eq!(found.written(), expected.written());
                     let (found, expected) = (found.finish(), expected.finish());
                     prop_assert_eq!(found, expected);

@@ -64,8 +64,14 @@ impl<S: Store> Core<S> {
         };
         // FIXT 1.1, Logon: DefaultApplVerID is required.
         let is_fixt = self.config.version.default_appl_ver_id().is_some();
-        if is_fixt && message.field(tags::DEFAULT_APPL_VER_ID).and_then(ApplVerId::of).is_none() {
-            return self.close(CloseReason::LogonApplVerIdRefused, app);
+        if is_fixt {
+            let version = message.field(tags::DEFAULT_APPL_VER_ID).and_then(ApplVerId::of);
+            let Some(version) = version else {
+                return self.close(CloseReason::LogonApplVerIdRefused, app);
+            };
+            if let Some(validator) = &mut self.validator {
+                validator.set_default_version(version);
+            }
         }
         let acceptor = self.config.role == Role::Acceptor;
         // Before anything is touched: who cannot say it moves no number.

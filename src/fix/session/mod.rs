@@ -191,7 +191,12 @@ impl<S: Store> Session<S> {
     /// A session that goes on with the numbers in `store`. Takes all the memory it will ever use.
     pub fn new(config: SessionConfig, store: S) -> Session<S> {
         Session {
-            decoder: Decoder::default(),
+            decoder: match &config.validation {
+                Some(validation) => Decoder::default()
+                    .with_leniency(validation.leniency())
+                    .with_data_fields(&validation.data_fields()),
+                None => Decoder::default(),
+            },
             resend_decoder: Decoder::default(),
             assembly: vec![0; config.message_bytes_max].into_boxed_slice(),
             assembled: 0,

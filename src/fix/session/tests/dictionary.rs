@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::fix::dictionary::tests::spec;
-use crate::fix::dictionary::{Checks, Dictionary, MessageSpec, Part, Validation};
+use crate::fix::dictionary::tests::{message, spec};
+use crate::fix::dictionary::{Checks, Dictionary, Part, Validation};
 
 fn validated() -> Rig {
     let mut spec = spec();
     let parts = [98, 108].map(|tag| Part { tag, required: true, group: None }).to_vec();
-    spec.messages.push(MessageSpec { msg_type: b"A".to_vec(), parts });
+    spec.messages.push(message("A", parts));
     let dictionary = Arc::new(Dictionary::compile(&spec).unwrap());
     let checks = Checks { allow_unknown_msg_fields: false, ..Checks::default() };
-    let validation = Validation { dictionary, checks };
+    let validation = Validation::of(dictionary, checks);
     Rig::new(Role::Acceptor, |config| config.validation = Some(validation))
 }
 
