@@ -1,5 +1,5 @@
 # What a person types. Each target says what it does in `make help`.
-.PHONY: help test test-full soak replay replay-kernel fuzz faults packetdrill acceptance bench bench-readme bench-instructions bench-budget lint
+.PHONY: help test test-full soak replay replay-kernel fuzz faults packetdrill acceptance bench bench-readme bench-instructions bench-budget bench-peers lint
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
@@ -42,6 +42,9 @@ bench-instructions: ## instructions of our benches under callgrind, compared wit
 
 bench-budget: ## counts them and writes benches/budget.toml
 	@scripts/bench budget
+
+bench-peers: ## QuickFIX at the messages of fix_decode beside our decoder, with and without a dictionary; skipped by name without libquickfix-dev
+	@scripts/bench peers
 
 lint: ## formatting, clippy, and the lean library
 	@scripts/lint

@@ -121,7 +121,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 self.verifier.demote(capability);
                 observations.demote(capability, drift);
             }
-            Capability::RxTimestamp => self.stamps.demote(drift, observations),
+            Capability::RxTimestamp => self.stamps.demote(Capability::RxTimestamp, drift, observations),
             Capability::FlowSteering => self.steering.take_over(drift, observations),
             Capability::FlowCount => self.steering.take_over_counting(drift, observations),
             _ => return Err(OffloadRefusal::NotWhileRunning),

@@ -2,6 +2,7 @@
 
 mod budget;
 mod callgrind;
+mod peers;
 mod row;
 mod samples;
 mod table;
@@ -9,12 +10,14 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: report count | check | set-budget | table | readme FILE...
+const USAGE: &str =
+    "usage: report count | check | set-budget | table | readme FILE... | peers PROGRAM
   count       counts every case's instructions under callgrind, for the table
   check       counts ours, and compares them with budget.toml
   set-budget  counts ours, and writes budget.toml
   table       prints what was measured last, and writes it as Markdown
-  readme      puts that Markdown between the marks of each file";
+  readme      puts that Markdown between the marks of each file
+  peers       measures QuickFIX by PROGRAM and ours beside it, and prints a table";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
         ["check"] => budget::check(),
         ["set-budget"] => budget::set(),
         ["table"] => table::print(),
+        ["peers", program] => peers::compare(Path::new(program)),
         ["readme", ref files @ ..] if !files.is_empty() => {
             files.iter().try_for_each(|file| table::put_into(Path::new(file)))
         }

@@ -1,6 +1,7 @@
 //! FIX alone: a message decoded and ten of its fields read, an order encoded.
 
 use fixwire::app::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
+use fixwire::fix::encode::Template;
 use fixwire::fix::timestamp::{Formatter, Reader};
 use fixwire::fix::{Decimal, Decoder, Encoder, Message, Precision};
 
@@ -150,6 +151,24 @@ impl Decode for FixwireDecoder {
     }
 }
 
+/// The same, no message's shape remembered: every field is looked at anew.
+#[derive(Debug)]
+pub struct FixwireGeneric(FixwireDecoder);
+
+impl Default for FixwireGeneric {
+    fn default() -> FixwireGeneric {
+        let decoder = Decoder::default().without_shapes();
+        FixwireGeneric(FixwireDecoder { decoder, times: Reader::default() })
+    }
+}
+
+impl Decode for FixwireGeneric {
+    #[inline]
+    fn read(&mut self, bytes: &[u8], kind: Kind) -> Option<TenFields> {
+        self.0.read(bytes, kind)
+    }
+}
+
 /// A message whose fields are read.
 struct Fields<'m, 'a> {
     message: &'m Message<'a>,
@@ -198,12 +217,12 @@ impl Fields<'_, '_> {
 
     #[inline(always)]
     fn price(&self, tag: u32) -> Option<i64> {
-        Some(self.message.decimal(tag).ok()?.rescaled(-2)?.mantissa)
+        self.message.scaled(tag, 2).ok()
     }
 
     #[inline(always)]
     fn quantity(&self, tag: u32) -> Option<i64> {
-        Some(self.message.decimal(tag).ok()?.rescaled(0)?.mantissa)
+        self.message.scaled(tag, 0).ok()
     }
 
     #[inline(always)]
@@ -244,6 +263,48 @@ impl Encode for FixwireEncoder {
             price: Decimal::new(order.price, -2),
         };
         body.write(&mut encoder, now);
+        let len = encoder.finish().expect("the slot is long enough");
+        done(&self.slot[..len])
+    }
+}
+
+/// fixwire's encoder with a template of all that is the same: MsgSeqNum, both times, ClOrdID, quantity and price are put, and
+/// the sum is carried along.
+#[derive(Debug)]
+pub struct FixwireTemplate {
+    template: Template<6>,
+    formatter: Formatter,
+    slot: Box<[u8]>,
+}
+
+impl Default for FixwireTemplate {
+    fn default() -> FixwireTemplate {
+        let text = format!(
+            "34={{}}|49={DESK}|52={{}}|56={VENUE}|1=DESK1|11={{}}|21=1|38={{}}|40=2|44={{}}|54=1|55=ESZ6|59=0|60={{}}|"
+        );
+        FixwireTemplate {
+            template: Template::new(&text).expect("a template"),
+            formatter: Formatter::default(),
+            slot: vec![0; 1024].into_boxed_slice(),
+        }
+    }
+}
+
+impl Encode for FixwireTemplate {
+    #[inline]
+    fn write<T>(&mut self, order: &Order, done: impl FnOnce(&[u8]) -> T) -> T {
+        let now = sent_at(order.number);
+        let mut encoder = Encoder::begin(&mut self.slot, &mut self.formatter, "FIX.4.4", b"D");
+        encoder.sum_up();
+        encoder
+            .fill(&self.template)
+            .i64(i64::from(order.seq))
+            .utc(now, Precision::Millis)
+            .bytes(NumberedId::new(b'O', order.number).as_bytes())
+            .i64(order.quantity)
+            .decimal(Decimal::new(order.price, -2))
+            .utc(now, Precision::Millis)
+            .end();
         let len = encoder.finish().expect("the slot is long enough");
         done(&self.slot[..len])
     }

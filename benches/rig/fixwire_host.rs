@@ -2,13 +2,15 @@
 
 use std::cell::Cell;
 
-use fixwire::app::order::{
-    EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, NumberedIds, Report, Side,
-};
+use fixwire::app::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NumberedId, NumberedIds};
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::SessionPlan;
 use fixwire::engine::{Engine, Setup};
-use fixwire::fix::{CompId, Decimal, Message, Outlet, Role, Sender, SessionConfig, Store, Version};
+use fixwire::fix::encode::Template;
+use fixwire::fix::tags::CL_ORD_ID;
+use fixwire::fix::{
+    CompId, Decimal, Message, Outlet, Precision, Role, Sender, SessionConfig, Store, Version,
+};
 use fixwire::neighbor::Network;
 use fixwire::offload::RxStamp;
 use fixwire::tcp::{Config, Endpoint};
@@ -49,7 +51,10 @@ impl FixwireHost {
             MemoryNic::new(sums),
             sums.plan(),
             setup,
-            Quoter { ids: NumberedIds::new(b'O', 1) },
+            Quoter {
+                ids: NumberedIds::new(b'O', 1),
+                order: Template::new(ORDER).expect("a template"),
+            },
         );
         FixwireHost {
             engine: engine.expect("the session is served"),
@@ -99,26 +104,31 @@ impl Clock for MovingClock {
 /// Orders again what was filled, a tick away.
 struct Quoter {
     ids: NumberedIds,
+    order: Template<4>,
 }
+
+/// Its orders: ClOrdID, OrderQty, Price and TransactTime are each another.
+const ORDER: &str = "1=DESK1|11={}|21=1|38={}|40=2|44={}|54=1|55=ESZ6|59=0|60={}|";
 
 impl Quoter {
     #[inline]
     fn quote<S: Store, O: Outlet>(
         &mut self,
-        order_qty: Decimal,
+        order_qty: i64,
         price: Decimal,
         orders: &mut Sender<'_, S, O>,
     ) {
         let now = orders.now().utc;
         let id = self.ids.id();
-        let order = NewOrderSingle {
-            cl_ord_id: id.as_bytes(),
-            symbol: b"ESZ6",
-            side: Side::Buy,
-            order_qty,
-            price,
-        };
-        let sent = orders.send(NEW_ORDER_SINGLE, |encoder| order.write(encoder, now));
+        let sent = orders.send(NEW_ORDER_SINGLE, |encoder| {
+            encoder
+                .fill(&self.order)
+                .bytes(id.as_bytes())
+                .i64(order_qty)
+                .decimal(price)
+                .utc(now, Precision::Millis)
+                .end();
+        });
         if sent.is_ok() {
             self.ids.advance();
         }
@@ -131,7 +141,7 @@ impl Application for Quoter {
         _session: SessionId,
         orders: &mut Sender<'_, S, O>,
     ) {
-        self.quote(Decimal::new(1, 0), Decimal::new(450_025, -2), orders);
+        self.quote(1, Decimal::new(450_025, -2), orders);
     }
 
     #[inline]
@@ -145,11 +155,18 @@ impl Application for Quoter {
         if message.msg_type() != EXECUTION_REPORT {
             return;
         }
-        let Ok(report) = Report::read(message) else { return };
-        let ours = NumberedId::number(report.cl_ord_id, b'O') == Some(self.ids.number() - 1);
-        if ours && report.leaves_qty.mantissa == 0 {
-            let price = Decimal { mantissa: report.last_px.mantissa + 25, ..report.last_px };
-            self.quote(report.last_qty, price, orders);
+        // LastPx, LastQty and LeavesQty.
+        let (Some(cl_ord_id), Ok(price), Ok(quantity), Ok(leaves)) = (
+            message.field(CL_ORD_ID),
+            message.scaled(31, 2),
+            message.scaled(32, 0),
+            message.scaled(151, 0),
+        ) else {
+            return;
+        };
+        let ours = NumberedId::number(cl_ord_id, b'O') == Some(self.ids.number() - 1);
+        if ours && leaves == 0 {
+            self.quote(quantity, Decimal::new(price + 25, -2), orders);
         }
     }
 }

@@ -36,6 +36,12 @@ pub fn logon() -> Vec<u8> {
     sealed(&format!("35=A|34=1|49={VENUE}|52={SENT_AT}|56={DESK}|98=0|108=30|"), 0)
 }
 
+/// The counterparty's SequenceReset under MsgSeqNum `seq`: the next number is `next`.
+pub fn sequence_reset(seq: u32, next: u32) -> Vec<u8> {
+    let body = format!("35=4|34={seq}|49={VENUE}|52={SENT_AT}|56={DESK}|36={next}|123=Y|");
+    sealed(&body, 0)
+}
+
 /// An order before it is text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {

@@ -4,7 +4,8 @@ use std::hint::black_box;
 
 use crate::case::{Bench, Caches, Case, Rotation, US};
 use crate::fix::{
-    Decode, Encode, FixwireDecoder, FixwireEncoder, Kind, TenFields, ten_fields_by_search,
+    Decode, Encode, FixwireDecoder, FixwireEncoder, FixwireGeneric, FixwireTemplate, Kind,
+    TenFields, ten_fields_by_search,
 };
 use crate::messages::{self, Order};
 
@@ -16,18 +17,23 @@ const MANY: usize = 8_192;
 const FIRST: u32 = 100_000;
 
 /// What is decoded, and how many of it.
-#[derive(Clone, Copy)]
-struct Load {
-    what: &'static str,
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// The case's name.
+    pub what: &'static str,
+    /// The name of the same with no shape remembered.
+    pub anew: &'static str,
     kind: Kind,
     distinct: usize,
     shuffled: bool,
     cold: bool,
 }
 
-const LOADS: [Load; 5] = [
+/// What is decoded by whoever decodes.
+pub const LOADS: [Load; 5] = [
     Load {
         what: "fix_decode/report",
+        anew: "fix_decode/report, no shape",
         kind: Kind::Report,
         distinct: DISTINCT,
         shuffled: false,
@@ -35,6 +41,7 @@ const LOADS: [Load; 5] = [
     },
     Load {
         what: "fix_decode/report, fields shuffled",
+        anew: "fix_decode/report, fields shuffled, no shape",
         kind: Kind::Report,
         distinct: DISTINCT,
         shuffled: true,
@@ -42,6 +49,7 @@ const LOADS: [Load; 5] = [
     },
     Load {
         what: "fix_decode/report, 8192 distinct",
+        anew: "fix_decode/report, 8192 distinct, no shape",
         kind: Kind::Report,
         distinct: MANY,
         shuffled: false,
@@ -49,6 +57,7 @@ const LOADS: [Load; 5] = [
     },
     Load {
         what: "fix_decode/order",
+        anew: "fix_decode/order, no shape",
         kind: Kind::Order,
         distinct: DISTINCT,
         shuffled: false,
@@ -56,12 +65,20 @@ const LOADS: [Load; 5] = [
     },
     Load {
         what: "fix_decode/order, fields shuffled",
+        anew: "fix_decode/order, fields shuffled, no shape",
         kind: Kind::Order,
         distinct: DISTINCT,
         shuffled: true,
         cold: false,
     },
 ];
+
+impl Load {
+    /// Its messages, each another.
+    pub fn messages(&self) -> Vec<Vec<u8>> {
+        (0..self.distinct as u32).map(|n| message(*self, n)).collect()
+    }
+}
 
 pub(super) fn decode_cases() -> Vec<Case> {
     LOADS.into_iter().flat_map(decoders).collect()
@@ -70,6 +87,10 @@ pub(super) fn decode_cases() -> Vec<Case> {
 fn decoders(load: Load) -> Vec<Case> {
     #[allow(unused_mut)]
     let mut cases = vec![decode::<FixwireDecoder>(US, load)];
+    if load.distinct == DISTINCT {
+        let load = Load { what: load.anew, cold: false, ..load };
+        cases.push(decode::<FixwireGeneric>(US, load));
+    }
     #[cfg(feature = "rivals")]
     {
         use crate::rivals::{Fefix, Fixlite, Nanofix, OfFix};
@@ -87,7 +108,7 @@ fn decode<D: Decode + 'static>(who: &'static str, load: Load) -> Case {
 }
 
 fn decoding<D: Decode>(who: &str, load: Load) -> impl Bench + use<D> {
-    let messages: Vec<Vec<u8>> = (0..load.distinct as u32).map(|n| message(load, n)).collect();
+    let messages = load.messages();
     let mut decoder = D::default();
     for message in &messages {
         let expected = ten_fields_by_search(message, load.kind);
@@ -133,20 +154,21 @@ fn assert_verifies<D: Decode>(who: &str, decoder: &mut D, message: &[u8], kind: 
 
 pub(super) fn encode_cases() -> Vec<Case> {
     #[allow(unused_mut)]
-    let mut cases = vec![encode::<FixwireEncoder>(US)];
+    let mut cases = vec![encode::<FixwireEncoder>("fix_encode/order", US)];
+    cases.push(encode::<FixwireTemplate>("fix_encode/order by template", US));
     #[cfg(feature = "rivals")]
     {
         use crate::rivals::{Fefix, Fixlite, Nanofix, OfFix};
-        cases.push(encode::<Nanofix>("nanofix"));
-        cases.push(encode::<Fixlite>("fixlite"));
-        cases.push(encode::<OfFix>("of_fix"));
-        cases.push(encode::<Fefix>("fefix"));
+        cases.push(encode::<Nanofix>("fix_encode/order", "nanofix"));
+        cases.push(encode::<Fixlite>("fix_encode/order", "fixlite"));
+        cases.push(encode::<OfFix>("fix_encode/order", "of_fix"));
+        cases.push(encode::<Fefix>("fix_encode/order", "fefix"));
     }
     cases
 }
 
-fn encode<E: Encode + 'static>(who: &'static str) -> Case {
-    Case::new("fix_encode/order", who, move || encoding::<E>(who)).and(Caches::OutOfL2)
+fn encode<E: Encode + 'static>(what: &'static str, who: &'static str) -> Case {
+    Case::new(what, who, move || encoding::<E>(who)).and(Caches::OutOfL2)
 }
 
 fn encoding<E: Encode>(who: &str) -> impl Bench + use<E> {

@@ -4,9 +4,10 @@ mod acks;
 pub mod checksum;
 mod classify;
 mod clock;
-mod fix;
+pub mod fix;
 mod frame_to_frame;
 mod prepared;
+mod session;
 mod tcp;
 mod wire;
 
@@ -16,11 +17,12 @@ use crate::case::Case;
 pub type Bench = (&'static str, fn() -> Vec<Case>);
 
 /// Every bench.
-pub const ALL: [Bench; 8] = [
+pub const ALL: [Bench; 9] = [
     ("frame_to_frame", frame_to_frame::cases),
     ("tcp", tcp::cases),
     ("fix_decode", fix::decode_cases),
     ("fix_encode", fix::encode_cases),
+    ("fix_session", session::cases),
     ("wire", wire::cases),
     ("checksum", checksum::cases),
     ("classify", classify::cases),

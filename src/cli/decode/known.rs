@@ -23,7 +23,7 @@ pub(super) const FIELDS: [(u32, &str); 96] = [
     (279, "MDUpdateAction"), (320, "SecurityReqID"), (336, "TradingSessionID"), (378, "ExecRestatementReason"),
     (379, "BusinessRejectRefID"), (380, "BusinessRejectReason"), (383, "MaxMessageSize"),
     (384, "NoMsgTypes"), (432, "ExpireDate"), (434, "CxlRejResponseTo"), (448, "PartyID"),
-    (452, "PartyRole"), (453, "NoPartyIDs"), (526, "SecondaryClOrdID"), (553, "Username"), (554, "Password"),
+    (452, "PartyRole"), (453, "NoPartyIDs"), (526, "SecondaryClOrdID"),
 ];
 
 /// Message types.
