@@ -95,9 +95,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// [`SessionRefusal`].
     pub fn reset_session_numbers(
         &mut self,
+        now: Now,
         session: SessionId,
     ) -> Result<(u32, u32), SessionRefusal> {
-        self.desk.reset_numbers(session)
+        self.desk.reset_numbers(now, session)
     }
 
     /// Has the host do from here on what the device does: as if the device had been found wrong.
@@ -121,7 +122,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
                 self.verifier.demote(capability);
                 observations.demote(capability, drift);
             }
-            Capability::RxTimestamp => self.stamps.demote(Capability::RxTimestamp, drift, observations),
+            Capability::RxTimestamp => {
+                self.stamps.demote(Capability::RxTimestamp, drift, observations);
+            }
             Capability::FlowSteering => self.steering.take_over(drift, observations),
             Capability::FlowCount => self.steering.take_over_counting(drift, observations),
             _ => return Err(OffloadRefusal::NotWhileRunning),

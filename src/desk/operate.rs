@@ -116,9 +116,10 @@ impl<A: Application> Desk<A> {
     /// Has a session that has no connection begin again at 1, both ways, and forget what it sent.
     pub(crate) fn reset_numbers(
         &mut self,
+        now: Now,
         session: SessionId,
     ) -> Result<(u32, u32), SessionRefusal> {
-        self.idle_session(session)?.reset_numbers();
+        self.idle_session(session)?.reset_numbers(now);
         Ok(self.numbers_set(session))
     }
 

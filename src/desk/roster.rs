@@ -85,9 +85,11 @@ impl<A: Application> Desk<A> {
         seat.stays_down = true;
         match seat.line {
             Line::Up(connection) if seat.session.state() == State::Active => {
-                let mut wire = Wire { tcp, connection, now: now.mono };
+                let mut wire = Wire::new(now, tcp, connection);
                 seat.session.logout(now, &mut wire, reason);
                 let disposition = seat.session.disposition();
+                let written = wire.written;
+                self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);
             }
             Line::Up(connection) | Line::Connecting(connection) => tcp.abort(now.mono, connection),

@@ -2,7 +2,7 @@
 
 /// Fields beside those that [`tags`](fixwire::fix::tags) names.
 #[rustfmt::skip]
-pub(super) const FIELDS: [(u32, &str); 96] = [
+pub(super) const FIELDS: [(u32, &str); 94] = [
     (1, "Account"), (6, "AvgPx"), (12, "Commission"), (13, "CommType"), (14, "CumQty"), (15, "Currency"),
     (17, "ExecID"), (18, "ExecInst"), (19, "ExecRefID"), (20, "ExecTransType"), (21, "HandlInst"),
     (22, "SecurityIDSource"), (23, "IOIID"), (29, "LastCapacity"), (30, "LastMkt"), (31, "LastPx"),

@@ -111,7 +111,7 @@ impl Obeying {
                 .set_session_numbers(session, next_out, next_in)
                 .map_or_else(Answer::Session, numbers),
             Command::Reset(session) => {
-                engine.reset_session_numbers(session).map_or_else(Answer::Session, numbers)
+                engine.reset_session_numbers(now, session).map_or_else(Answer::Session, numbers)
             }
             Command::Demote(capability) => {
                 engine.demote(capability).map_or_else(Answer::Offload, |()| Answer::Done)

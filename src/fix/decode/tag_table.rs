@@ -41,8 +41,10 @@ pub(in crate::fix) static TAGS: [u16; 1 << 16] = {
     }
     let mut number = 1_000;
     while number < 10_000 {
-        let at =
-            (number / 1_000) << 12 | (number / 100 % 10) << 8 | (number / 10 % 10) << 4 | (number % 10);
+        let at = (number / 1_000) << 12
+            | (number / 100 % 10) << 8
+            | (number / 10 % 10) << 4
+            | (number % 10);
         entries[at] = (LONG as u16) << SLOT_SHIFT;
         number += 1;
     }

@@ -382,8 +382,8 @@ impl<S: Store> Session<S> {
     }
 
     /// Begins again at 1, both ways. To be called between connections.
-    pub(crate) fn reset_numbers(&mut self) {
-        self.core.reset_numbers();
+    pub(crate) fn reset_numbers(&mut self, now: Now) {
+        self.core.reset_numbers(now);
     }
 
     /// The application message that was sent under this number, if it is still kept.
