@@ -90,7 +90,7 @@ fn a_session_is_added_drained_resumed_and_removed_while_another_trades() {
     assert!(pair.theirs.desk().is_drained(theirs));
     assert_eq!(status(&pair, ours).parting_words[..], *b"maintenance");
     let count = |name: &str| pair.theirs.counters().find(|(known, _)| *known == name).unwrap().1;
-    assert!(count("logon_drained") > 10, "the initiator has tried again each second");
+    assert!(count("logon_held_down") > 10, "the initiator has tried again each second");
     assert_eq!(status(&pair, SessionId(0)).state, State::Active, "the other one goes on");
 
     pair.theirs.resume_session(pair.wire.now(), theirs).unwrap();

@@ -349,10 +349,7 @@ fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LetUp { session }
         | LineEvent::NumbersSet { session, .. }
         | LineEvent::Refused {
-            why:
-                PeerRefusal::AlreadyLoggedOn(session)
-                | PeerRefusal::Drained(session)
-                | PeerRefusal::HeldDown(session),
+            why: PeerRefusal::AlreadyLoggedOn(session) | PeerRefusal::HeldDown(session),
             ..
         } => Some(*session),
         LineEvent::Refused { .. } => None,
@@ -586,9 +583,6 @@ fn refusal_in_words(
         PeerRefusal::AlreadyLoggedOn(session) => {
             let from = stood.map(|stood| format!(", from {}", stood.remote)).unwrap_or_default();
             format!("{} is connected already{from}", name(config(*session, sessions)))
-        }
-        PeerRefusal::Drained(session) => {
-            format!("{} was drained, and is not resumed", name(config(*session, sessions)))
         }
         PeerRefusal::HeldDown(session) => {
             format!("{} was logged out by an operator", name(config(*session, sessions)))

@@ -90,8 +90,6 @@ pub enum PeerRefusal {
     CompIdMissing(u32),
     /// No session here is of this identity.
     UnknownIdentity(Claim),
-    /// The session of this identity was drained.
-    Drained(SessionId),
     /// The session of this identity has a connection already.
     AlreadyLoggedOn(SessionId),
     /// An operator has logged the session of this identity out.
@@ -112,7 +110,6 @@ impl PeerRefusal {
             PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => "logon_garbled",
             PeerRefusal::NotLogon(_) => "logon_not_first",
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
-            PeerRefusal::Drained(_) => "logon_drained",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",
             PeerRefusal::HeldDown(_) => "logon_held_down",
             PeerRefusal::LogonTimeout => "identify_timeout",

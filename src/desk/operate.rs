@@ -129,8 +129,8 @@ impl<A: Application> Desk<A> {
         session: SessionId,
     ) -> Result<&mut crate::fix::Session, SessionRefusal> {
         let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SessionRefusal::Unknown)?;
-        let is_idle = seat.session.state() == State::Disconnected
-            && matches!(seat.line, Line::Down(_) | Line::Done);
+        let is_idle = matches!(seat.session.state(), State::Disconnected | State::Closing(_))
+            && !matches!(seat.line, Line::Up(_) | Line::Connecting(_));
         if is_idle { Ok(&mut seat.session) } else { Err(SessionRefusal::Connected) }
     }
 

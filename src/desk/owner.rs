@@ -55,9 +55,6 @@ impl<A: Application> Desk<A> {
             Err(Unidentified::NotLogon(msg_type)) => PeerRefusal::NotLogon(cut(msg_type)),
             Err(Unidentified::CompIdMissing(tag)) => PeerRefusal::CompIdMissing(tag),
             Ok(identity) => match seat_of(&self.seats, &identity) {
-                Some(index) if self.seats[index].stays_down => {
-                    PeerRefusal::Drained(SessionId(index as u16))
-                }
                 None => PeerRefusal::UnknownIdentity(Claim::of(&identity)),
                 Some(index) if self.seats[index].stays_down => {
                     PeerRefusal::HeldDown(SessionId(index as u16))

@@ -1,9 +1,9 @@
 //! Sessions that come and go while others trade: added, drained, resumed, removed.
 
 use super::seat::{Line, Seat, terms_of_port};
-use super::{Desk, SessionPlan, Wire};
+use super::{Desk, SessionPlan};
 use crate::app::{Application, SessionId};
-use crate::fix::{Role, SessionConfig, State};
+use crate::fix::{Role, SessionConfig};
 use crate::tcp::{Endpoint, ListenerId, Stack, Terms};
 use crate::time::{Instant, Now};
 
@@ -81,21 +81,7 @@ impl<A: Application> Desk<A> {
         reason: &str,
     ) -> Result<(), RosterError> {
         let index = self.index_of(session)?;
-        let seat = &mut self.seats[index];
-        seat.stays_down = true;
-        match seat.line {
-            Line::Up(connection) if seat.session.state() == State::Active => {
-                let mut wire = Wire::new(now, tcp, connection);
-                seat.session.logout(now, &mut wire, reason);
-                let disposition = seat.session.disposition();
-                let written = wire.written;
-                self.show_written(now, tcp, index, connection, written);
-                self.after(now, tcp, index, connection, disposition);
-            }
-            Line::Up(connection) | Line::Connecting(connection) => tcp.abort(now.mono, connection),
-            Line::Down(_) => seat.line = Line::Done,
-            Line::Closing(..) | Line::Done => {}
-        }
+        self.take_down(now, tcp, index, reason);
         self.next_timeout = now.mono;
         Ok(())
     }

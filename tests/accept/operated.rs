@@ -49,7 +49,7 @@ fn a_counterparty_of_a_session_that_is_held_down_is_refused_until_it_is_let_up()
 
             let set =
                 ctl(folder.path(), &["set-seq", "FIXWIRE", "--next-out", "40", "--next-in", "9"]);
-            assert_eq!((&set["next_out"], &set["next_in"]), (&40.into(), &9.into()));
+            assert_eq!((&set["next_out"], &set["next_in"]), (&40.into(), &9.into()), "{set}");
             acceptor.event_of("numbers_set");
             assert_eq!(ctl(folder.path(), &["logon", "EXCHANGE->FIXWIRE"])["done"], true);
             acceptor.event_of("let_up");

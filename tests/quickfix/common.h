@@ -224,7 +224,8 @@ int run(int count, char** arguments) {
     LogFactory log(settings);
     Party party;
     Engine engine(party, store, settings, log);
-    FIX::SessionID session = *settings.getSessions().begin();
+    // A file may have sessions of the other side, too.
+    FIX::SessionID session = *engine.getSessions().begin();
     engine.start();
     say("ready");
     for (std::string line; std::getline(std::cin, line);) obey(line, party, session);
