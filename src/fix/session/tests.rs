@@ -4,6 +4,7 @@
 mod acceptor;
 mod cut;
 mod dictionary;
+mod hostile;
 mod rig;
 mod versions;
 mod vouched;

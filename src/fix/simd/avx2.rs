@@ -128,7 +128,8 @@ pub(super) fn sum(bytes: &[u8]) -> u8 {
 fn added(total: __m256i, block: &[u8; BLOCK_LEN]) -> __m256i {
     let zero = _mm256_setzero_si256();
     let (lanes, _) = block.as_chunks::<LANES>();
-    let [a, b] = [&lanes[0], &lanes[1]].map(|lane| _mm256_sad_epu8(load(lane), zero));
+    let a = _mm256_sad_epu8(load(&lanes[0]), zero);
+    let b = _mm256_sad_epu8(load(&lanes[1]), zero);
     _mm256_add_epi64(total, _mm256_add_epi64(a, b))
 }
 
@@ -140,8 +141,8 @@ fn added_last(total: __m256i, block: &[u8; BLOCK_LEN], rest: usize) -> __m256i {
     let window = WINDOW.get(rest..).and_then(<[u8]>::first_chunk::<BLOCK_LEN>);
     let window = window.unwrap_or(&[0; BLOCK_LEN]).as_chunks::<LANES>().0;
     let lanes = block.as_chunks::<LANES>().0;
-    let [a, b] = [(&lanes[0], &window[0]), (&lanes[1], &window[1])]
-        .map(|(lane, window)| _mm256_sad_epu8(_mm256_and_si256(load(lane), load(window)), zero));
+    let a = _mm256_sad_epu8(_mm256_and_si256(load(&lanes[0]), load(&window[0])), zero);
+    let b = _mm256_sad_epu8(_mm256_and_si256(load(&lanes[1]), load(&window[1])), zero);
     _mm256_add_epi64(total, _mm256_add_epi64(a, b))
 }
 
@@ -170,21 +171,21 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
     Digest { sum: low_byte(total), key: (key ^ key >> 32) as u32 }
 }
 
-#[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn fits(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
-    let [(blocks, rest), (image_blocks, image_rest), (mask_blocks, mask_rest)] =
-        [bytes, image, mask].map(<[u8]>::as_chunks::<BLOCK_LEN>);
+    let (lanes, _) = bytes.as_chunks::<LANES>();
+    let (image_lanes, _) = image.as_chunks::<LANES>();
+    let (mask_lanes, _) = mask.as_chunks::<LANES>();
+    let (pairs, odd) = lanes.as_chunks::<2>();
+    let (image_pairs, image_odd) = image_lanes.as_chunks::<2>();
+    let (mask_pairs, mask_odd) = mask_lanes.as_chunks::<2>();
     let mut all = _mm256_setzero_si256();
-    for ((bytes, image), mask) in blocks.iter().zip(image_blocks).zip(mask_blocks) {
-        let [bytes, image, mask] = [bytes, image, mask].map(|block| block.as_chunks::<LANES>().0);
+    for ((bytes, image), mask) in pairs.iter().zip(image_pairs).zip(mask_pairs) {
         let first = difference(&bytes[0], &image[0], &mask[0]);
         let second = difference(&bytes[1], &image[1], &mask[1]);
         all = _mm256_or_si256(all, _mm256_or_si256(first, second));
     }
-    if let (Some(bytes), Some(image), Some(mask)) =
-        (rest.first_chunk(), image_rest.first_chunk(), mask_rest.first_chunk())
-    {
+    if let ([bytes], [image], [mask]) = (odd, image_odd, mask_odd) {
         all = _mm256_or_si256(all, difference(bytes, image, mask));
     }
     // What is left over lies in the last lane, which overlaps the ones before it.

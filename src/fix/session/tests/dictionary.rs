@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::fix::dictionary::tests::{message, spec};
-use crate::fix::dictionary::{Checks, Dictionary, Part, Validation};
+use crate::fix::dictionary::{Checks, Dictionary, Part, Spec, Validation};
 
 fn validated() -> Rig {
     let mut spec = spec();
@@ -29,6 +29,84 @@ fn what_does_not_conform_is_rejected_and_its_number_consumed() {
                   < D 5 | 11=b | 38=1
                   > 8 5 | 11=b";
     assert_eq!(validated().play(script).desk.delivered, ["b"]);
+}
+
+/// FIXT with dictionaries for 5.0 SP2, in which an order has ClOrdID alone, and for 4.4.
+fn of_fixt() -> Rig {
+    let field = |tag, required| Part { tag, required, group: None };
+    let mut transport = spec();
+    transport.messages = vec![
+        message("A", [98, 108, 1137].map(|tag| field(tag, true)).to_vec()),
+        message("0", vec![]),
+    ];
+    transport.header.push(field(1128, false));
+    let version = |parts| {
+        let application = Spec { messages: vec![message("D", parts)], ..spec() };
+        Arc::new(Dictionary::compile(&application.over(transport.clone())).unwrap())
+    };
+    let newer = version(vec![field(11, true)]);
+    let older = version(vec![field(11, true), field(38, true)]);
+    let by_version = vec![(ApplVerId::Fix50Sp2, Arc::clone(&newer)), (ApplVerId::Fix44, older)];
+    let checks = Checks { user_defined_fields: false, ..Checks::default() };
+    let validation = Validation { dictionary: newer, by_version, checks };
+    Rig::new(Role::Acceptor, |config| {
+        config.version = Version::Fixt11(ApplVerId::Fix50Sp2);
+        config.validation = Some(validation);
+    })
+}
+
+#[test]
+fn a_message_of_fixt_is_held_to_its_own_version_or_its_sender_s() {
+    let logon = |version| {
+        format!("< A 1 | 98=0 | 108=30 | 1137={version}\n> A 1 | 98=0 | 108=30 | 1137=9\n")
+    };
+    let table = [
+        ("9", "< D 2 | 11=a\n> 8 2 | 11=a"),
+        ("9", "< D 2 | 1128=9 | 11=a\n> 8 2 | 11=a"),
+        (
+            "9",
+            "< D 2 | 1128=6 | 11=a\n> 3 2 | 45=2 | 58=Required tag missing | 371=38 | 372=D | 373=1",
+        ),
+        ("9", "< D 2 | 1128=6 | 11=a | 38=1\n> 8 2 | 11=a"),
+        ("6", "< D 2 | 11=a\n> 3 2 | 45=2 | 58=Required tag missing | 371=38 | 372=D | 373=1"),
+        ("6", "< D 2 | 1128=9 | 11=a\n> 8 2 | 11=a"),
+    ];
+    for (version, script) in table {
+        of_fixt().play(&(logon(version) + script));
+    }
+    // Of a version without a dictionary nothing is taken but the session's own.
+    of_fixt().play(&(logon("7") + "< 0 2\n< D 3 | 11=a
+        > 3 2 | 45=3 | 58=Value is incorrect (out of range) for this tag | 371=1128 | 372=D | 373=5"));
+    of_fixt().play(&(logon("9") + "< D 2 | 1128=7 | 11=a
+        > 3 2 | 45=2 | 58=Value is incorrect (out of range) for this tag | 371=1128 | 372=D | 373=5"));
+}
+
+#[test]
+fn what_a_dictionary_s_rules_let_pass_is_delivered() {
+    let lenient = |checks: Checks| {
+        let mut rig = validated();
+        let validation = rig.session.config().validation.clone().unwrap();
+        rig = Rig::new(Role::Acceptor, |config| {
+            config.validation = Some(Validation { checks, ..validation });
+        });
+        rig.play("< A 1 | 98=0 | 108=30\n> A 1 | 98=0 | 108=30");
+        rig
+    };
+    let all = Checks::default();
+    let empty = "< D 2 | 11=a | 38=1 | 58=\n";
+    lenient(all).play(
+        &(empty.to_owned()
+            + "> 3 2 | 45=2 | 58=Tag specified without a value | 371=58 | 372=D | 373=4"),
+    );
+    lenient(Checks { fields_have_values: false, ..all }).play(&(empty.to_owned() + "> 8 2 | 11=a"));
+    // 93 is the trailer's in that dictionary, and 50 is nowhere in it.
+    let out_of_order = "< D 2 | 11=a | 38=1 | 50=late\n";
+    lenient(all).play(
+        &(out_of_order.to_owned()
+            + "> 3 2 | 45=2 | 58=Tag specified out of required order | 371=50 | 372=D | 373=14"),
+    );
+    let checks = Checks { fields_out_of_order: false, allow_unknown_msg_fields: true, ..all };
+    lenient(checks).play(&(out_of_order.to_owned() + "> 8 2 | 11=a"));
 }
 
 #[test]
