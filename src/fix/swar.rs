@@ -44,7 +44,7 @@ pub(super) fn digits_at_front(word: u64, count: usize) -> Option<u32> {
 }
 
 /// The number that the last `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
-#[inline]
+#[inline(always)]
 pub(crate) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
     if count == 0 || count > 8 {
         return None;

@@ -22,7 +22,7 @@ const DICTIONARY: &str = include_str!("../../../tests/quickfix/FIX44.xml");
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new("fix_session/report accepted", US, || Accepting::new(None)),
-        Case::new("fix_session/report decoded alone", US, || Decoding::new()),
+        Case::new("fix_session/report decoded alone", US, Decoding::new),
         Case::new("fix_session/report accepted by a dictionary", US, || {
             Accepting::new(Some(Validation::of(dictionary(), Checks::default())))
         }),

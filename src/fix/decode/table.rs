@@ -1,6 +1,7 @@
 //! What a decoder finds of a message: where its fields begin, and which tag is where.
 
 use super::index::{Found, Index};
+use super::tag_table;
 use crate::fix::swar;
 use crate::fix::tags::TAG_MAX;
 
@@ -75,10 +76,22 @@ pub(in crate::fix) const fn tag_len(tag: u32) -> usize {
     }
 }
 
-/// The field whose text lies between `start` and its SOH before `next`.
+/// The field whose text lies between `start` and its SOH before `next`: digits and '=', with a minus before them at most.
 #[inline]
 pub(in crate::fix) fn field_at(bytes: &[u8], start: u32, next: u32) -> Field {
     let end = next.saturating_sub(1);
+    if let Some(text) = bytes.get(start as usize..).and_then(<[u8]>::first_chunk) {
+        let tag = u32::from(tag_table::tag_at_front(*text));
+        if tag != 0 {
+            return Field { tag, start: start + tag_len(tag) as u32, end };
+        }
+    }
+    longer_field(bytes, start, end)
+}
+
+/// The same for a tag of four digits or more, or of none that may be.
+#[inline(never)]
+fn longer_field(bytes: &[u8], start: u32, end: u32) -> Field {
     let word = swar::word_at(bytes, start as usize);
     match word.and_then(|word| {
         let digits = swar::position(word, b'=')?;

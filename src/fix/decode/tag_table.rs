@@ -62,6 +62,14 @@ const fn slot_of(tag: u32) -> u32 {
     }
 }
 
+/// The tag that four characters begin with, digits and '='; 0 for a long one, and for one that begins with 0 or a minus.
+#[inline(always)]
+pub(in crate::fix) fn tag_at_front(text: [u8; 4]) -> u16 {
+    let halves = u32::from_be_bytes(text) & 0x0f0f_0f0f;
+    let bytes = (halves | halves >> 4) & 0x00ff_00ff;
+    tag(TAGS[usize::from((bytes | bytes >> 8) as u16)])
+}
+
 /// The tag of an entry; 0 for a long one.
 #[inline(always)]
 pub(in crate::fix) const fn tag(entry: u16) -> u16 {
