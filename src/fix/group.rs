@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn entries_and_those_within_them_come_in_their_order() {
-        let table: [(&str, Result<&[(&str, &[&str])], FieldError>); 8] = [
+        type Entries<'t> = &'t [(&'t str, &'t [&'t str])];
+        let table: [(&str, Result<Entries<'_>, FieldError>); 8] = [
             ("", Ok(&[])),
             ("453=0|", Ok(&[])),
             ("453=1|448=A|447=D|452=1|", Ok(&[("A1", &[])])),
