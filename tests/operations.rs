@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::inside::{PATIENCE, Program};
@@ -84,10 +84,51 @@ impl Run {
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         assert!(head.contains("text/plain; version=0.0.4"), "{head}");
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
+        assert_well_formed(body);
         let samples = body.lines().filter(|line| !line.starts_with('#'));
         let samples = samples.map(|line| line.rsplit_once(' ').unwrap());
         samples.map(|(name, value)| (name.to_owned(), value.parse().unwrap())).collect()
     }
+}
+
+/// What Prometheus' text form asks for: HELP and TYPE once for each family and before its samples, which stand together; and
+/// by its own tool, where that is installed.
+fn assert_well_formed(body: &str) {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut lines = body.lines().peekable();
+    while let Some(help) = lines.next() {
+        let (family, _) =
+            help.strip_prefix("# HELP ").and_then(|of| of.split_once(' ')).expect(help);
+        let named = |name: &str| {
+            name.starts_with("fixwire_")
+                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        assert!(named(family) && !seen.contains(&family), "{help}");
+        seen.push(family);
+        let kind = lines
+            .next()
+            .and_then(|line| line.strip_prefix(&format!("# TYPE {family} ")))
+            .expect(help);
+        assert!(["counter", "gauge", "histogram"].contains(&kind), "{help} {kind}");
+        let mut samples = 0;
+        while let Some(sample) = lines.next_if(|line| !line.starts_with('#')) {
+            let name = sample.split(['{', ' ']).next().unwrap();
+            let suffix = name.strip_prefix(family).expect(sample);
+            let suffixes: &[&str] =
+                if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+            assert!(suffixes.contains(&suffix), "{sample}");
+            samples += 1;
+        }
+        assert!(samples > 0, "{family} has no sample");
+    }
+    let Ok(mut tool) =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn()
+    else {
+        return;
+    };
+    tool.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    // 3 is a matter of taste.
+    assert!(matches!(tool.wait().unwrap().code(), Some(0 | 3)), "promtool cannot read it");
 }
 
 fn text(bytes: &[u8]) -> String {
