@@ -3,6 +3,8 @@
 mod common;
 
 use common::{PORT, Pair, THEIRS, Terms};
+use fixwire::app::echo::Echo;
+use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::{LineFailure, RosterError, SessionPlan, SessionStatus};
 use fixwire::fix::{
@@ -21,12 +23,17 @@ struct Diary {
     logons: Vec<u16>,
     logouts: Vec<(u16, CloseReason)>,
     orders: Vec<u16>,
+    added: Vec<u16>,
 }
 
 impl Application for Diary {
     fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
         self.logons.push(session.0);
         orders.send(b"D", |order| _ = order.put_u32(38, 1)).expect("an order leaves");
+    }
+
+    fn on_added(&mut self, session: SessionId) {
+        self.added.push(session.0);
     }
 
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
@@ -114,6 +121,7 @@ fn a_session_is_added_drained_resumed_and_removed_while_another_trades() {
 
     let again = add(&mut pair, "THIRD", |_| {});
     assert_eq!(again, [ours, theirs], "the number is used again");
+    assert_eq!(pair.ours.app().added, [1, 1], "the application is told each time");
     pair.run_for(Duration::from_s(1));
     assert_eq!((status(&pair, ours).state, status(&pair, ours).next_out), (State::Active, 3));
 }
@@ -218,4 +226,24 @@ fn an_acceptor_that_is_closed_refuses_and_says_until_when() {
     let words = String::from_utf8_lossy(seen.parting_words).into_owned();
     assert!(words.starts_with("the session is closed until "), "{words}");
     assert_eq!(seen.last_failure, Some(LineFailure::Fix(CloseReason::LogonRefused)));
+}
+
+#[test]
+fn the_built_in_applications_serve_sessions_that_are_added() {
+    let mut pair = Pair::with_apps(Terms::default(), Taker::new(5, 1), Echo::new(1));
+    pair.run_for(Duration::from_s(1));
+    let now = pair.wire.now();
+    let theirs = pair.theirs.add_session(now, plan(Role::Acceptor, "SECOND", |_| {})).unwrap();
+    let ours = pair.ours.add_session(now, plan(Role::Initiator, "SECOND", |_| {})).unwrap();
+    pair.run_for(Duration::from_s(1));
+    assert_eq!(
+        pair.ours.app().tally(ours).orders_sent,
+        pair.ours.app().tally(SessionId(0)).orders_sent
+    );
+    assert!(pair.ours.app().tally(ours).orders_sent > 0);
+    let counted = pair.theirs.app().counters();
+    assert!(
+        counted.echoed >= 2 && pair.theirs.desk().statuses().all(|status| status.logons == 1),
+        "{theirs:?}"
+    );
 }

@@ -70,6 +70,15 @@ struct Partner {
     waiting: Queue,
 }
 
+impl Partner {
+    fn new() -> Partner {
+        Partner {
+            seen: Queue::new(SEEN_MAX, SEEN_BYTES_MAX),
+            waiting: Queue::new(WAITING_MAX, WAITING_BYTES_MAX),
+        }
+    }
+}
+
 impl Echo {
     /// The longest message that is sent back, in bytes: what `send_bytes_max` of its sessions is to
     /// be. A resend of it still fits TCP's longest reservation.
@@ -77,12 +86,8 @@ impl Echo {
 
     /// An echo for so many sessions.
     pub fn new(sessions: usize) -> Echo {
-        let partner = || Partner {
-            seen: Queue::new(SEEN_MAX, SEEN_BYTES_MAX),
-            waiting: Queue::new(WAITING_MAX, WAITING_BYTES_MAX),
-        };
         Echo {
-            partners: (0..sessions).map(|_| partner()).collect(),
+            partners: (0..sessions).map(|_| Partner::new()).collect(),
             answer: Vec::with_capacity(ANSWER_BYTES_MAX),
             counters: EchoCounters::default(),
         }
@@ -148,6 +153,12 @@ impl Echo {
 }
 
 impl Application for Echo {
+    fn on_added(&mut self, session: SessionId) {
+        let place = usize::from(session.0);
+        self.partners.resize_with(self.partners.len().max(place + 1), Partner::new);
+        self.partners[place] = Partner::new();
+    }
+
     fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
         let partner = &mut self.partners[usize::from(session.0)];
         partner.seen.clear();

@@ -27,6 +27,12 @@ pub trait Application {
         let _ = (session, orders);
     }
 
+    /// A session was added while others trade, [`Engine::add_session`](crate::engine::Engine::add_session): it has this number,
+    /// which may be that of one that was removed. What is kept for each session is to be made here.
+    fn on_added(&mut self, session: SessionId) {
+        let _ = session;
+    }
+
     /// A session has ended.
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
         let _ = (session, reason);

@@ -116,6 +116,15 @@ impl Taker {
 }
 
 impl Application for Taker {
+    fn on_added(&mut self, session: SessionId) {
+        let place = usize::from(session.0);
+        let sessions = self.tallies.len().max(place + 1);
+        self.tallies.resize(sessions, Tally::default());
+        self.round_trips.resize_with(sessions, coarse_histogram);
+        self.tallies[place] = Tally::default();
+        self.round_trips[place] = coarse_histogram();
+    }
+
     fn on_logon<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
         let tally = &mut self.tallies[usize::from(session.0)];
         if tally.in_flight.is_some() && orders.next_in() == FIRST_AFTER_LOGON {

@@ -69,6 +69,7 @@ impl<A: Application> Desk<A> {
             return Err(RosterError::PortRefused);
         }
         self.next_timeout = now.mono;
+        self.app.on_added(SessionId(place as u16));
         Ok(SessionId(place as u16))
     }
 

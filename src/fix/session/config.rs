@@ -233,3 +233,57 @@ impl SessionConfig {
         Duration::from_s(u64::from(self.max_latency_s))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_have_a_text_within_bounds_and_no_control_character() {
+        let long = "x".repeat(CREDENTIAL_BYTES_MAX);
+        for (username, password, are) in [
+            ("joe", "s3cret", true),
+            ("joe", "", true),
+            ("", "s3cret", true),
+            (&long, &long, true),
+            ("", "", false),
+            (&format!("{long}x"), "", false),
+            ("joe", &format!("{long}x"), false),
+            ("j\x01e", "", false),
+            ("joe", "a\nb", false),
+        ] {
+            assert_eq!(
+                Credentials::new(username, password).is_some(),
+                are,
+                "{username} {password}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_shown_by_no_debugging() {
+        let credentials = Credentials::new("joe", "s3cret").unwrap();
+        let shown = format!("{credentials:?}");
+        assert!(shown.contains("joe") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn only_the_very_same_credentials_will_do() {
+        let agreed = Credentials::new("joe", "s3cret").unwrap();
+        let unnamed = Credentials::new("", "s3cret").unwrap();
+        for (credentials, username, password, are) in [
+            (&agreed, Some("joe"), Some("s3cret"), true),
+            (&agreed, Some("joe"), Some("s3crets"), false),
+            (&agreed, Some("joe"), Some("s3cre"), false),
+            (&agreed, Some("joe"), Some("S3cret"), false),
+            (&agreed, Some("Joe"), Some("s3cret"), false),
+            (&agreed, None, Some("s3cret"), false),
+            (&agreed, Some("joe"), None, false),
+            (&unnamed, None, Some("s3cret"), true),
+            (&unnamed, Some("joe"), Some("s3cret"), false),
+        ] {
+            let found = credentials.are(username.map(str::as_bytes), password.map(str::as_bytes));
+            assert_eq!(found, are, "{username:?} {password:?}");
+        }
+    }
+}

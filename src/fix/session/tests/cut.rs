@@ -29,14 +29,43 @@ struct Side {
     used: HashMap<u32, Vec<u8>>,
 }
 
+/// What a side may do otherwise: none of it changes what arrives.
+#[derive(Clone, Debug)]
+struct Ways {
+    next_expected: bool,
+    processed: bool,
+    closed_interval: bool,
+    chunk_size: u32,
+}
+
+fn ways() -> impl Strategy<Value = Ways> {
+    let ways = (any::<bool>(), any::<bool>(), any::<bool>(), 0u32..5);
+    ways.prop_map(|(next_expected, processed, closed_interval, chunk_size)| Ways {
+        next_expected,
+        processed,
+        closed_interval,
+        chunk_size,
+    })
+}
+
 impl Side {
-    fn new(role: Role, us: &str, them: &str) -> Side {
+    fn new(role: Role, us: &str, them: &str, ways: &Ways) -> Side {
         let id = |text| CompId::new(text).unwrap();
         let mut config = SessionConfig::new(Version::Fix44, role, id(us), id(them));
         config.held_messages_max = 3;
+        config.next_expected_msg_seq_num = ways.next_expected;
+        config.last_msg_seq_num_processed = ways.processed;
+        config.closed_resend_interval = ways.closed_interval;
+        config.resend_request_chunk_size = ways.chunk_size;
         let session = Session::new(config, MemoryStore::new(1000, 1 << 18));
         let pipe = Pipe::new(3000);
         Side { session, tape: Tape::default(), pipe, ordered: 0, used: HashMap::new() }
+    }
+
+    /// The process is another one, and has what the store kept.
+    fn restart(&mut self) {
+        let (config, store) = (self.session.config().clone(), self.session.store().clone());
+        self.session = Session::new(config, store);
     }
 
     fn order(&mut self, now: Now) {
@@ -77,6 +106,7 @@ enum Step {
     Order(bool),
     Carry(bool, usize),
     Pass(u64),
+    Restart(bool),
     Cut,
 }
 
@@ -85,6 +115,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => any::<bool>().prop_map(Step::Order),
         6 => (any::<bool>(), 1usize..700).prop_map(|(side, len)| Step::Carry(side, len)),
         1 => (1u64..8000).prop_map(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Restart),
         1 => Just(Step::Cut),
     ];
     prop::collection::vec(step, 1..150)
@@ -134,6 +165,11 @@ impl Line {
                     found == Disposition::Keep
                 })
             }
+            Step::Restart(side) => {
+                self.sides.iter_mut().for_each(Side::audit_before_drain);
+                self.sides[usize::from(side)].restart();
+                false
+            }
             Step::Cut => false,
         };
         if !keep {
@@ -163,9 +199,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_order_arrives_once_and_in_order_whatever_is_cut(steps in steps()) {
-        let initiator = Side::new(Role::Initiator, "A", "B");
-        let acceptor = Side::new(Role::Acceptor, "B", "A");
+    fn every_order_arrives_once_and_in_order_whatever_is_cut(
+        steps in steps(), ours in ways(), theirs in ways()
+    ) {
+        let initiator = Side::new(Role::Initiator, "A", "B", &ours);
+        let acceptor = Side::new(Role::Acceptor, "B", "A", &theirs);
         let mut line = Line { sides: [initiator, acceptor], ms: 0 };
         line.connect();
         for step in &steps {
