@@ -9,7 +9,6 @@ use fixwire::tcp::{Closed, ConnectionId, Endpoint, Event, OpenRefusal, SendRefus
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-use crate::PATIENCE;
 use crate::end::{OURS, THEIRS};
 use crate::host::{Host, PORT};
 use crate::relay::random::Random;
@@ -88,6 +87,10 @@ pub(crate) struct Rounds {
     pub(crate) waited_for_numbers: u64,
     begun: StdInstant,
 }
+
+/// How long a world may take. The kernel finds a black hole out by its back-off, which is half a minute for each connection
+/// where frames are lost besides.
+const PATIENCE: StdDuration = StdDuration::from_secs(180);
 
 /// The byte at a place of what `who` writes on a connection.
 fn byte(number: u64, who: usize, at: usize) -> u8 {

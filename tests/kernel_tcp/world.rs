@@ -17,7 +17,7 @@ use crate::rounds::{ENDINGS, Round, Rounds, THEY, WE};
 use crate::{Passed, replay, set, set_if_known, set_route};
 
 /// Seeds that are tried, and with FIXWIRE_FULL.
-const SEEDS: u64 = 2;
+const SEEDS: usize = 2;
 const SEEDS_FULL: u64 = 20;
 
 /// What a seed draws.
@@ -217,7 +217,12 @@ impl fmt::Display for Totals {
 #[test]
 fn every_stream_arrives_whole_whatever_a_seed_does_to_it() {
     inside("world::every_stream_arrives_whole_whatever_a_seed_does_to_it", || {
-        let seeds = replay::seeds(if full() { SEEDS_FULL } else { SEEDS });
+        let mut seeds = replay::seeds(SEEDS_FULL);
+        if !full() && seeds.len() > 1 {
+            // What takes long the long run does, and for a black hole there is a test.
+            seeds.retain(|seed| !World::draw(*seed).is_black_hole);
+            seeds.truncate(SEEDS);
+        }
         // A few seeds do not provoke everything.
         let is_complete = seeds.len() as u64 == SEEDS_FULL;
         let mut totals = Totals::default();
