@@ -10,6 +10,8 @@ use crate::desk::{Desk, LineEvent, RosterError, SessionPlan};
 use crate::emit::Emitter;
 use crate::familiar::{FRAMES_AHEAD, Familiar};
 use crate::held_frames::HeldFrames;
+#[cfg(feature = "journal")]
+use crate::journal_file::FileStore;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::RxStamp;
@@ -133,6 +135,13 @@ impl<N: Nic, A: Application> Engine<N, A> {
             tcp,
             desk,
         })
+    }
+
+    /// Has a session go on with the numbers of a file and keep there what it sends. To be called before the first
+    /// [`poll`](Engine::poll).
+    #[cfg(feature = "journal")]
+    pub fn keep_in(&mut self, session: SessionId, store: Box<FileStore>) {
+        self.desk.keep_in(session, store);
     }
 
     /// One round: what has arrived, what is due, what may be sent. Says how many frames came.

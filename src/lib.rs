@@ -17,6 +17,8 @@ pub mod engine;
 pub mod familiar;
 pub mod fix;
 mod held_frames;
+#[cfg(feature = "journal")]
+pub mod journal_file;
 pub mod measure;
 pub mod neighbor;
 pub mod operate;

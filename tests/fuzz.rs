@@ -16,7 +16,11 @@ const CASES: u32 = 20_000;
 const CASES_FULL: u32 = 400_000;
 
 fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/tcp")
+    corpus_of("tcp")
+}
+
+fn corpus_of(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target)
 }
 
 fn cases() -> u32 {
@@ -55,4 +59,12 @@ fn any_segments_and_calls_agree_with_the_model() {
     if let Err(why) = outcome {
         panic!("{why}");
     }
+}
+
+#[test]
+fn journals_of_the_corpus_and_what_is_made_of_it_send_nothing_foreign() {
+    for entry in std::fs::read_dir(corpus_of("journal")).unwrap() {
+        harness::journal::play(&std::fs::read(entry.unwrap().path()).unwrap());
+    }
+    Mutations::of(&corpus_of("journal")).play(cases() / 8, harness::journal::play);
 }

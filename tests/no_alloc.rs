@@ -17,7 +17,11 @@ use fixwire::app::logged::{Logged, RING_LEN_MIN};
 use fixwire::app::order::NEW_ORDER_SINGLE;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
+#[cfg(feature = "journal")]
+use fixwire::fix::store::journal::Durability;
 use fixwire::fix::{Message, Outlet, Sender, Store};
+#[cfg(feature = "journal")]
+use fixwire::journal_file::{FileStore, StorePlan};
 use fixwire::measure::BUCKETS;
 use fixwire::offload::RxStamp;
 use fixwire::offload::nic::Nic;
@@ -140,6 +144,16 @@ fn caught_while_operated(profile: &Profile, orders: u64) -> (u64, u64) {
     let lost = reader.counters().bytes_ring_full.load(Ordering::Relaxed);
     assert!(read > 0 && lost > 0 && shown > 0, "{read} bytes were read, {lost} lost");
     (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
+}
+
+/// The same with all that we send kept in a file, with the thread that syncs it.
+#[cfg(feature = "journal")]
+fn caught_while_kept(folder: &Path, durability: Durability, orders: u64) -> (u64, u64) {
+    let mut pair = Pair::new(terms(&Profile::all(Policy::Prefer)), Taker::new(orders, 1));
+    let plan = StorePlan { durability, ring_len: 4 << 20, ..StorePlan::new(folder) };
+    let store = FileStore::open(&plan, durability.name().as_bytes()).unwrap();
+    pair.ours.keep_in(SessionId(0), Box::new(store));
+    caught_while_reported_on(&mut pair, orders, sim::Faults::default())
 }
 
 /// Waits until somebody has begun.
@@ -283,6 +297,12 @@ fn a_hundred_thousand_orders_allocate_nothing() {
     }
     let (reports, caught) = caught_while_operated(&Profile::all(Policy::Prefer), 20_000);
     assert_eq!((reports, caught), (20_000, 0), "logged and looked at");
+    #[cfg(feature = "journal")]
+    for durability in [Durability::None, Durability::Async] {
+        // More than the ring holds.
+        let (reports, caught) = caught_while_kept(folder.path(), durability, 40_000);
+        assert_eq!((reports, caught), (40_000, 0), "kept, {durability:?}");
+    }
     for (messages, faults) in [(20_000, clean), (8_000, rough)] {
         let (answered, caught) = caught_while_echoing(messages, faults);
         assert_eq!((answered, caught), (u64::from(messages), 0), "{messages} echoed");

@@ -2,6 +2,7 @@
 //! that is slow and obvious (`model`), which have to agree after every step (`drive`).
 
 mod drive;
+pub mod journal;
 mod model;
 pub mod mutations;
 mod ops;

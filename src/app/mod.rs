@@ -11,6 +11,8 @@ pub mod order;
 pub mod remote;
 pub mod taker;
 
+use core::ops::RangeInclusive;
+
 use crate::fix::{CloseReason, Handler, Message, Outlet, Sender, Store};
 use crate::offload::RxStamp;
 use crate::tcp::Delivery;
@@ -44,6 +46,13 @@ pub trait Application {
     /// closed on both sides, which may be after [`on_logout`](Application::on_logout).
     fn on_unacknowledged(&mut self, session: SessionId, msg_seq_num: u32, delivery: Delivery) {
         let _ = (session, msg_seq_num, delivery);
+    }
+
+    /// A process before this one has ended before it kept these messages, if they were sent: nobody here knows
+    /// whether they were. When the counterparty asks for them, a gap is filled in their place. Told before
+    /// anything else of a session with a store in a file; never of numbers told before.
+    fn on_fate_unknown(&mut self, session: SessionId, msg_seq_nums: RangeInclusive<u32>) {
+        let _ = (session, msg_seq_nums);
     }
 
     /// An application message, in its order. `stamp` is when the device received the frame that

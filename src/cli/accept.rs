@@ -35,6 +35,7 @@ use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile};
 use super::signals::Interruption;
+use super::stores::Stores;
 use super::telling::{Line, Teller, parties};
 use super::{bring_up, capture, profile, say, steering, summary, table};
 
@@ -95,10 +96,11 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
+    let stores = Stores::open(&settings.sessions)?;
     let interruption = Interruption::caught()?;
     let operations = args.operations.open(&settings.sessions)?;
-    let asked =
-        Wanted { args, profile: &profile, settings: &settings, capture, operations, interruption };
+    let (profile, settings) = (&profile, &settings);
+    let asked = Wanted { args, profile, settings, stores, capture, operations, interruption };
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
@@ -133,6 +135,7 @@ struct Wanted<'a> {
     args: &'a AcceptArgs,
     profile: &'a Profile,
     settings: &'a SessionFile,
+    stores: Stores,
     capture: Option<Asked>,
     operations: operations::Asked,
     interruption: Interruption,
@@ -149,14 +152,15 @@ impl Wanted<'_> {
         clocks: impl FnOnce(&mut B::Nic) -> Clocks,
         neighborhood: impl FnOnce(&Plan) -> Result<Neighborhood, Failure>,
     ) -> Result<(), Failure> {
-        let Wanted { args, profile, settings, capture, operations, interruption } = self;
+        let Wanted { args, profile, settings, stores, capture, operations, interruption } = self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
         let neighborhood = neighborhood(&plan)?;
         let clock = HostClock::new();
         let operations = Some(operations);
-        let mut job = Job { args, profile, network, neighborhood, clock, operations, interruption };
+        let mut job =
+            Job { args, profile, network, neighborhood, stores, clock, operations, interruption };
         let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
@@ -179,6 +183,7 @@ struct Job<'a> {
     profile: &'a Profile,
     network: Network,
     neighborhood: Neighborhood,
+    stores: Stores,
     clock: HostClock,
     /// Until it is started.
     operations: Option<operations::Asked>,
@@ -223,6 +228,7 @@ impl Job<'_> {
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let engine = self.neighborhood.engine(nic, plan, setup, app);
         let mut engine = engine.map_err(Failure::Input)?;
+        self.stores.keep(&mut engine);
         let mut operations = logging.beside(&engine)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;

@@ -37,6 +37,9 @@ mod session_file;
 mod signals;
 mod speaker;
 mod steering;
+mod store;
+mod store_words;
+mod stores;
 mod summary;
 mod table;
 mod telling;
@@ -89,6 +92,8 @@ enum Command {
     #[command(subcommand)]
     Session(session::SessionCommand),
     Ctl(ctl::CtlArgs),
+    #[command(subcommand)]
+    Store(store::StoreCommand),
 }
 
 pub(crate) fn dispatch(cli: &Cli) -> Result<(), Failure> {
@@ -116,6 +121,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Decode(args) => decode::command(args),
         Command::Session(command) => session::command(command),
         Command::Ctl(args) => ctl::command(args),
+        Command::Store(command) => store::command(command),
     }
 }
 

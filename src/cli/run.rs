@@ -38,6 +38,7 @@ use super::operations::{self, Operations, OperationsArgs};
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
 use super::signals::Interruption;
+use super::stores::Stores;
 use super::telling::{Line, Teller};
 use super::{bring_up, device, exchange, profile, report, summary, warn};
 
@@ -95,7 +96,9 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
     let operations = Cell::new(Some(args.operations.open(&settings.sessions)?));
-    let job = Job { args, settings, operations, interruption: Interruption::caught()? };
+    let stores = Stores::open(&settings.sessions)?;
+    let interruption = Interruption::caught()?;
+    let job = Job { args, settings, stores, operations, interruption };
     let (backend, embedded) = match nic {
         NicSpec::Tap(name) => (TapBackend::attach(name), false),
         NicSpec::TapEmbedded => (TapBackend::embedded(), true),
@@ -143,6 +146,7 @@ struct Job<'a> {
     settings: SessionFile,
     /// Until it is started.
     operations: Cell<Option<operations::Asked>>,
+    stores: Stores,
     interruption: Interruption,
 }
 
@@ -399,7 +403,8 @@ impl Job<'_> {
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
         let asked = self.operations.take().unwrap_or_default();
         let (trader, logging) = asked.start_log(taker, configs)?;
-        let engine = neighborhood.engine(nic, plan, setup, trader).map_err(Failure::Input)?;
+        let mut engine = neighborhood.engine(nic, plan, setup, trader).map_err(Failure::Input)?;
+        self.stores.keep(&mut engine);
         let operations = logging.beside(&engine)?;
         Ok((engine, operations))
     }

@@ -25,6 +25,7 @@ mod hours;
 mod keys;
 mod quickfix;
 mod settings;
+mod store;
 mod validation;
 mod values;
 

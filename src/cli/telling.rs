@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::message_log::EventLog;
 use super::speaker::Speaker;
+use super::store_words;
 
 /// Sessions that are named in one line; of more their number is told.
 const NAMED_MAX: usize = 8;
@@ -345,6 +346,8 @@ fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LoggedOn { session, .. }
         | LineEvent::Ended { session, .. }
         | LineEvent::Unacknowledged { session, .. }
+        | LineEvent::Resumed { session, .. }
+        | LineEvent::FateUnknown { session, .. }
         | LineEvent::HeldDown { session }
         | LineEvent::LetUp { session }
         | LineEvent::NumbersSet { session, .. }
@@ -391,6 +394,13 @@ fn sentence(event: &LineEvent, stood: Option<&Snapshot>, sessions: &[SessionConf
             "{}: numbers set by an operator, next MsgSeqNum out {next_out} in {next_in}",
             named(session)
         ),
+        LineEvent::Resumed { session, ended, next_out, next_in, is_proven } => {
+            let words = store_words::resumed(*ended, (*next_out, *next_in), *is_proven);
+            format!("{} {words}", named(session))
+        }
+        LineEvent::FateUnknown { session, msg_seq_nums } => {
+            format!("{}: {}", named(session), store_words::fate_unknown(*msg_seq_nums))
+        }
         LineEvent::Ended {
             session, why: LineFailure::Fix(CloseReason::LogoutComplete), ..
         } => {
@@ -445,6 +455,22 @@ fn object(
             let mut object = of("numbers_set", *session);
             object.insert("next_out".into(), (*next_out).into());
             object.insert("next_in".into(), (*next_in).into());
+            object
+        }
+        LineEvent::Resumed { session, ended, next_out, next_in, is_proven } => {
+            let mut object = identity(config(*session, sessions));
+            object.insert("event".into(), "resumed".into());
+            object.insert("ended".into(), ended.name().into());
+            object.insert("next_out".into(), (*next_out).into());
+            object.insert("next_in".into(), (*next_in).into());
+            object.insert("proven".into(), (*is_proven).into());
+            object
+        }
+        LineEvent::FateUnknown { session, msg_seq_nums: (from, to) } => {
+            let mut object = identity(config(*session, sessions));
+            object.insert("event".into(), "fate_unknown".into());
+            object.insert("msg_seq_num_least".into(), (*from).into());
+            object.insert("msg_seq_num_greatest".into(), (*to).into());
             object
         }
         LineEvent::Ended { session, peer, why } => {

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 use super::LineFailure;
 use crate::app::SessionId;
 use crate::fix::session::COMP_ID_BYTES_MAX;
+use crate::fix::store::journal::Ended;
 use crate::fix::{Garbled, Identity};
 use crate::tcp::Endpoint;
 
@@ -67,6 +68,27 @@ pub enum LineEvent {
         next_out: u32,
         /// The next expected.
         next_in: u32,
+    },
+    /// A session goes on with numbers that were kept in a file.
+    Resumed {
+        /// Which.
+        session: SessionId,
+        /// How the process ended that wrote it.
+        ended: Ended,
+        /// The number of the next message to send.
+        next_out: u32,
+        /// The number expected next.
+        next_in: u32,
+        /// Whether it is proven that no number from `next_out` on was used.
+        is_proven: bool,
+    },
+    /// These messages may have been sent before the process that did so ended, and nothing of them was kept:
+    /// nobody knows, and a gap is filled in their place.
+    FateUnknown {
+        /// Whose.
+        session: SessionId,
+        /// The first and the last MsgSeqNum(34) of them.
+        msg_seq_nums: (u32, u32),
     },
     /// A connection was accepted by TCP, and got no session.
     Refused {

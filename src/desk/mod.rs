@@ -11,6 +11,7 @@ mod operate;
 mod owner;
 mod roster;
 mod seat;
+mod store;
 mod stored;
 mod unacknowledged;
 
@@ -32,6 +33,8 @@ pub use operate::SessionRefusal;
 pub(crate) use stored::receipt_of;
 
 pub use roster::RosterError;
+pub use store::SeatStore;
+
 pub use seat::{LineFailure, SessionPlan, SessionStatus};
 
 /// How long a connection that is to close may take to deliver what was sent.
@@ -80,6 +83,7 @@ struct DeskCounters {
     logon_held_down: u64,
     bytes_without_session: u64,
     messages_unacknowledged: u64,
+    messages_fate_unknown: u64,
 }
 
 impl DeskCounters {
@@ -392,6 +396,7 @@ impl<A: Application> Desk<A> {
             ("logon_held_down", lines.logon_held_down),
             ("bytes_without_session", lines.bytes_without_session),
             ("messages_unacknowledged", lines.messages_unacknowledged),
+            ("messages_fate_unknown", lines.messages_fate_unknown),
             ("line_events_overwritten", self.events.overwritten()),
         ]
         .into_iter()

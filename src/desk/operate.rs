@@ -1,6 +1,6 @@
 //! What an operator has one session do, between rounds: log out and stay away, come back, count on from other numbers.
 
-use super::{Desk, LINGER_AT_END, Line, LineEvent, Wire};
+use super::{Desk, LINGER_AT_END, Line, LineEvent, SeatStore, Wire};
 use crate::app::{Application, SessionId};
 use crate::fix::store::SEQ_NUM_MAX;
 use crate::fix::{Role, State};
@@ -19,6 +19,9 @@ pub enum SessionRefusal {
     /// MsgSeqNum(34) is positive, and bounded.
     #[error("a MsgSeqNum is from 1 to {SEQ_NUM_MAX}")]
     NumberOutOfRange,
+    /// Its store cannot be written: the machine's operator is to look at its disk.
+    #[error("its store cannot be written")]
+    StoreFailed,
     /// It stays away already.
     #[error("it was logged out before")]
     LoggedOutAlready,
@@ -32,10 +35,11 @@ pub enum SessionRefusal {
 
 impl SessionRefusal {
     /// Every reason.
-    pub const ALL: [SessionRefusal; 6] = [
+    pub const ALL: [SessionRefusal; 7] = [
         SessionRefusal::Unknown,
         SessionRefusal::Connected,
         SessionRefusal::NumberOutOfRange,
+        SessionRefusal::StoreFailed,
         SessionRefusal::LoggedOutAlready,
         SessionRefusal::NotLoggedOut,
         SessionRefusal::Ending,
@@ -47,6 +51,7 @@ impl SessionRefusal {
             SessionRefusal::Unknown => "session_unknown",
             SessionRefusal::Connected => "session_connected",
             SessionRefusal::NumberOutOfRange => "number_out_of_range",
+            SessionRefusal::StoreFailed => "store_failed",
             SessionRefusal::LoggedOutAlready => "logged_out_already",
             SessionRefusal::NotLoggedOut => "not_logged_out",
             SessionRefusal::Ending => "ending",
@@ -109,7 +114,7 @@ impl<A: Application> Desk<A> {
         if !next_out.iter().chain(&next_in).all(is_number) {
             return Err(SessionRefusal::NumberOutOfRange);
         }
-        session_at.set_numbers(next_out, next_in);
+        session_at.set_numbers(next_out, next_in).map_err(|_| SessionRefusal::StoreFailed)?;
         Ok(self.numbers_set(session))
     }
 
@@ -127,7 +132,7 @@ impl<A: Application> Desk<A> {
     fn idle_session(
         &mut self,
         session: SessionId,
-    ) -> Result<&mut crate::fix::Session, SessionRefusal> {
+    ) -> Result<&mut crate::fix::Session<SeatStore>, SessionRefusal> {
         let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SessionRefusal::Unknown)?;
         let is_idle = matches!(seat.session.state(), State::Disconnected | State::Closing(_))
             && !matches!(seat.line, Line::Up(_) | Line::Connecting(_));

@@ -1,9 +1,9 @@
 //! Sessions that come and go while others trade: added, drained, resumed, removed.
 
 use super::seat::{Line, Seat, terms_of_port};
-use super::{Desk, SessionPlan};
+use super::{Desk, SeatStore, SessionPlan};
 use crate::app::{Application, SessionId};
-use crate::fix::{Role, SessionConfig};
+use crate::fix::{MemoryStore, Role, SessionConfig};
 use crate::tcp::{Endpoint, ListenerId, Stack, Terms};
 use crate::time::{Instant, Now};
 
@@ -192,6 +192,8 @@ impl Seat {
         self.is_vacant = true;
         self.stays_down = true;
         self.line = Line::Done;
+        // A file is closed, and another process may have it.
+        self.session.replace_store(SeatStore::Memory(MemoryStore::new(0, 0)));
     }
 
     /// Where the line of a session stands that begins.

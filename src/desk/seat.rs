@@ -1,5 +1,6 @@
 //! A session, and the line that carries it.
 
+use super::SeatStore;
 use crate::fix::{
     CloseReason, CompId, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords,
     Role, Session, SessionConfig, State,
@@ -57,7 +58,7 @@ pub(super) enum Line {
 
 pub(super) struct Seat {
     pub(super) plan: SessionPlan,
-    pub(super) session: Session<MemoryStore>,
+    pub(super) session: Session<SeatStore>,
     pub(super) line: Line,
     /// What happens once the line is down: another try, or none.
     pub(super) stays_down: bool,
@@ -74,7 +75,7 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) fn new(plan: SessionPlan) -> Seat {
         let store = MemoryStore::new(STORED_MESSAGES_MAX, STORED_BYTES_MAX);
-        let session = Session::new(plan.config.clone(), store);
+        let session = Session::new(plan.config.clone(), SeatStore::Memory(store));
         let mut seat = Seat {
             remote: if plan.config.role == Role::Initiator {
                 plan.peer

@@ -44,6 +44,7 @@ events! {
     ResendPaused "resend_paused" "A resend waits for room in the outlet."
     AdminDeferred "admin_deferred" "A session message waits for room in the outlet."
     SendRefused "send_refused" "The application's send found no room, or no logged-on session."
+    StoreBehind "store_behind" "The application's send was put off: the disk did not keep up with the numbers taken."
     BytesAfterClose "bytes_after_close" "Bytes came after the session had ended its connection; dropped."
     NumbersReset "numbers_reset" "Both sequence numbers began again at 1."
 }

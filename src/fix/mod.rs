@@ -38,6 +38,6 @@ pub use session::{
     ApplVerId, CompId, Credentials, Disposition, Full, Handler, Outlet, PartingWords, Role,
     Schedule, SendError, Sender, Session, SessionConfig, State, SubIds, Version, Window,
 };
-pub use store::{MemoryStore, Store};
+pub use store::{MemoryStore, Store, StoreFailed};
 pub use timestamp::Precision;
 pub use value::FieldError;

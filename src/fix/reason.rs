@@ -108,6 +108,7 @@ reasons! {
         BacklogFull "close_backlog_full" "The counterparty asks but does not read: its answers no longer fit."
         LimitExceeded "close_limit_exceeded" "The counterparty insists on a message longer, or with more fields, than we take."
         MsgSeqNumExhausted "close_msg_seq_num_exhausted" "No sequence number is left."
+        StoreFailed "close_store_failed" "What is sent cannot be kept, or not as durably as was asked: look at the disk of the store."
         Disconnected "close_disconnected" "The transport went away."
     }
 }

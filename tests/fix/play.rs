@@ -165,7 +165,7 @@ impl Player {
                 let mut store =
                     MemoryStore::new(self.settings.stored_messages_max, STORED_BYTES_MAX);
                 store.set_next_in(next_in);
-                store.set_next_out(next_out);
+                store.set_next_out(next_out).unwrap();
                 self.session = Session::new(self.settings.config(self.version), store);
             }
             Deed::Comes(message) => {

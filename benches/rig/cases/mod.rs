@@ -8,6 +8,7 @@ pub mod fix;
 mod frame_to_frame;
 mod prepared;
 mod session;
+mod store;
 mod tcp;
 mod wire;
 
@@ -17,12 +18,13 @@ use crate::case::Case;
 pub type Bench = (&'static str, fn() -> Vec<Case>);
 
 /// Every bench.
-pub const ALL: [Bench; 9] = [
+pub const ALL: [Bench; 10] = [
     ("frame_to_frame", frame_to_frame::cases),
     ("tcp", tcp::cases),
     ("fix_decode", fix::decode_cases),
     ("fix_encode", fix::encode_cases),
     ("fix_session", session::cases),
+    ("store", store::cases),
     ("wire", wire::cases),
     ("checksum", checksum::cases),
     ("classify", classify::cases),

@@ -98,6 +98,7 @@ impl Refusal {
             Refusal::Silent => "look at its core: it may still do what was asked",
             Refusal::Session(SessionRefusal::Connected) => "`logout` it first",
             Refusal::Session(SessionRefusal::NumberOutOfRange) => "write another",
+            Refusal::Session(SessionRefusal::StoreFailed) => "look at the disk, and start anew",
             Refusal::Session(SessionRefusal::LoggedOutAlready) => "`logon` lets it come back",
             Refusal::Session(SessionRefusal::NotLoggedOut) => "`status` says where it stands",
             Refusal::Session(_) => "look at `status`",

@@ -11,6 +11,7 @@ use fixwire::wire::tcp::UserTimeout;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::store::{self, StoreKeys};
 use super::values::{folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
@@ -72,6 +73,7 @@ pub(super) struct Entry {
     pub(super) validate_user_defined_fields: Option<Spanned<bool>>,
     pub(super) allow_unknown_msg_fields: Option<Spanned<bool>>,
     pub(super) validate_unordered_group_fields: Option<Spanned<bool>>,
+    store: Option<Spanned<StoreKeys>>,
     congestion: Option<Spanned<String>>,
     in_flight_max_kib: Option<Spanned<i64>>,
     ecn: Option<bool>,
@@ -195,6 +197,7 @@ impl Entry {
             agreement: self.agreement_over(base.agreement, file)?,
             hours: self.hours_over(base.hours, file)?,
             validation: self.validation_over(base.validation, file)?,
+            store: store::over(self.store.as_ref(), base.store, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
             file_log_path: folder(file, self.file_log_path.as_ref())?.or(base.file_log_path),
         })

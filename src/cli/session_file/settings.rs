@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use fixwire::fix::ApplVerId;
+use fixwire::journal_file::StorePlan;
 use fixwire::tcp::Terms;
 
 use super::{Agreement, HoursSettings, ValidationSettings};
@@ -68,6 +69,8 @@ pub(crate) struct SessionSettings {
     pub(crate) agreement: Agreement,
     pub(crate) hours: HoursSettings,
     pub(crate) validation: ValidationSettings,
+    /// Where its numbers and messages are kept beyond the process.
+    pub(crate) store: Option<StorePlan>,
     pub(crate) tcp: Terms,
     /// Where its log is kept, if it has one.
     pub(crate) file_log_path: Option<PathBuf>,
@@ -100,6 +103,7 @@ impl Default for SessionSettings {
             agreement: Agreement::default(),
             hours: HoursSettings::default(),
             validation: ValidationSettings::default(),
+            store: None,
             tcp: Terms::default(),
             file_log_path: None,
         }
@@ -107,6 +111,13 @@ impl Default for SessionSettings {
 }
 
 impl SessionSettings {
+    /// Whose a store is: BeginString and both CompIDs, an SOH between.
+    pub(crate) fn identity(&self) -> Vec<u8> {
+        [&self.begin_string, &self.sender_comp_id, &self.target_comp_id]
+            .map(|text| text.as_bytes())
+            .join(&1u8)
+    }
+
     /// The other side's settings for the same session.
     pub(crate) fn mirrored(&self) -> SessionSettings {
         SessionSettings {
@@ -119,6 +130,7 @@ impl SessionSettings {
             accept_port: self.connect_port,
             connect_port: self.accept_port,
             agreement: self.agreement.mirrored(),
+            store: None,
             ..self.clone()
         }
     }

@@ -248,3 +248,27 @@ fn each_switch_of_a_dictionary_s_rules_is_its_own_key() {
         assert_eq!(checks, [expected, expected, all], "{key}");
     }
 }
+
+#[test]
+fn a_store_is_a_folder_that_counts_from_the_file_and_what_is_said_for_all_goes_for_each() {
+    use fixwire::fix::store::journal::Durability;
+    let text = "[default]\nstore = { path = \"x\", durability = \"sync\" }\n[[session]]\ntarget_comp_id = \"A\"\n\
+                [[session]]\ntarget_comp_id = \"B\"\nstore = { size_mib = 2, flush_interval_ms = 7, messages = 9 }\n";
+    let file = TomlFile { name: "s".into(), path: "/etc/s.toml".into(), text: text.into() };
+    let sessions = SessionFile::read(&file, Purpose::Trade).unwrap().sessions;
+    let [a, b] = [0, 1].map(|place| sessions[place].store.clone().unwrap());
+    assert_eq!((a.folder.to_str(), a.durability), (Some("/etc/x"), Durability::Sync));
+    assert_eq!((b.folder.to_str(), b.durability), (Some("/etc/x"), Durability::Sync));
+    assert_eq!((b.ring_len, b.messages_max, b.flush_interval.as_millis()), (2 << 20, 9, 7));
+    assert_eq!(sessions[0].mirrored().store, None, "the far side of a model's wire has none");
+    for (store, words) in [
+        ("{ durability = \"sync\" }", "has no `path`"),
+        ("{ path = \"\" }", "the folder"),
+        ("{ path = \"x\", durability = \"fast\" }", "\"none\", \"async\" or \"sync\""),
+        ("{ path = \"x\", size_mib = 0 }", "1 to 65536"),
+        ("{ path = \"x\", size = 1 }", "size"),
+    ] {
+        let sentence = read(&format!("store = {store}\n")).unwrap_err().to_string();
+        assert!(sentence.starts_with("s.toml:1: ") && sentence.contains(words), "{sentence}");
+    }
+}

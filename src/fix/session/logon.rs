@@ -93,7 +93,9 @@ impl<S: Store> Core<S> {
         }
         if first && !acceptor && reset && !self.reset_sent {
             // Our Logon had the first of the numbers that the counterparty counts afresh.
-            self.store.set_next_out(2);
+            if self.store.set_next_out(2).is_err() {
+                return self.close(CloseReason::StoreFailed, app);
+            }
         }
         let next_out = self.store.next_out();
         if let Some(expected) = expected.filter(|expected| *expected > next_out) {
@@ -229,8 +231,7 @@ impl<S: Store> Core<S> {
     }
 
     pub(super) fn reset_numbers(&mut self, now: Now) {
-        self.store.reset();
-        self.store.set_created_at(now.utc);
+        self.store.reset(now.utc);
         self.resend = None;
         self.gap = None;
         self.counters.count(Event::NumbersReset);

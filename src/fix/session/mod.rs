@@ -39,7 +39,7 @@ use super::dictionary::Validator;
 use super::encode::Encoder;
 use super::frame::{Framed, Whole, frame};
 use super::reason::{CloseReason, RejectReason};
-use super::store::{MemoryStore, Store};
+use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
 use super::{decode::Decoder, message::Message};
 use gap::Gap;
@@ -225,6 +225,11 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// Goes on with the numbers in another store. To be called while there is no connection.
+    pub fn replace_store(&mut self, store: S) {
+        self.core.store = store;
+    }
+
     /// The transport is connected. An initiator sends its Logon.
     pub fn on_connect(&mut self, now: Now, out: &mut impl Outlet) {
         self.forget_connection();
@@ -370,15 +375,15 @@ impl<S: Store> Session<S> {
 
     /// Goes on from other numbers; one that is not given stays. To be called between connections. What was kept
     /// under numbers that are used again is forgotten.
-    pub(crate) fn set_numbers(&mut self, next_out: Option<u32>, next_in: Option<u32>) {
+    pub(crate) fn set_numbers(
+        &mut self,
+        next_out: Option<u32>,
+        next_in: Option<u32>,
+    ) -> Result<(), StoreFailed> {
         let store = &mut self.core.store;
-        let numbers = (store.next_out(), store.next_in());
-        let next_out = next_out.unwrap_or(numbers.0);
-        if next_out < numbers.0 {
-            store.reset();
-        }
-        store.set_next_out(next_out);
-        store.set_next_in(next_in.unwrap_or(numbers.1));
+        let next_out = next_out.unwrap_or_else(|| store.next_out());
+        let next_in = next_in.unwrap_or_else(|| store.next_in());
+        store.renumber(next_out, next_in)
     }
 
     /// Begins again at 1, both ways. To be called between connections.

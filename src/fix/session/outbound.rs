@@ -9,7 +9,7 @@ use core::fmt;
 use crate::fix::counters::Event;
 use crate::fix::encode::{EncodeError, Encoder};
 use crate::fix::reason::CloseReason;
-use crate::fix::store::{SEQ_NUM_MAX, Store};
+use crate::fix::store::{NotNow, SEQ_NUM_MAX, Store, StoreFailed};
 use crate::fix::tags::msg_type;
 use crate::time::Now;
 
@@ -18,7 +18,7 @@ use super::{Core, Outlet, State};
 /// The most that a session message takes: six identifiers, six routing fields, a text.
 pub(super) const ADMIN_BYTES_MAX: usize = 1280;
 
-/// Why an application message was not sent. No number was consumed.
+/// Why an application message was not sent. No number was consumed, but with [`StoreFailed`](SendError::StoreFailed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendError {
     /// No session is established. Ours to wait for `on_logon`.
@@ -31,6 +31,8 @@ pub enum SendError {
     AdminType,
     /// No sequence number is left: the session must be reset.
     MsgSeqNumExhausted,
+    /// The store cannot be written: the machine's operator is to look at its disk. The connection ends.
+    StoreFailed,
 }
 
 impl fmt::Display for SendError {
@@ -41,6 +43,7 @@ impl fmt::Display for SendError {
             SendError::Encode(error) => error.fmt(f),
             SendError::AdminType => f.pad("session messages are the session's to send"),
             SendError::MsgSeqNumExhausted => f.pad("no sequence number is left"),
+            SendError::StoreFailed => StoreFailed.fmt(f),
         }
     }
 }
@@ -113,16 +116,33 @@ impl<S: Store> Core<S> {
         if seq > SEQ_NUM_MAX {
             return Err(SendError::MsgSeqNumExhausted);
         }
+        self.store.admits().map_err(|why| self.not_now(why))?;
         let slot = out.reserve(self.config.send_bytes_max).map_err(|_| SendError::Full)?;
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
         self.header.end(&mut encoder, self.store.next_in());
         fill(&mut encoder);
         let len = encoder.finish().map_err(SendError::Encode)?;
-        self.store.put(seq, &slot[..len]);
+        if self.store.put(seq, &slot[..len]).is_err() {
+            return Err(self.not_now(NotNow::Failed));
+        }
         out.commit_message(len, seq);
         self.timers.sent(now);
         self.counters.count(Event::MessageSent);
         Ok(seq)
+    }
+
+    #[cold]
+    fn not_now(&mut self, why: NotNow) -> SendError {
+        match why {
+            NotNow::DiskBehind => {
+                self.counters.count(Event::StoreBehind);
+                SendError::Full
+            }
+            NotNow::Failed => {
+                self.doom(CloseReason::StoreFailed);
+                SendError::StoreFailed
+            }
+        }
     }
 
     /// Sends a message of the session layer under the next number, or lets it wait in the backlog.
@@ -152,7 +172,10 @@ impl<S: Store> Core<S> {
             self.doom(CloseReason::BacklogFull);
             return;
         };
-        self.store.set_next_out(seq + 1);
+        if self.store.set_next_out(seq + 1).is_err() {
+            self.doom(CloseReason::StoreFailed);
+            return;
+        }
         if deferred {
             self.backlog.end += len;
             self.counters.count(Event::AdminDeferred);

@@ -80,9 +80,13 @@ impl<S: Store> Core<S> {
         self.arm_end(now);
         let is_fresh = (self.store.next_in(), self.store.next_out()) == (1, 1);
         match self.store.created_at() {
-            Some(created_at) if window.holds(created_at) => {}
+            Some(created_at) if window.holds(created_at) => return true,
             None if is_fresh => self.store.set_created_at(now.utc),
             _ => self.reset_numbers(now),
+        }
+        // Otherwise a loss of power could have them begin once more in the same window.
+        if self.store.settle().is_err() {
+            self.doom(CloseReason::StoreFailed);
         }
         true
     }

@@ -1,47 +1,10 @@
-//! What a session must remember across connections: both numbers, and what was sent.
+//! A store in memory: what a session without a journal has.
 
 use std::collections::VecDeque;
 
 use crate::time::UtcTime;
 
-/// The highest MsgSeqNum that is used or believed: the standard's `SeqNum` is a positive `int`.
-pub const SEQ_NUM_MAX: u32 = i32::MAX as u32;
-
-/// Keeps a session's numbers and the application messages it sent.
-///
-/// A number is taken by [`put`](Store::put) or [`set_next_out`](Store::set_next_out) before the
-/// message that carries it leaves: whatever fails afterwards, it is never used for another.
-pub trait Store {
-    /// The number of the next message to send.
-    fn next_out(&self) -> u32;
-
-    /// Takes numbers for messages that are not kept: those of the session layer.
-    fn set_next_out(&mut self, seq: u32);
-
-    /// The number expected of the next message to arrive.
-    fn next_in(&self) -> u32;
-
-    /// Moves the number expected next.
-    fn set_next_in(&mut self, seq: u32);
-
-    /// Takes the number `seq` for `message` and keeps a copy, giving up the oldest for it.
-    fn put(&mut self, seq: u32, message: &[u8]);
-
-    /// The kept message with the lowest number that is at least `seq`.
-    fn first_from(&self, seq: u32) -> Option<(u32, &[u8])>;
-
-    /// Application messages below this number may have been given up.
-    fn forgotten_below(&self) -> u32;
-
-    /// Both numbers begin again at 1; nothing sent before is kept.
-    fn reset(&mut self);
-
-    /// When both numbers last began at 1, as far as it is known.
-    fn created_at(&self) -> Option<UtcTime>;
-
-    /// Both numbers began at 1 at this time.
-    fn set_created_at(&mut self, time: UtcTime);
-}
+use super::{Store, StoreFailed};
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -132,8 +95,10 @@ impl Store for MemoryStore {
         self.next_out
     }
 
-    fn set_next_out(&mut self, seq: u32) {
+    #[inline]
+    fn set_next_out(&mut self, seq: u32) -> Result<(), StoreFailed> {
         self.next_out = seq;
+        Ok(())
     }
 
     fn next_in(&self) -> u32 {
@@ -145,19 +110,20 @@ impl Store for MemoryStore {
     }
 
     #[inline]
-    fn put(&mut self, seq: u32, message: &[u8]) {
+    fn put(&mut self, seq: u32, message: &[u8]) -> Result<(), StoreFailed> {
         self.next_out = seq + 1;
         let len = message.len().max(1);
         if self.entries.len() == self.messages_max {
             self.forget_oldest();
         }
         if self.next_at + len > self.free_until && !self.make_room(seq, len) {
-            return;
+            return Ok(());
         }
         let at = self.next_at;
         self.next_at = at + len;
         self.bytes[at..at + message.len()].copy_from_slice(message);
         self.entries.push_back(Entry { seq, at: at as u32, len: message.len() as u32 });
+        Ok(())
     }
 
     fn first_from(&self, seq: u32) -> Option<(u32, &[u8])> {
@@ -170,9 +136,19 @@ impl Store for MemoryStore {
         self.forgotten_below
     }
 
-    fn reset(&mut self) {
+    fn reset(&mut self, time: UtcTime) {
         self.entries.clear();
         (self.next_out, self.next_in, self.forgotten_below) = (1, 1, 1);
+        self.created_at = Some(time);
+    }
+
+    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
+        if next_out < self.next_out {
+            self.entries.clear();
+            self.forgotten_below = 1;
+        }
+        (self.next_out, self.next_in) = (next_out, next_in);
+        Ok(())
     }
 
     fn created_at(&self) -> Option<UtcTime> {
@@ -193,15 +169,16 @@ mod tests {
     #[test]
     fn the_lowest_kept_number_from_there_is_found() {
         let mut store = MemoryStore::new(8, 100);
-        store.put(3, b"three");
-        store.put(7, b"seven");
+        store.put(3, b"three").unwrap();
+        store.put(7, b"seven").unwrap();
         let table = [(1, Some(3)), (3, Some(3)), (4, Some(7)), (7, Some(7)), (8, None)];
         for (from, expected) in table {
             assert_eq!(store.first_from(from).map(|(seq, _)| seq), expected, "{from}");
         }
         assert_eq!(store.next_out(), 8);
-        store.reset();
+        store.reset(UtcTime::from_unix_ns(7));
         assert_eq!((store.next_out(), store.first_from(1)), (1, None));
+        assert_eq!(store.created_at(), Some(UtcTime::from_unix_ns(7)));
     }
 
     proptest! {
@@ -213,7 +190,7 @@ mod tests {
             let capacity = store.entries.capacity();
             for (number, &len) in lens.iter().enumerate() {
                 let newest = number as u32 + 1;
-                store.put(newest, &vec![newest as u8; len]);
+                store.put(newest, &vec![newest as u8; len]).unwrap();
                 for seq in 1..=newest {
                     match store.first_from(seq) {
                         Some((found, bytes)) if found == seq => {

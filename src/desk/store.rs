@@ -1,0 +1,116 @@
+//! Where a session's numbers and messages are kept: in memory, or in a file that outlives the process.
+
+#[cfg(feature = "journal")]
+use super::{Desk, LineEvent};
+#[cfg(feature = "journal")]
+use crate::app::{Application, SessionId};
+use crate::fix::store::{MemoryStore, NotNow, Store, StoreFailed};
+#[cfg(feature = "journal")]
+use crate::journal_file::FileStore;
+use crate::time::UtcTime;
+
+/// A session's store.
+#[derive(Debug)]
+pub enum SeatStore {
+    /// As long as the process lives.
+    Memory(MemoryStore),
+    /// In a file.
+    #[cfg(feature = "journal")]
+    File(Box<FileStore>),
+}
+
+/// Does the same with whichever it is.
+macro_rules! either {
+    ($self:ident, $store:ident => $done:expr) => {
+        match $self {
+            SeatStore::Memory($store) => $done,
+            #[cfg(feature = "journal")]
+            SeatStore::File($store) => $done,
+        }
+    };
+}
+
+impl Store for SeatStore {
+    #[inline]
+    fn next_out(&self) -> u32 {
+        either!(self, store => store.next_out())
+    }
+
+    #[inline]
+    fn admits(&self) -> Result<(), NotNow> {
+        either!(self, store => store.admits())
+    }
+
+    #[inline]
+    fn set_next_out(&mut self, seq: u32) -> Result<(), StoreFailed> {
+        either!(self, store => store.set_next_out(seq))
+    }
+
+    #[inline]
+    fn next_in(&self) -> u32 {
+        either!(self, store => store.next_in())
+    }
+
+    #[inline]
+    fn set_next_in(&mut self, seq: u32) {
+        either!(self, store => store.set_next_in(seq));
+    }
+
+    #[inline]
+    fn put(&mut self, seq: u32, message: &[u8]) -> Result<(), StoreFailed> {
+        either!(self, store => store.put(seq, message))
+    }
+
+    fn first_from(&self, seq: u32) -> Option<(u32, &[u8])> {
+        either!(self, store => store.first_from(seq))
+    }
+
+    fn forgotten_below(&self) -> u32 {
+        either!(self, store => store.forgotten_below())
+    }
+
+    fn reset(&mut self, time: UtcTime) {
+        either!(self, store => store.reset(time));
+    }
+
+    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
+        either!(self, store => store.renumber(next_out, next_in))
+    }
+
+    fn created_at(&self) -> Option<UtcTime> {
+        either!(self, store => store.created_at())
+    }
+
+    fn set_created_at(&mut self, time: UtcTime) {
+        either!(self, store => store.set_created_at(time));
+    }
+
+    fn settle(&mut self) -> Result<(), StoreFailed> {
+        either!(self, store => store.settle())
+    }
+}
+
+#[cfg(feature = "journal")]
+impl<A: Application> Desk<A> {
+    /// Has a session go on with the numbers of a file, and tells the application whose fate is unknown.
+    pub(crate) fn keep_in(&mut self, session: SessionId, mut store: Box<FileStore>) {
+        let Some(seat) = self.seats.get_mut(usize::from(session.0)) else { return };
+        let resumption = store.resumption().clone();
+        let event = LineEvent::Resumed {
+            session,
+            ended: resumption.ended,
+            next_out: resumption.next_out,
+            next_in: resumption.next_in,
+            is_proven: resumption.is_proven,
+        };
+        self.events.push(event);
+        for numbers in resumption.unknown {
+            self.counters.messages_fate_unknown += u64::from(numbers.end() - numbers.start()) + 1;
+            let msg_seq_nums = (*numbers.start(), *numbers.end());
+            self.events.push(LineEvent::FateUnknown { session, msg_seq_nums });
+            self.app.on_fate_unknown(session, numbers);
+        }
+        store.told();
+        seat.session.replace_store(SeatStore::File(store));
+    }
+}

@@ -1,0 +1,178 @@
+//! Journals that crash at every step, on a disk that loses, tears and reorders what was not synced.
+
+mod model;
+
+use super::*;
+use model::{Model, Session, Weather};
+
+const ID: u64 = 0x0123_4567_89ab_cdef;
+pub(super) const IDENTITY: &[u8] = b"FIX.4.4\x01US\x01THEM";
+pub(super) const BOOT: BootId = [7; 16];
+pub(super) const OTHER_BOOT: BootId = [8; 16];
+
+pub(super) fn header() -> Header {
+    Header { identity: IDENTITY.to_vec(), id: ID, ring_len: RING_LEN_MIN, ahead: 1024 }
+}
+
+pub(super) fn open(model: Model, durability: Durability) -> Result<Journal<Model>, Refused> {
+    Journal::open(model, IDENTITY, (durability, 64), Some(BOOT), 1)
+}
+
+pub(super) fn at(s: u64) -> UtcTime {
+    UtcTime::from_unix_ns(s * 1_000_000_000)
+}
+
+/// What message a number has: of its own length, and no two alike.
+pub(super) fn message(seq: u32, len: usize) -> Vec<u8> {
+    let text = format!("34={seq}\x01");
+    text.bytes().cycle().take(len.max(text.len())).collect()
+}
+
+#[test]
+fn what_was_kept_is_there_after_a_close() {
+    let mut journal = open(Model::formatted(), Durability::Async).unwrap();
+    assert_eq!(journal.resumption().ended, Ended::New);
+    for seq in 1..=5 {
+        if seq == 3 {
+            journal.set_next_out(4).unwrap();
+        } else {
+            journal.put(seq, &message(seq, 100)).unwrap();
+        }
+    }
+    journal.set_next_in(9);
+    journal.close(2).unwrap();
+    let journal = open(journal.into_medium(), Durability::Async).unwrap();
+    let resumption = journal.resumption();
+    assert_eq!((resumption.ended, resumption.is_proven), (Ended::Closed, true));
+    assert_eq!((journal.next_out(), journal.next_in()), (6, 9));
+    assert!(resumption.unknown.is_empty(), "{resumption:?}");
+    for (from, found) in [(1, Some(1)), (3, Some(4)), (5, Some(5)), (6, None)] {
+        let expected = found.map(|seq| (seq, message(seq, 100)));
+        let first = journal.first_from(from).map(|(seq, bytes)| (seq, bytes.to_vec()));
+        assert_eq!(first, expected, "{from}");
+    }
+    assert_eq!(journal.forgotten_below(), 1);
+}
+
+#[test]
+fn a_ring_gives_up_the_oldest_and_never_what_it_says_to_have() {
+    let mut journal = open(Model::formatted(), Durability::None).unwrap();
+    for seq in 1..=4_000 {
+        journal.put(seq, &message(seq, 30 + seq as usize % 700)).unwrap();
+        let mut from = 1;
+        while let Some((found, bytes)) = journal.first_from(from) {
+            assert_eq!(bytes, message(found, 30 + found as usize % 700), "{found}");
+            assert!(found >= journal.forgotten_below());
+            from = found + 1;
+        }
+        assert_eq!(from, seq + 1);
+    }
+    assert!(journal.forgotten_below() > 3_900, "64 are kept");
+    let again = open(journal.into_medium(), Durability::None).unwrap();
+    assert_eq!((again.resumption().ended, again.next_out()), (Ended::Killed, 4_001));
+    assert_eq!(again.first_from(1).unwrap().0, 3_937);
+}
+
+#[test]
+fn after_a_reset_nothing_of_before_is_sent_again() {
+    let mut journal = open(Model::formatted(), Durability::Async).unwrap();
+    journal.put(1, &message(1, 50)).unwrap();
+    journal.put(2, &message(2, 50)).unwrap();
+    journal.set_next_in(7);
+    journal.reset(at(9));
+    assert_eq!((journal.next_out(), journal.next_in()), (1, 1));
+    journal.put(1, b"anew").unwrap();
+    let journal = open(journal.into_medium(), Durability::Async).unwrap();
+    assert_eq!((journal.next_out(), journal.next_in()), (2, 1));
+    assert_eq!(journal.first_from(1), Some((1, &b"anew"[..])));
+    assert_eq!((journal.resumption().epoch, journal.created_at()), (1, Some(at(9))));
+}
+
+#[test]
+fn an_operators_numbers_are_gone_on_with_and_began_when_they_did() {
+    for (next_out, kept) in [(2, None), (40, Some(1)), (3_000, None), (2_000_000, None)] {
+        for durability in [Durability::None, Durability::Async, Durability::Sync] {
+            let mut journal = open(Model::formatted(), durability).unwrap();
+            journal.reset(at(9));
+            for seq in 1..=4 {
+                journal.put(seq, &message(seq, 50)).unwrap();
+            }
+            journal.renumber(next_out, 77).unwrap();
+            assert_eq!((journal.next_out(), journal.next_in()), (next_out, 77));
+            journal.put(next_out, b"next").unwrap();
+            let mut journal = open(journal.into_medium(), durability).unwrap();
+            let case = format!("{next_out} {durability:?} {:?}", journal.resumption());
+            assert_eq!((journal.next_out(), journal.next_in()), (next_out + 1, 77), "{case}");
+            assert_eq!(journal.created_at(), Some(at(9)), "{case}");
+            assert!(journal.resumption().unknown.is_empty(), "{case}");
+            let is_new = durability != Durability::None || next_out == 2;
+            let kept = if is_new { kept.unwrap_or(next_out) } else { 1 };
+            assert_eq!(journal.first_from(1).map(|(seq, _)| seq), Some(kept), "{case}");
+            assert_eq!(journal.admits(), Ok(()), "{case}");
+            for seq in next_out + 1..next_out + 3_000 {
+                journal.put(seq, b"x").unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_wait_for_the_disk_and_not_those_of_the_session_layer() {
+    let mut model = Model::formatted();
+    model.flushes = false;
+    let mut journal = open(model, Durability::Async).unwrap();
+    let mut seq = 1;
+    while journal.admits().is_ok() {
+        journal.put(seq, b"x").unwrap();
+        seq += 1;
+    }
+    assert_eq!(journal.admits(), Err(NotNow::DiskBehind));
+    assert_eq!(seq, 1 + 1024 - 63);
+    for _ in 0..63 {
+        journal.set_next_out(journal.next_out() + 1).unwrap();
+    }
+    assert_eq!(journal.set_next_out(journal.next_out() + 1), Err(StoreFailed));
+    let mut journal = open(Model::formatted(), Durability::Async).unwrap();
+    for seq in 1..=5_000 {
+        assert_eq!(journal.admits(), Ok(()), "{seq}");
+        journal.put(seq, b"x").unwrap();
+    }
+}
+
+#[test]
+fn a_disk_that_refuses_lets_no_message_leave() {
+    let mut model = Model::formatted();
+    model.refuses = true;
+    assert_eq!(open(model, Durability::Sync).unwrap_err(), Refused::Failed);
+    let mut journal = open(Model::formatted(), Durability::Sync).unwrap();
+    journal.put(1, b"x").unwrap();
+    journal.medium.refuses = true;
+    assert_eq!(journal.put(2, b"y"), Err(StoreFailed));
+    assert_eq!((journal.next_out(), journal.admits()), (3, Err(NotNow::Failed)));
+    assert_eq!(journal.close(3), Err(StoreFailed));
+}
+
+#[test]
+fn killed_at_any_step_nothing_is_used_twice_and_nothing_lost_that_left() {
+    let mut crashes = 0;
+    for seed in 0..if model::full() { 1_000 } else { 40 } {
+        crashes += Session::new(seed).crashes_at_every_step(Weather::Killed);
+    }
+    assert!(crashes > 5_000, "{crashes}");
+}
+
+#[test]
+fn without_power_at_any_step_nothing_is_used_twice_and_what_is_lost_is_told() {
+    let mut crashes = 0;
+    for seed in 0..if model::full() { 1_000 } else { 40 } {
+        crashes += Session::new(seed).crashes_at_every_step(Weather::PowerLost);
+    }
+    assert!(crashes > 5_000, "{crashes}");
+}
+
+#[test]
+fn one_crash_after_another_nothing_is_used_twice() {
+    for seed in 0..if model::full() { 40_000 } else { 2_000 } {
+        Session::new(seed).crashes_again_and_again();
+    }
+}
