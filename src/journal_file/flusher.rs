@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -95,8 +95,15 @@ impl Flusher {
     pub(super) fn start(shared: &Arc<Shared>, work: Work, ledger: Ledger) -> io::Result<Flusher> {
         shared.prove(ledger.proven());
         let theirs = Arc::clone(shared);
-        let run = move || Run { shared: theirs, work, ledger, ready: 0 }.until_over();
+        let begun = Arc::new(Barrier::new(2));
+        let has_begun = Arc::clone(&begun);
+        let run = move || {
+            has_begun.wait();
+            Run { shared: theirs, work, ledger, ready: 0 }.until_over();
+        };
         let thread = Builder::new().name("fixwire-store".into()).spawn(run)?;
+        // What a thread takes to be set up it has taken.
+        begun.wait();
         Ok(Flusher { thread: Some(thread), shared: Arc::clone(shared) })
     }
 }

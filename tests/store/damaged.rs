@@ -23,7 +23,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "a message's byte",
         |bytes| {
             let at = record_of(bytes, 7);
-            bytes[at + 60] ^= 1
+            bytes[at + 60] ^= 1;
         },
         "records, of MsgSeqNum 7",
         19,
@@ -32,7 +32,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "a record's length",
         |bytes| {
             let at = record_of(bytes, 7);
-            bytes[at + 4] ^= 1
+            bytes[at + 4] ^= 1;
         },
         "records, of MsgSeqNum 7",
         19,
@@ -41,7 +41,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "a record's number",
         |bytes| {
             let at = record_of(bytes, 7);
-            bytes[at + 20] = 8
+            bytes[at + 20] = 8;
         },
         "records, of MsgSeqNum 7",
         19,
@@ -50,7 +50,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "a sector of zeros",
         |bytes| {
             let at = record_of(bytes, 7).next_multiple_of(512);
-            bytes[at..at + 512].fill(0)
+            bytes[at..at + 512].fill(0);
         },
         "records, of MsgSeqNum 8 to 15",
         12,
@@ -59,7 +59,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "a record of another place",
         |bytes| {
             let (from, to) = (record_of(bytes, 3), record_of(bytes, 7));
-            bytes.copy_within(from..from + 64, to)
+            bytes.copy_within(from..from + 64, to);
         },
         "records, of MsgSeqNum 7",
         19,
@@ -68,7 +68,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "the last record",
         |bytes| {
             let at = record_of(bytes, 20);
-            bytes[at..at + 40].fill(0)
+            bytes[at..at + 40].fill(0);
         },
         "the newest records are missing",
         19,
@@ -77,7 +77,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
         "the first record",
         |bytes| {
             let at = record_of(bytes, 1);
-            bytes[at + 1] ^= 4
+            bytes[at + 1] ^= 4;
         },
         "records, of MsgSeqNum 1",
         19,
