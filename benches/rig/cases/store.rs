@@ -42,9 +42,11 @@ fn file(durability: Durability) -> InFolder {
     static FOLDERS: AtomicUsize = AtomicUsize::new(0);
     let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
     let name = format!("fixwire-store-bench-{}-{number}", std::process::id());
-    let folder = std::env::var_os("FIXWIRE_BENCH_STORE").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder =
+        std::env::var_os("FIXWIRE_BENCH_STORE").map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(name);
-    let plan = StorePlan { durability, ..StorePlan::new(&folder) };
+    // All of it stays ready to be written to, as the next pages are for a session that sends as fast as sessions do.
+    let plan = StorePlan { durability, ring_len: 1 << 20, ..StorePlan::new(&folder) };
     let store = FileStore::open(&plan, b"FIX.4.4\x01A\x01B").expect("a folder for the store");
     InFolder { store: Some(store), folder }
 }
