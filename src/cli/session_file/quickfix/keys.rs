@@ -38,11 +38,11 @@ pub(super) enum Special {
 
 use Meaning::{Always, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text};
 
-const STORE: &str = "where messages are kept is set by keys of our own";
-const LOG: &str = "what is logged is set by keys of our own";
+const STORE: &str = "how a store is kept is set by `store`, in TOML";
+const LOG: &str = "what is logged is set by keys and options of our own";
 const SOCKET: &str = "the kernel's sockets are not used: TCP is ours, and has keys of its own";
 const TLS: &str = "there is no TLS here: end it in front, where SocketUseSSL would be Y";
-const FIXT_DICTIONARY: &str = "what comes in by FIXT.1.1 is held against no dictionary yet";
+const FIXT_DICTIONARY: &str = "what FIXT.1.1 is held against is set by transport_data_dictionary and app_data_dictionary, in TOML";
 const DATABASE: &str = "there is no database here";
 const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
 const HOURS: &str =
@@ -195,10 +195,10 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("ProxyDomain", Nothing("no proxy is connected through here")),
     ("ProxyWorkstation", Nothing("no proxy is connected through here")),
 
-    ("FileStorePath", Nothing(STORE)),
+    ("FileStorePath", Text("store.path")),
     ("FileStoreSync", Nothing(STORE)),
     ("FileStoreMaxCachedMsgs", Nothing(STORE)),
-    ("FileLogPath", Nothing(LOG)),
+    ("FileLogPath", Text("file_log_path")),
     ("FileLogBackupPath", Nothing(LOG)),
     ("FileLogHeartbeats", Nothing(LOG)),
     ("FileIncludeMilliseconds", Nothing(LOG)),
