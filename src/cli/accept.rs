@@ -104,14 +104,14 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
-            let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
-            let NetworkFor { network, beside } = opened.network(&settings, &profile)?;
+            let opened = dpdk::open(port, profile, args.json, dpdk::Where::OfOurOwn)?;
+            let NetworkFor { network, beside } = opened.network(settings, profile)?;
             beside.check_guard(network.addr)?;
             let far = opened.far().unwrap_or(Ipv4Addr::UNSPECIFIED);
             let by = |plan: &Plan| {
-                dpdk::refuse_unpolled_queues(port, &profile, plan)?;
+                dpdk::refuse_unpolled_queues(port, profile, plan)?;
                 dpdk::forget_words();
-                beside.neighborhood(&profile, plan, args.json)
+                beside.neighborhood(profile, plan, args.json)
             };
             let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
             asked.serve_on(Device::probed(opened.backend), network, far, clocks, by)
@@ -121,7 +121,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
                 NicSpec::Tap(name) => TapBackend::attach(name),
                 _ => TapBackend::embedded(),
             };
-            let backend = bring_up::tap(backend, &profile)?;
+            let backend = bring_up::tap(backend, profile)?;
             let network = bring_up::tap_network(&backend, &settings.network)?;
             let far = backend.kernel_side().addr;
             let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
