@@ -60,7 +60,7 @@ impl Stack {
 }
 
 // The lines that a segment of a conversation and its answer touch are three of sixteen, apart from buffers and from what is kept
-// apart: nothing of them is of anything else.
+// apart. This is where they begin and end.
 const _: () = {
     assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == LINE_BYTES);
     assert!(offset_of!(Connection, fast) == 2 * LINE_BYTES);
