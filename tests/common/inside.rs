@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -92,6 +93,8 @@ pub struct Program {
 /// How a program ended.
 pub struct Ended {
     pub code: Option<i32>,
+    /// What ended it, where it did not end by itself.
+    pub signal: Option<i32>,
     /// What it printed and nobody had read.
     pub rest: Vec<String>,
     pub errors: String,
@@ -190,9 +193,9 @@ impl Program {
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
         let deadline = std::time::Instant::now() + PATIENCE;
-        let code = loop {
+        let status = loop {
             match self.child.try_wait().expect("it can be waited for") {
-                Some(status) => break status.code(),
+                Some(status) => break status,
                 None if std::time::Instant::now() > deadline => {
                     let _ = self.child.kill();
                     panic!("it does not end");
@@ -201,7 +204,12 @@ impl Program {
             }
         };
         let errors = self.errors.take().map(|errors| errors.join().unwrap_or_default());
-        Ended { code, rest: self.lines.iter().collect(), errors: errors.unwrap_or_default() }
+        Ended {
+            code: status.code(),
+            signal: status.signal(),
+            rest: self.lines.iter().collect(),
+            errors: errors.unwrap_or_default(),
+        }
     }
 
     /// Ctrl-C, and how it ended.

@@ -13,6 +13,9 @@ use crate::huge_pages;
 
 pub(crate) const ORDERS: u64 = 500;
 
+/// How often a session is tried on a host that may be late, or take a core away at a bad moment.
+pub(crate) const RUNS_MAX: usize = 3;
+
 pub(crate) const INITIATOR: &str = r#"
 [network]
 address = "10.9.0.2/24"
@@ -53,13 +56,13 @@ pub(crate) fn report(output: &Output) -> Value {
 
 /// The report of a run that ended with `code`. The plan that its driver got goes to the test's output.
 pub(crate) fn ended_with(output: &Output, code: i32) -> Value {
-    assert_eq!(output.status.code(), Some(code), "{}", errors(output));
+    assert_eq!(output.status.code(), Some(code), "{}: {}", output.status, errors(output));
     checked(serde_json::from_slice(&output.stdout).expect("JSON"))
 }
 
 /// The summary of an acceptor that was interrupted.
 pub(crate) fn summary(ended: &Ended) -> Value {
-    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert_eq!((ended.code, ended.signal), (Some(0), None), "{}", ended.errors);
     checked(ended.summary())
 }
 
@@ -170,10 +173,27 @@ pub(crate) fn vhost(folder: &Path) -> [String; 2] {
 
 /// Trades between two processes of ours, each on its end of a new `line`: what both report.
 pub(crate) fn between_two(line: fn(&Path) -> [String; 2]) -> [Value; 2] {
-    let folder = tempfile::tempdir().unwrap();
-    let [far, near] = line(folder.path());
-    let accepting = acceptor(folder.path(), &far, &[]);
-    let session = write(folder.path(), "session.toml", INITIATOR);
-    let report = run(&near, &["--session", &session]);
-    [report, summary(&accepting.interrupt())]
+    for number in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let [far, near] = line(folder.path());
+        let accepting = acceptor(folder.path(), &far, &[]);
+        let session = write(folder.path(), "session.toml", INITIATOR);
+        let report = run(&near, &["--session", &session]);
+        let accepted = accepting.interrupt();
+        if number < RUNS_MAX && is_taken_from_under(&far, &accepted) {
+            println!("{far}: its driver unmapped a ring that was read, in run {number}");
+            continue;
+        }
+        return [report, summary(&accepted)];
+    }
+    unreachable!("the last run returns")
 }
+
+/// Whether a process fell to a fault of DPDK's: when the peer of net_memif goes, the driver's own thread unmaps the rings that
+/// `eth_memif_rx` may be reading, if the host took the polling thread off its core between its look at the connection and
+/// its look at the ring (docs/dpdk.md).
+fn is_taken_from_under(nic: &str, ended: &Ended) -> bool {
+    nic.contains("net_memif") && ended.signal == Some(SIGSEGV)
+}
+
+const SIGSEGV: i32 = 11;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::common::inside::{PATIENCE, Program, inside, inside_as_root, is_inside, no_root};
 use crate::common::skip;
 use crate::line::{
-    INITIATOR, ORDERS, acceptor, between_two, count, exchange, fixwire, memif, no_xdp, run,
-    summary, veth, vhost, write,
+    INITIATOR, ORDERS, RUNS_MAX, acceptor, between_two, count, exchange, fixwire, memif, no_xdp,
+    run, summary, veth, vhost, write,
 };
 
 /// Counters of one session that may differ from device to device, and why. What is not named here is compared; frames and
@@ -48,6 +48,10 @@ const MAY_DIFFER: [(&str, &[&str]); 5] = [
 const LATE: &[&str] = &[
     "tcp_retransmission",
     "tcp_retransmit_timeout",
+    "tcp_loss_probe",
+    "tcp_loss_probe_repaired",
+    "tcp_dsack_in",
+    "tcp_recovery_undone",
     "tcp_syn_retransmission",
     "tcp_syn_duplicate",
     "tcp_duplicate_ack",
@@ -95,9 +99,6 @@ fn of_the_session(report: &Value) -> Map<String, Value> {
     all.insert("session".into(), session.into());
     all
 }
-
-/// How often a session is tried on a host that may be late.
-const RUNS_MAX: usize = 3;
 
 /// Runs a session on a device, whose report is the first of those that `session` gives, and holds it against the same on a
 /// modelled NIC. Where the host was late, bytes cannot be compared, and the session is run once more: that they never were is
