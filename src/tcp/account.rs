@@ -419,7 +419,7 @@ impl Connection {
 
     #[inline(never)]
     fn watch_first(&mut self, now: Instant) -> Instant {
-        if let Some(after) = self.terms.stale_after
+        if let Some(after) = self.apart.terms.stale_after()
             && self.stale_at == Instant::FAR_FUTURE
         {
             self.stale_at = now + after;
@@ -430,7 +430,8 @@ impl Connection {
     /// Waits for the oldest message that is not acknowledged, if any may wait too long.
     pub(super) fn watch_oldest(&mut self) {
         let oldest = self.account.oldest(self.snd_una);
-        let stale_at = self.terms.stale_after.zip(oldest).map(|(after, oldest)| oldest.at + after);
+        let stale_at =
+            self.apart.terms.stale_after().zip(oldest).map(|(after, oldest)| oldest.at + after);
         self.stale_at = stale_at.unwrap_or(Instant::FAR_FUTURE);
     }
 

@@ -73,7 +73,7 @@ impl Connection {
         self.snd_wnd = self.snd_wnd.saturating_sub(acked);
         self.duplicate_acks = 0;
         self.retries = 0;
-        if self.room_wanted > 0 && self.send.room() >= self.room_wanted {
+        if self.room_wanted > 0 && self.send.room() >= self.room_wanted as usize {
             self.room_wanted = 0;
             self.pending.writable = true;
         }
@@ -98,7 +98,7 @@ impl Connection {
         if let Some(least) = self.rack.min_rtt() {
             let late = Duration::from_ns(rtt.as_ns().saturating_sub(least.as_ns()));
             if self.rtt.is_taught_by(now, late) {
-                self.rtt.learn_ack_delay(now, late, self.terms.peer_max_ack_delay);
+                self.rtt.learn_ack_delay(now, late, self.apart.terms.peer_max_ack_delay());
             }
         }
         self.rtt.sample(rtt, config);
@@ -158,12 +158,12 @@ impl Connection {
         self.duplicate_acks = self.duplicate_acks.saturating_add(1);
         self.is_calm = false;
         let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
-        let (before, was_reduced) = (self.congestion, self.was_reduced());
+        let (before, was_reduced) = (self.congestion.before(), self.was_reduced());
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt, was_reduced) {
             cx.count(Count::FastRetransmit);
             self.note_reduced();
             self.is_calm = false;
-            *self.undo = Some(Undo::new(una, before));
+            self.apart.undo = Some(Undo::new(una, before));
             self.resend_first();
         }
     }

@@ -64,7 +64,8 @@ impl Stack {
         if len > connection.send.reservation_max() {
             return SendRefusal::TooLong;
         }
-        connection.room_wanted = len;
+        // No send buffer is as long as a half word says.
+        connection.room_wanted = u32::try_from(len).unwrap_or(u32::MAX);
         connection.close_fast();
         SendRefusal::NoRoom
     }

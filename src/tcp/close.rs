@@ -55,7 +55,7 @@ impl Connection {
     }
 
     pub(super) fn start_orphan_timer(&mut self, cx: &Context<'_>) {
-        self.linger_at = cx.now + self.terms.orphan_timeout;
+        self.linger_at = cx.now + self.apart.terms.orphan_timeout();
     }
 
     /// A released connection is given up once its time is over. A peer that may not have had all is told.
@@ -149,7 +149,7 @@ impl Connection {
         self.stale_at = Instant::FAR_FUTURE;
         self.keep_alive_at = Instant::FAR_FUTURE;
         self.pace_at = Instant::FAR_FUTURE;
-        self.path_mtu.raise_at = Instant::FAR_FUTURE;
+        self.apart.raise_mtu_at = Instant::FAR_FUTURE;
         self.settle_seldom();
     }
 }

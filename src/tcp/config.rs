@@ -16,7 +16,7 @@ const CONNECTIONS_MAX: usize = 1 << 20;
 /// What the least MTU leaves for a segment (RFC 791 3.2: 68 bytes).
 const MSS_LEAST: u16 = 28;
 /// The longest that an ACK may wait (RFC 9293 3.8.6.3).
-const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
+pub(super) const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
 
 /// How a stack is set up. Everything it needs is allocated from this, once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -304,21 +304,6 @@ impl Config {
     }
 }
 
-codec!(Terms {
-    sack,
-    ecn,
-    congestion,
-    rto_min,
-    peer_max_ack_delay,
-    ack_delay,
-    nagle,
-    pacing,
-    keep_alive,
-    user_timeout,
-    user_timeout_option,
-    orphan_timeout,
-    stale_after,
-});
 codec!(KeepAlive { idle, interval, probes });
 codec!(UserTimeoutOption { advertised, adopts });
 codec!(UserTimeoutLimits { least, most });

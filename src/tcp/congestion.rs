@@ -33,19 +33,19 @@ pub enum LossPhase {
 /// A connection's congestion state. `cwnd`, `ssthresh` and `recover` are the RFCs' words.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Congestion {
-    control: CongestionControl,
-    mss: u32,
+    control: Control,
+    phase: LossPhase,
+    mss: u16,
+    /// The bound of [`Control::None`].
+    in_flight_bytes_max: u32,
     /// By how many segments one ACK widens slow start at most.
     slow_start_segments: u32,
-    /// What it begins with.
-    initial: u32,
     cwnd: u32,
     ssthresh: u32,
     /// Bytes acknowledged in congestion avoidance and not yet turned into window.
     credit: u32,
     /// The highest number sent when the last loss was found.
     recover: SeqNumber,
-    phase: LossPhase,
     prr: Prr,
     cubic: Cubic,
     /// The most that was in flight within the round trip that ends at `used_until`.
@@ -53,13 +53,40 @@ pub(super) struct Congestion {
     used_until: SeqNumber,
 }
 
+/// Which [`CongestionControl`] it is, without its bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Control {
+    NewReno,
+    Cubic,
+    Dctcp,
+    None,
+}
+
+/// What a recovery that was for nothing [gives back](Congestion::undo).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    cwnd: u32,
+    ssthresh: u32,
+    credit: u32,
+    recover: SeqNumber,
+    cubic: Cubic,
+}
+
+codec!(Before { cwnd, ssthresh, credit, recover, cubic });
+
+impl Before {
+    pub(super) fn is_sound(&self) -> bool {
+        self.cubic.is_sound()
+    }
+}
+
 impl Congestion {
     pub(super) fn new(control: CongestionControl, mss: u32, iss: SeqNumber) -> Congestion {
-        Congestion {
-            control,
-            mss,
+        let new = Congestion {
+            control: Control::NewReno,
+            in_flight_bytes_max: 0,
+            mss: in_field(mss),
             slow_start_segments: SLOW_START_SEGMENTS,
-            initial: initial_window(mss),
             cwnd: initial_window(mss),
             ssthresh: u32::MAX,
             credit: 0,
@@ -69,7 +96,35 @@ impl Congestion {
             cubic: Cubic::default(),
             used: 0,
             used_until: iss,
+        };
+        new.controlled_by(control)
+    }
+
+    fn controlled_by(self, control: CongestionControl) -> Congestion {
+        let (control, in_flight_bytes_max) = match control {
+            CongestionControl::NewReno => (Control::NewReno, 0),
+            CongestionControl::Cubic => (Control::Cubic, 0),
+            CongestionControl::Dctcp => (Control::Dctcp, 0),
+            CongestionControl::None { in_flight_bytes_max } => (Control::None, in_flight_bytes_max),
+        };
+        Congestion { control, in_flight_bytes_max, ..self }
+    }
+
+    /// By what it goes.
+    pub(super) fn control(&self) -> CongestionControl {
+        match self.control {
+            Control::NewReno => CongestionControl::NewReno,
+            Control::Cubic => CongestionControl::Cubic,
+            Control::Dctcp => CongestionControl::Dctcp,
+            Control::None => {
+                CongestionControl::None { in_flight_bytes_max: self.in_flight_bytes_max }
+            }
         }
+    }
+
+    /// The same anew, for segments of `mss` bytes from `iss` on.
+    pub(super) fn begin(&self, mss: u32, iss: SeqNumber) -> Congestion {
+        Congestion::new(self.control(), mss, iss)
     }
 
     /// The same with another limit to slow start.
@@ -81,14 +136,14 @@ impl Congestion {
     #[inline]
     pub(super) fn cwnd(&self) -> u32 {
         match self.control {
-            CongestionControl::None { in_flight_bytes_max } => in_flight_bytes_max.max(self.mss),
+            Control::None => self.in_flight_bytes_max.max(self.mss()),
             _ => self.cwnd,
         }
     }
 
     /// Another way from here on; what is known of the path stays.
     pub(super) fn set_control(&mut self, control: CongestionControl) {
-        self.control = control;
+        *self = self.controlled_by(control);
     }
 
     /// What is being done about loss.
@@ -120,7 +175,7 @@ impl Congestion {
 
     /// A SYN was lost: one segment to begin with (RFC 5681 3.1).
     pub(super) fn on_syn_loss(&mut self) {
-        self.cwnd = self.mss;
+        self.cwnd = self.mss();
     }
 
     /// The path takes smaller segments only, or larger ones again. As many smaller ones may be in flight, and not
@@ -128,7 +183,7 @@ impl Congestion {
     pub(super) fn on_mss(&mut self, mss: u32) {
         let as_many = u64::from(self.cwnd) * u64::from(mss) / u64::from(self.mss.max(1));
         self.cwnd = self.cwnd.min(as_many as u32).max(mss);
-        (self.mss, self.initial) = (mss, initial_window(mss));
+        self.mss = in_field(mss);
     }
 
     pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
@@ -138,8 +193,9 @@ impl Congestion {
     /// Nothing was sent for longer than a timeout (RFC 5681 4.1).
     #[inline]
     pub(super) fn on_idle(&mut self, idle: Duration, rto: impl FnOnce() -> Duration) {
-        if self.cwnd > self.initial && idle > rto() {
-            self.cwnd = self.initial;
+        let initial = self.initial();
+        if self.cwnd > initial && idle > rto() {
+            self.cwnd = initial;
         }
     }
 
@@ -192,7 +248,7 @@ impl Congestion {
 
     /// After how long a pause the window may be [another](Congestion::on_idle) at the earliest.
     pub(super) fn pause_max(&self, rto_least: impl FnOnce() -> Duration) -> Duration {
-        if self.cwnd > self.initial { rto_least() } else { Duration::from_ns(u64::MAX) }
+        if self.cwnd > self.initial() { rto_least() } else { Duration::from_ns(u64::MAX) }
     }
 
     /// All that was in flight was acknowledged, a window that [was tried](Congestion::is_tried), and
@@ -207,14 +263,14 @@ impl Congestion {
         let remaining = flight.saturating_sub(acked);
         if self.recover.is_at_or_before(ack) {
             self.phase = LossPhase::Open;
-            self.cwnd = self.ssthresh.min(remaining.max(self.mss).saturating_add(self.mss));
+            self.cwnd = self.ssthresh.min(remaining.max(self.mss()).saturating_add(self.mss()));
             return false;
         }
         self.cwnd = self.cwnd.saturating_sub(acked);
-        if acked >= self.mss {
-            self.cwnd = self.cwnd.saturating_add(self.mss);
+        if acked >= self.mss() {
+            self.cwnd = self.cwnd.saturating_add(self.mss());
         }
-        self.cwnd = self.cwnd.max(self.mss);
+        self.cwnd = self.cwnd.max(self.mss());
         true
     }
 
@@ -222,16 +278,17 @@ impl Congestion {
         if self.cwnd < self.ssthresh {
             // After a timeout an ACK may be of much that arrived long ago (RFC 3465 2.3).
             let segments = if self.is_open() { self.slow_start_segments } else { 1 };
-            let limit = segments.saturating_mul(self.mss);
+            let limit = segments.saturating_mul(self.mss());
             self.cwnd =
                 self.cwnd.saturating_add(acked.min(limit)).min(self.ssthresh.max(self.cwnd));
-        } else if self.control == CongestionControl::Cubic {
-            self.cwnd = self.cubic.grow(self.cwnd, self.mss, acked, now, srtt.unwrap_or_default());
+        } else if self.control == Control::Cubic {
+            let srtt = srtt.unwrap_or_default();
+            self.cwnd = self.cubic.grow(self.cwnd, self.mss(), acked, now, srtt);
         } else {
             self.credit = self.credit.saturating_add(acked);
             if self.credit >= self.cwnd {
                 self.credit -= self.cwnd;
-                self.cwnd = self.cwnd.saturating_add(self.mss);
+                self.cwnd = self.cwnd.saturating_add(self.mss());
             }
         }
     }
@@ -248,7 +305,7 @@ impl Congestion {
     ) -> bool {
         if self.is_recovering() {
             // Each says that a segment has left the network (RFC 5681 3.2, step 4).
-            self.cwnd = self.cwnd.saturating_add(self.mss);
+            self.cwnd = self.cwnd.saturating_add(self.mss());
             return false;
         }
         // RFC 6582 3.2, step 2: duplicates of what recovery itself sent twice are no new loss.
@@ -256,7 +313,7 @@ impl Congestion {
             return false;
         }
         self.reduce_for_loss(flight, was_reduced);
-        self.cwnd = self.ssthresh.saturating_add(3 * self.mss);
+        self.cwnd = self.ssthresh.saturating_add(3 * self.mss());
         self.recover = snd_nxt;
         self.phase = LossPhase::Recovery;
         true
@@ -285,8 +342,8 @@ impl Congestion {
             self.cwnd = self.ssthresh;
             return true;
         }
-        let may_leave = self.prr.on_ack(delivered, pipe, self.ssthresh, self.mss, is_safe);
-        self.cwnd = pipe.saturating_add(may_leave).max(self.mss);
+        let may_leave = self.prr.on_ack(delivered, pipe, self.ssthresh, self.mss(), is_safe);
+        self.cwnd = pipe.saturating_add(may_leave).max(self.mss());
         false
     }
 
@@ -298,7 +355,7 @@ impl Congestion {
     }
 
     pub(super) fn is_dctcp(&self) -> bool {
-        self.control == CongestionControl::Dctcp
+        self.control == Control::Dctcp
     }
 
     /// An ACK that echoes a mark makes no window (RFC 3168 6.1.2).
@@ -310,7 +367,7 @@ impl Congestion {
 
     /// Less by so many bytes, and no slow start any more.
     pub(super) fn shrink_by(&mut self, less: u32) {
-        self.cwnd = self.cwnd.saturating_sub(less).max(2 * self.mss);
+        self.cwnd = self.cwnd.saturating_sub(less).max(2 * self.mss());
         self.ssthresh = self.cwnd;
         self.credit = 0;
     }
@@ -321,17 +378,24 @@ impl Congestion {
             self.reduce(flight);
             self.cubic.on_timeout();
         }
-        self.cwnd = self.mss;
+        self.cwnd = self.mss();
         self.recover = snd_nxt;
         self.phase = LossPhase::Loss;
     }
 
+    /// What stands before a recovery that may be for nothing.
+    pub(super) fn before(&self) -> Before {
+        let Congestion { cwnd, ssthresh, credit, recover, cubic, .. } = *self;
+        Before { cwnd, ssthresh, credit, recover, cubic }
+    }
+
     /// It was for nothing: what stood `before` stands again (RFC 4015 3).
-    pub(super) fn undo(&mut self, before: &Congestion) {
-        // Neither did the path become wider by it, nor is another control than was asked for since the one.
-        let Congestion { initial, mss, control, .. } = *self;
-        let cwnd = self.cwnd.max(before.cwnd);
-        *self = Congestion { initial, mss, control, cwnd, phase: LossPhase::Open, ..*before };
+    pub(super) fn undo(&mut self, before: &Before) {
+        // Neither did the path become wider by it, nor is another control than was asked for since the one; and how
+        // much was in flight since is so.
+        let Before { cwnd, ssthresh, credit, recover, cubic } = *before;
+        let (cwnd, phase) = (self.cwnd.max(cwnd), LossPhase::Open);
+        *self = Congestion { cwnd, ssthresh, credit, recover, cubic, phase, ..*self };
     }
 
     /// What limited transmit let out beyond the window does not count (RFC 5681 3.2, step 2; RFC 6675 5, step 4.2).
@@ -347,15 +411,20 @@ impl Congestion {
         let window = if self.is_recovering() { self.ssthresh } else { self.cwnd };
         let flight = flight.min(window);
         let kept = match self.control {
-            CongestionControl::Cubic => {
+            Control::Cubic => {
                 self.cubic.on_loss(window);
                 (u64::from(flight) * 7 / 10) as u32
             }
             _ => flight / 2,
         };
-        self.ssthresh = kept.max(2 * self.mss);
+        self.ssthresh = kept.max(2 * self.mss());
         self.credit = 0;
     }
+}
+
+/// No segment is longer than a field says.
+fn in_field(mss: u32) -> u16 {
+    mss.min(u32::from(u16::MAX)) as u16
 }
 
 fn initial_window(mss: u32) -> u32 {
@@ -363,8 +432,8 @@ fn initial_window(mss: u32) -> u32 {
 }
 
 codec!(Congestion {
-    initial,
     control,
+    in_flight_bytes_max,
     mss,
     slow_start_segments,
     cwnd,
@@ -377,19 +446,27 @@ codec!(Congestion {
     used,
     used_until,
 });
+codec_enum!(Control { NewReno = 0, Cubic = 1, Dctcp = 2, None = 3 });
 codec_enum!(LossPhase { Open = 0, Recovery = 1, Loss = 2 });
 
 impl Congestion {
+    #[inline(always)]
     pub(super) fn mss(&self) -> u32 {
-        self.mss
+        u32::from(self.mss)
+    }
+
+    /// What it begins with.
+    #[inline(always)]
+    fn initial(&self) -> u32 {
+        initial_window(self.mss())
     }
 
     /// Whether it is one that anything could have led to, with SACK or without: nothing overflows from here on.
     pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
         let is_recovering = uses_sack && self.phase == LossPhase::Recovery;
-        (1..=u32::from(u16::MAX)).contains(&self.mss)
+        self.mss > 0
             && self.slow_start_segments > 0
-            && self.cwnd >= self.mss
+            && self.cwnd >= self.mss()
             && self.prr.is_sound(is_recovering)
             && self.cubic.is_sound()
     }
@@ -433,7 +510,7 @@ mod tests {
     #[test]
     fn what_a_recovery_took_is_given_back_and_what_else_has_changed_stays() {
         let mut reno = reno();
-        let before = reno;
+        let before = reno.before();
         for count in 1..=3 {
             reno.on_duplicate_ack(count, SeqNumber(1), 10_000, SeqNumber(10_001), false);
         }
@@ -441,9 +518,9 @@ mod tests {
         reno.on_mss(500);
         reno.set_control(CongestionControl::Cubic);
         reno.undo(&before);
-        assert_eq!((reno.is_open(), reno.cwnd()), (true, before.cwnd()));
-        assert_eq!((reno.mss(), reno.initial), (500, 5_000));
-        assert_eq!(reno.control, CongestionControl::Cubic);
+        assert_eq!((reno.is_open(), reno.cwnd()), (true, before.cwnd));
+        assert_eq!((reno.mss(), reno.initial()), (500, 5_000));
+        assert_eq!(reno.control(), CongestionControl::Cubic);
     }
 
     #[test]

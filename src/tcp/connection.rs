@@ -8,19 +8,16 @@ use core::net::Ipv4Addr;
 
 use super::account::Account;
 use super::apart::Apart;
-use super::config::{Config, Terms};
+use super::config::Config;
 use super::congestion::Congestion;
 use super::counters::{Count, Counters};
 use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
 use super::fast::{Fast, FastMax};
-use super::grouping::Grouping;
-use super::path_mtu::PathMtu;
 use super::predict::Plainness;
 use super::probe::{LossProbe, ProbeDue};
 use super::rack::Rack;
-use super::reassembly::Reassembly;
 use super::receipts::Receipt;
 use super::receive_buffer::ReceiveBuffer;
 use super::reset::Resets;
@@ -29,9 +26,8 @@ use super::sack::SackReport;
 use super::scoreboard::Scoreboard;
 use super::send_buffer::SendBuffer;
 use super::stack::Slot;
-use super::timestamps::{Stamping, Timestamping};
-use super::undo::Undo;
-use super::user_timeout::{Patience, Stall};
+use super::timestamps::Timestamping;
+use super::user_timeout::Patience;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -96,6 +92,7 @@ impl Context<'_> {
 /// a load that takes in its neighbours.
 #[repr(C, align(64))]
 pub(super) struct Connection {
+    pub(super) apart: Apart,
     /// Its end lies in the first of the lines below.
     pub(super) rtt: RttEstimator,
 
@@ -128,7 +125,7 @@ pub(super) struct Connection {
     pub(super) snd_wl1: SeqNumber,
 
     pub(super) fast: Fast,
-    /// Meaningless where [there are none](Connection::stamps).
+    /// Meaningless without [`is_stamped`](Connection::is_stamped).
     pub(super) stamps: Timestamping,
     pub(super) last_sent: Instant,
     pub(super) last_heard: Instant,
@@ -176,12 +173,12 @@ pub(super) struct Connection {
     pub(super) scoreboard: Scoreboard,
     pub(super) rack: Rack,
     pub(super) receive: ReceiveBuffer,
-    pub(super) tuple: Tuple,
-    /// What the stack keeps of it.
-    pub(super) slot: Slot,
-    pub(super) stamping: Stamping,
+    pub(super) congestion: Congestion,
 
     // The rest, by how it is aligned.
+    /// When a segment with a timestamp last came, as far back as need be: what lies before the clock's beginning, in another
+    /// stack, wraps. Where the [short way](super::fast) is open, it is `last_heard`.
+    pub(super) stamped_at: Instant,
     /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
     pub(super) stale_at: Instant,
     /// When an ACK that waits is due.
@@ -195,31 +192,30 @@ pub(super) struct Connection {
     pub(super) probe_at: Instant,
     /// When what is new may leave; never, if it may.
     pub(super) pace_at: Instant,
-    /// The earlier of that and of [`PathMtu::raise_at`].
+    /// The earlier of that and of [when larger segments are tried](super::apart::Seldom::raise_mtu_at).
     pub(super) seldom_at: Instant,
-    pub(super) retransmissions: u64,
-    /// The length that was last refused for want of room.
-    pub(super) room_wanted: usize,
     /// When the second began in which so many [challenges are left](Connection::challenges_left); never, if none has.
     pub(super) challenge_second: Instant,
-    pub(super) path_mtu: PathMtu,
-    pub(super) stall: Option<Stall>,
-    pub(super) patience: Patience,
-    pub(super) held: Reassembly,
-    pub(super) undo: Apart<Option<Undo>>,
-    pub(super) ecn: Apart<Ecn>,
-    pub(super) grouping: Apart<Grouping>,
-    pub(super) terms: Apart<Terms>,
-    pub(super) congestion: Congestion,
-    pub(super) sack: Apart<SackReport>,
+    pub(super) ecn: Ecn,
+    pub(super) sack: SackReport,
     pub(super) iss: SeqNumber,
     pub(super) irs: SeqNumber,
+    /// The length that was last refused for want of room.
+    pub(super) room_wanted: u32,
+    pub(super) retransmissions: u32,
     pub(super) retries: u32,
     /// The listener that it came by.
     pub(super) listener: Option<ListenerId>,
     /// The number of the peer's FIN, once known.
     pub(super) fin_at: Option<SeqNumber>,
     pub(super) loss_probe: Option<LossProbe>,
+    pub(super) tuple: Tuple,
+    pub(super) patience: Patience,
+    pub(super) challenges_left: u16,
+    /// What the stack keeps of it.
+    pub(super) slot: Slot,
+    /// Timestamps are agreed on, or we offer them.
+    pub(super) is_stamped: bool,
     /// The application holds its id.
     pub(super) is_known: bool,
     /// The application has let go of it.
@@ -231,27 +227,14 @@ pub(super) struct Connection {
     pub(super) offers_scale: bool,
     pub(super) fin_received: bool,
     pub(super) syn_due: bool,
-    pub(super) challenges_left: u16,
     /// It began by a SYN cookie.
     pub(super) is_of_cookie: bool,
 }
 
-/// What is kept apart of each connection, in bytes.
-const APART_LEN: usize = Reassembly::APART_LEN
-    + size_of::<Option<Undo>>()
-    + size_of::<Ecn>()
-    + size_of::<Grouping>()
-    + size_of::<Terms>()
-    + size_of::<SackReport>();
-const _: () = assert!(APART_LEN <= 832);
-
 impl Connection {
     /// An unused connection with its buffers.
     pub(super) fn new(config: &Config) -> Connection {
-        let (held, undo) = (Reassembly::new(), Apart::new(None));
-        let (terms, ecn) = (Apart::new(config.terms()), Apart::new(Ecn::NONE));
-        let (grouping, sack) = (Apart::new(Grouping::NONE), Apart::new(SackReport::NONE));
-        Connection { held, undo, terms, ecn, grouping, sack, ..Connection::in_places(config) }
+        Connection { apart: Apart::new(config), ..Connection::in_places(config) }
     }
 
     /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
@@ -299,11 +282,9 @@ impl Connection {
             rtt: RttEstimator::new(config),
             rack: Rack::NEW,
             loss_probe: None,
-            undo: Apart::empty(),
             congestion: Congestion::new(config.congestion, mss, none),
-            ecn: Apart::empty(),
-            grouping: Apart::empty(),
-            terms: Apart::empty(),
+            ecn: Ecn::NONE,
+            apart: Apart::NONE,
             last_sent: Instant::ZERO,
             retransmissions: 0,
             irs: none,
@@ -314,13 +295,13 @@ impl Connection {
             rcv_wnd_max: config.receive_buffer_bytes as u32,
             offers_scale: false,
             receive: ReceiveBuffer::new(config.receive_buffer_bytes),
-            held: Reassembly::empty(),
-            sack: Apart::empty(),
+            sack: SackReport::NONE,
             fin_at: None,
             fin_received: false,
             last_ack_sent: none,
             stamps: Timestamping::NONE,
-            stamping: Stamping::NONE,
+            is_stamped: false,
+            stamped_at: Instant::ZERO,
             syn_due: false,
             acks_due: 0,
             probe_due: ProbeDue::None,
@@ -337,8 +318,6 @@ impl Connection {
             challenge_second: Instant::FAR_FUTURE,
             challenges_left: 0,
             is_of_cookie: false,
-            path_mtu: PathMtu::new(mss),
-            stall: None,
             patience: Patience::NONE,
             rest_max: mss,
             pace_at: never,
@@ -357,20 +336,11 @@ impl Connection {
         core::mem::swap(&mut receive, &mut self.receive);
         core::mem::swap(&mut scoreboard, &mut self.scoreboard);
         let mut account = core::mem::replace(&mut self.account, Account::empty());
-        let mut held = core::mem::replace(&mut self.held, Reassembly::empty());
-        let mut undo = core::mem::replace(&mut self.undo, Apart::empty());
-        let mut terms = core::mem::replace(&mut self.terms, Apart::empty());
-        let mut ecn = core::mem::replace(&mut self.ecn, Apart::empty());
-        let mut grouping = core::mem::replace(&mut self.grouping, Apart::empty());
-        let mut sack = core::mem::replace(&mut self.sack, Apart::empty());
+        let apart = self.apart.begin(config);
         send.clear();
         receive.clear();
         scoreboard.clear();
         account.clear();
-        held.clear();
-        *undo = None;
-        (*terms, *ecn) = (config.terms(), Ecn::NONE);
-        (*grouping, *sack) = (Grouping::NONE, SackReport::NONE);
         let bare = Config {
             send_buffer_bytes: 0,
             receive_buffer_bytes: 0,
@@ -392,12 +362,7 @@ impl Connection {
             receive,
             scoreboard,
             account,
-            held,
-            undo,
-            terms,
-            ecn,
-            grouping,
-            sack,
+            apart,
             rcv_step,
             ..new
         };
@@ -471,7 +436,7 @@ impl Connection {
 
     #[inline(always)]
     pub(super) fn owe_ack_of_data_at(&mut self, now: Instant) {
-        match self.terms.ack_delay {
+        match self.apart.terms.ack_delay() {
             Some(delay) if self.ack_at == Instant::FAR_FUTURE && self.acks_due == 0 => {
                 self.ack_at = now + delay;
             }

@@ -1,6 +1,7 @@
 //! CUBIC's congestion avoidance (RFC 9438 4), in whole numbers.
 
-use super::codec::codec;
+use super::codec::{Codec, In, Out, codec};
+use super::snapshot::SnapshotRefusal;
 use crate::time::{Duration, Instant};
 
 /// C and beta_cubic (RFC 9438 4.1), and alpha_cubic = 3 (1 - beta) / (1 + beta), as fractions.
@@ -20,14 +21,28 @@ pub(super) struct Cubic {
     w_max: u32,
     /// The window when the last loss was found.
     cwnd_prior: u32,
-    /// When this congestion avoidance began; `None` before its first ACK.
-    epoch: Option<Instant>,
-    k_ms: u64,
-    /// The window that Reno would have, and growth not turned into window, in 1/1024 bytes.
+    /// When this congestion avoidance began; never before its first ACK.
+    epoch: Epoch,
+    k_ms: u32,
+    /// Growth not turned into window, and the window that Reno would have, in 1/1024 bytes.
+    credit: u32,
     w_est: u64,
-    credit: u64,
     /// When the window was last full, as far as an ACK told.
     grown_at: Instant,
+}
+
+/// When one began, if one has.
+#[derive(Clone, Copy, Debug)]
+struct Epoch(Instant);
+
+impl Epoch {
+    const NONE: Epoch = Epoch(Instant::FAR_FUTURE);
+}
+
+impl Default for Epoch {
+    fn default() -> Epoch {
+        Epoch::NONE
+    }
 }
 
 impl Cubic {
@@ -37,13 +52,13 @@ impl Cubic {
         let is_less = cwnd < self.w_max;
         self.w_max = if is_less { (u64::from(cwnd) * 17 / 20) as u32 } else { cwnd };
         self.cwnd_prior = cwnd;
-        self.epoch = None;
+        self.epoch = Epoch::NONE;
     }
 
     /// The retransmission timer went off: what was known of the path says nothing (RFC 9438 4.8).
     pub(super) fn on_timeout(&mut self) {
         self.w_max = 0;
-        self.epoch = None;
+        self.epoch = Epoch::NONE;
     }
 
     /// The window after `acked` more bytes.
@@ -55,42 +70,43 @@ impl Cubic {
         now: Instant,
         srtt: Duration,
     ) -> u32 {
-        let began = *self.epoch.get_or_insert_with(|| {
+        if self.epoch.0 == Instant::FAR_FUTURE {
+            self.epoch = Epoch(now);
             self.w_max = self.w_max.max(cwnd);
             self.k_ms = k_ms(self.w_max - cwnd, mss);
             self.w_est = u64::from(cwnd) * FRACTION;
             self.credit = 0;
             self.grown_at = now;
-            now
-        });
+        }
         // RFC 9438 5.8: time in which the window was not used does not count.
         let unused = (now - self.grown_at).as_ns().saturating_sub(UNUSED_AFTER_RTTS * srtt.as_ns());
-        let began = began + Duration::from_ns(if unused > UNUSED_MIN_NS { unused } else { 0 });
-        (self.epoch, self.grown_at) = (Some(began), now);
+        let began =
+            self.epoch.0 + Duration::from_ns(if unused > UNUSED_MIN_NS { unused } else { 0 });
+        (self.epoch, self.grown_at) = (Epoch(began), now);
         let (cwnd_now, acked) = (u64::from(cwnd.max(1)), u64::from(acked));
         let t_ms = (now - began).as_ms().min(EPOCH_MS_MAX);
+        let k_ms = u64::from(self.k_ms);
         // RFC 9438 4.3: as much as Reno, once the prior window is reached.
         let (up, down) =
             if self.w_est / FRACTION < u64::from(self.cwnd_prior) { ALPHA } else { (1, 1) };
         self.w_est += u64::from(mss) * acked * FRACTION * up / (cwnd_now * down);
         let reno = self.w_est / FRACTION;
-        if w_cubic(self.w_max, mss, t_ms, self.k_ms) < reno {
+        if w_cubic(self.w_max, mss, t_ms, k_ms) < reno {
             return reno.min(u64::from(u32::MAX)).max(u64::from(cwnd)) as u32;
         }
         // RFC 9438 4.2, 4.4 and 4.5.
         let ahead_ms = (t_ms + srtt.as_ms()).min(EPOCH_MS_MAX);
-        let wanted = w_cubic(self.w_max, mss, ahead_ms, self.k_ms);
+        let wanted = w_cubic(self.w_max, mss, ahead_ms, k_ms);
         let target = wanted.clamp(cwnd_now, cwnd_now + cwnd_now / 2);
         let more = u128::from(target - cwnd_now) * u128::from(acked.min(cwnd_now) * FRACTION);
-        self.credit += (more / u128::from(cwnd_now)) as u64;
-        let grown = self.credit / FRACTION;
-        self.credit %= FRACTION;
-        (cwnd_now + grown).min(u64::from(u32::MAX)) as u32
+        let credit = u64::from(self.credit) + (more / u128::from(cwnd_now)) as u64;
+        self.credit = (credit % FRACTION) as u32;
+        (cwnd_now + credit / FRACTION).min(u64::from(u32::MAX)) as u32
     }
 }
 
 /// RFC 9438 4.2, K: when the window is back at `W_max`, `missing` bytes more.
-fn k_ms(missing: u32, mss: u32) -> u64 {
+fn k_ms(missing: u32, mss: u32) -> u32 {
     let cube = u128::from(missing) * u128::from(C.1) * 1_000_000_000;
     let cube = cube / (u128::from(mss.max(1)) * u128::from(C.0));
     cube_root(cube.min(u128::from(u64::MAX)) as u64)
@@ -106,8 +122,8 @@ fn w_cubic(w_max: u32, mss: u32, t_ms: u64, k_ms: u64) -> u64 {
 }
 
 /// The largest whole number whose cube is at most `of`, bit by bit.
-fn cube_root(of: u64) -> u64 {
-    let mut root = 0u64;
+fn cube_root(of: u64) -> u32 {
+    let mut root = 0u32;
     for bit in (0..22).rev() {
         let with = root | 1 << bit;
         if u128::from(with).pow(3) <= u128::from(of) {
@@ -119,10 +135,20 @@ fn cube_root(of: u64) -> u64 {
 
 codec!(Cubic { w_max, cwnd_prior, epoch, k_ms, w_est, credit, grown_at });
 
+impl Codec for Epoch {
+    fn put(&self, out: &mut Out<'_>) {
+        self.0.put(out);
+    }
+
+    fn take(from: &mut In<'_>) -> Result<Epoch, SnapshotRefusal> {
+        Codec::take(from).map(Epoch)
+    }
+}
+
 impl Cubic {
     /// Whether nothing in it is more than a window could lead to.
     pub(super) fn is_sound(&self) -> bool {
-        self.k_ms <= 2 * EPOCH_MS_MAX * FRACTION && self.w_est <= 1 << 56 && self.credit <= FRACTION
+        self.k_ms < 1 << 22 && self.w_est <= 1 << 56 && u64::from(self.credit) <= FRACTION
     }
 }
 
@@ -203,7 +229,7 @@ mod tests {
         fn cube_roots_are_exact_below_their_bound(root in 0u64..1 << 21, over in 0u64..3) {
             let cube = root.pow(3);
             let next = (root + 1).pow(3);
-            prop_assert_eq!(cube_root((cube + over).min(next - 1)), root);
+            prop_assert_eq!(u64::from(cube_root((cube + over).min(next - 1))), root);
         }
 
         #[test]

@@ -27,12 +27,14 @@ pub(super) struct Ecn {
     pub(super) is_busy: bool,
     /// What the next segments carry besides their own: ECE, CWR.
     flags: Flags,
-    owed: [(SeqNumber, bool); OWED_MAX],
-    owed_len: usize,
+    /// ACKs owed from before, the first first, and a bit for each of them that echoes a mark.
+    owed: [SeqNumber; OWED_MAX],
+    owed_len: u8,
+    owed_echoes: u8,
     /// No second reduction before this is acknowledged.
     reduced_until: SeqNumber,
     /// RFC 8257 3.3, DCTCP.Alpha, and the window over which marks are counted.
-    alpha: u32,
+    alpha: u16,
     window_start: SeqNumber,
     window_end: SeqNumber,
     marked: u32,
@@ -45,10 +47,11 @@ impl Ecn {
         is_exact: false,
         is_busy: false,
         flags: Flags::NONE,
-        owed: [(SeqNumber(0), false); OWED_MAX],
+        owed: [SeqNumber(0); OWED_MAX],
         owed_len: 0,
+        owed_echoes: 0,
         reduced_until: SeqNumber(0),
-        alpha: ALPHA_ONE,
+        alpha: ALPHA_ONE as u16,
         window_start: SeqNumber(0),
         window_end: SeqNumber(0),
         marked: 0,
@@ -117,11 +120,23 @@ impl Ecn {
 
     /// The ACK that is owed from before the last change: its number, and whether it echoes a mark.
     pub(super) fn take_owed(&mut self) -> Option<(SeqNumber, bool)> {
-        let owed = *self.owed[..self.owed_len].first()?;
+        if self.owed_len == 0 {
+            return None;
+        }
+        let owed = (self.owed[0], self.owed_echoes & 1 != 0);
         self.owed.rotate_left(1);
-        self.owed_len -= 1;
+        (self.owed_len, self.owed_echoes) = (self.owed_len - 1, self.owed_echoes >> 1);
         self.settle();
         Some(owed)
+    }
+
+    /// One more, that `echoes` a mark or not, where there is a place. Says whether there is.
+    fn owe(&mut self, ack: SeqNumber, echoes: bool) -> bool {
+        let Some(place) = self.owed.get_mut(usize::from(self.owed_len)) else { return false };
+        *place = ack;
+        self.owed_echoes |= u8::from(echoes) << self.owed_len;
+        self.owed_len += 1;
+        true
     }
 }
 
@@ -135,13 +150,12 @@ impl Connection {
             cx.count(Count::CongestionExperienced);
         }
         let echoes = self.ecn.flags.has(Flags::ECE);
-        let ecn = &mut *self.ecn;
-        if ecn.is_exact && segment.is_ce != echoes && self.acks_due > 0 && ecn.owed_len < OWED_MAX {
-            ecn.owed[ecn.owed_len] = (self.rcv_nxt, echoes);
-            ecn.owed_len += 1;
+        let ecn = &mut self.ecn;
+        let is_change = ecn.is_exact && segment.is_ce != echoes && self.acks_due > 0;
+        if is_change && ecn.owe(self.rcv_nxt, echoes) {
             self.owe_duplicate_ack();
         }
-        let ecn = &mut *self.ecn;
+        let ecn = &mut self.ecn;
         if segment.is_ce {
             ecn.flags = ecn.flags.with(Flags::ECE);
         } else if ecn.is_exact || segment.flags.has(Flags::CWR) {
@@ -162,7 +176,7 @@ impl Connection {
         self.ecn.marked = self.ecn.marked.saturating_add(acked);
         if self.ecn.is_news(segment.ack) && self.congestion.is_open() {
             if self.congestion.is_dctcp() {
-                self.congestion.on_marked(self.ecn.alpha, ALPHA_ONE);
+                self.congestion.on_marked(u32::from(self.ecn.alpha), ALPHA_ONE);
             } else {
                 self.congestion.on_repaired(self.flight());
             }
@@ -188,7 +202,7 @@ impl Connection {
 
     /// RFC 8257 3.3: once in a window, how much of it was marked moves the estimate.
     pub(super) fn count_marks(&mut self) {
-        let ecn = &mut *self.ecn;
+        let ecn = &mut self.ecn;
         if !ecn.is_agreed || self.snd_una.is_before(ecn.window_end) {
             return;
         }
@@ -196,10 +210,11 @@ impl Connection {
         if acked > 0 {
             let marked = u64::from(ecn.marked.min(acked)) * u64::from(ALPHA_ONE);
             let fraction = (marked / u64::from(acked)) as u32;
-            ecn.alpha = ecn.alpha - (ecn.alpha >> G_SHIFT).max(u32::from(ecn.alpha > 0))
-                + (fraction >> G_SHIFT);
+            let alpha = u32::from(ecn.alpha);
+            let alpha =
+                alpha - (alpha >> G_SHIFT).max(u32::from(alpha > 0)) + (fraction >> G_SHIFT);
+            ecn.alpha = alpha.min(ALPHA_ONE) as u16;
         }
-        ecn.alpha = ecn.alpha.min(ALPHA_ONE);
         (ecn.window_start, ecn.window_end, ecn.marked) = (self.snd_una, self.snd_nxt, 0);
     }
 }
@@ -220,6 +235,7 @@ codec!(Ecn {
     flags,
     owed,
     owed_len,
+    owed_echoes,
     reduced_until,
     alpha,
     window_start,
@@ -232,9 +248,10 @@ impl Ecn {
     pub(super) fn is_sound(&self) -> bool {
         let is_busy = self.flags != Flags::NONE || self.owed_len > 0;
         let own = Flags::ECE.with(Flags::CWR).0;
-        self.owed_len <= OWED_MAX
+        usize::from(self.owed_len) <= OWED_MAX
+            && self.owed_echoes >> self.owed_len == 0
             && self.is_busy == is_busy
             && self.flags.0 & !own == 0
-            && self.alpha <= ALPHA_ONE
+            && u32::from(self.alpha) <= ALPHA_ONE
     }
 }

@@ -107,8 +107,8 @@ impl Connection {
             && !self.keep_alive_due
             && !self.probe_is_for_reordering
             && (self.ack_at, self.stale_at) == (Instant::FAR_FUTURE, Instant::FAR_FUTURE)
-            && self.terms.ack_delay.is_none()
-            && self.terms.stale_after.is_none()
+            && self.apart.terms.ack_delay().is_none()
+            && self.apart.terms.stale_after().is_none()
             && self.receive.is_passed_over();
         let is_noted = self.rtt.settle_note(self.rack.min_rtt_known(), config);
         let (true, true, Some(used_max)) = (is_quiet, is_noted, self.congestion.untried_max())
@@ -128,7 +128,7 @@ impl Connection {
             span: u32::from(window) << self.rcv_wind_shift,
             left_min: (self.rcv_wnd_max / 2).cast_signed(),
             rtt_min: in_word(self.rack.min_rtt_known()),
-            patience: in_word(self.rtt.patience(config, self.terms.peer_max_ack_delay)),
+            patience: in_word(self.rtt.patience(config, self.apart.terms.peer_max_ack_delay())),
             window: window.to_be(),
             pause_max: self.congestion.pause_max(|| self.rtt.rto_least(config)),
         };

@@ -59,7 +59,7 @@ impl Stack {
     }
 }
 
-// The lines that a segment of a conversation and its answer touch are three of sixteen, apart from buffers and from what is kept
+// The lines that a segment of a conversation and its answer touch are three of thirteen, apart from buffers and from what is kept
 // apart. This is where they begin and end.
 const _: () = {
     assert!(offset_of!(Connection, rtt) + RttEstimator::NOTED_AT == LINE_BYTES);
@@ -67,7 +67,8 @@ const _: () = {
     assert!(offset_of!(Connection, woken_by) + size_of::<Instant>() == 3 * LINE_BYTES);
     assert!(offset_of!(Connection, send) + SendBuffer::TOUCHED_AT == 4 * LINE_BYTES);
     assert!(offset_of!(Connection, account) + Account::ALONE_LEN == 5 * LINE_BYTES);
-    assert!(size_of::<Connection>() <= 1024);
+    // An odd number of lines, so that those of connections beside each other are in all sets of a cache.
+    assert!(size_of::<Connection>() == 13 * LINE_BYTES);
 };
 /// One in each of those lines, and which they are.
 const FETCHED: [(usize, usize); 3] = [

@@ -15,12 +15,15 @@ use crate::wire::tcp::SeqNumber;
 /// Ends that are not acknowledged, at most; beyond them what follows may share a segment.
 const ENDS_MAX: usize = 16;
 
+/// They are a list of places in the send buffer, of so many bytes.
+pub(super) const ENDS_LEN: usize = size_of::<[SeqNumber; ENDS_MAX]>();
+
 /// What a connection was asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grouping {
     /// Where segments end, in order.
     ends: [SeqNumber; ENDS_MAX],
-    len: usize,
+    len: u8,
     unpushed: Option<Unpushed>,
 }
 
@@ -44,7 +47,7 @@ impl Grouping {
     }
 
     fn ends(&self) -> &[SeqNumber] {
-        &self.ends[..self.len]
+        &self.ends[..usize::from(self.len)]
     }
 
     /// Says whether there was a place.
@@ -52,7 +55,7 @@ impl Grouping {
         if self.ends().last() == Some(&end) {
             return true;
         }
-        let Some(place) = self.ends.get_mut(self.len) else { return false };
+        let Some(place) = self.ends.get_mut(usize::from(self.len)) else { return false };
         *place = end;
         self.len += 1;
         true
@@ -61,8 +64,8 @@ impl Grouping {
     /// Ends up to `una` are acknowledged.
     fn forget(&mut self, una: SeqNumber) {
         let over = self.ends().iter().take_while(|end| end.is_at_or_before(una)).count();
-        self.ends.copy_within(over..self.len, 0);
-        self.len -= over;
+        self.ends.copy_within(over..usize::from(self.len), 0);
+        self.len -= over as u8;
     }
 
     /// How many of the `len` bytes from `seq` on lie before the next end.
@@ -76,7 +79,7 @@ codec!(Unpushed { end, una, waits });
 
 impl Codec for Grouping {
     fn put(&self, out: &mut Out<'_>) {
-        (self.len as u32).put(out);
+        u32::from(self.len).put(out);
         self.ends().iter().for_each(|end| end.put(out));
         self.unpushed.put(out);
     }
@@ -96,29 +99,30 @@ impl Codec for Grouping {
 impl Connection {
     /// Whether segments end where the stream has bytes, in order.
     pub(super) fn has_sound_grouping(&self) -> bool {
-        let spans = self.grouping.ends().iter().map(|end| end.since(self.snd_una));
+        let spans = self.apart.grouping.ends().iter().map(|end| end.since(self.snd_una));
         spans.clone().is_sorted() && spans.clone().all(|span| span <= self.send.len() as u32)
     }
 
     /// How many of the `len` bytes from `seq` on may share a segment.
     pub(super) fn together(&self, seq: SeqNumber, len: u32) -> u32 {
-        if self.is_grouped { self.grouping.before_next(seq, len) } else { len }
+        if self.is_grouped { self.apart.grouping.before_next(seq, len) } else { len }
     }
 
     /// Whether nothing that follows `end` may share a segment with what is before it.
     pub(super) fn ends_at(&self, end: SeqNumber) -> bool {
-        self.is_grouped && self.grouping.ends().contains(&end)
+        self.is_grouped && self.apart.grouping.ends().contains(&end)
     }
 
     /// Whether the last bytes of the stream were not pushed.
     pub(super) fn is_unpushed(&self) -> bool {
-        self.is_grouped && self.grouping.unpushed.is_some_and(|it| it.end == self.stream_end())
+        self.is_grouped
+            && self.apart.grouping.unpushed.is_some_and(|it| it.end == self.stream_end())
     }
 
     /// Whether less than a full segment of them waits for more.
     pub(super) fn awaits_bytes(&self) -> bool {
         let waits = |it: Unpushed| it.waits && it.una == self.snd_una;
-        self.is_unpushed() && self.grouping.unpushed.is_some_and(waits)
+        self.is_unpushed() && self.apart.grouping.unpushed.is_some_and(waits)
     }
 
     /// Forgets what is over, with the books.
@@ -128,7 +132,7 @@ impl Connection {
         }
         let is_unpushed = self.is_unpushed() && self.send.len() > 0;
         let una = self.snd_una;
-        let grouping = &mut *self.grouping;
+        let grouping = &mut self.apart.grouping;
         grouping.unpushed = grouping.unpushed.filter(|_| is_unpushed);
         grouping.forget(una);
         self.is_grouped = grouping.is_asked_for();
@@ -147,7 +151,7 @@ impl Stack {
                     return;
                 }
                 connection.settle_grouping();
-                if connection.grouping.add(end) {
+                if connection.apart.grouping.add(end) {
                     connection.is_grouped = true;
                 } else {
                     cx.count(Count::SegmentEndsFull);
@@ -164,7 +168,7 @@ impl Stack {
             stack.step(index, |connection, _| {
                 if connection.send.len() > 0 {
                     let (end, una) = (connection.stream_end(), connection.snd_una);
-                    connection.grouping.unpushed = Some(Unpushed { end, una, waits: true });
+                    connection.apart.grouping.unpushed = Some(Unpushed { end, una, waits: true });
                     connection.is_grouped = true;
                 }
             });
@@ -175,7 +179,7 @@ impl Stack {
     pub fn let_leave(&mut self, now: Instant, id: ConnectionId, pushes: bool) {
         self.on(now, id, |stack, index| {
             stack.step(index, |connection, _| {
-                let unpushed = &mut connection.grouping.unpushed;
+                let unpushed = &mut connection.apart.grouping.unpushed;
                 *unpushed = unpushed.filter(|_| !pushes).map(|it| Unpushed { waits: false, ..it });
             });
         });

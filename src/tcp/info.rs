@@ -105,7 +105,7 @@ impl Stack {
             reordered_by_bytes: connection.rack.reordered_by(),
             duplicate_acks: connection.duplicate_acks,
             retries: connection.retries,
-            retransmissions: connection.retransmissions,
+            retransmissions: u64::from(connection.retransmissions),
             send_buffered_bytes: connection.send.len(),
             receive_buffered_bytes: connection.receive.len(),
             uses_timestamps: connection.stamps().is_some(),

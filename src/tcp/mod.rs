@@ -100,6 +100,7 @@ mod sent;
 mod snapshot;
 mod stack;
 mod table;
+mod terms;
 mod time_wait;
 mod timers;
 mod timestamps;

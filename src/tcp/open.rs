@@ -1,14 +1,13 @@
 //! From nothing to ESTABLISHED: active, passive and simultaneous open (RFC 9293 3.5).
 
 use super::config::{Config, Terms};
-use super::congestion::Congestion;
 use super::connection::{
     Connection, Context, SEND_MSS_DEFAULT, SEND_MSS_MIN, State, TIMESTAMPS_LEN, WINDOW_FIELD_MAX,
 };
 use super::counters::Count;
 use super::event::Closed;
-use super::path_mtu::PathMtu;
 use super::reset::Reset;
+use super::terms::KeptTerms;
 use super::timestamps::Timestamping;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Segment};
@@ -121,7 +120,7 @@ impl Connection {
         self.snd_wnd = u32::from(segment.window) << shift;
         self.snd_wnd_max = self.snd_wnd;
         (self.snd_wl1, self.snd_wl2) = (segment.seq, segment.ack);
-        self.congestion = Congestion::new(self.terms.congestion, self.snd_mss, self.iss)
+        self.congestion = (self.congestion.begin(self.snd_mss, self.iss))
             .widening_by(cx.config.slow_start_segments);
         self.ecn.establish(self.snd_una, self.congestion.is_dctcp());
         self.settle_calm();
@@ -132,7 +131,7 @@ impl Connection {
         self.retries = 0;
         self.stop_retransmit_timer();
         self.last_sent = cx.now;
-        self.patience.is_due = self.terms.user_timeout_option.is_some();
+        self.patience.is_due = self.apart.terms.user_timeout_option().is_some();
         self.start_keep_alive(cx);
         self.is_known = true;
         self.pending.connected = true;
@@ -141,20 +140,21 @@ impl Connection {
 
     /// Other terms than the stack's.
     pub(super) fn set_terms(&mut self, cx: &Context<'_>, terms: &Terms) {
-        let had_keep_alive = self.terms.keep_alive;
-        let told = self.terms.user_timeout_option;
-        *self.terms =
-            Terms { rto_min: terms.rto_min.max(cx.config.rto_least()), ..*terms }.bounded();
-        if self.terms.keep_alive != had_keep_alive && self.state == State::Established {
+        let before = self.apart.terms;
+        self.apart.terms = KeptTerms::of(terms);
+        let had_keep_alive = before.keep_alive();
+        if self.apart.terms.keep_alive() != had_keep_alive && self.state == State::Established {
             self.keep_alive_at = Instant::FAR_FUTURE;
             self.start_keep_alive(cx);
         }
-        let tells = self.terms.user_timeout_option;
+        let tells = self.apart.terms.user_timeout_option();
         let is_open = self.can_transmit() || self.state == State::FinWait2;
+        let told = before.user_timeout_option();
         self.patience.is_due |= is_open && tells.is_some() && tells != told;
         self.patience.is_due &= tells.is_some();
         self.settle_rest_max();
-        self.rtt.set_terms(self.terms.rto_min, terms.peer_max_ack_delay);
+        let rto_min = terms.rto_min.max(cx.config.rto_least());
+        self.rtt.set_terms(rto_min, terms.peer_max_ack_delay);
         self.congestion.set_control(terms.congestion);
         self.ecn.set_exact(self.congestion.is_dctcp());
         self.watch_oldest();
@@ -172,7 +172,7 @@ impl Connection {
         self.rcv_edge = self.rcv_nxt + self.syn_window();
         self.last_heard = cx.now;
         let is_asked = self.state == State::SynReceived || self.snd_nxt == self.iss;
-        let wants = if is_asked { self.terms.ecn } else { self.ecn.has_offered };
+        let wants = if is_asked { self.apart.terms.ecn() } else { self.ecn.has_offered };
         self.ecn.negotiate(wants, syn);
         self.negotiate(cx, &syn.options);
         self.hear_user_timeout(cx, syn);
@@ -185,7 +185,7 @@ impl Connection {
             _ => self.set_stamps(None),
         }
         // RFC 2018 2: SACK only if both SYNs permit it.
-        self.sack.is_agreed = self.terms.sack && theirs.sack_permitted;
+        self.sack.is_agreed = self.apart.terms.sack() && theirs.sack_permitted;
         // RFC 7323 2.2: scaling only if both SYNs carry it.
         (self.snd_wind_shift, self.rcv_wind_shift) = match theirs.window_scale {
             Some(shift) if cx.config.window_scaling => {
@@ -204,13 +204,13 @@ impl Connection {
         }
         let theirs = theirs.max(SEND_MSS_MIN);
         self.snd_mss = u32::from(self.without_options(theirs.min(cx.config.mss)));
-        self.path_mtu = PathMtu::new(self.snd_mss);
+        self.set_ends_mss(self.snd_mss);
         self.settle_rest_max();
     }
 
     /// After another size of segments, or other terms.
     pub(super) fn settle_rest_max(&mut self) {
-        let may_wait = self.terms.nagle || self.terms.pacing;
+        let may_wait = self.apart.terms.nagle() || self.apart.terms.pacing();
         self.rest_max = if may_wait { 0 } else { self.snd_mss };
     }
 
@@ -225,9 +225,9 @@ impl Connection {
             mss: Some(cx.config.mss),
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
             sack_permitted: self.sack.is_agreed
-                || (self.state == State::SynSent && self.terms.sack),
+                || (self.state == State::SynSent && self.apart.terms.sack()),
             timestamps: self.stamps().map(|ours| ours.option(cx.now)),
-            user_timeout: self.terms.user_timeout_option.map(|option| option.advertised),
+            user_timeout: self.apart.terms.user_timeout_option().map(|option| option.advertised),
             ..Options::NONE
         }
     }

@@ -31,7 +31,7 @@ impl Connection {
         if self.pace_at <= cx.now {
             self.pace_at = Instant::FAR_FUTURE;
         }
-        if self.path_mtu.raise_at <= cx.now {
+        if self.apart.raise_mtu_at <= cx.now {
             self.raise_mtu(cx);
         }
         self.settle_seldom();
@@ -39,6 +39,6 @@ impl Connection {
 
     /// After either of them has changed.
     pub(super) fn settle_seldom(&mut self) {
-        self.seldom_at = self.pace_at.min(self.path_mtu.raise_at);
+        self.seldom_at = self.pace_at.min(self.apart.raise_mtu_at);
     }
 }

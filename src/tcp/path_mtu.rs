@@ -5,7 +5,6 @@
 //! bytes. Where a large segment is lost again and again, the black hole is taken for one: segments become
 //! as small as the next plateau and leave in the same order. What was lowered is forgotten after a while.
 
-use super::codec::codec;
 use super::connection::{Connection, Context, SEND_MSS_MIN};
 use super::counters::Count;
 use super::stack::Stack;
@@ -24,35 +23,6 @@ const PATH_MTU_VALID: Duration = Duration::from_s(600);
 /// So many timeouts in a row with a segment to be sent again that a smaller size would divide, and it is its size that
 /// does not pass.
 const BLACK_HOLE_TIMEOUTS: u32 = 3;
-
-/// What is known of a path that takes less than both ends do.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PathMtu {
-    /// What both ends take: a full segment's payload where nothing on the way is smaller.
-    ends_mss: u32,
-    /// When the larger size is tried again.
-    pub(super) raise_at: Instant,
-}
-
-impl PathMtu {
-    pub(super) fn new(ends_mss: u32) -> PathMtu {
-        PathMtu { ends_mss, raise_at: Instant::FAR_FUTURE }
-    }
-}
-
-codec!(PathMtu { ends_mss, raise_at });
-
-impl PathMtu {
-    /// Whether it is a size that segments have.
-    pub(super) fn is_sound(&self) -> bool {
-        (1..=u32::from(u16::MAX)).contains(&self.ends_mss)
-    }
-
-    /// One of the ends takes no more than `mss` from here on.
-    pub(super) fn bound(&mut self, mss: u32) {
-        self.ends_mss = self.ends_mss.min(mss);
-    }
-}
 
 impl Stack {
     /// An ICMP error says that `quoted` was larger than a link of `mtu` bytes (RFC 1191). Segments
@@ -75,6 +45,17 @@ impl Stack {
 }
 
 impl Connection {
+    /// What both ends take of a segment, options deducted: nothing on the way is known to be smaller.
+    pub(super) fn set_ends_mss(&mut self, mss: u32) {
+        self.apart.ends_mss = mss.min(u32::from(u16::MAX)) as u16;
+        self.apart.raise_mtu_at = Instant::FAR_FUTURE;
+    }
+
+    /// One of the ends takes no more than `mss` from here on.
+    pub(super) fn bound_ends_mss(&mut self, mss: u32) {
+        self.apart.ends_mss = u32::from(self.apart.ends_mss).min(mss) as u16;
+    }
+
     /// The next size down from a packet that was too long (RFC 1191 5), in bytes: where several of one size were,
     /// each error names the same. A router that tells no length, 0, means what is sent now.
     fn plateau_below(&self, packet_len: u16) -> u16 {
@@ -103,7 +84,7 @@ impl Connection {
             return false;
         }
         self.set_mss(mss);
-        self.path_mtu.raise_at = cx.now + PATH_MTU_VALID;
+        self.apart.raise_mtu_at = cx.now + PATH_MTU_VALID;
         self.settle_seldom();
         true
     }
@@ -127,10 +108,11 @@ impl Connection {
 
     /// Segments may be as large as before: if the path still does not take them, it will say so.
     pub(super) fn raise_mtu(&mut self, cx: &mut Context<'_>) {
-        self.path_mtu.raise_at = Instant::FAR_FUTURE;
-        if self.snd_mss < self.path_mtu.ends_mss {
+        self.apart.raise_mtu_at = Instant::FAR_FUTURE;
+        let ends_mss = u32::from(self.apart.ends_mss);
+        if self.snd_mss < ends_mss {
             cx.count(Count::PathMtuRaised);
-            self.set_mss(self.path_mtu.ends_mss);
+            self.set_mss(ends_mss);
         }
     }
 

@@ -225,7 +225,7 @@ impl Stack {
         let may_wait = connection.flight() > 0 || connection.send.len() > 0;
         // What lags is waited for since it left.
         let has_deadline =
-            (may_wait || connection.terms.ack_delay.is_some()) && !connection.timers_lag;
+            (may_wait || connection.apart.terms.ack_delay().is_some()) && !connection.timers_lag;
         let deadline = connection.deadline();
         let after = (connection.snd_wnd, connection.rack.min_rtt_known());
         if is_tried || before != after || connection.fast_max.is_closed() {
@@ -264,7 +264,7 @@ impl Connection {
         let is_calm =
             is_quiet && self.is_calm && self.congestion.is_open() && self.fin_at.is_none();
         let tells_nothing = is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due;
-        let holds_nothing = self.held.is_empty() && !self.sack.has_duplicate();
+        let holds_nothing = self.apart.held.is_empty() && !self.sack.has_duplicate();
         let plain = Plainness {
             receives: is_calm && holds_nothing,
             sends: tells_nothing && holds_nothing && !self.is_grouped,

@@ -89,7 +89,7 @@ impl Connection {
     /// Whether what is new may have to wait: by Nagle's algorithm (RFC 9293 3.7.4), whatever its length, as room is asked for
     /// before there is a message; or for its turn where segments are paced.
     fn holds_back(&self) -> bool {
-        self.is_paced() || (self.terms.nagle && self.flight() > 0)
+        self.is_paced() || (self.apart.terms.nagle() && self.flight() > 0)
     }
 
     /// Whether the numbers of `header` are those of the next segment, and its window takes back none that
@@ -109,7 +109,7 @@ impl Connection {
     fn is_usual(&self) -> bool {
         self.scoreboard.is_clean()
             && self.probe_due == ProbeDue::None
-            && self.held.is_empty()
+            && self.apart.held.is_empty()
             && !self.sack.has_duplicate()
             && !self.ecn.is_busy
             && !self.patience.is_due
@@ -169,7 +169,7 @@ impl Connection {
         cx.count(Count::SegmentOut);
         cx.count(Count::PreparedOut);
         self.note_first_sending(cx, header.seq + payload.len() as u32);
-        if self.terms.pacing {
+        if self.apart.terms.pacing() {
             self.pace(cx, payload.len() as u32);
         }
         self.settle_acks();

@@ -6,20 +6,21 @@ use super::codec::codec;
 /// The bytes that arrived and left since a recovery began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Prr {
-    delivered: u64,
-    out: u64,
+    /// As far as a word counts, both: no recovery is of as many, and before the first nobody asks.
+    delivered: u32,
+    out: u32,
     /// In flight when it began.
-    flight: u64,
+    flight: u32,
 }
 
 impl Prr {
     pub(super) fn begin(flight: u32) -> Prr {
-        Prr { delivered: 0, out: 0, flight: u64::from(flight.max(1)) }
+        Prr { delivered: 0, out: 0, flight: flight.max(1) }
     }
 
     #[inline(always)]
     pub(super) fn on_sent(&mut self, len: u32) {
-        self.out += u64::from(len);
+        self.out = self.out.saturating_add(len);
     }
 
     /// How much may leave after an ACK that says that `delivered` more bytes have arrived. `is_safe`:
@@ -32,32 +33,28 @@ impl Prr {
         mss: u32,
         is_safe: bool,
     ) -> u32 {
-        self.delivered += u64::from(delivered);
+        self.delivered = self.delivered.saturating_add(delivered);
         let may_leave = if pipe > ssthresh {
-            let due = (self.delivered * u64::from(ssthresh)).div_ceil(self.flight);
+            let due = u64::from(self.delivered) * u64::from(ssthresh);
+            let due = due.div_ceil(u64::from(self.flight)).min(u64::from(u32::MAX)) as u32;
             due.saturating_sub(self.out)
         } else {
-            let mut limit = self.delivered.saturating_sub(self.out).max(u64::from(delivered));
-            if is_safe {
-                limit += u64::from(mss);
-            }
-            limit.min(u64::from(ssthresh - pipe))
+            let limit = self.delivered.saturating_sub(self.out).max(delivered);
+            let limit = limit.saturating_add(if is_safe { mss } else { 0 });
+            limit.min(ssthresh - pipe)
         };
         // The first goes at once (RFC 6675 5, step 4.3).
         let at_least = if self.out == 0 { mss } else { 0 };
-        (may_leave.min(u64::from(u32::MAX)) as u32).max(at_least)
+        may_leave.max(at_least)
     }
 }
 
 codec!(Prr { delivered, out, flight });
 
 impl Prr {
-    /// Whether its counts are of one recovery, if there is one.
+    /// Whether something was in flight when the recovery began, if there is one.
     pub(super) fn is_sound(&self, is_recovering: bool) -> bool {
-        self.delivered <= u64::from(u32::MAX)
-            && self.out <= u64::from(u32::MAX)
-            && self.flight <= u64::from(u32::MAX)
-            && (self.flight > 0 || !is_recovering)
+        self.flight > 0 || !is_recovering
     }
 }
 
@@ -88,5 +85,14 @@ mod tests {
         assert_eq!(prr.on_ack(1000, 3000, 10_000, 1000, false), 1000);
         prr.on_sent(1000);
         assert_eq!(prr.on_ack(1000, 3000, 10_000, 1000, true), 2000);
+    }
+
+    /// What left since the last recovery began, if ever, is no less than what a word counts.
+    #[test]
+    fn what_has_left_is_counted_as_far_as_a_word_goes() {
+        let mut prr = Prr::begin(20_000);
+        prr.on_sent(u32::MAX);
+        prr.on_sent(1);
+        assert_eq!(prr.on_ack(500, 3000, 10_000, 1000, false), 500);
     }
 }

@@ -23,14 +23,17 @@ pub(super) struct Rack {
     rtt: Duration,
     min_rtt: Duration,
     min_rtt_at: Instant,
-    /// The highest number that has arrived.
-    fack: Option<SeqNumber>,
+    /// The highest number that has arrived, if any counts.
+    fack: SeqNumber,
+    has_fack: bool,
     reordering_seen: bool,
     /// How far behind the highest number something has arrived at most that was sent once, in bytes.
     reordered_by: u32,
-    reo_wnd_mult: u32,
+    reo_wnd_mult: u16,
     reo_wnd_persist: u8,
-    dsack_round: Option<SeqNumber>,
+    /// Until this is acknowledged duplicates are of one round trip, if there were any.
+    has_dsack_round: bool,
+    dsack_round: SeqNumber,
 }
 
 impl Rack {
@@ -40,12 +43,14 @@ impl Rack {
         rtt: Duration::ZERO,
         min_rtt: Duration::from_ns(u64::MAX),
         min_rtt_at: Instant::ZERO,
-        fack: None,
+        fack: SeqNumber(0),
+        has_fack: false,
         reordering_seen: false,
         reordered_by: 0,
         reo_wnd_mult: 1,
         reo_wnd_persist: WIDE_FOR_RECOVERIES,
-        dsack_round: None,
+        has_dsack_round: false,
+        dsack_round: SeqNumber(0),
     };
 
     /// The shortest round trip where one [is known](Rack::min_rtt), or else one longer than any.
@@ -107,14 +112,11 @@ impl Rack {
             return;
         }
         let was_again = sent.marks.has(Marks::EVER_AGAIN);
-        match self.fack {
-            Some(fack) if sent.end.is_before(fack) => {
-                if !was_again {
-                    self.reordering_seen = true;
-                    self.reordered_by = self.reordered_by.max(fack.since(sent.end));
-                }
-            }
-            _ => self.fack = Some(sent.end),
+        if !self.has_fack || !sent.end.is_before(self.fack) {
+            (self.fack, self.has_fack) = (sent.end, true);
+        } else if !was_again {
+            self.reordering_seen = true;
+            self.reordered_by = self.reordered_by.max(self.fack.since(sent.end));
         }
         let rtt = now - sent.at;
         if was_again && (is_first || rtt < self.min_rtt) {
@@ -131,23 +133,20 @@ impl Rack {
 
     /// Nothing is in flight beyond `una`, or sacked: what arrived ahead is no measure any more.
     pub(super) fn forget_ahead(&mut self) {
-        self.fack = None;
+        self.has_fack = false;
     }
 
     /// The peer had something twice: reordering wider than we thought, once in a round trip.
     pub(super) fn on_duplicate(&mut self, una: SeqNumber, nxt: SeqNumber) {
-        if self.dsack_round.is_some_and(|round| round.is_at_or_before(una)) {
-            self.dsack_round = None;
-        }
-        if self.dsack_round.is_none() {
-            self.dsack_round = Some(nxt);
+        if !self.has_dsack_round || self.dsack_round.is_at_or_before(una) {
+            (self.dsack_round, self.has_dsack_round) = (nxt, true);
             self.reo_wnd_mult = (self.reo_wnd_mult + 1).min(1 << 10);
             self.reo_wnd_persist = WIDE_FOR_RECOVERIES;
         }
     }
 
     pub(super) fn bring_forward(&mut self, floor: SeqNumber) {
-        self.dsack_round = self.dsack_round.filter(|round| floor.is_before(*round));
+        self.has_dsack_round &= floor.is_before(self.dsack_round);
     }
 
     /// What was taken for lost was late: out of order, or delayed.
@@ -196,10 +195,12 @@ codec!(Rack {
     min_rtt,
     min_rtt_at,
     fack,
+    has_fack,
     reordering_seen,
     reordered_by,
     reo_wnd_mult,
     reo_wnd_persist,
+    has_dsack_round,
     dsack_round,
 });
 

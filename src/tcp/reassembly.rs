@@ -6,7 +6,6 @@
 
 use core::ops::Range;
 
-use super::apart::Apart;
 use super::codec::{Codec, In, Out};
 use super::receipts::Receipts;
 use super::snapshot::SnapshotRefusal;
@@ -21,13 +20,8 @@ type Edges = (SeqNumber, SeqNumber);
 
 /// The held ranges. None touches another, none begins at or before `rcv_nxt`.
 pub(super) struct Reassembly {
-    places: Apart<Places>,
-    len: usize,
-}
-
-/// They lie apart: a connection seldom looks at them.
-struct Places {
     ranges: [Edges; RANGES_MAX],
+    len: usize,
     latest: Latest,
     receipts: Receipts,
 }
@@ -82,22 +76,13 @@ pub(super) enum Inserted {
 impl Reassembly {
     pub(super) fn new() -> Reassembly {
         let ranges = [(SeqNumber(0), SeqNumber(0)); RANGES_MAX];
-        let places = Places { ranges, latest: Latest::NONE, receipts: Receipts::new() };
-        Reassembly { places: Apart::new(places), len: 0 }
+        Reassembly { ranges, len: 0, latest: Latest::NONE, receipts: Receipts::new() }
     }
-
-    /// None at all: what stands in for one that is being moved.
-    pub(super) fn empty() -> Reassembly {
-        Reassembly { places: Apart::empty(), len: 0 }
-    }
-
-    /// What is kept [apart](Apart), in bytes.
-    pub(super) const APART_LEN: usize = size_of::<Places>();
 
     pub(super) fn clear(&mut self) {
         self.len = 0;
-        self.places.latest = Latest::NONE;
-        self.places.receipts.clear();
+        self.latest = Latest::NONE;
+        self.receipts.clear();
     }
 
     #[inline]
@@ -114,22 +99,22 @@ impl Reassembly {
     /// The held ranges, nearest first.
     #[inline(always)]
     pub(super) fn ranges(&self) -> &[Edges] {
-        &self.places.ranges[..self.len]
+        &self.ranges[..self.len]
     }
 
     /// Those that bytes came for last.
     #[inline(always)]
     pub(super) fn latest(&self) -> &Latest {
-        &self.places.latest
+        &self.latest
     }
 
     /// By whom what is held came, or is readable since.
     pub(super) fn receipts(&self) -> &Receipts {
-        &self.places.receipts
+        &self.receipts
     }
 
     pub(super) fn receipts_mut(&mut self) -> &mut Receipts {
-        &mut self.places.receipts
+        &mut self.receipts
     }
 
     /// Where the first held range begins.
@@ -165,14 +150,14 @@ impl Reassembly {
                 return Inserted::Dropped;
             }
             self.len -= 1;
-            let farthest = self.places.ranges[self.len];
-            self.places.latest.retain(|each| *each != farthest);
-            self.places.receipts.forget_from(farthest.0);
+            let farthest = self.ranges[self.len];
+            self.latest.retain(|each| *each != farthest);
+            self.receipts.forget_from(farthest.0);
             outcome = Inserted::HeldForFarthest;
         }
         let mut merged = new.clone();
         let mut cursor = new.start;
-        for &(left, right) in &self.places.ranges[from..to] {
+        for &(left, right) in &self.ranges[from..to] {
             let (left, right) = (left.since(rcv_nxt), right.since(rcv_nxt));
             if cursor < left {
                 write(cursor..left.min(new.end));
@@ -185,7 +170,7 @@ impl Reassembly {
         }
         let range = (rcv_nxt + merged.start, rcv_nxt + merged.end);
         self.replace(from, to, range);
-        self.places.latest.note(range);
+        self.latest.note(range);
         outcome
     }
 
@@ -194,8 +179,7 @@ impl Reassembly {
     #[inline]
     pub(super) fn insert_new(&mut self, rcv_nxt: SeqNumber, new: Range<u32>) -> bool {
         let (start, end) = (rcv_nxt + new.start, rcv_nxt + new.end);
-        let places = &mut *self.places;
-        let Some(ranges) = places.ranges.get(..self.len) else { return false };
+        let Some(ranges) = self.ranges.get(..self.len) else { return false };
         // The first that ends where it begins, or behind that.
         let place = ranges.partition_point(|range| range.1.since(rcv_nxt) < new.start);
         let touches_near = ranges.get(place).is_some_and(|range| range.1 == start);
@@ -206,7 +190,7 @@ impl Reassembly {
         let range = match (touches_near, far.filter(|range| range.0 == end)) {
             (true, Some(far)) => {
                 let range = (ranges[place].0, far.1);
-                places.ranges.copy_within(place + 2..self.len, place + 1);
+                self.ranges.copy_within(place + 2..self.len, place + 1);
                 self.len -= 1;
                 range
             }
@@ -214,13 +198,13 @@ impl Reassembly {
             (false, Some(far)) => (start, far.1),
             (false, None) if self.len == RANGES_MAX => return false,
             (false, None) => {
-                places.ranges.copy_within(place..self.len, place + 1);
+                self.ranges.copy_within(place..self.len, place + 1);
                 self.len += 1;
                 (start, end)
             }
         };
-        places.ranges[place] = range;
-        places.latest.note(range);
+        self.ranges[place] = range;
+        self.latest.note(range);
         true
     }
 
@@ -229,7 +213,7 @@ impl Reassembly {
         let last = self.ranges().last().map_or(0, |(_, right)| right.since(rcv_nxt));
         let is_behind = range.start > last && range.start < range.end && self.len < RANGES_MAX;
         if is_behind {
-            self.places.ranges[self.len] = (rcv_nxt + range.start, rcv_nxt + range.end);
+            self.ranges[self.len] = (rcv_nxt + range.start, rcv_nxt + range.end);
             self.len += 1;
         }
         is_behind
@@ -247,9 +231,9 @@ impl Reassembly {
             passed += 1;
         }
         if passed > 0 {
-            self.places.ranges.copy_within(passed..self.len, 0);
+            self.ranges.copy_within(passed..self.len, 0);
             self.len -= passed;
-            self.places.latest.retain(|each| rcv_nxt.is_before(each.0));
+            self.latest.retain(|each| rcv_nxt.is_before(each.0));
         }
         rcv_nxt
     }
@@ -278,13 +262,13 @@ impl Reassembly {
                 return Err(SnapshotRefusal::Malformed);
             }
         }
-        self.places.latest = latest;
+        self.latest = latest;
         Ok(())
     }
 
     fn replace(&mut self, from: usize, to: usize, range: Edges) {
-        self.places.ranges.copy_within(to..self.len, from + 1);
-        self.places.ranges[from] = range;
+        self.ranges.copy_within(to..self.len, from + 1);
+        self.ranges[from] = range;
         self.len = self.len + 1 - (to - from);
     }
 }

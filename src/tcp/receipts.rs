@@ -126,7 +126,7 @@ impl Connection {
     /// `len` bytes from `start` on are stored. What of them was stored before came by who brought it first.
     pub(super) fn note_receipt(&mut self, cx: &mut Context<'_>, start: SeqNumber, len: u32) {
         if let Some(receipt) = *cx.receipt
-            && !self.held.receipts_mut().note(start, start + len, receipt)
+            && !self.apart.held.receipts_mut().note(start, start + len, receipt)
         {
             cx.count(Count::ReceiptsFull);
         }
@@ -140,7 +140,7 @@ impl Connection {
     /// Bytes were read.
     pub(super) fn forget_receipts(&mut self) {
         let first = self.first_unread();
-        self.held.receipts_mut().forget_before(first);
+        self.apart.held.receipts_mut().forget_before(first);
     }
 }
 
@@ -158,7 +158,8 @@ impl Stack {
         let bytes = self.readable(id);
         let Some(index) = self.find(id).filter(|_| !bytes.is_empty()) else { return (bytes, None) };
         let connection = &self.connections[index];
-        let (len, receipt) = connection.held.receipts().of(connection.first_unread(), bytes.len());
+        let (len, receipt) =
+            connection.apart.held.receipts().of(connection.first_unread(), bytes.len());
         (&bytes[..len], receipt)
     }
 }

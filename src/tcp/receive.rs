@@ -271,7 +271,7 @@ impl Connection {
         }
         // RFC 5681 4.2: at once where the segment is out of order or fills a gap; and where part of it came
         // twice, which the ACK tells.
-        if self.rcv_nxt == before || !self.held.is_empty() {
+        if self.rcv_nxt == before || !self.apart.held.is_empty() {
             self.owe_duplicate_ack();
         } else if taken.has_joined || self.fin_received || self.sack.has_duplicate() {
             self.owe_ack();
@@ -314,7 +314,7 @@ impl Connection {
         let at = segment.seq + segment.payload.len() as u32;
         let is_whole = end == segment.payload.len();
         let is_contradicted = self.fin_at.is_some_and(|known| known != at)
-            || self.held.ranges().last().is_some_and(|range| at.is_before(range.1));
+            || self.apart.held.ranges().last().is_some_and(|range| at.is_before(range.1));
         if is_contradicted {
             cx.count(Count::DataAfterFin);
         } else if is_whole && !at.is_before(self.rcv_nxt) {
@@ -339,15 +339,15 @@ impl Connection {
             return Taken::default();
         }
         // The first copy of a byte wins: from the first held byte on, the held ones.
-        let to_held = self.held.first().map_or(u32::MAX, |first| first.since(at)) as usize;
+        let to_held = self.apart.held.first().map_or(u32::MAX, |first| first.since(at)) as usize;
         let fresh = cut.start..cut.end.min(cut.start.saturating_add(to_held));
         if fresh.end < cut.end {
             let is_all = cut.start == 0;
             self.hold(cx, fresh.len() as u32, &segment.payload[fresh.end..cut.end], is_all);
         }
-        self.receive.pass_over(fresh.len(), !self.held.is_empty());
+        self.receive.pass_over(fresh.len(), !self.apart.held.is_empty());
         self.rcv_nxt += fresh.len() as u32;
-        let reached = self.held.advance(self.rcv_nxt);
+        let reached = self.apart.held.advance(self.rcv_nxt);
         let joined = reached.since(self.rcv_nxt);
         self.receive.join(joined as usize);
         self.rcv_nxt = reached;
@@ -359,7 +359,7 @@ impl Connection {
         self.note_held(self.rcv_nxt + ahead, bytes.len() as u32, is_all);
         let (receive, mut written) = (&mut self.receive, 0);
         let range = ahead..ahead + bytes.len() as u32;
-        let inserted = self.held.insert(self.rcv_nxt, range, |part| {
+        let inserted = self.apart.held.insert(self.rcv_nxt, range, |part| {
             let from = (part.start - ahead) as usize..(part.end - ahead) as usize;
             written += from.len();
             receive.write_ahead(part.start as usize, &bytes[from]);

@@ -13,21 +13,21 @@ use core::ops::Range;
 use super::codec::{Codec, In, Out};
 use super::snapshot::SnapshotRefusal;
 
-/// A connection's receive buffer.
+/// A connection's receive buffer, of fewer than 2^30 bytes: so that numbers of bytes are half words.
 pub(super) struct ReceiveBuffer {
     ring: Box<[u8]>,
     /// How many bytes were last passed over, and may yet come back.
-    fresh: usize,
+    fresh: u32,
     /// How many bytes are readable.
-    len: usize,
+    len: u32,
     /// Where the first readable byte lies.
-    head: usize,
+    head: u32,
     /// How many readable bytes come before those in the stream.
-    before_fresh: usize,
+    before_fresh: u32,
     /// How many readable bytes the application has looked at and left, to wait for more.
-    seen: usize,
+    seen: u32,
     /// The place kept behind the [first](ReceiveBuffer::before_fresh) readable bytes, before the others.
-    gap: usize,
+    gap: u32,
 }
 
 impl ReceiveBuffer {
@@ -43,13 +43,13 @@ impl ReceiveBuffer {
 
     #[inline]
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.len as usize
     }
 
     /// How far back the first readable byte lies in the stream from what came last: where others were read past it, by
     /// as many more.
     pub(super) fn span(&self) -> usize {
-        self.len + if self.before_fresh > 0 { self.gap } else { 0 }
+        (self.len + if self.before_fresh > 0 { self.gap } else { 0 }) as usize
     }
 
     /// Whether there are bytes that the application has not looked at.
@@ -68,14 +68,14 @@ impl ReceiveBuffer {
 
     /// The readable bytes, and those that lie `ahead`, by their offsets from the end of the readable ones.
     pub(super) fn put(&self, out: &mut Out<'_>, ahead: impl Iterator<Item = Range<usize>>) {
-        (self.len as u32, self.seen as u32).put(out);
-        out.bytes.extend((0..self.len).map(|offset| self.ring[self.place(offset)]));
+        (self.len, self.seen).put(out);
+        out.bytes.extend((0..self.len()).map(|offset| self.ring[self.place(offset)]));
         let count_at = out.bytes.len();
         0u32.put(out);
         let mut count = 0u32;
         for range in ahead {
             (range.start as u32, range.len() as u32).put(out);
-            out.bytes.extend(range.map(|offset| self.ring[self.place(self.len + offset)]));
+            out.bytes.extend(range.map(|offset| self.ring[self.place(self.len() + offset)]));
             count += 1;
         }
         out.bytes[count_at..count_at + 4].copy_from_slice(&count.to_le_bytes());
@@ -83,8 +83,8 @@ impl ReceiveBuffer {
 
     /// Where the byte lies that is `offset` behind the first readable one.
     fn place(&self, offset: usize) -> usize {
-        let gap = if offset >= self.before_fresh { self.gap } else { 0 };
-        self.wrap(self.wrap(self.head + offset) + gap)
+        let gap = if offset >= self.before_fresh as usize { self.gap as usize } else { 0 };
+        self.wrap(self.wrap(self.head as usize + offset) + gap)
     }
 
     /// Reads them. `hold` takes the range of what lies ahead, and says whether it may.
@@ -100,7 +100,7 @@ impl ReceiveBuffer {
         }
         self.clear();
         self.write(0, readable);
-        (self.len, self.seen) = (readable.len(), (seen as usize).min(readable.len()));
+        (self.len, self.seen) = (len, seen.min(len));
         for _ in 0..from.take_count(8)? {
             let (start, len): (u32, u32) = Codec::take(from)?;
             let bytes = from.take(len as usize)?;
@@ -119,22 +119,22 @@ impl ReceiveBuffer {
     /// How many more bytes fit.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        self.ring.len() - self.len
+        self.ring.len() - self.len()
     }
 
     /// The readable bytes, as far as they lie in one run.
     pub(super) fn readable(&self) -> &[u8] {
         let (start, len) = match self.gap {
-            0 => (self.head, self.len),
-            _ if self.before_fresh > 0 => (self.head, self.before_fresh),
-            gap => (self.wrap(self.head + gap), self.len),
+            0 => (self.head as usize, self.len),
+            _ if self.before_fresh > 0 => (self.head as usize, self.before_fresh),
+            gap => (self.wrap(self.head as usize + gap as usize), self.len),
         };
-        &self.ring[start..(start + len).min(self.ring.len())]
+        &self.ring[start..(start + len as usize).min(self.ring.len())]
     }
 
     /// Copies the readable bytes from the first one on, as many as there are and `into` takes. Says how many.
     pub(super) fn peek(&self, into: &mut [u8]) -> usize {
-        let count = self.len.min(into.len());
+        let count = self.len().min(into.len());
         for (offset, byte) in into[..count].iter_mut().enumerate() {
             *byte = self.ring[self.place(offset)];
         }
@@ -142,12 +142,12 @@ impl ReceiveBuffer {
     }
 
     pub(super) fn consume(&mut self, count: usize) {
-        let count = count.min(self.len);
+        let count = count.min(self.len()) as u32;
         if self.gap > 0 && count > self.before_fresh {
-            self.head = self.wrap(self.head + self.gap);
+            self.move_head(self.gap);
             (self.gap, self.fresh) = (0, 0);
         }
-        self.head = self.wrap(self.head + count);
+        self.move_head(count);
         self.len -= count;
         self.before_fresh = self.before_fresh.saturating_sub(count);
         self.seen = self.seen.saturating_sub(count);
@@ -157,14 +157,14 @@ impl ReceiveBuffer {
     /// (`is_ahead`), they come nearer by as much; the place of nothing is any place.
     #[inline(always)]
     pub(super) fn pass_over(&mut self, count: usize, is_ahead: bool) {
-        let count = count.min(self.room());
+        let count = count.min(self.room()) as u32;
         self.fresh = count;
         if self.len | self.gap != 0 {
             self.pass_over_behind(count);
             return;
         }
         if is_ahead {
-            self.head = self.wrap(self.head + count);
+            self.move_head(count);
         }
         self.before_fresh = 0;
     }
@@ -184,38 +184,40 @@ impl ReceiveBuffer {
     #[inline(always)]
     pub(super) fn pass_over_all(&mut self, count: usize) {
         debug_assert!(self.may_pass_over_all(count));
-        self.fresh = count;
+        self.fresh = count as u32;
     }
 
     #[inline(never)]
-    fn pass_over_behind(&mut self, count: usize) {
+    fn pass_over_behind(&mut self, count: u32) {
         self.close_gap(self.gap);
         (self.fresh, self.before_fresh, self.gap) = (count, self.len, count);
     }
 
     /// Moves what lies before the gap on by `by` bytes, and takes the rest of the gap for filled.
-    fn close_gap(&mut self, by: usize) {
+    fn close_gap(&mut self, by: u32) {
         if by > 0 {
-            for offset in (0..self.before_fresh).rev() {
-                self.ring[self.wrap(self.wrap(self.head + offset) + by)] =
-                    self.ring[self.wrap(self.head + offset)];
+            let head = self.head as usize;
+            for offset in (0..self.before_fresh as usize).rev() {
+                self.ring[self.wrap(self.wrap(head + offset) + by as usize)] =
+                    self.ring[self.wrap(head + offset)];
             }
-            self.head = self.wrap(self.head + by);
+            self.move_head(by);
         }
         (self.gap, self.fresh) = (0, 0);
     }
 
     /// The application has left the tail `rest` of the bytes last passed over.
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        let rest = &rest[rest.len() - rest.len().min(self.fresh).min(self.room())..];
+        let rest = &rest[rest.len() - rest.len().min(self.fresh as usize).min(self.room())..];
+        let len = rest.len() as u32;
         if self.gap > 0 {
-            self.close_gap(self.gap - rest.len());
+            self.close_gap(self.gap - len);
         } else {
-            self.head = self.wrap(self.head + self.ring.len() - rest.len());
+            self.move_head(self.ring.len() as u32 - len);
         }
-        self.write(self.head + self.before_fresh, rest);
-        self.len += rest.len();
-        self.before_fresh += rest.len();
+        self.write(self.head as usize + self.before_fresh as usize, rest);
+        self.len += len;
+        self.before_fresh += len;
         self.fresh = 0;
     }
 
@@ -224,12 +226,15 @@ impl ReceiveBuffer {
         self.close_gap(self.gap);
         let room = self.room();
         let offset = offset.min(room);
-        self.write(self.head + self.len + offset, &bytes[..bytes.len().min(room - offset)]);
+        self.write(
+            self.head as usize + self.len() + offset,
+            &bytes[..bytes.len().min(room - offset)],
+        );
     }
 
     /// `count` bytes written ahead have become readable.
     pub(super) fn join(&mut self, count: usize) {
-        self.len += count.min(self.room());
+        self.len += count.min(self.room()) as u32;
     }
 
     fn write(&mut self, at: usize, bytes: &[u8]) {
@@ -241,6 +246,11 @@ impl ReceiveBuffer {
         let (first, second) = bytes.split_at(self.ring.len() - at);
         self.ring[at..].copy_from_slice(first);
         self.ring[..second.len()].copy_from_slice(second);
+    }
+
+    #[inline(always)]
+    fn move_head(&mut self, by: u32) {
+        self.head = self.wrap(self.head as usize + by as usize) as u32;
     }
 
     #[inline]

@@ -172,7 +172,7 @@ impl Connection {
         is_advance: bool,
         twice: Option<(SeqNumber, SeqNumber)>,
     ) {
-        let Some(undo) = &mut *self.undo else { return };
+        let Some(undo) = &mut self.apart.undo else { return };
         let echo = segment.options.timestamps.map(|stamps| stamps.echo);
         let is_for_nothing = (is_advance && undo.is_answered_before(echo))
             || twice.is_some_and(|twice| undo.is_all_twice(twice, self.snd_mss));
@@ -180,7 +180,7 @@ impl Connection {
             return;
         }
         let before = undo.before;
-        *self.undo = None;
+        self.apart.undo = None;
         // RFC 4015 3.1, step 9: with an echo of a mark, what it took is not given back.
         if !(segment.flags.has(Flags::ECE) && self.ecn.is_agreed) {
             cx.count(Count::RecoveryUndone);
@@ -239,7 +239,7 @@ impl Connection {
 
     fn begin_recovery(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::FastRetransmit);
-        *self.undo = Some(Undo::new(self.snd_una, self.congestion));
+        self.apart.undo = Some(Undo::new(self.snd_una, self.congestion.before()));
         self.congestion.begin_recovery(self.flight(), self.snd_nxt, self.was_reduced());
         self.note_reduced();
         // The first goes at once (RFC 6675 5, step 4.3).
@@ -259,7 +259,7 @@ impl Connection {
     pub(super) fn lose_by_timeout(&mut self, cx: &mut Context<'_>, is_first: bool) {
         let una = self.snd_una;
         if self.congestion.is_open() {
-            *self.undo = Some(Undo::new(una, self.congestion));
+            self.apart.undo = Some(Undo::new(una, self.congestion.before()));
         }
         self.congestion.on_timeout(is_first, self.flight(), self.snd_nxt);
         self.note_reduced();

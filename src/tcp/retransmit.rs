@@ -39,14 +39,13 @@ impl Coarse {
 #[repr(C)]
 pub(super) struct RttEstimator {
     rto: Duration,
+    /// No timeout is shorter, from the next measurement on.
     rto_min: Duration,
     /// Zero before anything is measured. Where the timeouts [are behind](RttEstimator::is_behind), both stand below.
     srtt_ns: u64,
     rttvar_ns: u64,
     /// By how much the peer delays ACKs at most, as far as is known.
     ack_delay: Duration,
-    /// Twice the round trip, or what stands for it before one is measured.
-    probe_timeout: Duration,
     /// Until when `ack_delay` stands, where it is more than was said of the peer, if no other ACK is as late.
     ack_delay_until: Coarse,
     /// Until when that and the shortest round trip stood when the books were kept: they are looked at then.
@@ -96,7 +95,6 @@ impl RttEstimator {
             ack_delay: config.peer_max_ack_delay,
             ack_delay_until: Coarse::NEVER,
             fresh_until: Coarse::NEVER,
-            probe_timeout: PROBE_TIMEOUT_INITIAL,
             wants_sample: true,
             noted: Noted::NOTHING,
         }
@@ -200,7 +198,6 @@ impl RttEstimator {
         self.wants_sample = false;
         self.noted.latest_ns = NOTHING_NOTED;
         self.begin_note();
-        self.probe_timeout = Duration::from_ns(2 * self.srtt_ns);
         self.rto = self.timeout(config);
     }
 
@@ -287,11 +284,10 @@ impl RttEstimator {
     /// How long to wait for any answer before probing for one, `may_be_delayed` or not.
     #[inline(always)]
     pub(super) fn probe_timeout(&self, may_be_delayed: bool) -> Duration {
-        if may_be_delayed {
-            Duration::from_ns(self.probe_timeout.as_ns() + self.ack_delay.as_ns())
-        } else {
-            self.probe_timeout
-        }
+        // Twice the round trip, as long as the timeouts stand, or what stands for it before one is measured.
+        let initial_ns = PROBE_TIMEOUT_INITIAL.as_ns();
+        let timeout_ns = if self.is_measured { 2 * self.srtt_ns } else { initial_ns };
+        Duration::from_ns(timeout_ns + if may_be_delayed { self.ack_delay.as_ns() } else { 0 })
     }
 
     /// A loss probe leaves: before the next one something is to be measured.
@@ -329,12 +325,12 @@ impl Codec for RttEstimator {
         let RttEstimator { rttvar_ns, rto, rto_min, backoff, ack_delay, wants_sample, .. } = self;
         let srtt_ns = self.is_measured.then_some(self.srtt_ns);
         ((srtt_ns, *rttvar_ns), (*rto, *rto_min)).put(out);
-        ((*backoff, *ack_delay), (self.probe_timeout, *wants_sample)).put(out);
+        ((*backoff, *ack_delay), *wants_sample).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<RttEstimator, SnapshotRefusal> {
         let ((srtt_ns, rttvar_ns), (rto, rto_min)): ((Option<u64>, _), _) = Codec::take(from)?;
-        let ((backoff, ack_delay), (probe_timeout, wants_sample)) = Codec::take(from)?;
+        let ((backoff, ack_delay), wants_sample) = Codec::take(from)?;
         // When it was learned was not written: it is learned anew.
         let (ack_delay_until, fresh_until) = (Coarse::of(from.now + RTT_VALID), Coarse::NEVER);
         let mut read = RttEstimator {
@@ -347,7 +343,6 @@ impl Codec for RttEstimator {
             ack_delay,
             ack_delay_until,
             fresh_until,
-            probe_timeout,
             wants_sample,
             noted: Noted::NOTHING,
         };
@@ -360,7 +355,7 @@ impl RttEstimator {
     /// Whether every span in it is one.
     pub(super) fn is_sound(&self) -> bool {
         let (srtt, rttvar) = (self.srtt().unwrap_or_default(), Duration::from_ns(self.rttvar_ns));
-        let spans = [srtt, rttvar, self.rto, self.rto_min, self.ack_delay, self.probe_timeout];
+        let spans = [srtt, rttvar, self.rto, self.rto_min, self.ack_delay];
         spans.into_iter().all(is_span) && self.rto > Duration::ZERO && self.backoff <= BACKOFF_MAX
     }
 }

@@ -45,7 +45,7 @@ impl Connection {
     pub(super) fn note_held(&mut self, at: SeqNumber, len: u32, is_all: bool) {
         if self.sack.is_agreed
             && is_all
-            && let Some(overlap) = self.held.first_overlap(self.rcv_nxt, (at, at + len))
+            && let Some(overlap) = self.apart.held.first_overlap(self.rcv_nxt, (at, at + len))
         {
             self.sack.duplicate = overlap;
         }
@@ -68,7 +68,7 @@ impl Connection {
             return 0;
         }
         let duplicates = usize::from(self.sack.has_duplicate());
-        (self.held.len() + duplicates).min(self.blocks_max())
+        (self.apart.held.len() + duplicates).min(self.blocks_max())
     }
 
     /// How many blocks have room beside the timestamps (RFC 2018 3).
@@ -97,7 +97,7 @@ impl Connection {
     /// So many of them, one at least and no more than there are.
     #[inline(always)]
     fn take_blocks(&mut self, due: usize) -> SackBlocks {
-        let latest = self.held.latest();
+        let latest = self.apart.held.latest();
         if latest.len >= due && !self.sack.has_duplicate() {
             return SackBlocks::of_edges(latest.ranges, due);
         }
@@ -113,9 +113,9 @@ impl Connection {
             blocks.push(self.sack.duplicate);
             self.sack.duplicate.1 = self.sack.duplicate.0;
         }
-        let latest = self.held.latest();
+        let latest = self.apart.held.latest();
         let latest = latest.ranges.iter().take(latest.len);
-        for range in latest.chain(self.held.ranges()) {
+        for range in latest.chain(self.apart.held.ranges()) {
             if blocks.len() == due {
                 break;
             }

@@ -30,6 +30,7 @@ const SEGMENT_BYTES: usize = 128;
 const SEGMENTS_MIN: usize = 64;
 /// And at most.
 const SEGMENTS_MAX: usize = 1 << 14;
+const _: () = assert!(SEGMENTS_MAX <= u16::MAX as usize);
 
 /// The first and the last of the segments that an ACK of what was sent once has covered.
 #[derive(Clone, Copy, Debug)]
@@ -48,27 +49,40 @@ pub(super) struct Scoreboard {
     // In one word, the tail below, and looked at together.
     tail: u32,
     head: u32,
-    /// Segments that bear any mark.
-    marked: u32,
     /// Bytes of those that are sacked, of those lost, and of those sent again.
     sacked_bytes: u32,
     lost_bytes: u32,
     again_bytes: u32,
-    sacked_count: u32,
-    /// Segments to be sent again, and the place of the first of them.
-    due: u32,
+    /// Segments that bear any mark, those that are sacked, and those to be sent again.
+    marked: u16,
+    sacked_count: u16,
+    due: u16,
+    /// [`due_part`](Scoreboard::due_part) is meant.
+    has_due_part: bool,
+    /// The place of the first that is to be sent again.
     due_from: u32,
-    /// How far the first of them went already, where it went in pieces.
-    due_part: Option<SeqNumber>,
+    /// How far it went already, where it went in pieces.
+    due_part: SeqNumber,
     /// First sendings before this place have been judged.
     judged_to: u32,
-    /// Sendings that were not the first, in the order of time: place and time.
-    again: Box<[(u32, Instant)]>,
     again_head: u32,
     again_tail: u32,
-    /// When the segments left first that left again: of the others nothing is written here.
-    first: Box<[First]>,
+    /// A second ring, of what is written only where something is sent again.
+    again: Box<[Again]>,
 }
+
+/// What has a place beside each segment's, where something is sent again.
+#[derive(Clone, Copy)]
+struct Again {
+    /// Of the sendings that were not the first, in the order of time, one: when.
+    at: Instant,
+    /// When the segment left first that lies in this place, if it left again.
+    first: First,
+    /// Of that sending: which segment's.
+    place: u32,
+}
+
+const NOTHING_AGAIN: Again = Again { at: Instant::ZERO, first: First::NOTHING, place: 0 };
 
 impl Scoreboard {
     pub(super) fn new(config: &Config) -> Scoreboard {
@@ -90,26 +104,25 @@ impl Scoreboard {
             ring: vec![NOTHING_SENT; places].into_boxed_slice(),
             head: 0,
             tail: 0,
-            marked: 0,
             sacked_bytes: 0,
             lost_bytes: 0,
             again_bytes: 0,
+            marked: 0,
             sacked_count: 0,
             due: 0,
+            has_due_part: false,
             due_from: 0,
-            due_part: None,
+            due_part: SeqNumber(0),
             judged_to: 0,
-            again: vec![(0, Instant::ZERO); places].into_boxed_slice(),
             again_head: 0,
             again_tail: 0,
-            first: vec![First::NOTHING; places].into_boxed_slice(),
+            again: vec![NOTHING_AGAIN; places].into_boxed_slice(),
         }
     }
 
     pub(super) fn clear(&mut self) {
         let (ring, again) = (core::mem::take(&mut self.ring), core::mem::take(&mut self.again));
-        let first = core::mem::take(&mut self.first);
-        *self = Scoreboard { ring, again, first, ..Scoreboard::empty() };
+        *self = Scoreboard { ring, again, ..Scoreboard::empty() };
     }
 
     /// Whether nothing is known of anything in flight but when it left.
@@ -256,7 +269,7 @@ impl Scoreboard {
     }
 
     pub(super) fn sacked_count(&self) -> u32 {
-        self.sacked_count
+        u32::from(self.sacked_count)
     }
 
     /// When the first segment left last; `None` if there is none.
@@ -303,27 +316,32 @@ impl Scoreboard {
         let before = core::mem::replace(&mut self.at_mut(place).marks, marks);
         let (start, end) = self.edges(place, una);
         let len = end.since(start);
-        let move_sum = |sum: &mut u32, by: u32, had: bool, has: bool| match (had, has) {
-            (false, true) => *sum += by,
-            (true, false) => *sum -= by,
+        let move_sum = |sum: &mut u32, had: bool, has: bool| match (had, has) {
+            (false, true) => *sum += len,
+            (true, false) => *sum -= len,
+            _ => {}
+        };
+        let move_count = |count: &mut u16, had: bool, has: bool| match (had, has) {
+            (false, true) => *count += 1,
+            (true, false) => *count -= 1,
             _ => {}
         };
         let both = |mark| (before.has(mark), marks.has(mark));
         let (had, has) = both(Marks::SACKED);
-        move_sum(&mut self.sacked_bytes, len, had, has);
-        move_sum(&mut self.sacked_count, 1, had, has);
+        move_sum(&mut self.sacked_bytes, had, has);
+        move_count(&mut self.sacked_count, had, has);
         let (had, has) = both(Marks::LOST);
-        move_sum(&mut self.lost_bytes, len, had, has);
+        move_sum(&mut self.lost_bytes, had, has);
         let (had, has) = both(Marks::AGAIN);
-        move_sum(&mut self.again_bytes, len, had, has);
-        move_sum(&mut self.marked, 1, before != Marks::NONE, marks != Marks::NONE);
+        move_sum(&mut self.again_bytes, had, has);
+        move_count(&mut self.marked, before != Marks::NONE, marks != Marks::NONE);
         let is_earlier = place.wrapping_sub(self.head) < self.due_from.wrapping_sub(self.head);
         if marks.is_due() && !before.is_due() && (self.due == 0 || is_earlier) {
-            (self.due_from, self.due_part) = (place, None);
+            (self.due_from, self.has_due_part) = (place, false);
         }
-        move_sum(&mut self.due, 1, before.is_due(), marks.is_due());
+        move_count(&mut self.due, before.is_due(), marks.is_due());
         while self.due > 0 && !self.at(self.due_from).marks.is_due() {
-            self.due_part = None;
+            self.has_due_part = false;
             self.due_from = self.due_from.wrapping_add(1);
         }
     }

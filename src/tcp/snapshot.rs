@@ -18,7 +18,7 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 6;
+const VERSION: u16 = 7;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -148,9 +148,9 @@ macro_rules! codec_fields {
             let Connection {
                 $($field,)* $($after,)*
                 tuple: _, listener: _, is_known: _, is_released: _, rcv_step: _, is_grouped: _,
-                generation: _, is_queued: _, slot: _, remote_addr: _, stamps: _, stamping: _,
+                generation: _, is_queued: _, slot: _, remote_addr: _, stamps: _, stamped_at: _, is_stamped: _,
                 woken_by: _, fast: _, fast_max: _, timers_lag: _, open_max: _, fresh: _,
-                send: _, receive: _, held: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
+                send: _, receive: _, apart: _, scoreboard: _, account: _, rest_max: _, plain: _, holds_plainly: _,
             } = connection;
             $($field.put(out);)*
             connection.put_stamps(out);
@@ -170,7 +170,7 @@ codec_fields! {
     state closed pending
     iss snd_una snd_nxt snd_wnd snd_wl1 snd_wl2 snd_wnd_max snd_wind_shift snd_mss
     room_wanted fin_queued fin_sent
-    is_calm is_urgent duplicate_acks rtt rack loss_probe undo congestion ecn terms grouping
+    is_calm is_urgent duplicate_acks rtt rack loss_probe congestion ecn
     last_sent retransmissions
     irs rcv_nxt rcv_edge rcv_wind_shift rcv_wnd_max offers_scale sack fin_at fin_received
     last_ack_sent
@@ -178,7 +178,7 @@ codec_fields! {
     syn_due acks_due probe_due keep_alive_due
     ack_at retransmit_at probe_at probe_is_for_reordering linger_at keep_alive_at
     retries keep_alive_probes last_heard challenge_second challenges_left
-    is_of_cookie path_mtu stall patience pace_at seldom_at
+    is_of_cookie patience pace_at seldom_at
     stale_at
 }
 
@@ -187,15 +187,16 @@ impl Connection {
         self.tuple.local.put(out);
         self.tuple.remote.put(out);
         put_fields(self, out);
+        self.apart.put(out);
         self.send.put(out);
         self.receive.put(
             out,
-            self.held.ranges().iter().map(|(left, right)| {
+            self.apart.held.ranges().iter().map(|(left, right)| {
                 let offset = left.since(self.rcv_nxt) as usize;
                 offset..offset + right.since(*left) as usize
             }),
         );
-        self.held.put_latest(out);
+        self.apart.held.put_latest(out);
         self.scoreboard.put(out, self.snd_una);
         self.account.put(out);
     }
@@ -203,14 +204,15 @@ impl Connection {
     /// Reads all that follows the endpoints into a connection that was just begun.
     fn take_state(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
         take_fields(self, from)?;
-        self.is_grouped = self.grouping.is_asked_for();
+        self.apart.take(from)?;
+        self.is_grouped = self.apart.grouping.is_asked_for();
         if self.rcv_wnd_max as usize > self.receive.capacity() {
             return Err(SnapshotRefusal::BuffersTooSmall);
         }
         self.send.take(from)?;
-        let (receive, held, rcv_nxt) = (&mut self.receive, &mut self.held, self.rcv_nxt);
+        let (receive, held, rcv_nxt) = (&mut self.receive, &mut self.apart.held, self.rcv_nxt);
         receive.take(from, |range| held.restore(rcv_nxt, range))?;
-        self.held.take_latest(from)?;
+        self.apart.held.take_latest(from)?;
         self.scoreboard.take(from, self.snd_una)?;
         self.account.take(from)?;
         if from.bytes.is_empty() && self.is_sound() {
@@ -227,9 +229,8 @@ impl Connection {
             && self.rtt.is_sound()
             && self.rack.is_sound()
             && self.congestion.is_sound(self.sack.is_agreed)
-            && self.undo.as_ref().is_none_or(|undo| undo.is_sound(self.sack.is_agreed))
+            && self.apart.undo.as_ref().is_none_or(|undo| undo.is_sound())
             && self.ecn.is_sound()
-            && self.retransmissions <= COUNT_MAX
             && self.acks_due <= ACKS_DUE_MAX
             && !self.syn_due
             && (self.state != State::TimeWait || self.linger_at != Instant::FAR_FUTURE)
@@ -258,7 +259,7 @@ impl Connection {
             && self.snd_wind_shift <= 14
             && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
             && self.congestion.mss() == self.snd_mss
-            && self.path_mtu.is_sound()
+            && self.apart.ends_mss > 0
             && self.has_sound_grouping()
     }
 
@@ -268,7 +269,7 @@ impl Connection {
             State::CloseWait | State::Closing | State::LastAck | State::TimeWait
         );
         let edge = self.rcv_edge.since(self.rcv_nxt) as i32;
-        let held_end = self.held.ranges().last().map(|range| range.1);
+        let held_end = self.apart.held.ranges().last().map(|range| range.1);
         let fin_fits = match self.fin_at {
             None => !self.fin_received,
             Some(at) if self.fin_received => at + 1 == self.rcv_nxt && held_end.is_none(),
@@ -293,7 +294,7 @@ impl Connection {
     fn fit(&mut self, mss: u16) {
         let options = if self.stamps().is_some() { TIMESTAMPS_LEN } else { 0 };
         let mss = u32::from(mss.saturating_sub(options).max(1));
-        self.path_mtu.bound(mss);
+        self.bound_ends_mss(mss);
         if mss < self.snd_mss {
             self.snd_mss = mss;
             self.congestion.on_mss(mss);

@@ -116,7 +116,7 @@ impl Connection {
     }
 
     pub(super) fn start_keep_alive(&mut self, cx: &Context<'_>) {
-        if let Some(keep_alive) = self.terms.keep_alive {
+        if let Some(keep_alive) = self.apart.terms.keep_alive() {
             self.keep_alive_at = cx.now + keep_alive.idle;
         }
     }
@@ -134,7 +134,7 @@ impl Connection {
     /// when it goes off (RFC 9293 3.8.4).
     fn on_keep_alive(&mut self, cx: &mut Context<'_>) {
         self.keep_alive_at = Instant::FAR_FUTURE;
-        let Some(keep_alive) = self.terms.keep_alive else { return };
+        let Some(keep_alive) = self.apart.terms.keep_alive() else { return };
         match self.state {
             State::Established | State::CloseWait | State::FinWait2 => {}
             State::FinWait1 => {

@@ -64,72 +64,58 @@ impl Timestamping {
     }
 }
 
-/// Whether there are timestamps, and when the peer's last one came.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stamping {
-    /// They are agreed on, or we offer them.
-    is_on: bool,
-    /// When a segment with one last came, as far back as need be: what lies before the clock's beginning, in another stack,
-    /// wraps. Where the [short way](super::fast) is open, it is `last_heard`.
-    heard_at: Instant,
-}
-
-impl Stamping {
-    pub(super) const NONE: Stamping = Stamping { is_on: false, heard_at: Instant::ZERO };
-}
-
 impl Connection {
     /// Has segments bear timestamps, or none.
     pub(super) fn set_stamps(&mut self, ours: Option<Timestamping>) {
-        self.stamping.is_on = ours.is_some();
+        self.is_stamped = ours.is_some();
         self.stamps = ours.unwrap_or(Timestamping::NONE);
     }
 
     /// The peer's SYN carried `value`.
     pub(super) fn begin_stamps(&mut self, now: Instant, value: u32) {
-        (self.stamps.recent, self.stamping.heard_at) = (value, now);
+        (self.stamps.recent, self.stamped_at) = (value, now);
     }
 
     /// The timestamps, if they are agreed on, or if we offer them.
     #[inline(always)]
     pub(super) fn stamps(&self) -> Option<&Timestamping> {
-        if self.stamping.is_on { Some(&self.stamps) } else { None }
+        if self.is_stamped { Some(&self.stamps) } else { None }
     }
 
     /// Whether a segment with `value` is an old duplicate (RFC 7323 5.3, R1).
     #[inline]
     pub(super) fn is_old_stamp(&self, now: Instant, value: u32) -> bool {
-        let ago = Duration::from_ns(now.as_ns().wrapping_sub(self.stamping.heard_at.as_ns()));
+        let ago = Duration::from_ns(now.as_ns().wrapping_sub(self.stamped_at.as_ns()));
         !self.stamps.is_current(value) && ago <= RECENT_VALID
     }
 
     /// A segment with a timestamp that is not old came.
     #[inline(always)]
     pub(super) fn hear_stamp(&mut self, now: Instant) {
-        self.stamping.heard_at = now;
+        self.stamped_at = now;
     }
 
     /// Whether whatever came last had one.
     pub(super) fn is_stamp_heard_last(&self) -> bool {
-        self.stamping.heard_at == self.last_heard
+        self.stamped_at == self.last_heard
     }
 
     /// The short way is closed: whatever came by it had one.
     #[inline(always)]
     pub(super) fn hear_stamps_of_fast(&mut self) {
-        self.stamping.heard_at = self.last_heard;
+        self.stamped_at = self.last_heard;
     }
 
     /// The timestamps as they are written, and read.
     pub(super) fn put_stamps(&self, out: &mut Out<'_>) {
-        let heard_at = self.stamping.heard_at;
+        let heard_at = self.stamped_at;
         self.stamps().map(|ours| Image { ours: *ours, heard_at }).put(out);
     }
 
     pub(super) fn take_stamps(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
         let image: Option<Image> = Codec::take(from)?;
         self.set_stamps(image.as_ref().map(|image| image.ours));
-        self.stamping.heard_at = image.map_or(Instant::ZERO, |image| image.heard_at);
+        self.stamped_at = image.map_or(Instant::ZERO, |image| image.heard_at);
         Ok(())
     }
 }

@@ -156,7 +156,7 @@ impl Connection {
             || u64::from(len) * 2 >= u64::from(self.snd_wnd_max);
         let can_grow = len < payload_max && !self.ends_at(self.snd_nxt + len);
         let awaits_bytes = len == unsent && !fin_waits && self.awaits_bytes();
-        let is_held = can_grow && (awaits_bytes || (self.terms.nagle && flight > 0));
+        let is_held = can_grow && (awaits_bytes || (self.apart.terms.nagle() && flight > 0));
         ((len > 0 && is_worthwhile && !is_held) || has_fin).then_some(Next::Data {
             seq: self.snd_nxt,
             len,
@@ -231,11 +231,11 @@ impl Connection {
         self.snd_nxt = self.iss + 1;
         if is_again {
             cx.count(Count::SynRetransmission);
-            self.retransmissions += 1;
+            self.retransmissions = self.retransmissions.saturating_add(1);
             // RFC 3168 6.1.1.1: it may be for this that the last one was dropped.
             self.ecn.has_offered = false;
         } else {
-            self.ecn.has_offered = self.terms.ecn;
+            self.ecn.has_offered = self.apart.terms.ecn();
             self.last_sent = cx.now;
         }
         if self.retransmit_at == Instant::FAR_FUTURE {
@@ -265,7 +265,7 @@ impl Connection {
     /// as duplicates.
     #[inline]
     pub(super) fn settle_acks(&mut self) {
-        if self.held.is_empty() {
+        if self.apart.held.is_empty() {
             self.acks_due = 0;
         }
     }
@@ -290,7 +290,7 @@ impl Connection {
         } else {
             self.note_first_sending(cx, end);
             self.fin_sent |= has_fin;
-            if self.terms.pacing {
+            if self.apart.terms.pacing() {
                 self.pace(cx, len);
             }
         }
@@ -354,14 +354,14 @@ impl Connection {
         end: SeqNumber,
         why: Why,
     ) {
-        self.retransmissions += 1;
+        self.retransmissions = self.retransmissions.saturating_add(1);
         self.stalled_since(cx);
         match why {
             Why::Lost => {
                 self.is_urgent = false;
                 self.scoreboard.resend(self.snd_una, end, cx.now);
                 let (stamps, is_first) = (self.stamps().copied(), seq == self.snd_una);
-                if let Some(undo) = &mut *self.undo {
+                if let Some(undo) = &mut self.apart.undo {
                     undo.on_resent(cx.now, stamps.as_ref(), is_first, end);
                 }
             }

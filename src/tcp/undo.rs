@@ -3,7 +3,7 @@
 //! congestion window is given back (RFC 4015).
 
 use super::codec::codec;
-use super::congestion::Congestion;
+use super::congestion::Before;
 use super::timestamps::Timestamping;
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
@@ -14,7 +14,7 @@ pub(super) struct Undo {
     /// Everything that it sent again lies between these.
     from: SeqNumber,
     until: SeqNumber,
-    pub(super) before: Congestion,
+    pub(super) before: Before,
     /// Sendings again of which the peer has not said that they were for nothing.
     outstanding: u32,
     /// Our timestamp on the first of them, until an ACK has answered it.
@@ -24,7 +24,7 @@ pub(super) struct Undo {
 
 impl Undo {
     /// Of a recovery that begins with what is from `una` on.
-    pub(super) fn new(una: SeqNumber, before: Congestion) -> Undo {
+    pub(super) fn new(una: SeqNumber, before: Before) -> Undo {
         Undo { from: una, until: una, before, outstanding: 0, stamp: None, has_resent: false }
     }
 
@@ -73,7 +73,7 @@ impl Undo {
 codec!(Undo { from, until, before, outstanding, stamp, has_resent });
 
 impl Undo {
-    pub(super) fn is_sound(&self, uses_sack: bool) -> bool {
-        self.before.is_sound(uses_sack) && self.outstanding <= 1 << 30
+    pub(super) fn is_sound(&self) -> bool {
+        self.before.is_sound() && self.outstanding <= 1 << 30
     }
 }

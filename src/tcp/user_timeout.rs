@@ -14,7 +14,7 @@ use super::connection::{Connection, Context, TIMESTAMPS_LEN};
 use super::counters::Count;
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::{
-    HEADER_LEN, HEADER_LEN_MAX, SackBlocks, Segment, SeqNumber, USER_TIMEOUT_LEN, UserTimeout,
+    HEADER_LEN, HEADER_LEN_MAX, SackBlocks, Segment, USER_TIMEOUT_LEN, UserTimeout,
 };
 
 /// What was told of user timeouts.
@@ -32,27 +32,19 @@ impl Patience {
 
 codec!(Patience { theirs, is_due });
 
-/// What is waited for, and since when.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stall {
-    una: SeqNumber,
-    since: Instant,
-}
-
-codec!(Stall { una, since });
-
 impl Connection {
     /// A timer has gone off for want of an answer, or something leaves again: from when on an answer to the
     /// oldest is waited for. To be asked before what leaves again is noted.
     pub(super) fn stalled_since(&mut self, cx: &Context<'_>) -> Instant {
-        if let Some(stall) = self.stall.filter(|stall| stall.una == self.snd_una) {
-            return stall.since;
+        let stalled_since = self.apart.stalled_since;
+        if stalled_since != Instant::FAR_FUTURE && self.apart.stalled_una == self.snd_una {
+            return stalled_since;
         }
         // Nothing in flight: a closed window has been probed for as long as the timer ran.
         let timer_ns = self.rtt.rto(cx.config).as_ns();
         let timer_began = Instant::from_ns(cx.now.as_ns().saturating_sub(timer_ns));
         let since = self.scoreboard.first_sent_at().unwrap_or(timer_began);
-        self.stall = Some(Stall { una: self.snd_una, since });
+        (self.apart.stalled_since, self.apart.stalled_una) = (since, self.snd_una);
         since
     }
 
@@ -67,7 +59,7 @@ impl Connection {
     /// How long to wait, if it is for a time (RFC 5482 3.1: USER_TIMEOUT). One that was adopted leaves time for a
     /// retransmission and its answer.
     pub(super) fn user_timeout(&self, config: &Config) -> Option<Duration> {
-        let option = self.terms.user_timeout_option;
+        let option = self.apart.terms.user_timeout_option();
         let adopts = option.and_then(|option| Some((option.advertised, option.adopts?)));
         match (adopts, self.patience.theirs) {
             (Some((ours, limits)), Some(theirs)) => {
@@ -75,7 +67,7 @@ impl Connection {
                 let least = limits.least.max(self.rtt.first_rto(config).times(2));
                 Some(longer.max(least).min(limits.most))
             }
-            _ => self.terms.user_timeout,
+            _ => self.apart.terms.user_timeout(),
         }
     }
 
@@ -89,7 +81,8 @@ impl Connection {
 
     #[cold]
     fn take_user_timeout(&mut self, cx: &mut Context<'_>, theirs: UserTimeout) {
-        let adopts = self.terms.user_timeout_option.is_some_and(|option| option.adopts.is_some());
+        let adopts =
+            self.apart.terms.user_timeout_option().is_some_and(|option| option.adopts.is_some());
         if !adopts {
             cx.count(Count::UserTimeoutIgnored);
         } else if self.patience.theirs != Some(theirs) {
@@ -119,6 +112,6 @@ impl Connection {
         }
         cx.count(Count::UserTimeoutTold);
         self.patience.is_due = false;
-        self.terms.user_timeout_option.map(|option| option.advertised)
+        self.apart.terms.user_timeout_option().map(|option| option.advertised)
     }
 }

@@ -24,8 +24,8 @@ impl Connection {
         self.congestion.bring_forward(floor);
         self.rack.bring_forward(floor);
         self.account.forget_acknowledged(self.snd_una);
-        if self.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
-            *self.undo = None;
+        if self.apart.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
+            self.apart.undo = None;
         }
     }
 }

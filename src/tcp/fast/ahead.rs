@@ -73,7 +73,7 @@ impl Connection {
     /// Bytes lie `ahead`.
     #[inline(always)]
     fn holds_new(&mut self, ahead: u32, payload: &[u8]) -> Option<Took> {
-        if !self.held.insert_new(self.rcv_nxt, ahead..ahead + payload.len() as u32) {
+        if !self.apart.held.insert_new(self.rcv_nxt, ahead..ahead + payload.len() as u32) {
             return None;
         }
         self.fresh = 0;
@@ -88,7 +88,7 @@ impl Connection {
     /// reads what was.
     #[inline(always)]
     fn fills(&mut self, segment: &impl Heard, len: u32) -> Option<Took> {
-        let to_held = self.held.first()?.since(self.rcv_nxt);
+        let to_held = self.apart.held.first()?.since(self.rcv_nxt);
         if len > to_held {
             return None;
         }
@@ -104,10 +104,10 @@ impl Connection {
             self.owe_duplicate_ack();
             return Some(Took::Fresh);
         }
-        let reached = self.held.advance(self.rcv_nxt);
+        let reached = self.apart.held.advance(self.rcv_nxt);
         self.receive.join(reached.since(self.rcv_nxt) as usize);
         self.rcv_nxt = reached;
-        if self.held.is_empty() {
+        if self.apart.held.is_empty() {
             self.owe_ack();
         } else {
             self.owe_duplicate_ack();
@@ -120,7 +120,7 @@ impl Connection {
     pub(in crate::tcp) fn owes_blocks_alone(&self) -> bool {
         self.acks_due > 0
             && self.holds_plainly
-            && !self.held.is_empty()
+            && !self.apart.held.is_empty()
             && self.send.len() as u32 == self.flight()
     }
 }

@@ -48,14 +48,15 @@ impl Scoreboard {
     pub(super) fn note_first(&mut self, place: u32) {
         let (sent, index) = (*self.at(place), self.index(place));
         let was_again = sent.marks.has(Marks::EVER_AGAIN);
-        self.first[index] = if was_again { self.first[index].again() } else { First(sent.at) };
+        let first = &mut self.again[index].first;
+        *first = if was_again { first.again() } else { First(sent.at) };
     }
 
     /// How the segment at `place` has left.
     pub(super) fn sending_at(&self, place: u32) -> Sending {
         let sent = self.at(place);
         if sent.marks.has(Marks::EVER_AGAIN) {
-            self.first[self.index(place)].sending()
+            self.again[self.index(place)].first.sending()
         } else {
             Sending { first_at: Some(sent.at), is_again: false }
         }

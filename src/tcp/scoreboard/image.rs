@@ -23,7 +23,7 @@ impl Scoreboard {
         }
         let is_left =
             |part: &SeqNumber| self.due > 0 && self.edges(self.due_from, una).0.is_before(*part);
-        self.due_part.filter(is_left).put(out);
+        self.due_part().filter(is_left).put(out);
     }
 
     /// Reads them. What is summed is summed anew, and first sendings are judged anew.
@@ -55,7 +55,7 @@ impl Scoreboard {
                 First::ONCE_UNTOLD
             };
             let index = self.index(place);
-            self.first[index] = first;
+            self.again[index].first = first;
             // One that left before the clock began measures no round trip, like one that left twice.
             self.mark(place, una, if is_told { marks } else { marks.with(Marks::EVER_AGAIN) });
             if self.at(place).marks.has(Marks::SACKED) {
@@ -63,30 +63,33 @@ impl Scoreboard {
             }
             start = end;
         }
-        self.due_part = Codec::take(from)?;
+        let due_part: Option<SeqNumber> = Codec::take(from)?;
         let is_within = |part: &SeqNumber| {
             let (start, end) = self.edges(self.due_from, una);
             self.due > 0 && start.is_before(*part) && part.is_before(end)
         };
-        if !self.due_part.as_ref().is_none_or(is_within) {
+        if !due_part.as_ref().is_none_or(is_within) {
             return Err(SnapshotRefusal::Malformed);
         }
+        (self.due_part, self.has_due_part) = (due_part.unwrap_or(una), due_part.is_some());
         self.restore_again();
         Ok(())
     }
 
     /// Notes all that was sent again in the order of time.
     fn restore_again(&mut self) {
-        let mut count = 0;
+        let mut sendings = Vec::new();
         for place in 0..self.tail {
             let sent = *self.at(place);
             if sent.marks.has(Marks::AGAIN) {
-                self.again[count] = (place, sent.at);
-                count += 1;
+                sendings.push((sent.at, place));
             }
         }
-        self.again[..count].sort_unstable_by_key(|(_, at)| *at);
-        self.again_tail = count as u32;
+        sendings.sort_unstable();
+        self.again_tail = sendings.len() as u32;
+        for (each, (at, place)) in self.again.iter_mut().zip(sendings) {
+            (each.at, each.place) = (at, place);
+        }
     }
 
     /// Whether what is in flight is all from `una` to `nxt`.

@@ -1,6 +1,6 @@
 //! What is taken for lost (RFC 8985 6.2), and is not after all.
 
-use super::{Marks, NOTHING_SENT, Scoreboard, Sent, left_before};
+use super::{Again, Marks, NOTHING_SENT, Scoreboard, Sent, left_before};
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
@@ -42,7 +42,7 @@ impl Scoreboard {
             self.judged_to = self.judged_to.wrapping_add(1);
         }
         while self.again_head != self.again_tail {
-            let (place, sent_at) = self.again[self.index(self.again_head)];
+            let Again { place, at: sent_at, .. } = self.again[self.index(self.again_head)];
             let is_flying = place.wrapping_sub(self.head) < self.tail.wrapping_sub(self.head);
             let sent = if is_flying { *self.at(place) } else { NOTHING_SENT };
             if sent.marks.has(Marks::AGAIN) && sent.at == sent_at {
@@ -87,7 +87,7 @@ impl Scoreboard {
     fn lose(&mut self, place: u32, una: SeqNumber) {
         if place == self.due_from {
             // A part of it that went again is lost as well.
-            self.due_part = None;
+            self.has_due_part = false;
         }
         let marks = self.at(place).marks;
         self.mark(place, una, marks.with(Marks::LOST).without(Marks::AGAIN));

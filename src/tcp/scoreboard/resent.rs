@@ -15,7 +15,12 @@ impl Scoreboard {
 
     /// How many segments are to be sent again.
     pub(in crate::tcp) fn due_count(&self) -> u32 {
-        self.due
+        u32::from(self.due)
+    }
+
+    /// How far the first of them went already, where it went in pieces.
+    pub(super) fn due_part(&self) -> Option<SeqNumber> {
+        self.has_due_part.then_some(self.due_part)
     }
 
     /// What is to be sent again first (RFC 6675 4, NextSeg, rule 1): a segment, or as many as follow each
@@ -29,7 +34,7 @@ impl Scoreboard {
             return None;
         }
         let (start, mut end) = self.edges(self.due_from, una);
-        let start = self.due_part.unwrap_or(start).later_of(start);
+        let start = self.due_part().unwrap_or(start).later_of(start);
         let mut place = self.due_from.wrapping_add(1);
         while place != self.tail {
             let next = self.at(place);
@@ -48,7 +53,7 @@ impl Scoreboard {
             self.send_again(self.due_from, una, now);
         }
         if self.due > 0 && self.edges(self.due_from, una).0.is_before(end) {
-            self.due_part = Some(end);
+            (self.due_part, self.has_due_part) = (end, true);
         }
     }
 
@@ -78,7 +83,7 @@ impl Scoreboard {
             self.again_head = self.again_head.wrapping_add(1);
         }
         let index = self.index(self.again_tail);
-        self.again[index] = (place, now);
+        (self.again[index].place, self.again[index].at) = (place, now);
         self.again_tail = self.again_tail.wrapping_add(1);
     }
 }

@@ -1,5 +1,6 @@
 //! What may be called of a connection: by which id, on which terms, and before its next hop is known.
 
+use super::super::terms::KeptTerms;
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
 use crate::time::{Duration, Instant};
@@ -59,9 +60,11 @@ fn terms_of_one_connection_are_not_the_others() {
     let other = stack.connect(now, Endpoint { port: 3, ..local }, remote).unwrap();
     let terms = Terms { ack_delay: Some(Duration::from_s(9)), nagle: true, ..stack.terms() };
     stack.set_terms(one, &terms);
-    let of = |id: ConnectionId| *stack.connections[id.index()].terms;
-    assert_eq!(of(one), Terms { ack_delay: Some(Duration::from_ms(500)), ..terms });
-    assert_eq!(of(other), stack.terms());
+    let of = |id: ConnectionId| stack.connections[id.index()].apart.terms;
+    let bounded = Terms { ack_delay: Some(Duration::from_ms(500)), ..terms };
+    assert_eq!(of(one), KeptTerms::of(&bounded));
+    assert_eq!(of(other), KeptTerms::of(&stack.terms()));
+    assert_ne!(of(one), of(other));
 }
 
 #[test]

@@ -316,7 +316,7 @@ impl World {
         }
         let connection = &self.stack(end).connections[id.index()];
         let going_on = [
-            ("held", !connection.held.is_empty()),
+            ("held", !connection.apart.held.is_empty()),
             ("marked", !connection.scoreboard.is_clean()),
             ("due", connection.scoreboard.has_due()),
             ("recovering", connection.congestion.is_recovering()),

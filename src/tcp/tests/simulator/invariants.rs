@@ -306,7 +306,7 @@ fn is_too_old(connection: &Connection, now: Instant) -> bool {
 /// By when the oldest message is to be acknowledged, where that has a limit.
 fn stale_at(connection: &Connection) -> Option<Instant> {
     let oldest = connection.account.oldest(connection.snd_una);
-    connection.terms.stale_after.zip(oldest).map(|(after, oldest)| oldest.at + after)
+    connection.apart.terms.stale_after().zip(oldest).map(|(after, oldest)| oldest.at + after)
 }
 
 /// No message grows too old unattended.

@@ -46,8 +46,8 @@ impl World {
     fn renege(&mut self) {
         let nodes = self.hosts.iter_mut().flat_map(|host| &mut host.nodes);
         for connection in nodes.flat_map(|node| &mut node.stack.connections) {
-            if !connection.held.is_empty() {
-                connection.held.clear();
+            if !connection.apart.held.is_empty() {
+                connection.apart.held.clear();
                 self.totals.done.reneged += 1;
             }
         }
