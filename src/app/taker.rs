@@ -33,6 +33,7 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 pub struct Taker {
     orders: u64,
+    first_number: u64,
     tallies: Vec<Tally>,
     round_trip: Histogram<u64>,
     round_trips: Vec<Histogram<u64>>,
@@ -50,10 +51,22 @@ impl Taker {
     pub fn new(orders: u64, sessions: usize) -> Taker {
         Taker {
             orders,
+            first_number: 0,
             tallies: vec![Tally::default(); sessions],
             round_trip: histogram(),
             round_trips: vec![coarse_histogram(); sessions],
         }
+    }
+
+    /// The same whose first order has this number in its ClOrdID(11): those of a process before, on the same sessions,
+    /// are not used twice.
+    #[must_use]
+    pub fn numbered_from(mut self, first_number: u64) -> Taker {
+        self.first_number = first_number;
+        for tally in &mut self.tallies {
+            tally.next_number = first_number;
+        }
+        self
     }
 
     /// What a session has done.
@@ -121,7 +134,7 @@ impl Application for Taker {
         let sessions = self.tallies.len().max(place + 1);
         self.tallies.resize(sessions, Tally::default());
         self.round_trips.resize_with(sessions, coarse_histogram);
-        self.tallies[place] = Tally::default();
+        self.tallies[place] = Tally { next_number: self.first_number, ..Tally::default() };
         self.round_trips[place] = coarse_histogram();
     }
 

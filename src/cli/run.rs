@@ -69,6 +69,9 @@ pub(crate) struct RunArgs {
     /// Orders to send on each session.
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     orders: u64,
+    /// The number in the first order's ClOrdID (`O0`, `O1`, ...): behind a store in a file, one that was not used before.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+    first_order: u64,
     /// Give up when no session has been established for this long.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     connect_timeout: u64,
@@ -397,7 +400,8 @@ impl Job<'_> {
         sessions: Vec<SessionPlan>,
         neighborhood: &Neighborhood,
     ) -> Result<(Engine<N, Trader>, Operations), Failure> {
-        let taker = Taker::new(self.args.orders, sessions.len());
+        let taker =
+            Taker::new(self.args.orders, sessions.len()).numbered_from(self.args.first_order);
         let configs = sessions.iter().map(|session| session.config.clone()).collect();
         let tcp = bring_up::tcp_config(&network, sessions.len());
         let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };

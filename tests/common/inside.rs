@@ -157,6 +157,11 @@ impl Program {
         }
     }
 
+    /// The next line, if one comes within so long.
+    pub fn line_within(&mut self, patience: Duration) -> Option<String> {
+        self.lines.recv_timeout(patience).ok()
+    }
+
     /// The next line for which `wanted` holds; those before it are passed over.
     pub fn line_where(&mut self, wanted: impl Fn(&str) -> bool) -> String {
         loop {

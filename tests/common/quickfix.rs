@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inside::{PATIENCE, Program, inside};
 use super::{has, no_namespace, skip};
@@ -34,13 +34,18 @@ pub enum Side {
 /// Plays `scenario` in a namespace of its own, once for each version, with QuickFIX's programs at
 /// hand; skips by name what the machine lacks.
 pub fn play(test: &str, scenario: impl Fn(&Stage)) {
+    play_in(test, &[FIX42, FIX44], scenario);
+}
+
+/// The same in these versions.
+pub fn play_in(test: &str, versions: &[Version], scenario: impl Fn(&Stage)) {
     if let Some(why) = no_namespace().or_else(no_quickfix) {
         return skip(test, &why);
     }
     // Built before the namespace is entered, and found again inside.
     let programs = programs();
     inside(test, || {
-        for version in [FIX42, FIX44] {
+        for &version in versions {
             let folder = tempfile::tempdir().expect("a folder for settings");
             scenario(&Stage { programs: programs.clone(), folder, version });
         }
@@ -253,6 +258,12 @@ impl QuickFix {
         self.messages("out ", fields)
     }
 
+    /// Whether it has received a message with all of this in it.
+    pub fn has_received(&self, parts: &[&str]) -> bool {
+        let received = self.seen.iter().filter(|line| line.starts_with("in "));
+        received.into_iter().any(|line| parts.iter().all(|part| line.contains(part)))
+    }
+
     fn messages(&self, way: &str, fields: &str) -> Vec<Message> {
         let texts = self.seen.iter().filter_map(|line| line.strip_prefix(way));
         texts.map(|text| Message(text.into())).filter(|message| message.has(fields)).collect()
@@ -261,6 +272,29 @@ impl QuickFix {
     /// How many lines began so.
     pub fn count(&self, start: &str) -> usize {
         self.seen.iter().filter(|line| line.starts_with(start)).count()
+    }
+
+    /// Hears what is said until `wanted` holds, or for so long; whether it does.
+    pub fn hear_until(&mut self, patience: Duration, wanted: impl Fn(&QuickFix) -> bool) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            if wanted(self) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(line) = self.program.line_within(left) else { return wanted(self) };
+            println!("quickfix: {line}");
+            self.seen.push(line);
+        }
+    }
+
+    /// Kills the process; all that it has received.
+    pub fn kill(mut self) -> Vec<Message> {
+        self.program.signal("KILL");
+        while let Some(line) = self.program.line_within(PATIENCE) {
+            self.seen.push(line);
+        }
+        self.received("")
     }
 
     /// Stops the process, and lets it go on.
@@ -289,7 +323,7 @@ pub struct Message(String);
 impl Message {
     /// Whether it has every one of these fields, written `35=D|34=2`.
     pub fn has(&self, fields: &str) -> bool {
-        fields.split('|').all(|wanted| self.0.split('|').any(|field| field == wanted))
+        fields.split_terminator('|').all(|wanted| self.0.split('|').any(|field| field == wanted))
     }
 
     /// The value of a field.
@@ -297,6 +331,16 @@ impl Message {
         let start = format!("{tag}=");
         let value = self.0.split('|').find_map(|field| field.strip_prefix(&start));
         value.unwrap_or_else(|| panic!("no {tag} in {}", self.0))
+    }
+
+    /// A message that was written so elsewhere.
+    pub fn of(text: &str) -> Message {
+        Message(text.into())
+    }
+
+    /// Its fields, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.split_terminator('|')
     }
 
     /// MsgSeqNum(34).

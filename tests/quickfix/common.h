@@ -16,7 +16,7 @@
 //
 // What they print: `in MESSAGE` and `out MESSAGE` as on the wire, with `|` for SOH; `event TEXT` in
 // QuickFIX's words; `logon SESSION`, `logout SESSION`; `answered ID`, `duplicate ID` of orders,
-// `numbers OUT IN`; `ready` once they run.
+// `numbers OUT IN`; `ordered N` how many orders processes before have sent, by the store; `ready` once they run.
 
 #ifndef FIXWIRE_TESTS_QUICKFIX_COMMON_H
 #define FIXWIRE_TESTS_QUICKFIX_COMMON_H
@@ -29,6 +29,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 #include <unistd.h>
 
 #include <quickfix/Application.h>
@@ -135,6 +136,23 @@ class Party : public FIX::Application {
     answer_waiting();
   }
 
+  // What a process before this one has sent, by its store: a report that is kept was given, and numbers go on behind.
+  void remember(const FIX::SessionID& id) {
+    FIX::Session* session = FIX::Session::lookupSession(id);
+    const int next = session->getExpectedSenderNum();
+    std::vector<std::string> messages;
+    if (next > 1) session->getStore()->get(1, next - 1, messages);
+    for (const std::string& text : messages) {
+      const FIX::Message message(text, false);
+      const std::string type = message.getHeader().getField(35);
+      if (type == "D") ordered = std::atol(message.getField(11).c_str() + 1);
+      if (type != "8") continue;
+      seen.insert(message.getField(11));
+      answered = std::max(answered, std::atol(message.getField(17).c_str() + 1));
+    }
+    say("ordered " + std::to_string(ordered));
+  }
+
   void forget() {
     std::lock_guard<std::mutex> lock(mutex);
     waiting.clear();
@@ -226,6 +244,7 @@ int run(int count, char** arguments) {
     Engine engine(party, store, settings, log);
     // A file may have sessions of the other side, too.
     FIX::SessionID session = *engine.getSessions().begin();
+    party.remember(session);
     engine.start();
     say("ready");
     for (std::string line; std::getline(std::cin, line);) obey(line, party, session);

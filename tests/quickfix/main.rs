@@ -7,6 +7,7 @@
 mod common;
 
 mod acceptor;
+mod day;
 mod initiator;
 mod logs;
 
