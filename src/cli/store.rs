@@ -111,15 +111,21 @@ fn read(path: &Path) -> Result<ReadFile, Failure> {
 fn facts(path: &Path, file: &ReadFile) -> Value {
     let survey = &file.survey;
     let Intact { messages, numbers, resumption } = file.intact();
-    let mut parties = survey.header.identity.split(|byte| *byte == 1).map(String::from_utf8_lossy);
-    let mut party = || parties.next().unwrap_or_default().into_owned();
+    let identity = survey.header.identity.split(|byte| *byte == 1);
+    let parties: Vec<_> = identity.map(|id| String::from_utf8_lossy(id).into_owned()).collect();
+    let party = |at: usize| parties.get(at).cloned().unwrap_or_default();
+    let beside = |at: usize| parties.get(at).filter(|id| !id.is_empty());
     let held: u64 = survey.records.iter().map(|record| record.size()).sum();
     let damage = if file.is_in_use { Vec::new() } else { file.damage() };
     json!({
         "file": path.display().to_string(),
-        "begin_string": party(),
-        "sender_comp_id": party(),
-        "target_comp_id": party(),
+        "begin_string": party(0),
+        "sender_comp_id": party(1),
+        "target_comp_id": party(2),
+        "sender_sub_id": beside(3),
+        "sender_location_id": beside(4),
+        "target_sub_id": beside(5),
+        "target_location_id": beside(6),
         "state": if file.is_in_use { "in_use" } else { resumption.ended.name() },
         "openings": survey.state.map(|state| state.opening),
         "durability": resumption.durability.name(),

@@ -3,6 +3,7 @@
 
 mod error;
 mod flusher;
+mod identity;
 mod mapped;
 
 use std::fs::{self, File, TryLockError};
@@ -12,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::fix::SessionConfig;
 use crate::fix::store::journal::{
     self, BootId, Durability, Header, Intact, Journal, Ledger, Medium, Proven, RING_LEN_MAX,
     RING_LEN_MIN, Refused, Resumption, Survey, Taken,
@@ -23,6 +23,7 @@ use flusher::{Flusher, Shared, Work};
 use mapped::Mapped;
 
 pub use error::OpenError;
+pub use identity::{identity, identity_of};
 
 /// How a session's numbers and messages are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl StorePlan {
 
     /// The file of the session of this [identity](identity_of).
     pub fn path_of(&self, identity: &[u8]) -> PathBuf {
-        self.folder.join(file_name(identity))
+        self.folder.join(identity::file_name(identity))
     }
 }
 
@@ -62,29 +63,6 @@ const AHEAD: u32 = 16_384;
 
 /// The end of every journal's name.
 pub const EXTENSION: &str = "journal";
-
-/// Whose a journal is, as its header has it: BeginString and both CompIDs, an SOH between.
-pub fn identity_of(config: &SessionConfig) -> Vec<u8> {
-    let fields = [
-        config.version.begin_string().as_bytes(),
-        config.sender_comp_id.as_bytes(),
-        config.target_comp_id.as_bytes(),
-    ];
-    fields.join(&1u8)
-}
-
-/// `FIX.4.4-DESK-VENUE.journal`: what may not stand in a name, or would make it ambiguous, as `%` and two digits.
-fn file_name(identity: &[u8]) -> String {
-    let mut name = String::new();
-    for byte in identity {
-        match byte {
-            1 => name.push('-'),
-            b'.' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => name.push(char::from(*byte)),
-            other => name += &format!("%{other:02X}"),
-        }
-    }
-    format!("{name}.{EXTENSION}")
-}
 
 /// A file's memory, which is synced as the plan has it.
 #[derive(Debug)]
@@ -172,6 +150,9 @@ impl FileStore {
         let failed = |error| OpenError::io(&path, &error);
         fs::create_dir_all(&plan.folder).map_err(|error| OpenError::io(&plan.folder, &error))?;
         if !path.try_exists().map_err(failed)? {
+            identity::take_over(plan, identity, &path)?;
+        }
+        if !path.try_exists().map_err(failed)? {
             create(&path, &header(identity, plan.ring_len).map_err(failed)?, |medium, header| {
                 journal::format(medium, header, utc_ns())
             })?;
@@ -179,6 +160,10 @@ impl FileStore {
         let file = locked(&path)?;
         let len = whole_len(&file, &path)?;
         let mapped = Mapped::new(file, len).map_err(failed)?;
+        // One of before sub-IDs were in it has been given its name, and says less of itself.
+        let said = Header::at_front(mapped.bytes()).map(|header| header.identity);
+        let before = identity::without_sub_ids(identity);
+        let identity = before.filter(|before| said.as_deref() == Some(before)).unwrap_or(identity);
         let medium = FileMedium::new(mapped, plan);
         let shared = Arc::clone(&medium.shared);
         let settings = (plan.durability, plan.messages_max);

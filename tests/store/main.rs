@@ -5,6 +5,7 @@ mod common;
 mod damaged;
 mod killed;
 mod looked_at;
+mod named;
 
 use std::path::{Path, PathBuf};
 

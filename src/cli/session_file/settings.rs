@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use fixwire::fix::ApplVerId;
-use fixwire::journal_file::StorePlan;
+use fixwire::journal_file::{self, StorePlan};
 use fixwire::tcp::Terms;
 
 use super::{Agreement, HoursSettings, ValidationSettings};
@@ -111,11 +111,19 @@ impl Default for SessionSettings {
 }
 
 impl SessionSettings {
-    /// Whose a store is: BeginString and both CompIDs, an SOH between.
+    /// Whose a store is.
     pub(crate) fn identity(&self) -> Vec<u8> {
-        [&self.begin_string, &self.sender_comp_id, &self.target_comp_id]
-            .map(|text| text.as_bytes())
-            .join(&1u8)
+        let beside = [
+            &self.agreement.sender_sub_id,
+            &self.agreement.sender_location_id,
+            &self.agreement.target_sub_id,
+            &self.agreement.target_location_id,
+        ];
+        journal_file::identity(
+            [&self.begin_string, &self.sender_comp_id, &self.target_comp_id]
+                .map(|id| id.as_bytes()),
+            beside.map(|id| id.as_deref().unwrap_or_default().as_bytes()),
+        )
     }
 
     /// The other side's settings for the same session.

@@ -34,7 +34,7 @@ pub(super) const RESERVED_EPOCH_AT: usize = RESERVED_AT + 16;
 pub const RING_LEN_MIN: u64 = 256 * 1024;
 /// The most.
 pub const RING_LEN_MAX: u64 = 64 << 30;
-/// The longest identity, in bytes: BeginString and two CompIDs.
+/// The longest identity, in bytes.
 pub const IDENTITY_LEN_MAX: usize = 256;
 
 const MAGIC: [u8; 8] = *b"FIXWIREJ";
@@ -45,7 +45,7 @@ const HEADER_LEN: usize = 44 + IDENTITY_LEN_MAX + 4;
 /// Whose journal it is; written once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// BeginString, SenderCompID and TargetCompID, an SOH between.
+    /// BeginString, SenderCompID and TargetCompID, then what else tells sessions apart, an SOH between.
     pub identity: Vec<u8>,
     /// A random number, by which no record of another journal is taken for one of this.
     pub id: u64,
