@@ -1,6 +1,6 @@
 //! The acceptor that is tried: `fixwire accept --app echo` on a TAP of this namespace.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -25,11 +25,14 @@ impl Acceptor {
     /// # Errors
     /// Why it does not.
     pub(crate) fn start(program: &Path, dictionaries: Option<&Path>) -> Result<Acceptor, String> {
-        let file = std::env::temp_dir().join(format!("acceptance-{}.toml", std::process::id()));
-        std::fs::write(&file, settings(dictionaries)).map_err(|error| error.to_string())?;
+        let mut file = tempfile::Builder::new()
+            .suffix(".toml")
+            .tempfile()
+            .map_err(|error| error.to_string())?;
+        file.write_all(settings(dictionaries).as_bytes()).map_err(|error| error.to_string())?;
         let child = Command::new(program)
             .args(["accept", "--nic", "tap:fw0", "--app", "echo", "--json", "--session"])
-            .arg(&file)
+            .arg(file.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -38,7 +41,6 @@ impl Acceptor {
         let stdout = acceptor.0.stdout.take().ok_or("its output is not there")?;
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let listens = lines.any(|line| line.contains("\"listening\""));
-        let _ = std::fs::remove_file(&file);
         // It says much more, which nobody wants, and must not wait for a reader.
         std::thread::spawn(move || lines.for_each(drop));
         if listens { Ok(acceptor) } else { Err("the acceptor did not come to listen".into()) }
@@ -54,19 +56,54 @@ impl Drop for Acceptor {
 
 fn settings(dictionaries: Option<&Path>) -> String {
     let mut text = "[default]\nsender_comp_id = \"ISLD\"\nreset_on_logon = true\n".to_owned();
+    // By QuickFIX's names: FIX44.xml, FIX50SP1.xml, FIXT11.xml.
+    let of = |version: &str| {
+        let file = dictionaries?.join(version.replace('.', "")).with_extension("xml");
+        file.is_file().then_some(file)
+    };
     for (begin_string, target, appl_ver_id) in SESSIONS {
         text += &format!(
             "[[session]]\nbegin_string = \"{begin_string}\"\ntarget_comp_id = \"{target}\"\n"
         );
         if let Some(appl_ver_id) = appl_ver_id {
             text += &format!("default_appl_ver_id = \"{appl_ver_id}\"\n");
-            continue;
-        }
-        let dictionary = dictionaries
-            .map(|folder| folder.join(begin_string.replace('.', "")).with_extension("xml"));
-        if let Some(file) = dictionary.filter(|file| file.is_file()) {
+            if let (Some(transport), Some(app)) = (of(begin_string), of(appl_ver_id)) {
+                text += &format!("transport_data_dictionary = {transport:?}\n");
+                text += &format!("app_data_dictionary = {app:?}\n");
+            }
+        } else if let Some(file) = of(begin_string) {
             text += &format!("data_dictionary = {file:?}\n");
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_session_is_held_to_the_dictionaries_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["FIX42.xml", "FIXT11.xml", "FIX50SP1.xml"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let text = settings(Some(folder.path()));
+        let keys = |of: &str| -> Vec<String> {
+            let session = text.split("[[session]]").find(|session| session.contains(of)).unwrap();
+            let lines = session.lines().filter(|line| line.contains("_dictionary = "));
+            lines.map(|line| line.replace(&format!("{}/", folder.path().display()), "")).collect()
+        };
+        assert_eq!(keys("\"TW42\""), ["data_dictionary = \"FIX42.xml\""]);
+        assert_eq!(
+            keys("\"TW50SP1\""),
+            [
+                "transport_data_dictionary = \"FIXT11.xml\"",
+                "app_data_dictionary = \"FIX50SP1.xml\""
+            ]
+        );
+        // FIX50SP2.xml is not there.
+        assert!(keys("\"TW50SP2\"").is_empty() && keys("\"TW44\"").is_empty());
+        assert!(!settings(None).contains("dictionary"));
+    }
 }
