@@ -26,6 +26,9 @@ pub(super) enum Meaning {
 pub(super) enum Special {
     ConnectionType,
     DataDictionary,
+    TransportDataDictionary,
+    /// AppDataDictionary, or with a version behind a dot.
+    AppDataDictionary,
     UseDataDictionary,
     /// StartTime, EndTime and their days: of no account in a session that never stops.
     Hours(&'static str),
@@ -42,7 +45,6 @@ const STORE: &str = "how a store is kept is set by `store`, in TOML";
 const LOG: &str = "what is logged is set by keys and options of our own";
 const SOCKET: &str = "the kernel's sockets are not used: TCP is ours, and has keys of its own";
 const TLS: &str = "there is no TLS here: end it in front, where SocketUseSSL would be Y";
-const FIXT_DICTIONARY: &str = "what FIXT.1.1 is held against is set by transport_data_dictionary and app_data_dictionary, in TOML";
 const DATABASE: &str = "there is no database here";
 const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
 const HOURS: &str =
@@ -119,8 +121,8 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("AllowedRemoteAddresses", Refused("no list of addresses is kept here: let a firewall or the NIC's steering do it")),
     ("SessionQualifier", Refused("sessions are told apart by BeginString and CompIDs: give one of them another CompID")),
 
-    ("TransportDataDictionary", Nothing(FIXT_DICTIONARY)),
-    ("AppDataDictionary", Nothing(FIXT_DICTIONARY)),
+    ("TransportDataDictionary", Own(Special::TransportDataDictionary)),
+    ("AppDataDictionary", Own(Special::AppDataDictionary)),
     ("PreserveMessageFieldsOrder", Nothing("fields leave in the order in which they are written")),
     ("FirstFieldInGroupIsDelimiter", Nothing("the dictionary says what begins an entry of a group")),
     ("RejectInvalidMessage", Nothing("what the dictionary refuses is always answered by a Reject")),
@@ -225,7 +227,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
 
 /// How families of keys begin, of which there are too many to name.
 pub(super) const FAMILIES: &[(&str, Meaning)] = &[
-    ("AppDataDictionary.", Nothing(FIXT_DICTIONARY)),
+    ("AppDataDictionary.", Own(Special::AppDataDictionary)),
     ("SocketConnectHost", Nothing(HOSTS)),
     ("SocketConnectPort", Nothing(HOSTS)),
     ("MySQL", Nothing(DATABASE)),
@@ -260,6 +262,8 @@ pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
         Own(Special::Hours(key)) => Some(key),
         Own(Special::ConnectionType) => Some("connection_type"),
         Own(Special::DataDictionary) => Some("data_dictionary"),
+        Own(Special::TransportDataDictionary) => Some("transport_data_dictionary"),
+        Own(Special::AppDataDictionary) => Some("app_data_dictionary"),
         Own(Special::NonStop) => Some("non_stop_session"),
         Own(Special::TimestampPrecision) => Some("time_stamp_precision"),
         _ => None,

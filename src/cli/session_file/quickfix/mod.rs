@@ -8,6 +8,7 @@ mod tests;
 use std::ops::Range;
 use std::path::Path;
 
+use fixwire::fix::ApplVerId;
 use fixwire::offload::toml_file::{TomlError, TomlFile, nearest};
 
 use super::Purpose;
@@ -212,10 +213,48 @@ impl Whole<'_> {
         let has = |section| {
             let used =
                 self.in_force(section, "UseDataDictionary").is_none_or(|said| said.value != "N");
-            used && self.in_force(section, "DataDictionary").is_some()
+            used && ["DataDictionary", "TransportDataDictionary"]
+                .iter()
+                .any(|name| self.in_force(section, name).is_some())
         };
         let is_session = self.sections[section].1;
         has(section) || (!is_session && (0..self.sections.len()).any(has))
+    }
+
+    /// Whether a section's BeginString is known, and is not FIXT's.
+    fn speaks_no_fixt(&self, section: usize) -> bool {
+        let said = self.in_force(section, "BeginString");
+        said.is_some_and(|version| !version.value.starts_with("FIXT"))
+    }
+
+    /// The key of ours for an AppDataDictionary: where there are several, each has its version behind it.
+    fn app_data_dictionary(&self, setting: &Setting<'_>) -> Result<String, TomlError> {
+        const OURS: &str = "app_data_dictionary";
+        let of_version = |name: &str| name.get("AppDataDictionary.".len()..).map(str::to_owned);
+        if let Some(version) = of_version(setting.name) {
+            return Ok(format!("{OURS}.{}", quoted(&version)));
+        }
+        let in_section = |other: &&&Setting<'_>| other.section == setting.section;
+        let mut others = self.settings.iter().filter(in_section);
+        let is_app =
+            |other: &&Setting<'_>| other.meaning == Meaning::Special(Special::AppDataDictionary);
+        if !others.any(|other| is_app(other) && of_version(other.name).is_some()) {
+            return Ok(OURS.to_owned());
+        }
+        let said = self.in_force(setting.section, "DefaultApplVerID");
+        let version = said.and_then(|said| {
+            let by_name = ApplVerId::ALL.into_iter().find(|id| id.name() == said.value);
+            by_name.or_else(|| ApplVerId::of(said.value.as_bytes()))
+        });
+        match version {
+            Some(version) => Ok(format!("{OURS}.{}", quoted(version.name()))),
+            None => self
+                .error(
+                    setting,
+                    ", and of which version it is nothing says, where others have a version behind a dot",
+                    "write DefaultApplVerID= beside it",
+                ),
+        }
     }
 
     /// Whether a section is a session that is not wanted.
@@ -244,15 +283,17 @@ impl Whole<'_> {
                 }
             }
             let own = self.of_section(section, "UseDataDictionary");
-            let inherited = self.of_section(section, "DataDictionary").is_none();
-            if let Some(own) = own.filter(|own| own.value == "N" && inherited)
-                && self.in_force(section, "DataDictionary").is_some()
-            {
-                return Err(self.file.error(
-                    own.span.clone(),
-                    "`UseDataDictionary` is N, and [DEFAULT] has a DataDictionary".into(),
-                    "move DataDictionary from [DEFAULT] to the sessions that use it",
-                ));
+            for name in ["DataDictionary", "TransportDataDictionary", "AppDataDictionary"] {
+                let inherited = self.of_section(section, name).is_none();
+                if let Some(own) = own.filter(|own| own.value == "N" && inherited)
+                    && self.in_force(section, name).is_some()
+                {
+                    return Err(self.file.error(
+                        own.span.clone(),
+                        format!("`UseDataDictionary` is N, and [DEFAULT] has a {name}"),
+                        &format!("move {name} from [DEFAULT] to the sessions that use it"),
+                    ));
+                }
             }
         }
         if any {
@@ -330,8 +371,25 @@ impl Whole<'_> {
                 Ok(Said::Implied)
             }
             Special::ConnectionType => key(format!("connection_type = {}", quoted(value))),
-            Special::DataDictionary if !self.has_dictionary(setting.section) => {
-                Ok(Said::Of("UseDataDictionary is N"))
+            Special::DataDictionary
+            | Special::TransportDataDictionary
+            | Special::AppDataDictionary
+                if !self.has_dictionary(setting.section) =>
+            {
+                Ok(Said::Of("there is no TransportDataDictionary, or UseDataDictionary is N"))
+            }
+            Special::TransportDataDictionary | Special::AppDataDictionary
+                if self.speaks_no_fixt(setting.section) =>
+            {
+                Ok(Said::Of(
+                    "BeginString is not FIXT.1.1, which has one dictionary: DataDictionary",
+                ))
+            }
+            Special::TransportDataDictionary => {
+                key(format!("transport_data_dictionary = {}", quoted(&found(value))))
+            }
+            Special::AppDataDictionary => {
+                key(format!("{} = {}", self.app_data_dictionary(setting)?, quoted(&found(value))))
             }
             Special::DataDictionary => key(format!("data_dictionary = {}", quoted(&found(value)))),
             Special::UseDataDictionary => {

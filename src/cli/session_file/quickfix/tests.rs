@@ -5,7 +5,7 @@ use std::fs;
 
 use fixwire::fix::Precision;
 
-use super::super::{Purpose, SessionFile, Side};
+use super::super::{DictionaryFile, Purpose, SessionFile, Side};
 use super::*;
 
 fn file(text: &str) -> TomlFile {
@@ -276,4 +276,36 @@ fn each_key_is_named_once_and_those_of_ours_are_keys_of_ours() {
     for (name, _) in KEYS {
         assert!(table.contains(&format!("`{name}`")), "docs/sessions.md does not tell of {name}");
     }
+}
+
+#[test]
+fn fixt_has_the_dictionaries_that_its_file_names() {
+    const FIXT: &str = "[SESSION]\nBeginString=FIXT.1.1\nDefaultApplVerID=FIX.5.0SP2\nSenderCompID=B\nTargetCompID=A\n";
+    let with = |lines: &str| {
+        read(&format!("{FIXT}{lines}")).map(|file| file.sessions[0].validation.clone())
+    };
+    let named = |lines: &str| -> (Option<String>, Vec<(Option<&str>, String)>) {
+        let found = with(lines).unwrap();
+        let name = |file: &DictionaryFile| file.path.display().to_string();
+        let applications = found.applications.iter();
+        (
+            found.transport.as_ref().map(name),
+            applications.map(|(version, file)| (version.map(|id| id.name()), name(file))).collect(),
+        )
+    };
+    let two = "TransportDataDictionary=T.xml\nAppDataDictionary=A.xml\n";
+    assert_eq!(named(two), (Some("T.xml".into()), vec![(None, "A.xml".into())]));
+    let several =
+        named(&format!("{two}AppDataDictionary.FIX.4.4=B.xml\nValidateUserDefinedFields=N\n"));
+    let of_each = vec![(Some("FIX.4.4"), "B.xml".into()), (Some("FIX.5.0SP2"), "A.xml".into())];
+    assert_eq!(several, (Some("T.xml".into()), of_each));
+    assert_eq!(named(&format!("UseDataDictionary=N\n{two}")), (None, vec![]));
+    let unknown =
+        with("TransportDataDictionary=T.xml\nAppDataDictionary.FIX.9=B.xml\n").unwrap_err();
+    assert!(unknown.to_string().starts_with("s.cfg:7"), "{unknown}");
+    // One of FIX.4.4 has no use for them.
+    let other = read(
+        "[SESSION]\nBeginString=FIX.4.4\nSenderCompID=B\nTargetCompID=A\nTransportDataDictionary=T.xml\n",
+    );
+    assert_eq!(other.unwrap().sessions[0].validation.transport, None);
 }
