@@ -146,13 +146,6 @@ impl<'a> Message<'a> {
         self.starts
     }
 
-    /// The field at a position: its tag, which is 0 where that is none, and where its value lies.
-    #[inline]
-    pub(super) fn place(&self, position: usize) -> Option<Field> {
-        let pair = self.starts.get(position..position + 2)?;
-        Some(field_at(self.bytes, pair[0], pair[1]))
-    }
-
     /// A non-negative integer.
     #[inline(always)]
     pub fn u32(&self, tag: u32) -> Result<u32, FieldError> {

@@ -87,6 +87,14 @@ pub(super) fn digits_of(kept: u64, count: usize) -> Option<u32> {
     Some(number(digits))
 }
 
+/// The last `count` bytes of a word, 1 to 8, at its front: the highest bit of each that is no digit, and what each is worth as
+/// one. Behind one of 0x8a or more the next may be marked too.
+#[inline(always)]
+pub(super) const fn others_at_back(word: u64, count: usize) -> (u64, u64) {
+    let digits = (word ^ ZEROS) >> (64 - 8 * count);
+    ((digits | digits.wrapping_add(0x7676_7676_7676_7676)) & HIGHS, digits)
+}
+
 /// Eight digits' values, the first and highest in the lowest byte, as a number.
 #[inline]
 const fn number(digits: u64) -> u32 {

@@ -10,16 +10,22 @@
 //! | `generate` | Rust out of it, with the feature `dictionary` |
 //! | `datatype` | what a value of each type looks like |
 //! | `spec` | a dictionary as it was read |
-//! | `table` | what it is compiled to |
-//! | `validate` | a message held against it |
+//! | `rule` | what a field's values are held against, compiled |
+//! | `table` | what a dictionary is compiled to |
+//! | `validate` | which dictionary, what is checked, what is found |
+//! | `walk` | a message held against it, field after field |
+//! | `plan` | the fastest way: a message with the tags of one before it |
 //! | `xml` | reads QuickFIX's XML form, with the feature `dictionary` |
 
 mod datatype;
 #[cfg(feature = "dictionary")]
 mod generate;
+mod plan;
+mod rule;
 mod spec;
 mod table;
 mod validate;
+mod walk;
 #[cfg(feature = "dictionary")]
 mod xml;
 

@@ -1,14 +1,14 @@
-//! What a dictionary is compiled to: a small hash table of fields for each message type and group.
+//! What a dictionary is compiled to: for each message type and group a table of its fields by their tags.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::rule::{Rule, Values};
 use super::spec::{FieldSpec, Part, Spec};
 use super::{DataType, MEMBERS_MAX, WORDS};
-use crate::fix::swar;
 use crate::fix::tags;
 
-/// Stands where no group and no list of values is.
+/// Stands where no group and no message type is.
 const NONE: u32 = u32::MAX;
 
 /// Where a field belongs, in the order in which they come.
@@ -23,37 +23,38 @@ pub(super) enum Section {
 /// A field in its place in a message or an entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member {
-    /// 0 where there is none.
     pub(super) tag: u32,
     /// Which one it is, in the order of the dictionary.
     pub(super) position: u16,
-    pub(super) kind: DataType,
     pub(super) section: Section,
-    values: u32,
+    pub(super) kind: DataType,
+    pub(super) rule: Rule,
     group: u32,
 }
 
 impl Member {
-    const EMPTY: Member = Member {
-        tag: 0,
-        position: 0,
-        kind: DataType::Text,
-        section: Section::Body,
-        values: NONE,
-        group: NONE,
-    };
-
     #[inline]
     pub(super) fn is_group(&self) -> bool {
         self.group != NONE
     }
 }
 
+/// Tags below this are found by a look; from here on they are user defined or rare, and hashed.
+const LONG_TAG_MIN: u32 = 2_048;
+/// Stands where no member is: there are never so many.
+const NOBODY: u16 = u16::MAX;
+const _: () = assert!(MEMBERS_MAX < NOBODY as usize, "a position is mistaken for none");
+
 /// What may stand together: a message, or an entry of a group.
 #[derive(Debug)]
 pub(super) struct Scope {
-    /// Open addressing; a power of two, at most half full.
-    slots: Box<[Member]>,
+    /// Which one it is of its dictionary's.
+    pub(super) number: u32,
+    members: Box<[Member]>,
+    /// By tag, up to the highest short one that there is: which member that is.
+    short: Box<[u16]>,
+    /// The same of the longer ones: open addressing; a power of two, at most half full.
+    long: Box<[u16]>,
     shift: u32,
     /// A bit for each member, by its position, that must be there.
     pub(super) required: [u64; WORDS],
@@ -66,17 +67,24 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, tag: u32) -> Option<&Member> {
+        match self.short.get(tag as usize) {
+            Some(which) => self.members.get(usize::from(*which)),
+            None if tag < LONG_TAG_MIN => None,
+            None => self.find_long(tag),
+        }
+    }
+
+    #[inline(never)]
+    fn find_long(&self, tag: u32) -> Option<&Member> {
         let mut at = hash(tag, self.shift);
         loop {
             // Half of the places are empty, so this ends.
-            let member = self.slots.get(at & (self.slots.len() - 1))?;
+            let which = self.long.get(at & (self.long.len() - 1))?;
+            let member = self.members.get(usize::from(*which))?;
             if member.tag == tag {
                 return Some(member);
-            }
-            if member.tag == 0 {
-                return None;
             }
             at += 1;
         }
@@ -86,50 +94,6 @@ impl Scope {
 #[inline]
 fn hash(tag: u32, shift: u32) -> usize {
     (tag.wrapping_mul(0x9e37_79b9) >> shift) as usize
-}
-
-/// The values that a field may have.
-#[derive(Debug, Default)]
-pub(super) struct Values {
-    /// A bit for each that is one character.
-    chars: [u64; 4],
-    /// Those of two to eight, as words, ascending.
-    words: Box<[u64]>,
-    /// Longer ones, ascending.
-    long: Box<[Box<[u8]>]>,
-}
-
-impl Values {
-    fn of(values: &[Vec<u8>]) -> Values {
-        let (mut chars, mut words, mut long) = ([0; 4], Vec::new(), Vec::new());
-        for value in values {
-            match value[..] {
-                [char] => chars[usize::from(char / 64)] |= 1 << (char % 64),
-                _ => match swar::word_of_short(value) {
-                    Some(word) => words.push(word),
-                    None => long.push(value.clone().into_boxed_slice()),
-                },
-            }
-        }
-        words.sort_unstable();
-        long.sort_unstable();
-        Values { chars, words: words.into(), long: long.into() }
-    }
-
-    #[inline]
-    pub(super) fn has(&self, value: &[u8]) -> bool {
-        match value {
-            [char] => self.chars[usize::from(char / 64)] & 1 << (char % 64) != 0,
-            _ => self.has_longer(value),
-        }
-    }
-
-    fn has_longer(&self, value: &[u8]) -> bool {
-        match swar::word_of_short(value) {
-            Some(word) => self.words.binary_search(&word).is_ok(),
-            None => self.long.binary_search_by(|known| known[..].cmp(value)).is_ok(),
-        }
-    }
 }
 
 /// Everything that a dictionary was compiled to.
@@ -165,9 +129,10 @@ impl Tables {
         self.scopes.get(member.group as usize)
     }
 
+    /// What members' rules look up.
     #[inline]
-    pub(super) fn values(&self, member: &Member) -> Option<&Values> {
-        self.values.get(member.values as usize)
+    pub(super) fn values(&self) -> &[Values] {
+        &self.values
     }
 
     /// A field wherever it may belong.
@@ -179,7 +144,7 @@ impl Tables {
     pub(super) fn compile(spec: &Spec) -> Result<Tables, TooMany> {
         let mut compiler = Compiler {
             fields: spec.fields.iter().map(|field| (field.tag, field)).collect(),
-            values_of: HashMap::new(),
+            rules: HashMap::new(),
             groups: HashMap::new(),
             scopes: Vec::new(),
             values: Vec::new(),
@@ -212,7 +177,7 @@ pub(super) struct TooMany;
 
 struct Compiler<'s> {
     fields: HashMap<u32, &'s FieldSpec>,
-    values_of: HashMap<u32, u32>,
+    rules: HashMap<u32, Rule>,
     /// Groups that came already: many messages share one.
     groups: HashMap<*const Vec<Part>, u32>,
     scopes: Vec<Scope>,
@@ -240,8 +205,9 @@ impl<'s> Compiler<'s> {
                 return Err(TooMany);
             }
         }
-        self.scopes.push(table(&members));
-        Ok((self.scopes.len() - 1) as u32)
+        let number = self.scopes.len() as u32;
+        self.scopes.push(table(number, &members));
+        Ok(number)
     }
 
     fn group(&mut self, body: &'s Arc<Vec<Part>>) -> Result<u32, TooMany> {
@@ -255,32 +221,45 @@ impl<'s> Compiler<'s> {
     }
 
     fn member(&mut self, tag: u32) -> Member {
-        let Some(field) = self.fields.get(&tag) else { return Member { tag, ..Member::EMPTY } };
-        // What MsgType may be, the messages say.
-        let values = if field.values.is_empty() || tag == tags::MSG_TYPE {
-            NONE
-        } else {
-            *self.values_of.entry(tag).or_insert_with(|| {
-                self.values.push(Values::of(&field.values));
-                (self.values.len() - 1) as u32
-            })
+        let plain = Member {
+            tag,
+            position: 0,
+            section: Section::Body,
+            kind: DataType::Text,
+            rule: Rule::ANY,
+            group: NONE,
         };
-        Member { tag, kind: field.kind, values, ..Member::EMPTY }
+        let Some(field) = self.fields.get(&tag) else { return plain };
+        // What MsgType may be, the messages say.
+        let values = if tag == tags::MSG_TYPE { &[] } else { &field.values[..] };
+        let of_field = || Rule::of(field.kind, values, &mut self.values);
+        let rule = *self.rules.entry(tag).or_insert_with(of_field);
+        Member { kind: field.kind, rule, ..plain }
     }
 }
 
-fn table(members: &[(Member, bool)]) -> Scope {
-    let size = (2 * members.len() + 2).next_power_of_two();
-    let mut slots = vec![Member::EMPTY; size].into_boxed_slice();
+fn table(number: u32, members: &[(Member, bool)]) -> Scope {
+    let tags = || members.iter().map(|(member, _)| member.tag);
+    let short_len = tags().filter(|tag| *tag < LONG_TAG_MIN).max().map_or(0, |tag| tag + 1);
+    let mut short = vec![NOBODY; short_len as usize].into_boxed_slice();
+    let long_count = tags().filter(|tag| *tag >= LONG_TAG_MIN).count();
+    let size = (2 * long_count + 2).next_power_of_two();
+    let mut long = vec![NOBODY; size].into_boxed_slice();
     let shift = u32::BITS - size.trailing_zeros();
     let mut required = [0; WORDS];
     let mut required_tags = Vec::new();
     for (member, is_required) in members {
-        let mut at = hash(member.tag, shift);
-        while slots[at % size].tag != 0 {
-            at += 1;
-        }
-        slots[at % size] = *member;
+        let place = match short.get_mut(member.tag as usize) {
+            Some(place) => place,
+            None => {
+                let mut at = hash(member.tag, shift);
+                while long[at % size] != NOBODY {
+                    at += 1;
+                }
+                &mut long[at % size]
+            }
+        };
+        *place = member.position;
         if *is_required {
             required[usize::from(member.position) / 64] |= 1 << (member.position % 64);
             let rank = [0, 2, 1][member.section as usize];
@@ -289,7 +268,10 @@ fn table(members: &[(Member, bool)]) -> Scope {
     }
     required_tags.sort_unstable();
     Scope {
-        slots,
+        number,
+        members: members.iter().map(|(member, _)| *member).collect(),
+        short,
+        long,
         shift,
         required,
         words: members.len().div_ceil(64),

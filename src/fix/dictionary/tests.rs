@@ -88,14 +88,20 @@ pub(in crate::fix) fn message(msg_type: &str, parts: Vec<Part>) -> MessageSpec {
     MessageSpec { msg_type: msg_type.into(), name: msg_type.into(), parts }
 }
 
+/// Of every message's header, what comes behind MsgType.
+const HEADER: &str = "34=2|49=A|52=20260102-03:04:05|56=B|";
+
 fn found(checks: Checks, msg_type: &str, rest: &str) -> Option<(R, Option<u32>)> {
     let dictionary = Arc::new(Dictionary::compile(&spec()).unwrap());
-    let body = format!("35={msg_type}|34=2|49=A|52=20260102-03:04:05|56=B|{rest}");
-    let bytes = sealed("FIX.4.4", &body);
+    judged(&mut Validator::new(Validation::of(dictionary, checks)), msg_type, rest)
+}
+
+fn judged(validator: &mut Validator, msg_type: &str, rest: &str) -> Option<(R, Option<u32>)> {
+    let bytes = sealed("FIX.4.4", &format!("35={msg_type}|{HEADER}{rest}"));
     let mut decoder = Decoder::default();
     let message = decoder.parse(&bytes).unwrap();
-    let violation = Validator::new(Validation::of(dictionary, checks)).check(&message);
-    violation.err().map(|violation| (violation.reason, violation.tag))
+    let violation = validator.check(&message).err();
+    violation.map(|violation| (violation.reason, violation.tag))
 }
 
 #[test]
@@ -370,26 +376,99 @@ proptest! {
         ]),
         switches in any::<[bool; 5]>(),
     ) {
-        let [fields_out_of_order, fields_have_values, user_defined_fields,
-            allow_unknown_msg_fields, unordered_group_fields] = switches;
-        let checks = Checks {
-            fields_out_of_order, fields_have_values, user_defined_fields,
-            allow_unknown_msg_fields, unordered_group_fields,
-        };
+        let checks = checks_of(switches);
         let mut text = String::from(begun);
         for (tag, value) in &rest {
             text += &format!("{tag}={value}|");
         }
         let spec = spec();
-        let body = format!("35=D|34=2|49=A|52=20260102-03:04:05|56=B|{text}");
-        let bytes = sealed("FIX.4.4", &body);
-        let mut decoder = Decoder::default();
-        let message = decoder.parse(&bytes).unwrap();
-        let fields: Vec<_> = message.fields().collect();
-        let twin = Twin { spec: &spec, checks, fields: &fields, at: 0 };
-        let expected = twin.message(&spec.messages[0].parts).err().map(|(r, tag)| (r, Some(tag)));
-        prop_assert_eq!(found(checks, "D", &text), expected, "{}", text);
+        prop_assert_eq!(found(checks, "D", &text), by_twin(&spec, checks, &text), "{}", text);
     }
+
+    #[test]
+    fn messages_like_those_before_them_are_judged_as_the_twin_judges_each(
+        choices in prop::collection::vec(any::<u8>(), 40),
+        changes in prop::collection::vec((0u8..5, any::<prop::sample::Index>(), some_field()), 0..5),
+        switches in any::<[bool; 5]>(),
+    ) {
+        let checks = checks_of(switches);
+        let spec = spec();
+        let mut validator =
+            Validator::new(Validation::of(Arc::new(Dictionary::compile(&spec).unwrap()), checks));
+        let mut fields = Vec::new();
+        write_order(&spec.messages[0].parts, &mut choices.iter().copied().cycle(), &mut fields);
+        let mut texts = vec![fields.clone(); 3];
+        for (how, at, (tag, value)) in changes {
+            let at = at.index(fields.len());
+            match how {
+                0 if fields.len() > 1 => drop(fields.remove(at)),
+                1 => fields.insert(at, fields[at]),
+                2 => { let other = fields.len() / 2; fields.swap(at, other) },
+                3 => fields.insert(at, (tag, value)),
+                // A value of another field's: the tags stay what they are.
+                _ => fields[at].1 = value,
+            }
+            texts.extend([fields.clone(), fields.clone(), texts[0].clone(), fields.clone()]);
+        }
+        for fields in texts {
+            let text = fields.iter().map(|(tag, value)| format!("{tag}={value}|")).collect::<String>();
+            let expected = by_twin(&spec, checks, &text);
+            prop_assert_eq!(judged(&mut validator, "D", &text), expected, "{}", text);
+        }
+    }
+}
+
+/// Right fields of an order, in their order, groups and all, by `choices`.
+fn write_order(
+    parts: &[Part],
+    choices: &mut impl Iterator<Item = u8>,
+    into: &mut Vec<(u32, &'static str)>,
+) {
+    for (place, part) in parts.iter().enumerate() {
+        let choice = choices.next().unwrap();
+        if place > 0 && !part.required && choice % 3 == 0 {
+            continue;
+        }
+        let Some(body) = &part.group else {
+            let values = right_values(part.tag);
+            into.push((part.tag, values[usize::from(choice / 3) % values.len()]));
+            continue;
+        };
+        let entries = usize::from(choice / 3 % 4);
+        into.push((part.tag, ["0", "1", "2", "3"][entries]));
+        (0..entries).for_each(|_| write_order(body, choices, into));
+    }
+}
+
+fn right_values(tag: u32) -> &'static [&'static str] {
+    match tag {
+        18 => &["1", "1 X", "2 1 X"],
+        38 => &["1", "1.5", "-.5", "123456789.25"],
+        54 => &["1", "2"],
+        167 => &["CS", "FUT", "A LONG ONE"],
+        608 => &["5", "-5", "1234567890"],
+        6000 => &["Y", "N"],
+        _ => &["a", "bc"],
+    }
+}
+
+fn checks_of([order, values, user_defined, unknown, groups]: [bool; 5]) -> Checks {
+    Checks {
+        fields_out_of_order: order,
+        fields_have_values: values,
+        user_defined_fields: user_defined,
+        allow_unknown_msg_fields: unknown,
+        unordered_group_fields: groups,
+    }
+}
+
+fn by_twin(spec: &Spec, checks: Checks, rest: &str) -> Option<(R, Option<u32>)> {
+    let bytes = sealed("FIX.4.4", &format!("35=D|{HEADER}{rest}"));
+    let mut decoder = Decoder::default();
+    let message = decoder.parse(&bytes).unwrap();
+    let fields: Vec<_> = message.fields().collect();
+    let twin = Twin { spec, checks, fields: &fields, at: 0 };
+    twin.message(&spec.messages[0].parts).err().map(|(reason, tag)| (reason, Some(tag)))
 }
 
 #[test]

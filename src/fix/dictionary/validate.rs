@@ -1,19 +1,17 @@
-//! A message held against a dictionary: one pass over its fields.
+//! What messages are held against, and what is found.
 
 use std::sync::Arc;
 
-use super::table::{Member, Scope, Section, Tables};
-use super::{DataType, Dictionary, WORDS};
-use crate::fix::decode::{Field, Leniency};
+use super::Dictionary;
+use super::plan::Plans;
+use super::table::Scope;
+use super::walk::Walk;
+use crate::fix::decode::Leniency;
 use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
 use crate::fix::session::ApplVerId;
 use crate::fix::tags;
 use crate::fix::timestamp::Reader;
-use crate::fix::value;
-
-/// The first tag that users define for themselves (FIX 4.4 Vol. 1, user defined fields).
-const USER_DEFINED_MIN: u32 = 5000;
 
 /// What is checked, by QuickFIX's names and with its defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +91,7 @@ pub struct Violation {
 
 impl Violation {
     #[cold]
-    fn of(reason: RejectReason, tag: u32) -> Violation {
+    pub(super) fn of(reason: RejectReason, tag: u32) -> Violation {
         Violation { reason, tag: Some(tag) }
     }
 }
@@ -101,51 +99,27 @@ impl Violation {
 /// Holds one session's messages against a dictionary.
 #[derive(Clone, Debug)]
 pub struct Validator {
-    dictionary: Arc<Dictionary>,
-    by_version: Vec<(ApplVerId, Arc<Dictionary>)>,
-    /// The counterparty's DefaultApplVerID has no dictionary.
-    is_lost: bool,
+    dictionaries: Dictionaries,
     checks: Checks,
     /// Of the times in messages, most fall into the second of the one before.
     times: Reader,
+    /// What is left to look at of messages like those that came before.
+    plans: Plans,
 }
 
 impl Validator {
     /// A validator of messages by these rules.
     pub fn new(Validation { dictionary, by_version, checks }: Validation) -> Validator {
-        Validator { dictionary, by_version, is_lost: false, checks, times: Reader::default() }
+        let dictionaries = Dictionaries { default: dictionary, by_version, is_lost: false };
+        let (times, plans) = (Reader::default(), Plans::new());
+        Validator { dictionaries, checks, times, plans }
     }
 
     /// The counterparty's Logon says which version its messages are of, where they do not say.
     pub fn set_default_version(&mut self, version: ApplVerId) {
-        if self.by_version.is_empty() {
-            return;
-        }
-        let found = self.by_version.iter().find(|(known, _)| *known == version);
-        self.is_lost = found.is_none();
-        if let Some((_, dictionary)) = found {
-            self.dictionary = Arc::clone(dictionary);
-        }
-    }
-
-    /// The dictionary that a message is held to; `None` where its version has none.
-    #[inline]
-    fn dictionary_of<'d>(&'d self, message: &Message<'_>) -> Option<&'d Arc<Dictionary>> {
-        if self.by_version.is_empty() {
-            return Some(&self.dictionary);
-        }
-        match message.field(tags::APPL_VER_ID) {
-            // The session's own messages are the transport's, whatever else there is.
-            None if !self.is_lost || tags::msg_type::is_admin(message.msg_type()) => {
-                Some(&self.dictionary)
-            }
-            None => None,
-            Some(version) => {
-                let version = ApplVerId::of(version)?;
-                let found = self.by_version.iter().find(|(known, _)| *known == version)?;
-                Some(&found.1)
-            }
-        }
+        self.dictionaries.set_default(version);
+        // They go by where the scopes of dictionaries lie, of which one may be gone.
+        self.plans.clear();
     }
 
     /// Looks at a whole message.
@@ -154,23 +128,70 @@ impl Validator {
     /// The first [`Violation`].
     #[inline(never)]
     pub fn check(&mut self, message: &Message<'_>) -> Result<(), Violation> {
-        let mut times = core::mem::take(&mut self.times);
-        let found = self.check_by(message, &mut times);
-        self.times = times;
-        found
-    }
-
-    #[inline(always)]
-    fn check_by(&self, message: &Message<'_>, times: &mut Reader) -> Result<(), Violation> {
-        let Some(dictionary) = self.dictionary_of(message) else {
+        let Validator { dictionaries, checks, times, plans } = self;
+        let Some(dictionary) = dictionaries.of(message) else {
             return Err(Violation::of(RejectReason::ValueIncorrect, tags::APPL_VER_ID));
         };
         let tables = &dictionary.tables;
         let Some(scope) = tables.message(message.msg_type()) else {
             return Err(Violation { reason: RejectReason::InvalidMsgType, tag: None });
         };
-        let walk = Walk { tables, checks: self.checks, times, message, at: 0 };
-        walk.message(scope).map_err(|found| absent(scope, message).unwrap_or(found))
+        if plans.is_followed(scope, message, tables.values(), times) {
+            return Ok(());
+        }
+        let found = Walk::new(tables, *checks, times, message).message(scope);
+        match found {
+            Ok(course) => {
+                if plans.is_awaited(scope, message, course) {
+                    let plan = plans.replaced(scope, message);
+                    Walk::new(tables, *checks, times, message).note(scope, plan);
+                }
+                Ok(())
+            }
+            Err(found) => Err(absent(scope, message).unwrap_or(found)),
+        }
+    }
+}
+
+/// Which dictionary a message is held to.
+#[derive(Clone, Debug)]
+struct Dictionaries {
+    default: Arc<Dictionary>,
+    by_version: Vec<(ApplVerId, Arc<Dictionary>)>,
+    /// The counterparty's DefaultApplVerID has no dictionary.
+    is_lost: bool,
+}
+
+impl Dictionaries {
+    fn set_default(&mut self, version: ApplVerId) {
+        if self.by_version.is_empty() {
+            return;
+        }
+        let found = self.by_version.iter().find(|(known, _)| *known == version);
+        self.is_lost = found.is_none();
+        if let Some((_, dictionary)) = found {
+            self.default = Arc::clone(dictionary);
+        }
+    }
+
+    /// The dictionary of a message; `None` where its version has none.
+    #[inline]
+    fn of(&self, message: &Message<'_>) -> Option<&Dictionary> {
+        if self.by_version.is_empty() {
+            return Some(&self.default);
+        }
+        match message.field(tags::APPL_VER_ID) {
+            // The session's own messages are the transport's, whatever else there is.
+            None if !self.is_lost || tags::msg_type::is_admin(message.msg_type()) => {
+                Some(&self.default)
+            }
+            None => None,
+            Some(version) => {
+                let version = ApplVerId::of(version)?;
+                let found = self.by_version.iter().find(|(known, _)| *known == version)?;
+                Some(&found.1)
+            }
+        }
     }
 }
 
@@ -181,189 +202,65 @@ fn absent(scope: &Scope, message: &Message<'_>) -> Option<Violation> {
     Some(Violation::of(RejectReason::RequiredTagMissing, *tag))
 }
 
-/// Which members of a scope have come.
-struct Seen([u64; WORDS]);
+#[cfg(test)]
+mod tests {
+    use super::super::tests::spec;
+    use super::*;
+    use crate::fix::decode::Decoder;
+    use crate::fix::oracle::sealed;
 
-impl Seen {
-    /// Notes a member; false if it was there already.
-    #[inline]
-    fn note(&mut self, member: &Member) -> bool {
-        let bit = 1 << (member.position % 64);
-        let word = &mut self.0[usize::from(member.position) / 64 % WORDS];
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        is_new
-    }
-
-    /// That each member came that must.
-    #[inline]
-    fn complete(&self, scope: &Scope) -> Result<(), Violation> {
-        let lacks = self.0.iter().zip(&scope.required).take(scope.words);
-        if lacks.fold(0, |lacks, (seen, required)| lacks | required & !seen) == 0 {
-            return Ok(());
-        }
-        let is_missing =
-            |position: u16| self.0[usize::from(position) / 64 % WORDS] & 1 << (position % 64) == 0;
-        match scope.required_tags.iter().find(|(_, position)| is_missing(*position)) {
-            Some((tag, _)) => Err(Violation::of(RejectReason::RequiredTagMissing, *tag)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// One pass over the fields of a message.
-struct Walk<'a> {
-    tables: &'a Tables,
-    checks: Checks,
-    times: &'a mut Reader,
-    message: &'a Message<'a>,
-    at: usize,
-}
-
-impl<'a> Walk<'a> {
-    fn message(mut self, scope: &Scope) -> Result<(), Violation> {
-        let mut seen = Seen([0; WORDS]);
-        let mut section = Section::Header;
-        while let Some(field) = &self.field() {
-            self.at += 1;
-            let Some(member) = scope.find(field.tag) else {
-                section = section.max(Section::Body);
-                self.stranger(field)?;
-                continue;
-            };
-            if !seen.note(member) {
-                return Err(Violation::of(RejectReason::TagRepeated, field.tag));
-            }
-            if member.section < section && self.checks.fields_out_of_order {
-                return Err(Violation::of(RejectReason::TagOutOfOrder, field.tag));
-            }
-            section = section.max(member.section);
-            self.value(member, field)?;
-            if member.is_group() {
-                self.group(member, field)?;
-            }
-        }
-        seen.complete(scope)
-    }
-
-    /// The field at hand, past those whose tag is none.
-    #[inline(always)]
-    fn field(&mut self) -> Option<Field> {
-        loop {
-            let field = self.message.place(self.at)?;
-            if field.tag != 0 {
-                return Some(field);
-            }
-            self.at += 1;
-        }
-    }
-
-    /// The entries behind the field that counts them.
-    fn group(&mut self, counted: &Member, count: &Field) -> Result<(), Violation> {
-        let Some(scope) = self.tables.group(counted) else { return Ok(()) };
-        let mut seen = Seen([0; WORDS]);
-        let (mut entries, mut last) = (0, 0);
-        while let Some(field) = &self.field() {
-            let Some(member) = scope.find(field.tag) else {
-                if self.is_nobodys(field.tag) {
-                    self.stranger(field)?;
-                    self.at += 1;
-                    continue;
-                }
-                break;
-            };
-            if field.tag == scope.delimiter {
-                if entries > 0 {
-                    seen.complete(scope)?;
-                }
-                (seen, last) = (Seen([0; WORDS]), 0);
-                entries += 1;
-            } else if entries == 0 {
-                return Err(Violation::of(RejectReason::RequiredTagMissing, scope.delimiter));
-            }
-            if !seen.note(member) {
-                return Err(Violation::of(RejectReason::TagRepeated, field.tag));
-            }
-            if member.position < last && self.checks.unordered_group_fields {
-                return Err(Violation::of(RejectReason::GroupOutOfOrder, field.tag));
-            }
-            last = member.position;
-            self.at += 1;
-            self.value(member, field)?;
-            if member.is_group() {
-                self.group(member, field)?;
-            }
-        }
-        if entries > 0 {
-            seen.complete(scope)?;
-        }
-        // A count that is empty, where that is allowed, counts none.
-        let text = self.text(count);
-        let is_right = value::parse_u32(text).unwrap_or(0) == entries;
-        if is_right && text.len() <= COUNT_DIGITS_MAX {
-            return Ok(());
-        }
-        Err(Violation::of(RejectReason::GroupCountIncorrect, counted.tag))
-    }
-
-    /// A field that has a member's place.
-    #[inline]
-    fn value(&mut self, member: &Member, field: &Field) -> Result<(), Violation> {
-        let place = field.start as usize..field.end as usize;
-        if place.is_empty() {
-            return match self.checks.fields_have_values {
-                true => Err(Violation::of(RejectReason::TagWithoutValue, field.tag)),
-                false => Ok(()),
-            };
-        }
-        if !member.kind.takes(self.message.bytes(), place, self.times) {
-            return Err(Violation::of(RejectReason::DataFormatIncorrect, field.tag));
-        }
-        let Some(values) = self.tables.values(member) else { return Ok(()) };
-        let text = self.text(field);
-        let is_one = match member.kind {
-            DataType::Multiple => text.split(|byte| *byte == b' ').all(|word| values.has(word)),
-            _ => values.has(text),
+    /// Whether the last of these is known by the order of its tags.
+    fn is_last_known(bodies: &[&str]) -> bool {
+        let dictionary = Arc::new(Dictionary::compile(&spec()).unwrap());
+        let mut validator = Validator::new(Validation::of(dictionary, Checks::default()));
+        let (last, others) = bodies.split_last().unwrap();
+        let mut decoder = Decoder::default();
+        let text = |body| {
+            sealed("FIX.4.4", &format!("35=D|34=2|49=A|52=20260102-03:04:05|56=B|11=a|{body}"))
         };
-        if is_one { Ok(()) } else { Err(Violation::of(RejectReason::ValueIncorrect, field.tag)) }
-    }
-
-    /// A field that has no place where it stands.
-    #[cold]
-    fn stranger(&mut self, field: &Field) -> Result<(), Violation> {
-        let defined = self.tables.defined(field.tag);
-        if let Some(member) = defined {
-            self.value(member, field)?;
+        for body in others {
+            let bytes = text(body);
+            assert_eq!(validator.check(&decoder.parse(&bytes).unwrap()), Ok(()), "{body}");
         }
-        if !self.is_looked_for(field.tag) {
-            return Ok(());
+        let bytes = text(last);
+        let message = decoder.parse(&bytes).unwrap();
+        let Validator { dictionaries, times, plans, .. } = &mut validator;
+        let tables = &dictionaries.default.tables;
+        let scope = tables.message(b"D").unwrap();
+        plans.is_followed(scope, &message, tables.values(), times)
+    }
+
+    #[test]
+    fn an_order_of_tags_is_known_when_it_has_come_twice_in_a_row() {
+        let (plain, group) = ("38=1|", "38=1|386=2|336=x|336=y|");
+        assert!(!is_last_known(&[plain, plain]));
+        assert!(is_last_known(&[plain, plain, plain]));
+        assert!(is_last_known(&[plain, plain, "38=125.50|"]));
+        assert!(!is_last_known(&[plain, "38=1|54=1|", plain]));
+        // Those of as many fields are remembered two at a time.
+        assert!(is_last_known(&[plain, plain, group, group, group, plain]));
+        let turns = ["38=1|54=1|", "38=1|58=x|", "38=1|167=CS|"];
+        let in_turn: Vec<&str> = turns.iter().flat_map(|turn| [*turn, *turn]).collect();
+        for (turn, is_known) in turns.iter().zip([false, true, true]) {
+            assert_eq!(is_last_known(&[&in_turn[..], &[*turn]].concat()), is_known, "{turn}");
         }
-        let reason = match defined {
-            Some(_) => RejectReason::TagNotDefinedForType,
-            None => RejectReason::InvalidTagNumber,
-        };
-        Err(Violation::of(reason, field.tag))
     }
 
-    /// Whether a field must be in the dictionary and in its message.
-    fn is_looked_for(&self, tag: u32) -> bool {
-        match tag {
-            USER_DEFINED_MIN.. => self.checks.user_defined_fields,
-            _ => !self.checks.allow_unknown_msg_fields,
+    #[test]
+    fn what_is_known_by_its_tags_is_right_by_its_values_too() {
+        let known = "38=1|54=1|386=2|336=x|336=y|";
+        let others = [
+            ("38=1|54=2|386=2|336=abc|336=y|", true),
+            ("38=x|54=1|386=2|336=x|336=y|", false),
+            ("38=1|54=3|386=2|336=x|336=y|", false),
+            ("38=1|54=11|386=2|336=x|336=y|", false),
+            ("38=1|54=1|386=1|336=x|336=y|", false),
+            ("38=1|54=1|386=02|336=x|336=y|", true),
+            ("38=1|54=1|386=2|336=x|337=y|", false),
+            ("38=1|54=1|386=2|336=x|336=|", false),
+        ];
+        for (other, is_known) in others {
+            assert_eq!(is_last_known(&[known, known, known, other]), is_known, "{other}");
         }
-    }
-
-    /// A field that no dictionary has and nobody minds: it ends no group.
-    #[cold]
-    fn is_nobodys(&self, tag: u32) -> bool {
-        !self.is_looked_for(tag) && self.tables.defined(tag).is_none()
-    }
-
-    #[inline]
-    fn text(&self, field: &Field) -> &'a [u8] {
-        self.message.bytes().get(field.start as usize..field.end as usize).unwrap_or_default()
     }
 }
-
-/// More digits than any count has.
-const COUNT_DIGITS_MAX: usize = 9;
