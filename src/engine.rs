@@ -144,6 +144,19 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.desk.keep_in(session, store);
     }
 
+    /// The files of its sessions, to be closed while another process may go on with them. It is not to be polled before each
+    /// [has its own again](Engine::put_store).
+    #[cfg(feature = "journal")]
+    pub fn take_stores(&mut self) -> Vec<(SessionId, Box<FileStore>)> {
+        self.desk.take_stores()
+    }
+
+    /// Has a session go on with its file, which was closed meanwhile and has changed in nothing.
+    #[cfg(feature = "journal")]
+    pub fn put_store(&mut self, session: SessionId, store: Box<FileStore>) {
+        self.desk.put_store(session, store);
+    }
+
     /// One round: what has arrived, what is due, what may be sent. Says how many frames came.
     ///
     /// Each frame's answer is handed to the device before the next frame is looked at.

@@ -8,6 +8,7 @@
 //! send, deadlines and events come out. The same code runs under the simulator, a TAP and a NIC.
 
 pub mod app;
+pub mod blob;
 #[cfg(feature = "calendar")]
 pub mod calendar;
 pub mod clock_watch;
@@ -16,6 +17,7 @@ pub mod emit;
 pub mod engine;
 pub mod familiar;
 pub mod fix;
+pub mod hand_over;
 mod held_frames;
 #[cfg(feature = "journal")]
 pub mod journal_file;

@@ -354,6 +354,21 @@ impl Neighbors {
         self.settle();
     }
 
+    /// Every neighbour whose hardware address is known, for whoever goes on in another process.
+    pub fn all_known(&self) -> impl Iterator<Item = (Ipv4Addr, Mac)> + '_ {
+        let known = self.known.iter().filter(|neighbor| neighbor.state != State::Resolving);
+        known.map(|neighbor| (neighbor.addr, neighbor.mac))
+    }
+
+    /// Takes one over that another process knew: good for as long as one that has just answered. Who finds neighbours by
+    /// the kernel asks it all the same.
+    pub fn take_over(&mut self, now: Instant, addr: Ipv4Addr, mac: Mac) {
+        if self.network.is_on_link(addr) && addr != self.network.addr && !self.knows(addr) {
+            self.known_mut().retain(|neighbor| neighbor.addr != addr);
+            self.insert(now, addr, mac, State::Reachable);
+        }
+    }
+
     /// The next address that the kernel is to be asked for. To be called between rounds, until `None`.
     pub fn next_wanted(&mut self) -> Option<Ipv4Addr> {
         if !self.has_wanted {

@@ -5,8 +5,12 @@ use std::collections::VecDeque;
 
 use arrayvec::ArrayVec;
 
+#[cfg(feature = "hand-over")]
+use super::NotTaken;
 use super::order::NEW_ORDER_SINGLE;
 use super::{Application, SessionId};
+#[cfg(feature = "hand-over")]
+use crate::blob::Blob;
 use crate::fix::decode::FIELDS_DEFAULT;
 use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
 use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version};
@@ -216,6 +220,55 @@ impl Application for Echo {
     }
 
     const WANTS_POLL: bool = true;
+
+    /// Of each session the ClOrdIDs that it has seen, and answers that wait; what was counted.
+    #[cfg(feature = "hand-over")]
+    fn hand_over(&self) -> Vec<u8> {
+        let counters = self.counters;
+        let counts = [
+            counters.echoed,
+            counters.unsupported,
+            counters.duplicates_ignored,
+            counters.refused,
+            counters.ids_forgotten,
+        ];
+        let strings = |queue: &Queue| queue.strings().map(Blob).collect();
+        let partners = self.partners.iter();
+        let partners = partners.map(|of| (strings(&of.seen), strings(&of.waiting))).collect();
+        // Memory takes all of it.
+        postcard::to_allocvec(&EchoState { counts, partners }).unwrap_or_default()
+    }
+
+    #[cfg(feature = "hand-over")]
+    fn take_over(
+        &mut self,
+        state: &[u8],
+        place_of: &dyn Fn(SessionId) -> Option<SessionId>,
+    ) -> Result<(), NotTaken> {
+        let EchoState { counts, partners } = postcard::from_bytes(state).map_err(|_| NotTaken)?;
+        let [echoed, unsupported, duplicates_ignored, refused, ids_forgotten] = counts;
+        self.counters =
+            EchoCounters { echoed, unsupported, duplicates_ignored, refused, ids_forgotten };
+        for (number, (seen, waiting)) in (0..=u16::MAX).zip(&partners) {
+            let Some(SessionId(place)) = place_of(SessionId(number)) else { continue };
+            let partner = self.partners.get_mut(usize::from(place)).ok_or(NotTaken)?;
+            let kept = seen.iter().all(|id| partner.seen.push(&[id]))
+                && waiting.iter().all(|answer| partner.waiting.push(&[answer]));
+            if !kept {
+                return Err(NotTaken);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All that is handed over.
+#[cfg(feature = "hand-over")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct EchoState {
+    counts: [u64; 5],
+    /// What was seen, and what waits, of each session.
+    partners: Vec<(Vec<Blob>, Vec<Blob>)>,
 }
 
 /// A field, where it stood, and its value.
@@ -318,6 +371,17 @@ impl Queue {
     fn pop(&mut self) {
         let len = self.lens.pop_front().unwrap_or(0);
         self.bytes.drain(..usize::from(len));
+    }
+
+    /// Every string, the oldest first.
+    #[cfg(feature = "hand-over")]
+    fn strings(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut at = 0;
+        self.lens.iter().map(move |&len| {
+            let from = at;
+            at += usize::from(len);
+            self.bytes.range(from..at).copied().collect()
+        })
     }
 
     fn contains(&self, string: &[u8]) -> bool {

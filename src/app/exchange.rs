@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use arrayvec::ArrayVec;
 
+#[cfg(feature = "hand-over")]
+use super::NotTaken;
 use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
 use super::{Application, SessionId};
 use crate::fix::{
@@ -167,4 +169,83 @@ impl Application for Exchange {
     }
 
     const WANTS_POLL: bool = true;
+
+    /// How many orders it has filled, by which it numbers reports, and orders that wait.
+    #[cfg(feature = "hand-over")]
+    fn hand_over(&self) -> Vec<u8> {
+        let waiting = self.waiting.iter().map(Waiting::state).collect();
+        let state = ExchangeState { fills: self.fills, refused: self.refused, waiting };
+        // Memory takes all of it.
+        postcard::to_allocvec(&state).unwrap_or_default()
+    }
+
+    #[cfg(feature = "hand-over")]
+    fn take_over(
+        &mut self,
+        state: &[u8],
+        place_of: &dyn Fn(SessionId) -> Option<SessionId>,
+    ) -> Result<(), NotTaken> {
+        let ExchangeState { fills, refused, waiting } =
+            postcard::from_bytes(state).map_err(|_| NotTaken)?;
+        if waiting.len() > WAITING_MAX {
+            return Err(NotTaken);
+        }
+        (self.fills, self.refused) = (fills, refused);
+        for of in &waiting {
+            if let Some(session) = place_of(SessionId(of.session)) {
+                self.waiting.push_back(Waiting::of(session, of).ok_or(NotTaken)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All that is handed over.
+#[cfg(feature = "hand-over")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct ExchangeState {
+    fills: u64,
+    refused: u64,
+    waiting: Vec<WaitingState>,
+}
+
+#[cfg(feature = "hand-over")]
+#[derive(serde::Serialize, serde::Deserialize)]
+struct WaitingState {
+    session: u16,
+    cl_ord_id: Vec<u8>,
+    symbol: Vec<u8>,
+    is_buy: bool,
+    /// Mantissa and exponent.
+    order_qty: (i64, i8),
+    price: (i64, i8),
+    is_before_fix43: bool,
+}
+
+#[cfg(feature = "hand-over")]
+impl Waiting {
+    fn state(&self) -> WaitingState {
+        let parts = |of: Decimal| (of.mantissa, of.exponent);
+        WaitingState {
+            session: self.session.0,
+            cl_ord_id: self.cl_ord_id.to_vec(),
+            symbol: self.symbol.to_vec(),
+            is_buy: self.side == Side::Buy,
+            order_qty: parts(self.order_qty),
+            price: parts(self.price),
+            is_before_fix43: self.is_before_fix43,
+        }
+    }
+
+    fn of(session: SessionId, state: &WaitingState) -> Option<Waiting> {
+        let decimal = |(mantissa, exponent)| Decimal::new(mantissa, exponent);
+        let order = NewOrderSingle {
+            cl_ord_id: &state.cl_ord_id,
+            symbol: &state.symbol,
+            side: if state.is_buy { Side::Buy } else { Side::Sell },
+            order_qty: decimal(state.order_qty),
+            price: decimal(state.price),
+        };
+        Waiting::new(session, &order, state.is_before_fix43)
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
-use super::{Application, Passing, SessionId};
+use super::{Application, NotTaken, Passing, SessionId};
 use crate::fix::{CloseReason, Message, Outlet, Sender, Store};
 use crate::offload::RxStamp;
 use crate::tcp::Delivery;
@@ -153,6 +153,18 @@ impl<A: Application> Application for Logged<A> {
 
     fn may_resend(&mut self, session: SessionId, seq: u32, message: &Message<'_>) -> bool {
         self.app.may_resend(session, seq, message)
+    }
+
+    fn hand_over(&self) -> Vec<u8> {
+        self.app.hand_over()
+    }
+
+    fn take_over(
+        &mut self,
+        state: &[u8],
+        place_of: &dyn Fn(SessionId) -> Option<SessionId>,
+    ) -> Result<(), NotTaken> {
+        self.app.take_over(state, place_of)
     }
 
     #[inline]

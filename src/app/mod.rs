@@ -22,6 +22,11 @@ use crate::time::Now;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u16);
 
+/// An application cannot go on from what was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what the application before has handed over is not for this one")]
+pub struct NotTaken;
+
 /// What trades. Orders are encoded in place, straight into the connection's stream.
 pub trait Application {
     /// A session is established.
@@ -84,6 +89,26 @@ pub trait Application {
     #[inline(always)]
     fn wants_bytes(&self) -> bool {
         false
+    }
+
+    /// What of it goes on in another process, when a running engine is [handed over](crate::hand_over): bytes of its own
+    /// making. To be called between rounds; what is sent or comes afterwards goes to whoever takes over.
+    fn hand_over(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Goes on from what its like in another process has [handed over](Application::hand_over). A session may have another
+    /// number here; one that `place_of` does not know is not here.
+    ///
+    /// # Errors
+    /// [`NotTaken`]: the process before goes on.
+    fn take_over(
+        &mut self,
+        state: &[u8],
+        place_of: &dyn Fn(SessionId) -> Option<SessionId>,
+    ) -> Result<(), NotTaken> {
+        let _ = place_of;
+        if state.is_empty() { Ok(()) } else { Err(NotTaken) }
     }
 
     /// Bytes pass on a session's connection, if it [wants](Application::wants_bytes) to see them. What one segment brought

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+#[cfg(feature = "hand-over")]
+use super::NotTaken;
 use super::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Report, Side};
 use super::{Application, SessionId};
 use crate::fix::{CloseReason, Decimal, Message, Outlet, Sender, Store};
@@ -193,4 +195,58 @@ impl Application for Taker {
     }
 
     const WANTS_POLL: bool = true;
+
+    /// What each session has done, and its order in flight. Latencies stay with whoever measured them.
+    #[cfg(feature = "hand-over")]
+    fn hand_over(&self) -> Vec<u8> {
+        let tallies: Vec<TallyState> = self.tallies.iter().map(Tally::state).collect();
+        // Memory takes all of it.
+        postcard::to_allocvec(&tallies).unwrap_or_default()
+    }
+
+    #[cfg(feature = "hand-over")]
+    fn take_over(
+        &mut self,
+        state: &[u8],
+        place_of: &dyn Fn(SessionId) -> Option<SessionId>,
+    ) -> Result<(), NotTaken> {
+        let tallies: Vec<TallyState> = postcard::from_bytes(state).map_err(|_| NotTaken)?;
+        for (number, of) in (0..=u16::MAX).zip(&tallies) {
+            let Some(SessionId(place)) = place_of(SessionId(number)) else { continue };
+            *self.tallies.get_mut(usize::from(place)).ok_or(NotTaken)? = Tally::of(of);
+        }
+        Ok(())
+    }
+}
+
+/// What is handed over of a session: the five counts of a [`Tally`] in their order, the number of the order in flight and
+/// when it was sent, in ns of the clock that goes on, and the next number.
+#[cfg(feature = "hand-over")]
+type TallyState = ([u64; 5], Option<(u64, u64)>, u64);
+
+#[cfg(feature = "hand-over")]
+impl Tally {
+    fn state(&self) -> TallyState {
+        let counts = [
+            self.orders_sent,
+            self.reports_received,
+            self.unexpected,
+            self.orders_refused,
+            self.orders_lost,
+        ];
+        (counts, self.in_flight.map(|(number, at)| (number, at.as_ns())), self.next_number)
+    }
+
+    fn of((counts, in_flight, next_number): &TallyState) -> Tally {
+        let [orders_sent, reports_received, unexpected, orders_refused, orders_lost] = *counts;
+        Tally {
+            orders_sent,
+            reports_received,
+            unexpected,
+            orders_refused,
+            orders_lost,
+            in_flight: in_flight.map(|(number, at)| (number, Instant::from_ns(at))),
+            next_number: *next_number,
+        }
+    }
 }

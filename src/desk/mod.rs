@@ -6,6 +6,8 @@
 
 mod deadlines;
 mod events;
+#[cfg(feature = "hand-over")]
+mod hand_over;
 mod line_event;
 mod operate;
 mod owner;
@@ -28,6 +30,8 @@ use owner::Owner;
 use roster::{Listener, is_same};
 use seat::{Line, Seat, terms_of_port};
 
+#[cfg(feature = "hand-over")]
+pub(crate) use hand_over::DeskState;
 pub use line_event::{Claim, FIRST_BYTES_MAX, FirstBytes, LineEvent, PeerRefusal};
 pub use operate::SessionRefusal;
 pub(crate) use stored::receipt_of;

@@ -4,7 +4,7 @@
 use super::{Desk, LineEvent};
 #[cfg(feature = "journal")]
 use crate::app::{Application, SessionId};
-use crate::fix::store::{MemoryStore, NotNow, Store, StoreFailed};
+use crate::fix::store::{ImageRefusal, MemoryStore, NotNow, Store, StoreFailed, StoreImage};
 #[cfg(feature = "journal")]
 use crate::journal_file::FileStore;
 use crate::time::UtcTime;
@@ -88,6 +88,14 @@ impl Store for SeatStore {
     fn settle(&mut self) -> Result<(), StoreFailed> {
         either!(self, store => store.settle())
     }
+
+    fn image(&self) -> StoreImage {
+        either!(self, store => store.image())
+    }
+
+    fn restore(&mut self, image: &StoreImage) -> Result<(), ImageRefusal> {
+        either!(self, store => store.restore(image))
+    }
 }
 
 #[cfg(feature = "journal")]
@@ -112,5 +120,25 @@ impl<A: Application> Desk<A> {
         }
         store.told();
         seat.session.replace_store(SeatStore::File(store));
+    }
+
+    /// The sessions' files, to be closed: until each has a store again, nothing may be sent.
+    pub(crate) fn take_stores(&mut self) -> Vec<(SessionId, Box<FileStore>)> {
+        let mut taken = Vec::new();
+        for (number, seat) in (0..).zip(&mut self.seats) {
+            let none = SeatStore::Memory(MemoryStore::new(0, 0));
+            match seat.session.swap_store(none) {
+                SeatStore::File(store) => taken.push((SessionId(number), store)),
+                memory @ SeatStore::Memory(_) => seat.session.replace_store(memory),
+            }
+        }
+        taken
+    }
+
+    /// Has a session go on with its file, of which nothing is new.
+    pub(crate) fn put_store(&mut self, session: SessionId, store: Box<FileStore>) {
+        if let Some(seat) = self.seats.get_mut(usize::from(session.0)) {
+            seat.session.replace_store(SeatStore::File(store));
+        }
     }
 }

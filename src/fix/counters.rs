@@ -94,6 +94,20 @@ impl Counters {
         events.chain(garbled).chain(rejects).chain(closes)
     }
 
+    /// Every count, in the order of [`iter`](Counters::iter).
+    pub(super) fn counts(&self) -> Vec<u64> {
+        self.iter().map(|(_, count)| count).collect()
+    }
+
+    /// Counts on from those; `None` where they are not as many.
+    pub(super) fn of_counts(counts: &[u64]) -> Option<Counters> {
+        let (events, rest) = counts.split_first_chunk()?;
+        let (garbled, rest) = rest.split_first_chunk()?;
+        let (rejects, rest) = rest.split_first_chunk()?;
+        let closes = rest.try_into().ok()?;
+        Some(Counters { events: *events, garbled: *garbled, rejects: *rejects, closes })
+    }
+
     pub(super) fn count_garbled(&mut self, reason: Garbled) {
         self.garbled[reason as usize] += 1;
     }

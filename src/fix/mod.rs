@@ -36,7 +36,8 @@ pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
     ApplVerId, CompId, Credentials, Disposition, Full, Handler, Outlet, PartingWords, Role,
-    Schedule, SendError, Sender, Session, SessionConfig, State, SubIds, Version, Window,
+    Schedule, SendError, Sender, Session, SessionConfig, SessionSnapshot, SnapshotRefusal, State,
+    SubIds, Version, Window,
 };
 pub use store::{MemoryStore, Store, StoreFailed};
 pub use timestamp::Precision;

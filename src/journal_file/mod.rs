@@ -9,6 +9,8 @@ mod mapped;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -133,6 +135,24 @@ impl Medium for FileMedium {
     }
 }
 
+/// The file of a journal that is closed, open and locked. Its lock is that of every handle that was made of this one, in
+/// whatever process.
+#[derive(Debug)]
+pub struct HeldFile(Arc<File>);
+
+impl HeldFile {
+    /// One that another process has passed on.
+    pub fn passed(file: OwnedFd) -> HeldFile {
+        HeldFile(Arc::new(file.into()))
+    }
+}
+
+impl AsFd for HeldFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// The store of a session in a file. Closed when it goes: everything is synced then.
 #[derive(Debug)]
 pub struct FileStore {
@@ -157,7 +177,31 @@ impl FileStore {
                 journal::format(medium, header, utc_ns())
             })?;
         }
-        let file = locked(&path)?;
+        FileStore::of(locked(&path)?, path, plan, identity)
+    }
+
+    /// The same of a file that [was held](FileStore::hold) open and locked since it was closed, here or in another process
+    /// that has passed it on.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn reopen(
+        held: &HeldFile,
+        plan: &StorePlan,
+        identity: &[u8],
+    ) -> Result<FileStore, OpenError> {
+        let path = plan.path_of(identity);
+        let file = held.0.try_clone().map_err(|error| OpenError::io(&path, &error))?;
+        FileStore::of(file, path, plan, identity)
+    }
+
+    fn of(
+        file: File,
+        path: PathBuf,
+        plan: &StorePlan,
+        identity: &[u8],
+    ) -> Result<FileStore, OpenError> {
+        let failed = |error| OpenError::io(&path, &error);
         let len = whole_len(&file, &path)?;
         let mapped = Mapped::new(file, len).map_err(failed)?;
         // One of before sub-IDs were in it has been given its name, and says less of itself.
@@ -175,6 +219,12 @@ impl FileStore {
             }
             Err(refused) => Err(OpenError::Refused { path, refused }),
         }
+    }
+
+    /// Closes the journal, and keeps its file open and locked: nobody else takes it up before
+    /// [`reopen`](FileStore::reopen). It waits for the disk.
+    pub fn hold(self) -> HeldFile {
+        HeldFile(self.journal.medium().mapped.file())
     }
 
     /// With what the session goes on.
@@ -377,7 +427,8 @@ fn whole_len(file: &File, path: &Path) -> Result<usize, OpenError> {
     let failed = |error| OpenError::io(path, &error);
     let len = file.metadata().map_err(failed)?.len();
     let mut front = vec![0; journal::PAGE];
-    let read = file.take(journal::PAGE as u64).read(&mut front).map_err(failed)?;
+    // Whoever held it before has read from it, too.
+    let read = file.read_at(&mut front, 0).map_err(failed)?;
     match Header::at_front(&front[..read]) {
         Some(header) if header.file_len() as u64 != len => Err(OpenError::Length {
             path: path.to_owned(),

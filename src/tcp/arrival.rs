@@ -220,7 +220,7 @@ impl Stack {
         });
     }
 
-    fn listener(&self, local: Endpoint) -> Option<usize> {
+    pub(super) fn listener(&self, local: Endpoint) -> Option<usize> {
         self.listeners.iter().position(|listener| {
             let addr = listener.local.addr;
             listener.local.port == local.port && (addr == local.addr || addr.is_unspecified())

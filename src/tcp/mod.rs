@@ -30,7 +30,7 @@
 //! Without SACK, loss is found by three duplicate ACKs and by timeout.
 //!
 //! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`codec` says
-//! how), and a connection of that.
+//! how), and a connection of that. What else a successor is to know is `succession`.
 //!
 //! Nothing allocates after [`Stack::new`], but for an export; every limit is a field of [`Config`] or a named constant,
 //! and what happens at it has a counter ([`Count`]).
@@ -51,7 +51,7 @@ pub use info::Info;
 pub use poll::{FastTurn, Rest, RestHeader, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
 pub use receipts::Receipt;
-pub use snapshot::{Snapshot, SnapshotRefusal};
+pub use snapshot::{Snapshot, SnapshotRefusal, VERSION as SNAPSHOT_VERSION};
 pub use stack::Stack;
 
 mod account;
@@ -99,6 +99,7 @@ mod send_buffer;
 mod sent;
 mod snapshot;
 mod stack;
+mod succession;
 mod table;
 mod terms;
 mod time_wait;

@@ -18,7 +18,8 @@ use crate::wire::tcp::SeqNumber;
 
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
-const VERSION: u16 = 7;
+/// Of which version snapshots are: no other is read.
+pub const VERSION: u16 = 8;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -33,7 +34,7 @@ pub struct Snapshot {
 pub enum SnapshotRefusal {
     /// The id names no connection any more.
     StaleId,
-    /// The connection is still being opened, or is over.
+    /// The connection is still being opened, or is over; or it is still being opened for a port that is not listened on here.
     NotSynchronized,
     /// Payloads of it are kept [elsewhere](Stack::next_held), and are to be given back first.
     PayloadsHeld,
@@ -199,6 +200,7 @@ impl Connection {
         self.apart.held.put_latest(out);
         self.scoreboard.put(out, self.snd_una);
         self.account.put(out);
+        self.is_known.put(out);
     }
 
     /// Reads all that follows the endpoints into a connection that was just begun.
@@ -215,6 +217,8 @@ impl Connection {
         self.apart.held.take_latest(from)?;
         self.scoreboard.take(from, self.snd_una)?;
         self.account.take(from)?;
+        let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
+        self.is_known = bool::take(from)? || !is_opening;
         if from.bytes.is_empty() && self.is_sound() {
             Ok(())
         } else {
@@ -224,7 +228,8 @@ impl Connection {
 
     /// Whether its numbers go together, so that nothing that a sound connection does can fail.
     fn is_sound(&self) -> bool {
-        self.has_sound_sender()
+        let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
+        (if is_opening { self.has_sound_opening() } else { self.has_sound_sender() })
             && self.has_sound_receiver()
             && self.rtt.is_sound()
             && self.rack.is_sound()
@@ -232,9 +237,26 @@ impl Connection {
             && self.apart.undo.as_ref().is_none_or(|undo| undo.is_sound())
             && self.ecn.is_sound()
             && self.acks_due <= ACKS_DUE_MAX
-            && !self.syn_due
+            && (!self.syn_due || is_opening)
             && (self.state != State::TimeWait || self.linger_at != Instant::FAR_FUTURE)
             && self.account_is_sound()
+    }
+
+    /// Of a handshake there is our SYN, sent or not, and nothing that the application has written.
+    fn has_sound_opening(&self) -> bool {
+        self.snd_una == self.iss
+            && self.flight() <= 1
+            && self.send.len() == 0
+            && !self.fin_sent
+            && self.closed.is_none()
+            && !self.pending.any()
+            && self.scoreboard.spans(self.snd_una, self.snd_una)
+            && (self.state == State::SynReceived || self.is_known)
+            && (self.syn_due || self.retransmit_at != Instant::FAR_FUTURE)
+            && self.snd_wind_shift <= 14
+            && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
+            && self.path_mtu.is_sound()
+            && self.has_sound_grouping()
     }
 
     fn has_sound_sender(&self) -> bool {
@@ -312,15 +334,32 @@ impl Stack {
     /// # Errors
     /// [`SnapshotRefusal::StaleId`], [`SnapshotRefusal::NotSynchronized`], [`SnapshotRefusal::PayloadsHeld`].
     pub fn export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
-        let exported = self.try_export(now, id);
+        let exported = self.try_export(now, id, false);
         exported.inspect_err(|why| self.counters.count(why.count()))
     }
 
-    fn try_export(&mut self, now: Instant, id: ConnectionId) -> Result<Snapshot, SnapshotRefusal> {
+    /// The same of a connection that is still being opened, for a stack that takes the place of this one whole: with the same
+    /// secret, the same clock, and the listener that it came by.
+    pub(crate) fn export_opening(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+    ) -> Result<Snapshot, SnapshotRefusal> {
+        let exported = self.try_export(now, id, true);
+        exported.inspect_err(|why| self.counters.count(why.count()))
+    }
+
+    fn try_export(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        opening: bool,
+    ) -> Result<Snapshot, SnapshotRefusal> {
         let index = self.find(id).ok_or(SnapshotRefusal::StaleId)?;
         let now = self.now.max(now);
         let (connection, _) = self.connection_and_context(index);
-        if matches!(connection.state, State::Closed | State::SynSent | State::SynReceived) {
+        let is_opening = matches!(connection.state, State::SynSent | State::SynReceived);
+        if connection.state == State::Closed || is_opening != opening {
             return Err(SnapshotRefusal::NotSynchronized);
         }
         if self.next_held(id).is_some() {
@@ -365,20 +404,30 @@ impl Stack {
         if self.table.find(tuple.ends()).is_some() {
             return Err(SnapshotRefusal::EndpointInUse);
         }
+        let listener = self.listener(local);
         let index = self.free.pop().ok_or(SnapshotRefusal::ConnectionsFull)?;
         let connection = &mut self.connections[index as usize];
         connection.begin(&self.config, tuple, SeqNumber(0));
-        if let Err(why) = connection.take_state(&mut from) {
+        let taken = connection.take_state(&mut from);
+        // One that nobody has been told of was accepted, and counts towards a backlog.
+        let listener = listener.filter(|_| !connection.is_known);
+        let taken = taken.and(match listener {
+            None if !connection.is_known => Err(SnapshotRefusal::NotSynchronized),
+            _ => Ok(()),
+        });
+        if let Err(why) = taken {
             connection.begin(&self.config, Tuple::NONE, SeqNumber(0));
             connection.is_released = true;
             self.free.push(index);
             return Err(why);
         }
-        connection.is_known = true;
         connection.fit(self.config.mss);
         let index = index as usize;
         self.table.insert(tuple.ends(), index);
         self.connections[index].list();
+        if let Some(listener) = listener {
+            self.join_backlog(index, listener);
+        }
         self.counters.count(Count::Imported);
         self.step(index, |_, _| {});
         Ok(self.id(index))

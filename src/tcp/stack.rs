@@ -48,7 +48,7 @@ pub struct Stack {
     pub(super) now: Instant,
     /// By how much numbers were taken ahead of what the clock says (RFC 6528) for those who came back: who comes
     /// back once more is not to begin before that.
-    isn_ahead: u32,
+    pub(super) isn_ahead: u32,
     /// Until when a SYN cookie may come back.
     pub(super) cookies_until: Instant,
     pub(super) cookies_used: Used,
@@ -445,6 +445,14 @@ impl Stack {
     #[inline(always)]
     pub(super) fn queue_to_tell(&mut self, index: usize) {
         self.events.push(&mut self.connections[index].slot.is_telling, index);
+    }
+
+    /// A connection that is being opened came by this listener.
+    pub(super) fn join_backlog(&mut self, index: usize, listener: usize) {
+        let listener = &mut self.listeners[listener];
+        listener.backlog += 1;
+        self.connections[index].listener = Some(listener.id);
+        self.connections[index].slot.is_in_backlog = true;
     }
 
     fn leave_backlog(&mut self, index: usize) {

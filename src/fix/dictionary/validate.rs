@@ -110,7 +110,7 @@ pub struct Validator {
 impl Validator {
     /// A validator of messages by these rules.
     pub fn new(Validation { dictionary, by_version, checks }: Validation) -> Validator {
-        let dictionaries = Dictionaries { default: dictionary, by_version, is_lost: false };
+        let dictionaries = Dictionaries { default: dictionary, by_version, said: None, is_lost: false };
         let (times, plans) = (Reader::default(), Plans::new());
         Validator { dictionaries, checks, times, plans }
     }
@@ -120,6 +120,11 @@ impl Validator {
         self.dictionaries.set_default(version);
         // They go by where the scopes of dictionaries lie, of which one may be gone.
         self.plans.clear();
+    }
+
+    /// Which it said.
+    pub fn default_version(&self) -> Option<ApplVerId> {
+        self.dictionaries.said
     }
 
     /// Looks at a whole message.
@@ -158,12 +163,15 @@ impl Validator {
 struct Dictionaries {
     default: Arc<Dictionary>,
     by_version: Vec<(ApplVerId, Arc<Dictionary>)>,
-    /// The counterparty's DefaultApplVerID has no dictionary.
+    /// The counterparty's DefaultApplVerID, once it has said one.
+    said: Option<ApplVerId>,
+    /// It has no dictionary.
     is_lost: bool,
 }
 
 impl Dictionaries {
     fn set_default(&mut self, version: ApplVerId) {
+        self.said = Some(version);
         if self.by_version.is_empty() {
             return;
         }

@@ -12,9 +12,9 @@ use super::{Core, Outlet};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gap {
     /// The last number that is missing.
-    through: u32,
+    pub(super) through: u32,
     /// The last number that was asked for; `None` where all are to come unasked.
-    asked_to: Option<u32>,
+    pub(super) asked_to: Option<u32>,
 }
 
 impl<S: Store> Core<S> {

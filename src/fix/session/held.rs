@@ -55,6 +55,13 @@ impl Held {
         taken
     }
 
+    /// Every message that is kept, with its number, in no order.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.entries
+            .iter()
+            .map(|entry| (entry.seq, &self.bytes[entry.at..entry.at + entry.whole.len]))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

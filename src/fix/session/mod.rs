@@ -11,6 +11,7 @@
 //! | `outbound` | how a message gets its number and leaves |
 //! | `resend` | what is sent again, and how far a resend has come |
 //! | `schedule` | when a session is open, and with which connection its numbers begin again |
+//! | `snapshot` | a session as plain data, to go on in another process |
 //! | `timers` | heartbeats and time-outs |
 //! | `version` | which versions there are |
 
@@ -24,6 +25,7 @@ mod outbound;
 mod reject;
 mod resend;
 mod schedule;
+mod snapshot;
 mod timers;
 mod version;
 
@@ -54,6 +56,7 @@ pub use config::{
 };
 pub use outbound::SendError;
 pub use schedule::{Schedule, Window};
+pub use snapshot::{SessionSnapshot, SnapshotRefusal};
 pub use version::{ApplVerId, Version};
 
 /// The outlet has no room for so many bytes now.
@@ -230,6 +233,11 @@ impl<S: Store> Session<S> {
         self.core.store = store;
     }
 
+    /// The same, and the store that it had.
+    pub(crate) fn swap_store(&mut self, store: S) -> S {
+        core::mem::replace(&mut self.core.store, store)
+    }
+
     /// The transport is connected. An initiator sends its Logon.
     pub fn on_connect(&mut self, now: Now, out: &mut impl Outlet) {
         self.forget_connection();
@@ -278,6 +286,11 @@ impl<S: Store> Session<S> {
             Some(Framed::Incomplete { need }) => need,
             _ => 0,
         }
+    }
+
+    /// What has come of a message that is not whole.
+    pub(crate) fn begun(&self) -> &[u8] {
+        &self.assembly[..self.assembled]
     }
 
     /// A deadline has passed.

@@ -72,6 +72,19 @@ impl Backlog {
         (self.start, self.end) = (0, 0);
     }
 
+    /// What waits.
+    pub(super) fn waiting(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    /// Has these wait, and nothing else; `false`, and nothing has changed, where they find no room.
+    pub(super) fn restore(&mut self, waiting: &[u8]) -> bool {
+        let Some(room) = self.bytes.get_mut(..waiting.len()) else { return false };
+        room.copy_from_slice(waiting);
+        (self.start, self.end) = (0, waiting.len());
+        true
+    }
+
     fn room(&mut self) -> &mut [u8] {
         self.bytes.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);

@@ -21,11 +21,11 @@ const GROWTH_BYTES_MAX: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resend {
     /// The next number that the counterparty lacks.
-    next: u32,
+    pub(super) next: u32,
     /// Up to here everything is gap fill, though not yet sent as one.
-    scanned: u32,
+    pub(super) scanned: u32,
     /// The last number asked for, included.
-    end: u32,
+    pub(super) end: u32,
 }
 
 impl<S: Store> Core<S> {

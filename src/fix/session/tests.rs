@@ -5,6 +5,7 @@ mod acceptor;
 mod cut;
 mod dictionary;
 mod hostile;
+mod moved;
 mod rig;
 mod versions;
 mod vouched;
@@ -115,6 +116,7 @@ fn a_vetoed_message_becomes_part_of_the_gap_fill() {
 #[test]
 fn what_the_store_gave_up_is_gap_filled_and_counted() {
     let mut rig = acceptor();
+    rig.stays = true;
     rig.session.core.store = MemoryStore::new(1, 200);
     rig.session.core.store.set_next_in(2);
     rig.session.core.store.set_next_out(2).unwrap();

@@ -7,6 +7,7 @@ use crate::fix::store::Store;
 use crate::fix::tags::{self, msg_type};
 use crate::time::{Duration, Instant, Now};
 
+use super::snapshot::{at, left};
 use super::{Core, Handler, Outlet, State};
 
 const TEST_REQUEST_ID: &[u8] = b"TEST";
@@ -25,7 +26,39 @@ pub(super) struct Timers {
     session_end: Instant,
 }
 
+/// The same by how much time is left, in ns, so that it means the same by another clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "hand-over", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct TimersLeft {
+    heart_bt_int_s: u32,
+    last_sent: Option<i64>,
+    last_received: Option<i64>,
+    test_request_sent: bool,
+    handshake_deadline: Option<i64>,
+    session_end: Option<i64>,
+}
+
 impl Timers {
+    pub(super) fn left(&self, now: Instant) -> TimersLeft {
+        TimersLeft {
+            heart_bt_int_s: self.heart_bt_int_s(),
+            last_sent: left(self.last_sent, now),
+            last_received: left(self.last_received, now),
+            test_request_sent: self.test_request_sent,
+            handshake_deadline: left(self.handshake_deadline, now),
+            session_end: left(self.session_end, now),
+        }
+    }
+
+    pub(super) fn set_left(&mut self, now: Instant, of: &TimersLeft) {
+        self.set_heart_bt_int_s(of.heart_bt_int_s);
+        self.last_sent = at(of.last_sent, now);
+        self.last_received = at(of.last_received, now);
+        self.test_request_sent = of.test_request_sent;
+        self.handshake_deadline = at(of.handshake_deadline, now);
+        self.session_end = at(of.session_end, now);
+    }
+
     pub(super) fn new(heart_bt_int_s: u32) -> Timers {
         Timers {
             heart_bt_int: Duration::from_s(u64::from(heart_bt_int_s)),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::time::UtcTime;
 
-use super::{Store, StoreFailed};
+use super::{ImageRefusal, Store, StoreFailed, StoreImage};
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -82,6 +82,12 @@ impl MemoryStore {
         self.entries.front().map(|entry| entry.at as usize).filter(|at| *at >= self.next_at)
     }
 
+    /// Nothing is kept any more.
+    pub(super) fn forget_all(&mut self, forgotten_below: u32) {
+        self.entries.clear();
+        self.forgotten_below = forgotten_below;
+    }
+
     #[inline]
     fn forget_oldest(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
@@ -157,6 +163,14 @@ impl Store for MemoryStore {
 
     fn set_created_at(&mut self, time: UtcTime) {
         self.created_at = Some(time);
+    }
+
+    fn image(&self) -> StoreImage {
+        self.image_of_all()
+    }
+
+    fn restore(&mut self, image: &StoreImage) -> Result<(), ImageRefusal> {
+        self.restore_all(image)
     }
 }
 

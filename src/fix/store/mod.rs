@@ -1,6 +1,7 @@
 //! What a session must remember across connections: both numbers, and what was sent. [`MemoryStore`] does so
 //! as long as the process lives, [`journal`] beyond that.
 
+mod image;
 pub mod journal;
 mod memory;
 
@@ -8,6 +9,7 @@ use core::fmt;
 
 use crate::time::UtcTime;
 
+pub use image::{ImageRefusal, KeptImage, StoreImage};
 pub use memory::MemoryStore;
 
 /// The highest MsgSeqNum that is used or believed: the standard's `SeqNum` is a positive `int`.
@@ -77,6 +79,20 @@ pub trait Store {
     /// [`StoreFailed`]: no message must leave.
     fn settle(&mut self) -> Result<(), StoreFailed> {
         Ok(())
+    }
+
+    /// What goes along with a session that goes on in another process: unless more is kept that would be lost, the numbers
+    /// alone.
+    fn image(&self) -> StoreImage {
+        image::numbers_of(self)
+    }
+
+    /// Goes on from an [`image`](Store::image): unless more was kept, it must be the very store.
+    ///
+    /// # Errors
+    /// [`ImageRefusal`]; nothing has changed.
+    fn restore(&mut self, image: &StoreImage) -> Result<(), ImageRefusal> {
+        image::is_of(self, image)
     }
 }
 

@@ -4,6 +4,9 @@
 //! They are remembered by their whole hashes, for as long as they are good. There is room for so many of a period: past that
 //! all are forgotten, and the key that every cookie is made with changes, so that none given before is good.
 
+use crate::tcp::codec::{Codec, In, Out};
+use crate::tcp::snapshot::SnapshotRefusal;
+
 /// How many are remembered of a period. Whoever opens more within 64 s costs those whose handshake is on its way a second try.
 const OF_PERIOD_MAX: usize = 4_096;
 const EMPTY: u64 = 0;
@@ -28,6 +31,38 @@ impl Used {
         let slots = if gives_cookies { 2 * OF_PERIOD_MAX } else { 0 };
         let period = || Period { number: 0, len: 0, hashes: vec![EMPTY; slots].into_boxed_slice() };
         Used { periods: [period(), period()], key: 0 }
+    }
+
+    /// Writes those that are remembered.
+    pub(in crate::tcp) fn put(&self, out: &mut Out<'_>) {
+        self.key.put(out);
+        for period in &self.periods {
+            period.number.put(out);
+            (period.len as u32).put(out);
+            period.hashes.iter().filter(|hash| **hash != EMPTY).for_each(|hash| hash.put(out));
+        }
+    }
+
+    /// Reads those of another, to be remembered here: none, where no cookies are given.
+    pub(in crate::tcp) fn take(&self, from: &mut In<'_>) -> Result<Used, SnapshotRefusal> {
+        let gives_cookies = !self.periods[0].hashes.is_empty();
+        let mut used = Used { key: u64::take(from)?, ..Used::new(gives_cookies) };
+        for period in &mut used.periods {
+            period.number = u64::take(from)?;
+            let count = from.take_count(8)?;
+            if count > OF_PERIOD_MAX {
+                return Err(SnapshotRefusal::Malformed);
+            }
+            for _ in 0..count {
+                let hash = u64::take(from)?;
+                if gives_cookies && hash != EMPTY {
+                    let slot = period.slot(hash);
+                    period.len += usize::from(period.hashes[slot] == EMPTY);
+                    period.hashes[slot] = hash;
+                }
+            }
+        }
+        Ok(used)
     }
 
     /// What cookies are made with at present, besides their secret.

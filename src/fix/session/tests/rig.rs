@@ -76,6 +76,9 @@ pub(super) struct Rig {
     pub(super) pipe: Pipe,
     pub(super) ms: u64,
     pub(super) closed: Option<CloseReason>,
+    /// It is not moved: what is looked at stays behind.
+    pub(super) stays: bool,
+    steps: usize,
 }
 
 impl Rig {
@@ -85,7 +88,7 @@ impl Rig {
         adjust(&mut config);
         let session = Session::new(config, MemoryStore::new(64, 1 << 14));
         let (desk, pipe) = (Desk::default(), Pipe::new(1 << 16));
-        let mut rig = Rig { session, desk, pipe, ms: 0, closed: None };
+        let mut rig = Rig { session, desk, pipe, ms: 0, closed: None, stays: false, steps: 0 };
         rig.connect();
         rig
     }
@@ -99,7 +102,35 @@ impl Rig {
         self.session.on_disconnect(at_ms(self.ms), &mut self.desk);
     }
 
+    /// The session goes on in another process: nothing that any script expects may change by it.
+    pub(super) fn relocate(&mut self) {
+        let now = at_ms(self.ms);
+        let snapshot = self.session.export(now);
+        #[cfg(feature = "hand-over")]
+        let snapshot: SessionSnapshot = {
+            let bytes = postcard::to_allocvec(&snapshot).unwrap();
+            let read = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(snapshot, read);
+            read
+        };
+        let store = MemoryStore::new(64, 1 << 14);
+        let mut moved = Session::new(self.session.config().clone(), store);
+        moved.import(now, &snapshot).unwrap();
+        assert_eq!(moved.next_timeout(), self.session.next_timeout());
+        assert_eq!(moved.export(now), snapshot);
+        self.session = moved;
+    }
+
+    /// Before every second step.
+    fn relocate_now_and_then(&mut self) {
+        self.steps += 1;
+        if self.steps.is_multiple_of(2) && !self.stays {
+            self.relocate();
+        }
+    }
+
     pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.relocate_now_and_then();
         let now = at_ms(self.ms);
         let found = self.session.on_bytes(now, bytes, &mut self.pipe, &mut self.desk);
         self.note(found);
@@ -113,6 +144,7 @@ impl Rig {
 
     pub(super) fn pass_s(&mut self, s: u64) {
         let until = self.ms + s * 1000;
+        self.relocate_now_and_then();
         while self.closed.is_none() && self.session.next_timeout() <= at_ms(until).mono {
             let due = self.session.next_timeout().as_ns() / 1_000_000 - 1_000_000;
             self.ms = self.ms.max(due);

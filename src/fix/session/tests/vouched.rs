@@ -120,6 +120,7 @@ proptest! {
 #[test]
 fn a_message_is_vouched_for_by_those_before_it_and_by_no_others() {
     let mut rig = acceptor();
+    rig.stays = true;
     for seq in 2..6 {
         rig.play(&format!("< D {seq} | 11=a | 58=as long as a report is\n> 8 {seq} | 11=a"));
     }

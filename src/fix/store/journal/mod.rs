@@ -207,6 +207,11 @@ impl<M: Medium> Journal<M> {
         &self.resumption
     }
 
+    /// What it lies in.
+    pub fn medium(&self) -> &M {
+        &self.medium
+    }
+
     /// By what it is written.
     pub fn durability(&self) -> Durability {
         self.durability
