@@ -1,9 +1,12 @@
 //! The host's clocks, as one [`Now`].
 
+use std::io;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fixwire_offload::time::{Clock, Instant, Now, UtcTime};
+
+use crate::sys;
 
 /// How often the two clocks are read to find a pair of readings close together.
 const READINGS: usize = 4;
@@ -23,12 +26,34 @@ pub struct HostClock {
     utc_at_zero_ns: u64,
 }
 
+static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
+
 impl HostClock {
     /// The clock, its distance from UTC taken now.
     pub fn new() -> HostClock {
-        static ORIGIN: OnceLock<std::time::Instant> = OnceLock::new();
         let origin = *ORIGIN.get_or_init(std::time::Instant::now);
         HostClock { origin, utc_at_zero_ns: utc_at_zero(origin) }
+    }
+
+    /// Where this process's clock has its origin, in ns of the machine's own: for a process that is to
+    /// [go on](HostClock::go_on_from) by it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn origin_ns(&self) -> io::Result<u64> {
+        Ok(sys::monotonic_ns()?.saturating_sub(ns(self.origin.elapsed())))
+    }
+
+    /// Has the clocks of this process count from where another's did, so that both read the same at any moment, within a
+    /// microsecond. To be called before there is one: says whether it was.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn go_on_from(origin_ns: u64) -> io::Result<bool> {
+        let (now, now_ns) = (std::time::Instant::now(), sys::monotonic_ns()?);
+        let since = std::time::Duration::from_nanos(now_ns.saturating_sub(origin_ns));
+        let origin = now.checked_sub(since).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(ORIGIN.set(origin).is_ok())
     }
 
     /// The monotonic clock alone.
@@ -109,6 +134,16 @@ mod tests {
         let c = first.now();
         assert!(a.mono <= b.mono && b.mono <= c.mono);
         assert!(c.mono.ns_since(a.mono) < 1_000_000_000, "one origin");
+    }
+
+    #[test]
+    fn another_process_may_go_on_by_its_origin() {
+        let clock = HostClock::new();
+        let origin_ns = clock.origin_ns().unwrap();
+        let by_machine = sys::monotonic_ns().unwrap() - origin_ns + HEAD_START_NS;
+        assert!(clock.mono().as_ns().abs_diff(by_machine) < 1_000_000_000);
+        // There are clocks here already.
+        assert!(!HostClock::go_on_from(origin_ns).unwrap());
     }
 
     #[test]

@@ -198,6 +198,16 @@ pub(crate) fn wait_readable<const N: usize>(
     done(unsafe { libc::poll(polled.as_mut_ptr(), N as libc::nfds_t, timeout_ms.into()) })
 }
 
+/// The monotonic clock, in ns since the machine began: the same in every process
+/// (CLOCK_MONOTONIC, clock_gettime(2)).
+pub(crate) fn monotonic_ns() -> io::Result<u64> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one `struct timespec`, which `time` is.
+    done(unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) })?;
+    let ns = i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec);
+    u64::try_from(ns).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
 /// Moves the process into new namespaces (unshare(2); flags `CLONE_NEW*`).
 pub(crate) fn unshare(flags: c_int) -> io::Result<()> {
     // Only namespaces: other bits part the calling thread from its process's files or memory.

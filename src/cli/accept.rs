@@ -19,7 +19,7 @@ use fixwire::offload::profile::Profile;
 use fixwire_hw::capture::{Capture, Summary};
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::host_counter::HostCounter;
-use fixwire_hw::tap::{self, TapBackend, namespace};
+use fixwire_hw::tap::{self, TapBackend, TapShare, namespace};
 use serde_json::{Value, json};
 
 use super::capture::{Asked, CaptureArgs};
@@ -28,12 +28,13 @@ use super::clocks::Clocks;
 #[cfg(feature = "dpdk")]
 use super::dpdk::{self, NetworkFor};
 use super::failure::Failure;
+use super::hand_over::{Giving, NotGiven, TakeOverArgs, Taking};
 use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
 use super::operations::{self, OperationsArgs};
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
-use super::session_file::{Purpose, SessionFile};
+use super::session_file::{Purpose, SessionFile, SessionSettings};
 use super::signals::Interruption;
 use super::stores::Stores;
 use super::telling::{Line, Teller, parties};
@@ -46,6 +47,9 @@ use super::{bring_up, capture, profile, say, steering, summary, table};
 /// it; with `--nic tap` it has a namespace of its own and says how to enter. Who is refused is told
 /// with the reason. Ctrl-C, SIGTERM or SIGHUP logs everybody out, prints a summary, and ends with 0. SIGUSR1 gives
 /// back to the device what was taken from it because it was found wrong, to prove itself anew.
+///
+/// With `--control PATH` another `fixwire accept --take-over PATH` goes on in its place, without a reconnect: for an upgrade
+/// (docs/hand-over.md).
 #[derive(Debug, Args)]
 pub(crate) struct AcceptArgs {
     /// The device: `tap:IFNAME` (attached to or created here, needs CAP_NET_ADMIN; kernel side
@@ -68,9 +72,21 @@ pub(crate) struct AcceptArgs {
     capture: CaptureArgs,
     #[command(flatten)]
     operations: OperationsArgs,
+    #[command(flatten)]
+    take_over: TakeOverArgs,
     /// Say what happens as JSON, a line each; the last one is the summary.
     #[arg(long)]
     json: bool,
+}
+
+impl App {
+    /// As on the command line.
+    const fn name(self) -> &'static str {
+        match self {
+            App::Echo => "echo",
+            App::Exchange => "exchange",
+        }
+    }
 }
 
 /// What answers.
@@ -83,6 +99,7 @@ enum App {
 }
 
 pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
+    let mut taking = args.take_over.ask()?;
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Accept)?;
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
     if let NicSpec::Sim(_) = args.nic {
@@ -96,11 +113,16 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
-    let stores = Stores::open(&settings.sessions)?;
+    let stores = match &taking {
+        None => Stores::open(&settings.sessions)?,
+        Some(_) => Stores::later(),
+    };
     let interruption = Interruption::caught()?;
-    let operations = args.operations.open(&settings.sessions)?;
+    let operations = args.operations.open(&settings.sessions, taking.as_mut())?;
     let (profile, settings) = (&profile, &settings);
-    let asked = Wanted { args, profile, settings, stores, capture, operations, interruption };
+    let given = taking.as_ref().map(|taking| taking.backend(&args.nic)).transpose()?;
+    let asked =
+        Wanted { args, profile, settings, stores, capture, operations, interruption, taking };
     match &args.nic {
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
@@ -114,18 +136,22 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
                 beside.neighborhood(profile, plan, args.json)
             };
             let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
-            asked.serve_on(Device::probed(opened.backend), network, far, clocks, by)
+            let device = Err(NotGiven::Dpdk);
+            asked.serve_on(Device::probed(opened.backend), device, network, far, clocks, by)
         }
         nic => {
-            let backend = match nic {
-                NicSpec::Tap(name) => TapBackend::attach(name),
-                _ => TapBackend::embedded(),
+            let backend = match (given, nic) {
+                (Some(given), _) => given,
+                (None, NicSpec::Tap(name)) => TapBackend::attach(name),
+                (None, _) => TapBackend::embedded(),
             };
             let backend = bring_up::tap(backend, profile)?;
             let network = bring_up::tap_network(&backend, &settings.network)?;
             let far = backend.kernel_side().addr;
             let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
-            asked.serve_on(Device::probed(backend), network, far, clocks, |_| Ok(Neighborhood::Own))
+            let share = backend.share().map_err(|_| NotGiven::NoHandle);
+            let device = Device::probed(backend);
+            asked.serve_on(device, share, network, far, clocks, |_| Ok(Neighborhood::Own))
         }
     }
 }
@@ -139,6 +165,7 @@ struct Wanted<'a> {
     capture: Option<Asked>,
     operations: operations::Asked,
     interruption: Interruption,
+    taking: Option<Taking>,
 }
 
 impl Wanted<'_> {
@@ -147,20 +174,37 @@ impl Wanted<'_> {
     fn serve_on<B: Backend>(
         self,
         device: Device<B, Probed>,
+        share: Result<TapShare, NotGiven>,
         network: Network,
         far: Ipv4Addr,
         clocks: impl FnOnce(&mut B::Nic) -> Clocks,
         neighborhood: impl FnOnce(&Plan) -> Result<Neighborhood, Failure>,
     ) -> Result<(), Failure> {
-        let Wanted { args, profile, settings, stores, capture, operations, interruption } = self;
+        let Wanted { args, profile, settings, stores, capture, operations, interruption, taking } =
+            self;
         let sessions = bring_up::session_plans(&settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
         let (mut nic, plan) = bring_up::start(device, profile, rules, args.json)?;
         let neighborhood = neighborhood(&plan)?;
         let clock = HostClock::new();
         let operations = Some(operations);
-        let mut job =
-            Job { args, profile, network, neighborhood, stores, clock, operations, interruption };
+        let secret = taking.as_ref().map_or_else(bring_up::secret, |taking| Ok(taking.secret()))?;
+        let giving = Giving::new(share, args.app.name(), secret, &settings.sessions);
+        let settings = &settings.sessions;
+        let mut job = Job {
+            args,
+            profile,
+            network,
+            neighborhood,
+            stores,
+            clock,
+            operations,
+            interruption,
+            settings,
+            secret,
+            giving,
+            taking,
+        };
         let clocks = clocks(&mut nic);
         match capture {
             None => job.answer(nic, clocks, None, plan, sessions),
@@ -188,6 +232,11 @@ struct Job<'a> {
     /// Until it is started.
     operations: Option<operations::Asked>,
     interruption: Interruption,
+    settings: &'a [SessionSettings],
+    secret: [u8; 16],
+    giving: Giving,
+    /// Until it was taken over from.
+    taking: Option<Taking>,
 }
 
 impl Job<'_> {
@@ -225,11 +274,11 @@ impl Job<'_> {
         let asked = self.operations.take().unwrap_or_default();
         let (app, logging) = asked.start_log(app, configs)?;
         let tcp = bring_up::tcp_config(&network, sessions.len());
-        let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
+        let setup = Setup { network, tcp, secret: self.secret, sessions };
         let engine = self.neighborhood.engine(nic, plan, setup, app);
         let mut engine = engine.map_err(Failure::Input)?;
         self.stores.keep(&mut engine);
-        let mut operations = logging.beside(&engine)?;
+        let mut operations = logging.beside(&engine, &self.giving, &self.clock)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;
         let core = polling::pin(self.profile, |core| {
@@ -242,6 +291,13 @@ impl Job<'_> {
         self.say_why_silent();
         let mut nothing = || {};
         let mut looks = clocks.looks();
+        let taking = self.taking.take();
+        let app = self.args.app.name();
+        let taken = taking
+            .map(|taking| {
+                taking.finish(&mut engine, (app, self.settings), &self.clock, &mut operations)
+            })
+            .transpose()?;
         let mut polling = Polling::new(
             &mut engine,
             &self.clock,
@@ -252,9 +308,13 @@ impl Job<'_> {
             &mut looks,
         )?
         .among(&mut self.neighborhood)
-        .operated_by(&mut operations);
+        .operated_by(&mut operations)
+        .given_by(&self.giving);
+        if let Some(taken) = &taken {
+            polling.begin(taken);
+        }
         let mut refused = None;
-        while refused.is_none() && !self.interruption.has_come() {
+        while refused.is_none() && !polling.is_gone() && !self.interruption.has_come() {
             polling.rounds();
             refused = polling.refused();
         }

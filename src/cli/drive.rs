@@ -66,6 +66,9 @@ pub(crate) fn drive<N: Nic>(
         if let Some(failure) = polling.refused() {
             break Err(failure);
         }
+        if polling.is_gone() {
+            break Ok(());
+        }
         let engine = &*polling.engine;
         if engine.app().is_done() {
             break Ok(());

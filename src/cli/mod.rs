@@ -19,6 +19,7 @@ mod exchange;
 mod failure;
 mod flow;
 mod guard;
+mod hand_over;
 mod kernel_side;
 mod message_log;
 mod nic_spec;

@@ -14,6 +14,7 @@ use fixwire_hw::core;
 
 use super::clocks::Looks;
 use super::failure::Failure;
+use super::hand_over::{Given, Giving, Taken, giving};
 use super::kernel_side::Neighborhood;
 use super::operations::Operations;
 use super::signals;
@@ -39,6 +40,9 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     pub(crate) looks: &'a mut Looks,
     neighborhood: Option<&'a mut Neighborhood>,
     operations: Option<&'a mut Operations>,
+    giving: Option<&'a Giving>,
+    /// Another process serves.
+    is_gone: bool,
     /// Why the kernel looks for no neighbour.
     lost: Option<Failure>,
     /// Set once the operator asks to give the device back what it lost.
@@ -69,6 +73,8 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
             looks,
             neighborhood: None,
             operations: None,
+            giving: None,
+            is_gone: false,
             lost: None,
             promotes,
         })
@@ -82,6 +88,41 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     /// The same with an operator who may look and command.
     pub(crate) fn operated_by(self, operations: &'a mut Operations) -> Self {
         Polling { operations: Some(operations), ..self }
+    }
+
+    /// The same, to be handed over to whoever is to take over.
+    pub(crate) fn given_by(self, giving: &'a Giving) -> Self {
+        Polling { giving: Some(giving), ..self }
+    }
+
+    /// Whether another process serves: nothing is to be polled any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// Hands the engine over to one that is ready, if there is one.
+    fn hand_over(&mut self) {
+        let (Some(operations), Some(giving)) = (&mut self.operations, self.giving) else { return };
+        let Some(asked) = operations.ready() else { return };
+        let begun = self.clock.now();
+        let given = giving.give(self.engine, asked, begun);
+        let pause_us = giving::pause_us(self.clock, begun);
+        match given {
+            Ok(Given::Gone { has_control_path, state_len }) => {
+                self.is_gone = true;
+                if has_control_path {
+                    operations.leave_path();
+                }
+                self.teller.handed_over(state_len, pause_us, self.voice);
+            }
+            Ok(Given::Kept(why)) => {
+                self.teller.kept(why.name(), &why.to_string(), pause_us, self.voice);
+            }
+            Err(failure) => {
+                self.is_gone = true;
+                self.lost = Some(failure);
+            }
+        }
     }
 
     /// Many rounds, and then what happened in them is told.
@@ -105,12 +146,16 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
             self.promotes.store(false, Ordering::Relaxed);
             self.teller.promoted(&self.engine.promote(), self.voice);
         }
+        self.hand_over();
     }
 
     /// Why trading is not to begin: before any session was up a requirement of the profile was refuted, or the
     /// kernel refused to look for a neighbour.
     pub(crate) fn refused(&mut self) -> Option<Failure> {
         let lost = self.lost.take();
+        if self.is_gone {
+            return lost;
+        }
         let capability = self.engine.refuted_requirement();
         if lost.is_none() && capability.is_none() {
             return None;
@@ -127,8 +172,18 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         refuted.or(lost).filter(|_| never_up)
     }
 
-    /// Logs every session out, and gives up after a while.
+    /// The first round after another process was taken over from, and what is told of it.
+    pub(crate) fn begin(&mut self, taken: &Taken) {
+        let told = taken.told(self.clock);
+        self.round();
+        self.teller.taken_over(&told, self.voice);
+    }
+
+    /// Logs every session out, and gives up after a while. Those that another process has go on there.
     pub(crate) fn log_out(mut self, reason: &str) {
+        if self.is_gone {
+            return self.teller.tell(self.engine, self.voice);
+        }
         self.engine.log_out(self.clock.now(), reason);
         self.teller.tell(self.engine, self.voice);
         self.teller.logging_out(self.engine, self.voice);

@@ -23,7 +23,7 @@ use fixwire_hw::clock::HostClock;
 use fixwire_hw::dpdk::DeviceSpec;
 use fixwire_hw::host_counter::HostCounter;
 use fixwire_hw::sim::{SimBackend, SimNic};
-use fixwire_hw::tap::TapBackend;
+use fixwire_hw::tap::{TapBackend, TapShare};
 
 use super::capture::{Asked, CaptureArgs};
 use super::clocks::Clocks;
@@ -32,6 +32,7 @@ use super::dictionaries::Dictionaries;
 use super::dpdk::{self, NetworkFor};
 use super::drive::{self, Trader, Watch};
 use super::failure::Failure;
+use super::hand_over::{Giving, NotGiven, TakeOverArgs, Taking};
 use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
 use super::operations::{self, Operations, OperationsArgs};
@@ -50,6 +51,9 @@ use super::{bring_up, device, exchange, profile, report, summary, warn};
 /// NIC model instead; a device asked for by --nic is never replaced. Ctrl-C, SIGTERM or SIGHUP logs out, reports,
 /// closes the device, and ends with 1. SIGUSR1 gives back to the device what
 /// was taken from it because it was found wrong, to prove itself anew.
+///
+/// With `--control PATH` another `fixwire run --take-over PATH` goes on in its place, without a reconnect: for an upgrade
+/// (docs/hand-over.md).
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// The device: `tap` (one of our own, no root), `tap:IFNAME` (attached to or created here, needs
@@ -82,32 +86,44 @@ pub(crate) struct RunArgs {
     capture: CaptureArgs,
     #[command(flatten)]
     operations: OperationsArgs,
+    #[command(flatten)]
+    take_over: TakeOverArgs,
     /// Print one JSON object for machines, and nothing else, on standard output.
     #[arg(long)]
     json: bool,
 }
 
+/// What trades in a run, as whoever takes over from it is told.
+const APP: &str = "taker";
 /// The address on the far side of the simulated wire.
 const SIM_FAR_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const PREFIX_LEN: u8 = 24;
 
 pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
+    let mut taking = args.take_over.ask()?;
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Trade)?;
     let nic = args.nic.as_ref().unwrap_or(&NicSpec::TapEmbedded);
     let profile = args.profile_for(nic)?;
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
-    let operations = Cell::new(Some(args.operations.open(&settings.sessions)?));
-    let stores = Stores::open(&settings.sessions)?;
+    let operations = Cell::new(Some(args.operations.open(&settings.sessions, taking.as_mut())?));
+    let stores = match &taking {
+        None => Stores::open(&settings.sessions)?,
+        Some(_) => Stores::later(),
+    };
     let interruption = Interruption::caught()?;
-    let job = Job { args, settings, stores, operations, interruption };
-    let (backend, embedded) = match nic {
-        NicSpec::Tap(name) => (TapBackend::attach(name), false),
-        NicSpec::TapEmbedded => (TapBackend::embedded(), true),
-        NicSpec::Sim(model) => return job.on_sim(model, &profile, None, capture),
+    let given = taking.as_ref().map(|taking| taking.backend(nic)).transpose()?;
+    let secret = taking.as_ref().map_or_else(bring_up::secret, |taking| Ok(taking.secret()))?;
+    let taking = Cell::new(taking);
+    let job = Job { args, settings, stores, operations, interruption, secret, taking };
+    let (backend, embedded) = match (given, nic) {
+        (Some(given), _) => (given, false),
+        (None, NicSpec::Tap(name)) => (TapBackend::attach(name), false),
+        (None, NicSpec::TapEmbedded) => (TapBackend::embedded(), true),
+        (None, NicSpec::Sim(model)) => return job.on_sim(model, &profile, None, capture),
         #[cfg(feature = "dpdk")]
-        NicSpec::Dpdk(port) => return job.on_dpdk(port, &profile, capture),
+        (None, NicSpec::Dpdk(port)) => return job.on_dpdk(port, &profile, capture),
     };
     match backend {
         Err(error) if error.forbidden_by_machine() && args.nic.is_none() => {
@@ -131,6 +147,7 @@ struct Place<'a> {
     clock: HostClock,
     clocks: Clocks,
     neighborhood: Neighborhood,
+    share: Result<TapShare, NotGiven>,
     instead_of: Option<&'a str>,
 }
 
@@ -141,6 +158,7 @@ struct Running<N> {
     network: Network,
     sessions: Vec<SessionPlan>,
     neighborhood: Neighborhood,
+    share: Result<TapShare, NotGiven>,
 }
 
 /// What was asked for.
@@ -151,6 +169,9 @@ struct Job<'a> {
     operations: Cell<Option<operations::Asked>>,
     stores: Stores,
     interruption: Interruption,
+    secret: [u8; 16],
+    /// Until it was taken over from.
+    taking: Cell<Option<Taking>>,
 }
 
 impl RunArgs {
@@ -173,9 +194,13 @@ impl Job<'_> {
         let far = backend.kernel_side().addr;
         let sessions = bring_up::session_plans(&self.settings.sessions, network.addr, far)?;
         let rules = bring_up::rules(profile, network.addr, network.vlan, &sessions)?;
+        let share = match embedded {
+            true => Err(NotGiven::ExchangeInside),
+            false => backend.share().map_err(|_| NotGiven::NoHandle),
+        };
         let (nic, plan) = bring_up::start(Device::probed(backend), profile, rules, self.args.json)?;
         let neighborhood = Neighborhood::Own;
-        let running = Running { nic, plan, network, sessions, neighborhood };
+        let running = Running { nic, plan, network, sessions, neighborhood, share };
         let clocks = |_: &mut _| Clocks::of_host(HostCounter::best(), &profile.clock);
         self.on_host(running, profile, embedded.then_some(far), clocks, capture)
     }
@@ -203,7 +228,8 @@ impl Job<'_> {
         dpdk::refuse_unpolled_queues(port, profile, &plan)?;
         dpdk::forget_words();
         let neighborhood = beside.neighborhood(profile, &plan, self.args.json)?;
-        let running = Running { nic, plan, network, sessions, neighborhood };
+        let share = Err(NotGiven::Dpdk);
+        let running = Running { nic, plan, network, sessions, neighborhood, share };
         let clocks = |nic: &mut _| dpdk::clocks(nic, &profile.clock);
         self.on_host(running, profile, far.filter(|_| !has_peers), clocks, capture)
     }
@@ -218,15 +244,23 @@ impl Job<'_> {
         clocks: impl FnOnce(&mut N) -> Clocks,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
-        let Running { mut nic, plan, network, sessions, neighborhood } = running;
+        let Running { mut nic, plan, network, sessions, neighborhood, share } = running;
         let clock = HostClock::new();
         if let Some(far) = kernel {
             self.start_exchanges(far, clock)?;
         }
         let clocks = clocks(&mut nic);
-        let instead_of = None;
-        let place =
-            Place { plan, network, sessions, profile, clock, clocks, neighborhood, instead_of };
+        let place = Place {
+            plan,
+            network,
+            sessions,
+            profile,
+            clock,
+            clocks,
+            neighborhood,
+            share,
+            instead_of: None,
+        };
         match capture {
             None => self.trade(nic, None, place, || Ok(|| {})),
             Some(asked) => {
@@ -267,9 +301,18 @@ impl Job<'_> {
         // whenever the system steers that one, as no crystal does.
         let counter = HostCounter::Mono(clock);
         let clocks = Clocks::of_model(counter, nic.live_clock(), &profile.clock);
-        let neighborhood = Neighborhood::Own;
-        let place =
-            Place { plan, network, sessions, profile, clock, clocks, neighborhood, instead_of };
+        let (neighborhood, share) = (Neighborhood::Own, Err(NotGiven::Model));
+        let place = Place {
+            plan,
+            network,
+            sessions,
+            profile,
+            clock,
+            clocks,
+            neighborhood,
+            share,
+            instead_of,
+        };
         match capture {
             None => self.trade(nic, None, place, beside),
             Some(asked) => {
@@ -321,10 +364,20 @@ impl Job<'_> {
         place: Place<'_>,
         beside: impl FnOnce() -> Result<F, Failure>,
     ) -> Result<(), Failure> {
-        let Place { plan, network, sessions, profile, clock, clocks, mut neighborhood, instead_of } =
-            place;
-        let (mut engine, mut operations) =
-            self.engine(nic, plan, network, sessions, &neighborhood)?;
+        let Place {
+            plan,
+            network,
+            sessions,
+            profile,
+            clock,
+            clocks,
+            mut neighborhood,
+            share,
+            instead_of,
+        } = place;
+        let giving = Giving::new(share, APP, self.secret, &self.settings.sessions);
+        let setup = (network, sessions, &neighborhood);
+        let (mut engine, mut operations) = self.engine(nic, plan, setup, (&giving, &clock))?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;
@@ -337,10 +390,19 @@ impl Job<'_> {
         let watch = self.watch(place.profile);
         let mut looks = clocks.looks();
         let idle = profile.idle;
-        let polling =
+        let taken = self.taking.take().map(|taking| {
+            let sessions = &self.settings.sessions[..];
+            taking.finish(&mut engine, (APP, sessions), &clock, &mut operations)
+        });
+        let taken = taken.transpose()?;
+        let mut polling =
             Polling::new(&mut engine, &clock, idle, &mut beside, teller, &voice, &mut looks)?
                 .among(&mut neighborhood)
-                .operated_by(&mut operations);
+                .operated_by(&mut operations)
+                .given_by(&giving);
+        if let Some(taken) = &taken {
+            polling.begin(taken);
+        }
         let outcome = drive::drive(polling, &clock, &watch);
         let captured = capture.map(Capture::finish);
         engine.app_mut().end_log();
@@ -396,20 +458,19 @@ impl Job<'_> {
         &self,
         nic: N,
         plan: Plan,
-        network: Network,
-        sessions: Vec<SessionPlan>,
-        neighborhood: &Neighborhood,
+        (network, sessions, neighborhood): (Network, Vec<SessionPlan>, &Neighborhood),
+        (giving, clock): (&Giving, &HostClock),
     ) -> Result<(Engine<N, Trader>, Operations), Failure> {
         let taker =
             Taker::new(self.args.orders, sessions.len()).numbered_from(self.args.first_order);
         let configs = sessions.iter().map(|session| session.config.clone()).collect();
         let tcp = bring_up::tcp_config(&network, sessions.len());
-        let setup = Setup { network, tcp, secret: bring_up::secret()?, sessions };
+        let setup = Setup { network, tcp, secret: self.secret, sessions };
         let asked = self.operations.take().unwrap_or_default();
         let (trader, logging) = asked.start_log(taker, configs)?;
         let mut engine = neighborhood.engine(nic, plan, setup, trader).map_err(Failure::Input)?;
         self.stores.keep(&mut engine);
-        let operations = logging.beside(&engine)?;
+        let operations = logging.beside(&engine, giving, clock)?;
         Ok((engine, operations))
     }
 

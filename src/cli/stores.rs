@@ -28,6 +28,11 @@ impl Stores {
         Ok(Stores(Cell::new(stores)))
     }
 
+    /// Those that another process has open until it is taken over from.
+    pub(crate) fn later() -> Stores {
+        Stores::default()
+    }
+
     /// Has the sessions of an engine go on with them.
     pub(crate) fn keep<N: Nic, A: Application>(&self, engine: &mut Engine<N, A>) {
         for (id, store) in self.0.take() {

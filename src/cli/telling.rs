@@ -16,6 +16,7 @@ use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::hand_over::taking;
 use super::message_log::EventLog;
 use super::speaker::Speaker;
 use super::store_words;
@@ -77,6 +78,11 @@ impl Voice {
         }
     }
 
+    /// Says a line that was put into words already: between rounds in which it does not matter.
+    pub(crate) fn words(&self, words: String) {
+        self.say(Line::Words(words));
+    }
+
     /// Whether anybody hears what is said.
     fn is_heard(&self) -> bool {
         !self.is_mute || self.log.is_some()
@@ -100,6 +106,40 @@ pub(crate) enum Teller {
 }
 
 impl Teller {
+    /// What was taken over from another process.
+    pub(crate) fn taken_over(self, told: &Value, voice: &Voice) {
+        voice.words(match self {
+            Teller::People | Teller::Nobody => taking::in_words(told),
+            Teller::Machines => told.to_string(),
+        });
+    }
+
+    /// Another process serves.
+    pub(crate) fn handed_over(self, state_len: usize, pause_us: u64, voice: &Voice) {
+        voice.words(match self {
+            Teller::People | Teller::Nobody => format!(
+                "handed over: another process serves, {pause_us} us after our last round ({state_len} bytes of state)"
+            ),
+            Teller::Machines => {
+                json!({ "event": "handed_over", "state_bytes": state_len, "pause_us": pause_us })
+                    .to_string()
+            }
+        });
+    }
+
+    /// Nothing was handed over, and we go on.
+    pub(crate) fn kept(self, name: &str, why: &str, pause_us: u64, voice: &Voice) {
+        voice.words(match self {
+            Teller::People | Teller::Nobody => {
+                format!("not handed over ({name}): {why}; we go on after a pause of {pause_us} us")
+            }
+            Teller::Machines => {
+                json!({ "event": "hand_over_failed", "reason": name, "why": why, "pause_us": pause_us })
+                    .to_string()
+            }
+        });
+    }
+
     /// The voice that tells of the sessions of `engine`, and has it logged.
     ///
     /// # Errors

@@ -112,6 +112,15 @@ impl Control {
         Ok(Control { socket })
     }
 
+    /// By a socket that was opened where the interfaces are.
+    pub(super) fn of(socket: OwnedFd) -> Control {
+        Control { socket }
+    }
+
+    pub(super) fn handle(&self) -> io::Result<OwnedFd> {
+        self.socket.try_clone()
+    }
+
     pub(crate) fn exists(&self, name: &Name) -> bool {
         self.flags(name).is_ok()
     }

@@ -18,6 +18,7 @@ mod error;
 mod interface;
 pub mod namespace;
 mod nic;
+mod share;
 mod virtio;
 
 use std::fs::{File, OpenOptions};
@@ -37,6 +38,7 @@ use fixwire_offload::plan::{Advert, Capabilities, Provider};
 pub use error::TapError;
 pub use interface::{KernelSide, NAME_LEN_MAX, Name, is_local_address, lists_as_local};
 pub use nic::TapNic;
+pub use share::TapShare;
 
 use crate::host_counter::HostCounter;
 use crate::sys::{self, InterfaceRequest};
@@ -68,6 +70,8 @@ pub struct TapBackend {
     shown_as: String,
     frames: usize,
     is_bridge_port: bool,
+    /// Another process runs it.
+    is_shared: bool,
     listen: bool,
     counter: HostCounter,
 }
@@ -172,8 +176,17 @@ impl TapBackend {
             name,
         };
         let counter = HostCounter::best();
-        let (frames, is_bridge_port, listen) = (FRAMES, false, false);
-        Ok(TapBackend { file, control, kernel, shown_as, frames, is_bridge_port, listen, counter })
+        Ok(TapBackend {
+            file,
+            control,
+            kernel,
+            shown_as,
+            frames: FRAMES,
+            is_bridge_port: false,
+            is_shared: false,
+            listen: false,
+            counter,
+        })
     }
 }
 
@@ -307,7 +320,9 @@ impl Backend for TapBackend {
             self.control.set_address(name, *addr, *prefix_len)?;
         }
         let mut refused = Vec::new();
-        if plan.uses(Capability::RxTcpChecksum) {
+        if self.is_shared {
+            self.listen = plan.uses(Capability::RxTcpChecksum);
+        } else if plan.uses(Capability::RxTcpChecksum) {
             match sys::tun_set_offload(&self.file, libc::TUN_F_CSUM) {
                 Ok(()) => self.listen = true,
                 Err(error) => {

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use arrayvec::ArrayString;
 use fixwire::app::SessionId;
 use fixwire::desk::SessionRefusal;
 use fixwire::fix::SessionConfig;
+use fixwire::hand_over::{FORMAT, Format};
 use fixwire::offload::capability::Capability;
 use fixwire::operate::OffloadRefusal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
+use super::super::hand_over::{Kept, Reception};
 use super::commands::{Answer, Command, Commander, TEXT_LEN_MAX};
 
 /// The longest request, in bytes.
@@ -30,12 +33,32 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) enum Request {
     Status,
-    Logout { session: String, text: Option<String> },
-    Logon { session: String },
-    SetSeq { session: String, next_out: Option<u32>, next_in: Option<u32> },
-    Reset { session: String },
-    Demote { offload: String },
-    Promote { offload: Option<String> },
+    Logout {
+        session: String,
+        text: Option<String>,
+    },
+    Logon {
+        session: String,
+    },
+    SetSeq {
+        session: String,
+        next_out: Option<u32>,
+        next_in: Option<u32>,
+    },
+    Reset {
+        session: String,
+    },
+    Demote {
+        offload: String,
+    },
+    Promote {
+        offload: Option<String>,
+    },
+    /// Asked by `--take-over`, and by no command: who is answered by an offer goes on to take it.
+    HandOver {
+        program: String,
+        format: Format,
+    },
 }
 
 /// Why a request was refused, before it came to the engine or by the engine.
@@ -59,10 +82,14 @@ enum Refusal {
     Session(SessionRefusal),
     #[error("{0}")]
     Offload(OffloadRefusal),
+    #[error("version_unfit: it is fixwire {program} and takes over by {format}, and this one, {}, hands over by {FORMAT}", env!("CARGO_PKG_VERSION"))]
+    VersionUnfit { program: String, format: Format },
+    #[error("{0}")]
+    Kept(#[from] Kept),
 }
 
 /// Names of refusals that come before the engine is asked.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "no_request",
     "session_not_found",
     "session_ambiguous",
@@ -70,6 +97,7 @@ const NAMES: [&str; 7] = [
     "no_number",
     "text_unfit",
     "engine_silent",
+    "version_unfit",
 ];
 
 impl Refusal {
@@ -82,6 +110,8 @@ impl Refusal {
             Refusal::NoNumber => NAMES[4],
             Refusal::TextUnfit => NAMES[5],
             Refusal::Silent => NAMES[6],
+            Refusal::VersionUnfit { .. } => NAMES[7],
+            Refusal::Kept(kept) => kept.name(),
             Refusal::Session(refusal) => refusal.name(),
             Refusal::Offload(refusal) => refusal.name(),
         }
@@ -96,6 +126,9 @@ impl Refusal {
             Refusal::NoNumber => "give one of them",
             Refusal::TextUnfit => "shorten it",
             Refusal::Silent => "look at its core: it may still do what was asked",
+            Refusal::VersionUnfit { .. } => "log out and start anew, between two trading sessions",
+            Refusal::Kept(Kept::NotGiven(_)) => "log out and start anew",
+            Refusal::Kept(_) => "look at the new process, and try again",
             Refusal::Session(SessionRefusal::Connected) => "`logout` it first",
             Refusal::Session(SessionRefusal::NumberOutOfRange) => "write another",
             Refusal::Session(SessionRefusal::StoreFailed) => "look at the disk, and start anew",
@@ -118,7 +151,7 @@ impl Counters {
     pub(super) fn new() -> Counters {
         let of_session = SessionRefusal::ALL.map(SessionRefusal::name);
         let of_offload = OffloadRefusal::ALL.map(OffloadRefusal::name);
-        let names = NAMES.into_iter().chain(of_session).chain(of_offload);
+        let names = NAMES.into_iter().chain(of_session).chain(of_offload).chain(Kept::NAMES);
         let refused = names.map(|name| (name, AtomicU64::new(0))).collect();
         Counters { done: AtomicU64::new(0), refused }
     }
@@ -150,33 +183,53 @@ impl Counters {
 pub(super) struct Listener {
     pub(super) socket: UnixListener,
     path: PathBuf,
+    /// Where it is until it is put in its place.
+    made: Option<PathBuf>,
 }
 
 impl Listener {
     /// Listens at a path, of which a file that nobody listens at is no other's. Nobody but this user may connect.
     pub(super) fn at(path: &Path) -> Result<Listener, Failure> {
+        let mut listener = Listener::beside(path, false)?;
+        listener.publish().map_err(|error| unusable(path, &error))?;
+        Ok(listener)
+    }
+
+    /// The same, but for its place, which it has once it is [published](Listener::publish): where `is_taken_over`, that of
+    /// whoever listens there.
+    pub(super) fn beside(path: &Path, is_taken_over: bool) -> Result<Listener, Failure> {
         let failed = |why: String| Failure::Input(format!("--control {}: {why}", path.display()));
         match fs::symlink_metadata(path) {
             Err(_) => {}
             Ok(about) if !about.file_type().is_socket() => {
                 return Err(failed("there is another file; name a path of its own".into()));
             }
-            Ok(_) if UnixStream::connect(path).is_ok() => {
+            Ok(_) if !is_taken_over && UnixStream::connect(path).is_ok() => {
                 return Err(failed("somebody listens there; name another path".into()));
             }
             // What a process left that ended early; replaced below.
             Ok(_) => {}
         }
-        let socket = bind(path).map_err(|error| {
-            let remedy = match error.kind() {
-                ErrorKind::NotFound => "create its folder first",
-                ErrorKind::PermissionDenied => "name a folder that you may write to",
-                ErrorKind::InvalidInput => "name a shorter path",
-                _ => "name another path",
-            };
-            failed(format!("it cannot be listened on: {error}; {remedy}"))
-        })?;
-        Ok(Listener { socket, path: path.to_owned() })
+        let (socket, made) = bind(path).map_err(|error| unusable(path, &error))?;
+        Ok(Listener { socket, path: path.to_owned(), made: Some(made) })
+    }
+
+    /// Puts it in its place. Says whether it was not there before.
+    pub(super) fn publish(&mut self) -> std::io::Result<bool> {
+        let Some(made) = self.made.take() else { return Ok(false) };
+        let renamed = fs::rename(&made, &self.path);
+        discard(&made);
+        renamed.map(|()| true)
+    }
+
+    /// Where it is, if that is not its place.
+    pub(super) fn made(&self) -> Option<&Path> {
+        self.made.as_deref()
+    }
+
+    /// Another handle of it, for whoever listens.
+    pub(super) fn socket(&self) -> std::io::Result<UnixListener> {
+        self.socket.try_clone()
     }
 
     /// Whoever listened is gone: so is the file.
@@ -185,8 +238,27 @@ impl Listener {
     }
 }
 
-/// Makes the socket in a folder that nobody else may enter, and moves it to its place when nobody else may connect.
-fn bind(path: &Path) -> std::io::Result<UnixListener> {
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(made) = &self.made {
+            discard(made);
+        }
+    }
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Failure {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "create its folder first",
+        ErrorKind::PermissionDenied => "name a folder that you may write to",
+        ErrorKind::InvalidInput => "name a shorter path",
+        _ => "name another path",
+    };
+    let path = path.display();
+    Failure::Input(format!("--control {path}: it cannot be listened on: {error}; {remedy}"))
+}
+
+/// Makes the socket in a folder that nobody else may enter, to be moved to its place when nobody else may connect.
+fn bind(path: &Path) -> std::io::Result<(UnixListener, PathBuf)> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{}", std::process::id()));
     let folder = PathBuf::from(name);
@@ -194,14 +266,20 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     let made = folder.join("s");
     let bound = UnixListener::bind(&made).and_then(|socket| {
         fs::set_permissions(&made, Permissions::from_mode(0o600))?;
-        fs::rename(&made, path)?;
         Ok(socket)
     });
     if bound.is_err() {
-        let _ = fs::remove_file(&made);
+        discard(&made);
     }
-    let _ = fs::remove_dir(&folder);
-    bound
+    Ok((bound?, made))
+}
+
+/// Removes what was made and not moved, and its folder.
+fn discard(made: &Path) {
+    let _ = fs::remove_file(made);
+    if let Some(folder) = made.parent() {
+        let _ = fs::remove_dir(folder);
+    }
 }
 
 /// What answers requests.
@@ -210,28 +288,37 @@ pub(super) struct Control<S> {
     pub(super) sessions: Vec<SessionConfig>,
     /// What `status` answers, or `None` where the engine does not.
     pub(super) status: S,
+    /// What is offered to whoever is to take over.
+    pub(super) reception: Arc<Reception>,
 }
 
 impl<S: Fn() -> Option<Value>> Control<S> {
     /// Answers whoever connects, for ever.
-    pub(super) fn serve(mut self, socket: &UnixListener, counters: &Counters) {
+    pub(super) fn serve(mut self, socket: &UnixListener, counters: &Arc<Counters>) {
         loop {
             match socket.accept() {
                 // A client that fails is its own business, and asks again.
-                Ok((stream, _)) => drop(self.answer(&stream, counters)),
+                Ok((stream, _)) => drop(self.answer(stream, counters)),
                 Err(_) => std::thread::sleep(Duration::from_millis(100)),
             }
         }
     }
 
-    fn answer(&mut self, stream: &UnixStream, counters: &Counters) -> std::io::Result<()> {
+    fn answer(&mut self, stream: UnixStream, counters: &Arc<Counters>) -> std::io::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut line = String::new();
-        BufReader::new(stream.take(REQUEST_LEN_MAX)).read_line(&mut line)?;
-        let outcome = serde_json::from_str::<Request>(&line)
-            .map_err(|error| Refusal::NoRequest(error.to_string()))
-            .and_then(|request| self.act(&request));
+        BufReader::new((&stream).take(REQUEST_LEN_MAX)).read_line(&mut line)?;
+        let request = serde_json::from_str::<Request>(&line)
+            .map_err(|error| Refusal::NoRequest(error.to_string()));
+        let outcome = match request {
+            Ok(Request::HandOver { program, format }) => match self.admit(program, format) {
+                Ok(()) => return self.hand_over(stream, counters),
+                Err(refusal) => Err(refusal),
+            },
+            Ok(request) => self.act(&request),
+            Err(refusal) => Err(refusal),
+        };
         counters.count(outcome.as_ref().err());
         let answer = outcome.unwrap_or_else(|refusal| {
             json!({
@@ -242,6 +329,24 @@ impl<S: Fn() -> Option<Value>> Control<S> {
         });
         let mut stream = stream;
         writeln!(stream, "{answer}")
+    }
+
+    /// Whether whoever asks to take over may be offered anything.
+    fn admit(&self, program: String, format: Format) -> Result<(), Refusal> {
+        if format != FORMAT {
+            return Err(Refusal::VersionUnfit { program, format });
+        }
+        Ok(self.reception.check()?)
+    }
+
+    /// On a thread of its own: others ask meanwhile.
+    fn hand_over(&self, stream: UnixStream, counters: &Arc<Counters>) -> std::io::Result<()> {
+        let (reception, counters) = (Arc::clone(&self.reception), Arc::clone(counters));
+        let receive = move || {
+            let done = reception.receive(stream).map_err(Refusal::Kept);
+            counters.count(done.as_ref().err());
+        };
+        std::thread::Builder::new().name("hand-over".into()).spawn(receive).map(drop)
     }
 
     fn act(&mut self, request: &Request) -> Result<Value, Refusal> {
@@ -264,6 +369,7 @@ impl<S: Fn() -> Option<Value>> Control<S> {
             Request::Demote { offload } => Command::Demote(capability(offload)?),
             Request::Promote { offload: Some(offload) } => Command::Promote(capability(offload)?),
             Request::Promote { offload: None } => Command::PromoteAll,
+            Request::HandOver { .. } => return Err(Refusal::Silent),
         };
         match self.commander.command(command).ok_or(Refusal::Silent)? {
             Answer::Done => Ok(json!({ "done": true })),
@@ -310,6 +416,7 @@ fn capability(written: &str) -> Result<Capability, Refusal> {
 mod tests {
     use fixwire::fix::{CompId, Role, Version};
 
+    use super::super::super::hand_over::NotGiven;
     use super::super::commands;
     use super::*;
 
@@ -324,13 +431,17 @@ mod tests {
             config(Version::Fix44, "B"),
         ];
         let (commander, _) = commands::pair();
-        Control { commander, sessions, status: || Some(json!({ "sessions": [] })) }
+        let reception = Arc::new(Reception::of_nothing(NotGiven::Model));
+        Control { commander, sessions, status: || Some(json!({ "sessions": [] })), reception }
     }
 
     #[test]
     fn what_is_refused_before_the_engine_is_asked_has_a_reason_and_counts() {
         let mut control = control();
-        let counters = Counters::new();
+        let hand_over = |format: Format| {
+            json!({ "command": "hand-over", "program": "0.9", "format": format }).to_string()
+        };
+        let counters = Arc::new(Counters::new());
         for (request, refused) in [
             ("", "no_request"),
             ("{\"command\":\"halt\"}", "no_request"),
@@ -340,17 +451,19 @@ mod tests {
             ("{\"command\":\"set-seq\",\"session\":\"B\"}", "no_number"),
             ("{\"command\":\"demote\",\"offload\":\"tea\"}", "offload_not_found"),
             ("{\"command\":\"logout\",\"session\":\"B\",\"text\":\"a\\u0001b\"}", "text_unfit"),
+            (&hand_over(FORMAT), "not_passable"),
+            (&hand_over(Format { tcp: FORMAT.tcp + 1, ..FORMAT }), "version_unfit"),
+            (&hand_over(Format { session: 0, ..FORMAT }), "version_unfit"),
         ] {
             let (ours, theirs) = UnixStream::pair().unwrap();
             (&ours).write_all(format!("{request}\n").as_bytes()).unwrap();
-            control.answer(&theirs, &counters).unwrap();
-            drop(theirs);
+            control.answer(theirs, &counters).unwrap();
             let answer: Value = serde_json::from_reader(&ours).unwrap();
             assert_eq!(answer["refused"], refused, "{request}: {answer}");
             assert!(answer["remedy"].as_str().is_some_and(|remedy| !remedy.is_empty()));
         }
         let counted: Vec<_> = counters.refused().filter(|(_, count)| *count > 0).collect();
-        assert_eq!((counted[0], counted.len(), counters.done()), (("no_request", 3), 6, 0));
+        assert_eq!((counted[0], counted.len(), counters.done()), (("no_request", 3), 8, 0));
     }
 
     #[test]

@@ -15,8 +15,9 @@ mod exposition;
 mod metrics;
 
 use std::fs;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
@@ -28,10 +29,13 @@ use fixwire::fix::{Event, SessionConfig};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::plan::Plan;
 use fixwire::time::Now;
+use fixwire_hw::clock::HostClock;
 use fixwire_hw::core::BusyCore;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
+use super::hand_over::giving::Ready;
+use super::hand_over::{self, Giving, Reception, Taking};
 use super::message_log::{self, AskedLog, EventLog, LogArgs, LogProbe, LogSummary, MessageLog};
 use super::session_file::SessionSettings;
 use super::telling::{Teller, Voice};
@@ -66,18 +70,35 @@ fn metrics_addr(written: &str) -> Result<SocketAddr, String> {
 #[derive(Default)]
 pub(crate) struct Asked {
     log: Option<AskedLog>,
-    metrics: Option<TcpListener>,
+    metrics: Option<(SocketAddr, TcpListener)>,
     control: Option<Listener>,
 }
 
 impl OperationsArgs {
     /// Opens what is asked for. To be called before the process enters a namespace of its own.
-    pub(crate) fn open(&self, sessions: &[SessionSettings]) -> Result<Asked, Failure> {
-        Ok(Asked {
-            log: self.log.open(sessions)?,
-            metrics: self.metrics.map(metrics::listen).transpose()?,
-            control: self.control.as_deref().map(Listener::at).transpose()?,
-        })
+    ///
+    /// What the process that is `taken` over from has at the same places becomes ours with everything else.
+    pub(crate) fn open(
+        &self,
+        sessions: &[SessionSettings],
+        taken: Option<&mut Taking>,
+    ) -> Result<Asked, Failure> {
+        let metrics = |addr: SocketAddr| {
+            let passed = taken.as_ref().and_then(|taken| taken.metrics(addr)?.ok());
+            let listener = passed.map_or_else(|| metrics::listen(addr), Ok)?;
+            Ok::<_, Failure>((addr, listener))
+        };
+        let (log, metrics) = (self.log.open(sessions)?, self.metrics.map(metrics).transpose()?);
+        let control = match (&self.control, taken) {
+            (None, _) => None,
+            (Some(path), None) => Some(Listener::at(path)?),
+            (Some(path), Some(taken)) => {
+                let listener = Listener::beside(path, taken.has_control(path))?;
+                taken.note(listener.made());
+                Some(listener)
+            }
+        };
+        Ok(Asked { log, metrics, control })
     }
 }
 
@@ -101,10 +122,12 @@ pub(crate) struct Logging {
 }
 
 impl Logging {
-    /// Starts the rest beside an engine. To be called before the thread is pinned.
+    /// Starts the rest beside an engine, which may be handed over as `giving` says. To be called before the thread is pinned.
     pub(crate) fn beside<N: Nic, A: Application>(
         self,
         engine: &Engine<N, A>,
+        giving: &Giving,
+        clock: &HostClock,
     ) -> Result<Operations, Failure> {
         let Logging { asked, log } = self;
         let Asked { metrics, control, .. } = asked;
@@ -116,18 +139,23 @@ impl Logging {
             writing: Writing::default(),
             obeying: None,
             counters: Arc::new(Counters::new()),
-            control_path: None,
+            control: None,
+            ready: None,
+            path_is_taken: false,
         };
         if metrics.is_none() && control.is_none() {
             return Ok(operations);
         }
         let board = Arc::new(Board::of(engine));
         operations.board = Some(Arc::clone(&board));
-        if let Some(listener) = metrics {
+        let passed = metrics.as_ref().and_then(|(addr, of)| Some((*addr, of.try_clone().ok()?)));
+        if let Some((_, listener)) = metrics {
             operations.serve_metrics(listener, Arc::clone(&board), &engine.plan().nic)?;
         }
         if let Some(listener) = control {
-            operations.serve_control(listener, board, engine.plan())?;
+            let reception = giving.reception(listener.path().to_owned(), passed, clock);
+            operations.ready = Some(Arc::clone(&reception.ready));
+            operations.serve_control(listener, board, engine.plan(), reception)?;
         }
         Ok(operations)
     }
@@ -142,7 +170,11 @@ pub(crate) struct Operations {
     writing: Writing,
     obeying: Option<Obeying>,
     counters: Arc<Counters>,
-    control_path: Option<PathBuf>,
+    control: Option<Listener>,
+    /// Whoever is ready to take over.
+    ready: Option<Arc<Ready>>,
+    /// The control socket's place is another process's now.
+    path_is_taken: bool,
 }
 
 impl Operations {
@@ -178,8 +210,13 @@ impl Operations {
         listener: Listener,
         board: Arc<Board>,
         plan: &Plan,
+        reception: Reception,
     ) -> Result<(), Failure> {
-        self.control_path = Some(listener.path().to_owned());
+        let socket = listener.socket().map_err(|error| {
+            Failure::run(format!("no file can be opened: {error}"), "raise the limit of open files")
+        })?;
+        self.control = Some(listener);
+        let reception = Arc::new(reception);
         let (commander, obeying) = commands::pair();
         self.obeying = Some(obeying);
         let sessions = board.layout.sessions.clone();
@@ -190,7 +227,7 @@ impl Operations {
                 busy_core.heed();
                 status(&board, &plan, probe.as_ref())
             };
-            Control { commander, sessions, status }.serve(&listener.socket, &counters);
+            Control { commander, sessions, status, reception }.serve(&socket, &counters);
         })
     }
 
@@ -237,12 +274,32 @@ impl Operations {
         }
     }
 
+    /// Who is ready to take over, if anybody is. To be called between rounds; nobody costs a load.
+    pub(crate) fn ready(&self) -> Option<hand_over::Asked> {
+        self.ready.as_ref()?.take()
+    }
+
+    /// Where commands are taken.
+    pub(crate) fn control_path(&self) -> Option<&Path> {
+        self.control.as_ref().map(Listener::path)
+    }
+
+    /// Takes commands at the place where the process before did until now.
+    pub(crate) fn publish(&mut self) -> io::Result<bool> {
+        self.control.as_mut().map_or(Ok(false), Listener::publish)
+    }
+
+    /// Another process takes commands at our place.
+    pub(crate) fn leave_path(&mut self) {
+        self.path_is_taken = true;
+    }
+
     /// Ends all of it. To be called when nothing more passes.
     pub(crate) fn finish(self) -> Summary {
-        if let Some(path) = &self.control_path {
+        if let Some(path) = self.control_path().filter(|_| !self.path_is_taken) {
             let _ = fs::remove_file(path);
         }
-        let control = self.control_path.is_some().then(|| {
+        let control = self.control.is_some().then(|| {
             let refused: serde_json::Map<String, Value> = self
                 .counters
                 .refused()
