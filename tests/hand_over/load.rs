@@ -15,7 +15,7 @@ const IN_FLIGHT_MAX: u64 = 40;
 const ORDERS_BETWEEN: u64 = 3_000;
 
 /// One that trades on a thread of its own until it is told to end.
-pub struct Load {
+pub(crate) struct Load {
     shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
@@ -27,13 +27,13 @@ struct Shared {
 }
 
 /// The body of an order.
-pub fn order(id: &str) -> String {
+pub(crate) fn order(id: &str) -> String {
     format!("11={id}|55=ESZ6|54=1|38=7|40=2|44=4500.25|60=20260102-03:04:05|")
 }
 
 impl Load {
     /// Logs on as `us` and begins.
-    pub fn begin(us: &str) -> Load {
+    pub(crate) fn begin(us: &str) -> Load {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let client = Client::connect(at(PORT), "FIX.4.4", us, "EXCHANGE").log_on("");
@@ -42,7 +42,7 @@ impl Load {
     }
 
     /// Waits until many more orders are filled.
-    pub fn trades_on(&self) {
+    pub(crate) fn trades_on(&self) {
         let from = self.shared.filled.load(Ordering::Relaxed);
         let begun = Instant::now();
         while self.shared.filled.load(Ordering::Relaxed) < from + ORDERS_BETWEEN {
@@ -53,7 +53,7 @@ impl Load {
     }
 
     /// Has it end in order, and says how many orders were filled: all that it sent.
-    pub fn end(self) -> u64 {
+    pub(crate) fn end(self) -> u64 {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.thread.join().expect("the counterparty has seen nothing amiss");
         self.shared.filled.load(Ordering::Relaxed)

@@ -11,28 +11,28 @@ use tempfile::TempDir;
 use super::common::has;
 use super::common::inside::{PATIENCE, Program};
 
-pub const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
+pub(crate) const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
 /// The engine's address on a TAP that was left at its defaults.
 const ENGINE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
-pub const PORT: u16 = 9878;
+pub(crate) const PORT: u16 = 9878;
 
-pub fn at(port: u16) -> SocketAddr {
+pub(crate) fn at(port: u16) -> SocketAddr {
     SocketAddr::from((ENGINE, port))
 }
 
-pub struct World {
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
 }
 
 impl World {
     /// With these sessions, all acceptors.
-    pub fn new(sessions: &str) -> World {
+    pub(crate) fn new(sessions: &str) -> World {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("s.toml"), sessions).unwrap();
         World { folder }
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("fw.sock")
     }
 
@@ -51,20 +51,20 @@ impl World {
     }
 
     /// An acceptor, once it listens.
-    pub fn start(&self, more: &[&str]) -> Program {
+    pub(crate) fn start(&self, more: &[&str]) -> Program {
         let mut program = self.command(more);
         program.event_of("listening");
         program
     }
 
     /// One that takes over from it.
-    pub fn start_another(&self, more: &[&str]) -> Program {
+    pub(crate) fn start_another(&self, more: &[&str]) -> Program {
         let socket = self.socket();
         self.command(&[&["--take-over", socket.to_str().unwrap()], more].concat())
     }
 
     /// Captures what passes from here on, where the machine can.
-    pub fn capture(&self) -> Capture {
+    pub(crate) fn capture(&self) -> Capture {
         let file = self.folder.path().join("seen.pcapng");
         if !has("dumpcap") || !has("tshark") {
             return Capture { file, dumpcap: None };
@@ -86,20 +86,20 @@ impl World {
 
 /// What was captured.
 #[derive(Debug)]
-pub struct Seen {
-    pub resets: usize,
+pub(crate) struct Seen {
+    pub(crate) resets: usize,
     /// SYNs of the counterparty's.
-    pub connections: usize,
+    pub(crate) connections: usize,
 }
 
-pub struct Capture {
+pub(crate) struct Capture {
     file: PathBuf,
     dumpcap: Option<Child>,
 }
 
 impl Capture {
     /// What was seen. Where nothing can be captured, what was to be seen.
-    pub fn end(self) -> Seen {
+    pub(crate) fn end(self) -> Seen {
         let Some(mut dumpcap) = self.dumpcap else { return Seen { resets: 0, connections: 1 } };
         std::thread::sleep(std::time::Duration::from_millis(300));
         let ended = Command::new("kill").args(["-INT", &dumpcap.id().to_string()]).status();
