@@ -255,7 +255,7 @@ impl Connection {
             && (self.syn_due || self.retransmit_at != Instant::FAR_FUTURE)
             && self.snd_wind_shift <= 14
             && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
-            && self.path_mtu.is_sound()
+            && self.apart.ends_mss > 0
             && self.has_sound_grouping()
     }
 
