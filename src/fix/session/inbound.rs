@@ -135,7 +135,9 @@ impl<S: Store> Core<S> {
 
     #[inline]
     fn is_recent(&self, now: Now, sent: UtcTime) -> bool {
-        !self.config.check_latency || now.utc.abs_diff(sent) <= self.config.max_latency()
+        !self.config.check_latency
+            || now.utc.abs_diff(sent) <= self.config.max_latency()
+            || self.was_held
     }
 
     /// Bytes that are no message: ignored, unless nothing better was ever said.

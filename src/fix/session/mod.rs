@@ -153,6 +153,8 @@ struct Core<S> {
     window: Option<Window>,
     /// We asked for new numbers, by ResetSeqNumFlag in our Logon.
     reset_sent: bool,
+    /// What is looked at was held behind a gap, and was recent when it came.
+    was_held: bool,
     /// The application was told of a logon, and not yet of its end.
     announced: bool,
     /// It is to be told once the counterparty has got what it lacked.
@@ -221,6 +223,7 @@ impl<S: Store> Session<S> {
                 gap: None,
                 window: None,
                 reset_sent: false,
+                was_held: false,
                 announced: false,
                 to_announce: false,
                 parting_words: ArrayVec::new(),
@@ -518,7 +521,9 @@ impl<S: Store> Session<S> {
             let next_in = self.core.store.next_in();
             let Some(whole) = self.held.take(next_in, &mut self.released) else { return };
             let bytes = &self.released[..];
+            self.core.was_held = true;
             self.core.on_framed(now, (bytes, &whole), &mut self.decoder, &mut self.held, out, app);
+            self.core.was_held = false;
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
         }
     }
