@@ -176,4 +176,6 @@ fn no_identity_twice(
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,8 @@
+//! Any bytes are a data dictionary: refused with line and reason, or read, and then it judges alike twice.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fixwire_fuzz::dictionary::play(bytes);
+});

@@ -1,0 +1,8 @@
+//! Any bytes are what happens to a session, on which it and a slow, obvious model agree after each step.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fixwire_fuzz::session::play(bytes);
+});
