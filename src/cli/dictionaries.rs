@@ -161,14 +161,12 @@ fn named_for(
 
 fn read(file: &DictionaryFile) -> Result<Spec, Failure> {
     let shown = file.path.display().to_string();
-    let text = text_file::read_within(&file.path, dictionary::FILE_BYTES_MAX as u64).map_err(
-        |Unreadable { why, remedy }| {
-            Failure::Input(format!(
-                "{}: the data dictionary {shown} cannot be read: {why}; {remedy}",
-                file.named_at
-            ))
-        },
-    )?;
+    let text = text_file::read_dictionary(&file.path).map_err(|Unreadable { why, remedy }| {
+        Failure::Input(format!(
+            "{}: the data dictionary {shown} cannot be read: {why}; {remedy}",
+            file.named_at
+        ))
+    })?;
     dictionary::read_xml(&shown, &text).map_err(|error| Failure::Input(error.to_string()))
 }
 
@@ -237,6 +235,22 @@ mod tests {
             let said = loaded(folder.path(), &text).unwrap_err();
             assert!(expected.iter().all(|words| said.contains(words)), "{said}");
         }
+    }
+
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn one_that_comes_with_the_program_is_named_in_place_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[[session]]\ndata_dictionary = \"embedded:FIX44\"\n\
+                    [[session]]\nbegin_string = \"FIXT.1.1\"\ndefault_appl_ver_id = \"FIX.5.0SP2\"\n\
+                    transport_data_dictionary = \"embedded:FIXT11\"\n\
+                    app_data_dictionary = { \"FIX.5.0SP2\" = \"embedded:FIX50SP2\", \"FIX.5.0\" = \"embedded:FIX50\" }\n";
+        let found = loaded(folder.path(), text).unwrap();
+        let [Some(one), Some(fixt)] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(one.dictionary.begin_string(), "FIX.4.4");
+        assert_eq!((fixt.dictionary.begin_string(), fixt.by_version.len()), ("FIXT.1.1", 2));
+        let said = loaded(folder.path(), "data_dictionary = \"embedded:FIX45\"\n").unwrap_err();
+        assert!(said.contains("s.toml:1: ") && said.contains("FIX44, FIX50"), "{said}");
     }
 
     /// FIXT 1.1 as far as a Logon takes it, and an application's version with one message.

@@ -58,11 +58,9 @@ pub(crate) fn command(command: &DictionaryCommand) -> Result<(), Failure> {
         ));
     }
     let shown = args.file.display().to_string();
-    let text = text_file::read_within(&args.file, dictionary::FILE_BYTES_MAX as u64).map_err(
-        |Unreadable { why, remedy }| {
-            Failure::Input(format!("the data dictionary {shown} cannot be read: {why}; {remedy}"))
-        },
-    )?;
+    let text = text_file::read_dictionary(&args.file).map_err(|Unreadable { why, remedy }| {
+        Failure::Input(format!("the data dictionary {shown} cannot be read: {why}; {remedy}"))
+    })?;
     let spec =
         dictionary::read_xml(&shown, &text).map_err(|error| Failure::Input(error.to_string()))?;
     let wanted = Wanted { messages: args.message.clone(), templates: args.template.clone() };

@@ -15,6 +15,8 @@ mod doctor;
 #[cfg(feature = "dpdk")]
 mod dpdk;
 mod drive;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod exchange;
 mod failure;
 mod flow;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
+use fixwire::fix::dictionary::FILE_BYTES_MAX;
+
 /// The longest file that is read, in bytes: many times what a thousand sessions take.
 const LEN_MAX: u64 = 1024 * 1024;
 
@@ -39,4 +41,33 @@ impl From<io::Error> for Unreadable {
         };
         Unreadable { why: error.to_string(), remedy }
     }
+}
+
+/// What stands before the name of a dictionary that comes with the program, in place of a path.
+pub(crate) const EMBEDDED: &str = "embedded:";
+
+/// The text of a data dictionary: of a file, or of one that comes with the program.
+pub(crate) fn read_dictionary(path: &Path) -> Result<String, Unreadable> {
+    match path.to_str().and_then(|path| path.strip_prefix(EMBEDDED)) {
+        Some(name) => embedded(name),
+        None => read_within(path, FILE_BYTES_MAX as u64),
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn embedded(name: &str) -> Result<String, Unreadable> {
+    use super::embedded;
+
+    embedded::xml(name).ok_or_else(|| Unreadable {
+        why: format!("those that come with the program are {}", embedded::names()),
+        remedy: "name one of them, or a file",
+    })
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embedded(_name: &str) -> Result<String, Unreadable> {
+    Err(Unreadable {
+        why: "this program was built without the feature `embedded`".into(),
+        remedy: "name a file, or build it with that feature",
+    })
 }

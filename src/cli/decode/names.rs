@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use fixwire::fix::RejectReason;
-use fixwire::fix::{dictionary, tags};
+use fixwire::fix::tags;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::super::failure::Failure;
@@ -70,11 +70,9 @@ impl Names {
 
     fn add(&mut self, path: &Path) -> Result<(), Failure> {
         let shown = path.display();
-        let text = text_file::read_within(path, dictionary::FILE_BYTES_MAX as u64).map_err(
-            |Unreadable { why, remedy }| {
-                Failure::Input(format!("the dictionary {shown} cannot be read: {why}; {remedy}"))
-            },
-        )?;
+        let text = text_file::read_dictionary(path).map_err(|Unreadable { why, remedy }| {
+            Failure::Input(format!("the dictionary {shown} cannot be read: {why}; {remedy}"))
+        })?;
         let options = ParsingOptions { nodes_limit: NODES_MAX, ..Default::default() };
         let document = Document::parse_with_options(&text, options).map_err(|error| {
             Failure::Input(format!(

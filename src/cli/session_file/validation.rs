@@ -8,6 +8,7 @@ use fixwire::fix::dictionary::Checks;
 use fixwire::offload::toml_file::{TomlError, TomlFile};
 use toml::Spanned;
 
+use super::super::text_file;
 use super::keys::{AppDictionaries, Entry};
 
 /// What a session's messages are held against when they come in.
@@ -49,10 +50,12 @@ impl Entry {
                 ));
             }
             // A path is counted from the folder of the file that has it.
+            let is_embedded = text.starts_with(text_file::EMBEDDED);
             let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
             let line = file.error(span, String::new(), "").line;
             let named_at = format!("{}:{line}", file.path);
-            Ok(DictionaryFile { path: folder.join(text), named_at })
+            let path = if is_embedded { text.into() } else { folder.join(text) };
+            Ok(DictionaryFile { path, named_at })
         };
         let of = |key, text: &Option<Spanned<String>>| {
             text.as_ref().map(|text| path(key, text.get_ref(), text.span())).transpose()
