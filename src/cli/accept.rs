@@ -189,7 +189,9 @@ impl Wanted<'_> {
         let clock = HostClock::new();
         let operations = Some(operations);
         let secret = taking.as_ref().map_or_else(bring_up::secret, |taking| Ok(taking.secret()))?;
-        let giving = Giving::new(share, args.app.name(), secret, &settings.sessions);
+        let within = args.operations.hand_over_within();
+        let named = (args.app.name(), secret);
+        let giving = Giving::new(share, named, within, &settings.sessions);
         let settings = &settings.sessions;
         let mut job = Job {
             args,

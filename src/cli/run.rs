@@ -375,7 +375,8 @@ impl Job<'_> {
             share,
             instead_of,
         } = place;
-        let giving = Giving::new(share, APP, self.secret, &self.settings.sessions);
+        let within = self.args.operations.hand_over_within();
+        let giving = Giving::new(share, (APP, self.secret), within, &self.settings.sessions);
         let setup = (network, sessions, &neighborhood);
         let (mut engine, mut operations) = self.engine(nic, plan, setup, (&giving, &clock))?;
         let mut beside = beside()?;

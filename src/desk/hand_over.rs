@@ -29,6 +29,8 @@ struct ConnectionState {
 
 #[derive(Serialize, Deserialize)]
 struct SeatState {
+    /// Its [`SessionId`] there.
+    number: u16,
     name: Vec<Blob>,
     is_initiator: bool,
     line: LineState,
@@ -120,7 +122,9 @@ impl<A: Application> Desk<A> {
             },
             Line::Done => LineState::Done,
         };
-        let seats = self.seats.iter().filter(|seat| !seat.is_vacant).map(|seat| SeatState {
+        let seats = (0..).zip(&self.seats).filter(|(_, seat)| !seat.is_vacant);
+        let seats = seats.map(|(number, seat)| SeatState {
+            number,
             name: name_of(seat.session.config()),
             is_initiator: seat.plan.config.role == Role::Initiator,
             line: line(seat.line),
@@ -158,10 +162,9 @@ impl<A: Application> Desk<A> {
                 self.take_seat(now, index, of, &ids)?;
             }
         }
-        // A session's number there is its place in the list.
         let place_of = |session: SessionId| {
-            let index = *seats.get(usize::from(session.0))?;
-            index.map(|index| SessionId(index as u16))
+            let known = state.seats.iter().position(|of| of.number == session.0)?;
+            seats[known].map(|index| SessionId(index as u16))
         };
         let taken = self.app.take_over(&state.app, &place_of);
         taken.map_err(|_| HandOverRefusal::Application)?;

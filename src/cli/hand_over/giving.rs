@@ -59,20 +59,22 @@ pub(crate) struct Giving {
     device: Result<TapShare, NotGiven>,
     app: &'static str,
     secret: [u8; 16],
+    /// How long each answer may take while nobody is polled.
+    within: Duration,
     stores: Vec<(SessionId, StorePlan, Vec<u8>)>,
 }
 
 impl Giving {
     pub(crate) fn new(
         device: Result<TapShare, NotGiven>,
-        app: &'static str,
-        secret: [u8; 16],
+        (app, secret): (&'static str, [u8; 16]),
+        within: Duration,
         sessions: &[SessionSettings],
     ) -> Giving {
         let stores = (0..).zip(sessions).filter_map(|(number, settings)| {
             Some((SessionId(number), settings.store.clone()?, settings.identity()))
         });
-        Giving { device, app, secret, stores: stores.collect() }
+        Giving { device, app, secret, within, stores: stores.collect() }
     }
 
     /// What the control socket's thread is told: how to offer, and where to hand who is ready to.
@@ -337,20 +339,20 @@ impl Giving {
         for some in held.chunks(HANDLES_MAX) {
             let names = some.iter().map(|(session, _)| Blob(self.identity(*session).to_vec()));
             let handles: Vec<_> = some.iter().map(|(_, file)| file.as_fd()).collect();
-            line.say(&Word::Stores(names.collect()), &handles, ANSWER_WITHIN).map_err(lost)?;
+            line.say(&Word::Stores(names.collect()), &handles, self.within).map_err(lost)?;
         }
         let state_len = state.len();
         let state = Word::State { exported_at_ns: now.mono.as_ns(), state: Blob(state) };
-        line.say(&state, &[], ANSWER_WITHIN).map_err(lost)?;
-        match line.word(ANSWER_WITHIN).map_err(lost)? {
+        line.say(&state, &[], self.within).map_err(lost)?;
+        match line.word(self.within).map_err(lost)? {
             Word::Imported => {}
             Word::Refused { name, why } => return Err((Kept::Refused { name, why }, false)),
             _ => return Err((Kept::Lost("it says what has no place here".into()), false)),
         }
         asked.baton.lay_down().map_err(lost)?;
         let lost = |error: io::Error| (Kept::of(&error), true);
-        line.say(&Word::Go, &[], ANSWER_WITHIN).map_err(lost)?;
-        match line.word(ANSWER_WITHIN).map_err(lost)? {
+        line.say(&Word::Go, &[], self.within).map_err(lost)?;
+        match line.word(self.within).map_err(lost)? {
             Word::Serving { has_control_path } => Ok((has_control_path, state_len)),
             Word::Refused { name, why } => Err((Kept::Refused { name, why }, true)),
             // It had no reason to say it, and may have picked the baton up.

@@ -43,8 +43,7 @@ use super::failure::Failure;
 pub(crate) use giving::{Asked, Given, Giving, Kept, NotGiven, Reception};
 pub(crate) use taking::{Taken, Taking};
 
-/// How long each process waits for the other's next word once nothing is polled. The pause is longer by what export, import
-/// and stores take.
+/// How long a word may take that costs nobody much to say.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How long the new process may take to bring its engine up.
 const READY_WITHIN: Duration = Duration::from_secs(60);

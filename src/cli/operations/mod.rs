@@ -20,6 +20,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use fixwire::app::Application;
@@ -57,6 +58,10 @@ pub(crate) struct OperationsArgs {
     /// Take commands of `fixwire ctl` at this path, a Unix socket that only this user may connect to.
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
+    /// Wait so long for each answer of a process that takes over from this one by its --take-over, while counterparties wait for
+    /// either; then go on. More than the time in which it opens all stores.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    hand_over_within: u64,
 }
 
 /// A port alone is one of the loopback's.
@@ -75,6 +80,11 @@ pub(crate) struct Asked {
 }
 
 impl OperationsArgs {
+    /// How long an answer of whoever takes over may take.
+    pub(crate) fn hand_over_within(&self) -> Duration {
+        Duration::from_secs(self.hand_over_within)
+    }
+
     /// Opens what is asked for. To be called before the process enters a namespace of its own.
     ///
     /// What the process that is `taken` over from has at the same places becomes ours with everything else.
