@@ -11,8 +11,8 @@ pub const SOH: u8 = 0x01;
 pub const TRAILER_LEN: usize = 7;
 
 const START: &[u8] = b"8=FIX";
-/// `8=FIX.4.n`, its SOH, `9=`, and as much as seven digits and their SOH take.
-const USUAL_HEAD_LEN: usize = 12 + 8;
+/// Where the body begins behind `8=FIX.4.n`, `9=nnn` and their SOHs.
+const USUAL_BODY: usize = 16;
 /// `8=FIXT.1.1` and `8=FIX.5.0SP2` bound what any version writes, SOH included.
 const BEGIN_STRING_FIELD_LEN_MAX: usize = 16;
 /// Digits of BodyLength: leading zeros are taken from peers that pad to a width.
@@ -57,7 +57,24 @@ pub struct Whole {
 /// it, and the search for the next `8=FIX` begins there.
 #[inline(always)]
 pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
-    let (body, body_len) = match usual_head(bytes).map_or_else(|| head(bytes), Ok) {
+    // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
+    // only confirmed by it.
+    match usual_body_len(bytes) {
+        Some(body_len)
+            if USUAL_BODY + body_len + TRAILER_LEN == bytes.len()
+                && bytes.len() <= message_bytes_max =>
+        {
+            sealed(bytes, bytes, USUAL_BODY)
+        }
+        _ => frame_any(bytes, message_bytes_max),
+    }
+}
+
+/// The same for any head, of a message that may not be all of `bytes`.
+#[inline(never)]
+fn frame_any(bytes: &[u8], message_bytes_max: usize) -> Framed {
+    let usual = usual_body_len(bytes).map(|body_len| (USUAL_BODY, body_len));
+    let (body, body_len) = match usual.map_or_else(|| head(bytes), Ok) {
         Ok(found) => found,
         Err(unusual) => return unusual,
     };
@@ -65,14 +82,6 @@ pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
     if len > message_bytes_max {
         return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
     }
-    // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
-    // only confirmed by it.
-    if len == bytes.len() { sealed(bytes, bytes, body) } else { part(bytes, len, body) }
-}
-
-/// A message that is not all of `bytes`.
-#[inline(never)]
-fn part(bytes: &[u8], len: usize, body: usize) -> Framed {
     match bytes.get(..len) {
         Some(message) => sealed(message, bytes, body),
         None => Framed::Incomplete { need: len - bytes.len() },
@@ -83,44 +92,45 @@ fn part(bytes: &[u8], len: usize, body: usize) -> Framed {
 #[inline(always)]
 fn sealed(message: &[u8], bytes: &[u8], body: usize) -> Framed {
     let len = message.len();
-    match check_sum(message) {
-        Ok(key) => Framed::Complete(Whole { len, body, key }),
-        Err(Garbled::CheckSumWrong) => {
-            Framed::Garbled { skip: len, reason: Garbled::CheckSumWrong }
+    let content = &message[..len - TRAILER_LEN];
+    let Digest { sum, key } = digest(content);
+    if message.last_chunk() == Some(&ending(sum)) {
+        return Framed::Complete(Whole { len, body, key });
+    }
+    unsealed(message, bytes)
+}
+
+/// The same for one that does not end as its bytes add up.
+#[cold]
+fn unsealed(message: &[u8], bytes: &[u8]) -> Framed {
+    match check_sum_fault(message) {
+        Garbled::CheckSumWrong => {
+            Framed::Garbled { skip: message.len(), reason: Garbled::CheckSumWrong }
         }
-        Err(reason) => garbled(bytes, len - TRAILER_LEN, reason),
+        reason => garbled(bytes, message.len() - TRAILER_LEN, reason),
     }
 }
 
-/// Where the body begins and how long it is, for the head that nearly every message has: a BeginString
-/// from FIX.4.0 on and a BodyLength of up to seven digits.
+/// How long the body is, for the head that nearly every message has: a BeginString from FIX.4.0 on and a BodyLength of
+/// three digits.
 #[inline(always)]
-fn usual_head(bytes: &[u8]) -> Option<(usize, usize)> {
-    let head = bytes.first_chunk::<USUAL_HEAD_LEN>()?;
-    let (&front, &minor, &middle, &digits) =
-        (head.first_chunk()?, head.get(8)?, head[9..].first_chunk()?, head.last_chunk()?);
-    let (body_len, count) = usual_body_length(u64::from_le_bytes(digits))?;
-    let is_usual = front == *b"8=FIX.4."
-        && middle == [SOH, b'9', b'=']
-        && minor != SOH
+fn usual_body_len(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.first_chunk::<{ USUAL_BODY + 4 }>()?;
+    let (&front, &middle, &length) =
+        (head.first_chunk::<8>()?, head[8..].first_chunk()?, head[12..].first_chunk()?);
+    let middle = u32::from_le_bytes(middle);
+    let values = u32::from_le_bytes(length) ^ u32::from_le_bytes([b'0', b'0', b'0', SOH]);
+    let body_len = swar::number_of_four(values << 8) as usize;
+    // Over 9 a byte reaches its highest bit by this, or has it already; SOH must be it.
+    let is_usual = (values | values.wrapping_add(0x7f76_7676)) & 0x8080_8080 == 0
+        && front == *b"8=FIX.4."
+        && middle >> 8 == u32::from_le_bytes([SOH, b'9', b'=', 0])
+        && middle as u8 != SOH
         && body_len >= BODY_LEN_MIN;
-    is_usual.then_some((USUAL_HEAD_LEN - 8 + count + 1, body_len))
+    is_usual.then_some(body_len)
 }
 
-/// BodyLength of up to seven digits, and how many it has. Nearly all have three.
-#[inline(always)]
-fn usual_body_length(text: u64) -> Option<(usize, usize)> {
-    let front = text as u32 ^ u32::from_le_bytes([b'0', b'0', b'0', SOH]);
-    // Over 9 a byte reaches its highest bit by this, or has it already.
-    if front >> 24 == 0 && (front | front.wrapping_add(0x0076_7676)) & 0x0080_8080 == 0 {
-        let [hundreds, tens, ones, _] = front.to_le_bytes().map(usize::from);
-        return Some((100 * hundreds + 10 * tens + ones, 3));
-    }
-    let count = swar::position(text, SOH)?;
-    Some((swar::digits_at_front(text, count)? as usize, count))
-}
-
-/// The same for any head, or what the bytes are instead of one.
+/// Where the body begins and how long it is, for any head, or what the bytes are instead of one.
 #[inline(never)]
 fn head(bytes: &[u8]) -> Result<(usize, usize), Framed> {
     let prefix = bytes.len().min(START.len());
@@ -161,16 +171,6 @@ fn body_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Garbled> {
         }
     }
     Ok(None)
-}
-
-#[inline(always)]
-fn check_sum(message: &[u8]) -> Result<u32, Garbled> {
-    let content = &message[..message.len() - TRAILER_LEN];
-    let Digest { sum, key } = digest(content);
-    if message.last_chunk() == Some(&ending(sum)) {
-        return Ok(key);
-    }
-    Err(check_sum_fault(message))
 }
 
 /// What is wrong with a message that does not end as its bytes add up.
@@ -264,7 +264,13 @@ mod tests {
             "8=FIX.4.2|9=5|",
             "8=FIX.4.4|9=0012345|",
             "8=FIX.4.4|9=4|",
+            "8=FIX.4.4|9=004|",
+            "8=FIX.4.4|9=005|",
+            "8=FIX.4.0|9=999|",
             "8=FIX.4.4|9=12345678|",
+            "8=FIX.4.4|9=:23|",
+            "8=FIX.4.4|9=12/|",
+            "8=FIX.4.||9=123|",
             "8=FIXT.1.1|9=77|",
             "8=FIX|9=55|",
             "8=FIX.4.4|9=|",
@@ -279,8 +285,9 @@ mod tests {
         for text in heads {
             let bytes = soh(&format!("{text}35=0|34=2|49=A|"));
             for cut in 0..=bytes.len() {
-                if let Some(found) = usual_head(&bytes[..cut]) {
-                    assert_eq!(head(&bytes[..cut]), Ok(found), "{text} cut at {cut}");
+                if let Some(body_len) = usual_body_len(&bytes[..cut]) {
+                    let found = Ok((USUAL_BODY, body_len));
+                    assert_eq!(head(&bytes[..cut]), found, "{text} cut at {cut}");
                     usual += 1;
                 }
             }

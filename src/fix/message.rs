@@ -92,13 +92,16 @@ impl<'a> Message<'a> {
     /// BeginString(8).
     #[inline]
     pub fn begin_string(&self) -> &'a [u8] {
-        self.field(tags::BEGIN_STRING).unwrap_or_default()
+        let (start, end) = self.table.span(0);
+        self.bytes.get(start + 2..end).unwrap_or_default()
     }
 
     /// MsgType(35).
     #[inline]
     pub fn msg_type(&self) -> &'a [u8] {
-        self.field(tags::MSG_TYPE).unwrap_or_default()
+        // It is the third field, or the message was none.
+        let (start, end) = self.table.span(2);
+        self.bytes.get(start + 3..end).unwrap_or_default()
     }
 
     /// MsgSeqNum(34).
@@ -150,10 +153,10 @@ impl<'a> Message<'a> {
     #[inline(always)]
     pub fn u32(&self, tag: u32) -> Result<u32, FieldError> {
         let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
-        let word = swar::word_before(self.bytes, end);
-        match word.and_then(|word| swar::digits_at_back(word, end.wrapping_sub(start))) {
+        let word = self.word_at(start);
+        match word.and_then(|word| swar::digits_at_front(word, end.wrapping_sub(start))) {
             Some(number) => Ok(number),
-            None => value::parse_u32(self.required(tag)?),
+            None => far(self.bytes, (start, end), value::parse_u32),
         }
     }
 
@@ -180,7 +183,7 @@ impl<'a> Message<'a> {
         let word = swar::word_before(self.bytes, end);
         match word.and_then(|word| Decimal::parse_short(word, end.wrapping_sub(start))) {
             Some(decimal) => Ok(decimal),
-            None => Decimal::parse(self.required(tag)?),
+            None => far(self.bytes, (start, end), Decimal::parse),
         }
     }
 
@@ -193,24 +196,21 @@ impl<'a> Message<'a> {
     #[inline(always)]
     pub fn scaled(&self, tag: u32, places: u8) -> Result<i64, FieldError> {
         let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
-        let word = swar::word_before(self.bytes, end);
+        let word = self.word_at(start);
         match word.and_then(|word| swar::scaled(word, end.wrapping_sub(start), places)) {
             Some(number) => Ok(i64::from(number)),
-            None => self.scaled_far(tag, places),
+            None => scaled_far(self.bytes, (start, end), places),
         }
-    }
-
-    #[inline(never)]
-    fn scaled_far(&self, tag: u32, places: u8) -> Result<i64, FieldError> {
-        let exponent = 0i8.checked_sub_unsigned(places).ok_or(FieldError::Range)?;
-        let decimal = self.decimal(tag)?.rescaled(exponent);
-        decimal.map(|decimal| decimal.mantissa).ok_or(FieldError::Range)
     }
 
     /// One character.
     #[inline]
     pub fn char(&self, tag: u32) -> Result<u8, FieldError> {
-        value::parse_char(self.required(tag)?)
+        let (start, end) = self.locate(tag).ok_or(FieldError::Missing)?;
+        match self.bytes.get(start) {
+            Some(byte) if end.wrapping_sub(start) == 1 => Ok(*byte),
+            _ => Err(FieldError::Format),
+        }
     }
 
     /// `Y` or `N`.
@@ -232,6 +232,13 @@ impl<'a> Message<'a> {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
+    /// The eight bytes from the start of a value on: any has as many before the message's end.
+    #[inline(always)]
+    fn word_at(&self, start: usize) -> Option<u64> {
+        let word = self.bytes.get(start..start + 8)?;
+        word.first_chunk().map(|word| u64::from_le_bytes(*word))
+    }
+
     #[inline(always)]
     fn required(&self, tag: u32) -> Result<&'a [u8], FieldError> {
         self.field(tag).ok_or(FieldError::Missing)
@@ -246,18 +253,44 @@ impl<'a> Message<'a> {
                 Some((start + tag_len(tag), end))
             }
             Found::At(_) | Found::Nowhere => None,
-            Found::Far if self.table.has_long || tag < LONG_TAG_MIN => self.search(tag),
+            Found::Far if self.table.has_long || tag < LONG_TAG_MIN => {
+                let (start, end) = search(self.bytes, self.starts, tag)?;
+                Some((start as usize, end as usize))
+            }
             Found::Far => None,
         }
     }
+}
 
-    /// A tag that the index does not hold, or a field behind those that it does.
-    #[cold]
-    fn search(&self, tag: u32) -> Option<(usize, usize)> {
-        let mut fields = self.starts.windows(2).map(|pair| field_at(self.bytes, pair[0], pair[1]));
-        let field = fields.find(|field| field.tag == tag && tag != 0)?;
-        Some((field.start as usize, field.end as usize))
-    }
+// What is not of every message is no method: a message whose address nobody asks for stays in registers.
+
+/// A tag that the index does not hold, or a field behind those that it does.
+#[cold]
+fn search(bytes: &[u8], starts: &[u32], tag: u32) -> Option<(u32, u32)> {
+    let mut fields = starts.windows(2).map(|pair| field_at(bytes, pair[0], pair[1]));
+    let field = fields.find(|field| field.tag == tag && tag != 0)?;
+    Some((field.start, field.end))
+}
+
+/// A value that is not short and plain.
+#[inline(never)]
+#[cold]
+fn far<T>(
+    bytes: &[u8],
+    (start, end): (usize, usize),
+    parse: fn(&[u8]) -> Result<T, FieldError>,
+) -> Result<T, FieldError> {
+    parse(bytes.get(start..end).ok_or(FieldError::Missing)?)
+}
+
+/// The same of one that is scaled.
+#[inline(never)]
+#[cold]
+fn scaled_far(bytes: &[u8], (start, end): (usize, usize), places: u8) -> Result<i64, FieldError> {
+    let exponent = 0i8.checked_sub_unsigned(places).ok_or(FieldError::Range)?;
+    let text = bytes.get(start..end).ok_or(FieldError::Missing)?;
+    let decimal = Decimal::parse(text)?.rescaled(exponent);
+    decimal.map(|decimal| decimal.mantissa).ok_or(FieldError::Range)
 }
 
 #[inline]

@@ -3,6 +3,8 @@
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
+/// A byte over 9 reaches its highest bit by this, or has it already.
+const TO_HIGH: u64 = 0x7676_7676_7676_7676;
 
 /// The eight bytes from `at` on.
 #[inline]
@@ -38,9 +40,33 @@ pub(super) fn position(word: u64, byte: u8) -> Option<usize> {
 }
 
 /// The number that the first `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
-#[inline]
+#[inline(always)]
 pub(super) fn digits_at_front(word: u64, count: usize) -> Option<u32> {
-    if count == 0 || count > 8 { None } else { digits_at_back(word << (64 - 8 * count), count) }
+    let values = values_at_front(word, count)?;
+    are_digits(values).then(|| number(values))
+}
+
+/// The same. Most have up to four digits, and are read by half a word.
+#[inline(always)]
+pub(crate) fn few_digits_at_front(word: u64, count: usize) -> Option<u32> {
+    if count.wrapping_sub(1) >= 4 {
+        return more_digits_at_front(word, count);
+    }
+    let values = (word as u32 ^ ZEROS as u32).wrapping_shl((count as u32 * 8).wrapping_neg());
+    let is_digits = (values | values.wrapping_add(TO_HIGH as u32)) & HIGHS as u32 == 0;
+    is_digits.then(|| number_of_four(values))
+}
+
+#[inline(never)]
+fn more_digits_at_front(word: u64, count: usize) -> Option<u32> {
+    digits_at_front(word, count)
+}
+
+/// What the first `count` bytes of a word are over '0', 1 to 8 of them, moved to its back, zeros before them.
+#[inline(always)]
+fn values_at_front(word: u64, count: usize) -> Option<u64> {
+    let is_width = count.wrapping_sub(1) < 8;
+    is_width.then(|| (word ^ ZEROS).wrapping_shl((count as u32 * 8).wrapping_neg()))
 }
 
 /// The number that the last `count` bytes of a word write, 1 to 8 digits; `None` if one is no digit.
@@ -52,18 +78,23 @@ pub(crate) fn digits_at_back(word: u64, count: usize) -> Option<u32> {
     digits_of(word & back(count), count)
 }
 
-/// The number that the last `count` bytes of a word write, up to 8, if they are digits with a point before
+/// The number that the first `count` bytes of a word write, up to 8, if they are digits with a point before
 /// the last `places` of them; without a point where that is 0.
 #[inline(always)]
 pub(crate) fn scaled(word: u64, count: usize, places: u8) -> Option<u32> {
-    let point_at = 56 - 8 * u32::from(places.min(6));
     match places {
-        0 => digits_at_back(word, count),
-        1..=6 if (word >> point_at) as u8 == b'.' && count > usize::from(places) => {
-            // What stands before the point moves over it.
+        0 => few_digits_at_front(word, count),
+        1..=6 => {
+            let point_at = 56 - 8 * u32::from(places);
+            // Nothing is left of the point, where it is.
+            let values = values_at_front(word, count)? ^ u64::from(b'.' ^ b'0') << point_at;
+            let to_high = TO_HIGH + ((0x7f - 0x76) << point_at);
+            if (values | values.wrapping_add(to_high)) & HIGHS != 0 {
+                return None;
+            }
+            // What stands before it moves over it.
             let before = (1 << point_at) - 1;
-            let digits = (word & before) << 8 | word & !before & !(0xff << point_at);
-            digits_at_back(digits, count - 1)
+            Some(number((values & before) << 8 | values & !before))
         }
         _ => None,
     }
@@ -78,13 +109,22 @@ pub(super) const fn back(count: usize) -> u64 {
 /// The number that the last `count` bytes of a word write, 1 to 8 digits, the bytes before them zero.
 #[inline]
 pub(super) fn digits_of(kept: u64, count: usize) -> Option<u32> {
-    let digits = kept ^ (ZEROS & back(count));
-    // A byte over 9 reaches its highest bit by this, or has it already. One that carries into the
-    // next has it already, too.
-    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & HIGHS != 0 {
-        return None;
-    }
-    Some(number(digits))
+    let values = kept ^ (ZEROS & back(count));
+    are_digits(values).then(|| number(values))
+}
+
+/// Whether no byte is over 9.
+#[inline(always)]
+const fn are_digits(values: u64) -> bool {
+    // One that carries into the next has its highest bit already.
+    (values | values.wrapping_add(TO_HIGH)) & HIGHS == 0
+}
+
+/// Four digits' values, the first and highest in the lowest byte, as a number.
+#[inline(always)]
+pub(super) const fn number_of_four(digits: u32) -> u32 {
+    let pairs = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff;
+    pairs.wrapping_mul(100 << 16 | 1) >> 16
 }
 
 /// The last `count` bytes of a word, 1 to 8, at its front: the highest bit of each that is no digit, and what each is worth as
@@ -238,6 +278,7 @@ mod tests {
             let cut = count.min(8);
             let naive = |text: &[u8]| if count > 8 { None } else { parse_u32(text).ok() };
             prop_assert_eq!(digits_at_front(word, count), naive(&bytes[..cut]));
+            prop_assert_eq!(few_digits_at_front(word, count), naive(&bytes[..cut]));
             prop_assert_eq!(digits_at_back(word, count), naive(&bytes[8 - cut..]));
         }
 
@@ -253,7 +294,7 @@ mod tests {
         ) {
             let text = &text.as_bytes()[..text.len().min(8)];
             let mut word = *b"=1.=2.=3";
-            word[8 - text.len()..].copy_from_slice(text);
+            word[..text.len()].copy_from_slice(text);
             let found = scaled(u64::from_le_bytes(word), text.len(), places);
             let decimal = crate::fix::Decimal::parse(text).ok();
             let is_plain = !text.starts_with(b"-");

@@ -139,13 +139,12 @@ impl Reader {
             let others = (a ^ self.text[0]) | (b ^ self.text[1]);
             // Up to the point they must be alike; behind it they are digits' values.
             let last = c ^ self.text[2];
-            let millis = last >> 40;
+            let millis = (last >> 32) as u32;
             let is_alike = others | last << 24 == 0;
             // Over 9 a byte reaches its highest bit by this, or has it already.
-            if is_alike && (millis | (millis + 0x76_7676)) & 0x80_8080 == 0 {
-                let [a, b, c, ..] = millis.to_le_bytes().map(u64::from);
-                let millis = 100 * a + 10 * b + c;
-                return Ok(UtcTime::from_unix_ns(self.second_ns + millis * 1_000_000));
+            if is_alike && (millis | millis.wrapping_add(0x7676_7600)) & 0x8080_8000 == 0 {
+                let ns = u64::from(swar::number_of_four(millis)) * 1_000_000;
+                return Ok(UtcTime::from_unix_ns(self.second_ns + ns));
             }
         }
         self.read_anew(bytes)

@@ -140,46 +140,68 @@ impl Decoder {
     ) -> Result<Message<'a>, Garbled> {
         let bytes = bytes.get(..whole.len).ok_or(Garbled::CheckSumMissing)?;
         let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
-        let content = &bytes[..end];
-        let Some(&[b'3', b'5', b'=', msg_type]) = bytes.get(whole.body..whole.body + 4) else {
+        let third = bytes.get(whole.body..).and_then(<[u8]>::first_chunk);
+        let third = third.map_or(0, |third| u32::from_le_bytes(*third));
+        if third << 8 != u32::from_le_bytes(*b"\x0035=") {
             return Err(Garbled::MsgTypeNotThird);
-        };
-        if !self.remembers || !shape::LENS.contains(&end) {
-            return self.decode_anew(bytes, end, None);
         }
-        let key = Key::of(whole.key, msg_type);
-        let Some(place) = self.shapes.find(self.isa, content, key) else {
-            return self.decode_anew(bytes, end, Some(key));
-        };
-        let (table, starts, standing) = self.shapes.found(place);
-        Ok(Message::new(bytes, table, starts, None, standing))
+        let msg_type = (third >> 24) as u8;
+        let is_kept = self.remembers && shape::LENS.contains(&end);
+        let key = is_kept.then(|| Key::of(whole.key, msg_type));
+        if let Some(key) = key
+            && let Some(place) = self.shapes.find(self.isa, &bytes[..end], key)
+        {
+            let (table, starts, standing) = self.shapes.found(place);
+            return Ok(Message::new(bytes, table, starts, None, standing));
+        }
+        let found =
+            simd::fields(self.isa, bytes, end, &mut self.words, &mut self.table, self.fields_max);
+        // CheckSum is one more.
+        let found = found.map(|count| count + 1);
+        if let Some(count) = found
+            && (self.rules.data_fields.is_empty() || !self.has_announced(bytes, count))
+        {
+            if let Some(key) = key {
+                self.shapes.note(&bytes[..end], key, &self.table, count);
+            }
+            let starts = self.table.all(count);
+            return Ok(Message::new(bytes, &self.table, starts, None, Standing::STRANGER));
+        }
+        let count = self.scan_slowly(bytes, end)?;
+        Ok(self.scanned(bytes, count))
     }
 
-    /// The fields of a message whose shape is not known.
+    /// Whether one of `count` fields, read like any other, is a length that the standard does not know.
+    #[cold]
+    fn has_announced(&self, bytes: &[u8], count: u8) -> bool {
+        let mut lengths = self.rules.data_fields.iter().map(|(length, _)| *length);
+        lengths.any(|tag| self.table.has(bytes, count, tag))
+    }
+
+    /// Finds the fields of a message whose trailer begins at `end` the slow way: how many, CheckSum included.
+    #[cold]
+    fn scan_slowly(&mut self, bytes: &[u8], end: usize) -> Result<usize, Garbled> {
+        let (table, starts) = (&mut *self.table, &mut *self.starts);
+        let room = starts.len().saturating_sub(1);
+        let (count, fault) =
+            scan(&bytes[..end], &mut starts[..room], &mut table.index, &self.rules)?;
+        // CheckSum takes a place, and so does where it ends.
+        let Some([check_sum, behind]) = starts.get_mut(count..count + 2) else {
+            return Err(Garbled::FieldsTooMany);
+        };
+        (*check_sum, *behind) = (end as u32, bytes.len() as u32);
+        table.index.note(tags::CHECK_SUM, count);
+        table.take(&starts[..count + 2]);
+        table.has_long = true;
+        self.fault = fault;
+        Ok(count + 1)
+    }
+
+    /// What was found so.
     #[inline(always)]
-    fn decode_anew<'a>(
-        &'a mut self,
-        bytes: &'a [u8],
-        end: usize,
-        key: Option<Key>,
-    ) -> Result<Message<'a>, Garbled> {
-        let (message, room) = ((bytes, end), self.fields_max);
-        let table = &mut *self.table;
-        let found = simd::fields(self.isa, message, &mut self.words, table, room);
-        // What is behind a length that the standard does not know was read as a field like any other.
-        let found = found.filter(|count| {
-            let mut lengths = self.rules.data_fields.iter().map(|(length, _)| *length);
-            self.rules.data_fields.is_empty()
-                || !lengths.any(|tag| table.has(bytes, count + 1, tag))
-        });
-        if let Some(count) = found {
-            if let Some(key) = key {
-                self.shapes.note(&bytes[..end], key, table, count + 1);
-            }
-            let starts = table.all(count + 1);
-            return Ok(Message::new(bytes, table, starts, None, Standing::STRANGER));
-        }
-        slowly(bytes, end, table, &mut self.starts, (&mut self.fault, &self.rules))
+    fn scanned<'a>(&'a self, bytes: &'a [u8], count: usize) -> Message<'a> {
+        let starts = self.starts.get(..=count).unwrap_or_default();
+        Message::new(bytes, &self.table, starts, self.fault.as_ref(), Standing::STRANGER)
     }
 
     /// The message last decoded, which has the shape in `place`, was looked at and found right: what it
@@ -188,29 +210,6 @@ impl Decoder {
     pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
         self.shapes.vouch(place, bytes, tags);
     }
-}
-
-#[cold]
-fn slowly<'a>(
-    bytes: &'a [u8],
-    end: usize,
-    table: &'a mut Table,
-    starts: &'a mut [u32],
-    (first_fault, rules): (&'a mut Option<FaultAt>, &Rules),
-) -> Result<Message<'a>, Garbled> {
-    let room = starts.len().saturating_sub(1);
-    let (count, fault) = scan(&bytes[..end], &mut starts[..room], &mut table.index, rules)?;
-    // CheckSum takes a place, and so does where it ends.
-    let Some([check_sum, behind]) = starts.get_mut(count..count + 2) else {
-        return Err(Garbled::FieldsTooMany);
-    };
-    (*check_sum, *behind) = (end as u32, bytes.len() as u32);
-    table.index.note(tags::CHECK_SUM, count);
-    table.take(&starts[..count + 2]);
-    table.has_long = true;
-    *first_fault = fault;
-    let starts = &starts[..count + 2];
-    Ok(Message::new(bytes, table, starts, first_fault.as_ref(), Standing::STRANGER))
 }
 
 /// Who a first message says it is from, and to whom.

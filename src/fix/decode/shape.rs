@@ -11,11 +11,10 @@ use super::index::Found;
 use super::table::{Table, field_at, tag_len};
 use crate::fix::frame::SOH;
 use crate::fix::message::Standing;
-use crate::fix::simd::{Isa, fits};
+use crate::fix::simd::{IMAGE_LEN, Image, Isa, fits};
 
 /// How long messages are, without their trailer, whose shapes are remembered.
-pub(super) const LENS: RangeInclusive<usize> = 32..=LEN_MAX;
-const LEN_MAX: usize = 512;
+pub(super) const LENS: RangeInclusive<usize> = 32..=IMAGE_LEN;
 /// Shapes that are remembered. The oldest makes way.
 const PLACES: usize = 32;
 /// Pairs of keys. Three shapes of one pair cannot stand side by side, and that is to be rare.
@@ -44,20 +43,20 @@ struct Shape {
     /// Its length without trailer; 0 in an empty place.
     end: usize,
     /// Tags, '=' and SOHs where they stand, and SOH wherever none may be.
-    image: [u8; LEN_MAX],
+    image: Image,
     /// All ones where `image` is what must be there, zero where it is what must not.
-    mask: [u8; LEN_MAX],
+    mask: Image,
     table: Table,
     /// Fields, CheckSum included.
-    count: usize,
+    count: u8,
     is_vouched: bool,
 }
 
 impl Shape {
     const NONE: Shape = Shape {
         end: 0,
-        image: [0; LEN_MAX],
-        mask: [0; LEN_MAX],
+        image: [0; IMAGE_LEN],
+        mask: [0; IMAGE_LEN],
         table: Table::EMPTY,
         count: 0,
         is_vouched: false,
@@ -147,7 +146,7 @@ impl Shapes {
     /// A message of a shape that is not remembered was read another way: `count` fields, CheckSum last. To be
     /// called only for one without anything unusual.
     #[cold]
-    pub(super) fn note(&mut self, content: &[u8], key: Key, table: &Table, count: usize) {
+    pub(super) fn note(&mut self, content: &[u8], key: Key, table: &Table, count: u8) {
         let pair = &mut self.pairs[key.pair()];
         if !pair.candidates.contains(&key) {
             pair.candidates = [key, pair.candidates[0]];
@@ -181,7 +180,7 @@ impl Shapes {
         image.copy_from_slice(content);
         mask.fill(0xff);
         // CheckSum lies behind the content.
-        for starts in table.all(count - 1).windows(2) {
+        for starts in table.all(count.saturating_sub(1)).windows(2) {
             let field = field_at(content, starts[0], starts[1]);
             let value = field.start as usize..field.end as usize;
             image[value.clone()].fill(SOH);

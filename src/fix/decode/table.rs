@@ -33,7 +33,7 @@ impl Table {
         Table { starts: [0; STARTS], index: Index::EMPTY, has_long: false };
 
     /// Whether one of `count` fields of `bytes`, found the fast way, has this tag.
-    pub(super) fn has(&self, bytes: &[u8], count: usize, tag: u32) -> bool {
+    pub(super) fn has(&self, bytes: &[u8], count: u8, tag: u32) -> bool {
         match self.index.find(tag) {
             Found::At(_) => true,
             Found::Nowhere => false,
@@ -60,8 +60,8 @@ impl Table {
 
     /// Where `count` fields begin, CheckSum among them, and where the last one ends.
     #[inline(always)]
-    pub(super) fn all(&self, count: usize) -> &[u32] {
-        self.starts.get(..=count).unwrap_or_default()
+    pub(super) fn all(&self, count: u8) -> &[u32] {
+        &self.starts[..usize::from(count) + 1]
     }
 }
 

@@ -14,9 +14,10 @@ pub(in crate::fix) const LONG: u32 = 30;
 const _: () = assert!(tags::HEADER_SLOTS < LONG as usize, "a slot is mistaken for a long tag");
 /// The same: a tag that begins with 0, or one of a length whose data may hold anything.
 const UNUSUAL: u32 = 31;
-/// The header slots that may not come once the header has begun, from behind: the body's, what is unusual, and that of
-/// BeginString, which stands at the front.
-pub(in crate::fix) const SEEN_AT_FIRST: u32 = 1 | 1 << UNUSUAL | 1 << slot_of(tags::BEGIN_STRING);
+/// The header slots that are not taken once the header has begun, from behind: the body's, that of long tags, what is unusual,
+/// and that of BeginString, which stands at the front.
+pub(in crate::fix) const SEEN_AT_FIRST: u32 =
+    1 | 1 << LONG | 1 << UNUSUAL | 1 << slot_of(tags::BEGIN_STRING);
 
 /// By the lower halves of the first four characters: the tag, and above it its header slot plus one, or 0 for a tag of the
 /// body.

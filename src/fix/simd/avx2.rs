@@ -1,15 +1,15 @@
 //! By AVX2, and what came with it.
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_unpackhi_epi64, _mm256_add_epi64,
-    _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_sad_epu8,
-    _mm256_set1_epi8, _mm256_setzero_si256, _mm256_sub_epi8, _mm256_testz_si256, _mm256_xor_si256,
-    _pext_u32,
+    __m128i, __m256i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_unpackhi_epi64, _mm256_add_epi8,
+    _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+    _mm256_cmpgt_epi8, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_movemask_epi8,
+    _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_testz_si256,
+    _mm256_xor_si256, _pext_u32,
 };
 
 use super::fields::{self, Lanes, Masks};
-use super::{BLOCK_LEN, Digest, Words};
+use super::{BLOCK_LEN, Digest, IMAGE_LEN, Image, Words};
 use crate::fix::decode::Table;
 use crate::fix::frame::SOH;
 
@@ -56,11 +56,10 @@ fn nibbles(text: u32) -> u16 {
 #[target_feature(enable = "avx2")]
 fn masks(block: &[u8; BLOCK_LEN]) -> Masks {
     let equals = _mm256_set1_epi8(b'='.cast_signed());
-    let (zero, nine) = (_mm256_set1_epi8(b'0'.cast_signed()), _mm256_set1_epi8(9));
-    let is_digit = |lane| {
-        let value = _mm256_sub_epi8(lane, zero);
-        _mm256_cmpeq_epi8(_mm256_min_epu8(value, nine), value)
-    };
+    // Moved up so that the digits are the highest there are, of signed bytes.
+    let up = _mm256_set1_epi8((i8::MAX as u8 - b'9').cast_signed());
+    let below = _mm256_set1_epi8(i8::MAX - 10);
+    let is_digit = |lane| _mm256_cmpgt_epi8(_mm256_add_epi8(lane, up), below);
     Masks {
         soh: sohs(block),
         equals: mask(block, |lane| _mm256_cmpeq_epi8(lane, equals)),
@@ -87,13 +86,14 @@ fn mask(block: &[u8; BLOCK_LEN], found: impl Fn(__m256i) -> __m256i) -> u64 {
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,movbe")]
 pub(super) fn fields(
-    message: (&[u8], usize),
+    message: &[u8],
+    end: usize,
     words: &mut Words,
     table: &mut Table,
     fields_max: usize,
-) -> Option<usize> {
+) -> Option<u8> {
     // SAFETY: this function's own features are those of `Avx2`.
-    unsafe { fields::fields::<Avx2>(message, words, table, fields_max) }
+    unsafe { fields::fields::<Avx2>(message, end, words, table, fields_max) }
 }
 
 #[inline]
@@ -157,13 +157,13 @@ fn low_byte(total: __m256i) -> u8 {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn digest(bytes: &[u8]) -> Digest {
+    let Some(last) = bytes.last_chunk() else { return digest_of_few(bytes) };
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
     let (mut total, mut key) = (_mm256_setzero_si256(), 0);
     for block in blocks {
         total = added(total, block);
         key = fields::mixed(key, sohs(block));
     }
-    let Some(last) = bytes.last_chunk() else { return super::portable::digest(bytes) };
     if !rest.is_empty() {
         total = added_last(total, last, rest.len());
         key = fields::mixed(key, sohs(last) >> (BLOCK_LEN - rest.len()));
@@ -171,38 +171,50 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
     Digest { sum: low_byte(total), key: (key ^ key >> 32) as u32 }
 }
 
+/// Those of less than a block.
+#[cold]
+#[inline(never)]
+fn digest_of_few(bytes: &[u8]) -> Digest {
+    super::portable::digest(bytes)
+}
+
 #[target_feature(enable = "avx2")]
-pub(super) fn fits(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
-    let (lanes, _) = bytes.as_chunks::<LANES>();
-    let (image_lanes, _) = image.as_chunks::<LANES>();
-    let (mask_lanes, _) = mask.as_chunks::<LANES>();
-    let (pairs, odd) = lanes.as_chunks::<2>();
-    let (image_pairs, image_odd) = image_lanes.as_chunks::<2>();
-    let (mask_pairs, mask_odd) = mask_lanes.as_chunks::<2>();
+pub(super) fn fits(bytes: &[u8], image: &Image, mask: &Image) -> bool {
+    let len = bytes.len();
+    let (Some(last), true) = (bytes.last_chunk(), len <= IMAGE_LEN) else {
+        return few_fit(bytes, image, mask);
+    };
     let mut all = _mm256_setzero_si256();
-    for ((bytes, image), mask) in pairs.iter().zip(image_pairs).zip(mask_pairs) {
-        let first = difference(&bytes[0], &image[0], &mask[0]);
-        let second = difference(&bytes[1], &image[1], &mask[1]);
-        all = _mm256_or_si256(all, _mm256_or_si256(first, second));
-    }
-    if let ([bytes], [image], [mask]) = (odd, image_odd, mask_odd) {
+    let blocks = bytes.as_chunks::<BLOCK_LEN>().0.iter();
+    let expected = image.as_chunks::<BLOCK_LEN>().0.iter().zip(mask.as_chunks().0);
+    for (bytes, (image, mask)) in blocks.zip(expected) {
         all = _mm256_or_si256(all, difference(bytes, image, mask));
     }
-    // What is left over lies in the last lane, which overlaps the ones before it.
-    let (Some(bytes), Some(image), Some(mask)) =
-        (bytes.last_chunk(), image.last_chunk(), mask.last_chunk())
-    else {
+    // What is left over lies in the last block, which overlaps the ones before it.
+    let at = len - BLOCK_LEN;
+    let (Some(image), Some(mask)) = (image[at..].first_chunk(), mask[at..].first_chunk()) else {
         return false;
     };
-    let all = _mm256_or_si256(all, difference(bytes, image, mask));
+    all = _mm256_or_si256(all, difference(last, image, mask));
     _mm256_testz_si256(all, all) != 0
+}
+
+/// The same of less than a block.
+#[cold]
+#[inline(never)]
+fn few_fit(bytes: &[u8], image: &Image, mask: &Image) -> bool {
+    super::portable::fits(bytes, image, mask)
 }
 
 /// All zeros where bytes are those of the image just where the mask says.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn difference(bytes: &[u8; LANES], image: &[u8; LANES], mask: &[u8; LANES]) -> __m256i {
-    _mm256_xor_si256(_mm256_cmpeq_epi8(load(bytes), load(image)), load(mask))
+fn difference(bytes: &[u8; BLOCK_LEN], image: &[u8; BLOCK_LEN], mask: &[u8; BLOCK_LEN]) -> __m256i {
+    let [a, b] = [0, 1].map(|half| {
+        let lane = |block: &[u8; BLOCK_LEN]| load(&block.as_chunks::<LANES>().0[half]);
+        _mm256_xor_si256(_mm256_cmpeq_epi8(lane(bytes), lane(image)), lane(mask))
+    });
+    _mm256_or_si256(a, b)
 }
 
 /// From position *n* on: a block of which the last *n* bytes count.

@@ -52,24 +52,24 @@ pub(super) fn last_block(content: &[u8], rest: usize) -> ([u8; BLOCK_LEN], usize
 /// The processor has the instructions.
 #[inline(always)]
 pub(super) unsafe fn fields<L: Lanes>(
-    (message, end): (&[u8], usize),
+    message: &[u8],
+    end: usize,
     words: &mut Words,
     table: &mut Table,
     fields_max: usize,
-) -> Option<usize> {
+) -> Option<u8> {
     let content = message.get(..end)?;
     let words = words.get_mut(..end.div_ceil(BLOCK_LEN))?;
     // SAFETY: the caller's promise.
     let count = unsafe { prove::<L>(content, words) }?;
     // CheckSum has a place too. Four bytes of it are read as its tag.
-    let is_room = count > 0 && count < fields_max.min(FIELDS_OF_TABLE);
+    let is_room = count > 0 && count < fields_max && count < FIELDS_OF_TABLE;
     if !is_room || message.len() < end + 4 {
         return None;
     }
-    table.index.begin();
-    // SAFETY: the caller's promise; no SOH in `words` lies at `end` or behind it, and four bytes more are there.
+    // SAFETY: the caller's promise; so many are in `words`, none lies at `end` or behind it, and four bytes more are there.
     let is_usual = unsafe { note::<L>(message, words, count as u8, table) };
-    is_usual.then_some(count)
+    is_usual.then_some(count as u8)
 }
 
 /// Writes down where the SOHs are, and counts them. `None` if not all of it is fields.
@@ -115,7 +115,8 @@ impl Proof {
         // A tag that goes on and a field that begins exclude each other in the lowest place.
         let (sum, carry) = digits.overflowing_add(begins | self.runs);
         let behind_tags = sum & !digits;
-        self.wrong |= (begins & !digits) | (behind_tags & !equals);
+        // An '=' at the front is left to the table of tags.
+        self.wrong |= behind_tags & !equals;
         self.wrong |= (behind_tags << 1 | self.equals) & soh;
         self.count += soh.count_ones() as usize;
         self.begins = soh >> 63;
@@ -128,58 +129,110 @@ impl Proof {
 /// several is what counts. False if one is unusual.
 ///
 /// # Safety
-/// The processor has the instructions. Behind each SOH in `words` at least four bytes follow.
+/// The processor has the instructions. The SOHs in `words` are `count`, and behind each at least four bytes follow.
 #[inline(always)]
 unsafe fn note<L: Lanes>(message: &[u8], words: &[u64], count: u8, table: &mut Table) -> bool {
-    let mut position = count;
-    // The body comes last: of it there is nothing to know. Of the header each may come once.
-    let mut unusual_from = tag_table::HEADER;
-    let mut seen = tag_table::SEEN_AT_FIRST;
-    let (mut header_end, mut has_long) = (0, false);
-    for (block, word) in words.iter().enumerate().rev() {
-        let (mut word, block_end) = (*word, (block + 1) * BLOCK_LEN);
-        while word != 0 {
-            let above = word.leading_zeros();
-            word ^= (1 << 63) >> above;
-            // Behind the SOH.
-            let start = block_end - above as usize;
-            // SAFETY: the caller's promise: `start` and three more are within the message.
-            let text = unsafe { message.as_ptr().add(start) }.cast::<[u8; 4]>();
-            // SAFETY: the same, and bytes need no alignment.
-            let text = u32::from_be_bytes(unsafe { text.read() });
-            // SAFETY: the caller's promise.
-            let entry = TAGS[usize::from(unsafe { L::nibbles(text) })];
-            table.starts[usize::from(position)] = start as u32;
-            if entry >= unusual_from {
-                let slot = tag_table::slot(entry);
-                if slot == tag_table::LONG {
-                    has_long = true;
-                } else if seen >> slot & 1 != 0 {
-                    return false;
-                } else {
-                    seen |= 1 << slot;
-                    if unusual_from != 0 {
-                        header_end = usize::from(position);
-                    }
-                    unusual_from = 0;
-                }
+    let generation = table.index.begin();
+    table.has_long = false;
+    {
+        // The compiler would look its address up for each field.
+        let tags = core::hint::black_box(&TAGS);
+        let mut walk =
+            Walk { message, words, tags, block: words.len(), word: 0, above: 0, start: 0 };
+        let starts = table.starts.as_mut_ptr().wrapping_sub(generation);
+        // SAFETY: the caller's promise: what is noted is a position from `count` down to 1.
+        let place = |noted: usize, start: usize| unsafe {
+            starts.wrapping_add(noted).write(start as u32);
+        };
+        let mut noted = generation | usize::from(count);
+        // The body comes last: of it there is nothing to know.
+        // SAFETY: the caller's promise.
+        let mut at = unsafe { walk.back::<L>() };
+        while let Some((entry, start)) = at {
+            place(noted, start);
+            if entry < tag_table::HEADER {
+                table.index.set(entry, noted);
+            } else if tag_table::slot(entry) == tag_table::LONG {
+                table.has_long = true;
+            } else {
+                break;
             }
-            table.index.set(tag_table::tag(entry), position);
-            position = position.wrapping_sub(1);
+            noted -= 1;
+            // SAFETY: the caller's promise.
+            at = unsafe { walk.back::<L>() };
+        }
+        // Of the header each may come once.
+        let mut seen = tag_table::SEEN_AT_FIRST;
+        while let Some((entry, start)) = at {
+            place(noted, start);
+            let slot = tag_table::slot(entry);
+            if seen >> slot & 1 == 0 {
+                seen |= 1 << slot;
+            } else if slot == tag_table::LONG {
+                table.has_long = true;
+            } else {
+                return false;
+            }
+            table.index.set(tag_table::tag(entry), noted);
+            noted -= 1;
+            // SAFETY: the caller's promise.
+            at = unsafe { walk.back::<L>() };
         }
     }
     table.starts[0] = 0;
     table.starts[usize::from(count) + 1] = message.len() as u32;
-    table.index.set(tags::BEGIN_STRING as u16, 0);
-    table.has_long = has_long;
-    position == 0
-        && !(has_long && are_long_ones_unusual(message, table, usize::from(count), header_end))
+    table.index.set(tags::BEGIN_STRING as u16, generation);
+    !(table.has_long && are_long_ones_unusual(message, table, usize::from(count)))
 }
 
-/// Whether a tag of four digits or more is one of a length, too long, or of the header and not within it. The short ones of
-/// the header end at `header_end`.
+/// A way from the last field to the first.
+struct Walk<'m> {
+    message: &'m [u8],
+    words: &'m [u64],
+    tags: &'static [u16; 1 << 16],
+    /// The word last looked at. What is passed of it is shifted out above, but for so many bits and one more.
+    block: usize,
+    word: u64,
+    above: u32,
+    /// Where the field found last begins.
+    start: usize,
+}
+
+impl Walk<'_> {
+    /// The entry of the next field's tag, and where it begins, behind its SOH.
+    ///
+    /// # Safety
+    /// The processor has the instructions. Behind each SOH in `words` at least four bytes follow.
+    #[inline(always)]
+    unsafe fn back<L: Lanes>(&mut self) -> Option<(u16, usize)> {
+        self.word = self.word << self.above << 1;
+        while self.word == 0 {
+            self.block = self.block.checked_sub(1)?;
+            self.word = *self.words.get(self.block)?;
+            self.start = (self.block + 1) * BLOCK_LEN + 1;
+        }
+        self.above = self.word.leading_zeros();
+        self.start -= self.above as usize + 1;
+        // SAFETY: the caller's promise: `start` and three more are within the message.
+        let text = unsafe { self.message.as_ptr().add(self.start) }.cast::<[u8; 4]>();
+        // SAFETY: the same, and bytes need no alignment.
+        let text = u32::from_be_bytes(unsafe { text.read() });
+        // SAFETY: the caller's promise.
+        let entry = self.tags[usize::from(unsafe { L::nibbles(text) })];
+        Some((entry, self.start))
+    }
+}
+
+/// Whether a tag of four digits or more is one of a length, too long, or of the header and not within it.
 #[cold]
-fn are_long_ones_unusual(message: &[u8], table: &Table, count: usize, header_end: usize) -> bool {
+fn are_long_ones_unusual(message: &[u8], table: &Table, count: usize) -> bool {
+    let tag_at = |start: u32| {
+        message[start as usize..].first_chunk().map(|text| tag_table::tag_at_front(*text))
+    };
+    let is_header =
+        |start: &u32| tag_at(*start).is_some_and(|tag| tags::header_slot(tag.into()).is_some());
+    // Where the short ones of the header end.
+    let header_end = table.starts[..=count].iter().rposition(is_header).unwrap_or(0);
     let mut seen = 0u32;
     let mut in_body = false;
     for position in 1..=count {

@@ -23,8 +23,10 @@ use super::decode::Table;
 
 /// Bytes that one mask tells of.
 const BLOCK_LEN: usize = 64;
-/// The fewest bytes that [`fits`] is for.
-const LEN_MIN: usize = 32;
+/// The most bytes that [`fits`] is for.
+pub(super) const IMAGE_LEN: usize = 512;
+/// What they are compared by.
+pub(super) type Image = [u8; IMAGE_LEN];
 /// Blocks of the longest message that is read by masks: 16 KiB, as much as a session takes by default.
 const BLOCKS: usize = 256;
 
@@ -85,20 +87,19 @@ macro_rules! twin_of {
 #[inline(always)]
 pub(super) fn fields(
     isa: Isa,
-    (message, end): (&[u8], usize),
+    message: &[u8],
+    end: usize,
     words: &mut Words,
     table: &mut Table,
     fields_max: usize,
-) -> Option<usize> {
-    twin_of!(isa, fields((message, end), words, table, fields_max))
+) -> Option<u8> {
+    twin_of!(isa, fields(message, end, words, table, fields_max))
 }
 
 /// Whether each of `bytes` is the one in `image` just where `mask` is all ones, and another where it is
-/// zero. False for fewer than [`LEN_MIN`] bytes, and where `image` or `mask` are shorter.
+/// zero. False for more than [`IMAGE_LEN`] bytes.
 #[inline(always)]
-pub(super) fn fits(isa: Isa, bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
-    let len = bytes.len();
-    let (Some(image), Some(mask)) = (image.get(..len), mask.get(..len)) else { return false };
+pub(super) fn fits(isa: Isa, bytes: &[u8], image: &Image, mask: &Image) -> bool {
     twin_of!(isa, fits(bytes, image, mask))
 }
 

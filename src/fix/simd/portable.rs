@@ -1,7 +1,7 @@
 //! Byte by byte.
 
 use super::fields::{self, Lanes, Masks};
-use super::{BLOCK_LEN, Digest, LEN_MIN, Words};
+use super::{BLOCK_LEN, Digest, IMAGE_LEN, Image, Words};
 use crate::fix::decode::Table;
 use crate::fix::frame::SOH;
 
@@ -41,18 +41,19 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
 }
 
 pub(super) fn fields(
-    message: (&[u8], usize),
+    message: &[u8],
+    end: usize,
     words: &mut Words,
     table: &mut Table,
     fields_max: usize,
-) -> Option<usize> {
+) -> Option<u8> {
     // SAFETY: no instructions are asked for.
-    unsafe { fields::fields::<Portable>(message, words, table, fields_max) }
+    unsafe { fields::fields::<Portable>(message, end, words, table, fields_max) }
 }
 
-pub(super) fn fits(bytes: &[u8], image: &[u8], mask: &[u8]) -> bool {
+pub(super) fn fits(bytes: &[u8], image: &Image, mask: &Image) -> bool {
     let mut pairs = bytes.iter().zip(image).zip(mask);
-    bytes.len() >= LEN_MIN
+    bytes.len() <= IMAGE_LEN
         && pairs.all(|((byte, image), mask)| *mask == if byte == image { 0xff } else { 0 })
 }
 
