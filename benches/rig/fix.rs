@@ -1,7 +1,7 @@
 //! FIX alone: a message decoded and ten of its fields read, an order encoded.
 
 use fixwire::app::order::{EXECUTION_REPORT, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
-use fixwire::fix::encode::Template;
+use fixwire::fix::encode::{Numeral, Opening, Template};
 use fixwire::fix::timestamp::{Formatter, Reader};
 use fixwire::fix::{Decimal, Decoder, Encoder, Message, Precision};
 
@@ -269,10 +269,13 @@ impl Encode for FixwireEncoder {
 }
 
 /// fixwire's encoder with a template of all that is the same: MsgSeqNum, both times, ClOrdID, quantity and price are put, and
-/// the sum is carried along.
+/// the sum is carried along. MsgSeqNum and ClOrdID count.
 #[derive(Debug)]
 pub struct FixwireTemplate {
+    opening: Opening,
     template: Template<6>,
+    seq: Numeral,
+    id: Numeral,
     formatter: Formatter,
     slot: Box<[u8]>,
 }
@@ -280,9 +283,12 @@ pub struct FixwireTemplate {
 impl Default for FixwireTemplate {
     fn default() -> FixwireTemplate {
         let text = format!(
-            "34={{}}|49={DESK}|52={{}}|56={VENUE}|1=DESK1|11={{}}|21=1|38={{}}|40=2|44={{}}|54=1|55=ESZ6|59=0|60={{}}|"
+            "34={{}}|49={DESK}|52={{}}|56={VENUE}|1=DESK1|11=O{{}}|21=1|38={{}}|40=2|44={{}}|54=1|55=ESZ6|59=0|60={{}}|"
         );
         FixwireTemplate {
+            opening: Opening::new("FIX.4.4", b"D").expect("an opening"),
+            seq: Numeral::default(),
+            id: Numeral::default(),
             template: Template::new(&text).expect("a template"),
             formatter: Formatter::default(),
             slot: vec![0; 1024].into_boxed_slice(),
@@ -294,13 +300,12 @@ impl Encode for FixwireTemplate {
     #[inline]
     fn write<T>(&mut self, order: &Order, done: impl FnOnce(&[u8]) -> T) -> T {
         let now = sent_at(order.number);
-        let mut encoder = Encoder::begin(&mut self.slot, &mut self.formatter, "FIX.4.4", b"D");
-        encoder.sum_up();
+        let mut encoder = Encoder::open(&mut self.slot, &mut self.formatter, &self.opening);
         encoder
             .fill(&self.template)
-            .i64(i64::from(order.seq))
+            .numeral(&mut self.seq, order.seq)
             .utc(now, Precision::Millis)
-            .bytes(NumberedId::new(b'O', order.number).as_bytes())
+            .numeral(&mut self.id, order.number as u32)
             .i64(order.quantity)
             .decimal(Decimal::new(order.price, -2))
             .utc(now, Precision::Millis)

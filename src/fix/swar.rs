@@ -167,12 +167,19 @@ pub(crate) const fn width_of(text: u64) -> usize {
     8 - digits.trailing_zeros() as usize / 8
 }
 
-/// A number that mostly counts up by one, and its text.
+/// A number that mostly counts up by one, and its text: a template's [slot](super::encode::Filling::numeral) for MsgSeqNum,
+/// or for an identifier that counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Numeral {
+pub struct Numeral {
     number: u32,
     text: u64,
     width: usize,
+}
+
+impl Default for Numeral {
+    fn default() -> Numeral {
+        Numeral::ZERO
+    }
 }
 
 impl Numeral {

@@ -3,6 +3,7 @@
 //! BodyLength has no leading zeros, though its width is known only at the end. Three digits are
 //! reserved, as nearly every application message has; another width moves the body once.
 
+mod opening;
 mod slow;
 mod template;
 
@@ -17,6 +18,8 @@ use super::swar;
 use super::tags;
 use super::timestamp::{Formatter, Precision, ROOM as TIME_ROOM};
 
+pub use super::swar::Numeral;
+pub use opening::Opening;
 pub use template::{FIXED_BYTES_MAX, Filling, Template, TemplateError};
 
 const BODY_LENGTH_DIGITS_RESERVED: usize = 3;

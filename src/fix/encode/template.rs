@@ -2,7 +2,7 @@
 
 use crate::fix::decimal::Decimal;
 use crate::fix::frame::SOH;
-use crate::fix::swar;
+use crate::fix::swar::{self, Numeral};
 use crate::fix::timestamp::Precision;
 use crate::time::UtcTime;
 
@@ -33,7 +33,7 @@ pub enum TemplateError {
     /// More than [`FIXED_BYTES_MAX`] between two slots.
     #[error("a template has more than {FIXED_BYTES_MAX} bytes between two slots")]
     FixedTooLong,
-    /// It is not fields, each a tag of digits, `=`, a value and `|`; a slot is a whole value.
+    /// It is not fields, each a tag of digits, `=`, a value and `|`; a slot ends a value.
     #[error("a template is fields: digits, '=', a value or {{}}, and '|' behind each")]
     NotFields,
     /// A field that the message must have is neither fixed nor put.
@@ -83,8 +83,8 @@ pub struct Template<const SLOTS: usize> {
 }
 
 impl<const SLOTS: usize> Template<SLOTS> {
-    /// Fields as they stand in a message, `|` behind each, and `{}` for each value that is put:
-    /// `1=DESK1|11={}|21=1|38={}|40=2|44={}|`.
+    /// Fields as they stand in a message, `|` behind each, and `{}` for each value that is put, or for what of it comes
+    /// behind text that is the same: `1=DESK1|11=O{}|21=1|38={}|40=2|44={}|`.
     ///
     /// # Errors
     /// [`TemplateError`].
@@ -103,13 +103,13 @@ impl<const SLOTS: usize> Template<SLOTS> {
                 return Err(TemplateError::NotFields);
             }
             tag.bytes().chain([b'=']).try_for_each(|byte| fixed.push(byte))?;
-            if value == "{}" {
+            let front = value.strip_suffix("{}");
+            front.unwrap_or(value).bytes().try_for_each(|byte| fixed.push(byte))?;
+            if front.is_some() {
                 found += 1;
                 if let Some(next) = others.next() {
                     fixed = next;
                 }
-            } else {
-                value.bytes().try_for_each(|byte| fixed.push(byte))?;
             }
             fixed.push(SOH)?;
         }
@@ -231,6 +231,24 @@ impl<const SLOTS: usize> Filling<'_, '_, SLOTS> {
         self.decimal(Decimal::new(value, 0))
     }
 
+    /// A number that mostly counts up by one from message to message: what differs from the one before is written.
+    #[inline(always)]
+    pub fn numeral(mut self, numeral: &mut Numeral, value: u32) -> Self {
+        if u64::from(value) >= swar::NUMBERS {
+            return self.i64(i64::from(value));
+        }
+        let (text, width) = numeral.turn_to(value);
+        let digits = text >> (64 - 8 * width);
+        self.put(
+            |room| {
+                *room.first_chunk_mut()? = digits.to_le_bytes();
+                Some((width, swar::sum_of(digits)))
+            },
+            |slot, at| slow::decimal_alone(slot, at, Decimal::new(i64::from(value), 0)),
+        );
+        self
+    }
+
     /// One character.
     #[inline(always)]
     pub fn char(self, value: u8) -> Self {
@@ -300,6 +318,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fix::encode::Opening;
     use crate::fix::timestamp::Formatter;
 
     #[test]
@@ -334,6 +353,30 @@ mod tests {
             filling.end();
             let expected = if count == 2 { None } else { Some(EncodeError::SlotsWrong) };
             assert_eq!(encoder.finish().err(), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_count_behind_a_text_are_written_as_any_are() {
+        let template = Template::<2>::new("34={}|11=O-{}|").unwrap();
+        let (mut seq, mut id) = (Numeral::default(), Numeral::default());
+        for room in [512, 40] {
+            for number in [1, 2, 9, 10, 11, 7, 99_999_998, 99_999_999, 100_000_000, u32::MAX, 0] {
+                let (mut slot, mut formatter) = ([0xee; 512], Formatter::default());
+                let opening = Opening::new("FIX.4.4", b"D").unwrap();
+                let mut encoder = Encoder::open(&mut slot[..room], &mut formatter, &opening);
+                let filling = encoder.fill(&template);
+                filling.numeral(&mut seq, number).numeral(&mut id, number).end();
+                let found = encoder.finish();
+                let (mut other, mut formatter) = ([0; 512], Formatter::default());
+                let mut encoder =
+                    Encoder::begin(&mut other[..room], &mut formatter, "FIX.4.4", b"D");
+                encoder.put_u32(34, number).put_str(11, &format!("O-{number}"));
+                assert_eq!(found, encoder.finish(), "{number}");
+                if let Ok(len) = found {
+                    assert_eq!(slot[..len], other[..len], "{number}");
+                }
+            }
         }
     }
 
