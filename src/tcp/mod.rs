@@ -99,6 +99,7 @@ mod send_buffer;
 mod sent;
 mod snapshot;
 mod stack;
+#[cfg(feature = "hand-over")]
 mod succession;
 mod table;
 mod terms;

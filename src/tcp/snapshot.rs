@@ -340,6 +340,7 @@ impl Stack {
 
     /// The same of a connection that is still being opened, for a stack that takes the place of this one whole: with the same
     /// secret, the same clock, and the listener that it came by.
+    #[cfg(feature = "hand-over")]
     pub(crate) fn export_opening(
         &mut self,
         now: Instant,

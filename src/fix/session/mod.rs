@@ -237,6 +237,7 @@ impl<S: Store> Session<S> {
     }
 
     /// The same, and the store that it had.
+    #[cfg(feature = "journal")]
     pub(crate) fn swap_store(&mut self, store: S) -> S {
         core::mem::replace(&mut self.core.store, store)
     }
@@ -292,6 +293,7 @@ impl<S: Store> Session<S> {
     }
 
     /// What has come of a message that is not whole.
+    #[cfg(feature = "hand-over")]
     pub(crate) fn begun(&self) -> &[u8] {
         &self.assembly[..self.assembled]
     }

@@ -4,7 +4,9 @@
 //! They are remembered by their whole hashes, for as long as they are good. There is room for so many of a period: past that
 //! all are forgotten, and the key that every cookie is made with changes, so that none given before is good.
 
+#[cfg(feature = "hand-over")]
 use crate::tcp::codec::{Codec, In, Out};
+#[cfg(feature = "hand-over")]
 use crate::tcp::snapshot::SnapshotRefusal;
 
 /// How many are remembered of a period. Whoever opens more within 64 s costs those whose handshake is on its way a second try.
@@ -34,6 +36,7 @@ impl Used {
     }
 
     /// Writes those that are remembered.
+    #[cfg(feature = "hand-over")]
     pub(in crate::tcp) fn put(&self, out: &mut Out<'_>) {
         self.key.put(out);
         for period in &self.periods {
@@ -44,6 +47,7 @@ impl Used {
     }
 
     /// Reads those of another, to be remembered here: none, where no cookies are given.
+    #[cfg(feature = "hand-over")]
     pub(in crate::tcp) fn take(&self, from: &mut In<'_>) -> Result<Used, SnapshotRefusal> {
         let gives_cookies = !self.periods[0].hashes.is_empty();
         let mut used = Used { key: u64::take(from)?, ..Used::new(gives_cookies) };
