@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    fixwire_fuzz::dictionary::play(bytes);
-});
+#[path = "../src/dictionary.rs"]
+mod dictionary;
+
+fuzz_target!(|bytes: &[u8]| dictionary::play(bytes));

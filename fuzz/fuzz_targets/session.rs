@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    fixwire_fuzz::session::play(bytes);
-});
+#[path = "../src/session.rs"]
+mod session;
+
+fuzz_target!(|bytes: &[u8]| session::play(bytes));

@@ -1,12 +1,10 @@
 //! Bytes as a series of segments and calls for one connection (`ops`), played to our TCP and to a model of it
 //! that is slow and obvious (`model`), which have to agree after every step (`drive`).
 
-pub mod dictionary;
 mod drive;
 pub mod journal;
 mod model;
 pub mod mutations;
 mod ops;
-pub mod session;
 
 pub use drive::play;

@@ -95,8 +95,8 @@ pub(super) fn take_over(plan: &StorePlan, identity: &[u8], path: &Path) -> Resul
 
 /// Whether the newest message bears the sub-IDs and locations of this identity.
 fn is_of(file: &ReadFile, identity: &[u8]) -> bool {
-    let messages = file.survey.records.iter().filter(|record| record.kind == Kind::Message);
-    let Some(newest) = messages.last() else { return true };
+    let mut messages = file.survey.records.iter().filter(|record| record.kind == Kind::Message);
+    let Some(newest) = messages.next_back() else { return true };
     let mut decoder = Decoder::default();
     let Ok(message) = decoder.parse(file.survey.content(&file.bytes, newest)) else { return false };
     let wanted = identity.split(|byte| *byte == 1).skip(FIELDS_AT_LEAST);

@@ -1,6 +1,7 @@
 //! QuickFIX's settings files, read as they are: each line becomes one of ours in the same place, so that whatever is
 //! wrong with it is told by its own number.
 
+mod dictionaries;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -8,7 +9,6 @@ mod tests;
 use std::ops::Range;
 use std::path::Path;
 
-use fixwire::fix::ApplVerId;
 use fixwire::offload::toml_file::{TomlError, TomlFile, nearest};
 
 use super::Purpose;
@@ -206,55 +206,6 @@ impl Whole<'_> {
 
     fn is_yes(&self, section: usize, name: &str) -> bool {
         self.in_force(section, name).is_some_and(|setting| setting.value == "Y")
-    }
-
-    /// Whether a section's sessions, or one of all for [DEFAULT], are held against a dictionary.
-    fn has_dictionary(&self, section: usize) -> bool {
-        let has = |section| {
-            let used =
-                self.in_force(section, "UseDataDictionary").is_none_or(|said| said.value != "N");
-            used && ["DataDictionary", "TransportDataDictionary"]
-                .iter()
-                .any(|name| self.in_force(section, name).is_some())
-        };
-        let is_session = self.sections[section].1;
-        has(section) || (!is_session && (0..self.sections.len()).any(has))
-    }
-
-    /// Whether a section's BeginString is known, and is not FIXT's.
-    fn speaks_no_fixt(&self, section: usize) -> bool {
-        let said = self.in_force(section, "BeginString");
-        said.is_some_and(|version| !version.value.starts_with("FIXT"))
-    }
-
-    /// The key of ours for an AppDataDictionary: where there are several, each has its version behind it.
-    fn app_data_dictionary(&self, setting: &Setting<'_>) -> Result<String, TomlError> {
-        const OURS: &str = "app_data_dictionary";
-        let of_version = |name: &str| name.get("AppDataDictionary.".len()..).map(str::to_owned);
-        if let Some(version) = of_version(setting.name) {
-            return Ok(format!("{OURS}.{}", quoted(&version)));
-        }
-        let in_section = |other: &&&Setting<'_>| other.section == setting.section;
-        let mut others = self.settings.iter().filter(in_section);
-        let is_app =
-            |other: &&Setting<'_>| other.meaning == Meaning::Special(Special::AppDataDictionary);
-        if !others.any(|other| is_app(other) && of_version(other.name).is_some()) {
-            return Ok(OURS.to_owned());
-        }
-        let said = self.in_force(setting.section, "DefaultApplVerID");
-        let version = said.and_then(|said| {
-            let by_name = ApplVerId::ALL.into_iter().find(|id| id.name() == said.value);
-            by_name.or_else(|| ApplVerId::of(said.value.as_bytes()))
-        });
-        match version {
-            Some(version) => Ok(format!("{OURS}.{}", quoted(version.name()))),
-            None => self
-                .error(
-                    setting,
-                    ", and of which version it is nothing says, where others have a version behind a dot",
-                    "write DefaultApplVerID= beside it",
-                ),
-        }
     }
 
     /// Whether a section is a session that is not wanted.
