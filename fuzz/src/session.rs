@@ -109,7 +109,7 @@ pub fn play(bytes: &[u8]) {
 
 /// What the counterparty sends under a number is always the same: every fourth a Heartbeat, orders otherwise.
 fn is_heartbeat(seq: u32) -> bool {
-    seq % 4 == 0
+    seq.is_multiple_of(4)
 }
 
 impl Play {
@@ -127,7 +127,7 @@ impl Play {
                 self.model.held.clear();
             }
             2 | 3 if self.model.stand == Stand::LogonAwaited => self.log_on(ahead, much),
-            4 if is_active && much % 2 == 0 => {
+            4 if is_active && much.is_multiple_of(2) => {
                 let now = self.now();
                 let fill = |encoder: &mut Encoder<'_>| _ = encoder.put_bytes(11, b"ours");
                 self.session.send(now, &mut self.out, b"D", fill).expect("there is room");
@@ -145,13 +145,13 @@ impl Play {
                 self.receive("4", next, &format!("123=Y|36={new}|"));
                 self.take(new);
             }
-            7 if is_active && much % 4 == 0 => {
+            7 if is_active && much.is_multiple_of(4) => {
                 let new = next + ahead + 1;
                 self.receive("4", next + u32::from(much % 3), &format!("36={new}|"));
                 self.take(new);
             }
             8 if is_active || self.model.stand == Stand::LogoutSent => {
-                if much % 3 == 0 {
+                if much.is_multiple_of(3) {
                     self.receive("5", next, "");
                     self.model.next_in += 1;
                     self.model.stand = Stand::Over;

@@ -5,8 +5,10 @@ use std::fmt::Write;
 
 use hotfix_dictionary::{Dictionary, Field, LayoutItem, LayoutItemKind};
 
-/// By the names of QuickFIX's files.
-const ALL: [(&str, fn() -> Dictionary); 9] = [
+/// One by the name of QuickFIX's file.
+type Named = (&'static str, fn() -> Dictionary);
+
+const ALL: [Named; 9] = [
     ("FIX40", Dictionary::fix40),
     ("FIX41", Dictionary::fix41),
     ("FIX42", Dictionary::fix42),
