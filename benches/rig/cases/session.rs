@@ -19,7 +19,19 @@ const FIRST: u32 = 100_000;
 /// What has the fields of the messages.
 const DICTIONARY: &str = include_str!("../../../tests/quickfix/FIX44.xml");
 
+/// Sessions of one core.
+const CROWDS: [usize; 4] = [1, 10, 100, 1_000];
+
 pub(super) fn cases() -> Vec<Case> {
+    let mut cases = alone();
+    cases.extend(CROWDS.map(|count| {
+        let what = format!("fix_session/report accepted, one of {count} sessions");
+        Case::new(what, US, move || Crowd::new(count))
+    }));
+    cases
+}
+
+fn alone() -> Vec<Case> {
     vec![
         Case::new("fix_session/report accepted", US, || Accepting::new(None)),
         Case::new("fix_session/report decoded alone", US, Decoding::new),
@@ -88,7 +100,8 @@ impl Accepting {
         let id = |text| CompId::new(text).expect("a CompID");
         let mut config = SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE));
         config.validation = validation;
-        let mut store = MemoryStore::default();
+        // Of what is received nothing is kept.
+        let mut store = MemoryStore::new(16, 4_096);
         store.set_next_in(1);
         let mut bench = Accepting {
             session: Session::new(config, store),
@@ -129,6 +142,64 @@ impl Bench for Accepting {
 
     fn check(&mut self, count: usize) {
         assert_eq!(self.desk.delivered, count, "all were delivered");
+    }
+}
+
+/// Sessions that are handed a report each, and which of them nobody could foresee.
+struct Crowd {
+    sessions: Vec<Accepting>,
+    random: u64,
+    /// Whose each report is.
+    reports: Vec<(usize, Vec<u8>)>,
+}
+
+/// Reports that each has had before anything is measured, so that it knows their shapes: six, the rarest in one of twenty.
+const REPORTS_BEFORE: usize = 100;
+
+impl Crowd {
+    fn new(count: usize) -> Crowd {
+        let mut sessions: Vec<Accepting> = (0..count).map(|_| Accepting::new(None)).collect();
+        for session in &mut sessions {
+            session.prepare(REPORTS_BEFORE);
+            session.run(REPORTS_BEFORE);
+        }
+        Crowd { sessions, random: 0x9e37_79b9_7f4a_7c15, reports: Vec::new() }
+    }
+
+    fn pick(&mut self) -> usize {
+        // xorshift64
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 32) as usize % self.sessions.len()
+    }
+}
+
+impl Bench for Crowd {
+    fn prepare(&mut self, count: usize) {
+        let mut next: Vec<u32> = self.sessions.iter().map(|session| session.next).collect();
+        self.sessions.iter_mut().for_each(|session| session.desk.delivered = 0);
+        self.reports.clear();
+        for _ in 0..count {
+            let which = self.pick();
+            let report = messages::execution_report(next[which], u64::from(next[which]));
+            self.reports.push((which, report));
+            next[which] += 1;
+        }
+    }
+
+    #[inline(never)]
+    fn run(&mut self, count: usize) {
+        for (which, report) in &self.reports[..count] {
+            let session = &mut self.sessions[*which];
+            session.take(report);
+            session.next += 1;
+        }
+    }
+
+    fn check(&mut self, count: usize) {
+        let delivered: usize = self.sessions.iter().map(|session| session.desk.delivered).sum();
+        assert_eq!(delivered, count, "all were delivered");
     }
 }
 
