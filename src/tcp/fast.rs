@@ -396,15 +396,26 @@ impl Connection {
     /// What that changes.
     #[inline(always)]
     pub(super) fn note_fast_sending(&mut self, now: Instant, len: u32) {
-        let end = self.snd_nxt + len;
-        self.last_sent = now;
         if self.snd_nxt == self.snd_una {
-            self.send.ready = SENT;
-        } else {
-            self.send.ready = 0;
-            self.scoreboard.push(end, now);
+            return self.note_fast_alone(now, len);
         }
-        self.snd_nxt = end;
+        self.send.ready = 0;
+        self.scoreboard.push(self.snd_nxt + len, now);
+        self.note_fast_numbers(now, len);
+    }
+
+    /// The same where nothing is in flight.
+    #[inline(always)]
+    pub(super) fn note_fast_alone(&mut self, now: Instant, len: u32) {
+        debug_assert!(self.snd_nxt == self.snd_una);
+        self.send.ready = SENT;
+        self.note_fast_numbers(now, len);
+    }
+
+    #[inline(always)]
+    fn note_fast_numbers(&mut self, now: Instant, len: u32) {
+        self.last_sent = now;
+        self.snd_nxt += len;
         let ack = self.rcv_nxt;
         self.last_ack_sent = ack;
         self.acks_due = 0;

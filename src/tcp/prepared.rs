@@ -191,11 +191,12 @@ impl Connection {
         wants_sum: bool,
     ) -> PreparedOut {
         let len = payload.len() as u32;
-        let timestamps = self.stamps().map(|ours| ours.option(now));
+        // Whoever takes the short way has them.
+        let timestamps = Some(self.stamps.option(now));
         let room = self.send.first_room(payload.len());
         let sum = room.map_or(Sum::ZERO, |room| put::<HELD>(payload, room, wants_sum));
         let message = self.note_first(now, len, tag);
-        self.note_fast_sending(now, len);
+        self.note_fast_alone(now, len);
         PreparedOut { timestamps, sum, message: Some(message) }
     }
 }
@@ -312,8 +313,7 @@ impl Stack {
             return None;
         }
         let out = connection.leave_prepared_fast::<HELD>(now, payload, tag, wants_sum);
-        counters.count(Count::SegmentOut);
-        counters.count(Count::PreparedOut);
+        counters.count_both([Count::SegmentOut, Count::PreparedOut]);
         if !connection.is_woken_in_time(now) {
             wakes_for_sent(connection, timers, config, now, id.index());
         }
