@@ -420,11 +420,11 @@ impl Connection {
     #[inline(never)]
     fn watch_first(&mut self, now: Instant) -> Instant {
         if let Some(after) = self.apart.terms.stale_after()
-            && self.stale_at == Instant::FAR_FUTURE
+            && self.deadlines.stale == Instant::FAR_FUTURE
         {
-            self.stale_at = now + after;
+            self.deadlines.stale = now + after;
         }
-        self.stale_at
+        self.deadlines.stale
     }
 
     /// Waits for the oldest message that is not acknowledged, if any may wait too long.
@@ -432,7 +432,7 @@ impl Connection {
         let oldest = self.account.oldest(self.snd_una);
         let stale_at =
             self.apart.terms.stale_after().zip(oldest).map(|(after, oldest)| oldest.at + after);
-        self.stale_at = stale_at.unwrap_or(Instant::FAR_FUTURE);
+        self.deadlines.stale = stale_at.unwrap_or(Instant::FAR_FUTURE);
     }
 
     /// A message may have waited too long to be of use: it is rather lost, and known to be, than delivered
@@ -440,7 +440,7 @@ impl Connection {
     #[inline(never)]
     pub(super) fn end_if_stale(&mut self, cx: &mut Context<'_>) -> bool {
         self.watch_oldest();
-        let is_stale = self.stale_at <= cx.now;
+        let is_stale = self.deadlines.stale <= cx.now;
         if is_stale {
             self.send_reset(cx);
             self.end(cx, Closed::Stale);

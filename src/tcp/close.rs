@@ -7,7 +7,7 @@ use super::probe::ProbeDue;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Segment};
 
-/// In [`Connection::linger_at`]: a time begins when the clock is next looked at. Whoever releases a connection tells no
+/// In [`Deadlines::linger`](super::deadlines::Deadlines::linger): a time begins when the clock is next looked at. Whoever releases a connection tells no
 /// time, and the last that was told may be long ago.
 const AT_NEXT_LOOK: Instant = Instant::ZERO;
 
@@ -46,7 +46,7 @@ impl Connection {
         if matches!(self.state, State::Closed | State::TimeWait) {
             return;
         }
-        self.linger_at = AT_NEXT_LOOK;
+        self.deadlines.linger = AT_NEXT_LOOK;
         if self.receive.len() > 0 {
             self.abort(cx);
         } else {
@@ -55,12 +55,12 @@ impl Connection {
     }
 
     pub(super) fn start_orphan_timer(&mut self, cx: &Context<'_>) {
-        self.linger_at = cx.now + self.apart.terms.orphan_timeout();
+        self.deadlines.linger = cx.now + self.apart.terms.orphan_timeout();
     }
 
     /// A released connection is given up once its time is over. A peer that may not have had all is told.
     pub(super) fn on_orphan_timeout(&mut self, cx: &mut Context<'_>) {
-        if self.linger_at == AT_NEXT_LOOK {
+        if self.deadlines.linger == AT_NEXT_LOOK {
             self.start_orphan_timer(cx);
             return;
         }
@@ -81,7 +81,7 @@ impl Connection {
     }
 
     pub(super) fn start_time_wait(&mut self, cx: &mut Context<'_>) {
-        self.linger_at = cx.now + cx.config.time_wait;
+        self.deadlines.linger = cx.now + cx.config.time_wait;
     }
 
     /// A segment in TIME-WAIT. The peer's FIN again, whose ACK was lost, begins the wait anew (RFC 9293
@@ -123,7 +123,7 @@ impl Connection {
         self.state = State::Closed;
         self.stop_sending();
         self.acks_due = 0;
-        self.linger_at = Instant::FAR_FUTURE;
+        self.deadlines.linger = Instant::FAR_FUTURE;
         if self.closed.is_none() {
             self.closed = Some(why);
             self.pending.closed = true;
@@ -135,7 +135,7 @@ impl Connection {
         self.state = State::Closed;
         self.stop_sending();
         self.acks_due = 0;
-        self.linger_at = Instant::FAR_FUTURE;
+        self.deadlines.linger = Instant::FAR_FUTURE;
         self.pending = Pending::default();
     }
 
@@ -145,10 +145,10 @@ impl Connection {
         self.probe_due = ProbeDue::None;
         self.pending.writable = false;
         self.stop_retransmit_timer();
-        self.ack_at = Instant::FAR_FUTURE;
-        self.stale_at = Instant::FAR_FUTURE;
-        self.keep_alive_at = Instant::FAR_FUTURE;
-        self.pace_at = Instant::FAR_FUTURE;
+        self.deadlines.ack = Instant::FAR_FUTURE;
+        self.deadlines.stale = Instant::FAR_FUTURE;
+        self.deadlines.keep_alive = Instant::FAR_FUTURE;
+        self.deadlines.pace = Instant::FAR_FUTURE;
         self.apart.raise_mtu_at = Instant::FAR_FUTURE;
         self.settle_seldom();
     }

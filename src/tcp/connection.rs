@@ -11,6 +11,7 @@ use super::apart::Apart;
 use super::config::Config;
 use super::congestion::Congestion;
 use super::counters::{Count, Counters};
+use super::deadlines::Deadlines;
 use super::ecn::Ecn;
 use super::endpoint::Tuple;
 use super::event::{Closed, Event, ListenerId, Pending};
@@ -104,7 +105,7 @@ pub(super) struct Connection {
     pub(super) is_queued: bool,
     pub(super) state: State,
     pub(super) acks_due: u8,
-    /// `retransmit_at` and `probe_at` are not kept: [`catch_up`](Connection::catch_up) works them out.
+    /// [`retransmit`](Deadlines::retransmit) and [`probe`](Deadlines::probe) are not kept: [`catch_up`](Connection::catch_up) works them out.
     pub(super) timers_lag: bool,
     /// [What may leave first](super::fast::FastMax) where timers lag, and nothing where they do not.
     pub(super) open_max: u32,
@@ -179,21 +180,7 @@ pub(super) struct Connection {
     /// When a segment with a timestamp last came, as far back as need be: what lies before the clock's beginning, in another
     /// stack, wraps. Where the [short way](super::fast) is open, it is `last_heard`.
     pub(super) stamped_at: Instant,
-    /// When the oldest of them that was not acknowledged when it was last looked has waited too long.
-    pub(super) stale_at: Instant,
-    /// When an ACK that waits is due.
-    pub(super) ack_at: Instant,
-    pub(super) keep_alive_at: Instant,
-    /// The end of TIME-WAIT, or of what a released connection may take to end.
-    pub(super) linger_at: Instant,
-    /// The retransmission, SYN or persist timer: at most one of them runs.
-    pub(super) retransmit_at: Instant,
-    /// The probe timeout (RFC 8985 7.2), or when the next segment is taken for lost unless heard of.
-    pub(super) probe_at: Instant,
-    /// When what is new may leave; never, if it may.
-    pub(super) pace_at: Instant,
-    /// The earlier of that and of [when larger segments are tried](super::apart::Seldom::raise_mtu_at).
-    pub(super) seldom_at: Instant,
+    pub(super) deadlines: Deadlines,
     /// When the second began in which so many [challenges are left](Connection::challenges_left); never, if none has.
     pub(super) challenge_second: Instant,
     pub(super) ecn: Ecn,
@@ -232,143 +219,6 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// An unused connection with its buffers.
-    pub(super) fn new(config: &Config) -> Connection {
-        Connection { apart: Apart::new(config), ..Connection::in_places(config) }
-    }
-
-    /// The same but for places of a fixed size: it allocates nothing where buffers are to be of no length.
-    fn in_places(config: &Config) -> Connection {
-        let (none, never) = (SeqNumber(0), Instant::FAR_FUTURE);
-        let mss = u32::from(config.mss);
-        Connection {
-            slot: Slot::default(),
-            woken_by: never,
-            fast: Fast::CLOSED,
-            fast_max: FastMax::CLOSED,
-            generation: 0,
-            is_queued: false,
-            remote_addr: Tuple::NONE.remote.addr,
-            fresh: 0,
-            timers_lag: false,
-            open_max: 0,
-            tuple: Tuple::NONE,
-            state: State::Closed,
-            plain: Plainness::default(),
-            holds_plainly: false,
-            listener: None,
-            is_known: false,
-            is_released: true,
-            closed: None,
-            pending: Pending::default(),
-            iss: none,
-            snd_una: none,
-            snd_nxt: none,
-            snd_wnd: 0,
-            snd_wl1: none,
-            snd_wl2: none,
-            snd_wnd_max: 0,
-            snd_wind_shift: 0,
-            snd_mss: mss,
-            send: SendBuffer::new(config.send_buffer_bytes, config.message_bytes_max),
-            room_wanted: 0,
-            fin_queued: false,
-            is_grouped: false,
-            fin_sent: false,
-            scoreboard: Scoreboard::new(config),
-            is_calm: true,
-            is_urgent: false,
-            duplicate_acks: 0,
-            rtt: RttEstimator::new(config),
-            rack: Rack::NEW,
-            loss_probe: None,
-            congestion: Congestion::new(config.congestion, mss, none),
-            ecn: Ecn::NONE,
-            apart: Apart::NONE,
-            last_sent: Instant::ZERO,
-            retransmissions: 0,
-            irs: none,
-            rcv_nxt: none,
-            rcv_edge: none,
-            rcv_wind_shift: 0,
-            rcv_step: window_step(config),
-            rcv_wnd_max: config.receive_buffer_bytes as u32,
-            offers_scale: false,
-            receive: ReceiveBuffer::new(config.receive_buffer_bytes),
-            sack: SackReport::NONE,
-            fin_at: None,
-            fin_received: false,
-            last_ack_sent: none,
-            stamps: Timestamping::NONE,
-            is_stamped: false,
-            stamped_at: Instant::ZERO,
-            syn_due: false,
-            acks_due: 0,
-            probe_due: ProbeDue::None,
-            keep_alive_due: false,
-            ack_at: never,
-            retransmit_at: never,
-            probe_at: never,
-            probe_is_for_reordering: false,
-            linger_at: never,
-            keep_alive_at: never,
-            retries: 0,
-            keep_alive_probes: 0,
-            last_heard: Instant::ZERO,
-            challenge_second: Instant::FAR_FUTURE,
-            challenges_left: 0,
-            is_of_cookie: false,
-            patience: Patience::NONE,
-            rest_max: mss,
-            pace_at: never,
-            seldom_at: never,
-            account: Account::new(config),
-            stale_at: never,
-        }
-    }
-
-    /// Makes a used connection new for `tuple`, without allocating.
-    pub(super) fn begin(&mut self, config: &Config, tuple: Tuple, iss: SeqNumber) {
-        let mut send = SendBuffer::new(0, 0);
-        let mut receive = ReceiveBuffer::new(0);
-        core::mem::swap(&mut send, &mut self.send);
-        let mut scoreboard = Scoreboard::empty();
-        core::mem::swap(&mut receive, &mut self.receive);
-        core::mem::swap(&mut scoreboard, &mut self.scoreboard);
-        let mut account = core::mem::replace(&mut self.account, Account::empty());
-        let apart = self.apart.begin(config);
-        send.clear();
-        receive.clear();
-        scoreboard.clear();
-        account.clear();
-        let bare = Config {
-            send_buffer_bytes: 0,
-            receive_buffer_bytes: 0,
-            message_bytes_max: 0,
-            ..config.clone()
-        };
-        let Connection { slot, generation, is_queued, woken_by, .. } = *self;
-        let rcv_step = window_step(config);
-        let new = Connection::in_places(&bare);
-        *self = Connection {
-            slot,
-            generation,
-            is_queued,
-            woken_by,
-            remote_addr: tuple.remote.addr,
-            tuple,
-            iss,
-            send,
-            receive,
-            scoreboard,
-            account,
-            apart,
-            rcv_step,
-            ..new
-        };
-        (self.is_released, self.snd_una, self.snd_nxt) = (false, iss, iss);
-    }
-
     /// Whether `len` bytes can be written now.
     #[inline(always)]
     pub(super) fn takes_bytes(&self, len: usize) -> bool {
@@ -437,8 +287,8 @@ impl Connection {
     #[inline(always)]
     pub(super) fn owe_ack_of_data_at(&mut self, now: Instant) {
         match self.apart.terms.ack_delay() {
-            Some(delay) if self.ack_at == Instant::FAR_FUTURE && self.acks_due == 0 => {
-                self.ack_at = now + delay;
+            Some(delay) if self.deadlines.ack == Instant::FAR_FUTURE && self.acks_due == 0 => {
+                self.deadlines.ack = now + delay;
             }
             _ => self.owe_ack(),
         }
@@ -492,10 +342,4 @@ impl Connection {
         }
         Some(event)
     }
-}
-
-/// What is worth telling of a window that opens: half the buffer or a full segment (RFC 9293
-/// 3.8.6.2.2).
-fn window_step(config: &Config) -> u32 {
-    (config.receive_buffer_bytes / 2).clamp(1, usize::from(config.mss)) as u32
 }

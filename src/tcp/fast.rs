@@ -106,7 +106,8 @@ impl Connection {
             && self.acks_due <= 1
             && !self.keep_alive_due
             && !self.probe_is_for_reordering
-            && (self.ack_at, self.stale_at) == (Instant::FAR_FUTURE, Instant::FAR_FUTURE)
+            && (self.deadlines.ack, self.deadlines.stale)
+                == (Instant::FAR_FUTURE, Instant::FAR_FUTURE)
             && self.apart.terms.ack_delay().is_none()
             && self.apart.terms.stale_after().is_none()
             && self.receive.is_passed_over();
@@ -143,7 +144,7 @@ impl Connection {
     /// Where no timer runs that a segment sets, none is wound up from here on.
     #[inline(always)]
     pub(super) fn let_timers_lag(&mut self) {
-        let is_still = self.retransmit_at.min(self.probe_at) == Instant::FAR_FUTURE;
+        let is_still = self.deadlines.retransmit.min(self.deadlines.probe) == Instant::FAR_FUTURE;
         if !self.timers_lag && self.flight() == 0 && is_still {
             self.leave_timers_behind();
             self.send.ready = self.all_ready();

@@ -144,7 +144,7 @@ impl Connection {
         self.apart.terms = KeptTerms::of(terms);
         let had_keep_alive = before.keep_alive();
         if self.apart.terms.keep_alive() != had_keep_alive && self.state == State::Established {
-            self.keep_alive_at = Instant::FAR_FUTURE;
+            self.deadlines.keep_alive = Instant::FAR_FUTURE;
             self.start_keep_alive(cx);
         }
         let tells = self.apart.terms.user_timeout_option();

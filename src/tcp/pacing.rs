@@ -15,21 +15,21 @@ impl Connection {
         let tenths = if self.congestion.is_in_slow_start() { 20 } else { 12 };
         let window = u128::from(self.congestion.cwnd()) * tenths / 10;
         let turn_ns = u128::from(srtt.as_ns()) * u128::from(len) / window.max(1);
-        self.pace_at = cx.now + Duration::from_ns(turn_ns.min(u128::from(u64::MAX)) as u64);
+        self.deadlines.pace = cx.now + Duration::from_ns(turn_ns.min(u128::from(u64::MAX)) as u64);
         self.settle_seldom();
     }
 
     /// Whether what is new has to wait for its turn.
     #[inline]
     pub(super) fn is_paced(&self) -> bool {
-        self.pace_at != Instant::FAR_FUTURE
+        self.deadlines.pace != Instant::FAR_FUTURE
     }
 
     /// Does what is seldom due.
     #[inline(never)]
     pub(super) fn on_seldom(&mut self, cx: &mut Context<'_>) {
-        if self.pace_at <= cx.now {
-            self.pace_at = Instant::FAR_FUTURE;
+        if self.deadlines.pace <= cx.now {
+            self.deadlines.pace = Instant::FAR_FUTURE;
         }
         if self.apart.raise_mtu_at <= cx.now {
             self.raise_mtu(cx);
@@ -39,6 +39,6 @@ impl Connection {
 
     /// After either of them has changed.
     pub(super) fn settle_seldom(&mut self) {
-        self.seldom_at = self.pace_at.min(self.apart.raise_mtu_at);
+        self.deadlines.seldom = self.deadlines.pace.min(self.apart.raise_mtu_at);
     }
 }

@@ -257,7 +257,7 @@ impl Stack {
             let index = self.transmits.front()?;
             let connection = &mut self.connections[index];
             // What is stale does not leave: `transmit` looks at it.
-            let is_stale = connection.stale_at <= self.now;
+            let is_stale = connection.deadlines.stale <= self.now;
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
             let bare = if connection.owes_ack_alone() {
                 Bare::Plain
@@ -317,7 +317,7 @@ impl Stack {
             transmit.header.options.sack = Some(blocks);
             return Some(transmit);
         }
-        if self.connections[index].stale_at <= self.now
+        if self.connections[index].deadlines.stale <= self.now
             && self.step(index, |connection, cx| connection.end_if_stale(cx))
         {
             return self.transmit_reset();
@@ -334,7 +334,7 @@ impl Stack {
     pub fn rest(&self, turn: Turn) -> Option<RestKind> {
         let index = turn.connection().filter(|_| turn.rest_len > 0)?;
         let connection = &self.connections[index];
-        if connection.stale_at <= self.now {
+        if connection.deadlines.stale <= self.now {
             // Time has passed since it had its turn.
             return None;
         }

@@ -174,7 +174,7 @@ impl Connection {
         }
         self.settle_acks();
         self.last_ack_sent = header.ack;
-        self.ack_at = Instant::FAR_FUTURE;
+        self.deadlines.ack = Instant::FAR_FUTURE;
         let edge = header.ack + (u32::from(header.window) << self.rcv_wind_shift);
         self.rcv_edge = self.rcv_edge.later_of(edge);
         let timestamps = self.stamps().map(|ours| ours.option(cx.now));
@@ -259,7 +259,7 @@ impl Stack {
     ) -> Result<usize, PreparedRefusal> {
         self.now = self.now.max(now);
         let index = self.find(prepared.connection).ok_or(PreparedRefusal::StaleId)?;
-        if self.connections[index].stale_at <= self.now {
+        if self.connections[index].deadlines.stale <= self.now {
             self.step(index, |connection, cx| connection.end_if_stale(cx));
         }
         let connection = &self.connections[index];
@@ -357,7 +357,7 @@ impl Stack {
         };
         // What is longer than any segment is as long as the longest number.
         let len = u32::try_from(len).unwrap_or(u32::MAX);
-        if self.connections[index].stale_at <= self.now {
+        if self.connections[index].deadlines.stale <= self.now {
             self.step(index, |connection, cx| connection.end_if_stale(cx));
         }
         let connection = &self.connections[index];

@@ -37,14 +37,14 @@ impl Connection {
         if self.sack.is_agreed {
             let may_be_delayed = self.flight() < 2 * self.snd_mss;
             let then = now + self.rtt.probe_timeout(may_be_delayed);
-            self.probe_at = then.min(self.retransmit_at);
+            self.deadlines.probe = then.min(self.deadlines.retransmit);
         }
     }
 
     /// Nothing was heard for the probe timeout, or for as long as what is out of order may take.
     #[inline(never)]
     pub(super) fn on_probe_timeout(&mut self, cx: &mut Context<'_>) {
-        self.probe_at = Instant::FAR_FUTURE;
+        self.deadlines.probe = Instant::FAR_FUTURE;
         if core::mem::take(&mut self.probe_is_for_reordering) {
             self.on_reordering_timeout(cx);
             return;

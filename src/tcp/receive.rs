@@ -235,7 +235,7 @@ impl Connection {
             self.rack.on_handshake(cx.now, cx.now - self.last_sent);
         }
         self.syn_due = false;
-        self.retransmit_at = until;
+        self.deadlines.retransmit = until;
         true
     }
 

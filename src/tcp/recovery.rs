@@ -230,9 +230,9 @@ impl Connection {
             if then <= now { Ok(()) } else { Err(then) }
         });
         if let Some(then) = next {
-            (self.probe_at, self.probe_is_for_reordering) = (then, true);
+            (self.deadlines.probe, self.probe_is_for_reordering) = (then, true);
         } else if self.probe_is_for_reordering {
-            (self.probe_at, self.probe_is_for_reordering) = (Instant::FAR_FUTURE, false);
+            (self.deadlines.probe, self.probe_is_for_reordering) = (Instant::FAR_FUTURE, false);
         }
         self.scoreboard.due_count() > due_before
     }
@@ -266,7 +266,7 @@ impl Connection {
         self.loss_probe = None;
         self.is_calm = false;
         self.is_urgent = true;
-        (self.probe_at, self.probe_is_for_reordering) = (Instant::FAR_FUTURE, false);
+        (self.deadlines.probe, self.probe_is_for_reordering) = (Instant::FAR_FUTURE, false);
         if self.sack.is_agreed {
             self.scoreboard.forget_sacked(una);
             self.rack.forget_ahead();

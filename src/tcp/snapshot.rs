@@ -177,10 +177,9 @@ codec_fields! {
     last_ack_sent
     | timestamps |
     syn_due acks_due probe_due keep_alive_due
-    ack_at retransmit_at probe_at probe_is_for_reordering linger_at keep_alive_at
+    deadlines probe_is_for_reordering
     retries keep_alive_probes last_heard challenge_second challenges_left
-    is_of_cookie patience pace_at seldom_at
-    stale_at
+    is_of_cookie patience
 }
 
 impl Connection {
@@ -238,7 +237,7 @@ impl Connection {
             && self.ecn.is_sound()
             && self.acks_due <= ACKS_DUE_MAX
             && (!self.syn_due || is_opening)
-            && (self.state != State::TimeWait || self.linger_at != Instant::FAR_FUTURE)
+            && (self.state != State::TimeWait || self.deadlines.linger != Instant::FAR_FUTURE)
             && self.account_is_sound()
     }
 
@@ -252,7 +251,7 @@ impl Connection {
             && !self.pending.any()
             && self.scoreboard.spans(self.snd_una, self.snd_una)
             && (self.state == State::SynReceived || self.is_known)
-            && (self.syn_due || self.retransmit_at != Instant::FAR_FUTURE)
+            && (self.syn_due || self.deadlines.retransmit != Instant::FAR_FUTURE)
             && self.snd_wind_shift <= 14
             && (1..=u32::from(u16::MAX)).contains(&self.snd_mss)
             && self.apart.ends_mss > 0

@@ -403,7 +403,7 @@ impl Stack {
         let is_held = connection.is_known && !connection.is_released;
         connection.slot.is_waiting = connection.state == State::TimeWait && !is_held;
         let waits = connection.slot.is_waiting;
-        let until = if waits { connection.linger_at } else { Instant::FAR_FUTURE };
+        let until = if waits { connection.deadlines.linger } else { Instant::FAR_FUTURE };
         self.waiting.note(index, until);
     }
 

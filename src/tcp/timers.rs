@@ -12,43 +12,47 @@ impl Connection {
     /// The earliest of its deadlines.
     #[inline]
     pub(super) fn deadline(&self) -> Instant {
-        let soonest = self.retransmit_at.min(self.probe_at).min(self.ack_at);
-        soonest.min(self.linger_at).min(self.keep_alive_at).min(self.seldom_at).min(self.stale_at)
+        let soonest = self.deadlines.retransmit.min(self.deadlines.probe).min(self.deadlines.ack);
+        soonest
+            .min(self.deadlines.linger)
+            .min(self.deadlines.keep_alive)
+            .min(self.deadlines.seldom)
+            .min(self.deadlines.stale)
     }
 
     /// Of its deadlines, the one that sending something new brings.
     #[inline(always)]
     pub(super) fn send_deadline(&self) -> Instant {
-        self.retransmit_at.min(self.probe_at)
+        self.deadlines.retransmit.min(self.deadlines.probe)
     }
 
     /// Does what is due.
     pub(super) fn on_timeout(&mut self, cx: &mut Context<'_>) {
         // Ahead of what would send it once more.
-        if self.stale_at <= cx.now && self.end_if_stale(cx) {
+        if self.deadlines.stale <= cx.now && self.end_if_stale(cx) {
             return;
         }
-        if self.ack_at <= cx.now {
-            self.ack_at = Instant::FAR_FUTURE;
+        if self.deadlines.ack <= cx.now {
+            self.deadlines.ack = Instant::FAR_FUTURE;
             self.owe_ack();
         }
-        if self.linger_at <= cx.now {
+        if self.deadlines.linger <= cx.now {
             match self.state {
                 State::TimeWait => self.end(cx, Closed::Finished),
                 _ => self.on_orphan_timeout(cx),
             }
         }
         // What a probe finds out may spare the timeout.
-        if self.probe_at <= cx.now {
+        if self.deadlines.probe <= cx.now {
             self.on_probe_timeout(cx);
         }
-        if self.retransmit_at <= cx.now {
+        if self.deadlines.retransmit <= cx.now {
             self.on_retransmit_timeout(cx);
         }
-        if self.keep_alive_at <= cx.now {
+        if self.deadlines.keep_alive <= cx.now {
             self.on_keep_alive(cx);
         }
-        if self.seldom_at <= cx.now {
+        if self.deadlines.seldom <= cx.now {
             self.on_seldom(cx);
         }
     }
@@ -60,27 +64,27 @@ impl Connection {
 
     #[inline(always)]
     pub(super) fn retransmit_after_rto(&mut self, now: Instant, config: &Config) {
-        self.retransmit_at = now + self.rtt.rto(config);
+        self.deadlines.retransmit = now + self.rtt.rto(config);
     }
 
     #[inline]
     pub(super) fn stop_retransmit_timer(&mut self) {
-        self.retransmit_at = Instant::FAR_FUTURE;
-        self.probe_at = Instant::FAR_FUTURE;
+        self.deadlines.retransmit = Instant::FAR_FUTURE;
+        self.deadlines.probe = Instant::FAR_FUTURE;
     }
 
     /// Something waits to be sent, nothing is in flight and the window lets nothing through: unless
     /// we ask again, a lost window update would be waited for without end (RFC 9293 3.8.6.1).
     #[inline]
     pub(super) fn arm_persist_timer(&mut self, now: Instant, config: &Config) {
-        if self.retransmit_at == Instant::FAR_FUTURE
+        if self.deadlines.retransmit == Instant::FAR_FUTURE
             && self.can_transmit()
             && self.flight() == 0
             && (self.send.len() > 0 || (self.fin_queued && !self.fin_sent))
             && !self.is_paced()
             && !self.has_new()
         {
-            self.retransmit_at = now + self.rtt.rto(config);
+            self.deadlines.retransmit = now + self.rtt.rto(config);
         }
     }
 
@@ -112,12 +116,12 @@ impl Connection {
         }
         self.rtt.back_off();
         self.start_retransmit_timer(cx);
-        self.retransmit_at = self.retransmit_at.min(give_up_at);
+        self.deadlines.retransmit = self.deadlines.retransmit.min(give_up_at);
     }
 
     pub(super) fn start_keep_alive(&mut self, cx: &Context<'_>) {
         if let Some(keep_alive) = self.apart.terms.keep_alive() {
-            self.keep_alive_at = cx.now + keep_alive.idle;
+            self.deadlines.keep_alive = cx.now + keep_alive.idle;
         }
     }
 
@@ -133,30 +137,30 @@ impl Connection {
     /// The timer runs from the last time that it was set; what has been heard since puts it off only
     /// when it goes off (RFC 9293 3.8.4).
     fn on_keep_alive(&mut self, cx: &mut Context<'_>) {
-        self.keep_alive_at = Instant::FAR_FUTURE;
+        self.deadlines.keep_alive = Instant::FAR_FUTURE;
         let Some(keep_alive) = self.apart.terms.keep_alive() else { return };
         match self.state {
             State::Established | State::CloseWait | State::FinWait2 => {}
             State::FinWait1 => {
                 // Our FIN is sent again until it is answered: after that there is somebody to probe.
-                self.keep_alive_at = cx.now + keep_alive.interval;
+                self.deadlines.keep_alive = cx.now + keep_alive.interval;
                 return;
             }
             _ => return,
         }
         let idle_until = self.last_heard + keep_alive.idle;
         if self.keep_alive_probes == 0 && idle_until > cx.now {
-            self.keep_alive_at = idle_until;
+            self.deadlines.keep_alive = idle_until;
         } else if self.flight() > 0 || self.send.len() > 0 {
             // The retransmission or persist timer watches the peer already (RFC 9293 3.8.4, MUST-26).
-            self.keep_alive_at = cx.now + keep_alive.interval;
+            self.deadlines.keep_alive = cx.now + keep_alive.interval;
         } else if self.is_silent(cx, keep_alive.probes) {
             self.send_reset(cx);
             self.end(cx, Closed::KeepAliveTimedOut);
         } else {
             self.keep_alive_probes += 1;
             self.keep_alive_due = true;
-            self.keep_alive_at = cx.now + keep_alive.interval;
+            self.deadlines.keep_alive = cx.now + keep_alive.interval;
         }
     }
 }

@@ -238,7 +238,7 @@ impl Connection {
             self.ecn.has_offered = self.apart.terms.ecn();
             self.last_sent = cx.now;
         }
-        if self.retransmit_at == Instant::FAR_FUTURE {
+        if self.deadlines.retransmit == Instant::FAR_FUTURE {
             self.start_retransmit_timer(cx);
         }
         let has_ack = self.state == State::SynReceived;
@@ -338,7 +338,7 @@ impl Connection {
         self.last_sent = now;
         self.scoreboard.push(end, now);
         // RFC 6298 5.1. A probe's timer runs already.
-        if self.retransmit_at == Instant::FAR_FUTURE {
+        if self.deadlines.retransmit == Instant::FAR_FUTURE {
             self.retransmit_after_rto(now, config);
         }
         if !self.probe_is_for_reordering {
@@ -382,7 +382,7 @@ impl Connection {
     #[inline(always)]
     pub(super) fn note_acknowledging(&mut self) -> (SeqNumber, u16) {
         self.last_ack_sent = self.rcv_nxt;
-        self.ack_at = Instant::FAR_FUTURE;
+        self.deadlines.ack = Instant::FAR_FUTURE;
         (self.rcv_nxt, self.advertise())
     }
 

@@ -4,6 +4,7 @@ use super::{Prepared, PreparedOut, PreparedRefusal};
 use crate::tcp::congestion::Congestion;
 use crate::tcp::connection::Connection;
 use crate::tcp::counters::Count;
+use crate::tcp::deadlines::Deadlines;
 use crate::tcp::fast::SENT;
 use crate::tcp::stack::Stack;
 use crate::time::Instant;
@@ -16,12 +17,7 @@ struct Before {
     last_sent: Instant,
     congestion: Congestion,
     ready: u32,
-    retransmit_at: Instant,
-    probe_at: Instant,
-    stale_at: Instant,
-    pace_at: Instant,
-    seldom_at: Instant,
-    ack_at: Instant,
+    deadlines: Deadlines,
     acks_due: u8,
     last_ack_sent: SeqNumber,
     rcv_edge: SeqNumber,
@@ -35,12 +31,7 @@ impl Connection {
             last_sent: self.last_sent,
             congestion: self.congestion,
             ready: self.send.ready,
-            retransmit_at: self.retransmit_at,
-            probe_at: self.probe_at,
-            stale_at: self.stale_at,
-            pace_at: self.pace_at,
-            seldom_at: self.seldom_at,
-            ack_at: self.ack_at,
+            deadlines: self.deadlines,
             acks_due: self.acks_due,
             last_ack_sent: self.last_ack_sent,
             rcv_edge: self.rcv_edge,
@@ -59,12 +50,7 @@ impl Connection {
         self.last_sent = before.last_sent;
         self.congestion = before.congestion;
         self.send.ready = before.ready;
-        self.retransmit_at = before.retransmit_at;
-        self.probe_at = before.probe_at;
-        self.stale_at = before.stale_at;
-        self.pace_at = before.pace_at;
-        self.seldom_at = before.seldom_at;
-        self.ack_at = before.ack_at;
+        self.deadlines = before.deadlines;
         self.acks_due = before.acks_due;
         self.last_ack_sent = before.last_ack_sent;
         self.rcv_edge = before.rcv_edge;

@@ -201,8 +201,8 @@ fn timers_of_what_left_the_shortest_way_go_off_as_if_wound_up_at_once() {
     let earliest = stack.next_timeout();
     let (connection, cx) = stack.connection_and_context(conversation.id.index());
     let probe_timeout = connection.rtt.probe_timeout(true);
-    assert_eq!(connection.retransmit_at, sent_at + rto);
-    assert_eq!(connection.probe_at, sent_at + probe_timeout);
+    assert_eq!(connection.deadlines.retransmit, sent_at + rto);
+    assert_eq!(connection.deadlines.probe, sent_at + probe_timeout);
     assert_eq!(connection.rtt.rto(cx.config), rto);
     assert!(earliest <= sent_at + probe_timeout, "somebody wakes us in time");
 }

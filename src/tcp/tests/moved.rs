@@ -152,7 +152,7 @@ fn a_time_wait_that_never_ends_is_not_taken() {
     assert_eq!(stack.info(id).map(|info| info.state), Some(State::TimeWait));
     let import = |snapshot: &Snapshot| Stack::new(plain(), [1; 16]).import(now, snapshot);
     assert!(import(&stack.export(now, id).unwrap()).is_ok());
-    stack.connections[id.index()].linger_at = Instant::FAR_FUTURE;
+    stack.connections[id.index()].deadlines.linger = Instant::FAR_FUTURE;
     let endless = stack.export(now, id).unwrap();
     assert_eq!(import(&endless), Err(SnapshotRefusal::Malformed));
 }
