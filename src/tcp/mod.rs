@@ -17,7 +17,7 @@
 //! its frame.
 //!
 //! Around it: `open` (`cookies`, where a listener is full) and `close` for the ends of a connection's
-//! life, `timers` for when nothing comes (`wheel` knows when that is). Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
+//! life (`begin` is what it is like before), `timers` for when nothing comes (`wheel` knows when that is). Loss: `scoreboard` knows of every segment in flight when it left and what became of it;
 //! `rack` tells the lost from the late; `probe` asks when nothing is heard, `retransmit` says after how
 //! long; `recovery` puts that together when an ACK comes, and `undo` takes back what was for nothing.
 //! `account` knows which of the application's messages the peer has acknowledged, and ends a connection
@@ -32,7 +32,7 @@
 //! A connection can be moved to another stack in mid-transfer: `snapshot` makes plain data of it (`codec` says
 //! how), and a connection of that. What else a successor is to know is `succession`.
 //!
-//! Nothing allocates after [`Stack::new`], but for an export; every limit is a field of [`Config`] or a named constant,
+//! Nothing allocates after [`Stack::new`], but for an export, and an import of what was sent again; every limit is a field of [`Config`] or a named constant,
 //! and what happens at it has a counter ([`Count`]).
 
 pub use account::{Delivery, MessageNumber, Outstanding};
