@@ -48,6 +48,8 @@ pub struct Whole {
     pub body: usize,
     /// Of where its SOHs are.
     pub(super) key: u32,
+    /// The first four bytes of the body.
+    pub(super) third: [u8; 4],
 }
 
 /// Looks at the front of `bytes`. A message longer than `message_bytes_max` is refused as soon as
@@ -94,8 +96,10 @@ fn sealed(message: &[u8], bytes: &[u8], body: usize) -> Framed {
     let len = message.len();
     let content = &message[..len - TRAILER_LEN];
     let Digest { sum, key } = digest(content);
-    if message.last_chunk() == Some(&ending(sum)) {
-        return Framed::Complete(Whole { len, body, key });
+    if message.last_chunk() == Some(&ending(sum))
+        && let Some(third) = message.get(body..).and_then(<[u8]>::first_chunk)
+    {
+        return Framed::Complete(Whole { len, body, key, third: *third });
     }
     unsealed(message, bytes)
 }

@@ -140,8 +140,7 @@ impl Decoder {
     ) -> Result<Message<'a>, Garbled> {
         let bytes = bytes.get(..whole.len).ok_or(Garbled::CheckSumMissing)?;
         let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
-        let third = bytes.get(whole.body..).and_then(<[u8]>::first_chunk);
-        let third = third.map_or(0, |third| u32::from_le_bytes(*third));
+        let third = u32::from_le_bytes(whole.third);
         if third << 8 != u32::from_le_bytes(*b"\x0035=") {
             return Err(Garbled::MsgTypeNotThird);
         }

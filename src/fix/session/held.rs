@@ -80,7 +80,7 @@ mod tests {
     fn messages_come_out_by_number_and_the_lower_ones_are_forgotten() {
         let mut held = Held::new(3, 12);
         let mut out = [0; 8];
-        let whole = |bytes: &[u8], body| Whole { len: bytes.len(), body, key: 0 };
+        let whole = |bytes: &[u8], body| Whole { len: bytes.len(), body, key: 0, third: *b"35=0" };
         let keep =
             |held: &mut Held, seq, bytes: &[u8], body| held.keep(seq, bytes, &whole(bytes, body));
         assert!(keep(&mut held, 9, b"nine", 1) && keep(&mut held, 7, b"seven", 2));

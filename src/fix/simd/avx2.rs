@@ -1,8 +1,8 @@
 //! By AVX2, and what came with it.
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _mm_add_epi64, _mm_cvtsi128_si64, _mm_unpackhi_epi64, _mm256_add_epi8,
-    _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+    __m128i, __m256i, _mm_add_epi64, _mm_crc32_u64, _mm_cvtsi128_si64, _mm_unpackhi_epi64,
+    _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
     _mm256_cmpgt_epi8, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_movemask_epi8,
     _mm256_or_si256, _mm256_sad_epu8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_testz_si256,
     _mm256_xor_si256, _pext_u32,
@@ -162,13 +162,13 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
     let (mut total, mut key) = (_mm256_setzero_si256(), 0);
     for block in blocks {
         total = added(total, block);
-        key = fields::mixed(key, sohs(block));
+        key = _mm_crc32_u64(key, sohs(block));
     }
     if !rest.is_empty() {
         total = added_last(total, last, rest.len());
-        key = fields::mixed(key, sohs(last) >> (BLOCK_LEN - rest.len()));
+        key = _mm_crc32_u64(key, sohs(last) >> (BLOCK_LEN - rest.len()));
     }
-    Digest { sum: low_byte(total), key: (key ^ key >> 32) as u32 }
+    Digest { sum: low_byte(total), key: key as u32 }
 }
 
 /// Those of less than a block.

@@ -27,12 +27,6 @@ pub(super) trait Lanes {
     unsafe fn nibbles(text: u32) -> u16;
 }
 
-/// Takes another word of SOHs into a key.
-#[inline(always)]
-pub(super) fn mixed(key: u64, word: u64) -> u64 {
-    (key ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-}
-
 /// The last 64 bytes of `content`, of which `rest` are new, and how far their masks are to be shifted down.
 #[inline(always)]
 pub(super) fn last_block(content: &[u8], rest: usize) -> ([u8; BLOCK_LEN], usize) {

@@ -109,7 +109,7 @@ pub(super) struct Digest {
     /// Its bytes added up modulo 256, as CheckSum(10) has them.
     pub(super) sum: u8,
     /// A number that depends on where its SOHs are and on nothing else: where they are elsewhere, it is mostly
-    /// another.
+    /// another. It is not the same number from each twin.
     pub(super) key: u32,
 }
 

@@ -32,12 +32,17 @@ fn mask(block: &[u8; BLOCK_LEN], is_found: impl Fn(u8) -> bool) -> u64 {
 pub(super) fn digest(bytes: &[u8]) -> Digest {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
     let sohs = |block: &[u8; BLOCK_LEN]| mask(block, |byte| byte == SOH);
-    let mut key = blocks.iter().fold(0, |key, block| fields::mixed(key, sohs(block)));
+    let mut key = blocks.iter().fold(0, |key, block| mixed(key, sohs(block)));
     if !rest.is_empty() {
         let (block, shift) = fields::last_block(bytes, rest.len());
-        key = fields::mixed(key, sohs(&block) >> shift);
+        key = mixed(key, sohs(&block) >> shift);
     }
     Digest { sum: sum(bytes), key: (key ^ key >> 32) as u32 }
+}
+
+/// Takes another word of SOHs into a key.
+fn mixed(key: u64, word: u64) -> u64 {
+    (key ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
 }
 
 pub(super) fn fields(

@@ -60,15 +60,16 @@ proptest! {
 
     #[test]
     fn a_key_depends_on_where_the_sohs_are_alone(bytes in soup(), other in any::<u8>(), moved in any::<prop::sample::Index>()) {
-        let key = portable::digest(&bytes).key;
+        let keys = |bytes: &[u8]| [digest(bytes).key, portable::digest(bytes).key];
+        let key = keys(&bytes);
         let same = |byte: &u8| if *byte == SOH || other == SOH { *byte } else { other };
         let mut replaced: Vec<u8> = bytes.iter().map(same).collect();
-        prop_assert_eq!(digest(&bytes), portable::digest(&bytes));
-        prop_assert_eq!((digest(&replaced).key, portable::digest(&replaced).key), (key, key));
+        prop_assert_eq!(keys(&replaced), key);
         if !bytes.is_empty() {
             let place = &mut replaced[moved.index(bytes.len())];
             *place = if *place == SOH { b'x' } else { SOH };
-            prop_assert_ne!(digest(&replaced).key, key, "one SOH more or less");
+            let other = keys(&replaced);
+            prop_assert!(other[0] != key[0] && other[1] != key[1], "one SOH more or less");
         }
     }
 
