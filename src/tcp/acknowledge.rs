@@ -213,17 +213,35 @@ impl Connection {
         }
     }
 
-    /// A closed window has opened: what a probe carried in vain goes again, with a fresh timer.
+    /// A closed window has opened: what it swallowed goes again, a probe's byte among it, with a fresh timer. Whoever
+    /// closes and opens it without end gets nothing again faster by it than by that timer, but once what is new.
     #[inline(never)]
     fn on_window_opened(&mut self, cx: &mut Context<'_>) {
         self.retries = 0;
         self.probe_due = ProbeDue::None;
+        // Since the last time, it has: what opens the window may answer the probe.
+        let has_timed_out = self.rtt.is_backed_off();
         self.rtt.clear_backoff();
-        if self.flight() > 0 {
-            self.resend_all();
-            self.start_retransmit_timer(cx);
-        } else {
+        if self.flight() == 0 {
             self.stop_retransmit_timer();
+            return;
+        }
+        let rto = self.rtt.rto(cx.config);
+        let timeout_at = cx.now + rto;
+        if has_timed_out || !self.scoreboard.is_first_again_within(rto, cx.now) {
+            self.retransmit_at = timeout_at;
+            self.resend_all();
+            return;
+        }
+        if self.scoreboard.resent_bytes() > 0 {
+            cx.count(Count::WindowReopened);
+        }
+        if self.scoreboard.lose_new(self.snd_una) {
+            self.retransmit_at = timeout_at;
+            self.is_urgent = true;
+        } else {
+            // Not put off by what makes nothing leave.
+            self.retransmit_at = self.retransmit_at.min(timeout_at);
         }
     }
 

@@ -96,6 +96,7 @@ counts! {
     Retransmission "tcp_retransmission" "A segment was sent again."
     WindowProbeOut "tcp_window_probe_out" "The peer's closed window was probed."
     WindowShrunk "tcp_window_shrunk" "The peer took back window that it had given."
+    WindowReopened "tcp_window_reopened" "A closed window opened again within a retransmission timeout: what had gone again for the last time did not once more."
     KeepAliveOut "tcp_keep_alive_out" "An idle peer was probed."
     SynRetransmission "tcp_syn_retransmission" "A SYN was sent again."
     SynMissing "tcp_syn_missing" "In SYN-SENT a segment came with neither SYN nor RST; dropped."

@@ -304,6 +304,11 @@ impl RttEstimator {
         self.backoff = (self.backoff + 1).min(BACKOFF_MAX);
     }
 
+    /// Whether the timer went off, and nothing was measured since.
+    pub(super) fn is_backed_off(&self) -> bool {
+        self.backoff > 0
+    }
+
     /// The peer answers again: no back-off.
     pub(super) fn clear_backoff(&mut self) {
         self.backoff = 0;

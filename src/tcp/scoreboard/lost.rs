@@ -1,7 +1,7 @@
 //! What is taken for lost (RFC 8985 6.2), and is not after all.
 
 use super::{Again, Marks, NOTHING_SENT, Scoreboard, Sent, left_before};
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
 impl Scoreboard {
@@ -70,6 +70,26 @@ impl Scoreboard {
     /// All of it is lost but what the peer holds.
     pub(in crate::tcp) fn lose_all(&mut self, una: SeqNumber) {
         self.lose_where(una, |_| true);
+    }
+
+    /// Those that left last are lost, as far back as nothing is known of them: each is looked at once, for it is marked
+    /// then. Says whether there is any.
+    pub(in crate::tcp) fn lose_new(&mut self, una: SeqNumber) -> bool {
+        let mut place = self.tail;
+        while place != self.head && self.at(place.wrapping_sub(1)).marks == Marks::NONE {
+            place = place.wrapping_sub(1);
+            self.lose(place, una);
+        }
+        place != self.tail
+    }
+
+    /// Whether the first segment is to be sent again, or was, and that not as long ago as `rto`.
+    pub(in crate::tcp) fn is_first_again_within(&self, rto: Duration, now: Instant) -> bool {
+        if self.head == self.tail {
+            return false;
+        }
+        let sent = self.at(self.head);
+        sent.marks.is_due() || (sent.marks.has(Marks::EVER_AGAIN) && now - sent.at < rto)
     }
 
     /// The first segment, and those of which `is_lost` says so, are; but not what the peer holds.

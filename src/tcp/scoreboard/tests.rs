@@ -13,6 +13,7 @@ enum Act {
     Ack(u32),
     LoseFirst,
     LoseAll,
+    LoseNew,
     Resend,
     FindAll,
     Forget,
@@ -25,6 +26,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0u32..1_500).prop_map(Act::Ack),
         1 => Just(Act::LoseFirst),
         1 => Just(Act::LoseAll),
+        1 => Just(Act::LoseNew),
         4 => Just(Act::Resend),
         1 => Just(Act::FindAll),
         1 => Just(Act::Forget),
@@ -108,6 +110,12 @@ proptest! {
                 Act::LoseAll => {
                     fast.lose_all(una);
                     slow.lose(usize::MAX);
+                }
+                Act::LoseNew => {
+                    let segments = fast.segments().into_iter().rev();
+                    let new = segments.take_while(|(_, marks)| *marks == Marks::NONE).count();
+                    prop_assert_eq!(fast.lose_new(una), new > 0);
+                    slow.segments.iter_mut().rev().take(new).for_each(|(_, marks)| marks[1] = true);
                 }
                 Act::Resend => {
                     let mut due = slow.segments.iter_mut().filter(|(_, marks)| marks[1] && !marks[2]);
