@@ -66,9 +66,8 @@ impl Stack {
         let Some(index) = self.table.find(tuple.ends()) else {
             return self.on_segment_for_listener(tuple, segment, None);
         };
-        if self.connections[index].state == State::TimeWait
-            && let Some(floor) = self.succeeds(index, segment)
-        {
+        if self.connections[index].state == State::TimeWait && self.succeeds(index, segment) {
+            let Ok(floor) = self.make_way(index) else { return Arrival::NOTHING };
             return self.on_segment_for_listener(tuple, segment, Some(floor));
         }
         self.deliver(self.id(index), index, segment)
@@ -140,23 +139,22 @@ impl Stack {
     }
 
     /// Whether `segment` opens a successor to a connection in TIME-WAIT: a SYN that is provably newer,
-    /// for a listener (RFC 9293 3.6.1, RFC 6191 2). Says the least number to answer it with.
-    fn succeeds(&mut self, index: usize, segment: &Segment<'_>) -> Option<SeqNumber> {
+    /// for a listener (RFC 9293 3.6.1, RFC 6191 2).
+    fn succeeds(&self, index: usize, segment: &Segment<'_>) -> bool {
         let connection = &self.connections[index];
         let is_bare_syn =
             segment.flags.has(Flags::SYN) && !segment.flags.has_any(Flags::ACK.with(Flags::RST));
         if !is_bare_syn || self.listener(connection.tuple.local).is_none() {
-            return None;
+            return false;
         }
-        let is_newer = match (connection.stamps(), segment.options.timestamps) {
+        match (connection.stamps(), segment.options.timestamps) {
             (Some(ours), Some(theirs)) if theirs.value != ours.recent() => {
                 !connection.is_old_stamp(self.now, theirs.value)
             }
             // Timestamps tell its segments from those of the predecessor, which had none.
             (None, Some(_)) if self.config.timestamps => true,
             _ => connection.rcv_nxt.is_before(segment.seq),
-        };
-        if is_newer { self.make_way(index) } else { None }
+        }
     }
 
     /// RFC 9293 3.10.7.1 and 3.10.7.2.

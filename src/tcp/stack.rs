@@ -240,7 +240,7 @@ impl Stack {
         let tuple = Tuple { local, remote };
         let floor = match self.table.find(tuple.ends()) {
             None => None,
-            Some(index) => Some(self.make_way(index).ok_or(OpenRefusal::EndpointInUse)?),
+            Some(index) => Some(self.make_way(index)?),
         };
         let index = self.begin(tuple, floor).ok_or(OpenRefusal::ConnectionsFull)?;
         let offset = self.secret.timestamp_offset(&tuple);
@@ -285,17 +285,21 @@ impl Stack {
             .ok_or(OpenRefusal::PortsExhausted)
     }
 
-    /// Ends a connection in TIME-WAIT for its successor. Says the least number that this may begin
-    /// with, or `None` if the connection is not to be ended.
-    pub(super) fn make_way(&mut self, index: usize) -> Option<SeqNumber> {
+    /// Ends a connection in TIME-WAIT for its successor, provided that there is a place for that: one that is held keeps
+    /// its own. Says the least number that the successor may begin with.
+    pub(super) fn make_way(&mut self, index: usize) -> Result<SeqNumber, OpenRefusal> {
         let connection = &self.connections[index];
         if connection.state != State::TimeWait {
-            return None;
+            return Err(OpenRefusal::EndpointInUse);
+        }
+        if self.free.is_empty() && self.waiting.first().is_none() {
+            self.counters.count(Count::ConnectionsFull);
+            return Err(OpenRefusal::ConnectionsFull);
         }
         let floor = connection.snd_nxt + SUCCESSOR_GAP;
         self.counters.count(Count::TimeWaitReused);
         self.step(index, |connection, cx| connection.end(cx, Closed::Finished));
-        Some(floor)
+        Ok(floor)
     }
 
     /// Takes a free connection for `tuple`, its first number not before `floor`.
