@@ -3,7 +3,8 @@
 //!
 //! A [`Spec`] is compiled once to tables; a [`Validator`] holds messages against them, one pass over the
 //! fields, without allocation. What is found first counts: an unknown message type, then a required field
-//! that is nowhere in the message, then whatever is wrong in the order of the message, then the rest.
+//! that is nowhere in the message, then whatever is wrong in the order of the message, then the rest. Of a group
+//! it is what its entries lack or have out of order, then the outermost wrong count, then their values.
 //!
 //! | file | what it does |
 //! | --- | --- |

@@ -1,14 +1,16 @@
 //! Messages held against a dictionary of our own, and against a slow, obvious twin.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use self::twin::by_twin;
 use super::*;
 use crate::fix::decode::Decoder;
 use crate::fix::oracle::sealed;
 use crate::fix::reason::RejectReason as R;
+
+mod twin;
 
 fn field(tag: u32, required: bool) -> Part {
     Part { tag, required, group: None }
@@ -153,6 +155,32 @@ fn each_violation_has_its_reason_and_its_tag() {
             "11=a|38=1|386=1|336=x|555=2|600=l|608=1|",
             Some((R::GroupCountIncorrect, Some(555))),
         ),
+        // The outermost count that is wrong, then what is wrong within; order and what lacks before both.
+        (
+            "D",
+            "11=a|38=1|386=2|336=x|555=2|600=l|608=q|",
+            Some((R::GroupCountIncorrect, Some(386))),
+        ),
+        (
+            "D",
+            "11=a|38=1|386=1|336=x|555=2|600=l|608=q|",
+            Some((R::GroupCountIncorrect, Some(555))),
+        ),
+        ("D", "11=a|38=1|386=3|336=|6000=q|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
+        ("D", "11=a|38=1|386=2|336=x|6000=q|336=|", Some((R::DataFormatIncorrect, Some(6000)))),
+        (
+            "D",
+            "11=a|38=1|386=1|336=x|555=q|600=l|608=1|",
+            Some((R::DataFormatIncorrect, Some(555))),
+        ),
+        (
+            "D",
+            "11=a|38=1|386=3|336=x|555=1|600=l|608=q|6000=Y|625=y|",
+            Some((R::GroupOutOfOrder, Some(625))),
+        ),
+        ("D", "11=a|38=1|386=3|336=x|6000=q|555=1|600=l|", Some((R::GroupOutOfOrder, Some(555)))),
+        ("D", "11=a|38=1|386=3|336=|555=1|600=l|", Some((R::RequiredTagMissing, Some(608)))),
+        ("D", "11=a|38=x|386=3|336=x|", Some((R::DataFormatIncorrect, Some(38)))),
         ("D", "11=a|38=1|336=x|", Some((R::TagNotDefinedForType, Some(336)))),
         ("D", "11=a|38=1|386=1|336=x|58=t|336=y|", Some((R::TagNotDefinedForType, Some(336)))),
     ];
@@ -195,144 +223,6 @@ fn each_check_is_switched_off_by_itself() {
     }
 }
 
-/// The twin: no tables, no bits, every list searched. Values are the data types' own tests' matter.
-struct Twin<'a> {
-    spec: &'a Spec,
-    checks: Checks,
-    fields: &'a [(u32, &'a [u8])],
-    at: usize,
-}
-
-type Found = Result<(), (R, u32)>;
-
-impl Twin<'_> {
-    fn message(mut self, parts: &[Part]) -> Found {
-        let sections = [&self.spec.header[..], parts, &self.spec.trailer[..]];
-        let section_of = |tag| {
-            [0, 2, 1]
-                .into_iter()
-                .find(|at: &usize| sections[*at].iter().any(|part| part.tag == tag))
-        };
-        let required = || {
-            [0, 2, 1].into_iter().flat_map(|at: usize| {
-                let required = sections[at].iter().filter(|part| part.required);
-                required.map(|part| part.tag).collect::<BTreeSet<u32>>()
-            })
-        };
-        let all = self.fields;
-        if let Some(tag) = required().find(|tag| all.iter().all(|(known, _)| known != tag)) {
-            return Err((R::RequiredTagMissing, tag));
-        }
-        let (mut seen, mut section) = (BTreeSet::new(), 0);
-        while self.at < self.fields.len() {
-            let (tag, text) = self.fields[self.at];
-            self.at += 1;
-            let Some(own) = section_of(tag) else {
-                section = section.max(1);
-                self.stranger(tag, text)?;
-                continue;
-            };
-            if !seen.insert(tag) {
-                return Err((R::TagRepeated, tag));
-            }
-            if own < section && self.checks.fields_out_of_order {
-                return Err((R::TagOutOfOrder, tag));
-            }
-            section = section.max(own);
-            self.value(tag, text)?;
-            let part = sections[own].iter().find(|part| part.tag == tag).unwrap();
-            if let Some(body) = &part.group {
-                self.group(tag, text, body)?;
-            }
-        }
-        match required().find(|tag| !seen.contains(tag)) {
-            Some(tag) => Err((R::RequiredTagMissing, tag)),
-            None => Ok(()),
-        }
-    }
-
-    fn group(&mut self, counter: u32, count: &[u8], body: &[Part]) -> Found {
-        let mut entries: Vec<Vec<u32>> = Vec::new();
-        while self.at < self.fields.len() {
-            let (tag, text) = self.fields[self.at];
-            let Some(place) = body.iter().position(|part| part.tag == tag) else {
-                if self.is_refused(tag) || self.spec.fields.iter().any(|field| field.tag == tag) {
-                    break;
-                }
-                self.at += 1;
-                continue;
-            };
-            if place == 0 {
-                entries.last().map_or(Ok(()), |entry| complete(body, entry))?;
-                entries.push(Vec::new());
-            }
-            let Some(entry) = entries.last_mut() else {
-                return Err((R::RequiredTagMissing, body[0].tag));
-            };
-            if entry.contains(&tag) {
-                return Err((R::TagRepeated, tag));
-            }
-            let last = entry.last().map(|last| body.iter().position(|part| part.tag == *last));
-            if last.flatten().is_some_and(|last| place < last) && self.checks.unordered_group_fields
-            {
-                return Err((R::GroupOutOfOrder, tag));
-            }
-            entry.push(tag);
-            self.at += 1;
-            self.value(tag, text)?;
-            if let Some(nested) = &body[place].group {
-                self.group(tag, text, nested)?;
-            }
-        }
-        entries.last().map_or(Ok(()), |entry| complete(body, entry))?;
-        let count: usize = std::str::from_utf8(count).unwrap().parse().unwrap_or(0);
-        if count == entries.len() { Ok(()) } else { Err((R::GroupCountIncorrect, counter)) }
-    }
-
-    fn value(&self, tag: u32, text: &[u8]) -> Found {
-        if text.is_empty() {
-            let is_refused = self.checks.fields_have_values;
-            return if is_refused { Err((R::TagWithoutValue, tag)) } else { Ok(()) };
-        }
-        let field = self.spec.fields.iter().find(|field| field.tag == tag).unwrap();
-        if !field.kind.takes(text, 0..text.len(), &mut Default::default()) {
-            return Err((R::DataFormatIncorrect, tag));
-        }
-        let words: Vec<&[u8]> = match field.kind {
-            DataType::Multiple => text.split(|byte| *byte == b' ').collect(),
-            _ => vec![text],
-        };
-        let is_known = |word: &&[u8]| field.values.iter().any(|value| value == word);
-        let is_right = field.values.is_empty() || words.iter().all(is_known);
-        if is_right { Ok(()) } else { Err((R::ValueIncorrect, tag)) }
-    }
-
-    fn stranger(&self, tag: u32, text: &[u8]) -> Found {
-        let is_defined = self.spec.fields.iter().any(|field| field.tag == tag);
-        if is_defined {
-            self.value(tag, text)?;
-        }
-        match (self.is_refused(tag), is_defined) {
-            (false, _) => Ok(()),
-            (true, true) => Err((R::TagNotDefinedForType, tag)),
-            (true, false) => Err((R::InvalidTagNumber, tag)),
-        }
-    }
-
-    fn is_refused(&self, tag: u32) -> bool {
-        if tag >= 5000 {
-            self.checks.user_defined_fields
-        } else {
-            !self.checks.allow_unknown_msg_fields
-        }
-    }
-}
-
-fn complete(body: &[Part], entry: &[u32]) -> Found {
-    let lacking = body.iter().filter(|part| part.required && !entry.contains(&part.tag));
-    lacking.map(|part| part.tag).min().map_or(Ok(()), |tag| Err((R::RequiredTagMissing, tag)))
-}
-
 /// A field that is often right where it stands.
 fn some_field() -> impl Strategy<Value = (u32, &'static str)> {
     let fields = vec![
@@ -358,6 +248,9 @@ fn some_field() -> impl Strategy<Value = (u32, &'static str)> {
         (600, "l"),
         (600, "l"),
         (608, "5"),
+        (608, "q"),
+        (336, ""),
+        (6000, "q"),
         (6000, "Y"),
         (999, "x"),
         (5001, "x"),
@@ -460,15 +353,6 @@ fn checks_of([order, values, user_defined, unknown, groups]: [bool; 5]) -> Check
         allow_unknown_msg_fields: unknown,
         unordered_group_fields: groups,
     }
-}
-
-fn by_twin(spec: &Spec, checks: Checks, rest: &str) -> Option<(R, Option<u32>)> {
-    let bytes = sealed("FIX.4.4", &format!("35=D|{HEADER}{rest}"));
-    let mut decoder = Decoder::default();
-    let message = decoder.parse(&bytes).unwrap();
-    let fields: Vec<_> = message.fields().collect();
-    let twin = Twin { spec, checks, fields: &fields, at: 0 };
-    twin.message(&spec.messages[0].parts).err().map(|(reason, tag)| (reason, Some(tag)))
 }
 
 #[test]

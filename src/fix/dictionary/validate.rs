@@ -110,7 +110,8 @@ pub struct Validator {
 impl Validator {
     /// A validator of messages by these rules.
     pub fn new(Validation { dictionary, by_version, checks }: Validation) -> Validator {
-        let dictionaries = Dictionaries { default: dictionary, by_version, said: None, is_lost: false };
+        let dictionaries =
+            Dictionaries { default: dictionary, by_version, said: None, is_lost: false };
         let (times, plans) = (Reader::default(), Plans::new());
         Validator { dictionaries, checks, times, plans }
     }

@@ -52,6 +52,18 @@ impl Seen {
     }
 }
 
+/// Whether a group that has this is walked to its end: its values and counts, of which the outermost wrong count is told.
+#[cold]
+fn is_within(reason: RejectReason) -> bool {
+    matches!(
+        reason,
+        RejectReason::TagWithoutValue
+            | RejectReason::ValueIncorrect
+            | RejectReason::DataFormatIncorrect
+            | RejectReason::GroupCountIncorrect
+    )
+}
+
 /// A message and how far its fields were looked at.
 pub(super) struct Walk<'a> {
     tables: &'a Tables,
@@ -139,6 +151,8 @@ impl<'a> Walk<'a> {
         let steps = self.plan.as_ref().map_or(0, |plan| plan.len());
         let mut seen = Seen([0; WORDS]);
         let (mut entries, mut last) = (0, 0);
+        // What is wrong within the entries, their order apart: the count comes before it.
+        let mut within = Ok(());
         while let Some(field) = &self.field() {
             let Some(member) = scope.find(field.tag) else {
                 if self.is_nobodys(field.tag) {
@@ -166,9 +180,16 @@ impl<'a> Walk<'a> {
             }
             last = member.position;
             self.at += 1;
-            self.value(member, field)?;
-            if member.is_group() {
-                self.group(member, field)?;
+            if let Err(wrong) = self.value(member, field) {
+                within = within.and(Err(wrong));
+            }
+            if member.is_group()
+                && let Err(wrong) = self.group(member, field)
+            {
+                if !is_within(wrong.reason) {
+                    return Err(wrong);
+                }
+                within = within.and(Err(wrong));
             }
         }
         if entries > 0 {
@@ -183,7 +204,7 @@ impl<'a> Walk<'a> {
         if let Some(plan) = &mut self.plan {
             plan.count(steps, entries);
         }
-        Ok(())
+        within
     }
 
     /// A field that has a member's place.
