@@ -57,11 +57,14 @@ pub struct Spec {
     pub fields: Vec<FieldSpec>,
     /// Tags of lengths, each with that of the data behind it.
     pub data_fields: Vec<(u32, u32)>,
+    /// Of what FIXT speaks, tags that only the application's dictionary has: session messages do not know them.
+    pub application_fields: Vec<u32>,
 }
 
 impl Spec {
     /// What FIXT speaks: header, trailer and session messages of `transport`, and the rest of these.
-    /// Where both define something, the transport's counts.
+    /// Where both define something, the transport's counts. Session messages are held to
+    /// the transport's alone.
     #[must_use]
     pub fn over(self, transport: Spec) -> Spec {
         let mut both = transport;
@@ -73,7 +76,10 @@ impl Spec {
         let known: std::collections::HashSet<u32> =
             both.fields.iter().map(|field| field.tag).collect();
         both.data_fields.extend(self.data_fields);
-        both.fields.extend(self.fields.into_iter().filter(|field| !known.contains(&field.tag)));
+        for field in self.fields.into_iter().filter(|field| !known.contains(&field.tag)) {
+            both.application_fields.push(field.tag);
+            both.fields.push(field);
+        }
         both
     }
 }

@@ -50,6 +50,8 @@ const _: () = assert!(MEMBERS_MAX < NOBODY as usize, "a position is mistaken for
 pub(super) struct Scope {
     /// Which one it is of its dictionary's.
     pub(super) number: u32,
+    /// Whether it is a message of the session's own.
+    pub(super) is_session: bool,
     members: Box<[Member]>,
     /// By tag, up to the highest short one that there is: which member that is.
     short: Box<[u16]>,
@@ -107,6 +109,8 @@ pub(super) struct Tables {
     long: Vec<(Box<[u8]>, u32)>,
     /// Every field that there is, ascending.
     defined: Vec<Member>,
+    /// Those of them that session messages do not know, ascending.
+    application_fields: Vec<u32>,
 }
 
 impl Tables {
@@ -135,8 +139,11 @@ impl Tables {
         &self.values
     }
 
-    /// A field wherever it may belong.
-    pub(super) fn defined(&self, tag: u32) -> Option<&Member> {
+    /// A field wherever it may belong, in messages of the session's own or in the others.
+    pub(super) fn defined(&self, tag: u32, is_session: bool) -> Option<&Member> {
+        if is_session && self.application_fields.binary_search(&tag).is_ok() {
+            return None;
+        }
         let at = self.defined.binary_search_by_key(&tag, |member| member.tag).ok()?;
         self.defined.get(at)
     }
@@ -157,6 +164,9 @@ impl Tables {
                 (Section::Body, &message.parts[..]),
             ];
             let scope = compiler.scope(&sections)?;
+            if let Some(scope) = compiler.scopes.get_mut(scope as usize) {
+                scope.is_session = tags::msg_type::is_admin(&message.msg_type);
+            }
             match message.msg_type[..] {
                 [char] => short[usize::from(char)] = scope,
                 _ => long.push((message.msg_type.clone().into_boxed_slice(), scope)),
@@ -166,8 +176,10 @@ impl Tables {
         let mut defined: Vec<Member> =
             spec.fields.iter().map(|field| compiler.member(field.tag)).collect();
         defined.sort_by_key(|member| member.tag);
+        let mut application_fields = spec.application_fields.clone();
+        application_fields.sort_unstable();
         let Compiler { scopes, values, .. } = compiler;
-        Ok(Tables { scopes, values, short, long, defined })
+        Ok(Tables { scopes, values, short, long, defined, application_fields })
     }
 }
 
@@ -269,6 +281,7 @@ fn table(number: u32, members: &[(Member, bool)]) -> Scope {
     required_tags.sort_unstable();
     Scope {
         number,
+        is_session: false,
         members: members.iter().map(|(member, _)| *member).collect(),
         short,
         long,

@@ -83,6 +83,7 @@ pub(in crate::fix) fn spec() -> Spec {
             })
             .to_vec(),
         data_fields: vec![],
+        application_fields: vec![167, 54],
     }
 }
 
@@ -120,6 +121,11 @@ fn each_violation_has_its_reason_and_its_tag() {
         ("D", "54=9|38=1|", Some((R::RequiredTagMissing, Some(11)))),
         ("0", "999=a|", Some((R::InvalidTagNumber, Some(999)))),
         ("0", "5001=a|", Some((R::InvalidTagNumber, Some(5001)))),
+        // Fields of the application's dictionary alone, which the session's own messages do not know.
+        ("0", "54=1|", Some((R::InvalidTagNumber, Some(54)))),
+        ("0", "167=BOO|", Some((R::InvalidTagNumber, Some(167)))),
+        ("AE", "11=a|54=1|", Some((R::TagNotDefinedForType, Some(54)))),
+        ("AE", "11=a|167=BOO|", Some((R::ValueIncorrect, Some(167)))),
         ("0", "11=a|", Some((R::TagNotDefinedForType, Some(11)))),
         ("0", "6000=Y|", Some((R::TagNotDefinedForType, Some(6000)))),
         ("D", "11=a|38=1|58=|", Some((R::TagWithoutValue, Some(58)))),
@@ -268,6 +274,7 @@ proptest! {
             "", "11=a|38=1|", "11=a|38=1|386=2|336=x|", "11=a|38=1|386=1|336=x|555=2|600=l|608=1|",
         ]),
         switches in any::<[bool; 5]>(),
+        msg_type in prop::sample::select(vec!["D", "D", "0", "AE"]),
     ) {
         let checks = checks_of(switches);
         let mut text = String::from(begun);
@@ -275,7 +282,7 @@ proptest! {
             text += &format!("{tag}={value}|");
         }
         let spec = spec();
-        prop_assert_eq!(found(checks, "D", &text), by_twin(&spec, checks, &text), "{}", text);
+        prop_assert_eq!(found(checks, msg_type, &text), by_twin(&spec, checks, msg_type, &text), "{}", text);
     }
 
     #[test]
@@ -305,7 +312,7 @@ proptest! {
         }
         for fields in texts {
             let text = fields.iter().map(|(tag, value)| format!("{tag}={value}|")).collect::<String>();
-            let expected = by_twin(&spec, checks, &text);
+            let expected = by_twin(&spec, checks, "D", &text);
             prop_assert_eq!(judged(&mut validator, "D", &text), expected, "{}", text);
         }
     }
@@ -365,6 +372,9 @@ fn a_transport_s_dictionary_has_header_trailer_and_what_both_define() {
     let both = application.over(transport);
     assert_eq!((both.begin_string.as_str(), both.header.len()), ("FIXT.1.1", 7));
     assert_eq!((both.messages.len(), both.fields.len()), (3, spec().fields.len()));
+    let only_there = [167, 336, 386, 555, 600, 608, 625, 6000];
+    assert!(only_there.iter().all(|tag| both.application_fields.contains(tag)));
+    assert!(!both.application_fields.contains(&58));
     assert!(Dictionary::compile(&both).is_ok());
 }
 

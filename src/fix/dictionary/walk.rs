@@ -73,6 +73,8 @@ pub(super) struct Walk<'a> {
     /// Where its fields begin, and where the last one ends.
     starts: &'a [u32],
     at: usize,
+    /// Whether it is a message of the session's own.
+    is_session: bool,
     /// A digest of the tags so far, in their order.
     course: u64,
     plan: Option<&'a mut Plan>,
@@ -86,7 +88,17 @@ impl<'a> Walk<'a> {
         message: &Message<'a>,
     ) -> Walk<'a> {
         let (bytes, starts) = (message.bytes(), message.starts());
-        Walk { tables, checks, times, bytes, starts, at: 0, course: 0, plan: None }
+        Walk {
+            tables,
+            checks,
+            times,
+            bytes,
+            starts,
+            at: 0,
+            is_session: false,
+            course: 0,
+            plan: None,
+        }
     }
 
     /// The whole message, which has that scope: a digest of its tags in their order.
@@ -109,6 +121,7 @@ impl<'a> Walk<'a> {
     fn sections(&mut self, scope: &Scope) -> Result<(), Violation> {
         let mut seen = Seen([0; WORDS]);
         let mut section = Section::Header;
+        self.is_session = scope.is_session;
         while let Some(field) = &self.field() {
             self.at += 1;
             let Some(member) = scope.find(field.tag) else {
@@ -239,7 +252,7 @@ impl<'a> Walk<'a> {
     #[cold]
     fn stranger(&mut self, field: &Field) -> Result<(), Violation> {
         let tables = self.tables;
-        let defined = tables.defined(field.tag);
+        let defined = tables.defined(field.tag, self.is_session);
         match defined {
             Some(member) => self.value(member, field)?,
             None => self.come_by(field, Rule::FREE, true),
@@ -282,7 +295,7 @@ impl<'a> Walk<'a> {
     /// A field that no dictionary has and nobody minds: it ends no group.
     #[cold]
     fn is_nobodys(&self, tag: u32) -> bool {
-        !self.is_looked_for(tag) && self.tables.defined(tag).is_none()
+        !self.is_looked_for(tag) && self.tables.defined(tag, self.is_session).is_none()
     }
 
     #[inline]

@@ -132,7 +132,15 @@ impl<'a> Reader<'a> {
             messages.push(MessageSpec { msg_type: msg_type.into(), name, parts });
         }
         let data_fields = self.data_fields.into_iter().collect();
-        Ok(Spec { begin_string, header, trailer, messages, fields: self.fields, data_fields })
+        Ok(Spec {
+            begin_string,
+            header,
+            trailer,
+            messages,
+            fields: self.fields,
+            data_fields,
+            application_fields: Vec::new(),
+        })
     }
 
     fn begin_string(&self) -> Result<String, DictionaryError> {

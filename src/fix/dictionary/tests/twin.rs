@@ -4,20 +4,30 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// What the twin finds in an order, whose fields behind the header these are.
-pub(super) fn by_twin(spec: &Spec, checks: Checks, rest: &str) -> Option<(R, Option<u32>)> {
-    let bytes = sealed("FIX.4.4", &format!("35=D|{HEADER}{rest}"));
+/// What the twin finds in a message of that type, whose fields behind the header these are.
+pub(super) fn by_twin(
+    spec: &Spec,
+    checks: Checks,
+    msg_type: &str,
+    rest: &str,
+) -> Option<(R, Option<u32>)> {
+    let bytes = sealed("FIX.4.4", &format!("35={msg_type}|{HEADER}{rest}"));
     let mut decoder = Decoder::default();
     let message = decoder.parse(&bytes).unwrap();
     let fields: Vec<_> = message.fields().collect();
-    let twin = Twin { spec, checks, fields: &fields, at: 0 };
-    twin.message(&spec.messages[0].parts).err().map(|(reason, tag)| (reason, Some(tag)))
+    let is_session = msg_type == "0";
+    let twin = Twin { spec, checks, is_session, fields: &fields, at: 0 };
+    let of_type = |message: &&MessageSpec| message.msg_type == msg_type.as_bytes();
+    twin.message(&spec.messages.iter().find(of_type).unwrap().parts)
+        .err()
+        .map(|(reason, tag)| (reason, Some(tag)))
 }
 
 /// The twin: no tables, no bits, every list searched. Values are the data types' own tests' matter.
 struct Twin<'a> {
     spec: &'a Spec,
     checks: Checks,
+    is_session: bool,
     fields: &'a [(u32, &'a [u8])],
     at: usize,
 }
@@ -76,7 +86,7 @@ impl Twin<'_> {
         while self.at < self.fields.len() {
             let (tag, text) = self.fields[self.at];
             let Some(place) = body.iter().position(|part| part.tag == tag) else {
-                if self.is_refused(tag) || self.spec.fields.iter().any(|field| field.tag == tag) {
+                if self.is_refused(tag) || self.is_defined(tag) {
                     break;
                 }
                 self.at += 1;
@@ -134,7 +144,7 @@ impl Twin<'_> {
     }
 
     fn stranger(&self, tag: u32, text: &[u8]) -> Found {
-        let is_defined = self.spec.fields.iter().any(|field| field.tag == tag);
+        let is_defined = self.is_defined(tag);
         if is_defined {
             self.value(tag, text)?;
         }
@@ -143,6 +153,11 @@ impl Twin<'_> {
             (true, true) => Err((R::TagNotDefinedForType, tag)),
             (true, false) => Err((R::InvalidTagNumber, tag)),
         }
+    }
+
+    fn is_defined(&self, tag: u32) -> bool {
+        let is_hidden = self.is_session && self.spec.application_fields.contains(&tag);
+        !is_hidden && self.spec.fields.iter().any(|field| field.tag == tag)
     }
 
     fn is_refused(&self, tag: u32) -> bool {
