@@ -10,7 +10,7 @@
 //! calls the kernel. What finds no room in the ring is counted and lost to the log, never to the session, and the reader is
 //! told where.
 
-use core::ops::{Deref, DerefMut};
+use core::ops::{Deref, DerefMut, RangeInclusive};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -125,12 +125,20 @@ impl<A: Application> Application for Logged<A> {
         self.app.on_logon(session, orders);
     }
 
+    fn on_added(&mut self, session: SessionId) {
+        self.app.on_added(session);
+    }
+
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
         self.app.on_logout(session, reason);
     }
 
     fn on_unacknowledged(&mut self, session: SessionId, msg_seq_num: u32, delivery: Delivery) {
         self.app.on_unacknowledged(session, msg_seq_num, delivery);
+    }
+
+    fn on_fate_unknown(&mut self, session: SessionId, msg_seq_nums: RangeInclusive<u32>) {
+        self.app.on_fate_unknown(session, msg_seq_nums);
     }
 
     #[inline]
@@ -393,6 +401,41 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Whose sessions were added, and whose messages nobody knows of.
+    #[derive(Default)]
+    struct Told {
+        added: Vec<SessionId>,
+        unknown: Vec<(SessionId, RangeInclusive<u32>)>,
+    }
+
+    impl Application for Told {
+        fn on_added(&mut self, session: SessionId) {
+            self.added.push(session);
+        }
+
+        fn on_fate_unknown(&mut self, session: SessionId, msg_seq_nums: RangeInclusive<u32>) {
+            self.unknown.push((session, msg_seq_nums));
+        }
+
+        fn on_message<S: Store, O: Outlet>(
+            &mut self,
+            _: SessionId,
+            _: &Message<'_>,
+            _: Option<RxStamp>,
+            _: &mut Sender<'_, S, O>,
+        ) {
+        }
+    }
+
+    #[test]
+    fn the_application_is_told_of_added_sessions_and_of_unknown_fates() {
+        let mut logged = Logged::silent(Told::default());
+        Application::on_added(&mut logged, SessionId(3));
+        Application::on_fate_unknown(&mut logged, SessionId(2), 5..=7);
+        assert_eq!(logged.added, [SessionId(3)]);
+        assert_eq!(logged.unknown, [(SessionId(2), 5..=7)]);
     }
 
     #[test]
