@@ -229,7 +229,7 @@ impl Connection {
         let rto = self.rtt.rto(cx.config);
         let timeout_at = cx.now + rto;
         if has_timed_out || !self.scoreboard.is_first_again_within(rto, cx.now) {
-            self.retransmit_at = timeout_at;
+            self.deadlines.retransmit = timeout_at;
             self.resend_all();
             return;
         }
@@ -237,11 +237,11 @@ impl Connection {
             cx.count(Count::WindowReopened);
         }
         if self.scoreboard.lose_new(self.snd_una) {
-            self.retransmit_at = timeout_at;
+            self.deadlines.retransmit = timeout_at;
             self.is_urgent = true;
         } else {
             // Not put off by what makes nothing leave.
-            self.retransmit_at = self.retransmit_at.min(timeout_at);
+            self.deadlines.retransmit = self.deadlines.retransmit.min(timeout_at);
         }
     }
 
