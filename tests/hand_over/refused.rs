@@ -4,12 +4,13 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use fixwire::hand_over::{FORMAT, Format};
 use serde_json::{Value, json};
 
-use super::common::inside::{Program, inside};
+use super::common::inside::{PATIENCE, Program, inside};
 use super::load::Load;
 use super::world::{BIN, World};
 
@@ -21,8 +22,19 @@ const IMPORTED: &[u8] = &[3];
 struct Successor(BufReader<UnixStream>);
 
 impl Successor {
-    /// Asks, and says what was answered.
+    /// Asks, and says what was answered: again, while the old process has not seen yet that the one before is gone.
     fn ask(world: &World, format: Format) -> (Successor, Value) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (successor, answer) = Successor::ask_once(world, format);
+            if answer["refused"] != "hand_over_busy" || Instant::now() > deadline {
+                return (successor, answer);
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn ask_once(world: &World, format: Format) -> (Successor, Value) {
         let mut stream = UnixStream::connect(world.socket()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let request = json!({ "command": "hand-over", "program": "test", "format": format });
@@ -60,6 +72,8 @@ fn a_new_process_that_dies_in_the_middle_leaves_the_old_one_serving() {
         // Before it is ready; then nothing has stopped.
         let (successor, answer) = Successor::ask(&world, FORMAT);
         assert_eq!(answer["offer"]["nic"], "tap:fw0");
+        // One at a time.
+        assert_eq!(Successor::ask_once(&world, FORMAT).1["refused"], "hand_over_busy");
         drop(successor);
         let (mut successor, _) = Successor::ask(&world, FORMAT);
         successor.say(READY);

@@ -205,23 +205,29 @@ impl Reception {
         Reception { offer: Err(why), ready: Arc::default() }
     }
 
-    /// Whether anything can be offered.
-    pub(crate) fn check(&self) -> Result<(), Kept> {
-        self.offer.as_ref().map(drop).map_err(|why| Kept::NotGiven(*why))
+    /// Admits whoever asks: what can be offered is offered to one at a time, and not to the next before [`Reception::receive`]
+    /// is done with it.
+    pub(crate) fn admit(&self) -> Result<(), Kept> {
+        self.offer.as_ref().map_err(|why| Kept::NotGiven(*why))?;
+        if self.ready.is_busy.swap(true, Ordering::Acquire) { Err(Kept::Busy) } else { Ok(()) }
     }
 
-    /// Offers all there is on `stream`, waits until whoever asked is ready, has the polling core hand it over, and says what
-    /// came of it. To be called on a thread that may wait.
+    /// Lets the next one ask.
+    pub(crate) fn dismiss(&self) {
+        self.ready.is_busy.store(false, Ordering::Release);
+    }
+
+    /// Offers all there is to who was admitted, on `stream`, waits until whoever asked is ready, has the polling core hand it
+    /// over, and says what came of it. To be called on a thread that may wait.
     ///
     /// # Errors
     /// This process goes on.
     pub(crate) fn receive(&self, stream: UnixStream) -> Result<(), Kept> {
-        let (offer, device, metrics) = self.offer.as_ref().map_err(|why| Kept::NotGiven(*why))?;
-        if self.ready.is_busy.swap(true, Ordering::Acquire) {
-            return Err(Kept::Busy);
-        }
-        let done = self.receive_one(stream, offer, (device, metrics.as_ref()));
-        self.ready.is_busy.store(false, Ordering::Release);
+        let offer = self.offer.as_ref().map_err(|why| Kept::NotGiven(*why));
+        let done = offer.and_then(|(offer, device, metrics)| {
+            self.receive_one(stream, offer, (device, metrics.as_ref()))
+        });
+        self.dismiss();
         done
     }
 

@@ -128,6 +128,7 @@ impl Refusal {
             Refusal::Silent => "look at its core: it may still do what was asked",
             Refusal::VersionUnfit { .. } => "log out and start anew, between two trading sessions",
             Refusal::Kept(Kept::NotGiven(_)) => "log out and start anew",
+            Refusal::Kept(Kept::Busy) => "wait for it, or end it",
             Refusal::Kept(_) => "look at the new process, and try again",
             Refusal::Session(SessionRefusal::Connected) => "`logout` it first",
             Refusal::Session(SessionRefusal::NumberOutOfRange) => "write another",
@@ -336,7 +337,7 @@ impl<S: Fn() -> Option<Value>> Control<S> {
         if format != FORMAT {
             return Err(Refusal::VersionUnfit { program, format });
         }
-        Ok(self.reception.check()?)
+        Ok(self.reception.admit()?)
     }
 
     /// On a thread of its own: others ask meanwhile.
@@ -346,7 +347,8 @@ impl<S: Fn() -> Option<Value>> Control<S> {
             let done = reception.receive(stream).map_err(Refusal::Kept);
             counters.count(done.as_ref().err());
         };
-        std::thread::Builder::new().name("hand-over".into()).spawn(receive).map(drop)
+        let begun = std::thread::Builder::new().name("hand-over".into()).spawn(receive);
+        begun.map(drop).inspect_err(|_| self.reception.dismiss())
     }
 
     fn act(&mut self, request: &Request) -> Result<Value, Refusal> {
