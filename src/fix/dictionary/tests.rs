@@ -326,7 +326,7 @@ fn write_order(
 ) {
     for (place, part) in parts.iter().enumerate() {
         let choice = choices.next().unwrap();
-        if place > 0 && !part.required && choice % 3 == 0 {
+        if place > 0 && !part.required && choice.is_multiple_of(3) {
             continue;
         }
         let Some(body) = &part.group else {
