@@ -16,6 +16,9 @@ pub(crate) mod random;
 const L2_LEN: usize = 14;
 /// How many frames wait at most, as in a router's queue: what comes on top is lost.
 const QUEUE_FRAMES: usize = 1_000;
+/// A burst is over by then, however few it has taken: one that waited for its frames would swallow a lone sender's timeouts one by
+/// one, each twice the last, until minutes had gone by.
+const BURST_LASTS: Duration = Duration::from_ms(100);
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +31,7 @@ pub(crate) struct Faults {
     pub(crate) delay: Duration,
     /// At most so much longer: frames overtake each other by it.
     pub(crate) jitter: Duration,
-    /// Begins in one of a hundred frames, and takes so many that follow: nothing passes.
+    /// Begins in one of a hundred frames, and takes so many that follow within 100 ms: nothing passes.
     pub(crate) burst_frames: u64,
     /// Whose turn of all this it is.
     pub(crate) seed: u64,
@@ -45,8 +48,9 @@ pub(crate) struct Relay {
     count: u64,
     /// The latest number that has arrived.
     arrived: u64,
-    /// Frames of a burst that are still to be lost.
+    /// Frames of a burst that are still to be lost, and until when.
     burst: u64,
+    burst_ends: Instant,
     pub(crate) lost: u64,
     /// Those of them that were lost in bursts.
     pub(crate) lost_in_bursts: u64,
@@ -66,6 +70,7 @@ impl Relay {
             count: 0,
             arrived: 0,
             burst: 0,
+            burst_ends: Instant::FAR_FUTURE,
             lost: 0,
             lost_in_bursts: 0,
             repeated: 0,
@@ -78,7 +83,7 @@ impl Relay {
     /// Takes a frame on. ARP passes unharmed: it is not what is tried.
     pub(crate) fn push(&mut self, now: Instant, mut frame: Vec<u8>) {
         let is_ipv4 = frame[12..14] == [8, 0];
-        if is_ipv4 && (self.is_struck() || self.waiting.len() >= QUEUE_FRAMES) {
+        if is_ipv4 && (self.is_struck(now) || self.waiting.len() >= QUEUE_FRAMES) {
             self.lost += 1;
             return;
         }
@@ -106,9 +111,13 @@ impl Relay {
     }
 
     /// Whether a frame is lost, alone or with those before it.
-    fn is_struck(&mut self) -> bool {
+    fn is_struck(&mut self, now: Instant) -> bool {
+        if now > self.burst_ends {
+            self.burst = 0;
+        }
         if self.faults.burst_frames > 0 && self.burst == 0 && self.random.percent(1) {
             self.burst = 1 + self.random.below(self.faults.burst_frames);
+            self.burst_ends = now + BURST_LASTS;
         }
         self.burst = self.burst.saturating_sub(1);
         self.lost_in_bursts += u64::from(self.burst > 0);

@@ -102,6 +102,10 @@ impl World {
             set(name, value);
         }
         set_if_known("tcp_tw_reuse_delay", "20");
+        // One that lost ACKs without SACK takes the time since its last new segment for a round trip (RFC 7323 5.3 has us echo no
+        // duplicate's timestamp), and waited half minutes for each loss from there on. It may try as often as it likes.
+        set_if_known("tcp_rto_max_ms", "1000");
+        set("tcp_retries2", "100");
         let mut host = Host::new(self.config.clone(), self.faults);
         set_route("10.9.0.0/24 dev fwg0 src 10.9.0.1 rto_min 10ms");
         host.speaks(self.word);
