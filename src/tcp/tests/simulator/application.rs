@@ -7,7 +7,7 @@ use super::device::addr;
 use super::heap::untouched;
 use super::prepared::Ready;
 use super::world::{PORTS, SERVER_PORT, World};
-use crate::tcp::{Closed, ConnectionId, Endpoint, Event, SendRefusal, State};
+use crate::tcp::{Closed, ConnectionId, Endpoint, Event, Info, SendRefusal, State};
 use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 
@@ -84,6 +84,8 @@ pub(super) struct Line {
     pub(super) began_at: Instant,
     /// When anything last moved.
     pub(super) moved_at: u64,
+    /// Where both ends stood when the digest last had it.
+    pub(super) noted: [Option<Info>; 2],
 }
 
 /// A stream's name: what `host` writes on a line in a round.

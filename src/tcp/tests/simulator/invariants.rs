@@ -155,7 +155,7 @@ impl World {
             let (id, stack, _) = self.end(line, host)?;
             stack.info(id).filter(|info| info.state != State::SynSent)
         });
-        self.note(|| format!("{infos:?}"));
+        self.note_infos(line, &infos);
         for host in 0..2 {
             let Some(info) = &infos[host] else { continue };
             let side = &mut self.lines[line].sides[host];

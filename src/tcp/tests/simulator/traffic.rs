@@ -35,7 +35,7 @@ impl World {
         seen.frames_out += 1;
         seen.again += u64::from(is_again);
         self.totals.frames += 1;
-        self.note(|| format!("{host} {at} {is_again} {frame:?}"));
+        self.note(|| (host, at, is_again, &frame));
         let glance = Glance::of(&frame);
         if is_stranger(glance.dst) {
             if let Some(record) = &mut self.record {

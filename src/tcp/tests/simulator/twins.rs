@@ -1,6 +1,8 @@
 //! Header prediction beside the long way: the same seeds through both, and every frame, event, counter
 //! and state alike.
 
+use std::hash::DefaultHasher;
+
 use super::totals::Totals;
 use super::world::World;
 use crate::tcp::Count;
@@ -16,7 +18,7 @@ const HELD_SEEDS_FULL: u64 = 400;
 /// ways: the shortest; ahead of their turn, before what is held, and to join it; and out, to tell of that.
 fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 5]) {
     let mut world = if is_calm { World::calm(seed) } else { World::new(seed) };
-    world.trace = Some(0);
+    world.trace = Some(DefaultHasher::new());
     for node in world.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
         node.stack.predicts_nothing = !predicts;
     }
@@ -28,7 +30,7 @@ fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 5]) 
         let ways = [stack.took_fast, ahead, fresh, joined, stack.acks_with_blocks];
         short.iter_mut().zip(ways).for_each(|(sum, way)| *sum += way);
     }
-    (world.trace.expect("it was kept"), world.totals, short)
+    (world.traced(), world.totals, short)
 }
 
 #[test]
@@ -61,13 +63,13 @@ fn what_is_predicted_is_what_the_long_way_finds() {
 /// A digest of all that was seen on the way, and what was counted.
 fn outcome_where(seed: u64, is_calm: bool, holds: bool) -> (u64, Totals) {
     let mut world = if is_calm { World::calm(seed) } else { World::new(seed) };
-    world.trace = Some(0);
+    world.trace = Some(DefaultHasher::new());
     world.hold(holds);
     for line in &mut world.lines {
         line.foresees = [true; 2];
     }
     world.run();
-    (world.trace.expect("it was kept"), world.totals)
+    (world.traced(), world.totals)
 }
 
 /// Whether the ring has the bytes or the frames that they left in, is nobody's to see.

@@ -14,7 +14,9 @@ use super::random::{NEVER, Random};
 use super::record::Record;
 use super::scarcity::Scarcity;
 use super::totals::Totals;
-use crate::tcp::{Config, CongestionControl, ConnectionId, Endpoint, Event, KeepAlive, Stack};
+use crate::tcp::{
+    Config, CongestionControl, ConnectionId, Endpoint, Event, Info, KeepAlive, Stack,
+};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -87,7 +89,7 @@ pub(super) struct World {
     pub(super) tampers_with: Option<u64>,
     pub(super) record: Option<Record>,
     /// A digest of every frame, event and state, where it is wanted.
-    pub(super) trace: Option<u64>,
+    pub(super) trace: Option<DefaultHasher>,
 }
 
 fn config(random: &mut Random) -> Config {
@@ -219,6 +221,7 @@ impl World {
             waits_for_place: false,
             began_at: Instant::ZERO,
             moved_at: 0,
+            noted: [None; 2],
         });
         let mut world = World {
             seed,
@@ -300,12 +303,23 @@ impl World {
     }
 
     /// Has something that was seen now in the digest.
-    pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
+    pub(super) fn note<T: Hash>(&mut self, what: impl FnOnce() -> T) {
         if let Some(trace) = &mut self.trace {
-            let mut hasher = DefaultHasher::new();
-            (*trace, self.now, what()).hash(&mut hasher);
-            *trace = hasher.finish();
+            (self.now, what()).hash(trace);
         }
+    }
+
+    /// The same of where a line's ends stand: whenever that has changed, as writing it out takes longer than the step.
+    pub(super) fn note_infos(&mut self, line: usize, infos: &[Option<Info>; 2]) {
+        if self.trace.is_some() && self.lines[line].noted != *infos {
+            self.lines[line].noted = *infos;
+            self.note(|| format!("{line} {infos:?}"));
+        }
+    }
+
+    /// The digest so far.
+    pub(super) fn traced(&self) -> u64 {
+        self.trace.as_ref().expect("it was kept").finish()
     }
 
     pub(super) fn line_of(&self, port: u16) -> usize {
