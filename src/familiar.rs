@@ -42,6 +42,8 @@ pub struct Familiar {
     addr: u32,
     /// Not zero where no frame is familiar: ours are tagged.
     off: u32,
+    /// How a frame [begins](Familiar::begins_so) that may be familiar: the last one that was seen to.
+    begun: [u64; 2],
     /// What the headers of two frames in a row were, and whose they are.
     last: (Alike, ConnectionId),
     /// Whose the frame was that was last looked up.
@@ -182,6 +184,11 @@ impl Familiar {
             link: u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]),
             addr: u32::from_ne_bytes(network.addr.octets()),
             off: u32::from(network.vlan.is_some()),
+            // One that would be seen to: what is compared with it goes by it.
+            begun: [
+                u64::from_ne_bytes([a, b, c, d, e, f, 2, 0]),
+                u64::from_ne_bytes([0, 0, 0, 0, 0x08, 0x00, 0x45, 0]),
+            ],
             last: (Alike::NOBODY, ConnectionId::NOBODY),
             looked_up: ConnectionId::NOBODY,
         }
@@ -242,23 +249,52 @@ impl Familiar {
     /// Whether a frame is for us and has such headers, whoever sent it.
     #[inline(always)]
     fn is_built_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
-        let narrow = (u32_at(headers, IP - 2) ^ IPV4) & IPV4_MASK
-            | (u32_at(headers, IP + 6) ^ WHOLE) & WHOLE_MASK
-            | (u32_at(headers, IP + 16) ^ self.addr)
-            | (u32_at(headers, TCP + 20) ^ OPTIONS)
-            | self.off;
+        self.goes_on_so(headers) && self.begins_so(headers)
+    }
+
+    /// The same, quicker where it begins as the last one that was seen to.
+    #[inline(always)]
+    fn is_built_so_again(&mut self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let [first, second] = beginning(headers);
+        let differs = (first ^ self.begun[0]) | (second ^ self.begun[1]);
+        self.goes_on_so(headers) && (differs == 0 || self.begins_anew(headers))
+    }
+
+    #[inline(never)]
+    fn begins_anew(&mut self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let begins_so = self.begins_so(headers);
+        if begins_so {
+            self.begun = beginning(headers);
+        }
+        begins_so
+    }
+
+    /// Whether its [beginning] is that of a frame for us, by a station, of IPv4 without options.
+    #[inline(always)]
+    fn begins_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let narrow = (u32_at(headers, IP - 2) ^ IPV4) & IPV4_MASK;
         let wide = (u64_at(headers, 0) ^ self.link) & LINK_MASK;
         // No station has the hardware address zero.
         let is_nobody_s = headers[6..12] == [0; 6];
         // One that the network marked instead of dropping it (RFC 3168 5, CE) is seldom.
         let is_ce = headers[IP + 1] & ipv4::ECN_MASK == ipv4::ECN_CE;
-        wide | u64::from(narrow) == 0 && !is_nobody_s && !is_ce && has_stamped_len(headers)
+        wide | u64::from(narrow) == 0 && !is_nobody_s && !is_ce
+    }
+
+    /// Whether what follows is that of a whole packet for us, of TCP with timestamps and nothing else.
+    #[inline(always)]
+    fn goes_on_so(&self, headers: &[u8; HEADERS_LEN]) -> bool {
+        let differs = (u32_at(headers, IP + 6) ^ WHOLE) & WHOLE_MASK
+            | (u32_at(headers, IP + 16) ^ self.addr)
+            | (u32_at(headers, TCP + 20) ^ OPTIONS)
+            | self.off;
+        differs == 0 && has_stamped_len(headers)
     }
 
     /// The connection of a frame whose headers are not the last one's, if it is familiar.
     #[inline(never)]
     fn find_another(&mut self, tcp: &Stack, headers: &[u8; HEADERS_LEN]) -> ConnectionId {
-        if !self.is_built_so(headers) {
+        if !self.is_built_so_again(headers) {
             return ConnectionId::NOBODY;
         }
         let id = tcp.established(ends(headers)).filter(|_| has_valid_source(headers));
@@ -279,7 +315,7 @@ impl Familiar {
     /// turn has come shows when the segment is given to it.
     #[inline(never)]
     pub fn look_ahead<'a>(
-        &self,
+        &mut self,
         tcp: &Stack,
         frames: impl Iterator<Item = &'a [u8]>,
     ) -> [ConnectionId; FRAMES_AHEAD] {
@@ -288,10 +324,10 @@ impl Familiar {
 
     /// Between whom a frame is, if it is familiar.
     #[inline(always)]
-    fn ends_of(&self, bytes: &[u8]) -> Option<Ends> {
+    fn ends_of(&mut self, bytes: &[u8]) -> Option<Ends> {
         let (headers, behind) = bytes.split_first_chunk()?;
         payload_of(headers, behind)?;
-        let is_familiar = self.is_built_so(headers) && has_valid_source(headers);
+        let is_familiar = self.is_built_so_again(headers) && has_valid_source(headers);
         is_familiar.then(|| ends(headers))
     }
 
@@ -307,6 +343,13 @@ fn payload_of<'a>(headers: &[u8; HEADERS_LEN], behind: &'a [u8]) -> Option<&'a [
     let total_len = usize::from(u16::from_be_bytes([headers[IP + 2], headers[IP + 3]]));
     // Of one that is shorter than its headers, more than there is.
     behind.get(..total_len.wrapping_sub(HEADERS_LEN - IP))
+}
+
+/// Hardware addresses, EtherType, and IPv4's version, length, DSCP and ECN, which are the same in all frames of a station
+/// but for the last two.
+#[inline(always)]
+fn beginning(headers: &[u8; HEADERS_LEN]) -> [u64; 2] {
+    [u64_at(headers, 0), u64_at(headers, 8)]
 }
 
 #[inline(always)]
@@ -430,7 +473,14 @@ mod tests {
             prop_assert!(found.is_some() || !unharmed);
             // Looked ahead at, it is as familiar, and the same is in it.
             let from_a_host = found.is_some_and(|found| ipv4::is_valid_source(found.packet().src));
-            prop_assert_eq!(familiar.ends_of(&bytes).is_some(), from_a_host);
+            let ends_there = ours().ends_of(&bytes);
+            prop_assert_eq!(ends_there.is_some(), from_a_host);
+            // It is so behind a frame that was familiar, and is itself known by then.
+            let mut seen_others = ours();
+            prop_assert!(seen_others.ends_of(&frame(seed, b"", stamped(seed))).is_some());
+            for _ in 0..2 {
+                prop_assert_eq!(seen_others.ends_of(&bytes), ends_there);
+            }
             let (stack, id) = (narrow_stack(), ConnectionId::for_test(3));
             if let (Some(found), true) = (found, from_a_host) {
                 let (known, whose) = ours().find_known(&stack, &bytes, id).expect("it was found ahead");
