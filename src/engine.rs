@@ -195,19 +195,27 @@ impl<N: Nic, A: Application> Engine<N, A> {
         received
     }
 
-    /// The same where connections are many: those of the next few frames are fetched together, and whose each frame is, is
-    /// found out once.
+    /// The same where connections are many: those of a few frames are fetched together, while the few before them are taken
+    /// in, and whose each frame is, is found out once.
     #[inline(never)]
     fn take_in_crowd(&mut self, now: Now, clock: &impl Clock, waiting: &[N::Frame]) {
-        for next in waiting.chunks(FRAMES_AHEAD) {
-            let bytes = next.iter().map(|frame| frame.bytes());
-            let known = self.familiar.look_ahead(&self.tcp, bytes);
-            known.iter().for_each(|connection| self.emitter.fetch(*connection));
-            for (frame, whose) in next.iter().zip(known) {
+        let mut groups = waiting.chunks(FRAMES_AHEAD);
+        let mut next = groups.next().map(|group| (group, self.look_ahead(group)));
+        while let Some((group, known)) = next {
+            next = groups.next().map(|group| (group, self.look_ahead(group)));
+            for (frame, whose) in group.iter().zip(known) {
                 self.take_in(now, frame, whose);
                 self.send(now, clock);
             }
         }
+    }
+
+    #[inline(always)]
+    fn look_ahead(&mut self, group: &[N::Frame]) -> [ConnectionId; FRAMES_AHEAD] {
+        let bytes = group.iter().map(|frame| frame.bytes());
+        let known = self.familiar.look_ahead(&self.tcp, bytes);
+        known.iter().for_each(|connection| self.emitter.fetch(*connection));
+        known
     }
 
     /// Takes a frame in, of which it is known already, unless it is nobody's, that it is `whose`.

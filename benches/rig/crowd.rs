@@ -1,12 +1,14 @@
 //! A host with many connections, of which each frame is another's: whose, nobody could foresee.
 
+use fixwire::time::{Duration, Instant};
+
 use crate::case::Bench;
 use crate::line::{self, Host};
 use crate::messages;
 use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::Peer;
 use crate::respond::Filler;
-use crate::tcp_host::TcpHost;
+use crate::tcp_host::{NOW, TcpHost};
 
 /// Bytes of each segment that the host gets, and of each that it answers with.
 const LEN: usize = 150;
@@ -15,13 +17,19 @@ const LEN: usize = 150;
 /// no timer wound up, and where connections are thousands, what is measured would be those.
 const TURNS_BEFORE: usize = 3;
 
+/// So long the host's clock has each frame take, once all that is over. A round trip is as long as it takes until the chance
+/// falls on the same connection again, and none is again as short as those before, which took no time: a clock that stood still
+/// would have the shortest one noted with every frame, which is a line of memory more.
+const FRAME_TIME: Duration = Duration::from_ns(50);
+
 /// A host, and its peers: one for each of its connections.
 pub struct Crowd {
     host: TcpHost<Filler>,
     peers: Vec<Peer>,
     sums: Sums,
-    /// So many frames come in before anything goes out.
+    /// So many frames come in at once.
     burst: usize,
+    now: Instant,
     random: u64,
     /// Whose the last frame is that the host was given.
     last: usize,
@@ -34,7 +42,8 @@ impl Crowd {
     pub fn new(sums: Sums, count: usize, burst: usize) -> Crowd {
         let host = TcpHost::for_connections(sums, Filler::new(LEN), count);
         let random = 0x9e37_79b9_7f4a_7c15;
-        let mut crowd = Crowd { host, peers: Vec::new(), sums, burst, random, last: 0, seen: 0 };
+        let (peers, now) = (Vec::new(), NOW);
+        let mut crowd = Crowd { host, peers, sums, burst, now, random, last: 0, seen: 0 };
         for _ in 0..count {
             crowd.connect();
         }
@@ -69,18 +78,12 @@ impl Bench for Crowd {
         LOADED_MAX
     }
 
-    /// Writes `count` messages, each of a connection picked by chance; in one burst no two of one, whose
-    /// answers would leave as one segment.
+    /// Writes `count` messages, each of a connection picked by chance.
     fn prepare(&mut self, count: usize) {
         let message = messages::filler(LEN);
         let mut frames = Vec::with_capacity(count);
-        let mut turns: Vec<usize> = Vec::with_capacity(count);
-        while frames.len() < count {
+        for _ in 0..count {
             let at = self.pick();
-            if self.burst > 1 && turns.contains(&at) {
-                continue;
-            }
-            turns.push(at);
             frames.push(self.peers[at].data(&message, LEN));
             self.last = at;
         }
@@ -92,7 +95,9 @@ impl Bench for Crowd {
         let mut left = count;
         while left > 0 {
             let burst = left.min(self.burst);
-            self.host.burst(burst);
+            self.host.burst(self.now, burst);
+            self.host.on_time(self.now);
+            self.now = self.now + FRAME_TIME.times(burst as u64);
             left -= burst;
         }
     }

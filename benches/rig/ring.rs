@@ -63,12 +63,13 @@ impl RxRing {
     /// Takes the next frame out of every cache, where that can be done.
     pub fn flush_next(&mut self) {
         #[cfg(target_arch = "x86_64")]
-        self.waiting(1).for_each(crate::flush::flush);
+        self.waiting(0, 1).for_each(crate::flush::flush);
     }
 
-    /// The next `count` frames, which stay where they are.
-    pub fn waiting(&self, count: usize) -> impl Iterator<Item = &[u8]> {
-        let waiting = self.buffers.get(self.next..self.loaded).unwrap_or(&[]);
+    /// The next `count` frames behind as many as `behind`, which stay where they are.
+    #[inline(always)]
+    pub fn waiting(&self, behind: usize, count: usize) -> impl Iterator<Item = &[u8]> {
+        let waiting = self.buffers.get(self.next + behind..self.loaded).unwrap_or(&[]);
         waiting.iter().take(count).map(|buffer| &buffer.bytes[..buffer.len])
     }
 }

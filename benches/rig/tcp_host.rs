@@ -19,8 +19,8 @@ use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 use crate::respond::{ANSWER_LEN_MAX, Responder};
 use crate::ring::{Doorbell, Heard, RxRing, TxRing, Unheard};
 
-/// The clock stands still.
-const NOW: Instant = Instant::from_ms(1_000);
+/// When everything begins; unless [told otherwise](TcpHost::burst) the clock stands still.
+pub const NOW: Instant = Instant::from_ms(1_000);
 
 /// The buffers of each connection where there are many, in bytes.
 const SMALL_BUFFER_BYTES: usize = 4_096;
@@ -91,55 +91,83 @@ impl<R: Responder, D: Doorbell> TcpHost<R, D> {
         self.path.tcp.connect(NOW, local, remote).expect("there is room for it");
     }
 
-    /// The next `count` frames come in, and what answers them goes out.
+    /// The next `count` frames come in at once, each answered before the next is looked at, as the engine has it.
     #[inline(always)]
-    pub fn burst(&mut self, count: usize) {
+    pub fn burst(&mut self, now: Instant, count: usize) {
         if count > 1 && self.path.tcp.is_crowded() {
-            self.receive_crowd(count);
+            self.answer_crowd(now, count);
         } else {
             for _ in 0..count {
-                self.receive(ConnectionId::NOBODY);
+                self.answer(now, ConnectionId::NOBODY);
             }
         }
-        self.path.transmit(&mut self.tx);
-        if self.path.neighbors.next_timeout() <= NOW {
-            self.path.resolve(&mut self.tx);
+        if self.path.neighbors.next_timeout() <= now {
+            self.path.resolve(now, &mut self.tx);
+        }
+    }
+
+    /// What is due by then.
+    #[inline(always)]
+    pub fn on_time(&mut self, now: Instant) {
+        if self.path.tcp.next_timeout() <= now {
+            self.path.tcp.on_timeout(now);
         }
     }
 
     #[inline(always)]
-    fn receive(&mut self, whose: ConnectionId) {
-        let Some((meta, bytes)) = self.rx.receive() else { return };
-        self.path.receive(meta, bytes, whose).expect("the peer sends what can be taken in");
+    fn answer(&mut self, now: Instant, whose: ConnectionId) {
+        if let Some((meta, bytes)) = self.rx.receive() {
+            let outcome = self.path.receive(now, meta, bytes, whose);
+            outcome.expect("the peer sends what can be taken in");
+        }
+        self.path.transmit(now, &mut self.tx);
     }
 
+    /// A few are looked at while the few before them are answered.
     #[inline(never)]
-    fn receive_crowd(&mut self, count: usize) {
+    fn answer_crowd(&mut self, now: Instant, count: usize) {
         let mut left = count;
+        let mut known = self.look_ahead(0, left);
         while left > 0 {
-            let next = left.min(FRAMES_AHEAD);
-            let known = self.path.familiar.look_ahead(&self.path.tcp, self.rx.waiting(next));
-            known.iter().for_each(|connection| self.path.emitter.fetch(*connection));
-            known[..next].iter().for_each(|whose| self.receive(*whose));
-            left -= next;
+            let group = left.min(FRAMES_AHEAD);
+            left -= group;
+            let next = if left > 0 { self.look_ahead(group, left) } else { known };
+            known[..group].iter().for_each(|whose| self.answer(now, *whose));
+            known = next;
         }
+    }
+
+    /// Of the `count` frames that wait behind as many as `behind`, the first few are looked at.
+    #[inline(always)]
+    fn look_ahead(&mut self, behind: usize, count: usize) -> [ConnectionId; FRAMES_AHEAD] {
+        let waiting = self.rx.waiting(behind, count.min(FRAMES_AHEAD));
+        let known = self.path.familiar.look_ahead(&self.path.tcp, waiting);
+        known.iter().for_each(|connection| self.path.emitter.fetch(*connection));
+        known
     }
 }
 
 impl<R: Responder> Path<R> {
     #[inline(always)]
-    fn receive(&mut self, meta: &RxMeta, bytes: &[u8], whose: ConnectionId) -> Result<(), Refusal> {
+    fn receive(
+        &mut self,
+        now: Instant,
+        meta: &RxMeta,
+        bytes: &[u8],
+        whose: ConnectionId,
+    ) -> Result<(), Refusal> {
         if meta.vlan.is_none()
             && let Some((frame, connection)) = self.familiar.find_known(&self.tcp, bytes, whose)
         {
-            return self.receive_familiar(meta, connection, frame);
+            return self.receive_familiar(now, meta, connection, frame);
         }
-        self.receive_any(meta, bytes)
+        self.receive_any(now, meta, bytes)
     }
 
     #[inline(always)]
     fn receive_familiar(
         &mut self,
+        now: Instant,
         meta: &RxMeta,
         connection: ConnectionId,
         frame: Recognized<'_>,
@@ -149,42 +177,42 @@ impl<R: Responder> Path<R> {
         {
             self.verify_familiar(meta, frame)?;
         }
-        if self.tcp.take_predicted(NOW, connection, frame.stamped()) {
+        if self.tcp.take_predicted(now, connection, frame.stamped()) {
             if !frame.payload().is_empty() {
-                self.respond(connection, frame.payload());
+                self.respond(now, connection, frame.payload());
             }
             return Ok(());
         }
-        self.take_unpredicted(connection, frame);
+        self.take_unpredicted(now, connection, frame);
         Ok(())
     }
 
     #[cold]
     #[inline(never)]
-    fn take_unpredicted(&mut self, connection: ConnectionId, frame: Recognized<'_>) {
+    fn take_unpredicted(&mut self, now: Instant, connection: ConnectionId, frame: Recognized<'_>) {
         let (stamped, payload) = (frame.stamped(), frame.payload());
-        if let Some(arrival) = self.tcp.take_ahead(NOW, connection, stamped, payload) {
-            self.take_in(&arrival, payload);
+        if let Some(arrival) = self.tcp.take_ahead(now, connection, stamped, payload) {
+            self.take_in(now, &arrival, payload);
             return;
         }
         self.familiar.forget();
         let (packet, segment) = (frame.packet(), frame.segment());
-        let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);
-        self.take_in(&arrival, segment.payload);
+        let arrival = self.tcp.on_segment(now, packet.src, packet.dst, &segment);
+        self.take_in(now, &arrival, segment.payload);
     }
 
     #[inline(never)]
-    fn take_in(&mut self, arrival: &Arrival, payload: &[u8]) {
+    fn take_in(&mut self, now: Instant, arrival: &Arrival, payload: &[u8]) {
         let Some(connection) = arrival.connection else { return };
         if arrival.fresh.is_empty() {
             return;
         }
-        self.respond(connection, &payload[arrival.fresh.clone()]);
+        self.respond(now, connection, &payload[arrival.fresh.clone()]);
         while arrival.joined && !self.tcp.readable(connection).is_empty() {
             let run = self.tcp.readable(connection);
             self.responder.take_in(run);
             let len = run.len();
-            self.tcp.consume(NOW, connection, len);
+            self.tcp.consume(now, connection, len);
         }
     }
 
@@ -208,13 +236,13 @@ impl<R: Responder> Path<R> {
 
     #[cold]
     #[inline(never)]
-    fn receive_any(&mut self, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
+    fn receive_any(&mut self, now: Instant, meta: &RxMeta, bytes: &[u8]) -> Result<(), Refusal> {
         let frame = ethernet::Packet::parse(bytes)?;
         if frame.dst != HOST_MAC && frame.dst != Mac::BROADCAST {
             return Err(Refusal::EthernetNotForUs);
         }
         if frame.ethertype == Ethertype::Arp {
-            self.neighbors.on_arp(NOW, &arp::Repr::parse(frame.payload)?)?;
+            self.neighbors.on_arp(now, &arp::Repr::parse(frame.payload)?)?;
             self.tcp.resume_transmits();
             return Ok(());
         }
@@ -228,16 +256,16 @@ impl<R: Responder> Path<R> {
         let segment = tcp::Packet::parse(packet.payload)?;
         self.verify(meta, frame.header_len, &packet, &segment)?;
         let segment = segment.segment()?;
-        let arrival = self.tcp.on_segment(NOW, packet.src, packet.dst, &segment);
-        self.take_in(&arrival, segment.payload);
+        let arrival = self.tcp.on_segment(now, packet.src, packet.dst, &segment);
+        self.take_in(now, &arrival, segment.payload);
         Ok(())
     }
 
     #[inline(always)]
-    fn respond(&mut self, connection: ConnectionId, message: &[u8]) {
+    fn respond(&mut self, now: Instant, connection: ConnectionId, message: &[u8]) {
         self.responder.take_in(message);
         let answer = |room: &mut [u8]| self.responder.answer(room);
-        let written = self.tcp.write(NOW, connection, ANSWER_LEN_MAX, answer);
+        let written = self.tcp.write(now, connection, ANSWER_LEN_MAX, answer);
         written.expect("the peer acknowledges everything");
     }
 
@@ -250,17 +278,19 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(always)]
-    fn transmit<D: Doorbell>(&mut self, tx: &mut TxRing<D>) {
+    fn transmit<D: Doorbell>(&mut self, now: Instant, tx: &mut TxRing<D>) {
         if self.tcp.has_events() {
             self.take_events();
         }
-        while self.tcp.has_transmits() && (self.transmit_usual(tx) || self.transmit_any(tx)) {}
+        while self.tcp.has_transmits()
+            && (self.transmit_usual(now, tx) || self.transmit_any(now, tx))
+        {}
     }
 
     #[inline(always)]
-    fn transmit_usual<D: Doorbell>(&mut self, tx: &mut TxRing<D>) -> bool {
-        let Some(leaving) = self.tcp.next_fast(NOW) else { return false };
-        let mac = self.neighbors.hardware_word(NOW, leaving.remote());
+    fn transmit_usual<D: Doorbell>(&mut self, now: Instant, tx: &mut TxRing<D>) -> bool {
+        let Some(leaving) = self.tcp.next_fast(now) else { return false };
+        let mac = self.neighbors.hardware_word(now, leaving.remote());
         let Some(mac) = mac else { return false };
         let mut buffer = tx.buffer();
         let Some(len) = self.emitter.usual(mac, leaving, buffer.space()) else { return false };
@@ -270,14 +300,14 @@ impl<R: Responder> Path<R> {
 
     #[cold]
     #[inline(never)]
-    fn transmit_any<D: Doorbell>(&mut self, tx: &mut TxRing<D>) -> bool {
+    fn transmit_any<D: Doorbell>(&mut self, now: Instant, tx: &mut TxRing<D>) -> bool {
         let Some(turn) = self.tcp.next_transmit() else { return false };
-        let Some(mac) = self.neighbors.hardware_address(NOW, turn.remote) else {
+        let Some(mac) = self.neighbors.hardware_address(now, turn.remote) else {
             self.tcp.defer_transmit();
             return true;
         };
         let mut buffer = tx.buffer();
-        let written = self.emitter.turn(mac, &mut self.tcp, NOW, turn, buffer.space());
+        let written = self.emitter.turn(mac, &mut self.tcp, now, turn, buffer.space());
         if let Some((len, meta)) = written {
             buffer.send(len, meta);
         }
@@ -285,8 +315,8 @@ impl<R: Responder> Path<R> {
     }
 
     #[inline(never)]
-    fn resolve<D: Doorbell>(&mut self, tx: &mut TxRing<D>) {
-        while let Some((dst, request)) = self.neighbors.poll_transmit(NOW) {
+    fn resolve<D: Doorbell>(&mut self, now: Instant, tx: &mut TxRing<D>) {
+        while let Some((dst, request)) = self.neighbors.poll_transmit(now) {
             let mut buffer = tx.buffer();
             let (len, meta) = emit::arp(self.neighbors.network(), dst, &request, buffer.space());
             buffer.send(len, meta);
@@ -303,7 +333,7 @@ impl<R: Responder, D: Doorbell> Host for TcpHost<R, D> {
 
     #[inline(always)]
     fn step(&mut self) {
-        self.burst(1);
+        self.burst(NOW, 1);
     }
 
     fn sent(&self) -> u64 {

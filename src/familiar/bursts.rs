@@ -244,8 +244,10 @@ fn replay(recorded: &Recorder, bursts: &[usize]) -> Seen {
         for (step, outcome) in now {
             let arrival = match step {
                 Step::Frame(bytes) => {
-                    if at == known.len() {
-                        let next = &waiting[at..waiting.len().min(at + FRAMES_AHEAD)];
+                    // A few are looked at before the few before them are taken in.
+                    while known.len() < waiting.len().min(at + FRAMES_AHEAD + 1) {
+                        let end = waiting.len().min(known.len() + FRAMES_AHEAD);
+                        let next = &waiting[known.len()..end];
                         let ids = familiar.look_ahead(&host.stack, next.iter().copied());
                         known.extend_from_slice(&ids[..next.len()]);
                     }
