@@ -8,6 +8,7 @@ mod common;
 mod end;
 mod host;
 mod jumps;
+mod kernel;
 mod mtu;
 mod options;
 mod path;
@@ -32,6 +33,7 @@ use end::THEIRS;
 use fixwire::tcp::{Closed, Config, ConnectionId, Count, Event, SendRefusal};
 use fixwire::time::Duration;
 use host::{Host, PORT};
+use kernel::Kernel;
 use relay::Faults;
 
 /// The end of a hang, and no measure of anything.
@@ -39,6 +41,9 @@ const PATIENCE: StdDuration = StdDuration::from_secs(40);
 
 /// Nothing is sent again unasked sooner, as long as nothing is lost: what waits in the TAP is part of the round trips seen.
 const PROBE_WAITS: StdDuration = StdDuration::from_millis(10);
+
+/// How often bulk is tried on a machine that lets it stand still.
+const TRIES: usize = 10;
 
 /// Sets something of the kernel's TCP in this namespace.
 fn set(name: &str, value: &str) {
@@ -82,6 +87,7 @@ struct Line {
     host: Host,
     id: ConnectionId,
     socket: TcpStream,
+    kernel: Kernel,
     /// Bytes that we have committed, and that the kernel took to send.
     we_wrote: usize,
     they_wrote: usize,
@@ -109,6 +115,7 @@ impl Line {
     fn with(mut host: Host) -> Line {
         let listener = TcpListener::bind((THEIRS, PORT)).expect("the kernel's address");
         listener.set_nonblocking(true).unwrap();
+        let kernel = Kernel::from_now_on();
         let id = host.connect();
         let begun = StdInstant::now();
         let socket = loop {
@@ -123,7 +130,7 @@ impl Line {
         socket.set_nonblocking(true).unwrap();
         let (we_wrote, they_wrote, they_read) = (0, 0, Vec::new());
         let longest_pause = StdDuration::ZERO;
-        Line { host, id, socket, we_wrote, they_wrote, they_read, begun, longest_pause }
+        Line { host, id, socket, kernel, we_wrote, they_wrote, they_read, begun, longest_pause }
     }
 
     /// Goes on until `done`.
@@ -239,20 +246,29 @@ impl Line {
         // The kernel may still close a line of before, of which this stack knows nothing.
         let strange = self.count(Count::PortUnreachable) + self.count(Count::HandshakeAckWrong);
         assert_eq!(self.count(Count::ResetOut), strange);
+        self.agrees_on_duplicates();
     }
 
     fn look(self) {
         self.look_for(&[], &[]);
     }
 
-    /// tshark finds no error in what passed, no more that was sent twice than we say, and what is looked for.
+    /// tshark finds no error in what passed, no more that was sent twice than either end says, and what is looked for.
     fn look_for(mut self, something: &[&str], nothing: &[&str]) {
-        let again = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
+        let ours = self.count(Count::Retransmission) + self.count(Count::SynRetransmission);
+        // What comes is recorded behind the relay.
+        let [_, inward] = self.host.ways();
+        let theirs = self.kernel.count("TcpRetransSegs") + inward.repeated + inward.overtaken;
         let Some(passed) = Passed::of(&mut self.host) else { return };
         passed.has_no_error();
-        let ours = "ip.src == 10.9.0.2 && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)";
-        let seen = passed.frames(ours).len() as u64;
-        assert!(seen <= again, "tshark sees {seen} retransmissions of ours, we counted {again}");
+        for (whose, from, counted) in [("we", "10.9.0.2", ours), ("the kernel", "10.9.0.1", theirs)]
+        {
+            let again = format!(
+                "ip.src == {from} && (tcp.analysis.retransmission || tcp.analysis.fast_retransmission)"
+            );
+            let seen = passed.frames(&again).len() as u64;
+            assert!(seen <= counted, "tshark sees {seen} sent again, {whose} counted {counted}");
+        }
         for filter in something {
             assert!(!passed.frames(filter).is_empty(), "nothing is {filter}");
         }
@@ -301,17 +317,32 @@ fn megabytes() -> usize {
 #[test]
 fn bulk_both_ways_arrives_whole_and_nothing_is_sent_twice() {
     inside("bulk_both_ways_arrives_whole_and_nothing_is_sent_twice", || {
-        let mut line = Line::open(Config::default(), Faults::default());
-        line.bulk(megabytes());
-        // Where the machine stood still for as long as a probe waits, or the kernel's queue ran over, it may be otherwise.
-        if line.longest_pause < PROBE_WAITS {
-            for what in [Count::Retransmission, Count::LossProbe, Count::DsackIn] {
-                assert_eq!(line.count(what), 0, "{what}: {}", line.story());
+        let is_shown = (1..=TRIES).any(|run| {
+            if run > TRIES / 2 {
+                // Then the kernel waits for 200 ms before it sends anything again.
+                set("tcp_early_retrans", "0");
             }
-        }
-        let info = line.host.stack.info(line.id).unwrap();
-        assert!(info.uses_timestamps && info.uses_sack && info.window_shifts.0 > 0, "{info:?}");
-        line.close();
+            let mut line = Line::open(Config::default(), Faults::default());
+            line.bulk(megabytes());
+            let info = line.host.stack.info(line.id).unwrap();
+            let agreed = info.uses_timestamps && info.uses_sack && info.window_shifts.0 > 0;
+            assert!(agreed, "{info:?}");
+            // Where the machine stood still for as long as a probe waits, something may go twice that need not have.
+            let (twice, pause) = (line.twice(), line.longest_pause);
+            let unexplained = twice.iter().find(|twice| pause < twice.patience);
+            if let Some(what) = unexplained {
+                panic!(
+                    "{what}, and the loop never stood still for more than {pause:?}: {}",
+                    line.story()
+                );
+            }
+            line.close();
+            for what in &twice {
+                println!("run {run}: {what}; the loop stood still for {pause:?}: once more");
+            }
+            twice.is_empty()
+        });
+        assert!(is_shown, "the machine stands still in each of {TRIES} runs: nothing is shown");
     });
 }
 
