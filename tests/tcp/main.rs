@@ -1,6 +1,7 @@
 //! Our TCP held to scripts, one test each: `NAME.tcp` says what comes, what must leave and when. The grammar is
 //! taught in `docs/tcp-scripts.md`; a script that fails names its line, what came and what was expected.
 
+mod look;
 mod parse;
 mod play;
 mod segments;
@@ -50,6 +51,7 @@ fn scripts(folder: &Path) -> Vec<PathBuf> {
 /// Scripts that are wrong, and what is said of each.
 fn mistakes() -> Result<(), Failed> {
     let accepted = "0 ! listen\n0 < S 0:0(0) win 10000 mss 1000\n0 > S. 0:0(0) ack 1\n";
+    let connected = &format!("{accepted}0 < . 1:1(0) ack 1\n");
     for (script, said) in [
         ("soon ! listen", "x.tcp:1: `soon` is no time"),
         ("0 ! listen\n0 * what", "x.tcp:2: `*` is none of < > = ! ?"),
@@ -75,6 +77,14 @@ fn mistakes() -> Result<(), Failed> {
         ("0 ! connect\n0 > S 0:0(0) no mss", "x.tcp:2: expected `S 0:0(0) no mss`, at 0 ms left "),
         (&format!("{accepted}0 ? state Closed"), "x.tcp:4: expected `Closed`, found `SynReceived`"),
         (&format!("{accepted}0 = Connected"), "x.tcp:4: expected `Connected`, found `-`"),
+        (connected, "x.tcp: at the end, at 0 ms was told `Connected`"),
+        (&format!("{connected}0 < . 1:1(0) ack 1"), "x.tcp:5: at 0 ms was told `Connected`"),
+        (&format!("{connected}0 ! shutdown"), "x.tcp:5: at 0 ms was told `Connected`"),
+        (
+            &format!("{connected}1 = Connected"),
+            "x.tcp:5: expected `Connected`, found `Connected at 0 ms`",
+        ),
+        (&format!("{connected}0 = -"), "x.tcp:5: expected `-`, found `Connected`"),
         (&format!("{accepted}0 ? count tcp_nothing 1"), "x.tcp:4: tcp_nothing is no counter"),
         ("0 ? count tcp_segment_in 1", "x.tcp:1: expected `1`, found `0`"),
         (

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 
-use fixwire::tcp::{ConnectionId, Endpoint, Event, Info, ListenerId, MessageNumber, Stack, Terms};
+use fixwire::tcp::{ConnectionId, Endpoint, Event, Info, ListenerId, Stack, Terms};
 use fixwire::time::{Duration, Instant};
 use fixwire::wire::icmp::Quoted;
 use fixwire::wire::tcp::{
     Flags, HEADER_LEN, Options, Packet, Repr, SackBlocks, SeqNumber, Timestamps, UserTimeout,
 };
 
-use crate::parse::{Deed, Line, Script, in_ms, state_name};
+use crate::parse::{Deed, Line, Script, in_ms};
 use crate::segments::{Coming, Echo, Seen, Wanted};
 use crate::settings::set;
 
@@ -20,7 +20,7 @@ const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Every peer's SYN: its numbers wrap within every script.
 const PEER_ISS: SeqNumber = SeqNumber(u32::MAX - 1);
 
-type Check = Result<(), String>;
+pub(crate) type Check = Result<(), String>;
 
 /// Plays a script, and says where it departs from what happens.
 pub(crate) fn play(script: &Script) -> Check {
@@ -28,32 +28,34 @@ pub(crate) fn play(script: &Script) -> Check {
     for line in &script.lines {
         player.line(line).map_err(|why| format!("{}: {why}", line.place))?;
     }
-    player.nothing_left().map_err(|why| format!("{}: at the end, {why}", script.name))
+    player.nothing_unnamed().map_err(|why| format!("{}: at the end, {why}", script.name))
 }
 
 /// What is known of the connection with one port of the peer's.
 #[derive(Default)]
-struct Peer {
+pub(crate) struct Peer {
     local_port: u16,
-    id: Option<ConnectionId>,
+    pub(crate) id: Option<ConnectionId>,
     /// Our SYN's number, that of the connection before, and the end of all that has left.
-    our_iss: SeqNumber,
-    iss_before: SeqNumber,
+    pub(crate) our_iss: SeqNumber,
+    pub(crate) iss_before: SeqNumber,
     our_end: SeqNumber,
     /// Our timestamp at 0 ms, once one has left.
     clock: Option<u32>,
     /// The application leaves what comes, to read it later.
     holds: bool,
-    read: u32,
+    pub(crate) read: u32,
 }
 
-struct Player {
-    stack: Stack,
+pub(crate) struct Player {
+    pub(crate) stack: Stack,
     now: Instant,
-    peers: BTreeMap<u16, Peer>,
+    pub(crate) peers: BTreeMap<u16, Peer>,
     listener: Option<ListenerId>,
     /// What has left and no line has named.
     left: VecDeque<(Instant, u16, Seen)>,
+    /// What was told of and no line has named.
+    told: VecDeque<(Instant, ConnectionId, Event)>,
     terms: Terms,
     /// Hardware addresses are not known: nothing leaves.
     defers: bool,
@@ -67,6 +69,7 @@ impl Player {
             peers: BTreeMap::new(),
             listener: None,
             left: VecDeque::new(),
+            told: VecDeque::new(),
             terms: script.config.terms(),
             defers: false,
         }
@@ -83,17 +86,17 @@ impl Player {
             }
             Deed::Leaves(Some(wanted)) => self.expect(line, wanted),
             Deed::Comes(coming) => {
-                self.nothing_left()?;
+                self.nothing_unnamed()?;
                 self.arrive(line.port, coming)
             }
             Deed::BytesCome { bytes, refused } => {
-                self.nothing_left()?;
+                self.nothing_unnamed()?;
                 let refusal = Packet::parse(bytes).and_then(|packet| packet.segment()).err();
                 same(refused, refusal.map_or("nothing", |refusal| refusal.name()))
             }
-            Deed::Event(event) => same(event, &self.event(line.port)),
+            Deed::Event(event) => same(event, &self.event(line.at, line.port)),
             Deed::Calls { call, words, refused } => {
-                self.nothing_left()?;
+                self.nothing_unnamed()?;
                 let ended = self.call(line.port, call, words)?;
                 match (refused, ended) {
                     (None, None) => self.drain(),
@@ -110,7 +113,7 @@ impl Player {
         self.peers.get_mut(&port).expect("every line makes its peer")
     }
 
-    fn info(&self, port: u16) -> Option<Info> {
+    pub(crate) fn info(&self, port: u16) -> Option<Info> {
         self.peers[&port].id.and_then(|id| self.stack.info(id))
     }
 
@@ -163,7 +166,19 @@ impl Player {
             let seen = Seen::of(&transmit, peer.our_iss, PEER_ISS, peer.clock.unwrap_or(0));
             self.left.push_back((self.now, port, seen));
         }
+        while let Some((id, event)) = self.stack.poll_event() {
+            self.told.push_back((self.now, id, event));
+        }
         Ok(())
+    }
+
+    /// Whatever leaves or is told has been named.
+    fn nothing_unnamed(&self) -> Check {
+        self.nothing_left()?;
+        let Some((at, id, event)) = self.told.front() else { return Ok(()) };
+        let port = self.peers.iter().find(|(_, peer)| peer.id == Some(*id)).map(|(port, _)| *port);
+        let whose = port.map_or(" of a connection that no line knows".into(), to_port);
+        Err(format!("at {} ms was told `{}`{whose}", in_ms(*at - Instant::ZERO), name_of(*event)))
     }
 
     fn nothing_left(&self) -> Check {
@@ -423,80 +438,17 @@ impl Player {
         }
     }
 
-    fn event(&mut self, port: u16) -> String {
-        let Some((id, event)) = self.stack.poll_event() else { return "-".into() };
-        let text = match event {
-            Event::Closed(why) => format!("{why:?}"),
-            _ => format!("{event:?}"),
-        };
-        if Some(id) == self.peers[&port].id {
-            text
+    /// The next event in words, `-` if there is none; and what differs, if it is not `port`'s and of `at`.
+    fn event(&mut self, at: Instant, port: u16) -> String {
+        let Some((then, id, event)) = self.told.pop_front() else { return "-".into() };
+        let name = name_of(event);
+        if Some(id) != self.peers[&port].id {
+            format!("{name} of another connection")
+        } else if then != at {
+            format!("{name} at {} ms", in_ms(then - Instant::ZERO))
         } else {
-            format!("{text} of another connection")
+            name
         }
-    }
-
-    fn look(&mut self, port: u16, what: &str, value: &str) -> Check {
-        if what == "count" {
-            let (name, count) = value.split_once(' ').ok_or("`count` wants a name and a number")?;
-            let found = self.stack.counters().iter().find(|counter| counter.0 == name);
-            return same(count, &found.ok_or(format!("{name} is no counter"))?.1.to_string());
-        }
-        if let "read" | "iss_rise" | "timeout" = what {
-            let peer = &self.peers[&port];
-            let then = self.stack.next_timeout();
-            let found = match what {
-                "read" => peer.read.to_string(),
-                "iss_rise" => peer.our_iss.since(peer.iss_before).to_string(),
-                _ if then == Instant::FAR_FUTURE => "never".into(),
-                _ => in_ms(then - Instant::ZERO),
-            };
-            return same(value, &found);
-        }
-        if let "message" | "messages" = what {
-            return same(value, &self.messages(port, value).unwrap_or("-".into()));
-        }
-        let info = self.info(port);
-        if what == "state" {
-            return same(value, &state_name(info.map(|info| info.state)));
-        }
-        let info = info.ok_or("there is no connection")?;
-        let found = match what {
-            "cwnd" => info.cwnd.to_string(),
-            "rto" => in_ms(info.rto),
-            "srtt" => info.srtt.map_or("-".into(), in_ms),
-            "snd_wnd" => info.snd_wnd.to_string(),
-            "rcv_wnd" => info.rcv_wnd.to_string(),
-            "mss" => info.mss.to_string(),
-            "user_timeout" => info.user_timeout.map_or("-".into(), in_ms),
-            "retransmissions" => info.retransmissions.to_string(),
-            "reordered" => info.reordered_by_bytes.to_string(),
-            "unread" => info.receive_buffered_bytes.to_string(),
-            "unacknowledged" => info.send_buffered_bytes.to_string(),
-            "room" => self.peers[&port].id.map_or(0, |id| self.stack.send_room(id)).to_string(),
-            "local_port" => info.local.port.to_string(),
-            "shifts" => format!("{} {}", info.window_shifts.0, info.window_shifts.1),
-            _ => match (info.uses_timestamps, info.uses_sack) {
-                (true, true) => "timestamps sack".into(),
-                (true, false) => "timestamps".into(),
-                (false, true) => "sack".into(),
-                (false, false) => "nothing".into(),
-            },
-        };
-        same(value, &found)
-    }
-
-    /// How far messages came, in the words of `value`: `NUMBER DELIVERY` of one, or how many there are and how many
-    /// of them are acknowledged.
-    fn messages(&self, port: u16, value: &str) -> Option<String> {
-        let id = self.peers[&port].id?;
-        let Some((number, _)) =
-            value.split_once(' ').filter(|words| words.1.parse::<u32>().is_err())
-        else {
-            return self.stack.messages(id).map(|(all, acked)| format!("{all} {acked}"));
-        };
-        let delivery = self.stack.delivery(id, MessageNumber(number.parse().ok()?));
-        Some(format!("{number} {}", delivery.map_or("-".into(), |far| format!("{far:?}"))))
     }
 }
 
@@ -504,7 +456,15 @@ fn to_port(port: u16) -> String {
     if port == 5000 { String::new() } else { format!(" to port {port}") }
 }
 
-fn same(expected: &str, found: &str) -> Check {
+/// An event as scripts write it.
+fn name_of(event: Event) -> String {
+    match event {
+        Event::Closed(why) => format!("{why:?}"),
+        _ => format!("{event:?}"),
+    }
+}
+
+pub(crate) fn same(expected: &str, found: &str) -> Check {
     if expected == found { Ok(()) } else { Err(format!("expected `{expected}`, found `{found}`")) }
 }
 
