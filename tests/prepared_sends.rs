@@ -85,6 +85,7 @@ fn a_next_hop_that_moves_makes_a_prepared_frame_stale_and_one_that_is_unknown_re
     pair.ours.on_neighbor(pair.wire.now(), THEIRS, None);
     let now = pair.wire.now();
     assert_eq!(pair.ours.refresh_send(now, &mut send), Err(PreparedRefusal::NoNeighbor));
+    assert_eq!(count(&pair.ours, "tcp_prepared_no_neighbor"), 1);
     // Found again, the order is sent again from what was kept of it.
     pair.run_for(Duration::from_s(3));
     assert_eq!(pair.ours.app().reports, 1);

@@ -1,6 +1,7 @@
 //! Our TCP held to scripts, one test each: `NAME.tcp` says what comes, what must leave and when. The grammar is
 //! taught in `docs/tcp-scripts.md`; a script that fails names its line, what came and what was expected.
 
+mod counts;
 mod look;
 mod parse;
 mod play;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         if count >= 300 { Ok(()) } else { Err(Failed::from(format!("only {count}"))) }
     }));
     trials.push(Trial::test("each_mistake_in_a_script_is_named_with_its_line", mistakes));
+    trials.push(Trial::test("each_counter_is_held_to", counts::each_is_held_to));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

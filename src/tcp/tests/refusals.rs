@@ -99,3 +99,32 @@ fn of_export_and_import() {
     assert!(held.is_some());
     not_exported(&mut line.stack, line.id, PayloadsHeld, "tcp_export_payloads_held");
 }
+
+#[test]
+fn of_a_reset_where_as_many_wait_as_there_is_place_for() {
+    use crate::wire::tcp::{Flags, Options, Segment, SeqNumber};
+    let mut stack = Stack::new(Config { connections_max: 1, ..plain() }, [3; 16]);
+    let to_nobody = Segment {
+        src_port: REMOTE.port,
+        dst_port: LOCAL.port,
+        seq: SeqNumber(5),
+        ack: SeqNumber(9),
+        flags: Flags::ACK,
+        window: 100,
+        options: Options::NONE,
+        payload: b"text",
+        is_ce: false,
+    };
+    let comes = |stack: &mut Stack| {
+        stack.on_segment(NOW, REMOTE.addr, LOCAL.addr, &to_nobody);
+        stack.counters().of(Count::ResetQueueFull)
+    };
+    for _ in 0..64 {
+        assert_eq!(comes(&mut stack), 0);
+    }
+    assert_eq!(comes(&mut stack), 1);
+    let left = core::iter::from_fn(|| stack.poll_transmit(NOW).map(|_| ())).count();
+    assert_eq!(left, 64);
+    // There is place again.
+    assert_eq!(comes(&mut stack), 1);
+}
