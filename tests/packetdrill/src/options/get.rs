@@ -2,7 +2,7 @@
 
 use fixwire::tcp::State;
 
-use super::{CONGESTION, ENOPROTOOPT, MEMINFO_LEN, name, seconds};
+use super::{CONGESTION, CONGESTION_NAME_LEN, ENOPROTOOPT, MEMINFO_LEN, name, seconds};
 use crate::errno::Errno;
 use crate::host::Host;
 use crate::settings::Dialect;
@@ -84,7 +84,12 @@ impl Host {
                 let control = options.congestion.unwrap_or(settings.congestion);
                 let named = CONGESTION.iter().find(|(_, known)| *known == control);
                 let name = named.map_or("none", |(name, _)| name);
-                return Ok(Some([name.as_bytes(), &[0]].concat()));
+                let mut bytes = [name.as_bytes(), &[0]].concat();
+                // Linux tells the whole field that its name stands in, as far as it was asked for; FreeBSD a string.
+                if settings.dialect != Dialect::FreeBsd {
+                    bytes.resize(CONGESTION_NAME_LEN, 0);
+                }
+                return Ok(Some(bytes));
             }
             // Asked for beside TCP_INFO whenever a script's code runs. There is nothing to tell.
             libc::TCP_CC_INFO => return Ok(Some(Vec::new())),

@@ -54,6 +54,9 @@ pub const CONGESTION: [(&str, CongestionControl); 3] = [
     ("dctcp", CongestionControl::Dctcp),
 ];
 
+/// The length of the field that such a name stands in: TCP_CA_NAME_MAX of Linux.
+const CONGESTION_NAME_LEN: usize = 16;
+
 fn name(level: i32, option: i32) -> String {
     let known = NAMES.iter().find(|(of, number, _)| (*of, *number) == (level, option));
     known.map_or_else(
