@@ -40,6 +40,25 @@ fn corpus_agrees_with_the_model() {
     assert!(predicted > 50, "the short ways: {predicted}");
 }
 
+/// Where there is no cargo-fuzz, what a target plays is played all the same.
+#[test]
+fn each_target_has_a_corpus_and_a_test_that_plays_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let tests = ["tests/fuzz.rs", "tests/fix_fuzz.rs", "hw/tests/cqe_fuzz.rs"];
+    let tests = tests.map(|test| std::fs::read_to_string(root.join(test)).unwrap());
+    let targets = std::fs::read_dir(root.join("fuzz/fuzz_targets")).unwrap();
+    let mut count = 0;
+    for path in targets.map(|entry| entry.unwrap().path()) {
+        let target = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let module = if target == "tcp" { "harness" } else { &target };
+        let plays = format!("{module}::play");
+        assert!(tests.iter().any(|test| test.contains(&plays)), "no test has {plays}");
+        assert!(std::fs::read_dir(corpus_of(&target)).unwrap().next().is_some(), "{target}");
+        count += 1;
+    }
+    assert!(count >= 6, "only {count}");
+}
+
 #[test]
 fn what_is_made_of_the_corpus_agrees_with_the_model() {
     Mutations::of(&corpus()).play(cases(), |bytes| {
