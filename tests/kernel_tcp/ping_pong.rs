@@ -60,8 +60,14 @@ impl Trips {
         let shown = |taken: &mut Vec<Duration>| {
             taken.sort_unstable();
             let at = |of_1000: usize| taken[taken.len() * of_1000 / 1_000].as_ns() / 1_000;
-            let most = taken.last().map_or(0, |most| most.as_ns() / 1_000);
-            format!("p50 {} us, p99 {} us, p99.9 {} us, most {most} us", at(500), at(990), at(999))
+            let us = |taken: Option<&Duration>| taken.map_or(0, |taken| taken.as_ns() / 1_000);
+            let (least, most) = (us(taken.first()), us(taken.last()));
+            format!(
+                "least {least} us, p50 {} us, p99 {} us, p99.9 {} us, most {most} us",
+                at(500),
+                at(990),
+                at(999)
+            )
         };
         println!("{what}: {}", shown(&mut self.taken));
         println!(
@@ -179,6 +185,7 @@ fn orders_lost_both_ways_come_back_once_and_unaltered() {
         there_and_back(&mut line, orders).show("1 % lost each way, fast repair at both ends");
         let [lost, again, twice] = repaired(&line);
         println!("  {lost} frames lost, {again} of ours sent again, {twice} came twice");
+        println!("  the kernel sent {} again by its own word", line.kernel.count("TcpRetransSegs"));
         assert!(lost > 0 && again > 0, "{}", line.story());
         finish(line);
     });
