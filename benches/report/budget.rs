@@ -20,13 +20,47 @@ struct Budget {
     tolerance_percent_other_rustc: u64,
     /// The compiler that the figures were counted with.
     rustc: String,
+    /// What a step may take whatever it took before: somebody was promised that.
+    #[serde(default)]
+    at_most: BTreeMap<String, Ceiling>,
     /// Instructions of a step, by what is done.
     instructions: BTreeMap<String, u64>,
 }
 
+/// What a step may take, without any tolerance.
+#[derive(Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Ceiling {
+    /// So many instructions.
+    Instructions(u64),
+    /// So many times those of another case in the same count.
+    Times { times: u64, of: String },
+}
+
+impl Ceiling {
+    /// In instructions, and as whoever reads of it would say it. `None` where the other is no case.
+    fn among(&self, counts: &BTreeMap<String, u64>) -> Option<(u64, String)> {
+        match self {
+            Ceiling::Instructions(limit) => Some((*limit, String::new())),
+            Ceiling::Times { times, of } => {
+                let base = counts.get(of)?;
+                Some((times * base, format!(", {times} times the {base} of {of}")))
+            }
+        }
+    }
+}
+
 const PATH: &str = "budget.toml";
-/// A new file's tolerances.
-const TOLERANCES_PERCENT: (u64, u64) = (2, 10);
+/// What a new file begins with. Of one that is there all stays that stands before its figures, but for the compiler's line.
+const HEAD: &str = "\
+# Instructions of one step of each bench, counted by callgrind: what `make bench-instructions`
+# compares with, and `make bench-budget` writes. More than the tolerance over one fails.
+tolerance_percent = 2
+tolerance_percent_other_rustc = 10
+rustc = \"\"
+";
+const RUSTC: &str = "rustc = ";
+const FIGURES: &str = "[instructions]\n";
 
 /// Counts ours and compares.
 ///
@@ -45,36 +79,52 @@ pub(crate) fn check() -> Result<(), String> {
         );
         budget.tolerance_percent_other_rustc
     };
-    let (over, under) = compare(&budget.instructions, &counts, percent);
+    let (mut over, under) = compare(&budget.instructions, &counts, percent);
+    over.extend(above(&budget.at_most, &counts));
     under.iter().for_each(|sentence| println!("{sentence}"));
     if !over.is_empty() {
         return Err(over.join("\n"));
     }
-    println!("{} cases within their instruction budget", counts.len());
+    println!(
+        "{} cases within their instruction budget, {} of them under a ceiling",
+        counts.len(),
+        budget.at_most.len()
+    );
     Ok(())
 }
 
-/// Counts ours and writes them down.
+/// Counts ours and writes them down, unless one is above its ceiling.
+///
+/// # Errors
+/// One sentence for each that is; what is wrong with the file.
 pub(crate) fn set() -> Result<(), String> {
-    let (percent, percent_other_rustc) = read().map_or(TOLERANCES_PERCENT, |budget| {
-        (budget.tolerance_percent, budget.tolerance_percent_other_rustc)
-    });
-    let mut text = format!(
-        "# Instructions of one step of each bench, counted by callgrind: what `make bench-instructions`\n\
-         # compares with, and `make bench-budget` writes. More than the tolerance over one fails.\n\
-         tolerance_percent = {percent}\n\
-         tolerance_percent_other_rustc = {percent_other_rustc}\n\
-         rustc = \"{}\"\n\n\
-         [instructions]\n",
-        rustc()
-    );
-    for (what, count) in ours()? {
-        let _ = writeln!(text, "\"{what}\" = {count}");
-    }
     let path = source().join(PATH);
-    std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    let old = std::fs::read_to_string(&path).unwrap_or_else(|_| format!("{HEAD}\n{FIGURES}"));
+    let at_most = parse(&old)?.at_most;
+    let counts = ours()?;
+    let over = above(&at_most, &counts);
+    if !over.is_empty() {
+        return Err(over.join("\n"));
+    }
+    std::fs::write(&path, rewritten(&old, &rustc(), &counts))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     println!("{} is written; commit it with what moved it", path.display());
     Ok(())
+}
+
+/// The same file with other figures: what stands before them stays, but for the compiler that they are of.
+fn rewritten(old: &str, rustc: &str, counts: &BTreeMap<String, u64>) -> String {
+    let head = old.split_once(FIGURES).map_or(old, |(head, _)| head);
+    let compiler = format!("{RUSTC}\"{rustc}\"\n");
+    let mut text: String = head
+        .split_inclusive('\n')
+        .map(|line| if line.starts_with(RUSTC) { compiler.as_str() } else { line })
+        .collect();
+    text += FIGURES;
+    for (what, count) in counts {
+        let _ = writeln!(text, "\"{what}\" = {count}");
+    }
+    text
 }
 
 /// By what is done.
@@ -91,8 +141,16 @@ fn read() -> Result<Budget, String> {
     let path = source().join(PATH);
     let text = std::fs::read_to_string(&path)
         .map_err(|error| format!("{}: {error}; `make bench-budget` writes it", path.display()))?;
-    toml::from_str(&text)
-        .map_err(|error| format!("{}: {error}`make bench-budget` writes it anew", path.display()))
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<Budget, String> {
+    toml::from_str(text).map_err(|error| {
+        format!(
+            "{}: {error}`make bench-budget` writes figures alone anew",
+            source().join(PATH).display()
+        )
+    })
 }
 
 /// Sentences of what fails, and of what could be lowered.
@@ -127,6 +185,24 @@ fn compare(
     (over, under)
 }
 
+/// Sentences of what is above its ceiling.
+fn above(ceilings: &BTreeMap<String, Ceiling>, counts: &BTreeMap<String, u64>) -> Vec<String> {
+    let mut over = Vec::new();
+    for (what, ceiling) in ceilings {
+        let (Some(count), Some((limit, why))) = (counts.get(what), ceiling.among(counts)) else {
+            over.push(format!("{what} has a ceiling, and it or what that goes by is no case."));
+            continue;
+        };
+        if *count > limit {
+            over.push(format!(
+                "{what} takes {count} instructions, and {limit} is the most that it may{why}: find what made \
+                 it longer. `make bench-budget` does not move that."
+            ));
+        }
+    }
+    over
+}
+
 fn rustc() -> String {
     let output = Command::new("rustc").arg("--version").output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -155,6 +231,33 @@ mod tests {
         assert_eq!(compared(1_000, 1_021), (1, 0));
         assert_eq!(compared(1_000, 981), (0, 0));
         assert_eq!(compared(1_000, 980), (0, 1));
+    }
+
+    #[test]
+    fn a_ceiling_has_no_tolerance() {
+        let ceilings = |text: &str| {
+            let text = format!("{HEAD}[at_most]\n{text}\n{FIGURES}");
+            parse(&text).expect("a budget").at_most
+        };
+        let counts = BTreeMap::from([("a".to_owned(), 380), ("b".to_owned(), 127)]);
+        for (ceiling, fails) in [
+            ("a = 380", 0),
+            ("a = 379", 1),
+            ("a = { times = 3, of = \"b\" }", 0),
+            ("a = { times = 2, of = \"b\" }", 1),
+            ("a = { times = 3, of = \"c\" }", 1),
+            ("c = 1", 1),
+            ("a = 379\nb = 126", 2),
+        ] {
+            assert_eq!(above(&ceilings(ceiling), &counts).len(), fails, "{ceiling}");
+        }
+    }
+
+    #[test]
+    fn figures_are_written_anew_and_what_stands_before_them_stays() {
+        let head = |rustc| format!("# why\nrustc = \"{rustc}\"\n[at_most]\na = 3\n\n{FIGURES}");
+        let (old, new) = (head("old") + "b = 7\n", head("new") + "\"a\" = 2\n");
+        assert_eq!(rewritten(&old, "new", &one("a", 2)), new);
     }
 
     #[test]

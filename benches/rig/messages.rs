@@ -112,11 +112,19 @@ pub fn filler(len: usize) -> Vec<u8> {
     (0..len).map(|at| b'A' + (at % 26) as u8).collect()
 }
 
+/// The shortest of mixed lengths, in bytes.
+pub const MIXED_LEN_MIN: usize = 22;
+
 /// A length that no predictor of branches has seen coming: 22 to 277 bytes, 150 on average.
 pub fn mixed_len(number: u64) -> usize {
+    MIXED_LEN_MIN + usize::from(mixed_longer(number))
+}
+
+/// How much longer than the shortest it is.
+pub fn mixed_longer(number: u64) -> u8 {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    22 + (mixed >> 56) as usize
+    (mixed >> 56) as u8
 }
 
 /// The same message, its header's fields and its body's each in an order of their own that `seed`

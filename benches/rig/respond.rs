@@ -49,9 +49,10 @@ impl Responder for Filler {
 #[derive(Debug)]
 pub struct MixedFiller {
     taken: usize,
-    bytes: Vec<u8>,
-    lens: Vec<u16>,
     next: usize,
+    bytes: [u8; ANSWER_LEN_MAX],
+    /// How much longer each is than the shortest.
+    longer: Box<[u8; MIXED_LENS as usize]>,
 }
 
 /// After so many answers their lengths come again.
@@ -59,11 +60,12 @@ pub const MIXED_LENS: u64 = 1 << 14;
 
 impl Default for MixedFiller {
     fn default() -> MixedFiller {
+        let longer: Vec<u8> = (0..MIXED_LENS).map(messages::mixed_longer).collect();
         MixedFiller {
             taken: 0,
-            bytes: messages::filler(ANSWER_LEN_MAX),
-            lens: (0..MIXED_LENS).map(|number| messages::mixed_len(number) as u16).collect(),
             next: 0,
+            bytes: messages::filler(ANSWER_LEN_MAX).try_into().expect("as many as were asked for"),
+            longer: longer.try_into().expect("one for each"),
         }
     }
 }
@@ -76,8 +78,8 @@ impl Responder for MixedFiller {
 
     #[inline]
     fn answer(&mut self, room: &mut [u8]) -> usize {
-        let len = usize::from(self.lens[self.next]);
-        self.next = (self.next + 1) % self.lens.len();
+        let len = messages::MIXED_LEN_MIN + usize::from(self.longer[self.next]);
+        self.next = (self.next + 1) % self.longer.len();
         room[..len].copy_from_slice(&self.bytes[..len]);
         len
     }
