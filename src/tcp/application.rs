@@ -2,7 +2,7 @@
 
 use super::account::MessageNumber;
 use super::config::Terms;
-use super::connection::State;
+use super::connection::{Connection, State};
 use super::counters::Count;
 use super::event::{ConnectionId, SendRefusal};
 use super::stack::Stack;
@@ -243,20 +243,9 @@ impl Stack {
     /// left than that waits for nothing, and its next segment is answered with all of it.
     pub fn consume(&mut self, now: Instant, id: ConnectionId, len: usize) {
         self.on(now, id, |stack, index| {
-            stack.step(index, |connection, _| {
-                connection.receive.consume(len);
-                connection.forget_receipts();
-                let takes_more = matches!(
-                    connection.state,
-                    State::Established | State::FinWait1 | State::FinWait2
-                );
-                let told = connection.rcv_wnd();
-                let rcv_nxt = connection.rcv_nxt;
-                let doubles = |edge: SeqNumber| edge.since(rcv_nxt) / 2 >= told;
-                if takes_more && connection.window_gain().is_some_and(doubles) {
-                    connection.owe_ack();
-                }
-            });
+            if !stack.consume_plainly(index, len) {
+                stack.step(index, |connection, _| connection.give_up(len));
+            }
         });
     }
 
@@ -303,6 +292,23 @@ impl Stack {
         match self.find(id) {
             Some(index) => act(self, index),
             None => self.counters.count(Count::StaleId),
+        }
+    }
+}
+
+impl Connection {
+    /// Gives up the first `len` of the stored bytes, and owes the window update that may come of that.
+    #[inline(always)]
+    pub(super) fn give_up(&mut self, len: usize) {
+        self.receive.consume(len);
+        self.forget_receipts();
+        let takes_more =
+            matches!(self.state, State::Established | State::FinWait1 | State::FinWait2);
+        let told = self.rcv_wnd();
+        let rcv_nxt = self.rcv_nxt;
+        let doubles = |edge: SeqNumber| edge.since(rcv_nxt) / 2 >= told;
+        if takes_more && self.window_gain().is_some_and(doubles) {
+            self.owe_ack();
         }
     }
 }

@@ -10,6 +10,9 @@
 mod ahead;
 mod pure_ack;
 
+#[cfg(test)]
+pub(super) use ahead::TookAhead;
+
 use super::account::MessageNumber;
 use super::config::Config;
 use super::connection::Connection;
@@ -138,7 +141,8 @@ impl Connection {
             self.open_max = self.fast_max.first;
         }
         self.let_timers_lag();
-        self.send.ready = self.all_ready();
+        let has_unsent = self.send.len() as u32 != self.flight();
+        self.send.ready = if has_unsent { self.all_ready() } else { 0 };
     }
 
     /// Where no timer runs that a segment sets, none is wound up from here on.
@@ -344,9 +348,9 @@ impl Connection {
     pub(super) fn all_ready(&self) -> u32 {
         let held = self.send.len() as u32;
         let len = held - self.flight().min(held);
-        let is_ready = self.timers_lag
+        let is_ready = len.wrapping_sub(1) < self.rest_max
+            && self.timers_lag
             && !self.fast_max.is_closed()
-            && len.wrapping_sub(1) < self.rest_max
             && held <= self.held_max().min(self.fast_max.flight)
             && self.send.holds_only(held)
             && self.scoreboard.takes_few()

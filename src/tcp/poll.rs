@@ -118,7 +118,7 @@ enum Bare {
     No,
     /// It is [all](super::connection::Connection::owes_ack_alone), and tells of nothing else.
     Plain,
-    /// It is [all](super::connection::Connection::owes_blocks_alone), and tells of what is held.
+    /// It is [all](super::connection::Connection::owes_blocks_alone), and tells of what is held or came twice.
     Blocks,
 }
 
@@ -397,7 +397,7 @@ impl Stack {
         self.leave_ack_alone(kind.connection.index())
     }
 
-    /// What the next segment is like, if it is an ACK that tells of what is held and of nothing else.
+    /// What the next segment is like, if it is an ACK that tells of what is held or came twice, and of nothing else.
     /// [`transmit_with_blocks`](Stack::transmit_with_blocks) yields it; so would [`transmit`](Stack::transmit).
     #[inline(always)]
     pub fn ack_with_blocks(&self, turn: Turn) -> Option<RestKind> {

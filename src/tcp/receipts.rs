@@ -43,6 +43,11 @@ impl Receipts {
         (self.from, self.to) = (0, 0);
     }
 
+    #[inline(always)]
+    fn is_empty(&self) -> bool {
+        self.from == self.to
+    }
+
     fn known(&self) -> &[Piece] {
         &self.pieces[self.from..self.to]
     }
@@ -138,7 +143,15 @@ impl Connection {
     }
 
     /// Bytes were read.
+    #[inline(always)]
     pub(super) fn forget_receipts(&mut self) {
+        if !self.apart.held.receipts().is_empty() {
+            self.forget_receipts_read();
+        }
+    }
+
+    #[inline(never)]
+    fn forget_receipts_read(&mut self) {
         let first = self.first_unread();
         self.apart.held.receipts_mut().forget_before(first);
     }

@@ -25,6 +25,12 @@ impl SackReport {
     pub(super) fn has_duplicate(&self) -> bool {
         self.duplicate.0 != self.duplicate.1
     }
+
+    /// All of `len` bytes from `at` on came before.
+    #[inline(always)]
+    pub(super) fn note_whole(&mut self, at: SeqNumber, len: u32) {
+        self.duplicate = (at, at + len);
+    }
 }
 
 impl Connection {
@@ -78,7 +84,7 @@ impl Connection {
         ((room - SackBlocks::len_of(0)) / 8).min(SACK_BLOCKS_MAX)
     }
 
-    /// The blocks of an ACK, where something is held and they are [agreed](SackReport::is_agreed) on.
+    /// The blocks of an ACK, where there is something to tell and they are [agreed](SackReport::is_agreed) on.
     #[inline(always)]
     pub(super) fn take_blocks_held(&mut self) -> SackBlocks {
         self.take_blocks(self.blocks_due())

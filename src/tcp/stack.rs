@@ -66,7 +66,7 @@ pub struct Stack {
     /// How many segments came that way ahead of their turn, before what is held, and to join it; and how many ACKs
     /// left by it that tell of what is held.
     #[cfg(test)]
-    pub(super) took_ahead: [u64; 3],
+    pub(super) took_ahead: super::fast::TookAhead,
     #[cfg(test)]
     pub(super) acks_with_blocks: u64,
     /// How many connections were looked at for one whose place might be taken.
@@ -147,7 +147,7 @@ impl Stack {
             #[cfg(test)]
             acks_alone: 0,
             #[cfg(test)]
-            took_ahead: [0; 3],
+            took_ahead: Default::default(),
             #[cfg(test)]
             acks_with_blocks: 0,
             #[cfg(test)]

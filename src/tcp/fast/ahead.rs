@@ -1,13 +1,15 @@
-//! The short way of segments that come ahead of their turn, of those that go into the hole before what is held, and of
-//! the ACKs that tell of that. Whatever does not fit changes nothing here and goes the long way, which does the same and
-//! knows more.
+//! The short way of segments that come ahead of their turn, of those that go into the hole before what is held, of those
+//! that come twice, and of the ACKs that tell of that. Whatever does not fit changes nothing here and goes the long way,
+//! which does the same and knows more.
 
 use crate::tcp::arrival::Arrival;
+use crate::tcp::config::Config;
 use crate::tcp::connection::Connection;
 use crate::tcp::counters::Count;
 use crate::tcp::event::ConnectionId;
 use crate::tcp::poll::{Rest, RestHeader, RestKind};
 use crate::tcp::predict::Heard;
+use crate::tcp::reassembly::{Inserted, Placed};
 use crate::tcp::stack::Stack;
 use crate::time::Instant;
 use crate::wire::stamped::Stamped;
@@ -16,42 +18,49 @@ use crate::wire::tcp::{Flags, SackBlocks, SeqNumber};
 /// How a segment was taken in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Took {
-    /// It is held.
-    Ahead,
+    /// It came ahead of its turn.
+    Ahead(Placed),
     /// It is next, and nothing is yet that is held.
     Fresh,
     /// It is next, and so is what was held behind it.
     Joined,
+    /// All of it came before, and is next no more.
+    Old,
 }
 
 impl Connection {
-    /// Whether a segment is plain but for its place: nobody marked it, it acknowledges something in flight if anything,
-    /// and has so many bytes, `ahead` of what is next, that all have room.
+    /// Whether a segment is plain but for its place: nobody marked it, and it has bytes; and an ACK is all that could leave.
     #[inline(always)]
-    fn is_plain_but_ahead(&self, segment: &impl Heard, ahead: u32, len: u32) -> bool {
+    fn is_plain_but_for_place(&self, segment: &impl Heard, len: u32) -> bool {
         debug_assert!(!self.holds_plainly || self.plainness().1, "the books are behind");
-        let flight = self.flight();
         self.holds_plainly
             && len > 0
             && segment.flags().0 | Flags::PSH.0 == Flags::ACK.0 | Flags::PSH.0
             && segment.is_bare()
-            && segment.ack().since(self.snd_una) <= flight
-            && u64::from(ahead) + u64::from(len) <= u64::from(self.rcv_wnd())
-            && self.send.len() as u32 == flight
+            && self.send.len() as u32 == self.flight()
             && segment.stamp().is_some_and(|stamp| self.stamps.is_current(stamp))
     }
 
-    /// Takes in the bytes of a segment that comes ahead of its turn, or before what is held, if none of them came before.
-    /// If not, nothing has happened.
+    /// Takes in the bytes of a segment that comes ahead of its turn, or before what is held, or that came before, if all of
+    /// them did or none. If not, nothing has happened.
     #[inline]
     fn takes_ahead(&mut self, now: Instant, segment: &impl Heard, payload: &[u8]) -> Option<Took> {
         let (seq, len) = (segment.seq(), payload.len() as u32);
+        if !self.is_plain_but_for_place(segment, len) {
+            return None;
+        }
         let ahead = seq.since(self.rcv_nxt);
-        if !self.is_plain_but_ahead(segment, ahead, len) {
+        if ahead.cast_signed() < 0 {
+            return self.takes_old(seq, len);
+        }
+        // It acknowledges something in flight if anything, and all of it has room.
+        if segment.ack().since(self.snd_una) > self.flight()
+            || u64::from(ahead) + u64::from(len) > u64::from(self.rcv_wnd())
+        {
             return None;
         }
         let took =
-            if ahead > 0 { self.holds_new(ahead, payload)? } else { self.fills(segment, len)? };
+            if ahead > 0 { self.holds_whole(seq, payload)? } else { self.fills(segment, len)? };
         self.last_heard = now;
         self.hear_stamp(now);
         self.keep_alive_probes = 0;
@@ -70,18 +79,38 @@ impl Connection {
         is_nothing_new
     }
 
-    /// Bytes lie `ahead`.
+    /// Bytes lie ahead, from `seq` on.
     #[inline(always)]
-    fn holds_new(&mut self, ahead: u32, payload: &[u8]) -> Option<Took> {
-        if !self.apart.held.insert_new(self.rcv_nxt, ahead..ahead + payload.len() as u32) {
-            return None;
+    fn holds_whole(&mut self, seq: SeqNumber, payload: &[u8]) -> Option<Took> {
+        let (ahead, len) = (seq.since(self.rcv_nxt), payload.len() as u32);
+        let placed = self.apart.held.insert_whole(self.rcv_nxt, ahead..ahead + len)?;
+        match placed {
+            Placed::New(Inserted::Dropped) => {}
+            Placed::New(_) => self.receive.write_ahead(ahead as usize, payload),
+            Placed::Again => self.sack.note_whole(seq, len),
         }
         self.fresh = 0;
-        self.receive.write_ahead(ahead as usize, payload);
+        self.tells_blocks();
+        Some(Took::Ahead(placed))
+    }
+
+    /// Bytes from `seq` on lie behind: the segment is not acceptable, and nothing that it says counts (RFC 9293 3.10.7.4).
+    #[inline(never)]
+    fn takes_old(&mut self, seq: SeqNumber, len: u32) -> Option<Took> {
+        if len > self.rcv_nxt.since(seq) {
+            return None;
+        }
+        self.sack.note_whole(seq, len);
+        self.tells_blocks();
+        Some(Took::Old)
+    }
+
+    /// An ACK with blocks is owed, and whatever leaves has blocks until there are none.
+    #[inline(always)]
+    fn tells_blocks(&mut self) {
         (self.plain.receives, self.plain.sends) = (false, false);
         self.close_fast();
         self.owe_duplicate_ack();
-        Some(Took::Ahead)
     }
 
     /// `len` bytes are next, and something is held behind them. Where nothing is any more, the books are kept by whoever
@@ -115,20 +144,32 @@ impl Connection {
         Some(Took::Joined)
     }
 
-    /// Whether an ACK is all that leaves now, and tells of what is held and of nothing else.
+    /// Nothing is held any more, of one that holds plainly: what of that depends on what is held is found out anew.
+    #[inline(never)]
+    fn settle_whole(&mut self, config: &Config) {
+        debug_assert!(self.holds_plainly && self.apart.held.is_empty());
+        self.settle_grouping();
+        let tells_nothing = !self.sack.has_duplicate();
+        (self.plain.receives, self.plain.sends) =
+            (tells_nothing, tells_nothing && !self.is_grouped);
+        debug_assert!(self.plain == self.plainness().0, "the books are behind");
+        self.settle_fast(config);
+    }
+
+    /// Whether an ACK is all that leaves now, and tells of what is held or came twice, and of nothing else.
     #[inline(always)]
     pub(in crate::tcp) fn owes_blocks_alone(&self) -> bool {
         self.acks_due > 0
             && self.holds_plainly
-            && !self.apart.held.is_empty()
+            && (!self.apart.held.is_empty() || self.sack.has_duplicate())
             && self.send.len() as u32 == self.flight()
     }
 }
 
 impl Stack {
     /// Takes in a segment for `id` that the network has not marked and that is not
-    /// [predicted](Stack::take_predicted), if it comes ahead of its turn, or fills a hole before what did. If not, nothing
-    /// has happened, and the segment is for [`on_segment`](Stack::on_segment).
+    /// [predicted](Stack::take_predicted), if it comes ahead of its turn, or fills a hole before what did, or came before.
+    /// If not, nothing has happened, and the segment is for [`on_segment`](Stack::on_segment).
     pub fn take_ahead(
         &mut self,
         now: Instant,
@@ -155,25 +196,36 @@ impl Stack {
         let connection = &mut self.connections[index];
         let took = connection.takes_ahead(self.now, segment, payload)?;
         self.transmits.push(&mut connection.is_queued, index);
+        #[cfg(test)]
+        self.took_ahead.note(took);
+        if took == Took::Old {
+            self.counters.count(Count::DuplicateData);
+            return Some(Arrival { connection: Some(id), fresh: 0..0, joined: false });
+        }
         if !connection.hears_nothing_new(segment) {
             self.hear_news(index, segment.seq(), segment.ack(), segment.window());
         }
-        let fresh = match took {
-            Took::Ahead => {
-                self.counters.count(Count::OutOfOrder);
-                if self.receipt.is_some() {
-                    let (connection, mut cx) = self.connection_and_context(index);
-                    connection.note_receipt(&mut cx, segment.seq(), payload.len() as u32);
-                }
-                0..0
-            }
-            Took::Fresh | Took::Joined => 0..payload.len(),
-        };
-        #[cfg(test)]
-        {
-            self.took_ahead[took as usize] += 1;
+        let mut fresh = 0..payload.len();
+        if let Took::Ahead(placed) = took {
+            self.note_ahead(index, placed, segment.seq(), payload.len() as u32);
+            fresh = 0..0;
         }
         Some(Arrival { connection: Some(id), fresh, joined: took == Took::Joined })
+    }
+
+    /// Counts a segment that came ahead of its turn, and notes how it was received.
+    #[inline(always)]
+    fn note_ahead(&mut self, index: usize, placed: Placed, seq: SeqNumber, len: u32) {
+        self.counters.count(Count::OutOfOrder);
+        match placed {
+            Placed::New(Inserted::Held) => {}
+            Placed::New(_) => self.counters.count(Count::ReassemblyFull),
+            Placed::Again => self.counters.count(Count::DuplicatePart),
+        }
+        if self.receipt.is_some() && placed != Placed::New(Inserted::Dropped) {
+            let (connection, mut cx) = self.connection_and_context(index);
+            connection.note_receipt(&mut cx, seq, len);
+        }
     }
 
     /// Takes in what a segment acknowledges that [came ahead](Connection::takes_ahead), and the window that it gives: as
@@ -194,6 +246,31 @@ impl Stack {
         }
     }
 
+    /// Gives up stored bytes where no more of the books depends on them than what is predicted. If not, nothing has
+    /// happened.
+    #[inline(always)]
+    pub(in crate::tcp) fn consume_plainly(&mut self, index: usize, len: usize) -> bool {
+        let connection = &mut self.connections[index];
+        debug_assert!(!connection.holds_plainly || connection.plainness().1, "behind");
+        let is_plain = connection.holds_plainly
+            && connection.send.len() as u32 == connection.flight()
+            && !connection.pending.any()
+            && connection.fresh == 0
+            && connection.fast_max.is_closed();
+        if !is_plain {
+            return false;
+        }
+        connection.give_up(len);
+        if connection.acks_due > 0 {
+            self.transmits.push(&mut connection.is_queued, index);
+        }
+        // As long as something is held nothing is predicted.
+        if connection.apart.held.is_empty() {
+            connection.settle_whole(&self.config);
+        }
+        true
+    }
+
     /// The ACK with blocks that [`ack_with_blocks`](Stack::ack_with_blocks) has told of, with nothing done in between.
     #[inline(always)]
     pub fn transmit_with_blocks(&mut self, now: Instant, kind: RestKind) -> (Rest<'_>, SackBlocks) {
@@ -207,15 +284,53 @@ impl Stack {
         }
         let connection = &mut self.connections[index];
         connection.acks_due -= 1;
-        if connection.may_have_next() {
-            self.transmits.push(&mut connection.is_queued, index);
-        }
         let blocks = connection.take_blocks_held();
         let seq = connection.ack_seq();
         let (ack, window) = connection.note_acknowledging();
+        if connection.apart.held.is_empty() {
+            // What came twice was all there was to tell.
+            connection.settle_whole(&self.config);
+        }
+        if connection.may_have_next() {
+            self.transmits.push(&mut connection.is_queued, index);
+        }
+        let connection = &self.connections[index];
         let timestamps = connection.stamps().map(|stamps| stamps.option(self.now));
         let (payload, tuple) = ([&[][..]; 2], &connection.tuple);
         let header = RestHeader { seq, ack, window, timestamps };
         (Rest { header, payload, tuple }, blocks)
+    }
+}
+
+/// How many segments took the short way, by [what they were](Took).
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::tcp) struct TookAhead {
+    /// Held, the first time, and nothing was dropped for it.
+    pub(in crate::tcp) held: u64,
+    /// One range more than can be held.
+    pub(in crate::tcp) full: u64,
+    pub(in crate::tcp) again: u64,
+    pub(in crate::tcp) fresh: u64,
+    pub(in crate::tcp) joined: u64,
+    pub(in crate::tcp) old: u64,
+}
+
+#[cfg(test)]
+impl TookAhead {
+    fn note(&mut self, took: Took) {
+        *match took {
+            Took::Ahead(Placed::New(Inserted::Held)) => &mut self.held,
+            Took::Ahead(Placed::New(_)) => &mut self.full,
+            Took::Ahead(Placed::Again) => &mut self.again,
+            Took::Fresh => &mut self.fresh,
+            Took::Joined => &mut self.joined,
+            Took::Old => &mut self.old,
+        } += 1;
+    }
+
+    /// All of them.
+    pub(in crate::tcp) fn each(&self) -> [u64; 6] {
+        [self.held, self.full, self.again, self.fresh, self.joined, self.old]
     }
 }

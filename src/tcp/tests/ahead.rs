@@ -1,6 +1,7 @@
-//! The short way of what comes ahead of its turn, of what fills the hole before it, and of the ACKs that tell of it:
+//! The short way of what comes ahead of its turn or twice, of what fills the hole before it, and of the ACKs that tell of it:
 //! two stacks hear and are told the same, one of which goes the long way alone.
 
+use super::super::fast::TookAhead;
 use super::super::*;
 use super::pure_ack::{Side, segment};
 use super::{LOCAL, REMOTE};
@@ -98,7 +99,13 @@ fn what_comes_ahead_is_held_filled_and_told_the_short_way_as_it_is_the_long_one(
         };
         // Mostly such that they touch, and do not overlap.
         let len = if few % 13 == 0 { 1 + many as usize % 400 } else { 100 };
-        let by = if few % 17 == 0 { many % 12_000 } else { many % 90 * 100 } as i32;
+        // At times as many ranges are held as can be.
+        let is_sparse = step / 512 % 4 == 3;
+        let by = match few % 17 {
+            0 => many % 12_000,
+            _ if is_sparse => many % 60 * 900,
+            _ => many % 90 * 100,
+        } as i32;
         let left = sides.each_mut().map(|side| {
             let heard = match what % 16 {
                 0..6 => side.hears_at(by, len, other),
@@ -135,8 +142,8 @@ fn what_comes_ahead_is_held_filled_and_told_the_short_way_as_it_is_the_long_one(
         assert_eq!(sides[0].told(), sides[1].told(), "step {step}");
     }
     let [short, long] = sides.map(|side| (side.stack.took_ahead, side.stack.acks_with_blocks));
-    assert_eq!(long, ([0; 3], 0));
-    assert!(short.0.iter().all(|count| *count > 300) && short.1 > 5_000, "{short:?}");
+    assert_eq!(long, (TookAhead::default(), 0));
+    assert!(short.0.each().iter().all(|count| *count > 300) && short.1 > 5_000, "{short:?}");
 }
 
 /// One that holds bytes with a hole before and behind them.
@@ -148,28 +155,38 @@ fn holding() -> Side {
     }
     side.hears_at(200, 100, |_| {});
     side.sends();
-    side.stack.took_ahead = [0; 3];
+    side.stack.took_ahead = TookAhead::default();
     side
 }
 
 #[test]
 fn nothing_takes_the_short_way_that_says_more_than_that_it_came_ahead() {
+    const NONE: TookAhead = TookAhead { held: 0, full: 0, again: 0, fresh: 0, joined: 0, old: 0 };
+    const HELD: TookAhead = TookAhead { held: 1, ..NONE };
+    const AGAIN: TookAhead = TookAhead { again: 1, ..NONE };
+    const OLD: TookAhead = TookAhead { old: 1, ..NONE };
     for (by, len, took) in [
-        (400, 100, [1, 0, 0]),
-        (300, 100, [1, 0, 0]),
-        (100, 100, [1, 0, 0]),
-        (50, 100, [1, 0, 0]),
-        (0, 100, [0, 1, 0]),
-        (0, 200, [0, 0, 1]),
+        (400, 100, HELD),
+        (300, 100, HELD),
+        (100, 100, HELD),
+        (50, 100, HELD),
+        (0, 100, TookAhead { fresh: 1, ..NONE }),
+        (0, 200, TookAhead { joined: 1, ..NONE }),
+        // All of it came before.
+        (200, 100, AGAIN),
+        (220, 80, AGAIN),
+        (-100, 100, OLD),
+        (-300, 200, OLD),
         // Part of it is held, or came before, or has no room, or there is none.
-        (150, 100, [0; 3]),
-        (250, 100, [0; 3]),
-        (200, 100, [0; 3]),
-        (100, 300, [0; 3]),
-        (0, 201, [0; 3]),
-        (-1, 50, [0; 3]),
-        (70_000, 100, [0; 3]),
-        (400, 0, [0; 3]),
+        (150, 100, NONE),
+        (250, 100, NONE),
+        (100, 300, NONE),
+        (0, 201, NONE),
+        (-1, 50, NONE),
+        (-100, 101, NONE),
+        (70_000, 100, NONE),
+        (400, 0, NONE),
+        (-100, 0, NONE),
     ] {
         let mut side = holding();
         side.hears_at(by, len, |_| {});
@@ -178,33 +195,72 @@ fn nothing_takes_the_short_way_that_says_more_than_that_it_came_ahead() {
     let fin: fn(&mut Repr) = |header| header.flags = header.flags.with(Flags::FIN);
     let no_ack: fn(&mut Repr) = |header| header.flags = Flags::PSH;
     for (at, change) in OTHERS.into_iter().chain([fin, no_ack]).enumerate() {
-        let mut side = holding();
-        side.hears_at(400, 100, change);
-        let is_plain = [0, 2, 5].contains(&at);
-        assert_eq!(side.stack.took_ahead, [u64::from(is_plain), 0, 0], "{at}");
+        for (by, took) in [(400, HELD), (200, AGAIN), (-100, OLD)] {
+            let mut side = holding();
+            side.hears_at(by, 100, change);
+            // Of an acknowledgement that is not acceptable nobody asks, where the segment is not.
+            let is_plain = [0, 2, 5].contains(&at) || (by < 0 && at == 3);
+            assert_eq!(side.stack.took_ahead, if is_plain { took } else { NONE }, "{at}: {by}");
+        }
     }
-    for (acked, took) in [(0, 1), (60, 1), (100, 1), (101, 0)] {
+    for (acked, took) in [(0, HELD), (60, HELD), (100, HELD), (101, NONE)] {
         let mut side = holding();
         side.writes(100, 100, 1);
         side.sends();
         side.hears_at(400, 100, |header| header.ack += acked);
-        assert_eq!(side.stack.took_ahead, [took, 0, 0], "of {acked} bytes");
+        assert_eq!(side.stack.took_ahead, took, "of {acked} bytes");
         let info = side.stack.info(side.id).unwrap();
-        assert_eq!(info.snd_nxt.since(info.snd_una), 100 - if took > 0 { acked } else { 0 });
+        assert_eq!(info.snd_nxt.since(info.snd_una), 100 - if took == HELD { acked } else { 0 });
     }
     // What waits to be sent may have to wait for a window.
-    let mut side = holding();
-    side.writes(100, 100, 1);
-    side.hears_at(400, 100, |_| {});
-    assert_eq!(side.stack.took_ahead, [0; 3]);
+    for by in [400, 200, -100] {
+        let mut side = holding();
+        side.writes(100, 100, 1);
+        side.hears_at(by, 100, |_| {});
+        assert_eq!(side.stack.took_ahead, NONE);
+    }
     // As many ranges as there can be.
     let mut side = holding();
     for place in 2..40 {
         side.hears_at(place * 200, 100, |_| {});
     }
-    assert_eq!(side.stack.took_ahead, [31, 0, 0]);
+    assert_eq!(side.stack.took_ahead, TookAhead { held: 31, full: 7, ..NONE });
     side.hears_at(300, 100, |_| {});
-    assert_eq!(side.stack.took_ahead, [32, 0, 0], "one that joins two");
+    assert_eq!(side.stack.took_ahead.held, 32, "one that joins two");
+}
+
+/// RFC 2883 4: the first block is what came twice, once; what leaves after that goes the shortest way again.
+#[test]
+fn what_came_twice_is_told_once_the_short_way() {
+    let mut side = Side::new(true);
+    for _ in 0..3 {
+        side.hears_at(0, 100, |_| {});
+        side.sends();
+    }
+    side.stack.acks_with_blocks = 0;
+    let next = side.next();
+    for _ in 0..2 {
+        side.hears_at(-200, 100, |_| {});
+    }
+    let sent = side.sends();
+    let told: Vec<_> = sent.iter().map(|(header, _)| (header.ack, header.options.sack)).collect();
+    assert_eq!((told.len(), told[0].0, told[1]), (2, next, (next, None)));
+    assert_eq!(told[0].1.unwrap().blocks(), [(next - 200, next - 100)]);
+    assert_eq!(side.stack.acks_with_blocks, 1);
+    let fast = side.stack.took_fast;
+    assert_eq!(side.hears_at(0, 100, |_| {}), (100, false));
+    assert_eq!(side.stack.took_fast, fast + 1);
+    side.sends();
+    // Held, with others held that bytes came for later.
+    for by in [100, 300, 500] {
+        side.hears_at(by, 100, |_| {});
+    }
+    side.sends();
+    let next = side.next();
+    side.hears_at(100, 100, |_| {});
+    let sent = side.sends();
+    let blocks = [100, 100, 500].map(|from| (next + from, next + from + 100));
+    assert_eq!(sent[0].0.options.sack.unwrap().blocks(), blocks);
 }
 
 /// RFC 5681 4.2: none waits, though the ACKs of what comes in order do.

@@ -15,8 +15,8 @@ const HELD_SEEDS: u64 = 80;
 const HELD_SEEDS_FULL: u64 = 400;
 
 /// What came of a seed: a digest of all that was seen on the way, what was counted, and how many segments went the short
-/// ways: the shortest; ahead of their turn, before what is held, and to join it; and out, to tell of that.
-fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 5]) {
+/// ways: the shortest; out, to tell of what is held or came twice; and what that was.
+fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 8]) {
     let mut world = if is_calm { World::calm(seed) } else { World::new(seed) };
     world.trace = Some(DefaultHasher::new());
     for node in world.hosts.iter_mut().flat_map(|host| &mut host.nodes) {
@@ -24,10 +24,10 @@ fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 5]) 
     }
     world.run();
     let stacks = world.hosts.iter().flat_map(|host| &host.nodes).map(|node| &node.stack);
-    let mut short = [0; 5];
+    let mut short = [0; 8];
     for stack in stacks {
-        let [ahead, fresh, joined] = stack.took_ahead;
-        let ways = [stack.took_fast, ahead, fresh, joined, stack.acks_with_blocks];
+        let ways = [stack.took_fast, stack.acks_with_blocks].into_iter();
+        let ways = ways.chain(stack.took_ahead.each());
         short.iter_mut().zip(ways).for_each(|(sum, way)| *sum += way);
     }
     (world.traced(), world.totals, short)
@@ -35,7 +35,7 @@ fn outcome(seed: u64, is_calm: bool, predicts: bool) -> (u64, Totals, [u64; 5]) 
 
 #[test]
 fn what_is_predicted_is_what_the_long_way_finds() {
-    let (mut predicted, mut short) = (0, [0; 5]);
+    let (mut predicted, mut short) = (0, [0; 8]);
     let calm = (0..CALM_SEEDS).map(|seed| (seed, true));
     for (seed, is_calm) in (0..SEEDS).map(|seed| (seed, false)).chain(calm) {
         let (quick, long) = (outcome(seed, is_calm, true), outcome(seed, is_calm, false));
@@ -43,7 +43,7 @@ fn what_is_predicted_is_what_the_long_way_finds() {
             quick.0, long.0,
             "seed {seed}: something was seen that the long way does not do"
         );
-        assert_eq!(long.2, [0; 5], "seed {seed}: the long way is none of the short ones");
+        assert_eq!(long.2, [0; 8], "seed {seed}: the long way is none of the short ones");
         short.iter_mut().zip(quick.2).for_each(|(sum, way)| *sum += way);
         for what in Count::ALL {
             let (quick, long) = (quick.1.of(what), long.1.of(what));
@@ -57,7 +57,10 @@ fn what_is_predicted_is_what_the_long_way_finds() {
     }
     assert!(predicted > 20_000, "only {predicted} segments were predicted");
     assert!(short[0] > 1_000, "only {} segments came the shortest way", short[0]);
-    assert!(short.iter().all(|way| *way > 20), "some short way is hardly taken: {short:?}");
+    // None of these worlds has as many holes as are held at most: `tests::ahead` has.
+    let is_full = 3;
+    let rarest = short.iter().enumerate().filter(|(way, _)| *way != is_full).map(|(_, many)| many);
+    assert!(rarest.min() > Some(&20), "some short way is hardly taken: {short:?}");
 }
 
 /// A digest of all that was seen on the way, and what was counted.
