@@ -106,7 +106,7 @@ impl Peer {
         frame
     }
 
-    /// The same `by` bytes ahead of its turn, in passing: what is next stays next, and the host answers by nothing
+    /// The same `by` bytes ahead of its turn, modulo 2^32, in passing: what is next stays next, and the host answers by nothing
     /// but its ACK.
     pub fn ahead(&mut self, by: u32, payload: &[u8]) -> Vec<u8> {
         let next = self.snd_nxt;
@@ -116,7 +116,7 @@ impl Peer {
         frame
     }
 
-    /// What is next was sent [ahead](Peer::ahead), so many bytes of it.
+    /// Of what is next so many bytes were sent [so](Peer::ahead).
     pub fn passes(&mut self, len: u32) {
         self.snd_nxt += len;
     }

@@ -9,7 +9,7 @@ use fixwire_hw::tsc::Tsc;
 use crate::alone::Alone;
 use crate::case::{Bench, Caches, Case, US};
 use crate::crowd::Crowd;
-use crate::holes::{Holes, Late, Reader};
+use crate::holes::{Dropped, Fill, Full, Holes, Late, Reader, Twice, Which};
 use crate::line::{Line, Traffic};
 use crate::messages::filler;
 use crate::nic::Sums;
@@ -30,6 +30,8 @@ const CROWDS: [(usize, usize); 4] = [(512, 1), (512, 32), (4_096, 1), (4_096, 32
 
 /// Ranges of bytes held ahead of their turn. With half a pair behind one, 31 make as many as a connection holds.
 const HELD: [usize; 3] = [1, 8, 31];
+/// As many as a connection holds.
+const HELD_MAX: usize = 32;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -54,8 +56,13 @@ pub(super) fn cases() -> Vec<Case> {
         }
     }
     for sums in Sums::BOTH {
-        cases.push(acknowledged(sums));
+        cases.extend(acknowledged(sums));
         cases.extend(HELD.map(|held| ahead(sums, held)));
+        cases.extend([Dropped::Farthest, Dropped::Itself].map(|dropped| full(sums, dropped)));
+        cases.extend([1, HELD_MAX].map(|held| twice(sums, Which::Held, held)));
+        cases.extend([0, HELD_MAX].map(|held| twice(sums, Which::Delivered, held)));
+        cases.push(fill(sums, 1).untimed());
+        cases.push(fill(sums, HELD_MAX));
         cases.push(late(sums));
     }
     cases.extend(super::prepared::cases());
@@ -87,6 +94,16 @@ fn echoes<R: Responder + 'static>(
     responder: impl Fn() -> R + Copy + 'static,
 ) -> Vec<Case> {
     let what = format!("tcp/{}/{}", lengths(traffic), sums.name());
+    back_to_back(what, sums, traffic, responder)
+}
+
+/// By us, and by the rival.
+fn back_to_back<R: Responder + 'static>(
+    what: String,
+    sums: Sums,
+    traffic: Traffic,
+    responder: impl Fn() -> R + Copy + 'static,
+) -> Vec<Case> {
     let ours = Case::new(what.clone(), US, move || {
         Line::new(TcpHost::<_, Unheard>::new(sums, responder()), sums, traffic)
     });
@@ -128,17 +145,40 @@ fn crowd(sums: Sums, count: usize, burst: usize) -> Case {
 }
 
 /// A segment in order, read, and acknowledged by a frame with nothing else in it.
-fn acknowledged(sums: Sums) -> Case {
+fn acknowledged(sums: Sums) -> Vec<Case> {
     let what = format!("tcp/150 in, ACK out/{}", sums.name());
     let traffic = Traffic::Bytes { received: 150, sent: 0 };
-    Case::new(what, US, move || Line::new(TcpHost::<_, Unheard>::new(sums, Reader), sums, traffic))
+    back_to_back(what, sums, traffic, Reader::default)
+}
+
+/// So many ranges, as a case is called.
+fn held(count: usize) -> String {
+    format!("{count} {} held", if count == 1 { "range" } else { "ranges" })
 }
 
 /// The same of segments ahead of their turn, with so many ranges held.
-fn ahead(sums: Sums, held: usize) -> Case {
-    let ranges = if held > 1 { "ranges" } else { "range" };
-    let what = format!("tcp/150 ahead, {held} {ranges} held, ACK out/{}", sums.name());
-    Case::new(what, US, move || Holes::new(sums, held))
+fn ahead(sums: Sums, ranges: usize) -> Case {
+    let what = format!("tcp/150 ahead, {}, ACK out/{}", held(ranges), sums.name());
+    Case::new(what, US, move || Holes::new(sums, ranges))
+}
+
+/// The same where there is no room for one more.
+fn full(sums: Sums, dropped: Dropped) -> Case {
+    let (held, dropped_name) = (held(HELD_MAX), dropped.name());
+    let what = format!("tcp/150 ahead, {held}, {dropped_name}, ACK out/{}", sums.name());
+    Case::new(what, US, move || Full::new(sums, dropped))
+}
+
+/// The same of segments that come again, with so many ranges held.
+fn twice(sums: Sums, which: Which, ranges: usize) -> Case {
+    let what = format!("tcp/150 {}, {}, ACK out/{}", which.name(), held(ranges), sums.name());
+    Case::new(what, US, move || Twice::new(sums, which, ranges))
+}
+
+/// The same of segments that fill the first hole, with so many ranges held before the first of them.
+fn fill(sums: Sums, ranges: usize) -> Case {
+    let what = format!("tcp/150 into a hole, {}, ACK out/{}", held(ranges), sums.name());
+    Case::new(what, US, move || Fill::new(sums, ranges))
 }
 
 /// The same where each second one comes behind the one that follows it.
