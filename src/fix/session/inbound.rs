@@ -311,8 +311,11 @@ impl<S: Store> Core<S> {
         if message.bool(tags::POSS_DUP_FLAG) == Err(FieldError::Format) {
             return Some((RejectReason::DataFormatIncorrect, b"43"));
         }
-        let is_fixt = self.config.version.default_appl_ver_id().is_some();
-        if is_fixt && message.field(tags::APPL_VER_ID).is_some_and(|id| ApplVerId::of(id).is_none())
+        // Of a session message it says nothing: a Logon that bears one of a later year is a Logon.
+        let is_versioned = self.config.version.default_appl_ver_id().is_some()
+            && !msg_type::is_admin(message.msg_type());
+        if is_versioned
+            && message.field(tags::APPL_VER_ID).is_some_and(|id| ApplVerId::of(id).is_none())
         {
             return Some((RejectReason::ValueIncorrect, b"1128"));
         }

@@ -216,6 +216,17 @@ fn appl_ver_id_is_a_field_of_the_header_and_names_a_version() {
 }
 
 #[test]
+fn appl_ver_id_says_nothing_of_a_session_message() {
+    let version = Version::Fixt11(ApplVerId::Fix50Sp2);
+    let mut rig = Rig::new(Role::Acceptor, |config| config.version = version);
+    rig.play(
+        "< A 1 | 1128=10 | 98=0 | 108=30 | 1137=9\n> A 1 | 98=0 | 108=30 | 1137=9
+         < 1 2 | 1128=10 | 112=X\n> 0 2 | 112=X\n< 3 3 | 1128=X | 45=2\n> nothing
+         < 5 4 | 1128=10\n> 5 3\nx close_logout_by_peer",
+    );
+}
+
+#[test]
 fn a_version_is_found_by_its_begin_string_and_an_application_s_by_its_value() {
     for version in ALL {
         let id = version.default_appl_ver_id().unwrap_or(ApplVerId::Fix40);
