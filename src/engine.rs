@@ -316,29 +316,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.desk.add_session(now, &mut self.tcp, session)
     }
 
-    /// Begins to log a session out: it neither connects again nor is its counterparty let in.
-    /// [`Desk::is_drained`] tells when it is down.
-    ///
-    /// # Errors
-    /// [`RosterError::Unknown`].
-    pub fn drain_session(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        reason: &str,
-    ) -> Result<(), RosterError> {
-        self.desk.drain_session(now, &mut self.tcp, session, reason)
-    }
-
-    /// Lets a session that was drained trade again, with the numbers it had.
-    ///
-    /// # Errors
-    /// [`RosterError::Unknown`], [`RosterError::Ending`].
-    pub fn resume_session(&mut self, now: Now, session: SessionId) -> Result<(), RosterError> {
-        self.desk.resume_session(now, session)
-    }
-
-    /// Forgets a session that was drained and is down, numbers and all.
+    /// Forgets a session that was [drained](Engine::drain_session) and is down, numbers and all.
     ///
     /// # Errors
     /// [`RosterError::Unknown`], [`RosterError::NotDrained`].

@@ -52,26 +52,28 @@ impl OffloadRefusal {
 }
 
 impl<N: Nic, A: Application> Engine<N, A> {
-    /// Logs one session out; it has no other connection until [`log_on_session`](Engine::log_on_session). To be called
-    /// between rounds, as everything here.
+    /// Logs one session out: it neither connects again nor is its counterparty let in, until it is
+    /// [resumed](Engine::resume_session). [`Desk::is_drained`](crate::desk::Desk::is_drained) tells when it is down, and may be
+    /// [removed](Engine::remove_session). To be called between rounds, as everything here.
     ///
     /// # Errors
     /// [`SessionRefusal`].
-    pub fn log_out_session(
+    pub fn drain_session(
         &mut self,
         now: Now,
         session: SessionId,
         reason: &str,
     ) -> Result<(), SessionRefusal> {
-        self.desk.hold_down(now, &mut self.tcp, session, reason)
+        self.desk.drain_session(now, &mut self.tcp, session, reason)
     }
 
-    /// Lets a session that was [logged out](Engine::log_out_session) have a connection again.
+    /// Lets a session that was [drained](Engine::drain_session) have a connection again, with the numbers it had: an
+    /// initiator's is begun at once.
     ///
     /// # Errors
     /// [`SessionRefusal`].
-    pub fn log_on_session(&mut self, now: Now, session: SessionId) -> Result<(), SessionRefusal> {
-        self.desk.let_up(now, session)
+    pub fn resume_session(&mut self, now: Now, session: SessionId) -> Result<(), SessionRefusal> {
+        self.desk.resume_session(now, session)
     }
 
     /// Has a session that has no connection go on from other numbers, and says from which: the next MsgSeqNum(34) to

@@ -6,7 +6,7 @@ use common::{PORT, Pair, THEIRS, Terms};
 use fixwire::app::echo::Echo;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
-use fixwire::desk::{LineFailure, RosterError, SessionPlan, SessionStatus};
+use fixwire::desk::{LineFailure, RosterError, SessionPlan, SessionRefusal, SessionStatus};
 use fixwire::fix::{
     CloseReason, CompId, Message, Outlet, Role, Schedule, Sender, SessionConfig, State, Store,
     SubIds, Version, Window,
@@ -117,7 +117,14 @@ fn a_session_is_added_drained_resumed_and_removed_while_another_trades() {
     pair.theirs.remove_session(theirs).unwrap();
     assert!(status(&pair, ours).is_removed);
     assert_eq!(pair.ours.remove_session(ours), Err(RosterError::Unknown));
-    assert_eq!(pair.ours.drain_session(pair.wire.now(), ours, ""), Err(RosterError::Unknown));
+    // Nobody sits there any more who could come back.
+    let now = pair.wire.now();
+    assert_eq!(pair.ours.drain_session(now, ours, ""), Err(SessionRefusal::Unknown));
+    assert_eq!(pair.ours.resume_session(now, ours), Err(SessionRefusal::Unknown));
+    assert_eq!(pair.ours.reset_session_numbers(now, ours), Err(SessionRefusal::Unknown));
+    assert_eq!(pair.ours.set_session_numbers(ours, Some(7), None), Err(SessionRefusal::Unknown));
+    pair.run_for(Duration::from_s(5));
+    assert!(status(&pair, ours).is_removed && !status(&pair, ours).is_connected);
 
     let again = add(&mut pair, "THIRD", |_| {});
     assert_eq!(again, [ours, theirs], "the number is used again");
@@ -138,7 +145,7 @@ fn a_session_that_cannot_be_is_not_added_and_nothing_changes() {
     };
     let refused = pair.theirs.add_session(now, zero).unwrap_err();
     assert!(matches!(refused, RosterError::PortRefused | RosterError::NotSteered), "{refused}");
-    assert_eq!(pair.theirs.resume_session(now, SessionId(7)), Err(RosterError::Unknown));
+    assert_eq!(pair.theirs.resume_session(now, SessionId(7)), Err(SessionRefusal::Unknown));
     pair.ours.log_out(now, "done");
     let late = plan(Role::Initiator, "LATE", |_| {});
     assert_eq!(pair.ours.add_session(now, late), Err(RosterError::Ending));

@@ -2,15 +2,15 @@
 
 use super::{Desk, LINGER_AT_END, Line, LineEvent, SeatStore, Wire};
 use crate::app::{Application, SessionId};
+use crate::fix::State;
 use crate::fix::store::SEQ_NUM_MAX;
-use crate::fix::{Role, State};
 use crate::tcp::Stack;
-use crate::time::{Instant, Now};
+use crate::time::Now;
 
 /// Why a session did not do what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionRefusal {
-    /// The engine has fewer sessions.
+    /// The engine has fewer sessions, or it was removed.
     #[error("there is no such session")]
     Unknown,
     /// Numbers are changed between connections alone: the counterparty would take the next message for a gap.
@@ -61,19 +61,19 @@ impl SessionRefusal {
 
 impl<A: Application> Desk<A> {
     /// Logs a session out, or gives up its connection where it is not established, and lets it have no other.
-    pub(crate) fn hold_down(
+    pub(crate) fn drain_session(
         &mut self,
         now: Now,
         tcp: &mut Stack,
         session: SessionId,
         reason: &str,
     ) -> Result<(), SessionRefusal> {
-        let index = usize::from(session.0);
-        match self.seats.get(index) {
-            None => return Err(SessionRefusal::Unknown),
-            Some(_) if self.is_ending => return Err(SessionRefusal::Ending),
-            Some(seat) if seat.stays_down => return Err(SessionRefusal::LoggedOutAlready),
-            Some(_) => {}
+        let index = self.seat_of(session).ok_or(SessionRefusal::Unknown)?;
+        if self.is_ending {
+            return Err(SessionRefusal::Ending);
+        }
+        if self.seats[index].stays_down {
+            return Err(SessionRefusal::LoggedOutAlready);
         }
         self.take_down(now, tcp, index, reason);
         self.next_timeout = now.mono;
@@ -82,20 +82,21 @@ impl<A: Application> Desk<A> {
     }
 
     /// Lets a session have a connection again: an initiator's is begun at once.
-    pub(crate) fn let_up(&mut self, now: Now, session: SessionId) -> Result<(), SessionRefusal> {
-        let is_ending = self.is_ending;
-        let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SessionRefusal::Unknown)?;
-        if is_ending {
+    pub(crate) fn resume_session(
+        &mut self,
+        now: Now,
+        session: SessionId,
+    ) -> Result<(), SessionRefusal> {
+        let index = self.seat_of(session).ok_or(SessionRefusal::Unknown)?;
+        if self.is_ending {
             return Err(SessionRefusal::Ending);
         }
+        let seat = &mut self.seats[index];
         if !core::mem::take(&mut seat.stays_down) {
             return Err(SessionRefusal::NotLoggedOut);
         }
         if seat.line == Line::Done {
-            seat.line = Line::Down(match seat.plan.config.role {
-                Role::Initiator => now.mono,
-                Role::Acceptor => Instant::FAR_FUTURE,
-            });
+            seat.line = seat.first_line(now.mono);
         }
         self.next_timeout = now.mono;
         self.events.push(LineEvent::LetUp { session });
@@ -133,7 +134,8 @@ impl<A: Application> Desk<A> {
         &mut self,
         session: SessionId,
     ) -> Result<&mut crate::fix::Session<SeatStore>, SessionRefusal> {
-        let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SessionRefusal::Unknown)?;
+        let index = self.seat_of(session).ok_or(SessionRefusal::Unknown)?;
+        let seat = &mut self.seats[index];
         let is_idle = matches!(seat.session.state(), State::Disconnected | State::Closing(_))
             && !matches!(seat.line, Line::Up(_) | Line::Connecting(_));
         if is_idle { Ok(&mut seat.session) } else { Err(SessionRefusal::Connected) }

@@ -1,4 +1,4 @@
-//! Sessions that come and go while others trade: added, drained, resumed, removed.
+//! Sessions that come and go while others trade: added and, once they were drained ([`operate`](super::operate)), removed.
 
 use super::seat::{Line, Seat, terms_of_port};
 use super::{Desk, SeatStore, SessionPlan};
@@ -73,39 +73,6 @@ impl<A: Application> Desk<A> {
         Ok(SessionId(place as u16))
     }
 
-    /// Logs a session out, and neither connects nor lets its counterparty in again until it is resumed.
-    pub(crate) fn drain_session(
-        &mut self,
-        now: Now,
-        tcp: &mut Stack,
-        session: SessionId,
-        reason: &str,
-    ) -> Result<(), RosterError> {
-        let index = self.index_of(session)?;
-        self.take_down(now, tcp, index, reason);
-        self.next_timeout = now.mono;
-        Ok(())
-    }
-
-    /// Lets a session that was drained connect, or be connected to, again.
-    pub(crate) fn resume_session(
-        &mut self,
-        now: Now,
-        session: SessionId,
-    ) -> Result<(), RosterError> {
-        if self.is_ending {
-            return Err(RosterError::Ending);
-        }
-        let index = self.index_of(session)?;
-        let seat = &mut self.seats[index];
-        seat.stays_down = false;
-        if seat.line == Line::Done {
-            seat.line = seat.first_line(now.mono);
-        }
-        self.next_timeout = now.mono;
-        Ok(())
-    }
-
     /// Forgets a session that was drained and is down: its numbers, and what it sent. Its port is listened on no more
     /// where no other session has it.
     pub(crate) fn remove_session(
@@ -113,7 +80,7 @@ impl<A: Application> Desk<A> {
         tcp: &mut Stack,
         session: SessionId,
     ) -> Result<(), RosterError> {
-        let index = self.index_of(session)?;
+        let index = self.seat_of(session).ok_or(RosterError::Unknown)?;
         let seat = &mut self.seats[index];
         if !(seat.stays_down && seat.line == Line::Done) {
             return Err(RosterError::NotDrained);
@@ -129,7 +96,7 @@ impl<A: Application> Desk<A> {
 
     /// Whether a session was drained and is down.
     pub fn is_drained(&self, session: SessionId) -> bool {
-        self.index_of(session).is_ok_and(|index| {
+        self.seat_of(session).is_some_and(|index| {
             let seat = &self.seats[index];
             seat.stays_down && seat.line == Line::Done
         })
@@ -140,10 +107,10 @@ impl<A: Application> Desk<A> {
         self.seats.iter().filter(|seat| !seat.is_vacant)
     }
 
-    fn index_of(&self, session: SessionId) -> Result<usize, RosterError> {
+    /// Where a session sits; `None` for one that there never was, or that was removed.
+    pub(super) fn seat_of(&self, session: SessionId) -> Option<usize> {
         let index = usize::from(session.0);
-        let is_seated = self.seats.get(index).is_some_and(|seat| !seat.is_vacant);
-        if is_seated { Ok(index) } else { Err(RosterError::Unknown) }
+        self.seats.get(index).is_some_and(|seat| !seat.is_vacant).then_some(index)
     }
 
     /// Listens on a port as its sessions want it, or no more where there are none.

@@ -103,10 +103,8 @@ impl Obeying {
             outcome.map_or_else(Answer::Session, |()| Answer::Done)
         };
         let answer = match command {
-            Command::LogOut(session, text) => {
-                of_session(engine.log_out_session(now, session, &text))
-            }
-            Command::LogOn(session) => of_session(engine.log_on_session(now, session)),
+            Command::LogOut(session, text) => of_session(engine.drain_session(now, session, &text)),
+            Command::LogOn(session) => of_session(engine.resume_session(now, session)),
             Command::SetNumbers { session, next_out, next_in } => engine
                 .set_session_numbers(session, next_out, next_in)
                 .map_or_else(Answer::Session, numbers),
