@@ -12,6 +12,7 @@ use super::{Application, SessionId};
 #[cfg(feature = "hand-over")]
 use crate::blob::Blob;
 use crate::fix::decode::FIELDS_DEFAULT;
+use crate::fix::tags::msg_type::BUSINESS_MESSAGE_REJECT;
 use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
 use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version};
 use crate::offload::RxStamp;
@@ -20,12 +21,8 @@ use crate::offload::RxStamp;
 const EMAIL: &[u8] = b"C";
 /// MsgType(35) of SecurityDefinition, which FIX has from 4.2 on.
 const SECURITY_DEFINITION: &[u8] = b"d";
-/// MsgType(35) of BusinessMessageReject, which FIX has from 4.2 on.
-const BUSINESS_MESSAGE_REJECT: &[u8] = b"j";
 /// BusinessRejectReason(380): unsupported message type.
 const UNSUPPORTED_MESSAGE_TYPE: &[u8] = b"3";
-/// BusinessRejectReason(380) in BusinessMessageReject.
-const BUSINESS_REJECT_REASON: u32 = 380;
 /// The logon after which both sides began again at 1 expects this number next.
 const FIRST_AFTER_LOGON: u32 = 2;
 
@@ -130,7 +127,7 @@ impl Echo {
             (tags::REF_SEQ_NUM, message.field(tags::MSG_SEQ_NUM).unwrap_or(b"0")),
             (tags::TEXT, b"Unsupported Message Type"),
             (tags::REF_MSG_TYPE, message.msg_type()),
-            (BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
+            (tags::BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
         ]
         .into_iter()
         .chain(appl_ver_id.as_ref().map(|id| (tags::DEFAULT_APPL_VER_ID, &id[..])))

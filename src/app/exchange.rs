@@ -9,19 +9,26 @@ use super::NotTaken;
 use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
 use super::{Application, SessionId};
 use crate::fix::{
-    Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender, Store, Version,
+    BusinessRejectReason, Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender,
+    Store, Version,
 };
 use crate::offload::RxStamp;
+use crate::time::UtcTime;
 
 /// Orders that wait for room to be reported on, over all sessions. Past that they are refused.
 const WAITING_MAX: usize = 1024;
 /// The longest ClOrdID and Symbol that a waiting order keeps, in bytes.
 const TEXT_LEN_MAX: usize = 64;
 
+/// The longest OrderID and ExecID: a letter, the run's eight characters, a dash, a number.
+const ID_LEN_MAX: usize = 30;
+
 /// Answers each NewOrderSingle with an ExecutionReport.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     fills: u64,
+    /// What its identifiers have in common and no other process's: when this one filled its first order.
+    run: Option<Run>,
     refused: u64,
     waiting: VecDeque<Waiting>,
 }
@@ -68,7 +75,7 @@ impl Waiting {
 
 impl Default for Exchange {
     fn default() -> Self {
-        Exchange { fills: 0, refused: 0, waiting: VecDeque::with_capacity(WAITING_MAX) }
+        Exchange { fills: 0, run: None, refused: 0, waiting: VecDeque::with_capacity(WAITING_MAX) }
     }
 }
 
@@ -105,14 +112,41 @@ impl Exchange {
         orders: &mut Sender<'_, S, O>,
     ) -> Result<(), SendError> {
         let (number, now) = (self.fills + 1, orders.now().utc);
+        let run = *self.run.get_or_insert_with(|| Run::of(now));
         orders.send(EXECUTION_REPORT, |encoder| {
-            let (order_id, exec_id) =
-                (NumberedId::new(b'X', number), NumberedId::new(b'E', number));
-            let fill = Fill { order, order_id: order_id.as_bytes(), exec_id: exec_id.as_bytes() };
+            let (order_id, exec_id) = (run.id(b'X', number), run.id(b'E', number));
+            let fill = Fill { order, order_id: &order_id, exec_id: &exec_id };
             fill.write(encoder, now, is_before_fix43);
         })?;
         self.fills = number;
         Ok(())
+    }
+}
+
+/// When a process began, by which its identifiers are told from those of one before it: an ExecID(17) is unique for a day
+/// (FIX 4.4 Vol. 4, ExecutionReport).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run([u8; 8]);
+
+impl Run {
+    /// Milliseconds since 1970 to the base of 36: they fit until 2059.
+    fn of(now: UtcTime) -> Run {
+        let mut rest = now.as_unix_ns() / 1_000_000;
+        let mut text = [0; 8];
+        for character in text.iter_mut().rev() {
+            *character = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(rest % 36) as usize];
+            rest /= 36;
+        }
+        Run(text)
+    }
+
+    /// `letter`, the run, and the number within it.
+    fn id(self, letter: u8, number: u64) -> ArrayVec<u8, ID_LEN_MAX> {
+        let mut id = ArrayVec::new();
+        id.push(letter);
+        id.extend(self.0);
+        id.extend(NumberedId::new(b'-', number).as_bytes().iter().copied());
+        id
     }
 }
 
@@ -125,7 +159,14 @@ impl Application for Exchange {
         orders: &mut Sender<'_, S, O>,
     ) {
         if message.msg_type() != NEW_ORDER_SINGLE {
-            return self.refuse(message, RejectReason::InvalidMsgType, orders);
+            self.refused += 1;
+            let reason = BusinessRejectReason::UnsupportedMessageType;
+            let text = "only NewOrderSingle is dealt with";
+            // What finds no room now is told by the session, whose Reject waits for it.
+            if orders.reject_business(message, reason, None, text).is_err() {
+                orders.reject_in_words(message, RejectReason::InvalidMsgType, text);
+            }
+            return;
         }
         let order = match NewOrderSingle::read(message) {
             Ok(order) => order,
@@ -247,5 +288,20 @@ impl Waiting {
             price: decimal(state.price),
         };
         Waiting::new(session, &order, state.is_before_fix43)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_of_its_run_and_its_number() {
+        let at = |ms: u64| Run::of(UtcTime::from_unix_ns(ms * 1_000_000));
+        let (one, next) = (at(1_795_639_740_123), at(1_795_639_740_124));
+        assert_eq!(&one.id(b'E', 7)[..], b"EMWWLJEU3-7");
+        assert_eq!(one.id(b'E', u64::MAX).len(), ID_LEN_MAX);
+        assert_ne!(one.id(b'E', 7), next.id(b'E', 7));
+        assert_ne!(one.id(b'E', 7), one.id(b'X', 7));
     }
 }

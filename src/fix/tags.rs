@@ -66,6 +66,8 @@ tags! {
     REF_TAG_ID 371 "RefTagID"
     REF_MSG_TYPE 372 "RefMsgType"
     SESSION_REJECT_REASON 373 "SessionRejectReason"
+    BUSINESS_REJECT_REF_ID 379 "BusinessRejectRefID"
+    BUSINESS_REJECT_REASON 380 "BusinessRejectReason"
     USERNAME 553 "Username"
     PASSWORD 554 "Password"
     NEXT_EXPECTED_MSG_SEQ_NUM 789 "NextExpectedMsgSeqNum"
@@ -75,7 +77,7 @@ tags! {
     APPL_EXT_ID 1156 "ApplExtID"
 }
 
-/// The session layer's message types.
+/// The session layer's message types, and the one of applications that all of them have.
 pub mod msg_type {
     /// Heartbeat.
     pub const HEARTBEAT: &[u8] = b"0";
@@ -91,6 +93,9 @@ pub mod msg_type {
     pub const LOGOUT: &[u8] = b"5";
     /// Logon.
     pub const LOGON: &[u8] = b"A";
+
+    /// BusinessMessageReject: an application's refusal, from FIX 4.2 on, and no message of the session layer.
+    pub const BUSINESS_MESSAGE_REJECT: &[u8] = b"j";
 
     /// Whether `msg_type` belongs to the session layer, and is therefore never sent again.
     #[inline]

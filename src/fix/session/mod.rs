@@ -3,6 +3,7 @@
 //!
 //! | file | what it decides |
 //! | --- | --- |
+//! | `business` | how an application refuses a message |
 //! | `config` | what is agreed beforehand |
 //! | `gap` | what is missing, and how it is asked for |
 //! | `header` | what each of our messages begins with |
@@ -15,6 +16,7 @@
 //! | `timers` | heartbeats and time-outs |
 //! | `version` | which versions there are |
 
+mod business;
 mod config;
 mod gap;
 mod header;
@@ -51,6 +53,7 @@ use outbound::Backlog;
 use resend::Resend;
 use timers::Timers;
 
+pub use business::BusinessRejectReason;
 pub use config::{
     COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
 };

@@ -4,6 +4,7 @@ use core::fmt::Write;
 
 use arrayvec::ArrayString;
 
+use crate::fix::encode::Encoder;
 use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
 use crate::fix::store::Store;
@@ -26,6 +27,18 @@ const REVERSE_ROUTE: [(u32, u32, Version); 6] = [
     (tags::DELIVER_TO_LOCATION_ID, tags::ON_BEHALF_OF_LOCATION_ID, Version::Fix41),
     (tags::ON_BEHALF_OF_LOCATION_ID, tags::DELIVER_TO_LOCATION_ID, Version::Fix41),
 ];
+
+/// The routing fields of an answer to `message`, which go the way back.
+pub(super) fn put_route_back(encoder: &mut Encoder<'_>, message: &Message<'_>, version: Version) {
+    for (to, from, _) in REVERSE_ROUTE.into_iter().filter(|route| route.2 <= version) {
+        match message.field(from) {
+            Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
+                encoder.put_bytes(to, value);
+            }
+            _ => {}
+        }
+    }
+}
 
 impl<S: Store> Core<S> {
     /// Rejects a message for one of its fields, which `error` says is absent or wrong.
@@ -95,14 +108,7 @@ impl<S: Store> Core<S> {
             _ => words,
         };
         self.send_admin(now, out, msg_type::REJECT, |encoder| {
-            for (to, from, _) in REVERSE_ROUTE.into_iter().filter(|route| route.2 <= version) {
-                match message.field(from) {
-                    Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
-                        encoder.put_bytes(to, value);
-                    }
-                    _ => {}
-                }
-            }
+            put_route_back(encoder, message, version);
             encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, text);
             if version < Version::Fix42 {
                 return;

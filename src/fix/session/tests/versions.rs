@@ -106,6 +106,41 @@ fn a_reject_goes_back_to_a_location_from_41_on() {
 }
 
 #[test]
+fn what_an_application_does_not_deal_with_goes_back_the_way_it_came_by_the_terms_of_its_version() {
+    use crate::fix::BusinessRejectReason::{NotAuthorized, UnsupportedMessageType};
+    for version in ALL {
+        for (reason, code, id) in
+            [(UnsupportedMessageType, 3, None), (NotAuthorized, 6, Some("Q1"))]
+        {
+            let mut rig = logged_on(version);
+            let bytes = rig.message("R 2 | 115=DESK | 131=Q1");
+            let mut decoder = Decoder::default();
+            let message = decoder.parse(&bytes).unwrap();
+            let mut sender = rig.session.sender(at_ms(0), &mut rig.pipe);
+            let id_of = |id: &'static str| id.as_bytes();
+            sender.reject_business(&message, reason, id.map(id_of), "not here").unwrap();
+            let id = id.map_or_else(String::new, |id| format!(" | 379={id}"));
+            // What FIX 4.2 does not have yet is "other".
+            let code = if version == Version::Fix42 && code > 5 { 0 } else { code };
+            match version {
+                Version::Fix40 | Version::Fix41 => {
+                    rig.play("> 3 2 | 128=DESK | 45=2 | 58=not here")
+                }
+                _ => rig.play(&format!(
+                    "> j 2 | 128=DESK | 45=2 | 58=not here | 372=R{id} | 380={code}
+                     < 2 2 | 7=2 | 16=2"
+                )),
+            };
+            if version >= Version::Fix42 {
+                let again = rig.next_sent();
+                assert!(again.starts_with("j 2 | 43=Y"), "an application's message: {again}");
+                assert!(again.contains(" | 128=DESK | 45=2 | "), "{again}");
+            }
+        }
+    }
+}
+
+#[test]
 fn an_application_may_refuse_in_words_of_its_own() {
     for (version, fields) in [(Version::Fix40, ""), (Version::Fix42, " | 372=D | 373=11")] {
         let mut rig = logged_on(version);
