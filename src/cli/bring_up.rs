@@ -272,6 +272,7 @@ pub(crate) fn session_plan(
         next_expected_msg_seq_num: agreement.next_expected_msg_seq_num,
         resend_request_chunk_size: agreement.resend_request_chunk_size,
         closed_resend_interval: agreement.closed_resend_interval,
+        requires_orig_sending_time: agreement.requires_orig_sending_time,
         persist_messages: agreement.persist_messages,
         precision: agreement.precision,
         schedule: settings.hours.hours().map(|hours| hours.compile(now)),

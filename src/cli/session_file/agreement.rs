@@ -21,6 +21,7 @@ pub(crate) struct Agreement {
     pub(crate) next_expected_msg_seq_num: bool,
     pub(crate) resend_request_chunk_size: u32,
     pub(crate) closed_resend_interval: bool,
+    pub(crate) requires_orig_sending_time: bool,
     pub(crate) persist_messages: bool,
     pub(crate) precision: Precision,
 }
@@ -49,6 +50,7 @@ impl Default for Agreement {
             next_expected_msg_seq_num: false,
             resend_request_chunk_size: 0,
             closed_resend_interval: false,
+            requires_orig_sending_time: true,
             persist_messages: true,
             precision: Precision::Millis,
         }
@@ -123,6 +125,9 @@ impl Entry {
             closed_resend_interval: self
                 .closed_resend_interval
                 .unwrap_or(base.closed_resend_interval),
+            requires_orig_sending_time: self
+                .requires_orig_sending_time
+                .unwrap_or(base.requires_orig_sending_time),
             persist_messages: self.persist_messages.unwrap_or(base.persist_messages),
             precision: precision
                 .map(|text| precision_of(file, text))

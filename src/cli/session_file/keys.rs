@@ -44,6 +44,7 @@ pub(super) struct Entry {
     pub(super) enable_next_expected_msg_seq_num: Option<bool>,
     pub(super) resend_request_chunk_size: Option<Spanned<i64>>,
     pub(super) closed_resend_interval: Option<bool>,
+    pub(super) requires_orig_sending_time: Option<bool>,
     pub(super) persist_messages: Option<bool>,
     pub(super) time_stamp_precision: Option<Spanned<String>>,
     pub(super) start_time: Option<Spanned<String>>,

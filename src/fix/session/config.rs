@@ -142,6 +142,9 @@ pub struct SessionConfig {
     pub resend_request_chunk_size: u32,
     /// A ResendRequest names the last number that is missing, instead of asking for all that there is.
     pub closed_resend_interval: bool,
+    /// A message that comes again, PossDupFlag and a number already processed, must say by OrigSendingTime(122) when it
+    /// was sent first; otherwise it is let pass without.
+    pub requires_orig_sending_time: bool,
     /// What was sent is sent again on request; otherwise every request is answered by a gap fill.
     pub persist_messages: bool,
     /// SendingTime(52) must be within `max_latency_s` of our clock.
@@ -190,6 +193,7 @@ impl SessionConfig {
             next_expected_msg_seq_num: false,
             resend_request_chunk_size: 0,
             closed_resend_interval: false,
+            requires_orig_sending_time: true,
             persist_messages: true,
             check_latency: true,
             max_latency_s: 120,

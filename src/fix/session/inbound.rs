@@ -440,6 +440,7 @@ impl<S: Store> Core<S> {
         let sent = message.utc(tags::SENDING_TIME);
         match message.utc(tags::ORIG_SENDING_TIME) {
             _ if message.msg_type() == msg_type::SEQUENCE_RESET => {}
+            Err(FieldError::Missing) if !self.config.requires_orig_sending_time => {}
             Ok(original) if sent.is_ok_and(|sent| original > sent) => {
                 self.reject(now, message, RejectReason::SendingTimeAccuracy, b"", out);
                 return self.log_out(now, out, b"");

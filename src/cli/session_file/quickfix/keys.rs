@@ -11,6 +11,8 @@ pub(super) enum Meaning {
     Switch(&'static str),
     /// A switch that only a session with a dictionary has.
     OfDictionary(&'static str),
+    /// The same of a rule that a session without a dictionary keeps: `Y` there, and why.
+    Eased(&'static str, &'static str),
     /// What is always done here, if it says so, and an error if it says otherwise; and why.
     Always(&'static str, &'static str),
     /// A rule of its own.
@@ -36,10 +38,13 @@ pub(super) enum Special {
     UseLocalTime,
     Milliseconds,
     TimestampPrecision,
+    FileStoreSync,
     SocketUseSsl,
 }
 
-use Meaning::{Always, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text};
+use Meaning::{
+    Always, Eased, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text,
+};
 
 const STORE: &str = "how a store is kept is set by `store`, in TOML";
 const LOG: &str = "what is logged is set by keys and options of our own";
@@ -100,15 +105,17 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("AllowUnknownMsgFields", OfDictionary("allow_unknown_msg_fields")),
     ("ValidateUnorderedGroupFields", OfDictionary("validate_unordered_group_fields")),
 
-    ("ValidateFieldsOutOfOrder", Always("Y", "fields out of order are always refused")),
-    ("ValidateFieldsHaveValues", Always("Y", "empty fields are always refused")),
+    ("ValidateFieldsOutOfOrder", Eased("validate_fields_out_of_order", "fields out of order are refused where there is no DataDictionary")),
+    ("ValidateFieldsHaveValues", Eased("validate_fields_have_values", "empty fields are refused where there is no DataDictionary")),
     ("ValidateLengthAndChecksum", Always("Y", "what is damaged is always ignored")),
     ("ValidateSequenceNumbers", Always("Y", "numbers are always looked at")),
     ("ValidateIncomingMessage", Always("Y", "leave DataDictionary out for messages that are held against none")),
     ("SendRedundantResendRequests", Always("N", "a gap is asked for once")),
-    ("RequiresOrigSendingTime", Always("Y", "a message sent again without OrigSendingTime is always refused")),
+    ("RequiresOrigSendingTime", Switch("requires_orig_sending_time")),
     ("DisableHeartBeatCheck", Always("N", "silence always ends a session")),
     ("RejectGarbledMessage", Always("N", "what is garbled is ignored, as the standard has it")),
+    ("RejectInvalidMessage", Always("Y", "what the dictionary refuses is always answered by a Reject")),
+    ("FirstFieldInGroupIsDelimiter", Always("N", "the dictionary says what begins an entry of a group")),
     ("AllowPosDup", Always("N", "PossDupFlag is the session's to set")),
     ("DynamicSession", Always("N", "each counterparty has a session in the file")),
     ("AcceptorTemplate", Always("N", "each counterparty has a session in the file")),
@@ -124,8 +131,6 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("TransportDataDictionary", Own(Special::TransportDataDictionary)),
     ("AppDataDictionary", Own(Special::AppDataDictionary)),
     ("PreserveMessageFieldsOrder", Nothing("fields leave in the order in which they are written")),
-    ("FirstFieldInGroupIsDelimiter", Nothing("the dictionary says what begins an entry of a group")),
-    ("RejectInvalidMessage", Nothing("what the dictionary refuses is always answered by a Reject")),
     ("RejectMessageOnUnhandledException", Nothing(JAVA)),
     ("DefaultCstmApplVerID", Nothing("no custom versions are spoken here")),
     ("SendResetSeqNumFlag", Nothing("ResetSeqNumFlag is sent where ResetOnLogon is Y")),
@@ -198,7 +203,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("ProxyWorkstation", Nothing("no proxy is connected through here")),
 
     ("FileStorePath", Text("store.path")),
-    ("FileStoreSync", Nothing(STORE)),
+    ("FileStoreSync", Own(Special::FileStoreSync)),
     ("FileStoreMaxCachedMsgs", Nothing(STORE)),
     ("FileLogPath", Text("file_log_path")),
     ("FileLogBackupPath", Nothing(LOG)),
@@ -258,7 +263,7 @@ pub(super) fn meaning_of(key: &str) -> Option<(&str, Meaning)> {
 /// The key of ours that a key of QuickFIX's becomes.
 pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
     match meaning {
-        Text(key) | Number(key) | Switch(key) | OfDictionary(key) => Some(key),
+        Text(key) | Number(key) | Switch(key) | OfDictionary(key) | Eased(key, _) => Some(key),
         Own(Special::Hours(key)) => Some(key),
         Own(Special::ConnectionType) => Some("connection_type"),
         Own(Special::DataDictionary) => Some("data_dictionary"),
@@ -266,6 +271,7 @@ pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
         Own(Special::AppDataDictionary) => Some("app_data_dictionary"),
         Own(Special::NonStop) => Some("non_stop_session"),
         Own(Special::TimestampPrecision) => Some("time_stamp_precision"),
+        Own(Special::FileStoreSync) => Some("store.durability"),
         _ => None,
     }
 }

@@ -3,6 +3,7 @@
 
 mod dictionaries;
 mod keys;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -295,6 +296,18 @@ impl Whole<'_> {
                     false => Ok(Said::Of("there is no DataDictionary")),
                 }
             }
+            Meaning::Eased(ours, why) => {
+                let said = self.yes_or_no(setting)?;
+                match (self.has_dictionary(setting.section), said) {
+                    (true, _) => key(ours, &said),
+                    (false, true) => Ok(Said::Implied),
+                    (false, false) => self.error(
+                        setting,
+                        &format!(", and {why}"),
+                        "write DataDictionary=FILE.xml beside it, or Y",
+                    ),
+                }
+            }
             Meaning::Always(always, _) if always == value => Ok(Said::Implied),
             Meaning::Always(always, why) => {
                 self.yes_or_no(setting)?;
@@ -393,6 +406,7 @@ impl Whole<'_> {
                     ),
                 }
             }
+            Special::FileStoreSync => self.file_store_sync(setting),
             Special::SocketUseSsl => match self.yes_or_no(setting)? {
                 true => self.error(
                     setting,

@@ -109,7 +109,7 @@ fn each_key_of_ours_is_read_as_it_is_meant() {
          Username=joe\nPassword=s3cret\nHeartBtInt=7\nReconnectInterval=8\nLogonTimeout=9\nLogoutTimeout=11\n\
          ResetOnLogon=Y\nResetOnLogout=Y\nResetOnDisconnect=Y\nCheckCompID=N\nCheckLatency=N\nMaxLatency=13\n\
          SendNextExpectedMsgSeqNum=Y\nEnableLastMsgSeqNumProcessed=Y\nResendRequestChunkSize=17\n\
-         ClosedResendInterval=Y\nPersistMessages=N\nTimestampPrecision=6\nMillisecondsInTimeStamp=N\n"
+         ClosedResendInterval=Y\nRequiresOrigSendingTime=N\nPersistMessages=N\nTimestampPrecision=6\nMillisecondsInTimeStamp=N\n"
     );
     let found = read(&text).unwrap().sessions.remove(0);
     let agreed = &found.agreement;
@@ -133,6 +133,7 @@ fn each_key_of_ours_is_read_as_it_is_meant() {
     assert!(!agreed.check_comp_id && !found.check_latency && !agreed.persist_messages);
     assert!(agreed.next_expected_msg_seq_num && agreed.last_msg_seq_num_processed);
     assert!(agreed.closed_resend_interval && agreed.resend_request_chunk_size == 17);
+    assert!(!agreed.requires_orig_sending_time);
     assert_eq!(agreed.precision, Precision::Micros);
 }
 
@@ -186,8 +187,12 @@ fn a_dictionary_is_used_where_it_is_said_to_be() {
         let found = with(default, session).unwrap();
         assert_eq!(found.dictionary.is_some(), used, "{default}{session}");
     }
-    let switched = with(&dictionary, "ValidateUserDefinedFields=N\n").unwrap().checks;
-    assert!(!switched.user_defined_fields);
+    let checks = |lines| with(&dictionary, lines).unwrap().checks;
+    assert!(!checks("ValidateUserDefinedFields=N\n").user_defined_fields);
+    assert!(!checks("ValidateFieldsOutOfOrder=N\n").fields_out_of_order);
+    assert!(!checks("ValidateFieldsHaveValues=N\n").fields_have_values);
+    assert!(checks("ValidateFieldsHaveValues=Y\n").fields_have_values);
+    assert!(with("", "ValidateFieldsHaveValues=Y\nValidateFieldsOutOfOrder=Y\n").is_ok());
     for (default, session, what) in [
         ("", "UseDataDictionary=Y\n", "there is no DataDictionary"),
         (dictionary.as_str(), "UseDataDictionary=N\n", "move DataDictionary"),
@@ -195,6 +200,31 @@ fn a_dictionary_is_used_where_it_is_said_to_be() {
         let said = with(default, session).unwrap_err().to_string();
         assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
     }
+}
+
+#[test]
+fn a_store_waits_for_the_disk_where_the_file_says_so() {
+    use fixwire::fix::store::journal::Durability::{Async, Sync};
+    let with = |default: &str, session: &str| {
+        let text = format!("{SESSION}{default}[SESSION]\nTargetCompID=A\n{session}");
+        read(&text).map(|file| file.sessions[0].store.clone().map(|store| store.durability))
+    };
+    let path = "FileStorePath=stores\n";
+    let synced = format!("{path}FileStoreSync=Y\n");
+    for (default, session, durability) in [
+        ("", synced.as_str(), Some(Sync)),
+        (path, "FileStoreSync=Y\n", Some(Sync)),
+        (&synced, "", Some(Sync)),
+        (&synced, path, Some(Sync)),
+        (&synced, "FileStoreSync=N\n", Some(Async)),
+        (path, "FileStoreSync=N\n", Some(Async)),
+        ("", "FileStoreSync=Y\n", None),
+        ("FileStoreSync=N\n", path, Some(Async)),
+    ] {
+        assert_eq!(with(default, session).unwrap(), durability, "{default}{session}");
+    }
+    let said = with("FileStoreSync=Y\n", path).unwrap_err().to_string();
+    assert!(said.starts_with("s.cfg:5: ") && said.contains("below each FileStorePath"), "{said}");
 }
 
 #[test]
@@ -212,7 +242,20 @@ fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
         (session("BeginString=FIXT.1.1"), 7, "`BeginString` is \"FIXT.1.1\"", "DefaultApplVerID"),
         (session("ResetOnLogon=yes"), 7, "`ResetOnLogon` is \"yes\"", "write Y or N"),
         (session("ConnectionType=both"), 7, "`ConnectionType` is \"both\"", "acceptor"),
-        (session("ValidateFieldsHaveValues=N"), 7, "always refused", "write Y"),
+        (
+            session("ValidateFieldsHaveValues=N"),
+            7,
+            "where there is no DataDictionary",
+            "DataDictionary=FILE.xml",
+        ),
+        (
+            session("ValidateFieldsOutOfOrder=N"),
+            7,
+            "where there is no DataDictionary",
+            "DataDictionary=FILE.xml",
+        ),
+        (session("RejectInvalidMessage=N"), 7, "always answered by a Reject", "write Y"),
+        (session("FirstFieldInGroupIsDelimiter=Y"), 7, "the dictionary says", "write N"),
         (session("ValidateFieldsHaveValues=no"), 7, "is \"no\"", "write Y or N"),
         (session("SendRedundantResendRequests=Y"), 7, "asked for once", "write N"),
         (session("SocketUseSSL=Y"), 7, "there is no TLS", "stunnel"),
