@@ -247,6 +247,7 @@ fn engine<A: Application>(
     let session = SessionPlan {
         config: SessionConfig::new(Version::Fix44, role, sender, target),
         peer: Endpoint { addr: THEIRS, port: 9878 },
+        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
         terms: None,
     };

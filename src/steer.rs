@@ -17,6 +17,7 @@ use crate::offload::nic::RxMeta;
 use crate::offload::observe::{Drift, Observations};
 use crate::offload::plan::Plan;
 use crate::offload::verdict::{Auditor, PROOF_FRAMES};
+use crate::tcp::Endpoint;
 use crate::wire::Refusal;
 
 /// The queue that the engine polls.
@@ -41,19 +42,18 @@ pub fn rules(
 ) -> Result<RuleSet, RuleSetError> {
     let vlan = vlan.and_then(VlanId::new);
     let mut rules = own.to_vec();
-    for session in sessions {
+    let lines =
+        sessions.iter().flat_map(|session| session.peers().map(move |peer| (session, peer)));
+    for (session, peer) in lines {
         let rule = match session.config.role {
             Role::Initiator => {
-                let peer = session.peer;
                 let tcp = TcpMatch { src_port: PortMatch::exact(peer.port), ..TcpMatch::ANY };
                 let (src, dst) = (AddrMatch::exact(peer.addr), AddrMatch::exact(local));
                 let pattern = Pattern { src, dst, carries: Carries::Tcp(tcp), ..Pattern::TCP };
                 FlowRule::new(pattern, Fate::Queue(OUR_QUEUE)).at_priority(INITIATOR_PRIORITY)
             }
-            Role::Acceptor => {
-                FlowRule::listener(SocketAddrV4::new(local, session.peer.port), OUR_QUEUE)
-                    .at_priority(ACCEPTOR_PRIORITY)
-            }
+            Role::Acceptor => FlowRule::listener(SocketAddrV4::new(local, peer.port), OUR_QUEUE)
+                .at_priority(ACCEPTOR_PRIORITY),
         };
         let rule = vlan.map_or(rule, |vlan| rule.in_vlan(vlan));
         if !rules.contains(&rule) {
@@ -63,16 +63,27 @@ pub fn rules(
     Ok(RuleSet::new(rules, OnMiss::Queue(OUR_QUEUE))?.for_network_in(vlan))
 }
 
-/// Whether frames of a session's may come to our queue by the rules of `plan`, which may be older than the session. Of its
-/// peers and ports that are not known beforehand, two are tried that have no bit in common.
+/// Whether frames of a session's, from each of its peers, may come to our queue by the rules of `plan`, which may be older than
+/// the session.
 pub(crate) fn reaches(
     plan: &Plan,
     local: Ipv4Addr,
     vlan: Option<u16>,
     session: &SessionPlan,
 ) -> bool {
+    session.peers().all(|peer| reaches_from(plan, local, vlan, session, peer))
+}
+
+/// The same from one peer. Of those and of ports that are not known beforehand, two are tried that have no bit in common.
+fn reaches_from(
+    plan: &Plan,
+    local: Ipv4Addr,
+    vlan: Option<u16>,
+    session: &SessionPlan,
+    peer: Endpoint,
+) -> bool {
     let isolated = plan.uses(Capability::FlowIsolation);
-    let peer = SocketAddrV4::new(session.peer.addr, session.peer.port);
+    let peer = SocketAddrV4::new(peer.addr, peer.port);
     let ways: [(SocketAddrV4, u16); 2] = match session.config.role {
         Role::Initiator => [(peer, 0xd555), (peer, 0xeaaa)],
         Role::Acceptor => {
@@ -362,7 +373,6 @@ mod tests {
     use crate::offload::plan::{Advert, Capabilities, Provider};
     use crate::offload::profile::{Policy, Profile};
     use crate::offload::verdict::Audit;
-    use crate::tcp::Endpoint;
     use crate::time::Duration;
 
     const US: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
@@ -373,6 +383,7 @@ mod tests {
         SessionPlan {
             config: SessionConfig::new(Version::Fix44, role, id("A"), id("B")),
             peer: Endpoint { addr, port },
+            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(1),
             terms: None,
         }

@@ -30,6 +30,7 @@ fn setup(mac: [u8; 6], role: Role, target: &str) -> Setup {
     let session = SessionPlan {
         config: SessionConfig::new(Version::Fix44, role, id(sender), id(target)),
         peer: Endpoint { addr: THEIRS, port: PORT },
+        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
         terms: None,
     };

@@ -52,6 +52,7 @@ impl Rig {
         let session = SessionPlan {
             config: SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
             peer: Endpoint { addr: OURS, port: PORT },
+            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(1),
             terms: None,
         };

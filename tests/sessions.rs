@@ -12,6 +12,7 @@ use fixwire::fix::{
     SubIds, Version, Window,
 };
 use fixwire::offload::RxStamp;
+use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::Endpoint;
 use fixwire::time::{Clock, Duration, UtcTime};
 
@@ -65,7 +66,13 @@ fn plan(role: Role, desk: &str, tune: impl FnOnce(&mut SessionConfig)) -> Sessio
     let mut config = SessionConfig::new(Version::Fix44, role, id(ours), id(theirs));
     tune(&mut config);
     let peer = Endpoint { addr: THEIRS, port: PORT };
-    SessionPlan { config, peer, reconnect_interval: Duration::from_s(1), terms: None }
+    SessionPlan {
+        config,
+        peer,
+        alternates: Vec::new(),
+        reconnect_interval: Duration::from_s(1),
+        terms: None,
+    }
 }
 
 /// Adds a session on both sides.
@@ -150,6 +157,51 @@ fn a_session_that_cannot_be_is_not_added_and_nothing_changes() {
     let late = plan(Role::Initiator, "LATE", |_| {});
     assert_eq!(pair.ours.add_session(now, late), Err(RosterError::Ending));
     assert!(status(&pair, SessionId(0)).stays_down);
+}
+
+#[test]
+fn an_initiator_connects_to_the_next_of_its_peers_when_one_does_not_answer_or_its_line_is_over() {
+    // No device whose rules, made at the start, would keep other ports' frames away.
+    let host = Profile::all(Policy::Off);
+    let terms = Terms { ours: host.clone(), theirs: host, ..Terms::default() };
+    let mut pair: Both = Pair::with_apps(terms, Diary::default(), Diary::default());
+    pair.run_for(Duration::from_s(1));
+    let now = pair.wire.now();
+    let at = |port| Endpoint { addr: THEIRS, port };
+    let elsewhere = |port| SessionPlan { peer: at(port), ..plan(Role::Acceptor, "DESK2", |_| {}) };
+    let theirs = pair.theirs.add_session(now, elsewhere(7_003)).unwrap();
+    let ours = SessionPlan {
+        peer: at(7_001),
+        alternates: vec![at(7_002), at(7_003)],
+        ..plan(Role::Initiator, "DESK2", |_| {})
+    };
+    let ours = pair.ours.add_session(now, ours).unwrap();
+    let tried = |pair: &Both| (status(pair, ours).remote.port, status(pair, ours).has_tried_all);
+    for expected in [(7_001, false), (7_002, false)] {
+        pair.run_for(Duration::from_ms(900));
+        assert_eq!(tried(&pair), expected);
+        pair.run_for(Duration::from_ms(100));
+    }
+    pair.run_for(Duration::from_s(1));
+    assert_eq!((tried(&pair).0, status(&pair, ours).state), (7_003, State::Active));
+
+    // After the last one, the first: its line is over.
+    pair.theirs.drain_session(pair.wire.now(), theirs, "").unwrap();
+    pair.run_for(Duration::from_ms(1_500));
+    assert_eq!(tried(&pair), (7_001, false));
+    pair.run_for(Duration::from_s(10));
+    assert!(status(&pair, ours).has_tried_all);
+    pair.theirs.resume_session(pair.wire.now(), theirs).unwrap();
+    pair.run_for(Duration::from_s(5));
+    assert_eq!((tried(&pair), status(&pair, ours).state), ((7_003, false), State::Active));
+    assert_eq!(status(&pair, ours).logons, 2, "it goes on as the same session");
+
+    // An operator's word has it begin with the first.
+    pair.ours.drain_session(pair.wire.now(), ours, "").unwrap();
+    pair.run_for(Duration::from_s(10));
+    pair.ours.resume_session(pair.wire.now(), ours).unwrap();
+    pair.run_for(Duration::from_ms(500));
+    assert_eq!(tried(&pair).0, 7_001);
 }
 
 #[test]

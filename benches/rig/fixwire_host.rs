@@ -42,6 +42,7 @@ impl FixwireHost {
         let session = SessionPlan {
             config: SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE)),
             peer: Endpoint { addr: PEER_ADDR, port: PEER_PORT },
+            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(1),
             terms: None,
         };

@@ -178,18 +178,27 @@ pub(crate) fn rules(
     Ok(rules)
 }
 
-/// What is done with the frames of a session, if none of them gets to the queue that is polled.
+/// What is done with the frames of a session, if none of one of its peers' gets to the queue that is polled.
 fn kept_away(
     rules: &RuleSet,
     ours: Ipv4Addr,
     vlan: Option<u16>,
     session: &SessionPlan,
 ) -> Option<Matched> {
+    session.peers().find_map(|peer| kept_away_from(rules, ours, vlan, (session.config.role, peer)))
+}
+
+fn kept_away_from(
+    rules: &RuleSet,
+    ours: Ipv4Addr,
+    vlan: Option<u16>,
+    (role, peer): (Role, Endpoint),
+) -> Option<Matched> {
     // Two ports without a bit in common, but for the two highest, which every port that we pick has: a rule
     // that takes some of them takes one of these alone.
-    let (from, to): (Vec<_>, Vec<_>) = match session.config.role {
+    let (from, to): (Vec<_>, Vec<_>) = match role {
         Role::Initiator => {
-            let peer = SocketAddrV4::new(session.peer.addr, session.peer.port);
+            let peer = SocketAddrV4::new(peer.addr, peer.port);
             (vec![peer], [0xd555, 0xeaaa].map(|port| SocketAddrV4::new(ours, port)).into())
         }
         Role::Acceptor => {
@@ -197,7 +206,7 @@ fn kept_away(
             let beside = Ipv4Addr::from(u32::from(ours) ^ 1);
             let peers = [(beside, 0x5555), (Ipv4Addr::new(192, 0, 2, 1), 0xaaaa)];
             let peers = peers.map(|(addr, port)| SocketAddrV4::new(addr, port));
-            (peers.into(), vec![SocketAddrV4::new(ours, session.peer.port)])
+            (peers.into(), vec![SocketAddrV4::new(ours, peer.port)])
         }
     };
     let vlan = vlan.and_then(VlanId::new);
@@ -289,7 +298,10 @@ pub(crate) fn session_plan(
     };
     let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
     let (peer, terms) = (Endpoint { addr: at, port }, Some(settings.tcp));
-    Ok(SessionPlan { config, peer, reconnect_interval, terms })
+    let connects = settings.side == Side::Initiator;
+    let alternates = settings.connect_alternates.iter().filter(|_| connects);
+    let alternates = alternates.map(|at| Endpoint { addr: *at.ip(), port: at.port() }).collect();
+    Ok(SessionPlan { config, peer, alternates, reconnect_interval, terms })
 }
 
 pub(crate) fn comp_id(text: &str) -> Result<CompId, Failure> {

@@ -186,7 +186,7 @@ impl Opened {
         let beside = Beside::of(&self.backend, settings.network.vlan);
         let mut network = self.own_network(&settings.network, &settings.sessions)?;
         if network.gateway.is_none() {
-            let peers = settings.sessions.iter().filter_map(|session| session.connect_host);
+            let peers = settings.sessions.iter().flat_map(SessionSettings::connect_hosts);
             let mut beyond = peers.filter(|peer| network.next_hop(*peer).is_none());
             network.gateway = beyond.find_map(|peer| beside.gateway(profile, peer));
         }
@@ -229,7 +229,7 @@ impl Opened {
 /// Refuses a peer that no frame would ever be sent to.
 fn refuse_unreachable(network: &Network, sessions: &[SessionSettings]) -> Result<(), Failure> {
     let initiators = sessions.iter().filter(|session| session.side == Side::Initiator);
-    let mut peers = initiators.filter_map(|session| session.connect_host);
+    let mut peers = initiators.flat_map(SessionSettings::connect_hosts);
     let Some(beyond) = peers.find(|peer| network.next_hop(*peer).is_none()) else { return Ok(()) };
     let Network { addr, prefix_len, .. } = network;
     Err(Failure::Input(format!(

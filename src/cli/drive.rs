@@ -121,7 +121,10 @@ impl Progress {
         if never_up {
             // One that fails does not end what others may yet begin.
             let mut statuses = engine.desk().statuses();
-            let all_failed = engine.desk().statuses().all(|status| status.last_failure.is_some());
+            let all_failed = engine.desk().statuses().all(|status| {
+                status.last_failure.is_some()
+                    && (status.has_tried_all || status.config.role == Role::Acceptor)
+            });
             let too_late = u128::from(quiet_ns) > watch.connect_timeout.as_nanos();
             if all_failed || too_late {
                 let failed = statuses.find(|status| status.last_failure.is_some());

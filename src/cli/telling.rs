@@ -186,7 +186,9 @@ impl Teller {
                 Role::Acceptor => listening.entry(status.peer.port).or_default().push(status),
                 Role::Initiator if self == Teller::People => {
                     let (name, peer) = (name(status.config), status.peer);
-                    voice.say(Line::Words(format!("{name}: connecting to {peer}")));
+                    let others: String =
+                        status.alternates.iter().map(|other| format!(" or {other}")).collect();
+                    voice.say(Line::Words(format!("{name}: connecting to {peer}{others}")));
                 }
                 Role::Initiator => {}
             }

@@ -38,10 +38,13 @@ impl<A: Application> Desk<A> {
                 if let Some(closed_for) = seat.note_closed(now) {
                     // The wall clock may be set while we wait: it is looked at again.
                     seat.line = Line::Down(now.mono + closed_for.min(CLOSED_LOOK));
+                    seat.turn = 0;
                     return;
                 }
                 let local = Endpoint { addr: self.local, port: 0 };
-                match tcp.connect(now.mono, local, seat.plan.peer) {
+                let peer = seat.peer();
+                seat.remote = peer;
+                match tcp.connect(now.mono, local, peer) {
                     Ok(connection) => {
                         if let Some(terms) = &seat.plan.terms {
                             tcp.set_terms(connection, terms);

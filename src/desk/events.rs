@@ -82,7 +82,7 @@ impl<A: Application> Desk<A> {
             tcp.set_terms(connection, terms);
         }
         seat.line = Line::Up(connection);
-        seat.remote = tcp.info(connection).map_or(seat.plan.peer, |info| info.remote);
+        seat.remote = tcp.info(connection).map_or(seat.peer(), |info| info.remote);
         let (session, peer) = (SessionId(index as u16), seat.remote);
         self.events.push(LineEvent::Connected { session, peer });
         let mut wire = Wire::new(now, tcp, connection);

@@ -236,6 +236,8 @@ impl<A: Application> Desk<A> {
         seat.closed_until = state.closed_until_ns.map(UtcTime::from_unix_ns);
         let (addr, port) = state.remote;
         seat.remote = Endpoint { addr: addr.into(), port };
+        let remote = seat.remote;
+        seat.turn = seat.plan.peers().position(|peer| peer == remote).unwrap_or(0);
         if let Line::Connecting(connection) | Line::Up(connection) | Line::Closing(connection, _) =
             line
         {

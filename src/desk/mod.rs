@@ -364,7 +364,9 @@ impl<A: Application> Desk<A> {
             is_removed: seat.is_vacant,
             stays_down: seat.stays_down,
             config: seat.session.config(),
-            peer: seat.plan.peer,
+            peer: seat.peer(),
+            alternates: &seat.plan.alternates,
+            has_tried_all: seat.failures > seat.plan.alternates.len(),
             remote: seat.remote,
             state: seat.session.state(),
             is_connected: matches!(seat.line, Line::Up(_)),
@@ -478,6 +480,7 @@ impl<A: Application> Desk<A> {
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
         if caller.logons > 0 {
             seat.logons += caller.logons;
+            seat.failures = 0;
             let (session, peer) = (SessionId(index as u16), seat.remote);
             self.events.push(LineEvent::LoggedOn { session, peer });
         }

@@ -97,6 +97,7 @@ impl<A: Application> Desk<A> {
         }
         if seat.line == Line::Done {
             seat.line = seat.first_line(now.mono);
+            seat.turn = 0;
         }
         self.next_timeout = now.mono;
         self.events.push(LineEvent::LetUp { session });

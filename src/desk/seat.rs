@@ -20,11 +20,21 @@ pub struct SessionPlan {
     pub config: SessionConfig,
     /// Where an initiator connects to, or where an acceptor listens (the address is then ours).
     pub peer: Endpoint,
+    /// Where an initiator connects to besides, in turn, whenever a connection came to nothing or is over; after the last one
+    /// to `peer` again. With new hours, and when it is resumed, it begins with `peer`.
+    pub alternates: Vec<Endpoint>,
     /// The pause before an initiator connects again.
     pub reconnect_interval: Duration,
     /// What its connections do otherwise than the stack's settings say. An acceptor's do from the moment
     /// on at which it is known whose they are.
     pub terms: Option<Terms>,
+}
+
+impl SessionPlan {
+    /// Everywhere that an initiator connects to, the first one first.
+    pub fn peers(&self) -> impl Iterator<Item = Endpoint> + '_ {
+        core::iter::once(self.peer).chain(self.alternates.iter().copied())
+    }
 }
 
 /// What connections to `port` begin with, before it is known whose they are: SACK and ECN where each session
@@ -60,6 +70,10 @@ pub(super) struct Seat {
     pub(super) plan: SessionPlan,
     pub(super) session: Session<SeatStore>,
     pub(super) line: Line,
+    /// Which of its peers an initiator connects to next, or is connected to.
+    pub(super) turn: usize,
+    /// Connections that came to nothing since it last was established.
+    pub(super) failures: usize,
     /// What happens once the line is down: another try, or none.
     pub(super) stays_down: bool,
     /// It was removed: nobody sits here.
@@ -85,6 +99,8 @@ impl Seat {
             plan,
             session,
             line: Line::Down(Instant::ZERO),
+            turn: 0,
+            failures: 0,
             stays_down: false,
             is_vacant: false,
             logons: 0,
@@ -95,8 +111,15 @@ impl Seat {
         seat
     }
 
-    /// Where the line stands once its connection is gone.
-    pub(super) fn after_loss(&self, now: Instant) -> Line {
+    /// Whose turn it is among its peers.
+    pub(super) fn peer(&self) -> Endpoint {
+        self.plan.peers().nth(self.turn).unwrap_or(self.plan.peer)
+    }
+
+    /// Where the line stands once its connection is gone: it is the next peer's turn.
+    pub(super) fn after_loss(&mut self, now: Instant) -> Line {
+        self.turn = (self.turn + 1) % (1 + self.plan.alternates.len());
+        self.failures += 1;
         match self.plan.config.role {
             _ if self.stays_down => Line::Done,
             Role::Initiator => Line::Down(now + self.plan.reconnect_interval),
@@ -166,8 +189,12 @@ pub struct SessionStatus<'a> {
     pub stays_down: bool,
     /// Its settings.
     pub config: &'a SessionConfig,
-    /// Where its counterparty is, or where we listen for it.
+    /// Where its counterparty is, of several the one whose turn it is, or where we listen for it.
     pub peer: Endpoint,
+    /// Where else an initiator connects to.
+    pub alternates: &'a [Endpoint],
+    /// Each of these was connected to since it last was established, and it came to nothing.
+    pub has_tried_all: bool,
     /// The far end of its connection, or of the last one.
     pub remote: Endpoint,
     /// Its state.
@@ -204,6 +231,7 @@ mod tests {
         let plan = |role, port, terms| SessionPlan {
             config: SessionConfig::new(Version::Fix44, role, comp_id("A"), comp_id("B")),
             peer: Endpoint { addr, port },
+            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(30),
             terms,
         };

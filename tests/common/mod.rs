@@ -193,6 +193,7 @@ fn engine<A: Application, N: Nic>(
     let session = SessionPlan {
         config,
         peer: Endpoint { addr: THEIRS, port: PORT },
+        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
         terms: None,
     };

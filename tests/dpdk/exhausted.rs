@@ -68,6 +68,7 @@ fn exchange_on_net_tap() -> Engine<DpdkNic, Exchange> {
             name("FIXWIRE"),
         ),
         peer: Endpoint { addr: OURS, port: PORT },
+        alternates: Vec::new(),
         reconnect_interval: fixwire::time::Duration::from_s(1),
         terms: None,
     };

@@ -173,6 +173,7 @@ fn session(role: Role) -> Result<SessionPlan, Refused> {
     Ok(SessionPlan {
         config: SessionConfig::new(Version::Fix44, role, sender, target),
         peer: Endpoint { addr: THEIRS, port: PORT },
+        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
         terms: None,
     })

@@ -126,7 +126,12 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
         allowed,
         nic: args.nic,
         network: settings.network,
-        calls: calls.map(|session| session.connect_host).collect(),
+        calls: calls
+            .flat_map(|session| {
+                let besides = session.connect_alternates.iter().map(|at| Some(*at.ip()));
+                std::iter::once(session.connect_host).chain(besides)
+            })
+            .collect(),
         build: Build::this(),
     };
     let checks = examine(&host, &asked);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::store::{self, StoreKeys};
-use super::values::{folder, ipv4, number, parse_cidr};
+use super::values::{alternates, folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
 #[derive(Clone, Deserialize, Default)]
@@ -56,6 +56,7 @@ pub(super) struct Entry {
     pub(super) non_stop_session: Option<Spanned<bool>>,
     socket_connect_host: Option<Spanned<String>>,
     socket_connect_port: Option<Spanned<i64>>,
+    socket_connect_alternates: Option<Vec<Spanned<String>>>,
     socket_accept_port: Option<Spanned<i64>>,
     heart_bt_int: Option<Spanned<i64>>,
     reconnect_interval: Option<Spanned<i64>>,
@@ -179,6 +180,10 @@ impl Entry {
             connect_host: host.or(base.connect_host),
             connect_port: port(&self.socket_connect_port, "socket_connect_port")?
                 .unwrap_or(base.connect_port),
+            connect_alternates: match &self.socket_connect_alternates {
+                Some(named) => alternates(file, named)?,
+                None => base.connect_alternates,
+            },
             accept_port: port(&self.socket_accept_port, "socket_accept_port")?
                 .unwrap_or(base.accept_port),
             heart_bt_int_s: seconds(&self.heart_bt_int, "heart_bt_int", 1)?

@@ -1,6 +1,6 @@
 //! What a file is read into: the network's settings and each session's, complete.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use fixwire::fix::ApplVerId;
@@ -56,6 +56,8 @@ pub(crate) struct SessionSettings {
     /// Where the initiator connects to; `None` is the device's peer.
     pub(crate) connect_host: Option<Ipv4Addr>,
     pub(crate) connect_port: u16,
+    /// Where else, in turn.
+    pub(crate) connect_alternates: Vec<SocketAddrV4>,
     pub(crate) accept_port: u16,
     pub(crate) heart_bt_int_s: u32,
     pub(crate) reconnect_interval_s: u32,
@@ -90,6 +92,7 @@ impl Default for SessionSettings {
             target_comp_id: "EXCHANGE".into(),
             connect_host: None,
             connect_port: EXCHANGE_PORT,
+            connect_alternates: Vec::new(),
             accept_port: EXCHANGE_PORT,
             heart_bt_int_s: 30,
             reconnect_interval_s: 30,
@@ -111,6 +114,13 @@ impl Default for SessionSettings {
 }
 
 impl SessionSettings {
+    /// Every address that is named to connect to.
+    #[cfg(feature = "dpdk")]
+    pub(crate) fn connect_hosts(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let besides = self.connect_alternates.iter().map(|at| *at.ip());
+        self.connect_host.into_iter().chain(besides)
+    }
+
     /// Whose a store is.
     pub(crate) fn identity(&self) -> Vec<u8> {
         let beside = [
@@ -137,6 +147,7 @@ impl SessionSettings {
             target_comp_id: self.sender_comp_id.clone(),
             accept_port: self.connect_port,
             connect_port: self.accept_port,
+            connect_alternates: Vec::new(),
             agreement: self.agreement.mirrored(),
             store: None,
             ..self.clone()

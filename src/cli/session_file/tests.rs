@@ -171,6 +171,12 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ("[default]\nbegin_string = \"FIXT.1.1\"\n[[session]]\n", 3, "does not say", "FIX.5.0SP2"),
         ("default_appl_ver_id = \"9\"\n", 1, "of no use with \"FIX.4.4\"", "FIXT.1.1"),
         ("\ndefault_appl_ver_id = \"5.0\"\n", 2, "`default_appl_ver_id` is \"5.0\"", "FIX.5.0SP1"),
+        (
+            "socket_connect_alternates = [\"10.0.0.1\"]\n",
+            1,
+            "`socket_connect_alternates` is \"10.0.0.1\"",
+            "10.9.0.3:9878",
+        ),
         ("socket_connect_host = \"venue\"\n", 1, "`socket_connect_host` is \"venue\"", "IPv4"),
         ("start_time = \"08:00:00\"\n", 1, "one without the other", "write both"),
         ("[default]\n\nstart_day = \"mo\"\n", 3, "one without the other", "weekdays = "),

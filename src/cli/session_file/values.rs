@@ -1,6 +1,6 @@
 //! Single values: addresses and numbers within bounds.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
@@ -30,6 +30,32 @@ pub(super) fn ipv4(
             "write the IPv4 address of a host, such as \"10.9.0.1\" (names are not looked up)",
         )
     })
+}
+
+/// As many addresses as a session connects to besides the first.
+pub(super) const ALTERNATES_MAX: usize = 15;
+
+/// Reads `["10.9.0.3:9878"]`.
+pub(super) fn alternates(
+    file: &TomlFile,
+    named: &[Spanned<String>],
+) -> Result<Vec<SocketAddrV4>, TomlError> {
+    const KEY: &str = "socket_connect_alternates";
+    if let Some(text) = named.get(ALTERNATES_MAX) {
+        let remedy = format!("name up to {ALTERNATES_MAX} addresses");
+        return Err(file.error(text.span(), format!("`{KEY}` has more addresses"), &remedy));
+    }
+    let read = |text: &Spanned<String>| {
+        let at: Option<SocketAddrV4> = text.get_ref().parse().ok();
+        at.filter(|at| is_a_host_s(*at.ip()) && at.port() > 0).ok_or_else(|| {
+            file.bad_value(
+                text,
+                KEY,
+                "write the IPv4 address of a host and a port, such as \"10.9.0.3:9878\" (names are not looked up)",
+            )
+        })
+    };
+    named.iter().map(read).collect()
 }
 
 /// Whether a host on a network can have this address: not this host, loopback, group or broadcast.

@@ -39,6 +39,8 @@ pub(super) enum Special {
     Milliseconds,
     TimestampPrecision,
     FileStoreSync,
+    /// SocketConnectHost or SocketConnectPort, with a number behind it.
+    Alternate,
     SocketUseSsl,
 }
 
@@ -54,7 +56,7 @@ const DATABASE: &str = "there is no database here";
 const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
 const HOURS: &str =
     "a session logs on when it opens and logs out when it closes: set StartTime and EndTime";
-const HOSTS: &str = "one address is connected to: the first";
+const HOSTS: &str = "each address is connected to in turn";
 
 /// By name. They are looked up in whatever case.
 #[rustfmt::skip]
@@ -233,8 +235,8 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
 /// How families of keys begin, of which there are too many to name.
 pub(super) const FAMILIES: &[(&str, Meaning)] = &[
     ("AppDataDictionary.", Own(Special::AppDataDictionary)),
-    ("SocketConnectHost", Nothing(HOSTS)),
-    ("SocketConnectPort", Nothing(HOSTS)),
+    ("SocketConnectHost", Own(Special::Alternate)),
+    ("SocketConnectPort", Own(Special::Alternate)),
     ("MySQL", Nothing(DATABASE)),
     ("PostgreSQL", Nothing(DATABASE)),
     ("Odbc", Nothing(DATABASE)),

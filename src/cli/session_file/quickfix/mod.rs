@@ -2,6 +2,7 @@
 //! wrong with it is told by its own number.
 
 mod dictionaries;
+mod hosts;
 mod keys;
 mod store;
 #[cfg(test)]
@@ -406,6 +407,7 @@ impl Whole<'_> {
                     ),
                 }
             }
+            Special::Alternate => self.alternate(setting),
             Special::FileStoreSync => self.file_store_sync(setting),
             Special::SocketUseSsl => match self.yes_or_no(setting)? {
                 true => self.error(

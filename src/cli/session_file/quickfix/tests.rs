@@ -54,11 +54,8 @@ fn quickfix_s_own_sample_becomes_three_sessions() {
             ("INCA", "FIX.4.2", 6523, 30, false),
         ]
     );
-    let warnings = translated(text).unwrap().warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(
-        warnings[0].starts_with("s.cfg:30: `SocketConnectPort1` has no meaning here: one address")
-    );
+    assert_eq!(translated(text).unwrap().warnings, [""; 0]);
+    assert_eq!(found[2].connect_alternates, ["8.8.8.8:8392".parse().unwrap()]);
 }
 
 #[test]
@@ -225,6 +222,41 @@ fn a_store_waits_for_the_disk_where_the_file_says_so() {
     }
     let said = with("FileStoreSync=Y\n", path).unwrap_err().to_string();
     assert!(said.starts_with("s.cfg:5: ") && said.contains("below each FileStorePath"), "{said}");
+}
+
+#[test]
+fn where_an_initiator_connects_to_besides_is_in_force_like_any_other_key() {
+    let with = |default: &str, session: &str| {
+        let text = format!("{SESSION}{default}[SESSION]\nTargetCompID=A\n{session}");
+        read(&text).map(|file| {
+            let shown = file.sessions[0].connect_alternates.iter().map(ToString::to_string);
+            shown.collect::<Vec<_>>().join(" ")
+        })
+    };
+    let first = "SocketConnectHost1=10.0.0.1\nSocketConnectPort1=7001\n";
+    let second = "socketconnectport2=7002\nsocketconnecthost2=10.0.0.2\n";
+    for (default, session, expected) in [
+        ("", String::new(), ""),
+        ("", format!("{second}HeartBtInt=3\n{first}"), "10.0.0.1:7001 10.0.0.2:7002"),
+        (first, String::new(), "10.0.0.1:7001"),
+        (first, second.into(), "10.0.0.1:7001 10.0.0.2:7002"),
+        (first, "SocketConnectPort1=7009\n".into(), "10.0.0.1:7009"),
+    ] {
+        assert_eq!(with(default, &session).unwrap(), expected, "{default}{session}");
+    }
+    let many: String = (1..=16)
+        .map(|n| format!("SocketConnectHost{n}=10.0.0.{n}\nSocketConnectPort{n}=7000\n"))
+        .collect();
+    for (session, line, what) in [
+        ("SocketConnectHost1=venue\nSocketConnectPort1=1\n", 7, "IPv4 address"),
+        ("SocketConnectPort1=0\nSocketConnectHost1=10.0.0.1\n", 7, "from 1 to 65535"),
+        ("SocketConnectHost1=10.0.0.1\n", 7, "there is no SocketConnectPort1"),
+        ("HeartBtInt=3\nSocketConnectPort2=1\n", 8, "there is no SocketConnectHost2"),
+        (&many, 37, "15 come before it"),
+    ] {
+        let said = with("", session).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("s.cfg:{line}: ")) && said.contains(what), "{said}");
+    }
 }
 
 #[test]
