@@ -63,6 +63,17 @@ impl Hours {
     ///
     /// A time that the clocks leave out is the one as much later; of one that they show twice, the first counts.
     pub fn compile(&self, now: UtcTime) -> Schedule {
+        Schedule::new(self.windows(now))
+            .unwrap_or_else(|| unreachable!("each begins with the end of the last, or after it"))
+    }
+
+    /// The same for a session that is logged on within `logons` alone, while its numbers go on for as long as these hours say.
+    pub fn compile_with(&self, logons: &Hours, now: UtcTime) -> Schedule {
+        Schedule::within(self.windows(now), &logons.windows(now))
+            .unwrap_or_else(|| unreachable!("each begins with the end of the last, or after it"))
+    }
+
+    fn windows(&self, now: UtcTime) -> Vec<Window> {
         let mut windows: Vec<Window> = Vec::new();
         let today = self.zone.0.to_datetime(timestamp(now)).date();
         for day in -DAYS_BEFORE..=DAYS_AHEAD {
@@ -77,8 +88,7 @@ impl Hours {
                 windows.push(Window { start, end });
             }
         }
-        Schedule::new(windows)
-            .unwrap_or_else(|| unreachable!("each begins with the end of the last, or after it"))
+        windows
     }
 
     /// On which date a session closes that opens on `date`, if one does.

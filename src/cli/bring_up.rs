@@ -284,7 +284,7 @@ pub(crate) fn session_plan(
         requires_orig_sending_time: agreement.requires_orig_sending_time,
         persist_messages: agreement.persist_messages,
         precision: agreement.precision,
-        schedule: settings.hours.hours().map(|hours| hours.compile(now)),
+        schedule: settings.hours.schedule(now),
         heart_bt_int_s: settings.heart_bt_int_s,
         reset_on_logon: settings.reset_on_logon,
         reset_on_logout: settings.reset_on_logout,

@@ -90,6 +90,12 @@ pub(crate) fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(),
             config.schedule = schedule(value);
             config.schedule.is_some()
         }
+        "logon_hours" => {
+            let sessions = config.schedule.take().ok_or("`schedule` comes before it")?;
+            let logons = schedule(value).ok_or_else(wrong)?;
+            config.schedule = Schedule::within(sessions.windows().into(), logons.windows());
+            config.schedule.is_some()
+        }
         _ => return Err(format!("`{key}` is no setting")),
     };
     if is { Ok(()) } else { Err(wrong()) }

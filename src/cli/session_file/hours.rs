@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use fixwire::calendar::{Days, Hours, Zone};
+use fixwire::fix::Schedule;
 use fixwire::offload::toml_file::{TomlError, TomlFile};
+use fixwire::time::UtcTime;
 use jiff::civil::{Time, Weekday};
 use toml::Spanned;
 
@@ -14,6 +16,10 @@ use super::keys::Entry;
 pub(crate) struct HoursSettings {
     start_time: Option<Time>,
     end_time: Option<Time>,
+    logon_time: Option<Time>,
+    logout_time: Option<Time>,
+    logon_day: Option<Weekday>,
+    logout_day: Option<Weekday>,
     start_day: Option<Weekday>,
     end_day: Option<Weekday>,
     weekdays: Option<[bool; 7]>,
@@ -31,6 +37,35 @@ impl HoursSettings {
         };
         let zone = self.zone.clone().unwrap_or_else(Zone::utc);
         (!self.non_stop).then_some(Hours { zone, start, end, days })
+    }
+
+    /// When it is logged on, where that is not all of its hours. What is not said is as its hours have it.
+    fn logons(&self, hours: &Hours) -> Option<Hours> {
+        if !self.has_logons() {
+            return None;
+        }
+        let start = self.logon_time.unwrap_or(hours.start);
+        let end = self.logout_time.unwrap_or(hours.end);
+        let days = (self.logon_day.or(self.start_day), self.logout_day.or(self.end_day));
+        let days = match days {
+            (Some(start), Some(end)) => Days::Week { start, end },
+            _ => Days::Each([true; 7]),
+        };
+        Some(Hours { zone: hours.zone.clone(), start, end, days })
+    }
+
+    fn has_logons(&self) -> bool {
+        let has_times = self.logon_time.is_some() || self.logout_time.is_some();
+        has_times || self.logon_day.is_some() || self.logout_day.is_some()
+    }
+
+    /// When it is open from `now` on; `None` for a session that is always.
+    pub(crate) fn schedule(&self, now: UtcTime) -> Option<Schedule> {
+        let hours = self.hours()?;
+        Some(match self.logons(&hours) {
+            Some(logons) => hours.compile_with(&logons, now),
+            None => hours.compile(now),
+        })
     }
 
     /// What is missing or too much, and what to do about it.
@@ -55,12 +90,30 @@ impl HoursSettings {
                 "days are said, and no times",
                 "write start_time = \"HH:MM:SS\" and end_time = \"HH:MM:SS\" beside them",
             )),
+            _ if self.has_logons() && !has_times => Some((
+                "`logon_time`, `logout_time` and their days are of no use without `start_time` and `end_time`",
+                "write both, between which numbers go on, or delete them",
+            )),
+            _ if self.logon_day.is_some() != self.logout_day.is_some() && !has_days => Some((
+                "`logon_day` and `logout_day` are one without the other",
+                "write both, or neither for each day",
+            )),
+            _ if self.has_logons() && self.never_logs_on() => Some((
+                "`logon_time` to `logout_time` lies outside of `start_time` to `end_time`, with their days",
+                "write times within the session's hours",
+            )),
             _ if !has_times && self.zone.is_some() => Some((
                 "`time_zone` is of no use without `start_time` and `end_time`",
                 "write both, or delete it",
             )),
             _ => None,
         }
+    }
+
+    fn never_logs_on(&self) -> bool {
+        // Whichever year it is: hours that meet at all meet each week.
+        let some_day = UtcTime::from_unix_ns(1_800_000_000_000_000_000);
+        self.schedule(some_day).is_some_and(|schedule| schedule.windows().is_empty())
     }
 }
 
@@ -113,6 +166,10 @@ impl Entry {
         Ok(HoursSettings {
             start_time: read(&self.start_time, "start_time")?.or(base.start_time),
             end_time: read(&self.end_time, "end_time")?.or(base.end_time),
+            logon_time: read(&self.logon_time, "logon_time")?.or(base.logon_time),
+            logout_time: read(&self.logout_time, "logout_time")?.or(base.logout_time),
+            logon_day: day(&self.logon_day, "logon_day")?.or(base.logon_day),
+            logout_day: day(&self.logout_day, "logout_day")?.or(base.logout_day),
             start_day: day(&self.start_day, "start_day")?.or(base.start_day),
             end_day: day(&self.end_day, "end_day")?.or(base.end_day),
             weekdays: weekdays.transpose()?.or(base.weekdays),
@@ -131,6 +188,7 @@ impl Entry {
         let Some((what, remedy)) = hours.flaw() else { return Ok(()) };
         let here = [&self.start_time, &self.end_time, &self.start_day, &self.end_day]
             .into_iter()
+            .chain([&self.logon_time, &self.logout_time, &self.logon_day, &self.logout_day])
             .chain([&self.weekdays, &self.time_zone])
             .flatten()
             .next();

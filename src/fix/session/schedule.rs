@@ -12,12 +12,12 @@ use crate::time::{Duration, Instant, Now, UtcTime};
 
 use super::{Core, Handler, Outlet, Role, State};
 
-/// One session in time: from its start, included, to its end, excluded.
+/// A span of time: from its start, included, to its end, excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Both numbers begin at 1 with the first connection from here on.
+    /// When it begins.
     pub start: UtcTime,
-    /// Who is logged on then is logged out.
+    /// When it is over: who is logged on then is logged out.
     pub end: UtcTime,
 }
 
@@ -31,32 +31,56 @@ impl Window {
 
 /// Every window that is known, shared by the sessions that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule(Arc<[Window]>);
+pub struct Schedule {
+    /// When the session may be logged on.
+    windows: Arc<[Window]>,
+    /// When numbers go on: both begin at 1 with the first connection within another one of these. Each window lies in one.
+    sessions: Arc<[Window]>,
+}
 
 impl Schedule {
-    /// These windows, or `None` where they do not follow each other, or one has no length.
+    /// These windows, each with numbers of its own, or `None` where they do not follow each other, or one has no length.
     pub fn new(windows: Vec<Window>) -> Option<Schedule> {
-        let have_length = windows.iter().all(|window| window.start < window.end);
-        let follow = windows.windows(2).all(|pair| pair[0].end <= pair[1].start);
-        (have_length && follow).then(|| Schedule(windows.into()))
+        let windows: Arc<[Window]> = windows.into();
+        follow(&windows).then(|| Schedule { sessions: Arc::clone(&windows), windows })
+    }
+
+    /// Logged on only within `logons`, and only within `sessions`, of which each has numbers of its own.
+    pub fn within(sessions: Vec<Window>, logons: &[Window]) -> Option<Schedule> {
+        if !follow(&sessions) || !follow(logons) {
+            return None;
+        }
+        let mut windows = Vec::new();
+        for session in &sessions {
+            let first = logons.partition_point(|logon| logon.end <= session.start);
+            let here = logons[first..].iter().take_while(|logon| logon.start < session.end);
+            windows.extend(here.map(|logon| Window {
+                start: logon.start.max(session.start),
+                end: logon.end.min(session.end),
+            }));
+        }
+        Some(Schedule { windows: windows.into(), sessions: sessions.into() })
     }
 
     /// The window that holds `time`.
     pub fn window_at(&self, time: UtcTime) -> Option<Window> {
-        let later = self.0.partition_point(|window| window.start <= time);
-        let window = *self.0.get(later.checked_sub(1)?)?;
-        window.holds(time).then_some(window)
+        last_begun(&self.windows, time).filter(|window| window.holds(time))
+    }
+
+    /// How long numbers go on that are those of `time`.
+    pub fn session_at(&self, time: UtcTime) -> Option<Window> {
+        last_begun(&self.sessions, time).filter(|session| session.holds(time))
     }
 
     /// When the next window after `time` begins; `None` past the last one that is known.
     pub fn next_start(&self, time: UtcTime) -> Option<UtcTime> {
-        let later = self.0.partition_point(|window| window.start <= time);
-        self.0.get(later).map(|window| window.start)
+        let later = self.windows.partition_point(|window| window.start <= time);
+        self.windows.get(later).map(|window| window.start)
     }
 
     /// Every window, the first one first.
     pub fn windows(&self) -> &[Window] {
-        &self.0
+        &self.windows
     }
 
     /// How long it is closed from `time` on; `None` while it is open. Past the last window, for ever.
@@ -69,6 +93,17 @@ impl Schedule {
     }
 }
 
+/// Whether windows have a length, and follow each other.
+fn follow(windows: &[Window]) -> bool {
+    windows.iter().all(|window| window.start < window.end)
+        && windows.windows(2).all(|pair| pair[0].end <= pair[1].start)
+}
+
+fn last_begun(windows: &[Window], time: UtcTime) -> Option<Window> {
+    let later = windows.partition_point(|window| window.start <= time);
+    windows.get(later.checked_sub(1)?).copied()
+}
+
 impl<S: Store> Core<S> {
     /// A connection begins: numbers of an earlier window begin again. Says whether the session is open.
     pub(super) fn open_window(&mut self, now: Now) -> bool {
@@ -76,11 +111,12 @@ impl<S: Store> Core<S> {
         self.timers.end_session_at(Instant::FAR_FUTURE);
         let Some(schedule) = &self.config.schedule else { return true };
         let Some(window) = schedule.window_at(now.utc) else { return false };
+        let session = schedule.session_at(now.utc);
         self.window = Some(window);
         self.arm_end(now);
         let is_fresh = (self.store.next_in(), self.store.next_out()) == (1, 1);
         match self.store.created_at() {
-            Some(created_at) if window.holds(created_at) => return true,
+            Some(created_at) if session.is_some_and(|of| of.holds(created_at)) => return true,
             None if is_fresh => self.store.set_created_at(now.utc),
             _ => self.reset_numbers(now),
         }
@@ -195,5 +231,27 @@ mod tests {
             assert_eq!(schedule.closed_for(at(time)), closed.map(Duration::from_s), "{time}");
         }
         assert_eq!(schedule.closed_for(at(50)), Some(Duration::from_ns(u64::MAX)));
+    }
+
+    #[test]
+    fn logons_lie_within_sessions_and_numbers_go_on_between_them() {
+        let spans = |spans: &[(u64, u64)]| -> Vec<Window> {
+            spans.iter().map(|(start, end)| Window { start: at(*start), end: at(*end) }).collect()
+        };
+        let sessions = [(10, 50), (50, 60), (70, 80)];
+        let logons = [(5, 12), (20, 30), (40, 55), (60, 71), (75, 90)];
+        let schedule = Schedule::within(spans(&sessions), &spans(&logons)).unwrap();
+        let expected =
+            [(10, 12), (20, 30), (40, 50), (50, 55), (70, 71), (75, 80)].map(|(start, end)| {
+                assert_eq!(schedule.window_at(at(start)).map(|of| of.end), Some(at(end)));
+                Window { start: at(start), end: at(end) }
+            });
+        assert_eq!(schedule.windows(), expected);
+        for (time, session) in [(9, None), (15, Some(50)), (50, Some(60)), (65, None)] {
+            assert_eq!(schedule.session_at(at(time)).map(|of| of.end), session.map(at), "{time}");
+        }
+        assert_eq!(schedule.closed_for(at(30)), Some(Duration::from_s(10)));
+        assert_eq!(Schedule::within(spans(&[(2, 1)]), &spans(&logons)), None);
+        assert_eq!(Schedule::within(spans(&sessions), &spans(&[(1, 3), (2, 4)])), None);
     }
 }

@@ -54,8 +54,6 @@ const SOCKET: &str = "the kernel's sockets are not used: TCP is ours, and has ke
 const TLS: &str = "there is no TLS here: end it in front, where SocketUseSSL would be Y";
 const DATABASE: &str = "there is no database here";
 const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
-const HOURS: &str =
-    "a session logs on when it opens and logs out when it closes: set StartTime and EndTime";
 const HOSTS: &str = "each address is connected to in turn";
 
 /// By name. They are looked up in whatever case.
@@ -97,6 +95,10 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("EndTime", Own(Special::Hours("end_time"))),
     ("StartDay", Own(Special::Hours("start_day"))),
     ("EndDay", Own(Special::Hours("end_day"))),
+    ("LogonTime", Own(Special::Hours("logon_time"))),
+    ("LogoutTime", Own(Special::Hours("logout_time"))),
+    ("LogonDay", Own(Special::Hours("logon_day"))),
+    ("LogoutDay", Own(Special::Hours("logout_day"))),
     ("Weekdays", Own(Special::Hours("weekdays"))),
     ("TimeZone", Own(Special::Hours("time_zone"))),
     ("UseLocalTime", Own(Special::UseLocalTime)),
@@ -123,10 +125,6 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("AcceptorTemplate", Always("N", "each counterparty has a session in the file")),
     ("SocketUseSSL", Own(Special::SocketUseSsl)),
 
-    ("LogonTime", Refused(HOURS)),
-    ("LogoutTime", Refused(HOURS)),
-    ("LogonDay", Refused(HOURS)),
-    ("LogoutDay", Refused(HOURS)),
     ("AllowedRemoteAddresses", Refused("no list of addresses is kept here: let a firewall or the NIC's steering do it")),
     ("SessionQualifier", Refused("sessions are told apart by BeginString and CompIDs: give one of them another CompID")),
 

@@ -164,6 +164,50 @@ fn hours_are_those_of_the_zone_and_of_no_account_where_the_session_never_stops()
 }
 
 #[test]
+fn a_session_is_logged_on_within_its_hours_when_the_file_says_so() {
+    use fixwire::time::UtcTime;
+    let windows = |lines: &str| {
+        let text = format!("{SESSION}[SESSION]\nTargetCompID=A\n{lines}");
+        // Friday 27 November 2026, 12:00 UTC.
+        let now = UtcTime::from_unix_ns(1_795_780_800_000_000_000);
+        read(&text).map(|file| {
+            let schedule = file.sessions[0].hours.schedule(now).unwrap();
+            let of = |time: UtcTime| (time.as_unix_ns() / 1_000_000_000) as i64 - 1_795_780_800;
+            let window = schedule.window_at(now).map(|of_now| (of(of_now.start), of(of_now.end)));
+            let session = schedule.session_at(now).map(|of_now| (of(of_now.start), of(of_now.end)));
+            (window, session)
+        })
+    };
+    let day = "StartTime=00:00:00\nEndTime=23:00:00\n";
+    let week = format!("{day}StartDay=Sun\nEndDay=Fri\n");
+    const H: i64 = 3_600;
+    for (hours, logons, window, session) in [
+        (day, "", Some((-12 * H, 11 * H)), (-12 * H, 11 * H)),
+        (
+            day,
+            "LogonTime=08:00:00\nLogoutTime=17:00:00\n",
+            Some((-4 * H, 5 * H)),
+            (-12 * H, 11 * H),
+        ),
+        (day, "LogonTime=08:00:00\n", Some((-4 * H, 11 * H)), (-12 * H, 11 * H)),
+        (day, "LogoutTime=11:00:00\n", None, (-12 * H, 11 * H)),
+        (&week, "LogonTime=08:00:00\n", Some((-5 * 24 * H - 4 * H, 11 * H)), (-132 * H, 11 * H)),
+        (&week, "LogonDay=Fri\nLogonTime=08:00:00\n", Some((-4 * H, 11 * H)), (-132 * H, 11 * H)),
+    ] {
+        let found = windows(&format!("{hours}{logons}")).unwrap();
+        assert_eq!(found, (window, Some(session)), "{hours}{logons}");
+    }
+    for (lines, what) in [
+        ("LogonTime=23:30:00\nLogoutTime=23:40:00\n", "lies outside of `StartTime`"),
+        ("LogonDay=Mon\n", "`LogonDay` and `LogoutDay` are one without the other"),
+        ("LogonTime=8\n", "`LogonTime` is \"8\""),
+    ] {
+        let said = windows(&format!("{day}{lines}")).unwrap_err().to_string();
+        assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
 fn a_dictionary_is_used_where_it_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("FIX42.xml");
@@ -291,7 +335,13 @@ fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
         (session("ValidateFieldsHaveValues=no"), 7, "is \"no\"", "write Y or N"),
         (session("SendRedundantResendRequests=Y"), 7, "asked for once", "write N"),
         (session("SocketUseSSL=Y"), 7, "there is no TLS", "stunnel"),
-        (session("LogonTime=08:00:00"), 7, "`LogonTime` is not done here", "StartTime"),
+        (
+            session("LogonTime=08:00:00"),
+            7,
+            "`LogonTime`, `LogoutTime` and their days are of no use",
+            "write both",
+        ),
+        (session("ProxyType=http"), 7, "`ProxyType` is not done here", "no proxy"),
         (session("TimestampPrecision=5"), 7, "`TimeStampPrecision` is \"5\"", "0, 3, 6 or 9"),
         (session("SenderCompID=$(NOWHERE)"), 7, "the variable NOWHERE", "environment"),
         (session("HeartBtInt"), 7, "neither a setting nor a heading", "KEY=VALUE"),
