@@ -458,7 +458,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         is_wanted: impl Fn(Capability) -> bool,
     ) -> ArrayVec<Capability, { Capability::COUNT }> {
         let demoted = |capability: &Capability| {
-            is_wanted(*capability) && self.observations.of(*capability).contradicted > 0
+            is_wanted(*capability) && self.observations.of(*capability).is_demoted()
         };
         let wrong: ArrayVec<_, { Capability::COUNT }> = Capability::ALL
             .into_iter()

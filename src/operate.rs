@@ -115,7 +115,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if row.policy == Policy::Require {
             return Err(OffloadRefusal::Required);
         }
-        if self.observations.of(capability).contradicted > 0 {
+        if self.observations.of(capability).is_demoted() {
             return Err(OffloadRefusal::DemotedAlready);
         }
         let (drift, observations) = (Drift::ByOperator, &mut self.observations);

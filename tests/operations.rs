@@ -232,7 +232,7 @@ fn an_operator_takes_an_offload_from_the_device_and_gives_it_back_to_prove_itsel
     };
     run.until("it is proven", || offload("rx_tcp_checksum")["observed"] == "proven");
     assert_eq!(run.ctl_json(&["demote", "rx_tcp_checksum"])["done"], true);
-    assert_eq!(offload("rx_tcp_checksum")["observed"], "refuted");
+    assert_eq!(offload("rx_tcp_checksum")["observed"], "demoted");
     // Of one moment: frames go on coming between two looks.
     let counted = || {
         let metrics = run.metrics();

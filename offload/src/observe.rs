@@ -18,6 +18,8 @@ pub enum Observed {
     Unproven,
     /// Seen to be wrong.
     Refuted,
+    /// Not seen to be wrong: an operator had the host take over.
+    Demoted,
 }
 
 impl fmt::Display for Observed {
@@ -27,6 +29,7 @@ impl fmt::Display for Observed {
             Observed::Passive => "passive",
             Observed::Unproven => "unproven",
             Observed::Refuted => "refuted",
+            Observed::Demoted => "demoted",
         })
     }
 }
@@ -40,13 +43,22 @@ pub struct Evidence {
     pub agreed: u64,
     /// Frames on which an independent check disagreed.
     pub contradicted: u64,
+    /// An operator had the host take over.
+    pub by_operator: bool,
 }
 
 impl Evidence {
+    /// Whether the host has taken over.
+    pub fn is_demoted(&self) -> bool {
+        self.contradicted > 0 || self.by_operator
+    }
+
     /// What the evidence amounts to.
     pub fn observed(&self) -> Observed {
         if self.contradicted > 0 {
             Observed::Refuted
+        } else if self.by_operator {
+            Observed::Demoted
         } else if self.agreed > 0 {
             Observed::Proven
         } else if self.seen > 0 {
@@ -125,7 +137,7 @@ impl fmt::Display for Drift {
     }
 }
 
-/// A capability that the host has taken over, because the device was found wrong.
+/// A capability that the host has taken over, because the device was found wrong or an operator said so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demotion {
     /// The capability.
@@ -216,10 +228,13 @@ impl Observations {
         &mut self.evidence[usize::from(capability.number())]
     }
 
-    /// The device was found wrong, and the host takes over from here on.
+    /// The device was found wrong, or an operator says so, and the host takes over from here on.
     #[cold]
     pub fn demote(&mut self, capability: Capability, drift: Drift) {
-        self.of_mut(capability).contradicted += 1;
+        match drift {
+            Drift::ByOperator => self.of_mut(capability).by_operator = true,
+            _ => self.of_mut(capability).contradicted += 1,
+        }
         self.demoted += 1;
         self.happened(DeviceEvent::Demoted(Demotion { capability, drift }));
     }
@@ -248,7 +263,7 @@ impl Observations {
     /// What is shown in the plan's table: nothing where the device is not used.
     pub fn shown(&self, plan: &Plan, capability: Capability) -> Option<Observed> {
         let evidence = self.of(capability);
-        let judged = plan.uses(capability) || evidence.contradicted > 0;
+        let judged = plan.uses(capability) || evidence.is_demoted();
         judged.then(|| evidence.observed())
     }
 }
@@ -310,10 +325,29 @@ mod tests {
 
     #[test]
     fn one_contradiction_outweighs_any_agreement() {
-        let evidence = Evidence { seen: 9, agreed: 1_000_000, contradicted: 1 };
+        let evidence = Evidence { seen: 9, agreed: 1_000_000, contradicted: 1, by_operator: true };
         assert_eq!(evidence.observed(), Observed::Refuted);
-        assert_eq!(Evidence { contradicted: 0, ..evidence }.observed(), Observed::Proven);
+        let taken = Evidence { contradicted: 0, ..evidence };
+        assert_eq!(taken.observed(), Observed::Demoted);
+        assert_eq!(Evidence { by_operator: false, ..taken }.observed(), Observed::Proven);
         assert_eq!(Evidence { seen: 1, ..Evidence::default() }.observed(), Observed::Passive);
         assert_eq!(Evidence::default().observed(), Observed::Unproven);
+    }
+
+    #[test]
+    fn what_an_operator_takes_is_not_refuted_and_proves_itself_anew_once_it_is_given_back() {
+        let mut observations = Observations::default();
+        let of = Capability::RxTcpChecksum;
+        observations.of_mut(of).agreed = 7;
+        observations.demote(of, Drift::ByOperator);
+        assert_eq!(
+            (observations.of(of).observed(), observations.demoted()),
+            (Observed::Demoted, 1)
+        );
+        observations.demote(of, Drift::GoodOfWrongBytes);
+        assert_eq!(observations.of(of).observed(), Observed::Refuted);
+        observations.forget(of);
+        assert_eq!(observations.of(of).observed(), Observed::Unproven);
+        assert!(!observations.of(of).is_demoted());
     }
 }

@@ -19,7 +19,7 @@ fn counts<N: Nic, A: Application>(engine: &Engine<N, A>) -> Vec<(String, Option<
 /// Who steered in the end: a device that was found wrong does not any more.
 fn by(plan: &Plan, observations: &Observations) -> Provider {
     match observations.of(Capability::FlowSteering).observed() {
-        Observed::Refuted => Provider::Fixwire,
+        Observed::Refuted | Observed::Demoted => Provider::Fixwire,
         _ => plan.row(Capability::FlowSteering).by,
     }
 }

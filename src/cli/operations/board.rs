@@ -29,7 +29,8 @@ const OF_CAPABILITY: usize = 4;
 pub(super) const STATES: [&str; 5] =
     ["disconnected", "logon_awaited", "active", "logout_sent", "closing"];
 /// What frames showed, likewise; the last where the plan leaves it to the host.
-pub(super) const OBSERVED: [&str; 5] = ["proven", "passive", "unproven", "refuted", "host"];
+pub(super) const OBSERVED: [&str; 6] =
+    ["proven", "passive", "unproven", "refuted", "demoted", "host"];
 
 fn number_of(state: State) -> u64 {
     match state {
@@ -186,7 +187,8 @@ fn write_counters<N: Nic, A: Application>(board: &Board, engine: &Engine<N, A>) 
             Some(Observed::Passive) => 1,
             Some(Observed::Unproven) => 2,
             Some(Observed::Refuted) => 3,
-            None => 4,
+            Some(Observed::Demoted) => 4,
+            None => 5,
         });
         pen.put(evidence.seen);
         pen.put(evidence.agreed);
