@@ -7,6 +7,7 @@ use crate::offload::capability::Capability;
 use crate::offload::nic::Nic;
 use crate::offload::observe::Drift;
 use crate::offload::profile::Policy;
+use crate::tcp::Outstanding;
 use crate::time::Now;
 
 /// Why an offload was not taken from the device, or not given back.
@@ -101,6 +102,16 @@ impl<N: Nic, A: Application> Engine<N, A> {
         session: SessionId,
     ) -> Result<(u32, u32), SessionRefusal> {
         self.desk.reset_numbers(now, session)
+    }
+
+    /// The messages of a session's connection, its own included, that the counterparty's TCP has not acknowledged to their
+    /// ends, oldest first: each with its MsgSeqNum(34) as `tag`, how much of it has left and is acknowledged, and since when.
+    /// What was [accepted](crate::fix::Sender::send) on this connection and is not among them is acknowledged. Nothing where
+    /// there is no connection: what a connection has left is told by
+    /// [`on_unacknowledged`](Application::on_unacknowledged).
+    pub fn outstanding(&self, session: SessionId) -> impl Iterator<Item = Outstanding> + '_ {
+        let connection = self.desk.connection(session);
+        connection.into_iter().flat_map(move |connection| self.tcp.outstanding(connection))
     }
 
     /// Has the host do from here on what the device does: as if the device had been found wrong.

@@ -105,6 +105,34 @@ fn orders_on_a_line_that_is_cut_are_reset_in_time_and_told_of_by_number() {
 }
 
 #[test]
+fn what_was_accepted_is_known_to_wait_to_have_left_or_to_be_acknowledged() {
+    let mut pair = pair(Config::default());
+    let session = SessionId(0);
+    let known = |pair: &Pair<Desk>| -> Vec<(u32, Delivery)> {
+        pair.ours.outstanding(session).map(|of| (of.tag, of.delivery())).collect()
+    };
+    assert_eq!(known(&pair), [], "the Logon is acknowledged");
+    pair.ours.app_mut().to_send = 2;
+    pair.run_for(Duration::from_ms(50));
+    assert_eq!((pair.ours.app().sent.len(), known(&pair)), (2, vec![]));
+    cut(&mut pair);
+    pair.ours.app_mut().to_send = 2;
+    pair.run_for(Duration::from_ms(50));
+    let last: Vec<_> = pair.ours.app().sent[2..].iter().map(|seq| (*seq, Delivery::Sent)).collect();
+    assert_eq!(known(&pair), last);
+
+    // More than the window and the congestion window take: the rest waits for its turn.
+    pair.ours.app_mut().to_send = 250;
+    pair.run_for(Duration::from_ms(5));
+    let waiting = known(&pair).into_iter().filter(|(_, delivery)| *delivery == Delivery::Unsent);
+    assert!(waiting.count() > 0);
+    pair.set_faults(Faults::default());
+    pair.run_for(Duration::from_s(10));
+    assert_eq!(known(&pair), [], "all of it has come");
+    assert!(pair.ours.outstanding(SessionId(7)).next().is_none());
+}
+
+#[test]
 fn a_line_that_ends_as_it_should_leaves_nothing_unacknowledged() {
     let mut pair = pair(Config::default());
     pair.ours.app_mut().to_send = 3;
