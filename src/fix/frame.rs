@@ -199,7 +199,7 @@ pub(super) fn ending(sum: u8) -> [u8; 1 + TRAILER_LEN] {
 }
 
 /// Each sum as three digits and SOH.
-static SUM_TEXTS: [u32; 256] = {
+pub(super) static SUM_TEXTS: [u32; 256] = {
     let mut texts = [0; 256];
     let mut sum = 0;
     while sum < texts.len() {

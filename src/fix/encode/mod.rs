@@ -12,7 +12,7 @@ use core::fmt;
 use crate::time::UtcTime;
 
 use super::decimal::Decimal;
-use super::frame::{SOH, TRAILER_LEN, ending};
+use super::frame::{SOH, SUM_TEXTS, TRAILER_LEN, ending};
 use super::simd::sum;
 use super::swar;
 use super::tags;
@@ -282,11 +282,9 @@ impl<'a> Encoder<'a> {
         }
         let mut carried = (self.summed_to == self.at).then_some(self.sum);
         if (100..1000).contains(&body_len) {
-            let digits = [body_len / 100, body_len / 10 % 10, body_len % 10];
-            let text = digits.map(|digit| b'0' + digit as u8);
-            self.slot[self.body - 4..self.body - 1].copy_from_slice(&text);
-            let of_zeros = digits.iter().sum::<usize>() as u32;
-            carried = carried.map(|sum| sum.wrapping_add(of_zeros));
+            let (text, digits_sum) = body_length(body_len as u32);
+            self.slot[self.body - 4..self.body].copy_from_slice(&text.to_le_bytes());
+            carried = carried.map(|sum| sum.wrapping_add(digits_sum));
         } else {
             let text = swar::text_of(body_len as u64);
             self.at = move_body(self.slot, self.body, self.at, text)?;
@@ -331,6 +329,18 @@ impl<'a> Encoder<'a> {
         let written = slow::raw(self.slot, self.at, bytes);
         self.take_up(written);
     }
+}
+
+/// A BodyLength of three digits and its SOH, and what it adds up to more than zeros do.
+#[inline(always)]
+fn body_length(len: u32) -> (u32, u32) {
+    const ZEROS: u32 = u32::from_le_bytes([b'0', b'0', b'0', SOH]);
+    // Those of an order are among those that sums have.
+    let text = match SUM_TEXTS.get(len as usize) {
+        Some(text) => *text,
+        None => ZEROS + ((len / 100) | ((len / 10 % 10) << 8) | ((len % 10) << 16)),
+    };
+    (text, (text - ZEROS).wrapping_mul(0x0001_0101) >> 16 & 0xff)
 }
 
 /// Moves a body whose length, in `text`, takes another number of digits than was reserved. Says where it
@@ -378,7 +388,7 @@ const PLACES_SHORT: usize = 8;
 /// Writes `mantissa` with a point before its last `places` digits, and says the length, and what it adds up to.
 #[inline(always)]
 fn put_short_decimal(room: &mut [u8], mantissa: u64, places: usize) -> (usize, u32) {
-    let text = swar::text_of(mantissa);
+    let text = swar::text_of_any(mantissa);
     let width = swar::width_of(text).max(places + 1);
     let digits = text >> (64 - 8 * width);
     let sum = swar::sum_of(digits);

@@ -160,9 +160,10 @@ pub struct Filling<'e, 'a, const SLOTS: usize> {
     encoder: &'e mut Encoder<'a>,
     template: &'e Template<SLOTS>,
     next: usize,
-    /// Where the template began, and what its bytes add up to so far; `None` once some were not added.
+    /// Where the template began, and what its bytes add up to so far; not so once some were not added.
     from: usize,
-    sum: Option<u32>,
+    sum: u32,
+    is_summed: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -180,7 +181,7 @@ impl<'a> Encoder<'a> {
             let written = slow::raw(self.slot, self.at, &front.text[..front.len]);
             self.take_up(written);
         }
-        Filling { encoder: self, template, next: 0, from, sum: Some(front.sum) }
+        Filling { encoder: self, template, next: 0, from, sum: front.sum, is_summed: true }
     }
 }
 
@@ -276,10 +277,8 @@ impl<const SLOTS: usize> Filling<'_, '_, SLOTS> {
         if self.next != SLOTS {
             return self.encoder.refuse(EncodeError::SlotsWrong);
         }
-        if let Some(sum) = self.sum
-            && self.encoder.summed_to == self.from
-        {
-            self.encoder.sum = self.encoder.sum.wrapping_add(sum);
+        if self.is_summed && self.encoder.summed_to == self.from {
+            self.encoder.sum = self.encoder.sum.wrapping_add(self.sum);
             self.encoder.summed_to = self.encoder.at;
         }
     }
@@ -302,11 +301,11 @@ impl<const SLOTS: usize> Filling<'_, '_, SLOTS> {
             && fixed.put(room, len)
         {
             encoder.at += len + fixed.len;
-            self.sum = self.sum.map(|before| before + sum + fixed.sum);
+            self.sum = self.sum.wrapping_add(sum).wrapping_add(fixed.sum);
             return;
         }
         // What is unusual is added up with the whole message in the end.
-        self.sum = None;
+        self.is_summed = false;
         let written = slowly(encoder.slot, encoder.at)
             .and_then(|at| slow::raw(encoder.slot, at, &fixed.text[..fixed.len]));
         encoder.take_up(written);
