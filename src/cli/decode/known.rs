@@ -2,7 +2,7 @@
 
 /// Fields beside those that [`tags`](fixwire::fix::tags) names.
 #[rustfmt::skip]
-pub(super) const FIELDS: [(u32, &str); 94] = [
+pub(super) const FIELDS: [(u32, &str); 92] = [
     (1, "Account"), (6, "AvgPx"), (12, "Commission"), (13, "CommType"), (14, "CumQty"), (15, "Currency"),
     (17, "ExecID"), (18, "ExecInst"), (19, "ExecRefID"), (20, "ExecTransType"), (21, "HandlInst"),
     (22, "SecurityIDSource"), (23, "IOIID"), (29, "LastCapacity"), (30, "LastMkt"), (31, "LastPx"),
@@ -21,7 +21,7 @@ pub(super) const FIELDS: [(u32, &str); 94] = [
     (267, "NoMDEntryTypes"), (268, "NoMDEntries"), (269, "MDEntryType"), (270, "MDEntryPx"),
     (271, "MDEntrySize"), (272, "MDEntryDate"), (273, "MDEntryTime"), (278, "MDEntryID"),
     (279, "MDUpdateAction"), (320, "SecurityReqID"), (336, "TradingSessionID"), (378, "ExecRestatementReason"),
-    (379, "BusinessRejectRefID"), (380, "BusinessRejectReason"), (383, "MaxMessageSize"),
+    (383, "MaxMessageSize"),
     (384, "NoMsgTypes"), (432, "ExpireDate"), (434, "CxlRejResponseTo"), (448, "PartyID"),
     (452, "PartyRole"), (453, "NoPartyIDs"), (526, "SecondaryClOrdID"),
 ];
