@@ -281,7 +281,7 @@ impl Connection {
         let end = seq + (len + u32::from(has_fin));
         let is_again = why != Why::New;
         let is_window_probe = self.probe_due == ProbeDue::Window;
-        let is_ect = self.ecn.is_agreed && !is_again && !is_window_probe;
+        let is_ect = self.ecn.is_agreed && len > 0 && !is_again && !is_window_probe;
         let is_in_burst = !is_again && self.flight() > 0 && self.last_sent == cx.now;
         if is_again {
             cx.count(Count::Retransmission);
