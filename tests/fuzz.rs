@@ -9,6 +9,7 @@ use proptest::prelude::*;
 #[path = "../fuzz/src/lib.rs"]
 mod harness;
 
+use harness::Played;
 use harness::mutations::Mutations;
 
 /// Series that are drawn, and as many again that are made of the corpus; and with FIXWIRE_FULL.
@@ -29,15 +30,23 @@ fn cases() -> u32 {
 
 #[test]
 fn corpus_agrees_with_the_model() {
-    let (mut count, mut predicted) = (0, 0);
+    let (mut count, mut all) = (0, Played::default());
     for entry in std::fs::read_dir(corpus()).unwrap() {
         let path = entry.unwrap().path();
         println!("{}", path.display());
-        predicted += harness::play(&std::fs::read(path).unwrap());
+        let Played { predicted, hostile, refused, prepared, moved } =
+            harness::play(&std::fs::read(path).unwrap());
+        all.predicted += predicted;
+        all.hostile += hostile;
+        all.refused += refused;
+        all.prepared += prepared;
+        all.moved += moved;
         count += 1;
     }
     assert!(count >= 20, "only {count}");
-    assert!(predicted > 50, "the short ways: {predicted}");
+    println!("{all:?}");
+    assert!(all.predicted > 50 && all.hostile > 20 && all.refused > 0, "{all:?}");
+    assert!(all.prepared > 10 && all.moved > 5, "{all:?}");
 }
 
 /// Where there is no cargo-fuzz, what a target plays is played all the same.

@@ -3,8 +3,10 @@
 
 mod drive;
 pub mod journal;
+mod leaving;
 mod model;
 pub mod mutations;
+mod open;
 mod ops;
 
-pub use drive::play;
+pub use drive::{Played, play};

@@ -1,6 +1,8 @@
 //! What a string of bytes tells a peer and an application to do. Every string tells something; what is cut short
 //! is filled up with zeros.
 
+use super::model::{FIN, SYN};
+
 /// A segment, its numbers relative to what is expected.
 #[derive(Debug)]
 pub(crate) struct Coming {
@@ -38,10 +40,21 @@ pub(crate) enum Op {
     Comes(Coming),
     Write(usize),
     Read(usize),
-    Wait { ms: u64 },
+    Wait {
+        ms: u64,
+    },
     Shutdown,
     Abort,
     PathMtu(u16),
+    /// So much is sent as prepared now, or as prepared when it was asked for last.
+    SendPrepared {
+        len: usize,
+        is_kept: bool,
+    },
+    /// What is ready to be sent is prepared, and kept.
+    Prepare,
+    /// It goes on in another stack.
+    Move,
 }
 
 /// How the connection begins.
@@ -51,14 +64,40 @@ pub(crate) struct Beginning {
     pub(crate) receive_buffer_bytes: usize,
     pub(crate) window: u16,
     pub(crate) mss: u16,
+    pub(crate) ours: Offers,
+    pub(crate) theirs: Offers,
+    /// Segments that come before the one that opens it, at most.
+    pub(crate) hostile: u8,
+    /// The peer has begun as well, by a SYN of its own.
+    pub(crate) is_simultaneous: bool,
+    /// What ends a handshake in which we have answered is a SYN-ACK, not an ACK alone.
+    pub(crate) ends_by_syn: bool,
+    /// What their SYN or SYN-ACK says of marks is what the other of the two would say.
+    pub(crate) mistakes_marks: bool,
+}
+
+/// What a SYN offers.
+#[derive(Debug)]
+pub(crate) struct Offers {
     pub(crate) sack: bool,
-    /// Timestamps and scaled windows are agreed on, and segments have options.
-    pub(crate) has_options: bool,
+    pub(crate) timestamps: bool,
+    pub(crate) scaling: bool,
+    pub(crate) ecn: bool,
 }
 
 pub(crate) struct Ops<'a> {
     bytes: &'a [u8],
     has_options: bool,
+}
+
+impl Coming {
+    /// What a SYN carries besides is told by scripts, not here.
+    pub(crate) fn of_handshake(self) -> Coming {
+        if self.flags & SYN == 0 {
+            return self;
+        }
+        Coming { flags: self.flags & !FIN, len: 0, ..self }
+    }
 }
 
 impl<'a> Ops<'a> {
@@ -67,14 +106,32 @@ impl<'a> Ops<'a> {
         let kind = ops.byte();
         let has_options = kind & 0x80 != 0;
         ops.has_options = has_options;
+        let (more, other) = (ops.byte(), ops.byte());
+        let ours = Offers {
+            sack: kind & 0x40 == 0,
+            timestamps: has_options != (more & 1 != 0),
+            scaling: has_options != (more & 2 != 0),
+            ecn: more & 4 != 0,
+        };
+        // As we do, but where a bit says otherwise.
+        let theirs = Offers {
+            sack: ours.sack != (other & 1 != 0),
+            timestamps: ours.timestamps != (other & 2 != 0),
+            scaling: ours.scaling != (other & 4 != 0),
+            ecn: ours.ecn != (other & 8 != 0),
+        };
         let buffers = [4_000, 1, 50, if has_options { 200_000 } else { 65_535 }];
         let beginning = Beginning {
             is_active: kind & 1 == 0,
             receive_buffer_bytes: buffers[usize::from(kind >> 1 & 3)],
             window: [20_000, 0, 1, 900][usize::from(kind >> 3 & 3)],
             mss: if kind & 0x20 == 0 { 1_000 } else { 50 },
-            sack: kind & 0x40 == 0,
-            has_options,
+            ours,
+            theirs,
+            hostile: more >> 3 & 7,
+            is_simultaneous: more & 0x40 != 0,
+            ends_by_syn: other & 16 != 0,
+            mistakes_marks: other & 32 != 0,
         };
         (beginning, ops)
     }
@@ -159,7 +216,13 @@ impl Iterator for Ops<'_> {
             235..246 => Op::Wait { ms: 1 << (self.byte() % 17) },
             246..251 => Op::Shutdown,
             251..253 => Op::Abort,
-            253.. => Op::PathMtu(u16::from(self.byte()) * 8),
+            253 => Op::PathMtu(u16::from(self.byte()) * 8),
+            254 => match self.byte() {
+                len @ 0..100 => Op::SendPrepared { len: len.into(), is_kept: false },
+                len @ 100..200 => Op::SendPrepared { len: usize::from(len) - 99, is_kept: true },
+                200.. => Op::Prepare,
+            },
+            255 => Op::Move,
         })
     }
 }
