@@ -563,3 +563,6 @@ impl Joined {
         Ok(&self.0[..len])
     }
 }
+
+#[cfg(test)]
+mod crowd;

@@ -160,6 +160,15 @@ impl<'a> Recognized<'a> {
         &self.padded[..HEADERS_LEN + self.payload.len()]
     }
 
+    /// Whether it is between the two ends of a connection, unless that is over.
+    fn may_be_of(&self, tcp: &Stack, id: ConnectionId) -> bool {
+        tcp.info(id).is_none_or(|info| {
+            let (src, dst) = (self.addr_at(IP + 12), self.addr_at(IP + 16));
+            let ports = u32::from(info.remote.port) << 16 | u32::from(info.local.port);
+            (src, dst, self.ports()) == (info.remote.addr, info.local.addr, ports)
+        })
+    }
+
     fn ports(&self) -> u32 {
         self.u32_at(TCP)
     }
@@ -236,7 +245,10 @@ impl Familiar {
         debug_assert!(self.recognize(bytes).is_some(), "not what was looked ahead at");
         let (headers, behind) = bytes.split_first_chunk()?;
         let payload = payload_of(headers, behind)?;
-        Some((Recognized { headers, payload, padded: bytes }, whose))
+        let frame = Recognized { headers, payload, padded: bytes };
+        // Which costs time alone: nothing of a frame fits another's connection.
+        debug_assert!(frame.may_be_of(tcp, whose), "another frame's connection");
+        Some((frame, whose))
     }
 
     /// Whether headers are the last frame's but for what differs: one that was found familiar is so again. How long TCP's
