@@ -391,8 +391,9 @@ mod tests {
 
     #[test]
     fn each_peer_and_each_port_gets_one_rule_and_the_profile_s_come_first() {
+        let alternates = vec![Endpoint { addr: THEM, port: 9879 }];
         let sessions = [
-            session(Role::Initiator, THEM, 9878),
+            SessionPlan { alternates, ..session(Role::Initiator, THEM, 9878) },
             session(Role::Initiator, THEM, 9878),
             session(Role::Acceptor, US, 7001),
             session(Role::Acceptor, US, 7001),
@@ -406,6 +407,8 @@ mod tests {
                 "flow create 0 ingress priority 0 pattern eth / ipv4 / end actions count / drop / end",
                 "flow create 0 ingress priority 1 pattern eth / ipv4 src is 10.9.0.1 dst is 10.9.0.2 \
                  / tcp src is 9878 / end actions queue index 0 / end",
+                "flow create 0 ingress priority 1 pattern eth / ipv4 src is 10.9.0.1 dst is 10.9.0.2 \
+                 / tcp src is 9879 / end actions queue index 0 / end",
                 "flow create 0 ingress priority 2 pattern eth / ipv4 dst is 10.9.0.2 / tcp dst is 7001 \
                  / end actions queue index 0 / end",
             ]

@@ -202,6 +202,43 @@ fn an_initiator_connects_to_the_next_of_its_peers_when_one_does_not_answer_or_it
     pair.ours.resume_session(pair.wire.now(), ours).unwrap();
     pair.run_for(Duration::from_ms(500));
     assert_eq!(tried(&pair).0, 7_001);
+    // It does so though another one's turn has come.
+    pair.run_for(Duration::from_s(1));
+    assert_eq!(tried(&pair).0, 7_002);
+    pair.ours.drain_session(pair.wire.now(), ours, "").unwrap();
+    pair.run_for(Duration::from_s(10));
+    pair.ours.resume_session(pair.wire.now(), ours).unwrap();
+    pair.run_for(Duration::from_ms(500));
+    assert_eq!(tried(&pair).0, 7_001);
+}
+
+#[test]
+fn an_initiator_begins_with_the_first_of_its_peers_when_it_opens_again() {
+    let host = Profile::all(Policy::Off);
+    let terms = Terms { ours: host.clone(), theirs: host, ..Terms::default() };
+    let mut pair: Both = Pair::with_apps(terms, Diary::default(), Diary::default());
+    pair.run_for(Duration::from_s(1));
+    let now = pair.wire.now();
+    let hours = |config: &mut SessionConfig| config.schedule = Some(schedule(now.utc));
+    let at = |port| Endpoint { addr: THEIRS, port };
+    let theirs = SessionPlan { peer: at(7_002), ..plan(Role::Acceptor, "DESK2", hours) };
+    pair.theirs.add_session(now, theirs).unwrap();
+    let ours = SessionPlan {
+        peer: at(7_001),
+        alternates: vec![at(7_002), at(7_003)],
+        ..plan(Role::Initiator, "DESK2", hours)
+    };
+    let ours = pair.ours.add_session(now, ours).unwrap();
+    let stands = |pair: &Both| (status(pair, ours).remote.port, status(pair, ours).state);
+    // After the second one, when it has closed, comes the first.
+    for _ in 0..2 {
+        pair.run_for(HOUR);
+        pair.run_for(Duration::from_ms(500));
+        assert_eq!(stands(&pair), (7_001, State::Disconnected));
+        pair.run_for(Duration::from_s(1));
+        assert_eq!(stands(&pair), (7_002, State::Active));
+        pair.run_for(Duration::from_ms(3_600_000 - 1_500));
+    }
 }
 
 #[test]
