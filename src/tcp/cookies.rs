@@ -4,7 +4,8 @@
 //! The number: a bit that tells this 64 s from the last ones, three for the peer's MSS, rounded down to one
 //! of eight, and 28 of a keyed hash over all that and the peer's number. Window scale, SACK and ECN have
 //! no room there; they stand in the low bits of our timestamp, which is echoed. A peer without timestamps
-//! gets none of them. A number can be guessed once in 2^28 tries: what it then opens is an empty connection.
+//! gets none of them. A number can be guessed once in 2^28 tries: what it then opens is a connection with what its segment
+//! brought, as for whoever had our SYN-ACK.
 //!
 //! It is found again by the peer's first number alone. A later segment that overtakes the first one finds no
 //! connection, and is answered by a RST (RFC 9293 3.10.7.2), as by Linux: then the peer has to connect again.

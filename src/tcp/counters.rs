@@ -148,6 +148,7 @@ counts! {
     PathMtuRaised "tcp_path_mtu_raised" "A size lowered ten minutes before was forgotten, and a larger one is tried (RFC 1191 6.3)."
     PathBlackHole "tcp_path_black_hole" "Full segments were lost again and again: smaller ones are tried (RFC 4821)."
     IcmpOutOfWindow "tcp_icmp_out_of_window" "An ICMP error quoted nothing that is in flight; ignored (RFC 5927 4.1)."
+    IcmpHard "tcp_icmp_hard" "An ICMP unreachable ended a connection that was being opened (RFC 9293 3.9.2.2)."
     IcmpSoft "tcp_icmp_soft" "An ICMP unreachable that a connection outlives (RFC 5461)."
     StaleId "tcp_stale_id" "A call with the id of a connection that is no more."
 }

@@ -199,7 +199,8 @@ impl Closed {
             Closed::KeepAliveTimedOut => Some(Count::KeepAliveTimedOut),
             Closed::Stale => Some(Count::Stale),
             Closed::Refused | Closed::Reset => Some(Count::ResetIn),
-            Closed::Finished | Closed::Unreachable | Closed::Aborted => None,
+            Closed::Unreachable => Some(Count::IcmpHard),
+            Closed::Finished | Closed::Aborted => None,
         }
     }
 }
