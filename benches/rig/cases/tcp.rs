@@ -94,23 +94,23 @@ fn echoes<R: Responder + 'static>(
     responder: impl Fn() -> R + Copy + 'static,
 ) -> Vec<Case> {
     let what = format!("tcp/{}/{}", lengths(traffic), sums.name());
-    back_to_back(what, sums, traffic, responder)
+    back_to_back(&what, sums, traffic, responder)
 }
 
 /// By us, and by the rival.
 fn back_to_back<R: Responder + 'static>(
-    what: String,
+    what: &str,
     sums: Sums,
     traffic: Traffic,
     responder: impl Fn() -> R + Copy + 'static,
 ) -> Vec<Case> {
-    let ours = Case::new(what.clone(), US, move || {
+    let ours = Case::new(what.to_owned(), US, move || {
         Line::new(TcpHost::<_, Unheard>::new(sums, responder()), sums, traffic)
     });
     #[allow(unused_mut)]
     let mut cases = vec![ours];
     #[cfg(feature = "rivals")]
-    cases.push(Case::new(what, "smoltcp", move || {
+    cases.push(Case::new(what.to_owned(), "smoltcp", move || {
         Line::new(OnRings::<_>::new(sums, responder()), sums, traffic)
     }));
     cases
@@ -148,7 +148,7 @@ fn crowd(sums: Sums, count: usize, burst: usize) -> Case {
 fn acknowledged(sums: Sums) -> Vec<Case> {
     let what = format!("tcp/150 in, ACK out/{}", sums.name());
     let traffic = Traffic::Bytes { received: 150, sent: 0 };
-    back_to_back(what, sums, traffic, Reader::default)
+    back_to_back(&what, sums, traffic, Reader::default)
 }
 
 /// So many ranges, as a case is called.
