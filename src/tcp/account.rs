@@ -58,9 +58,9 @@ pub struct Outstanding {
     /// How many of them are acknowledged; fewer than there are.
     pub acknowledged: u32,
     /// When the first of them that is not acknowledged left for the first time, whether or not it left again. `None`
-    /// where it has not left, or before [this stack's](Stack::import) clock began, and once the connection is over.
+    /// where it has not left, or before [this stack's](Stack::import) clock began.
     pub first_sent_at: Option<Instant>,
-    /// Whether any of them that is not acknowledged left more than once; false once the connection is over.
+    /// Whether any of them that is not acknowledged left more than once.
     pub is_sent_again: bool,
 }
 

@@ -139,8 +139,8 @@ impl Connection {
         self.pending = Pending::default();
     }
 
+    /// What left, and how often, is told of until the connection is released.
     fn stop_sending(&mut self) {
-        self.scoreboard.clear();
         (self.syn_due, self.keep_alive_due) = (false, false);
         self.probe_due = ProbeDue::None;
         self.pending.writable = false;

@@ -6,6 +6,7 @@ use super::codec::codec;
 use super::congestion::Congestion;
 use super::connection::{Connection, Context, State};
 use super::counters::Count;
+use crate::time::Instant;
 use crate::wire::tcp::{Flags, Segment, SeqNumber};
 
 /// ACKs that tell of marks before the last change of them, at most: one poll seldom sees two changes.
@@ -141,19 +142,24 @@ impl Ecn {
 }
 
 impl Connection {
-    /// Takes in a segment's marks, ahead of its text (RFC 3168 6.1.3, RFC 8257 3.2).
-    pub(super) fn take_marks(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+    /// Takes in a segment's marks, ahead of its text (RFC 3168 6.1.3). Says whether they are others than those of the segment
+    /// before, where each is echoed: then its ACK waits for nothing (RFC 8257 3.2).
+    pub(super) fn take_marks(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) -> bool {
         if !self.ecn.is_agreed || segment.payload.is_empty() {
-            return;
+            return false;
         }
         if segment.is_ce {
             cx.count(Count::CongestionExperienced);
         }
         let echoes = self.ecn.flags.has(Flags::ECE);
-        let ecn = &mut self.ecn;
-        let is_change = ecn.is_exact && segment.is_ce != echoes && self.acks_due > 0;
-        if is_change && ecn.owe(self.rcv_nxt, echoes) {
-            self.owe_duplicate_ack();
+        let is_change = self.ecn.is_exact && segment.is_ce != echoes;
+        if is_change {
+            // What came before it and waits for its ACK has one of its own, lest it be counted for what it was not.
+            let waits = self.deadlines.ack != Instant::FAR_FUTURE;
+            self.deadlines.ack = Instant::FAR_FUTURE;
+            if (waits || self.acks_due > 0) && self.ecn.owe(self.rcv_nxt, echoes) {
+                self.owe_duplicate_ack();
+            }
         }
         let ecn = &mut self.ecn;
         if segment.is_ce {
@@ -162,6 +168,12 @@ impl Connection {
             ecn.flags = Flags(ecn.flags.0 & !Flags::ECE.0);
         }
         ecn.settle();
+        is_change
+    }
+
+    /// A segment with other marks than the one before has an ACK now, behind those that are [owed](Ecn::owed) from before.
+    pub(super) fn owe_ack_of_other_marks(&mut self) {
+        self.acks_due = self.acks_due.max(1 + self.ecn.owed_len);
     }
 
     /// The peer echoes a mark, in an ACK that is to be taken in (RFC 3168 6.1.2). Says what the window may

@@ -64,8 +64,12 @@ impl Connection {
         if self.state == State::Closed || self.state == State::TimeWait {
             return None;
         }
-        self.take_marks(cx, segment);
-        self.take_text_and_fin(cx, segment)
+        let are_other_marks = self.take_marks(cx, segment);
+        let taken = self.take_text_and_fin(cx, segment);
+        if are_other_marks && self.state != State::Closed {
+            self.owe_ack_of_other_marks();
+        }
+        taken
     }
 
     /// RFC 7323 5.3, R1, and 3.2: the timestamp must be there and not be old. A RST is exempt.

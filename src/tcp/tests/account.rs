@@ -11,9 +11,13 @@ fn stale_after(ms: u64) -> Config {
     Config { stale_after: Some(Duration::from_ms(ms)), ..plain() }
 }
 
-/// An established connection whose window is closed and that has 300 bytes to send.
+/// An established connection whose window is closed and that has 300 bytes to send, stale after 100 ms.
 fn waiting() -> (Stack, ConnectionId, Segment<'static>) {
-    let mut stack = Stack::new(stale_after(100), *b"sixteen secret b");
+    waiting_with(stale_after(100))
+}
+
+fn waiting_with(config: Config) -> (Stack, ConnectionId, Segment<'static>) {
+    let mut stack = Stack::new(config, *b"sixteen secret b");
     let id = stack.connect(Instant::ZERO, LOCAL, REMOTE).unwrap();
     let syn = stack.poll_transmit(Instant::ZERO).unwrap().header;
     let mut segment = Segment {
@@ -92,6 +96,35 @@ fn tags_and_lengths_are_told_of_what_is_outstanding() {
     };
     assert_eq!(left, [expected]);
     assert_eq!(stack.commit(now, id, 10), None, "nothing was reserved");
+}
+
+#[test]
+fn how_a_message_left_is_told_after_the_end_too_until_the_connection_is_released() {
+    let (mut stack, id, mut segment) = waiting_with(plain());
+    segment.window = 10_000;
+    let sent = Instant::from_ms(4);
+    stack.on_segment(sent, REMOTE.addr, LOCAL.addr, &segment);
+    stack.poll_transmit(sent).unwrap();
+    let told = |stack: &Stack| -> Vec<_> {
+        let left = stack.outstanding(id);
+        left.map(|message| (message.sent, message.first_sent_at, message.is_sent_again)).collect()
+    };
+    assert_eq!(told(&stack), [(300, Some(sent), false)]);
+    // Nobody answers, and it goes again.
+    let again = loop {
+        let due = stack.next_timeout();
+        stack.on_timeout(due);
+        if stack.poll_transmit(due).is_some() {
+            break due;
+        }
+    };
+    assert_eq!(told(&stack), [(300, Some(sent), true)]);
+    segment.flags = Flags::RST;
+    stack.on_segment(again, REMOTE.addr, LOCAL.addr, &segment);
+    assert_eq!(stack.info(id).unwrap().state, State::Closed);
+    assert_eq!(told(&stack), [(300, Some(sent), true)]);
+    stack.release(id);
+    assert_eq!(told(&stack), []);
 }
 
 /// Messages as anybody would keep them: a list of ends.
