@@ -324,6 +324,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.desk.remove_session(&mut self.tcp, session)
     }
 
+    /// How many connections there may be at a time, all of whose memory there is.
+    pub fn connections_max(&self) -> usize {
+        self.tcp.connections_max()
+    }
+
     /// Whether every session is down for good and every connection is closed.
     pub fn is_idle(&self) -> bool {
         self.desk.is_done()

@@ -288,6 +288,7 @@ fn a_hundred_sessions_trade_in_one_run() {
 
     let text = fixwire(&["run", "--nic", "sim", "--orders", "20", "--session", session]).stdout;
     let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(!text.contains("pages of 2 MiB"), "for 216 connections: {text}");
     for number in 0..100 {
         let name = format!("│ D{number} -> EXCHANGE ┆ FIX.4.4 ┆");
         let row = text
@@ -297,6 +298,23 @@ fn a_hundred_sessions_trade_in_one_run() {
         let cells: Vec<&str> = row.split(['│', '┆']).map(str::trim).collect();
         assert_eq!((cells[3], cells[4], cells[12]), ("20", "20", "20"), "{row}");
     }
+}
+
+#[test]
+fn connections_by_the_hundred_have_their_buffers_in_large_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let text: String =
+        (0..120).map(|n| format!("[[session]]\nsender_comp_id = \"D{n}\"\n")).collect();
+    let session = file(folder.path(), "s.toml", &text);
+    let run =
+        fixwire(&["run", "--nic", "sim", "--orders", "1", "--session", session.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&run.stdout).into_owned();
+    let told = text.lines().find_map(|line| line.strip_prefix("memory: "));
+    let told = told.unwrap_or_else(|| panic!("{text}{}", errors(&run)));
+    let (count, rest) = told.split_once(" pages of 2 MiB").unwrap();
+    // 256 connections have 72 KiB each to send and 64 to receive.
+    let is_enough = count.parse::<u32>().unwrap() >= 17;
+    assert!(is_enough || rest.contains("the kernel refuses: "), "{told}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A host with many connections, of which each frame is another's: whose, nobody could foresee.
 
 use fixwire::time::{Duration, Instant};
+use fixwire_hw::large_pages;
 
 use crate::case::Bench;
 use crate::line::{self, Host};
@@ -55,6 +56,16 @@ impl Crowd {
         }
         crowd.seen = crowd.host.sent();
         crowd
+    }
+
+    /// The same in pages of 2 MiB, as `fixwire` has them that serves so many. It is the whole process whose pages they are.
+    ///
+    /// # Panics
+    /// The kernel makes none.
+    pub fn in_large_pages(self) -> Crowd {
+        let gathered = large_pages::gather().expect("/proc");
+        assert!(gathered.large > 0, "{gathered:?}: no memory in large pages");
+        self
     }
 
     fn connect(&mut self) {

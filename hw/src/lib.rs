@@ -19,7 +19,7 @@
 //! stamps are by where it is a clock ([`host_counter`]), [`clock_service`] says what time it was when
 //! they and a device's were taken, [`clock_route`] by which way a device's is read, and [`mod@core`] which processor core polls.
 //! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
-//! [`huge_pages`] says how many are needed.
+//! [`huge_pages`] says how many are needed, [`large_pages`] has the kernel put ordinary memory into some.
 //! [`rtnetlink`] asks the kernel for what it knows of links, routes and neighbours, and follows the last.
 //! All unsafe code of this crate is in one private module, `sys`, in those of `dpdk` that are named after a
 //! noun of DPDK's, and, with the feature `mlx5dv`, in `mlx5dv::verbs`.
@@ -39,6 +39,7 @@ pub mod dpdk;
 mod frames;
 pub mod host_counter;
 pub mod huge_pages;
+pub mod large_pages;
 pub mod mlx5;
 #[cfg(feature = "mlx5dv")]
 mod mlx5dv;

@@ -306,6 +306,22 @@ pub(crate) fn set_affinity(mask: &[u64]) -> io::Result<()> {
     done(unsafe { libc::sched_setaffinity(0, size_of_val(mask), mask.as_ptr().cast()) })
 }
 
+/// Has the kernel find pages for `len` bytes of our memory at `at` now (Linux 5.14).
+pub(crate) fn populate(at: usize, len: usize) -> io::Result<()> {
+    advise(at, len, libc::MADV_POPULATE_WRITE)
+}
+
+/// Has the kernel put `len` bytes of our memory at `at` into large pages now (Linux 6.1).
+pub(crate) fn collapse(at: usize, len: usize) -> io::Result<()> {
+    advise(at, len, libc::MADV_COLLAPSE)
+}
+
+fn advise(at: usize, len: usize, advice: c_int) -> io::Result<()> {
+    // SAFETY: both of the advices above, which are all that there are, leave every byte as it is, wherever they point to: to memory
+    // that somebody uses, whoever that is, or to none, of which they say so.
+    done(unsafe { libc::madvise(ptr::without_provenance_mut(at), len, advice) })
+}
+
 /// A ConnectX's registers, mapped to be read for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct MappedRegisters {

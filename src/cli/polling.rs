@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fixwire::app::Application;
 use fixwire::engine::Engine;
@@ -11,6 +11,7 @@ use fixwire::offload::profile::{Core, Idle, Profile};
 use fixwire::time::Clock;
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::core;
+use fixwire_hw::large_pages::{self, Gathered};
 
 use super::clocks::Looks;
 use super::failure::Failure;
@@ -24,6 +25,8 @@ use super::telling::{Teller, Voice};
 const ROUNDS_PER_LOOK: u32 = 256;
 /// Empty rounds before a core that may be lent out is.
 const IDLE_ROUNDS: u32 = 2_000;
+/// From so many connections on their buffers are more pages of 4 KiB than a core remembers the places of.
+const CROWD: usize = 256;
 /// How long sessions may take to log out at the end.
 const LOG_OUT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,18 @@ pub(crate) struct Polling<'a, N: Nic, A: Application> {
     promotes: Arc<AtomicBool>,
 }
 
+/// Has the kernel put the buffers of connections into large pages, before anything goes by time.
+fn gather_memory(teller: Teller, voice: &Voice) {
+    let begun = Instant::now();
+    match large_pages::gather() {
+        Ok(gathered) => teller.large_pages(&gathered, begun.elapsed().as_millis(), voice),
+        Err(error) => {
+            let gathered = Gathered { refusal: Some(error), ..Gathered::default() };
+            teller.large_pages(&gathered, 0, voice);
+        }
+    }
+}
+
 impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
     /// Says what the engine is up to, and is ready to poll it.
     pub(crate) fn new(
@@ -61,6 +76,9 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         looks: &'a mut Looks,
     ) -> Result<Self, Failure> {
         let promotes = signals::asked_by(&[signal_hook::consts::SIGUSR1])?;
+        if engine.connections_max() >= CROWD {
+            gather_memory(teller, voice);
+        }
         teller.begin(engine, voice);
         Ok(Polling {
             engine,

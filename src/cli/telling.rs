@@ -13,6 +13,7 @@ use fixwire::offload::clock::Lapse;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::observe::{Demotion, DeviceEvent, Doubt, Drift};
 use fixwire::tcp::{Closed, Endpoint};
+use fixwire_hw::large_pages::Gathered;
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
@@ -111,6 +112,25 @@ impl Teller {
         voice.words(match self {
             Teller::People | Teller::Nobody => taking::in_words(told),
             Teller::Machines => told.to_string(),
+        });
+    }
+
+    /// What came of asking for large pages.
+    pub(crate) fn large_pages(self, gathered: &Gathered, took_ms: u128, voice: &Voice) {
+        let (large, small) = (gathered.large, gathered.small);
+        let refusal = gathered.refusal.as_ref().map(ToString::to_string);
+        voice.words(match (self, refusal) {
+            (Teller::Machines, refusal) => json!({
+                "event": "large_pages", "large": large, "small": small, "took_ms": took_ms as u64, "refusal": refusal,
+            })
+            .to_string(),
+            (_, None) => {
+                format!("memory: {large} pages of 2 MiB for the buffers of connections, made in {took_ms} ms")
+            }
+            (_, Some(refusal)) => format!(
+                "memory: {large} pages of 2 MiB for the buffers of connections, {small} more would be, and the kernel \
+                 refuses: {refusal}. With so many connections frames take longer; see docs/production.md"
+            ),
         });
     }
 

@@ -4,6 +4,7 @@
 use fixwire::tcp::{Config, Endpoint, Event, Stack};
 use fixwire::time::Instant;
 use fixwire::wire::tcp::{Flags, Options, Segment, SeqNumber};
+use fixwire_hw::large_pages;
 use fixwire_hw::tsc::Tsc;
 
 use crate::alone::Alone;
@@ -68,6 +69,12 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(super::prepared::cases());
     cases.extend(super::acks::cases());
     cases.push(Case::new("tcp/segment in", US, || SegmentIn::new(150)));
+    // The last: whoever comes after them in the same process has them, too.
+    if large_pages::are_made() {
+        for sums in Sums::BOTH {
+            cases.extend([1, 32].map(|burst| crowd_in_large_pages(sums, 4_096, burst)));
+        }
+    }
     cases
 }
 
@@ -139,9 +146,19 @@ fn alone<R: Responder + 'static>(
 }
 
 fn crowd(sums: Sums, count: usize, burst: usize) -> Case {
-    let at_once = if burst > 1 { format!(", {burst} at once") } else { String::new() };
-    let what = format!("tcp/150 in, 150 out, {count} connections{at_once}/{}", sums.name());
+    let what = format!("{}/{}", crowded(count, burst), sums.name());
     Case::new(what, US, move || Crowd::new(sums, count, burst))
+}
+
+/// The instructions are those of the same in small pages.
+fn crowd_in_large_pages(sums: Sums, count: usize, burst: usize) -> Case {
+    let what = format!("{}, large pages/{}", crowded(count, burst), sums.name());
+    Case::new(what, US, move || Crowd::new(sums, count, burst).in_large_pages()).uncounted()
+}
+
+fn crowded(count: usize, burst: usize) -> String {
+    let at_once = if burst > 1 { format!(", {burst} at once") } else { String::new() };
+    format!("tcp/150 in, 150 out, {count} connections{at_once}")
 }
 
 /// A segment in order, read, and acknowledged by a frame with nothing else in it.
