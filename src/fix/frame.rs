@@ -300,6 +300,21 @@ mod tests {
     }
 
     #[test]
+    fn a_message_with_the_usual_head_is_cut_off_where_it_ends_and_refused_where_it_is_too_long() {
+        let message = sealed("FIX.4.4", &format!("35=0|34=2|58={}|", "x".repeat(100)));
+        let len_of = |bytes: &[u8], message_bytes_max| match frame(bytes, message_bytes_max) {
+            Framed::Complete(whole) => Ok(whole.len),
+            Framed::Garbled { reason, .. } => Err(Some(reason)),
+            Framed::Incomplete { .. } => Err(None),
+        };
+        let len = message.len();
+        assert_eq!(len_of(&message, len), Ok(len));
+        assert_eq!(len_of(&message, len - 1), Err(Some(Garbled::BodyLengthTooLong)));
+        assert_eq!(len_of(&[&message[..], &message[..]].concat(), len), Ok(len));
+        assert_eq!(len_of(&message[..len - 1], len), Err(None));
+    }
+
+    #[test]
     fn each_garbled_message_has_its_reason_and_the_next_one_is_found() {
         let next = sealed("FIX.4.4", "35=0|34=2|");
         let table = [

@@ -34,6 +34,16 @@ fn every_field_is_found_where_it_stands() {
 }
 
 #[test]
+fn a_message_with_another_behind_it_is_not_parsed_as_one() {
+    for body in [REPORT, "35=0|34=7|"] {
+        let mut bytes = sealed("FIX.4.4", body);
+        assert_eq!(Decoder::default().parse(&bytes).err(), None);
+        bytes.extend(sealed("FIX.4.4", "35=0|34=8|"));
+        assert_eq!(Decoder::default().parse(&bytes).err(), Some(Garbled::CheckSumMissing));
+    }
+}
+
+#[test]
 fn what_broke_other_engines_is_garbled_or_a_fault_here() {
     type Outcome = Result<Option<(RejectReason, &'static str)>, Garbled>;
     let header = "34=2|49=A|52=20260102-03:04:05|56=B|";
