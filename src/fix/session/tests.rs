@@ -9,6 +9,7 @@ mod moved;
 mod rig;
 mod versions;
 mod vouched;
+mod ways;
 
 use rig::*;
 
