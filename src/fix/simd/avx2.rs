@@ -103,6 +103,17 @@ fn load(bytes: &[u8; LANES]) -> __m256i {
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
 }
 
+/// The last block of `bytes`, which are a block at least.
+#[inline(always)]
+fn last_of(bytes: &[u8]) -> &[u8; BLOCK_LEN] {
+    let at = bytes.len().checked_sub(BLOCK_LEN).expect("a block at least");
+    // What the library offers for this looks twice whether there is one.
+    // SAFETY: `at` is not behind the end.
+    let last = unsafe { bytes.as_ptr().add(at) };
+    // SAFETY: from there to the end they are a block, which needs no alignment.
+    unsafe { &*last.cast() }
+}
+
 /// The two halves added up.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -116,10 +127,10 @@ pub(super) fn sum(bytes: &[u8]) -> u8 {
     let zero = _mm256_setzero_si256();
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
     let total = blocks.iter().fold(zero, |total, block| added(total, block));
-    match bytes.last_chunk() {
-        Some(last) => low_byte(added_last(total, last, rest.len())),
-        None => rest.iter().fold(0, |few, byte| few.wrapping_add(*byte)),
+    if bytes.len() < BLOCK_LEN {
+        return rest.iter().fold(0, |few, byte| few.wrapping_add(*byte));
     }
+    low_byte(added_last(total, last_of(bytes), rest.len()))
 }
 
 /// What a block adds up to, added to eight sums side by side.
@@ -157,7 +168,10 @@ fn low_byte(total: __m256i) -> u8 {
 
 #[target_feature(enable = "avx2")]
 pub(super) fn digest(bytes: &[u8]) -> Digest {
-    let Some(last) = bytes.last_chunk() else { return digest_of_few(bytes) };
+    if bytes.len() < BLOCK_LEN {
+        return digest_of_few(bytes);
+    }
+    let last = last_of(bytes);
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LEN>();
     let (mut total, mut key) = (_mm256_setzero_si256(), 0);
     for block in blocks {
@@ -181,9 +195,10 @@ fn digest_of_few(bytes: &[u8]) -> Digest {
 #[target_feature(enable = "avx2")]
 pub(super) fn fits(bytes: &[u8], image: &Image, mask: &Image) -> bool {
     let len = bytes.len();
-    let (Some(last), true) = (bytes.last_chunk(), len <= IMAGE_LEN) else {
+    if !(BLOCK_LEN..=IMAGE_LEN).contains(&len) {
         return few_fit(bytes, image, mask);
-    };
+    }
+    let last = last_of(bytes);
     let mut all = _mm256_setzero_si256();
     let blocks = bytes.as_chunks::<BLOCK_LEN>().0.iter();
     let expected = image.as_chunks::<BLOCK_LEN>().0.iter().zip(mask.as_chunks().0);
