@@ -59,6 +59,16 @@ pub struct Whole {
 /// it, and the search for the next `8=FIX` begins there.
 #[inline(always)]
 pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
+    frame_by(digest, bytes, message_bytes_max)
+}
+
+/// As [`frame`], the digest of a message's content taken by `digest`.
+#[inline(always)]
+pub(super) fn frame_by(
+    digest: impl Fn(&[u8]) -> Digest,
+    bytes: &[u8],
+    message_bytes_max: usize,
+) -> Framed {
     // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
     // only confirmed by it.
     match usual_body_len(bytes) {
@@ -66,15 +76,15 @@ pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
             if USUAL_BODY + body_len + TRAILER_LEN == bytes.len()
                 && bytes.len() <= message_bytes_max =>
         {
-            sealed(bytes, bytes, USUAL_BODY)
+            sealed(digest, bytes, bytes, USUAL_BODY)
         }
-        _ => frame_any(bytes, message_bytes_max),
+        _ => frame_any(digest, bytes, message_bytes_max),
     }
 }
 
 /// The same for any head, of a message that may not be all of `bytes`.
 #[inline(never)]
-fn frame_any(bytes: &[u8], message_bytes_max: usize) -> Framed {
+fn frame_any(digest: impl Fn(&[u8]) -> Digest, bytes: &[u8], message_bytes_max: usize) -> Framed {
     let usual = usual_body_len(bytes).map(|body_len| (USUAL_BODY, body_len));
     let (body, body_len) = match usual.map_or_else(|| head(bytes), Ok) {
         Ok(found) => found,
@@ -85,14 +95,14 @@ fn frame_any(bytes: &[u8], message_bytes_max: usize) -> Framed {
         return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
     }
     match bytes.get(..len) {
-        Some(message) => sealed(message, bytes, body),
+        Some(message) => sealed(digest, message, bytes, body),
         None => Framed::Incomplete { need: len - bytes.len() },
     }
 }
 
 /// What `message` is, at the front of `bytes`, by its CheckSum.
 #[inline(always)]
-fn sealed(message: &[u8], bytes: &[u8], body: usize) -> Framed {
+fn sealed(digest: impl Fn(&[u8]) -> Digest, message: &[u8], bytes: &[u8], body: usize) -> Framed {
     let len = message.len();
     let content = &message[..len - TRAILER_LEN];
     let Digest { sum, key } = digest(content);

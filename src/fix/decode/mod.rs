@@ -22,7 +22,7 @@ pub(super) mod tag_table;
 #[cfg(test)]
 mod tests;
 
-use super::frame::{Framed, TRAILER_LEN, Whole, frame};
+use super::frame::{Framed, TRAILER_LEN, Whole, frame, frame_by};
 use super::message::{FaultAt, Message, Standing};
 use super::reason::Garbled;
 use super::simd::{self, Isa, Words};
@@ -120,11 +120,17 @@ impl Decoder {
     /// What [`frame`] finds, and what is wrong with the fields.
     #[inline(always)]
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Message<'a>, Garbled> {
-        match frame(bytes, usize::MAX) {
+        match self.frame(bytes, usize::MAX) {
             Framed::Complete(whole) if whole.len == bytes.len() => self.decode(bytes, &whole),
             Framed::Garbled { reason, .. } => Err(reason),
             Framed::Complete(_) | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
         }
+    }
+
+    /// As [`frame`], by the instructions that were found to be there once.
+    #[inline(always)]
+    pub(super) fn frame(&self, bytes: &[u8], message_bytes_max: usize) -> Framed {
+        frame_by(|content| simd::digest_by(self.isa, content), bytes, message_bytes_max)
     }
 
     /// The fields of the message at the front of `bytes`, which [`frame`] found `whole`.
@@ -145,8 +151,7 @@ impl Decoder {
             return Err(Garbled::MsgTypeNotThird);
         }
         let msg_type = (third >> 24) as u8;
-        let is_kept = self.remembers && shape::LENS.contains(&end);
-        let key = is_kept.then(|| Key::of(whole.key, msg_type));
+        let key = self.remembers.then(|| Key::of(whole.key, msg_type));
         if let Some(key) = key
             && let Some(place) = self.shapes.find(self.isa, &bytes[..end], key)
         {

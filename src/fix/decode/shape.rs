@@ -14,7 +14,7 @@ use crate::fix::message::Standing;
 use crate::fix::simd::{IMAGE_LEN, Image, Isa, fits};
 
 /// How long messages are, without their trailer, whose shapes are remembered.
-pub(super) const LENS: RangeInclusive<usize> = 32..=IMAGE_LEN;
+const LENS: RangeInclusive<usize> = 32..=IMAGE_LEN;
 /// Shapes that are remembered. The oldest makes way.
 const PLACES: usize = 32;
 /// Pairs of keys. Three shapes of one pair cannot stand side by side, and that is to be rare.
@@ -147,6 +147,9 @@ impl Shapes {
     /// called only for one without anything unusual.
     #[cold]
     pub(super) fn note(&mut self, content: &[u8], key: Key, table: &Table, count: u8) {
+        if !LENS.contains(&content.len()) {
+            return;
+        }
         let pair = &mut self.pairs[key.pair()];
         if !pair.candidates.contains(&key) {
             pair.candidates = [key, pair.candidates[0]];

@@ -264,7 +264,7 @@ impl<S: Store> Session<S> {
             bytes = self.assemble(now, bytes, out, app);
         }
         while !bytes.is_empty() && self.core.is_open() {
-            match frame(bytes, self.core.config.message_bytes_max) {
+            match self.decoder.frame(bytes, self.core.config.message_bytes_max) {
                 Framed::Complete(whole) => {
                     self.on_message(now, bytes, &whole, out, app);
                     bytes = &bytes[whole.len..];

@@ -119,6 +119,12 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
     twin!(digest(bytes))
 }
 
+/// The same by what was found out before.
+#[inline(always)]
+pub(super) fn digest_by(isa: Isa, bytes: &[u8]) -> Digest {
+    twin_of!(isa, digest(bytes))
+}
+
 /// The bytes added up modulo 256, as CheckSum(10) has them.
 #[inline]
 pub(super) fn sum(bytes: &[u8]) -> u8 {
