@@ -59,32 +59,31 @@ pub struct Whole {
 /// it, and the search for the next `8=FIX` begins there.
 #[inline(always)]
 pub fn frame(bytes: &[u8], message_bytes_max: usize) -> Framed {
-    frame_by(digest, bytes, message_bytes_max)
-}
-
-/// As [`frame`], the digest of a message's content taken by `digest`.
-#[inline(always)]
-pub(super) fn frame_by(
-    digest: impl Fn(&[u8]) -> Digest,
-    bytes: &[u8],
-    message_bytes_max: usize,
-) -> Framed {
-    // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
-    // only confirmed by it.
-    match usual_body_len(bytes) {
-        Some(body_len)
-            if USUAL_BODY + body_len + TRAILER_LEN == bytes.len()
-                && bytes.len() <= message_bytes_max =>
-        {
-            sealed(digest, bytes, bytes, USUAL_BODY)
-        }
-        _ => frame_any(digest, bytes, message_bytes_max),
+    match frame_usual(digest, bytes, message_bytes_max) {
+        Some(whole) => Framed::Complete(whole),
+        None => frame_any(bytes, message_bytes_max),
     }
 }
 
-/// The same for any head, of a message that may not be all of `bytes`.
+/// The message that `bytes` are and no more, the digest of its content taken by `digest`, if its head is that of nearly
+/// every message. `None` where [`frame_any`] is to look.
+#[inline(always)]
+pub(super) fn frame_usual(
+    digest: impl Fn(&[u8]) -> Digest,
+    bytes: &[u8],
+    message_bytes_max: usize,
+) -> Option<Whole> {
+    // Nearly every segment holds one message: its length is known before BodyLength is worked out, and
+    // only confirmed by it.
+    let body_len = usual_body_len(bytes)?;
+    let is_all =
+        USUAL_BODY + body_len + TRAILER_LEN == bytes.len() && bytes.len() <= message_bytes_max;
+    if is_all { sealed(digest, bytes, USUAL_BODY) } else { None }
+}
+
+/// As [`frame`], for any head, of a message that may not be all of `bytes`.
 #[inline(never)]
-fn frame_any(digest: impl Fn(&[u8]) -> Digest, bytes: &[u8], message_bytes_max: usize) -> Framed {
+pub(super) fn frame_any(bytes: &[u8], message_bytes_max: usize) -> Framed {
     let usual = usual_body_len(bytes).map(|body_len| (USUAL_BODY, body_len));
     let (body, body_len) = match usual.map_or_else(|| head(bytes), Ok) {
         Ok(found) => found,
@@ -94,27 +93,30 @@ fn frame_any(digest: impl Fn(&[u8]) -> Digest, bytes: &[u8], message_bytes_max: 
     if len > message_bytes_max {
         return garbled(bytes, body.min(bytes.len()), Garbled::BodyLengthTooLong);
     }
-    match bytes.get(..len) {
-        Some(message) => sealed(digest, message, bytes, body),
-        None => Framed::Incomplete { need: len - bytes.len() },
+    let Some(message) = bytes.get(..len) else {
+        return Framed::Incomplete { need: len - bytes.len() };
+    };
+    match sealed(digest, message, body) {
+        Some(whole) => Framed::Complete(whole),
+        None => unsealed(message, bytes),
     }
 }
 
-/// What `message` is, at the front of `bytes`, by its CheckSum.
+/// What is found of `message`, if it ends as its bytes add up.
 #[inline(always)]
-fn sealed(digest: impl Fn(&[u8]) -> Digest, message: &[u8], bytes: &[u8], body: usize) -> Framed {
+fn sealed(digest: impl Fn(&[u8]) -> Digest, message: &[u8], body: usize) -> Option<Whole> {
     let len = message.len();
     let content = &message[..len - TRAILER_LEN];
     let Digest { sum, key } = digest(content);
     if message.last_chunk() == Some(&ending(sum))
         && let Some(third) = message.get(body..).and_then(<[u8]>::first_chunk)
     {
-        return Framed::Complete(Whole { len, body, key, third: *third });
+        return Some(Whole { len, body, key, third: *third });
     }
-    unsealed(message, bytes)
+    None
 }
 
-/// The same for one that does not end as its bytes add up.
+/// What `message` is, at the front of `bytes`, that does not end as its bytes add up.
 #[cold]
 fn unsealed(message: &[u8], bytes: &[u8]) -> Framed {
     match check_sum_fault(message) {
@@ -125,21 +127,21 @@ fn unsealed(message: &[u8], bytes: &[u8]) -> Framed {
     }
 }
 
-/// How long the body is, for the head that nearly every message has: a BeginString from FIX.4.0 on and a BodyLength of
-/// three digits.
+/// How long the body is, for the head that nearly every message has: a BeginString from FIX.4.0 to FIX.4.9 and a
+/// BodyLength of three digits.
 #[inline(always)]
 fn usual_body_len(bytes: &[u8]) -> Option<usize> {
     let head = bytes.first_chunk::<{ USUAL_BODY + 4 }>()?;
     let (&front, &middle, &length) =
         (head.first_chunk::<8>()?, head[8..].first_chunk()?, head[12..].first_chunk()?);
-    let middle = u32::from_le_bytes(middle);
+    let middle = u32::from_le_bytes(middle) ^ u32::from_le_bytes([b'0', SOH, b'9', b'=']);
     let values = u32::from_le_bytes(length) ^ u32::from_le_bytes([b'0', b'0', b'0', SOH]);
     let body_len = swar::number_of_four(values << 8) as usize;
     // Over 9 a byte reaches its highest bit by this, or has it already; SOH must be it.
     let is_usual = (values | values.wrapping_add(0x7f76_7676)) & 0x8080_8080 == 0
         && front == *b"8=FIX.4."
-        && middle >> 8 == u32::from_le_bytes([SOH, b'9', b'=', 0])
-        && middle as u8 != SOH
+        // The lowest byte is the digit.
+        && middle <= 9
         && body_len >= BODY_LEN_MIN;
     is_usual.then_some(body_len)
 }

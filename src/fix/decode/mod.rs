@@ -22,7 +22,7 @@ pub(super) mod tag_table;
 #[cfg(test)]
 mod tests;
 
-use super::frame::{Framed, TRAILER_LEN, Whole, frame, frame_by};
+use super::frame::{Framed, TRAILER_LEN, Whole, frame, frame_any, frame_usual};
 use super::message::{FaultAt, Message, Standing};
 use super::reason::Garbled;
 use super::simd::{self, Isa, Words};
@@ -120,17 +120,17 @@ impl Decoder {
     /// What [`frame`] finds, and what is wrong with the fields.
     #[inline(always)]
     pub fn parse<'a>(&'a mut self, bytes: &'a [u8]) -> Result<Message<'a>, Garbled> {
-        match self.frame(bytes, usize::MAX) {
-            Framed::Complete(whole) if whole.len == bytes.len() => self.decode(bytes, &whole),
-            Framed::Garbled { reason, .. } => Err(reason),
-            Framed::Complete(_) | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
-        }
+        let (key, third) = match self.frame_usual(bytes, usize::MAX) {
+            Some(Whole { key, third, .. }) => (key, third),
+            None => frame_all(bytes)?,
+        };
+        self.find_fields(bytes, key, third)
     }
 
-    /// As [`frame`], by the instructions that were found to be there once.
+    /// As [`frame_usual`], by the instructions that were found to be there once.
     #[inline(always)]
-    pub(super) fn frame(&self, bytes: &[u8], message_bytes_max: usize) -> Framed {
-        frame_by(|content| simd::digest_by(self.isa, content), bytes, message_bytes_max)
+    pub(super) fn frame_usual(&self, bytes: &[u8], message_bytes_max: usize) -> Option<Whole> {
+        frame_usual(|content| simd::digest_by(self.isa, content), bytes, message_bytes_max)
     }
 
     /// The fields of the message at the front of `bytes`, which [`frame`] found `whole`.
@@ -145,13 +145,24 @@ impl Decoder {
         whole: &Whole,
     ) -> Result<Message<'a>, Garbled> {
         let bytes = bytes.get(..whole.len).ok_or(Garbled::CheckSumMissing)?;
+        self.find_fields(bytes, whole.key, whole.third)
+    }
+
+    /// The fields of a whole message, by the key and the beginning of its body that [`Whole`] has of it.
+    #[inline(always)]
+    fn find_fields<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        key: u32,
+        third: [u8; 4],
+    ) -> Result<Message<'a>, Garbled> {
         let end = bytes.len().checked_sub(TRAILER_LEN).ok_or(Garbled::CheckSumMissing)?;
-        let third = u32::from_le_bytes(whole.third);
+        let third = u32::from_le_bytes(third);
         if third << 8 != u32::from_le_bytes(*b"\x0035=") {
             return Err(Garbled::MsgTypeNotThird);
         }
         let msg_type = (third >> 24) as u8;
-        let key = self.remembers.then(|| Key::of(whole.key, msg_type));
+        let key = self.remembers.then(|| Key::of(key, msg_type));
         if let Some(key) = key
             && let Some(place) = self.shapes.find(self.isa, &bytes[..end], key)
         {
@@ -213,6 +224,17 @@ impl Decoder {
     #[cold]
     pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
         self.shapes.vouch(place, bytes, tags);
+    }
+}
+
+/// The key and the beginning of the body of the one message that `bytes` are, whatever its head: no more, so that it
+/// comes back in registers.
+#[inline(never)]
+fn frame_all(bytes: &[u8]) -> Result<(u32, [u8; 4]), Garbled> {
+    match frame_any(bytes, usize::MAX) {
+        Framed::Complete(whole) if whole.len == bytes.len() => Ok((whole.key, whole.third)),
+        Framed::Garbled { reason, .. } => Err(reason),
+        Framed::Complete(_) | Framed::Incomplete { .. } => Err(Garbled::CheckSumMissing),
     }
 }
 

@@ -46,13 +46,13 @@ impl<S: Store> Core<S> {
     pub(super) fn on_framed(
         &mut self,
         now: Now,
-        (bytes, whole): (&[u8], &Whole),
+        (bytes, whole): (&[u8], Whole),
         decoder: &mut Decoder,
         held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
-        let message = match decoder.decode(bytes, whole) {
+        let message = match decoder.decode(bytes, &whole) {
             Ok(message) => message,
             Err(reason) => return self.on_garbled(now, &bytes[..whole.len], reason, out, app),
         };
@@ -61,11 +61,14 @@ impl<S: Store> Core<S> {
         let is_known = message.standing() == Standing::VOUCHED
             && self.is_next(now, &message)
             && self.violation(&message).is_none();
-        if !is_known && !self.admits(now, &message, whole, held, out, app) {
+        let shape = if is_known {
+            None
+        } else if self.admits(now, &message, whole, held, out, app) {
+            self.shape_to_vouch_for(&message)
+        } else {
             return self.settle_gap(now, out);
-        }
+        };
         self.counters.count(Event::MessageDelivered);
-        let shape = self.shape_to_vouch_for(&message);
         let seq = self.store.next_in();
         app.on_message(&message, &mut Sender { core: self, now, out });
         self.consume(seq);
@@ -84,7 +87,7 @@ impl<S: Store> Core<S> {
         &mut self,
         now: Now,
         message: &Message<'_>,
-        whole: &Whole,
+        whole: Whole,
         held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
@@ -181,7 +184,7 @@ impl<S: Store> Core<S> {
         now: Now,
         seq: u32,
         message: &Message<'_>,
-        whole: &Whole,
+        whole: Whole,
         held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
@@ -211,7 +214,7 @@ impl<S: Store> Core<S> {
         if seq > next_in {
             // A ResendRequest was answered just now: its number may come back as a gap fill.
             if message.msg_type() != msg_type::RESEND_REQUEST {
-                let kept = held.keep(seq, message.bytes(), whole);
+                let kept = held.keep(seq, message.bytes(), &whole);
                 self.counters.count(if kept { Event::MessageHeld } else { Event::MessageNotHeld });
             }
             self.request_gap(now, seq, out);

@@ -41,7 +41,7 @@ use crate::time::{Duration, Instant, Now};
 use super::counters::{Counters, Event};
 use super::dictionary::Validator;
 use super::encode::Encoder;
-use super::frame::{Framed, Whole, frame};
+use super::frame::{Framed, Whole, frame, frame_any};
 use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
@@ -264,20 +264,12 @@ impl<S: Store> Session<S> {
             bytes = self.assemble(now, bytes, out, app);
         }
         while !bytes.is_empty() && self.core.is_open() {
-            match self.decoder.frame(bytes, self.core.config.message_bytes_max) {
-                Framed::Complete(whole) => {
-                    self.on_message(now, bytes, &whole, out, app);
-                    bytes = &bytes[whole.len..];
-                }
-                Framed::Garbled { skip, reason } => {
-                    self.core.on_garbled(now, &bytes[..skip], reason, out, app);
-                    bytes = &bytes[skip..];
-                }
-                Framed::Incomplete { .. } => {
-                    self.assembly[..bytes.len()].copy_from_slice(bytes);
-                    self.assembled = bytes.len();
+            match self.decoder.frame_usual(bytes, self.core.config.message_bytes_max) {
+                Some(whole) => {
+                    self.on_message(now, bytes, whole, out, app);
                     bytes = &[];
                 }
+                None => bytes = self.on_unusual(now, bytes, out, app),
             }
         }
         if !bytes.is_empty() {
@@ -442,6 +434,32 @@ impl<S: Store> Session<S> {
         &self.core.config
     }
 
+    /// What is at the front of bytes that are not one message with the usual head. Returns those behind it.
+    #[inline(never)]
+    fn on_unusual<'b>(
+        &mut self,
+        now: Now,
+        bytes: &'b [u8],
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> &'b [u8] {
+        match frame_any(bytes, self.core.config.message_bytes_max) {
+            Framed::Complete(whole) => {
+                self.on_message_apart(now, bytes, whole, out, app);
+                &bytes[whole.len..]
+            }
+            Framed::Garbled { skip, reason } => {
+                self.core.on_garbled(now, &bytes[..skip], reason, out, app);
+                &bytes[skip..]
+            }
+            Framed::Incomplete { .. } => {
+                self.assembly[..bytes.len()].copy_from_slice(bytes);
+                self.assembled = bytes.len();
+                &[]
+            }
+        }
+    }
+
     /// Adds to a message begun earlier just what it lacks, and returns the rest.
     #[inline(never)]
     fn assemble<'b>(
@@ -478,7 +496,7 @@ impl<S: Store> Session<S> {
                 Framed::Complete(whole) => {
                     self.core.counters.count(Event::MessageAssembled);
                     let assembly = core::mem::take(&mut self.assembly);
-                    self.on_message(now, &assembly, &whole, out, app);
+                    self.on_message_apart(now, &assembly, whole, out, app);
                     self.assembly = assembly;
                     self.drop_assembled(whole.len);
                 }
@@ -499,13 +517,26 @@ impl<S: Store> Session<S> {
         self.assembled -= len;
     }
 
+    /// The message at the front of `bytes`, where that is no path of many.
+    #[inline(never)]
+    fn on_message_apart(
+        &mut self,
+        now: Now,
+        bytes: &[u8],
+        whole: Whole,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        self.on_message(now, bytes, whole, out, app);
+    }
+
     /// The message at the front of `bytes`, and then those held behind it.
-    #[inline]
+    #[inline(always)]
     fn on_message(
         &mut self,
         now: Now,
         bytes: &[u8],
-        whole: &Whole,
+        whole: Whole,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
@@ -527,7 +558,7 @@ impl<S: Store> Session<S> {
             let Some(whole) = self.held.take(next_in, &mut self.released) else { return };
             let bytes = &self.released[..];
             self.core.was_held = true;
-            self.core.on_framed(now, (bytes, &whole), &mut self.decoder, &mut self.held, out, app);
+            self.core.on_framed(now, (bytes, whole), &mut self.decoder, &mut self.held, out, app);
             self.core.was_held = false;
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
         }
