@@ -160,14 +160,21 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether the field is there and is the number of this text and width, without leading zeros.
+    /// Whether MsgSeqNum(34) of a message that was vouched for is the number of this text and width, without leading
+    /// zeros.
     #[inline(always)]
-    pub(super) fn is_number(&self, tag: u32, (text, width): (u64, usize)) -> bool {
-        self.locate(tag).is_some_and(|(start, end)| {
-            let word = swar::word_before(self.bytes, end);
-            end.wrapping_sub(start) == width
-                && word.is_some_and(|word| (word ^ text) & swar::back(width) == 0)
-        })
+    pub(super) fn is_numbered(&self, (text, width): (u64, usize)) -> bool {
+        let vouched = &self.table.vouched;
+        let word = swar::word_before(self.bytes, vouched.number_end as usize);
+        vouched.digits as usize == width
+            && word.is_some_and(|word| (word ^ text) & swar::back(width) == 0)
+    }
+
+    /// SendingTime(52) of a message that was vouched for.
+    #[inline(always)]
+    pub(super) fn vouched_time(&self) -> Option<&'a [u8]> {
+        let (start, end) = self.table.vouched.time;
+        self.bytes.get(start as usize..end as usize)
     }
 
     /// An integer.

@@ -8,10 +8,11 @@
 use core::ops::RangeInclusive;
 
 use super::index::Found;
-use super::table::{Table, field_at, tag_len};
+use super::table::{Table, Vouched, field_at, tag_len};
 use crate::fix::frame::SOH;
 use crate::fix::message::Standing;
 use crate::fix::simd::{IMAGE_LEN, Image, Isa, fits};
+use crate::fix::tags;
 
 /// How long messages are, without their trailer, whose shapes are remembered.
 const LENS: RangeInclusive<usize> = 32..=IMAGE_LEN;
@@ -131,15 +132,23 @@ impl Shapes {
 
     /// What `bytes`, a message of the shape in `place`, have in the first fields with `tags` is part of the
     /// shape from now on.
-    pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], tags: &[u32]) {
+    pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], looked_at: &[u32]) {
         let Some(shape) = self.shapes.get_mut(place) else { return };
-        for tag in tags {
-            let Found::At(position) = shape.table.index.find(*tag) else { continue };
-            let (start, end) = shape.table.span(position);
-            let value = start + tag_len(*tag)..end;
+        let table = &shape.table;
+        let value = |tag| {
+            let Found::At(position) = table.index.find(tag) else { return None };
+            let (start, end) = table.span(position);
+            Some(start + tag_len(tag)..end)
+        };
+        for value in looked_at.iter().filter_map(|tag| value(*tag)) {
             shape.image[value.clone()].copy_from_slice(&bytes[value.clone()]);
             shape.mask[value].fill(0xff);
         }
+        let [number, time] = [tags::MSG_SEQ_NUM, tags::SENDING_TIME].map(|tag| {
+            let value = value(tag).unwrap_or_default();
+            (value.start as u32, value.end as u32)
+        });
+        shape.table.vouched = Vouched { number_end: number.1, digits: number.1 - number.0, time };
         shape.is_vouched = true;
     }
 

@@ -26,11 +26,24 @@ pub(in crate::fix) struct Table {
     pub(in crate::fix) index: Index,
     /// Whether there may be tags of four digits or more, which the index does not have.
     pub(in crate::fix) has_long: bool,
+    /// Of a shape that was vouched for.
+    pub(in crate::fix) vouched: Vouched,
+}
+
+/// Where the values lie that are another in each message of one shape and yet looked at in all: nowhere in one
+/// that lacks them, or that nobody vouched for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::fix) struct Vouched {
+    /// Where MsgSeqNum(34) ends, and how many digits it has.
+    pub(in crate::fix) number_end: u32,
+    pub(in crate::fix) digits: u32,
+    /// Where SendingTime(52) lies.
+    pub(in crate::fix) time: (u32, u32),
 }
 
 impl Table {
     pub(super) const EMPTY: Table =
-        Table { starts: [0; STARTS], index: Index::EMPTY, has_long: false };
+        Table { starts: [0; STARTS], index: Index::EMPTY, has_long: false, vouched: Vouched::NONE };
 
     /// Whether one of `count` fields of `bytes`, found the fast way, has this tag.
     pub(super) fn has(&self, bytes: &[u8], count: u8, tag: u32) -> bool {
@@ -63,6 +76,10 @@ impl Table {
     pub(super) fn all(&self, count: u8) -> &[u32] {
         &self.starts[..usize::from(count) + 1]
     }
+}
+
+impl Vouched {
+    const NONE: Vouched = Vouched { number_end: 0, digits: 0, time: (0, 0) };
 }
 
 /// How many bytes of a field are its tag and '='.

@@ -116,11 +116,13 @@ impl<S: Store> Core<S> {
     #[inline(always)]
     fn is_next(&mut self, now: Now, message: &Message<'_>) -> bool {
         let next_in = self.store.next_in();
-        let sent = message.field(tags::SENDING_TIME).unwrap_or_default();
         self.state == State::Active
             && u64::from(next_in) < swar::NUMBERS
-            && message.is_number(tags::MSG_SEQ_NUM, self.next_in_text.turn_to(next_in))
-            && self.sending_times.read(sent).is_ok_and(|sent| self.is_recent(now, sent))
+            && message.is_numbered(self.next_in_text.turn_to(next_in))
+            && message
+                .vouched_time()
+                .and_then(|sent| self.sending_times.read(sent).ok())
+                .is_some_and(|sent| self.is_recent(now, sent))
             && self.processed_flaw(message).is_none()
     }
 
