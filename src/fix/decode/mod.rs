@@ -186,6 +186,17 @@ impl Decoder {
         Ok(self.scanned(bytes, count))
     }
 
+    /// The message that `bytes` are, which framing found `whole`, if its shape was vouched for. Nothing is noted of
+    /// another.
+    #[inline(always)]
+    pub(super) fn vouched<'a>(&'a self, bytes: &'a [u8], whole: &Whole) -> Option<Message<'a>> {
+        // That MsgType is the third field is part of its shape.
+        let content = bytes.get(..bytes.len().checked_sub(TRAILER_LEN)?)?;
+        let place = self.shapes.find(self.isa, content, Key::of(whole.key, whole.third[3]))?;
+        let (table, starts) = self.shapes.vouched(place)?;
+        Some(Message::new(bytes, table, starts, None, Standing::VOUCHED))
+    }
+
     /// Whether one of `count` fields, read like any other, is a length that the standard does not know.
     #[cold]
     fn has_announced(&self, bytes: &[u8], count: u8) -> bool {

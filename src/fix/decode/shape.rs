@@ -130,6 +130,13 @@ impl Shapes {
         (&shape.table, shape.table.all(shape.count), standing)
     }
 
+    /// Where the fields of a shape are, if it was vouched for.
+    #[inline(always)]
+    pub(super) fn vouched(&self, place: usize) -> Option<(&Table, &[u32])> {
+        let shape = &self.shapes[place];
+        shape.is_vouched.then(|| (&shape.table, shape.table.all(shape.count)))
+    }
+
     /// What `bytes`, a message of the shape in `place`, have in the first fields with `tags` is part of the
     /// shape from now on.
     pub(super) fn vouch(&mut self, place: usize, bytes: &[u8], looked_at: &[u32]) {

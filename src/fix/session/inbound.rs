@@ -56,11 +56,8 @@ impl<S: Store> Core<S> {
             Ok(message) => message,
             Err(reason) => return self.on_garbled(now, &bytes[..whole.len], reason, out, app),
         };
-        self.counters.count(Event::MessageReceived);
-        self.timers.received(now);
-        let is_known = message.standing() == Standing::VOUCHED
-            && self.is_next(now, &message)
-            && self.violation(&message).is_none();
+        self.count_received(now);
+        let is_known = message.standing() == Standing::VOUCHED && self.is_in_order(now, &message);
         let shape = if is_known {
             None
         } else if self.admits(now, &message, whole, held, out, app) {
@@ -68,16 +65,52 @@ impl<S: Store> Core<S> {
         } else {
             return self.settle_gap(now, out);
         };
-        self.counters.count(Event::MessageDelivered);
-        let seq = self.store.next_in();
-        app.on_message(&message, &mut Sender { core: self, now, out });
-        self.consume(seq);
-        self.settle_gap(now, out);
+        self.deliver(now, &message, out, app);
         if let Some(place) = shape {
             let without = &VOUCHED_FOR[..VOUCHED_FOR_WITHOUT_SUB_IDS];
             let looked_at = if self.has_sub_ids() { &VOUCHED_FOR } else { without };
             decoder.vouch(place, bytes, looked_at);
         }
+    }
+
+    /// A message with a shape that was vouched for, in its turn: what nearly every one is. False of another, with which
+    /// nothing was done.
+    #[inline(always)]
+    pub(super) fn on_vouched(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> bool {
+        if !self.is_in_order(now, message) {
+            return false;
+        }
+        self.count_received(now);
+        self.deliver(now, message, out, app);
+        true
+    }
+
+    #[inline(always)]
+    fn count_received(&mut self, now: Now) {
+        self.counters.count(Event::MessageReceived);
+        self.timers.received(now);
+    }
+
+    /// Hands a message to the application.
+    #[inline(always)]
+    fn deliver(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        self.counters.count(Event::MessageDelivered);
+        let seq = self.store.next_in();
+        app.on_message(message, &mut Sender { core: self, now, out });
+        self.consume(seq);
+        self.settle_gap(now, out);
     }
 
     /// The long way: whether a message is the one expected, acceptable, and the application's to get. One
@@ -111,10 +144,10 @@ impl<S: Store> Core<S> {
             && self.is_for_application(now, seq, message, whole, held, out, app)
     }
 
-    /// Whether a message that was [vouched](VOUCHED_FOR) for is the one expected, and sent just now: all
-    /// that is left to look at.
+    /// Whether a message that was [vouched](VOUCHED_FOR) for is the one expected, sent just now, and one that a dictionary
+    /// allows: all that is left to look at.
     #[inline(always)]
-    fn is_next(&mut self, now: Now, message: &Message<'_>) -> bool {
+    fn is_in_order(&mut self, now: Now, message: &Message<'_>) -> bool {
         let next_in = self.store.next_in();
         self.state == State::Active
             && u64::from(next_in) < swar::NUMBERS
@@ -124,6 +157,7 @@ impl<S: Store> Core<S> {
                 .and_then(|sent| self.sending_times.read(sent).ok())
                 .is_some_and(|sent| self.is_recent(now, sent))
             && self.processed_flaw(message).is_none()
+            && self.violation(message).is_none()
     }
 
     /// The shape of a message that is acceptable and the application's, if it says something of all that

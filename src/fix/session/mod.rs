@@ -266,7 +266,12 @@ impl<S: Store> Session<S> {
         while !bytes.is_empty() && self.core.is_open() {
             match self.decoder.frame_usual(bytes, self.core.config.message_bytes_max) {
                 Some(whole) => {
-                    self.on_message(now, bytes, whole, out, app);
+                    match self.decoder.vouched(bytes, &whole) {
+                        Some(message) if self.core.on_vouched(now, &message, out, app) => {
+                            self.go_on(now, out, app);
+                        }
+                        _ => self.on_message(now, bytes, whole, out, app),
+                    }
                     bytes = &[];
                 }
                 None => bytes = self.on_unusual(now, bytes, out, app),
@@ -445,7 +450,7 @@ impl<S: Store> Session<S> {
     ) -> &'b [u8] {
         match frame_any(bytes, self.core.config.message_bytes_max) {
             Framed::Complete(whole) => {
-                self.on_message_apart(now, bytes, whole, out, app);
+                self.on_message(now, bytes, whole, out, app);
                 &bytes[whole.len..]
             }
             Framed::Garbled { skip, reason } => {
@@ -496,7 +501,7 @@ impl<S: Store> Session<S> {
                 Framed::Complete(whole) => {
                     self.core.counters.count(Event::MessageAssembled);
                     let assembly = core::mem::take(&mut self.assembly);
-                    self.on_message_apart(now, &assembly, whole, out, app);
+                    self.on_message(now, &assembly, whole, out, app);
                     self.assembly = assembly;
                     self.drop_assembled(whole.len);
                 }
@@ -517,21 +522,8 @@ impl<S: Store> Session<S> {
         self.assembled -= len;
     }
 
-    /// The message at the front of `bytes`, where that is no path of many.
-    #[inline(never)]
-    fn on_message_apart(
-        &mut self,
-        now: Now,
-        bytes: &[u8],
-        whole: Whole,
-        out: &mut impl Outlet,
-        app: &mut impl Handler,
-    ) {
-        self.on_message(now, bytes, whole, out, app);
-    }
-
     /// The message at the front of `bytes`, and then those held behind it.
-    #[inline(always)]
+    #[inline(never)]
     fn on_message(
         &mut self,
         now: Now,
@@ -541,6 +533,12 @@ impl<S: Store> Session<S> {
         app: &mut impl Handler,
     ) {
         self.core.on_framed(now, (bytes, whole), &mut self.decoder, &mut self.held, out, app);
+        self.go_on(now, out, app);
+    }
+
+    /// What is to be done behind each message.
+    #[inline(always)]
+    fn go_on(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
         if self.core.resend.is_some() {
             self.core.continue_resend(now, out, app, &mut self.resend_decoder);
             self.core.announce(now, out, app);
