@@ -14,6 +14,8 @@ mod ways;
 use rig::*;
 
 use super::*;
+use crate::fix::counters::Event;
+use crate::fix::frame::{Framed, Whole, frame};
 use crate::fix::reason::Garbled;
 use crate::time::UtcTime;
 
