@@ -6,6 +6,7 @@
 //! | `arrival` | how arriving bytes become messages |
 //! | `business` | how an application refuses a message |
 //! | `config` | what is agreed beforehand |
+//! | `flaw` | what is wrong with a message whatever its type |
 //! | `gap` | what is missing, and how it is asked for |
 //! | `header` | what each of our messages begins with |
 //! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
@@ -20,6 +21,7 @@
 mod arrival;
 mod business;
 mod config;
+mod flaw;
 mod gap;
 mod header;
 mod held;
