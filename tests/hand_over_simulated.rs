@@ -4,15 +4,16 @@
 mod common;
 
 use common::{OURS, PORT, Pair, THEIRS, Terms};
-use fixwire::app::Application;
 use fixwire::app::exchange::Exchange;
 use fixwire::app::taker::Taker;
+use fixwire::app::{Application, SessionId};
 use fixwire::desk::SessionPlan;
 use fixwire::engine::{Engine, Setup};
-use fixwire::fix::{CompId, Role, SessionConfig, Version};
+use fixwire::fix::{CompId, Role, SessionConfig, State, Version};
 use fixwire::hand_over::HandOverRefusal;
 use fixwire::neighbor::Network;
 use fixwire::offload::nic::Nic;
+use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration};
 use fixwire::wire::ethernet::Mac;
@@ -157,4 +158,40 @@ fn an_engine_that_is_another_takes_nothing_over() {
         let _ = engine.import(now, &bytes);
         nic = Some(engine.into_nic());
     }
+}
+
+#[test]
+fn whose_turn_it_is_among_an_initiator_s_peers_is_known_to_the_engine_that_goes_on() {
+    // No device whose rules, made for the one peer, would keep the other's frames away.
+    let host = Profile::all(Policy::Off);
+    let terms = Terms { ours: host.clone(), theirs: host, ..Terms::default() };
+    let Pair { ours, theirs, wire } = Pair::new(terms, Taker::new(0, 1));
+    let of_two = |mac| {
+        let mut setup = setup(mac, Role::Initiator, "VENUE");
+        setup.sessions[0].peer.port = 7_001;
+        setup.sessions[0].alternates = vec![Endpoint { addr: THEIRS, port: PORT }];
+        setup
+    };
+    let on = |old: Engine<SimNic, Taker>| {
+        let (plan, nic) = (old.plan().clone(), old.into_nic());
+        let setup = of_two(nic.mac());
+        Engine::new(nic, plan, setup, Taker::new(0, 1)).unwrap()
+    };
+    // It has sent nothing yet.
+    let mut pair = Pair { ours: on(ours), theirs, wire };
+    pair.run_for(Duration::from_s(2));
+    let stands = |engine: &Engine<SimNic, Taker>| {
+        engine.desk().statuses().map(|status| (status.remote.port, status.state)).next().unwrap()
+    };
+    assert_eq!(stands(&pair.ours), (PORT, State::Active));
+
+    let Pair { mut ours, mut theirs, wire } = pair;
+    let now = Clock::now(&wire);
+    let state = ours.export(now).unwrap();
+    let mut ours = on(ours);
+    ours.import(now, &state).unwrap();
+    theirs.drain_session(now, SessionId(0), "").unwrap();
+    let mut pair = Pair { ours, theirs, wire };
+    pair.run_for(Duration::from_ms(1_500));
+    assert_eq!(stands(&pair.ours).0, 7_001, "after the last one comes the first");
 }
