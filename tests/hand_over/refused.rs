@@ -1,13 +1,15 @@
 //! Hand-overs that come to nothing: the old process goes on, and its counterparty does not notice.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fixwire::hand_over::{FORMAT, Format};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::{Value, json};
 
 use super::common::inside::{PATIENCE, Program, inside};
@@ -17,6 +19,7 @@ use super::world::{BIN, World};
 /// What is said once an offer was made (`src/cli/hand_over`): each a number, and 3 for a word that has nothing in it.
 const READY: &[u8] = &[0];
 const IMPORTED: &[u8] = &[3];
+const GO: &[u8] = &[4];
 
 /// A new process as this test plays it.
 struct Successor(BufReader<UnixStream>);
@@ -43,6 +46,25 @@ impl Successor {
         let mut line = String::new();
         stream.read_line(&mut line).unwrap();
         (Successor(stream), serde_json::from_str(&line).unwrap())
+    }
+
+    /// Asks, and has the baton's end out of what comes with the offer: the device's two handles, and then it.
+    fn ask_for_the_baton(world: &World) -> (Successor, UnixStream) {
+        let mut stream = UnixStream::connect(world.socket()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let request = json!({ "command": "hand-over", "program": "test", "format": FORMAT });
+        writeln!(stream, "{request}").unwrap();
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut beside = RecvAncillaryBuffer::new(&mut space);
+        let mut offer = vec![0; 64 * 1024];
+        let mut pieces = [IoSliceMut::new(&mut offer)];
+        recvmsg(&stream, &mut pieces, &mut beside, RecvFlags::CMSG_CLOEXEC).unwrap();
+        let handles = beside.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(handles) => Some(handles),
+            _ => None,
+        });
+        let baton = handles.flatten().nth(2).expect("three handles");
+        (Successor(BufReader::new(stream)), baton.into())
     }
 
     fn say(&mut self, word: &[u8]) {
@@ -119,6 +141,23 @@ fn a_new_process_that_dies_in_the_middle_leaves_the_old_one_serving() {
         assert_eq!(next.interrupt().code, Some(0));
         let seen = capture.end();
         assert_eq!((seen.resets, seen.connections), (0, 1), "{seen:?}");
+    });
+}
+
+#[test]
+fn who_has_the_baton_and_says_nothing_more_serves_all_the_same() {
+    inside("refused::who_has_the_baton_and_says_nothing_more_serves_all_the_same", || {
+        let world = World::new("target_comp_id = \"US\"\n");
+        let mut engine = world.start(&[]);
+        let (mut successor, mut baton) = Successor::ask_for_the_baton(&world);
+        successor.say(READY);
+        successor.hear();
+        successor.say(IMPORTED);
+        assert_eq!(successor.hear(), GO);
+        baton.read_exact(&mut [0]).unwrap();
+        // It is alive: what it serves is its own, and a second one would speak for the same connections.
+        engine.event_of("handed_over");
+        assert_eq!(engine.wait().code, Some(0));
     });
 }
 
