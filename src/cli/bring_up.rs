@@ -355,8 +355,10 @@ pub(crate) fn simulated(
 
 #[cfg(test)]
 mod tests {
+    use fixwire::journal_file::identity_of;
     use fixwire::offload::toml_file::TomlFile;
 
+    use super::super::session_file::{Purpose, SessionFile};
     use super::*;
 
     /// What comes of rules for one session with the exchange's port.
@@ -365,7 +367,8 @@ mod tests {
         let text = format!("[[steering]]\n{}\n", steering.replace("; ", "\n"));
         let file = TomlFile { name: "mine".into(), path: "mine.toml".into(), text };
         let merged = Profile::read(&file, &mut |_, _| Err("none".into())).unwrap();
-        let settings = SessionSettings { side, ..SessionSettings::default() };
+        let connect_alternates = vec![SocketAddrV4::new(far, 9879)];
+        let settings = SessionSettings { side, connect_alternates, ..SessionSettings::default() };
         rules(&merged.profile, ours, vlan, &session_plans(&[settings], ours, far).unwrap())
     }
 
@@ -374,6 +377,7 @@ mod tests {
         let (connects, listens) = (Side::Initiator, Side::Acceptor);
         for (side, vlan, steering, refused) in [
             (connects, None, "src_port = 9878; action = \"drop\"", Some("drops what comes")),
+            (connects, None, "src_port = 9879; action = \"drop\"", Some("drops what comes")),
             (connects, None, "action = \"queue 3\"", Some("sends to queue 3")),
             (connects, Some(7), "vlan = 7; action = \"drop\"", Some("drops")),
             (connects, None, "vlan = 7; action = \"drop\"", None),
@@ -396,6 +400,29 @@ mod tests {
                 (Err(_), _) => panic!("{steering} is refused"),
             }
         }
+    }
+
+    #[test]
+    fn a_session_is_what_its_file_says() {
+        let text = "target_comp_id = \"B\"\nsender_sub_id = \"ANN\"\ntarget_location_id = \"NY\"\n\
+                    socket_connect_alternates = [\"10.9.0.3:7001\", \"10.9.0.4:7002\"]\n\
+                    requires_orig_sending_time = false\n";
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.toml");
+        let far = Ipv4Addr::new(10, 9, 0, 1);
+        let planned = |side: &str| {
+            let text = format!("[[session]]\nconnection_type = \"{side}\"\n{text}");
+            std::fs::write(&path, text).unwrap();
+            let file = SessionFile::open_or_built_in(Some(&path), Purpose::Trade).unwrap();
+            let read = file.sessions;
+            let plan = session_plans(&read, Ipv4Addr::new(10, 9, 0, 2), far).unwrap().remove(0);
+            assert!(!plan.config.requires_orig_sending_time);
+            assert_eq!(read[0].identity(), identity_of(&plan.config), "whose its store is");
+            plan.alternates
+        };
+        let at = |last, port| Endpoint { addr: Ipv4Addr::new(10, 9, 0, last), port };
+        assert_eq!(planned("initiator"), [at(3, 7001), at(4, 7002)]);
+        assert_eq!(planned("acceptor"), []);
     }
 
     #[test]
