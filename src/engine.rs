@@ -1,9 +1,13 @@
 //! The busy-polling loop around the [`pipeline`](crate::pipeline): one core, one device, every
 //! session on it.
 
-use core::net::Ipv4Addr;
+mod counters;
+#[cfg(test)]
+mod crowd;
+mod device;
+mod joined;
 
-use arrayvec::ArrayVec;
+use core::net::Ipv4Addr;
 
 use crate::app::{Application, SessionId};
 use crate::desk::{Desk, LineEvent, RosterError, SessionPlan};
@@ -14,13 +18,10 @@ use crate::held_frames::HeldFrames;
 use crate::journal_file::FileStore;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network, Resolution};
-use crate::offload::RxStamp;
 use crate::offload::capability::Capability;
-use crate::offload::flow::Count;
-use crate::offload::nic::{Burst, Frame, Link, Nic};
-use crate::offload::observe::{DeviceEvent, Observations, Observed};
+use crate::offload::nic::{Burst, Frame, Nic};
+use crate::offload::observe::Observations;
 use crate::offload::plan::Plan;
-use crate::offload::profile::Policy;
 use crate::sent_stamps::SentStamps;
 use crate::stamps::Stamps;
 use crate::steer::{self, Steering};
@@ -30,6 +31,7 @@ use crate::verify::Verifier;
 use crate::watch::Watch;
 use crate::wire::ethernet::Mac;
 use crate::wire::{Refusal, RefusalCounters};
+use joined::Joined;
 
 /// Everything from the device to the strategy, set up once and then polled.
 pub struct Engine<N: Nic, A: Application> {
@@ -405,169 +407,4 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub fn nic_mut(&mut self) -> &mut N {
         &mut self.nic
     }
-
-    /// Whether frames can pass, by the newest look at the device; up before the first.
-    pub fn link(&self) -> Link {
-        self.watch.link()
-    }
-
-    /// The plan that it runs by.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// What live frames showed of it.
-    pub fn observations(&self) -> &Observations {
-        &self.observations
-    }
-
-    /// The oldest event of the device's that nobody has asked for. Of a capability that the host has taken
-    /// over, because the device was found wrong, no byte is lost, doubled or put out of order.
-    pub fn next_device_event(&mut self) -> Option<DeviceEvent> {
-        self.observations.next_event()
-    }
-
-    /// A capability that the profile requires, and of which the device was found wrong: before the first
-    /// session is up a reason not to begin, later the host's to make up for.
-    pub fn refuted_requirement(&self) -> Option<Capability> {
-        let refuted = |capability: &Capability| {
-            self.plan.row(*capability).policy == Policy::Require
-                && self.observations.of(*capability).observed() == Observed::Refuted
-        };
-        Capability::ALL.into_iter().find(refuted)
-    }
-
-    /// The device's clock is in its life `generation`, by who follows it: stamps of two lives do not
-    /// compare. To be called between rounds.
-    pub fn on_clock_generation(&mut self, generation: u16) {
-        self.stamps.on_clock_generation(generation);
-        if let Some(sent) = &mut self.sent {
-            sent.judge_mut().on_clock_generation(generation);
-        }
-    }
-
-    /// The device's stamp on the last frame: see [`Stamps::newest`].
-    pub fn newest_stamp(&self) -> Option<RxStamp> {
-        self.stamps.newest()
-    }
-
-    /// Gives every capability that was demoted back to the device, as far as the plan leaves it there. It
-    /// proves itself anew. Says which they were.
-    pub fn promote(&mut self) -> ArrayVec<Capability, { Capability::COUNT }> {
-        self.promote_those(|_| true)
-    }
-
-    /// The same of those that are wanted.
-    pub(crate) fn promote_those(
-        &mut self,
-        is_wanted: impl Fn(Capability) -> bool,
-    ) -> ArrayVec<Capability, { Capability::COUNT }> {
-        let demoted = |capability: &Capability| {
-            is_wanted(*capability) && self.observations.of(*capability).is_demoted()
-        };
-        let wrong: ArrayVec<_, { Capability::COUNT }> = Capability::ALL
-            .into_iter()
-            .filter(|capability| self.plan.uses(*capability) && demoted(capability))
-            .collect();
-        if !self.steering.device_counts()
-            && wrong.iter().any(|of| [Capability::FlowSteering, Capability::FlowCount].contains(of))
-        {
-            let (nic, steering) = (&self.nic, &self.steering);
-            self.watch.hand_to_device(|rule| [nic.flow_count(rule), steering.count(rule)]);
-        }
-        for capability in &wrong {
-            self.observations.forget(*capability);
-            self.verifier.promote(&self.plan, *capability);
-            match capability {
-                Capability::RxTimestamp => self.stamps.promote(&self.plan),
-                Capability::TxTimestamp => {
-                    if let Some(sent) = &mut self.sent {
-                        sent.judge_mut().promote_sent(&self.plan);
-                    }
-                }
-                Capability::FlowSteering | Capability::FlowCount => {
-                    self.steering.promote(&self.plan);
-                }
-                _ => {}
-            }
-        }
-        if let Some(sent) = &mut self.sent {
-            sent.judge_mut().agree_with(&mut self.stamps);
-        }
-        wrong
-    }
-
-    /// What a steering rule has matched, by its number in the plan, if it counts: as counted by whoever
-    /// does. A device that lost its rules loses what they counted since the last look.
-    pub fn flow_count(&self, rule: usize) -> Option<Count> {
-        let device = self.nic.flow_count(rule).filter(|_| self.steering.device_counts());
-        let device = device.filter(|_| self.plan.uses(Capability::FlowCount));
-        let twin = self.steering.count(rule);
-        let is_counted = device.is_some() || twin.is_some() || self.watch.counts_all();
-        is_counted.then(|| self.watch.counted(rule, device, twin))
-    }
-
-    /// What was measured.
-    pub fn intervals(&self) -> &Intervals {
-        &self.intervals
-    }
-
-    /// Every counter by name: device, refusals, checks, neighbours, TCP, sessions.
-    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.nic
-            .counters()
-            .iter()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(self.host_counters())
-            .chain(self.desk.session_counters())
-    }
-
-    /// Those of the host, without the sessions'.
-    fn host_counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        (self.refusals.iter().map(|(reason, count)| (reason.name(), count)))
-            .chain(self.watch.counters().iter())
-            .chain([("nic_steered_wrongly", self.steering.contradicted())])
-            .chain([("nic_demoted", self.observations.demoted())])
-            .chain(self.verifier.counters().iter())
-            .chain(self.stamps.counters().iter())
-            .chain(self.sent_stamp_counters().iter())
-            .chain(self.neighbors.counters().iter())
-            .chain(self.tcp.counters().iter())
-            .chain(self.desk.line_counters())
-    }
-
-    /// Every counter by name, but those of sessions, which each [has](crate::desk::SessionStatus::counters). Allocates
-    /// nothing: always the same names in the same order.
-    pub fn visit_counters(&self, mut visit: impl FnMut(&'static str, u64)) {
-        self.nic.counters().iter().for_each(|(name, count)| visit(name, count));
-        self.host_counters().for_each(|(name, count)| visit(name, count));
-    }
 }
-
-/// Joins the pieces of a frame that lies in several.
-#[derive(Default)]
-struct Joined(Box<[u8]>);
-
-/// The longest frame that is joined: a jumbo frame.
-const JOINED_LEN_MAX: usize = 9_216;
-
-impl Joined {
-    fn new() -> Joined {
-        Joined(vec![0; JOINED_LEN_MAX].into_boxed_slice())
-    }
-
-    fn join(&mut self, frame: &impl Frame) -> Result<&[u8], Refusal> {
-        let mut len = 0;
-        for index in 0..frame.segments() {
-            let piece = frame.segment(index);
-            let room = self.0.get_mut(len..len + piece.len()).ok_or(Refusal::FrameTooLong)?;
-            room.copy_from_slice(piece);
-            len += piece.len();
-        }
-        Ok(&self.0[..len])
-    }
-}
-
-#[cfg(test)]
-mod crowd;
