@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Write;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -133,61 +134,73 @@ fn messages(mut bytes: &[u8]) -> Vec<(u32, bool, Vec<u8>)> {
     messages
 }
 
-#[test]
-fn a_killed_process_has_used_no_number_twice_and_keeps_all_that_left() {
-    let folder = tempfile::tempdir().unwrap();
-    let times = if full() { 1_000 } else { 50 };
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let (mut last, mut next_in, mut left_in_all) = (0, 1, 0);
-    let mut unknown_in_all = HashSet::new();
-    for time in 0..times {
-        let durability = ["none", "async", "sync"][time % 3];
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::the_process_that_is_killed", "--nocapture"])
-            .env(FOLDER, folder.path())
-            .env(DURABILITY, durability)
-            .env("RUST_BACKTRACE", "0")
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        // Sometimes while it is starting, mostly while it sends.
-        let sent = folder.path().join(SENT);
-        if random.below(8) > 0 {
-            let has_begun = || std::fs::metadata(&sent).is_ok_and(|file| file.len() > 0);
-            let begun = std::time::Instant::now();
-            while !has_begun() {
-                assert_eq!(process.try_wait().unwrap(), None, "it has ended by itself");
-                assert!(begun.elapsed() < Duration::from_secs(60), "it sends nothing");
-            }
-            std::thread::sleep(Duration::from_micros(random.below(12_000)));
-        } else {
-            std::thread::sleep(Duration::from_micros(random.below(8_000)));
+/// Starts the process, and kills it: sometimes while it is starting, mostly while it sends.
+fn start_and_kill(folder: &Path, durability: &str, random: &mut Random) {
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::the_process_that_is_killed", "--nocapture"])
+        .env(FOLDER, folder)
+        .env(DURABILITY, durability)
+        .env("RUST_BACKTRACE", "0")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    if random.below(8) > 0 {
+        let has_begun = || std::fs::metadata(folder.join(SENT)).is_ok_and(|file| file.len() > 0);
+        let begun = std::time::Instant::now();
+        while !has_begun() {
+            assert_eq!(process.try_wait().unwrap(), None, "it has ended by itself");
+            assert!(begun.elapsed() < Duration::from_secs(60), "it sends nothing");
         }
-        assert_eq!(process.try_wait().unwrap(), None, "it has ended by itself");
-        process.kill().unwrap();
-        process.wait().unwrap();
+        std::thread::sleep(Duration::from_micros(random.below(12_000)));
+    } else {
+        std::thread::sleep(Duration::from_micros(random.below(8_000)));
+    }
+    assert_eq!(process.try_wait().unwrap(), None, "it has ended by itself");
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
 
+/// What is known of all processes so far.
+struct Past {
+    /// The last number that was used.
+    last: u32,
+    next_in: u32,
+    left: usize,
+    unknown: HashSet<RangeInclusive<u32>>,
+}
+
+impl Past {
+    /// Takes what has left the process that was killed now: with no number that was used before.
+    fn take_what_left(&mut self, folder: &Path) -> Vec<(u32, bool, Vec<u8>)> {
+        let sent = folder.join(SENT);
         let left = messages(&std::fs::read(&sent).unwrap_or_default());
         let _ = std::fs::remove_file(&sent);
         for (seq, _, bytes) in &left {
+            let last = self.last;
             assert!(*seq > last, "{seq} after {last}: {}", String::from_utf8_lossy(bytes));
-            last = *seq;
+            self.last = *seq;
         }
-        left_in_all += left.len();
-        let path = folder.path().join("FIX.4.4-DESK-VENUE.journal");
-        if !path.exists() {
-            continue;
-        }
-        let file = ReadFile::of(&path).unwrap_or_else(|why| panic!("kill {time}: {why}"));
+        self.left += left.len();
+        left
+    }
+
+    /// Holds it against what the store says, and says with which numbers that goes on.
+    fn hold_against(
+        &mut self,
+        file: &ReadFile,
+        left: &[(u32, bool, Vec<u8>)],
+        time: usize,
+    ) -> (u32, u32) {
         assert!(file.damage().is_empty(), "kill {time}: {:?}", file.damage());
         let resumption = file.intact().resumption;
         assert!(
             resumption.is_proven && resumption.ended != Ended::PowerMayBeLost,
             "{resumption:?}"
         );
+        let (last, next_in) = (self.last, self.next_in);
         assert!(resumption.next_out > last && resumption.next_out <= last + 2, "{resumption:?}");
         assert!(resumption.next_in >= next_in, "{resumption:?}: {next_in}");
-        next_in = resumption.next_in;
+        self.next_in = resumption.next_in;
         let kept: HashMap<u32, &[u8]> = file
             .survey
             .records
@@ -196,7 +209,7 @@ fn a_killed_process_has_used_no_number_twice_and_keeps_all_that_left() {
             .map(|record| (record.seq, file.survey.content(&file.bytes, record)))
             .collect();
         let oldest = kept.keys().copied().min().unwrap_or(u32::MAX);
-        for (seq, is_application_s, bytes) in &left {
+        for (seq, is_application_s, bytes) in left {
             match kept.get(seq) {
                 Some(kept) => assert_eq!(kept, bytes, "kill {time}"),
                 None => assert!(!is_application_s || *seq < oldest, "kill {time}: {seq} is lost"),
@@ -204,17 +217,33 @@ fn a_killed_process_has_used_no_number_twice_and_keeps_all_that_left() {
         }
         for range in &resumption.unknown {
             // What was not told of yet is found again.
-            let is_new = unknown_in_all.insert(range.clone());
+            let is_new = self.unknown.insert(range.clone());
             assert!(!is_new || *range.start() > last, "kill {time}: {range:?} has left whole");
         }
         // What was taken is gone, whether it left or not.
-        last = resumption.next_out - 1;
+        self.last = resumption.next_out - 1;
+        (resumption.next_out, resumption.next_in)
+    }
+}
+
+#[test]
+fn a_killed_process_has_used_no_number_twice_and_keeps_all_that_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("FIX.4.4-DESK-VENUE.journal");
+    let times = if full() { 1_000 } else { 50 };
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut past = Past { last: 0, next_in: 1, left: 0, unknown: HashSet::new() };
+    for time in 0..times {
+        start_and_kill(folder.path(), ["none", "async", "sync"][time % 3], &mut random);
+        let left = past.take_what_left(folder.path());
+        if !path.exists() {
+            continue;
+        }
+        let file = ReadFile::of(&path).unwrap_or_else(|why| panic!("kill {time}: {why}"));
+        let numbers = past.hold_against(&file, &left, time);
         if time % 10 == 9 {
             let store = open(folder.path(), Durability::Async).unwrap();
-            assert_eq!(
-                (store.next_out(), store.next_in()),
-                (resumption.next_out, resumption.next_in)
-            );
+            assert_eq!((store.next_out(), store.next_in()), numbers);
             if let Some((seq, _, bytes)) =
                 left.iter().rev().find(|(_, is_application_s, _)| *is_application_s)
             {
@@ -222,6 +251,7 @@ fn a_killed_process_has_used_no_number_twice_and_keeps_all_that_left() {
             }
         }
     }
-    assert!(left_in_all > 100 * times, "only {left_in_all} messages left");
-    println!("{times} kills, {left_in_all} messages, {} of unknown fate", unknown_in_all.len());
+    let Past { left, unknown, .. } = past;
+    assert!(left > 100 * times, "only {left} messages left");
+    println!("{times} kills, {left} messages, {} of unknown fate", unknown.len());
 }
