@@ -326,24 +326,37 @@ impl Job<'_> {
         let operations = operations.finish();
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
+        let words = self.last_words(engine, core, &clocks, captured.as_ref(), &operations);
+        let told = voice.finish(Line::Words(words));
+        refused.map_or(told, Err)
+    }
+
+    /// The summary, and the engine is no more.
+    fn last_words<N: Nic, A: Answering>(
+        &self,
+        engine: Engine<N, A>,
+        core: Option<u16>,
+        clocks: &ClockReport,
+        captured: Option<&Summary>,
+        operations: &operations::Summary,
+    ) -> String {
         let nobody_came = engine.desk().statuses().all(|status| status.logons == 0);
         let is_down = engine.link() == Link::Down;
         let silent = self.why_silent().or_else(|| is_down.then(|| self.why_down()));
         let silent = silent.filter(|_| nobody_came);
-        let told = voice.finish(Line::Words(if self.args.json {
-            let mut summary = summary_json(&engine, core, &clocks, captured.as_ref());
+        if self.args.json {
+            let mut summary = summary_json(&engine, core, clocks, captured);
             operations.add_to(&mut summary);
             summary["silent_because"] = silent.into();
             summary["buffers_not_returned"] = summary::close(engine).into();
             summary.to_string()
         } else {
-            let mut summary = summary_for_people(&engine, core, &clocks, captured.as_ref());
+            let mut summary = summary_for_people(&engine, core, clocks, captured);
             summary += &operations.for_people();
             summary +=
                 &silent.map(|why| format!("\n\nnobody logged on: {why}")).unwrap_or_default();
             summary + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
-        }));
-        refused.map_or(told, Err)
+        }
     }
 
     /// Why no frame passes the kernel's interface that ours pass, if none does. It may be mended while we listen.
