@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// It listens where its `--control PATH` says. What is refused is refused with the reason and what to do, and ends with 1.
 /// A session is called `FIX.4.4:SENDER->TARGET`, or `SENDER->TARGET` or `TARGET` where that is enough; quote it for the shell.
 ///
+/// To upgrade it without a reconnect is no command here: start the new program as `fixwire run` or `accept --take-over PATH` with
+/// this same socket, and it goes on in the old one's place, which ends by itself (docs/hand-over.md).
+///
 ///   fixwire ctl /run/fw.sock status
 ///   fixwire ctl /run/fw.sock logout 'US->THEM' --text 'end of day'
 ///   fixwire ctl /run/fw.sock set-seq 'US->THEM' --next-out 17 --next-in 12
