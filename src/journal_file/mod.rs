@@ -158,6 +158,8 @@ impl AsFd for HeldFile {
 pub struct FileStore {
     journal: Journal<FileMedium>,
     path: PathBuf,
+    /// Its lock stays when it goes.
+    is_held: bool,
 }
 
 impl FileStore {
@@ -213,7 +215,7 @@ impl FileStore {
         let settings = (plan.durability, plan.messages_max);
         let opened = Journal::open(medium, identity, settings, boot_id(), utc_ns());
         match opened {
-            Ok(journal) if !journal.has_failed() => Ok(FileStore { journal, path }),
+            Ok(journal) if !journal.has_failed() => Ok(FileStore { journal, path, is_held: false }),
             Ok(_) | Err(Refused::Failed) => {
                 Err(OpenError::Failed { why: shared.why_failed().unwrap_or_default(), path })
             }
@@ -223,7 +225,8 @@ impl FileStore {
 
     /// Closes the journal, and keeps its file open and locked: nobody else takes it up before
     /// [`reopen`](FileStore::reopen). It waits for the disk.
-    pub fn hold(self) -> HeldFile {
+    pub fn hold(mut self) -> HeldFile {
+        self.is_held = true;
         HeldFile(self.journal.medium().mapped.file())
     }
 
@@ -252,6 +255,10 @@ impl Drop for FileStore {
     fn drop(&mut self) {
         // What cannot be synced is found by the next opening.
         let _ = self.journal.close(utc_ns());
+        // To close the file is not enough: a process that another thread has begun has it open too until it runs its program.
+        if !self.is_held {
+            let _ = self.journal.medium().mapped.file().unlock();
+        }
     }
 }
 
@@ -340,6 +347,8 @@ impl ReadFile {
         let is_in_use = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
+        // As when a store is closed. Where it was not locked there is nothing to unlock.
+        let _ = file.unlock();
         let len = bytes.len() as u64;
         if let Some(header) = Header::at_front(&bytes) {
             bytes.resize(header.file_len(), 0);

@@ -7,6 +7,7 @@ mod killed;
 mod looked_at;
 mod named;
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use fixwire::fix::store::journal::Durability;
@@ -64,6 +65,23 @@ fn one_store_has_one_process() {
     assert!(second.to_string().contains("another process"), "{second}");
     drop(first);
     open(folder.path(), Durability::Async).unwrap();
+}
+
+#[test]
+fn a_lock_ends_with_its_store_though_a_process_was_begun_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let is_locked =
+        || matches!(open(folder.path(), Durability::Async), Err(OpenError::InUse { .. }));
+    let held = open(folder.path(), Durability::Async).unwrap().hold();
+    // What one has open that another thread begins, until it runs its program.
+    let inherited = held.as_fd().try_clone_to_owned().unwrap();
+    let plan = plan(folder.path(), Durability::Async);
+    let store = FileStore::reopen(&held, &plan, &identity_of(&config())).unwrap();
+    drop(held);
+    assert!(is_locked());
+    drop(store);
+    assert!(!is_locked());
+    drop(inherited);
 }
 
 #[test]
