@@ -418,6 +418,16 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_reached_where_each_of_its_peers_is_let_through() {
+        let plan = plan(false, &own_rules(), Audit::Off);
+        for (port, is_reached) in [(9879, true), (6668, true), (6666, false), (6667, false)] {
+            let alternates = vec![Endpoint { addr: THEM, port }];
+            let session = SessionPlan { alternates, ..session(Role::Initiator, THEM, 9878) };
+            assert_eq!(reaches(&plan, US, None, &session), is_reached, "{port}");
+        }
+    }
+
+    #[test]
     fn rules_of_sessions_name_the_vlan_and_those_of_the_profile_are_left_alone() {
         let sessions = [session(Role::Initiator, THEM, 9878), session(Role::Acceptor, US, 7001)];
         let own = FlowRule::new(Pattern::IPV4, Fate::Drop);
