@@ -128,9 +128,7 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         match given {
             Ok(Given::Gone { has_control_path, state_len }) => {
                 self.is_gone = true;
-                if has_control_path {
-                    operations.leave_path();
-                }
+                operations.leave(has_control_path);
                 self.teller.handed_over(state_len, pause_us, self.voice);
             }
             Ok(Given::Kept(why)) => {

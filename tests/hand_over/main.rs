@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod load;
+mod logged;
 mod others;
 mod refused;
 mod world;

@@ -2,8 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::super::failure::Failure;
 use super::super::session_file::SessionSettings;
@@ -12,6 +16,8 @@ use super::{LogForm, is_folder};
 const S_PER_DAY: u64 = 86_400;
 /// Old files of one name that are looked for a free number among.
 const BACKUPS_MAX: u32 = 1_000_000;
+/// Bytes between two looks at what a file's name stands for.
+const LOOK_EACH: u64 = 64 * 1024;
 
 /// When a new file begins.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +28,8 @@ pub(super) struct Rotation {
     pub(super) daily: bool,
 }
 
-/// A file that is added to.
+/// A file that is added to, and not always by us alone: of two processes of which one hands over to the other, both write to
+/// it for a moment, and both may find it full.
 pub(super) struct LogFile {
     folder: PathBuf,
     /// What stands before `.current.` in its name, and its ending.
@@ -31,6 +38,8 @@ pub(super) struct LogFile {
     out: BufWriter<File>,
     len: u64,
     day: u64,
+    /// Bytes added since the last look.
+    unseen: u64,
     rotation: Rotation,
 }
 
@@ -42,17 +51,23 @@ impl LogFile {
         rotation: Rotation,
     ) -> io::Result<LogFile> {
         let (out, len, day) = open(&folder.join(format!("{name}.current.{ending}")))?;
-        Ok(LogFile { folder: folder.to_owned(), name, ending, out, len, day, rotation })
+        let folder = folder.to_owned();
+        // It is looked at before the first line: much may have passed since.
+        Ok(LogFile { folder, name, ending, out, len, day, unseen: LOOK_EACH, rotation })
     }
 
     /// Adds a line, which has its end, at `unix_s`.
     pub(super) fn add(&mut self, line: &[u8], unix_s: u64) -> io::Result<()> {
         let (len, day) = (line.len() as u64, unix_s / S_PER_DAY);
-        let is_full = self.len > 0 && self.len + len > self.rotation.len_max;
-        // A day that goes back begins no file: clocks are set.
-        let is_next_day = self.rotation.daily && self.len > 0 && day > self.day;
-        if is_full || is_next_day {
-            self.rotate()?;
+        if self.unseen + len > LOOK_EACH {
+            self.look()?;
+        }
+        if self.is_over_before(len, day) {
+            // Another process may have just ended it.
+            self.look()?;
+            if self.is_over_before(len, day) {
+                self.rotate()?;
+            }
         }
         if self.len == 0 {
             self.day = day;
@@ -60,25 +75,68 @@ impl LogFile {
         self.day = self.day.max(day);
         self.out.write_all(line)?;
         self.len += len;
+        self.unseen += len;
         Ok(())
+    }
+
+    /// Whether a line of this length and day begins another file.
+    fn is_over_before(&self, len: u64, day: u64) -> bool {
+        let is_full = self.len > 0 && self.len + len > self.rotation.len_max;
+        // A day that goes back begins no file: clocks are set.
+        is_full || (self.rotation.daily && self.len > 0 && day > self.day)
     }
 
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
+    fn current(&self) -> PathBuf {
+        self.folder.join(format!("{}.current.{}", self.name, self.ending))
+    }
+
+    /// Goes on in the file that has the name now, and by its length.
+    fn look(&mut self) -> io::Result<()> {
+        self.out.flush()?;
+        self.unseen = 0;
+        let ours = self.out.get_ref().metadata()?;
+        match fs::metadata(self.current()) {
+            Ok(named) if (named.dev(), named.ino()) == (ours.dev(), ours.ino()) => {
+                self.len = named.len();
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => (self.out, self.len, self.day) = open(&self.current())?,
+        }
+        Ok(())
+    }
+
     /// Keeps the file under the next free number, as QuickFIX does, and begins another.
     fn rotate(&mut self) -> io::Result<()> {
-        self.out.flush()?;
-        let current = self.folder.join(format!("{}.current.{}", self.name, self.ending));
+        let current = self.current();
         let backup =
             |number| self.folder.join(format!("{}.backup.{number}.{}", self.name, self.ending));
-        let free = (1..BACKUPS_MAX).map(backup).find(|path| !path.exists());
-        let free = free.ok_or_else(|| io::Error::other("no number for an old file is free"))?;
-        fs::rename(&current, free)?;
-        let (out, len, _) = open(&current)?;
-        (self.out, self.len) = (out, len);
+        let mut free = (1..BACKUPS_MAX).map(backup).filter(|path| !path.exists());
+        loop {
+            let to = free.next();
+            let to = to.ok_or_else(|| io::Error::other("no number for an old file is free"))?;
+            match keep_as(&current, &to) {
+                // Another process has taken the number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // Or has just kept the file, and not begun the next.
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                kept => break kept?,
+            }
+        }
+        (self.out, self.len, _) = open(&current)?;
         Ok(())
+    }
+}
+
+/// Gives a file a name that no other has.
+fn keep_as(file: &Path, name: &Path) -> io::Result<()> {
+    match renameat_with(CWD, file, CWD, name, RenameFlags::NOREPLACE) {
+        // The file system knows no such thing.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(file, name),
+        kept => Ok(kept?),
     }
 }
 
@@ -219,6 +277,50 @@ mod tests {
             (of("A.messages.current.log").as_str(), names(folder.path()).len()),
             ("12345678\n", 5)
         );
+    }
+
+    #[test]
+    fn two_that_write_to_one_file_keep_it_in_parts_and_lose_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let len_max = 2 * LOOK_EACH;
+        let rotation = Rotation { len_max, daily: false };
+        let open = || LogFile::open(folder.path(), "A.messages".into(), "log", rotation).unwrap();
+        let line = |of: char, number: u32| format!("{of}{number:099}\n");
+        let (mut old, mut new) = (open(), open());
+        // The second one is opened, and then has nothing to say before the first has begun another file.
+        for number in 0..2_000 {
+            old.add(line('a', number).as_bytes(), 0).unwrap();
+        }
+        for number in 0..4_000 {
+            old.add(line('b', number).as_bytes(), 0).unwrap();
+            new.add(line('c', number).as_bytes(), 0).unwrap();
+        }
+        old.flush().unwrap();
+        new.flush().unwrap();
+        let mut lines = Vec::new();
+        for name in names(folder.path()) {
+            let text = fs::read_to_string(folder.path().join(&name)).unwrap();
+            assert!(text.len() as u64 <= len_max + 2 * LOOK_EACH, "{name}: {}", text.len());
+            lines.extend(text.lines().map(|of| format!("{of}\n")));
+        }
+        lines.sort_unstable();
+        let all = [('a', 2_000), ('b', 4_000), ('c', 4_000)];
+        let all = all.map(|(of, many)| (0..many).map(move |number| line(of, number)));
+        assert!(lines.iter().eq(&all.into_iter().flatten().collect::<Vec<_>>()));
+        // What an operator took away is begun anew.
+        fs::remove_file(old.current()).unwrap();
+        old.look().unwrap();
+        assert_eq!(fs::metadata(old.current()).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_name_that_is_taken_stays_whose_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
+        fs::write(&a, "a").unwrap();
+        fs::write(&b, "b").unwrap();
+        assert_eq!(keep_as(&a, &b).unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&b).unwrap(), "b");
     }
 
     #[test]

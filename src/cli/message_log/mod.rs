@@ -88,6 +88,8 @@ pub(crate) struct AskedLog {
 pub(super) struct Shared {
     busy_core: BusyCore,
     is_over: AtomicBool,
+    /// Another process goes on with the sessions.
+    is_left: AtomicBool,
     pub(super) messages: AtomicU64,
     pub(super) garbled: AtomicU64,
     pub(super) events: AtomicU64,
@@ -139,6 +141,11 @@ impl MessageLog {
     /// What is counted, for others to read.
     pub(crate) fn probe(&self) -> LogProbe {
         LogProbe { shared: Arc::clone(&self.shared), counters: Arc::clone(&self.counters) }
+    }
+
+    /// Another process goes on: what has begun of a message is in its log, whole.
+    pub(crate) fn leave(&self) {
+        self.shared.is_left.store(true, Ordering::Relaxed);
     }
 
     /// Ends the log and waits until all of it is written, but not for ever. To be called when nothing more passes.

@@ -106,8 +106,10 @@ impl Writer {
     }
 
     fn finish(mut self) {
+        let is_left = self.page.shared.is_left.load(Ordering::Relaxed);
         let now = now();
-        for (session, ways) in (0..).map(SessionId).zip(&mut self.cutters) {
+        let cutters = self.cutters.iter_mut().filter(|_| !is_left);
+        for (session, ways) in (0..).map(SessionId).zip(cutters) {
             for (way, cutter) in [Way::In, Way::Out].into_iter().zip(ways) {
                 let page = &mut self.page;
                 cutter.clear(|piece| page.piece(session, way, now, piece));

@@ -299,9 +299,10 @@ impl Operations {
         self.control.as_mut().map_or(Ok(false), Listener::publish)
     }
 
-    /// Another process takes commands at our place.
-    pub(crate) fn leave_path(&mut self) {
-        self.path_is_taken = true;
+    /// Another process goes on: with a log of its own, and, if it `has_control_path`, with commands at our place.
+    pub(crate) fn leave(&mut self, has_control_path: bool) {
+        self.path_is_taken = has_control_path;
+        self.log.iter().for_each(MessageLog::leave);
     }
 
     /// Ends all of it. To be called when nothing more passes.
