@@ -204,7 +204,7 @@ impl Emitter {
         ))
     }
 
-    /// Writes an ACK that tells of what is held, as [`ack_alone`](Emitter::ack_alone) does one that does not.
+    /// Writes an ACK that may tell of what is held, as [`ack_alone`](Emitter::ack_alone) does one that does not.
     #[inline(always)]
     fn ack_with_blocks(
         &self,
@@ -221,6 +221,9 @@ impl Emitter {
         let (headers, behind) = out.split_first_chunk_mut()?;
         let behind = behind.first_chunk_mut()?;
         let (ack, blocks) = stack.transmit_with_blocks(now, ack);
+        let Some(blocks) = blocks else {
+            return Some((template.write_usual_ack(&ack.header, &self.usual, headers), self.usual));
+        };
         let l4_len =
             template.write_usual_blocks(&ack.header, &blocks, &self.usual, headers, behind);
         let meta = TxMeta { l4_len: l4_len as u8, ..self.usual };

@@ -89,12 +89,14 @@ impl Connection {
     pub(super) fn settle_fast(&mut self, config: &Config) {
         self.tell_of_sent();
         let field = (self.snd_wnd >> self.snd_wind_shift) as u16;
-        let is_quiet = self.plain.receives
+        // First what closes it for a whole connection.
+        let is_quiet = !self.ecn.is_agreed
+            && self.apart.terms.ack_delay().is_none()
+            && self.apart.terms.stale_after().is_none()
+            && self.plain.receives
             && self.plain.sends
             && self.stamps().is_some()
             && self.is_stamp_heard_last()
-            && self.sack.is_agreed
-            && !self.ecn.is_agreed
             && field > 0
             && u32::from(field) << self.snd_wind_shift == self.snd_wnd
             && self.snd_wl1.is_at_or_before(self.rcv_nxt)
@@ -111,12 +113,9 @@ impl Connection {
             && !self.probe_is_for_reordering
             && (self.deadlines.ack, self.deadlines.stale)
                 == (Instant::FAR_FUTURE, Instant::FAR_FUTURE)
-            && self.apart.terms.ack_delay().is_none()
-            && self.apart.terms.stale_after().is_none()
             && self.receive.is_passed_over();
-        let is_noted = self.rtt.settle_note(self.rack.min_rtt_known(), config);
-        let (true, true, Some(used_max)) = (is_quiet, is_noted, self.congestion.untried_max())
-        else {
+        let is_open = is_quiet && self.rtt.settle_note(self.rack.min_rtt_known(), config);
+        let (true, Some(used_max)) = (is_open, self.congestion.untried_max()) else {
             return self.close_fast();
         };
         self.rtt.settle_fresh_until(self.rack.min_rtt_until());
@@ -381,7 +380,10 @@ impl Connection {
     /// When the first timer goes off that a segment sets which leaves now, with nothing before it in flight.
     pub(super) fn first_timer(&mut self, now: Instant, config: &Config) -> Instant {
         self.settle_round_trips(config);
-        now + self.rtt.rto(config).min(self.rtt.probe_timeout(true))
+        let timeout = self.rtt.rto(config);
+        // Without SACK nothing is probed for.
+        let probe = if self.sack.is_agreed { self.rtt.probe_timeout(true) } else { timeout };
+        now + timeout.min(probe)
     }
 
     /// All of the stream that was never sent leaves: `len` bytes, as [found](Connection::fast_len).

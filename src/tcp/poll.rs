@@ -118,7 +118,7 @@ enum Bare {
     No,
     /// It is [all](super::connection::Connection::owes_ack_alone), and tells of nothing else.
     Plain,
-    /// It is [all](super::connection::Connection::owes_blocks_alone), and tells of what is held or came twice.
+    /// It is [all](super::connection::Connection::owes_blocks_alone), and may tell of what is held or came twice.
     Blocks,
 }
 
@@ -261,7 +261,7 @@ impl Stack {
             let rest_len = if is_stale { 0 } else { connection.rest_len() };
             let bare = if connection.owes_ack_alone() {
                 Bare::Plain
-            } else if connection.owes_blocks_alone() && !is_stale {
+            } else if rest_len == 0 && !is_stale && connection.owes_blocks_alone() {
                 Bare::Blocks
             } else {
                 Bare::No
@@ -314,7 +314,7 @@ impl Stack {
         if let Some(kind) = self.ack_with_blocks(turn) {
             let (ack, blocks) = self.transmit_with_blocks(now, kind);
             let mut transmit = ack.transmit(kind);
-            transmit.header.options.sack = Some(blocks);
+            transmit.header.options.sack = blocks;
             return Some(transmit);
         }
         if self.connections[index].deadlines.stale <= self.now
@@ -397,13 +397,14 @@ impl Stack {
         self.leave_ack_alone(kind.connection.index())
     }
 
-    /// What the next segment is like, if it is an ACK that tells of what is held or came twice, and of nothing else.
+    /// What the next segment is like, if it is an ACK that tells of nothing but what is held or came twice, if anything.
     /// [`transmit_with_blocks`](Stack::transmit_with_blocks) yields it; so would [`transmit`](Stack::transmit).
     #[inline(always)]
     pub fn ack_with_blocks(&self, turn: Turn) -> Option<RestKind> {
         let index = turn.connection().filter(|_| turn.bare == Bare::Blocks)?;
-        // As with the above.
-        Some(RestKind { connection: self.id(index), len: 0, has_timestamps: true, is_ect: false })
+        // As with the above, but that timestamps may not be agreed on.
+        let has_timestamps = self.connections[index].stamps().is_some();
+        Some(RestKind { connection: self.id(index), len: 0, has_timestamps, is_ect: false })
     }
 
     #[inline(always)]

@@ -212,7 +212,6 @@ impl Stack {
             // One that opens has what was sent in vain sent again.
             connection.plain.receives &= connection.scoreboard.is_clean();
             connection.plain.sends &= connection.scoreboard.is_clean();
-            connection.holds_plainly &= connection.scoreboard.is_clean();
         }
         connection.take_predicted_text(now, segment.len());
         if connection.flight() == 0 && connection.send.len() > 0 {
@@ -254,38 +253,27 @@ impl Connection {
     }
 
     /// What that finds out; and whether it takes in what comes ahead of its turn, or before what is held, and tells of
-    /// that, without a look at all of it.
+    /// that, without a look at all of it: what is in flight, and what became of it, does not matter to that.
     #[inline]
     pub(super) fn plainness(&self) -> (Plainness, bool) {
-        let is_quiet = self.state == State::Established
-            && self.scoreboard.is_clean()
-            && !self.fin_queued
-            && !self.ecn.is_busy;
-        let is_calm =
-            is_quiet && self.is_calm && self.congestion.is_open() && self.fin_at.is_none();
+        let is_quiet = self.state == State::Established && !self.fin_queued && !self.ecn.is_busy;
+        let is_calm = is_quiet
+            && self.repairs_nothing()
+            && self.congestion.is_open()
+            && self.fin_at.is_none();
         let tells_nothing = is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due;
         let holds_nothing = self.apart.held.is_empty() && !self.sack.has_duplicate();
         let plain = Plainness {
             receives: is_calm && holds_nothing,
-            sends: tells_nothing && holds_nothing && !self.is_grouped,
+            sends: tells_nothing && self.scoreboard.is_clean() && holds_nothing && !self.is_grouped,
         };
-        let holds_plainly = is_calm
-            && tells_nothing
-            && self.stamps().is_some()
-            && self.sack.is_agreed
-            && !self.ecn.is_agreed;
-        (plain, holds_plainly)
+        (plain, tells_nothing)
     }
 
     /// Whether a segment is the one to come: the next bytes, or an ACK of ours.
     #[inline(always)]
     fn is_predicted(&self, segment: &impl Heard) -> bool {
         debug_assert!(!self.plain.receives || self.plainness().0.receives, "the books are behind");
-        let timestamp_fits = || match (self.stamps(), segment.stamp()) {
-            (None, _) => true,
-            (Some(ours), Some(theirs)) => ours.is_current(theirs),
-            (Some(_), None) => false,
-        };
         let acked = segment.ack().since(self.snd_una);
         let len = segment.len();
         // What was promised has room: the application leaves no more than came since.
@@ -297,7 +285,17 @@ impl Connection {
             && (len > 0 || acked > 0)
             && len as i64 <= i64::from(room)
             && segment.is_bare()
-            && timestamp_fits()
+            && self.has_current_stamp(segment)
+    }
+
+    /// Whether it has a timestamp that is not old, where they are agreed on.
+    #[inline(always)]
+    pub(super) fn has_current_stamp(&self, segment: &impl Heard) -> bool {
+        match (self.stamps(), segment.stamp()) {
+            (None, _) => true,
+            (Some(ours), Some(theirs)) => ours.is_current(theirs),
+            (Some(_), None) => false,
+        }
     }
 
     #[inline(always)]

@@ -115,6 +115,14 @@ impl Connection {
         self.start_retransmit_timer(cx);
     }
 
+    /// Whether a segment with text says nothing of a loss probe, if it acknowledges nothing new and has no blocks.
+    pub(super) fn tells_nothing_of_probe(&self) -> bool {
+        self.loss_probe.is_none_or(|probe| {
+            let is_answered = probe.is_again && probe.end == self.snd_una;
+            is_answered || self.snd_una.is_before(probe.end)
+        })
+    }
+
     /// RFC 8985 7.4.2: what an ACK says of the probe.
     pub(super) fn settle_probe(
         &mut self,

@@ -12,7 +12,22 @@ impl Connection {
     /// Whether an ACK of something new needs nothing of what is here.
     #[inline(always)]
     pub(super) fn is_simple_ack(&self, segment: &Segment<'_>) -> bool {
-        self.is_calm && self.scoreboard.is_clean() && segment.options.sack.is_none()
+        self.repairs_nothing() && segment.options.sack.is_none()
+    }
+
+    /// Whether nothing is being repaired, undone or probed for, and nothing in flight is known of but that it left once.
+    #[inline(always)]
+    pub(super) fn repairs_nothing(&self) -> bool {
+        self.is_calm && self.scoreboard.is_clean()
+    }
+
+    /// The same as [below](Connection::take_ack_in_trouble) of a segment with text that acknowledges nothing new, has no
+    /// blocks and [says nothing of a probe](Connection::tells_nothing_of_probe): that time has passed.
+    pub(super) fn pass_in_trouble(&mut self, cx: &mut Context<'_>) {
+        if self.sack.is_agreed {
+            self.repair_by_sack(cx, 0, 0, self.flight());
+        }
+        self.settle_calm();
     }
 
     /// DCTCP looks at every ACK.

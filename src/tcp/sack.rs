@@ -84,12 +84,6 @@ impl Connection {
         ((room - SackBlocks::len_of(0)) / 8).min(SACK_BLOCKS_MAX)
     }
 
-    /// The blocks of an ACK, where there is something to tell and they are [agreed](SackReport::is_agreed) on.
-    #[inline(always)]
-    pub(super) fn take_blocks_held(&mut self) -> SackBlocks {
-        self.take_blocks(self.blocks_due())
-    }
-
     /// The blocks that a segment carries which leaves now: what came twice (RFC 2883 4), then the block
     /// of the latest arrival, then those of the ones before (RFC 2018 4), then others.
     #[inline]

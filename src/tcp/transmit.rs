@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    fn next_data(&self) -> Option<Next> {
+    pub(super) fn next_data(&self) -> Option<Next> {
         if self.probe_due == ProbeDue::Loss
             && let Some(probe) = self.next_loss_probe()
         {

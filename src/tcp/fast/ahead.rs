@@ -1,6 +1,7 @@
 //! The short way of segments that come ahead of their turn, of those that go into the hole before what is held, of those
 //! that come twice, and of the ACKs that tell of that. Whatever does not fit changes nothing here and goes the long way,
-//! which does the same and knows more.
+//! which does the same and knows more. What a peer may choose is to fit: what is agreed on, what it leaves unacknowledged,
+//! its window, old acknowledgements, and where it says that its stream ends.
 
 use crate::tcp::arrival::Arrival;
 use crate::tcp::config::Config;
@@ -29,7 +30,7 @@ enum Took {
 }
 
 impl Connection {
-    /// Whether a segment is plain but for its place: nobody marked it, and it has bytes; and an ACK is all that could leave.
+    /// Whether a segment is plain but for its place: nobody marked it, and it has bytes.
     #[inline(always)]
     fn is_plain_but_for_place(&self, segment: &impl Heard, len: u32) -> bool {
         debug_assert!(!self.holds_plainly || self.plainness().1, "the books are behind");
@@ -37,8 +38,20 @@ impl Connection {
             && len > 0
             && segment.flags().0 | Flags::PSH.0 == Flags::ACK.0 | Flags::PSH.0
             && segment.is_bare()
-            && self.send.len() as u32 == self.flight()
-            && segment.stamp().is_some_and(|stamp| self.stamps.is_current(stamp))
+            && self.has_current_stamp(segment)
+    }
+
+    /// Whether what a segment acknowledges, which may be old, needs no look at what is in flight: where that is being
+    /// repaired or probed for, what is new does.
+    #[inline(always)]
+    fn hears_plainly(&self, ack: SeqNumber) -> bool {
+        let acked = ack.since(self.snd_una);
+        match self.repairs_nothing() {
+            true if acked <= self.flight() => true,
+            false if acked == 0 => self.tells_nothing_of_probe(),
+            // RFC 5961 5.2: one that is too old is challenged.
+            _ => ack.is_before(self.snd_una) && acked.wrapping_neg() <= self.snd_wnd_max,
+        }
     }
 
     /// Takes in the bytes of a segment that comes ahead of its turn, or before what is held, or that came before, if all of
@@ -53,26 +66,34 @@ impl Connection {
         if ahead.cast_signed() < 0 {
             return self.takes_old(seq, len);
         }
-        // It acknowledges something in flight if anything, and all of it has room.
-        if segment.ack().since(self.snd_una) > self.flight()
+        // All of it has room, before the end of the stream where that is known, which it does not bring about.
+        let end = seq + len;
+        if !self.hears_plainly(segment.ack())
             || u64::from(ahead) + u64::from(len) > u64::from(self.rcv_wnd())
+            || self.fin_at.is_some_and(|fin_at| ahead == 0 || fin_at.is_before(end))
         {
             return None;
         }
         let took =
             if ahead > 0 { self.holds_whole(seq, payload)? } else { self.fills(segment, len)? };
         self.last_heard = now;
-        self.hear_stamp(now);
+        if self.stamps().is_some() {
+            self.hear_stamp(now);
+        }
         self.keep_alive_probes = 0;
         Some(took)
     }
 
-    /// Takes in what a segment acknowledges and the window that it gives, if that is nothing new.
+    /// Takes in what a segment acknowledges and the window that it gives, if that is nothing new, and nothing waits for it.
     #[inline(always)]
     fn hears_nothing_new(&mut self, segment: &impl Heard) -> bool {
         let (seq, ack) = (segment.seq(), segment.ack());
         let window = u32::from(segment.window()) << self.snd_wind_shift;
-        let is_nothing_new = ack == self.snd_una && window == self.snd_wnd && window > 0;
+        let is_nothing_new = ack == self.snd_una
+            && window == self.snd_wnd
+            && window > 0
+            && self.repairs_nothing()
+            && self.send.len() as u32 == self.flight();
         if is_nothing_new && self.snd_wl1.is_at_or_before(seq) {
             (self.snd_wl1, self.snd_wl2) = (seq, ack);
         }
@@ -87,7 +108,7 @@ impl Connection {
         match placed {
             Placed::New(Inserted::Dropped) => {}
             Placed::New(_) => self.receive.write_ahead(ahead as usize, payload),
-            Placed::Again => self.sack.note_whole(seq, len),
+            Placed::Again => self.tells_of_twice(seq, len),
         }
         self.fresh = 0;
         self.tells_blocks();
@@ -100,12 +121,20 @@ impl Connection {
         if len > self.rcv_nxt.since(seq) {
             return None;
         }
-        self.sack.note_whole(seq, len);
+        self.tells_of_twice(seq, len);
         self.tells_blocks();
         Some(Took::Old)
     }
 
-    /// An ACK with blocks is owed, and whatever leaves has blocks until there are none.
+    /// All of `len` bytes from `seq` on came before.
+    #[inline(always)]
+    fn tells_of_twice(&mut self, seq: SeqNumber, len: u32) {
+        if self.sack.is_agreed {
+            self.sack.note_whole(seq, len);
+        }
+    }
+
+    /// An ACK with blocks is owed, and whatever leaves has blocks until there are none, where they are agreed on.
     #[inline(always)]
     fn tells_blocks(&mut self) {
         (self.plain.receives, self.plain.sends) = (false, false);
@@ -122,7 +151,7 @@ impl Connection {
             return None;
         }
         if self.last_ack_sent == self.rcv_nxt
-            && let Some(stamp) = segment.stamp()
+            && let (Some(_), Some(stamp)) = (self.stamps(), segment.stamp())
         {
             self.stamps.note(stamp);
         }
@@ -149,20 +178,20 @@ impl Connection {
     fn settle_whole(&mut self, config: &Config) {
         debug_assert!(self.holds_plainly && self.apart.held.is_empty());
         self.settle_grouping();
-        let tells_nothing = !self.sack.has_duplicate();
-        (self.plain.receives, self.plain.sends) =
-            (tells_nothing, tells_nothing && !self.is_grouped);
+        // What holds plainly has the rest of it.
+        let tells_nothing = self.scoreboard.is_clean() && !self.sack.has_duplicate();
+        self.plain.receives =
+            tells_nothing && self.is_calm && self.congestion.is_open() && self.fin_at.is_none();
+        self.plain.sends = tells_nothing && !self.is_grouped;
         debug_assert!(self.plain == self.plainness().0, "the books are behind");
         self.settle_fast(config);
     }
 
-    /// Whether an ACK is all that leaves now, and tells of what is held or came twice, and of nothing else.
+    /// Whether an ACK is all that leaves now, and tells of nothing but what is held or came twice, if anything.
     #[inline(always)]
     pub(in crate::tcp) fn owes_blocks_alone(&self) -> bool {
-        self.acks_due > 0
-            && self.holds_plainly
-            && (!self.apart.held.is_empty() || self.sack.has_duplicate())
-            && self.send.len() as u32 == self.flight()
+        let has_sent_all = self.send.len() as u32 == self.flight() && !self.scoreboard.has_due();
+        self.acks_due > 0 && self.holds_plainly && (has_sent_all || self.next_data().is_none())
     }
 }
 
@@ -197,7 +226,7 @@ impl Stack {
         let took = connection.takes_ahead(self.now, segment, payload)?;
         self.transmits.push(&mut connection.is_queued, index);
         #[cfg(test)]
-        self.took_ahead.note(took);
+        self.took_ahead.note(took, connection.repairs_nothing());
         if took == Took::Old {
             self.counters.count(Count::DuplicateData);
             return Some(Arrival { connection: Some(id), fresh: 0..0, joined: false });
@@ -229,16 +258,23 @@ impl Stack {
     }
 
     /// Takes in what a segment acknowledges that [came ahead](Connection::takes_ahead), and the window that it gives: as
-    /// the long way does where nothing is to be repaired.
+    /// the long way does of one that is [heard plainly](Connection::hears_plainly).
     #[inline(never)]
     fn hear_news(&mut self, index: usize, seq: SeqNumber, ack: SeqNumber, window: u16) {
         let (connection, mut cx) = self.connection_and_context(index);
-        if ack != connection.snd_una {
-            connection.take_ack(&mut cx, ack);
+        if ack.is_before(connection.snd_una) {
+            cx.count(Count::AckOld);
+        } else {
+            if !connection.repairs_nothing() {
+                connection.pass_in_trouble(&mut cx);
+            } else if ack != connection.snd_una {
+                connection.take_ack(&mut cx, ack);
+            }
+            connection.take_window(&mut cx, seq, ack, window);
         }
-        connection.take_window(&mut cx, seq, ack, window);
-        // A window that opens has what was sent in vain sent again.
-        connection.holds_plainly &= connection.scoreboard.is_clean();
+        connection.arm_persist_timer(cx.now, cx.config);
+        // Of a window that a loss made smaller the next segment tells.
+        connection.holds_plainly &= !connection.ecn.is_busy;
         let (deadline, has_event) = (connection.deadline(), connection.pending.any());
         self.wake_by(index, deadline);
         if has_event {
@@ -273,7 +309,11 @@ impl Stack {
 
     /// The ACK with blocks that [`ack_with_blocks`](Stack::ack_with_blocks) has told of, with nothing done in between.
     #[inline(always)]
-    pub fn transmit_with_blocks(&mut self, now: Instant, kind: RestKind) -> (Rest<'_>, SackBlocks) {
+    pub fn transmit_with_blocks(
+        &mut self,
+        now: Instant,
+        kind: RestKind,
+    ) -> (Rest<'_>, Option<SackBlocks>) {
         self.hear(now);
         self.counters.count(Count::SegmentOut);
         let index = kind.connection.index();
@@ -284,11 +324,11 @@ impl Stack {
         }
         let connection = &mut self.connections[index];
         connection.acks_due -= 1;
-        let blocks = connection.take_blocks_held();
+        let blocks = connection.take_sack();
         let seq = connection.ack_seq();
         let (ack, window) = connection.note_acknowledging();
         if connection.apart.held.is_empty() {
-            // What came twice was all there was to tell.
+            // What came twice was all there was to tell, if anything.
             connection.settle_whole(&self.config);
         }
         if connection.may_have_next() {
@@ -314,11 +354,14 @@ pub(in crate::tcp) struct TookAhead {
     pub(in crate::tcp) fresh: u64,
     pub(in crate::tcp) joined: u64,
     pub(in crate::tcp) old: u64,
+    /// So many of them while something was being repaired or probed for.
+    pub(in crate::tcp) in_trouble: u64,
 }
 
 #[cfg(test)]
 impl TookAhead {
-    fn note(&mut self, took: Took) {
+    fn note(&mut self, took: Took, repairs_nothing: bool) {
+        self.in_trouble += u64::from(!repairs_nothing);
         *match took {
             Took::Ahead(Placed::New(Inserted::Held)) => &mut self.held,
             Took::Ahead(Placed::New(_)) => &mut self.full,

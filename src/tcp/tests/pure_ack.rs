@@ -20,8 +20,13 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(goes_short: bool) -> Side {
+        Side::with(goes_short, Config::default())
+    }
+
+    /// The peer agrees to whatever we offer.
+    pub(super) fn with(goes_short: bool, config: Config) -> Side {
         let now = Instant::from_ms(50);
-        let mut stack = Stack::new(Config::default(), [9; 16]);
+        let mut stack = Stack::new(config, [9; 16]);
         stack.predicts_nothing = !goes_short;
         let id = stack.connect(now, LOCAL, REMOTE).unwrap();
         let syn = stack.poll_transmit(now).unwrap().header;
@@ -31,7 +36,7 @@ impl Side {
             dst_port: LOCAL.port,
             seq: SeqNumber(u32::MAX - 250),
             ack: syn.seq + 1,
-            flags: Flags::SYN.with(Flags::ACK),
+            flags: Flags(syn.flags.0 & !Flags::CWR.0).with(Flags::ACK),
             window: 20_000,
             options: Options { timestamps: stamps, ..syn.options },
         };
@@ -48,13 +53,24 @@ impl Side {
         let flight = info.snd_nxt.since(info.snd_una);
         self.peer.ack = info.snd_nxt - unacked.min(flight);
         let mut bytes = [0; STAMPED_HEADER_LEN];
-        self.peer.emit(&mut bytes);
-        let stamped = Stamped::of(&bytes, len);
-        if !self.stack.take_predicted(self.now, self.id, stamped) {
+        let stamped = self.stamped(&self.peer, len, &mut bytes);
+        if stamped.is_none_or(|stamped| !self.stack.take_predicted(self.now, self.id, stamped)) {
             let segment = segment(&self.peer, &[7; 400][..len]);
             self.stack.on_segment(self.now, REMOTE.addr, LOCAL.addr, &segment);
         }
         self.peer.seq += len as u32;
+    }
+
+    /// A segment as it is handed over where it has timestamps.
+    pub(super) fn stamped<'a>(
+        &self,
+        header: &Repr,
+        len: usize,
+        bytes: &'a mut [u8; STAMPED_HEADER_LEN],
+    ) -> Option<Stamped<'a>> {
+        header.options.timestamps?;
+        header.emit(bytes);
+        Some(Stamped::of(bytes, len))
     }
 
     pub(super) fn writes(&mut self, len: usize, used: usize, tag: u32) -> Option<MessageNumber> {
