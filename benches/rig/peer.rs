@@ -91,7 +91,9 @@ impl Peer {
             timestamps: self.timestamps,
             ..Options::NONE
         };
-        let answer = self.write(Flags::SYN.with(Flags::ACK), options, &[]);
+        // Whoever asks for ECN gets it (RFC 3168 6.1.1).
+        let ecn = if segment.flags.has(Flags::ECE) { Flags::ECE } else { Flags::NONE };
+        let answer = self.write(Flags::SYN.with(Flags::ACK).with(ecn), options, &[]);
         self.snd_nxt += 1;
         Some(answer)
     }

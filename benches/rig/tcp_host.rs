@@ -7,7 +7,7 @@ use fixwire::neighbor::{Neighbors, Network};
 use fixwire::offload::nic::RxMeta;
 use fixwire::offload::observe::Observations;
 use fixwire::tcp::{Arrival, Config, ConnectionId, Endpoint, Event, Stack};
-use fixwire::time::Instant;
+use fixwire::time::{Duration, Instant};
 use fixwire::verify::Verifier;
 use fixwire::wire::ethernet::{self, Ethertype, Mac};
 use fixwire::wire::{Refusal, arp, ipv4, tcp};
@@ -24,6 +24,49 @@ pub const NOW: Instant = Instant::from_ms(1_000);
 
 /// The buffers of each connection where there are many, in bytes.
 const SMALL_BUFFER_BYTES: usize = 4_096;
+
+/// What is agreed on, or set, otherwise than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Nothing.
+    Usual,
+    /// ECN is agreed on, and nothing is marked.
+    Ecn,
+    /// SACK is not.
+    NoSack,
+    /// ACKs may wait for 40 ms.
+    AckDelay,
+    /// Orders grow stale after a second.
+    StaleAfter,
+}
+
+impl Setting {
+    /// All but the usual.
+    pub const OTHERS: [Setting; 4] =
+        [Setting::Ecn, Setting::NoSack, Setting::AckDelay, Setting::StaleAfter];
+
+    /// As a case is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Setting::Usual => "",
+            Setting::Ecn => ", ECN",
+            Setting::NoSack => ", no SACK",
+            Setting::AckDelay => ", ack_delay",
+            Setting::StaleAfter => ", stale_after",
+        }
+    }
+
+    fn config(self) -> Config {
+        let usual = Config::default();
+        match self {
+            Setting::Usual => usual,
+            Setting::Ecn => Config { ecn: true, ..usual },
+            Setting::NoSack => Config { sack: false, ..usual },
+            Setting::AckDelay => Config { ack_delay: Some(Duration::from_ms(40)), ..usual },
+            Setting::StaleAfter => Config { stale_after: Some(Duration::from_s(1)), ..usual },
+        }
+    }
+}
 
 /// Headers, checksums and TCP.
 pub struct TcpHost<R, D = Unheard> {
@@ -47,13 +90,29 @@ struct Path<R> {
 impl<R: Responder, D: Doorbell> TcpHost<R, D> {
     /// One that connects to the peer.
     pub fn new(sums: Sums, responder: R) -> TcpHost<R, D> {
-        let mut host = TcpHost::for_connections(sums, responder, 1);
+        TcpHost::with(sums, responder, Setting::Usual)
+    }
+
+    /// The same where TCP is set otherwise.
+    pub fn with(sums: Sums, responder: R, setting: Setting) -> TcpHost<R, D> {
+        let mut host = TcpHost::by(sums, responder, setting.config());
         host.connect();
         host
     }
 
     /// One that has room for so many connections, and none yet.
     pub fn for_connections(sums: Sums, responder: R, connections: usize) -> TcpHost<R, D> {
+        let mut config = Config::default();
+        if connections > config.connections_max {
+            config.connections_max = connections;
+            config.send_buffer_bytes = SMALL_BUFFER_BYTES;
+            config.receive_buffer_bytes = SMALL_BUFFER_BYTES;
+            config.message_bytes_max = SMALL_BUFFER_BYTES;
+        }
+        TcpHost::by(sums, responder, config)
+    }
+
+    fn by(sums: Sums, responder: R, config: Config) -> TcpHost<R, D> {
         let network = Network {
             mac: HOST_MAC,
             addr: HOST_ADDR,
@@ -63,13 +122,6 @@ impl<R: Responder, D: Doorbell> TcpHost<R, D> {
             mtu: 1500,
         };
         let plan = sums.plan();
-        let mut config = Config::default();
-        if connections > config.connections_max {
-            config.connections_max = connections;
-            config.send_buffer_bytes = SMALL_BUFFER_BYTES;
-            config.receive_buffer_bytes = SMALL_BUFFER_BYTES;
-            config.message_bytes_max = SMALL_BUFFER_BYTES;
-        }
         let tcp = Stack::new(config, [7; 16]);
         let path = Path {
             familiar: Familiar::new(&network),

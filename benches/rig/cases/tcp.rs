@@ -17,7 +17,7 @@ use crate::nic::Sums;
 use crate::peer::{HOST_ADDR, PEER_ADDR, PEER_PORT};
 use crate::respond::{Filler, MixedFiller, Responder};
 use crate::ring::{Heard, Unheard};
-use crate::tcp_host::TcpHost;
+use crate::tcp_host::{Setting, TcpHost};
 
 /// smoltcp, on what ours is on.
 #[cfg(feature = "rivals")]
@@ -58,13 +58,18 @@ pub(super) fn cases() -> Vec<Case> {
     }
     for sums in Sums::BOTH {
         cases.extend(acknowledged(sums));
-        cases.extend(HELD.map(|held| ahead(sums, held)));
+        cases.extend(HELD.map(|held| ahead(sums, held, Setting::Usual)));
         cases.extend([Dropped::Farthest, Dropped::Itself].map(|dropped| full(sums, dropped)));
         cases.extend([1, HELD_MAX].map(|held| twice(sums, Which::Held, held)));
         cases.extend([0, HELD_MAX].map(|held| twice(sums, Which::Delivered, held)));
         cases.push(fill(sums, 1).untimed());
         cases.push(fill(sums, HELD_MAX));
         cases.push(late(sums));
+        cases.extend(Setting::OTHERS.map(|setting| answered_where(sums, setting).untimed()));
+        for setting in [Setting::Ecn, Setting::NoSack] {
+            cases.push(acknowledged_where(sums, setting).untimed());
+            cases.extend([1, 31].map(|held| ahead(sums, held, setting).untimed()));
+        }
     }
     cases.extend(super::prepared::cases());
     cases.extend(super::acks::cases());
@@ -174,9 +179,28 @@ fn held(count: usize) -> String {
 }
 
 /// The same of segments ahead of their turn, with so many ranges held.
-fn ahead(sums: Sums, ranges: usize) -> Case {
-    let what = format!("tcp/150 ahead, {}, ACK out/{}", held(ranges), sums.name());
-    Case::new(what, US, move || Holes::new(sums, ranges))
+fn ahead(sums: Sums, ranges: usize, setting: Setting) -> Case {
+    let (held, name) = (held(ranges), setting.name());
+    let what = format!("tcp/150 ahead, {held}, ACK out{name}/{}", sums.name());
+    Case::new(what, US, move || Holes::new(sums, ranges, setting))
+}
+
+/// As many bytes in as out, where TCP is set so.
+fn answered_where(sums: Sums, setting: Setting) -> Case {
+    let what = format!("tcp/150 in, 150 out{}/{}", setting.name(), sums.name());
+    Case::new(what, US, move || {
+        let host = TcpHost::<_, Unheard>::with(sums, Filler::new(150), setting);
+        Line::new(host, sums, Traffic::Bytes { received: 150, sent: 150 })
+    })
+}
+
+/// A segment in order, and its ACK, where TCP is set so.
+fn acknowledged_where(sums: Sums, setting: Setting) -> Case {
+    let what = format!("tcp/150 in, ACK out{}/{}", setting.name(), sums.name());
+    Case::new(what, US, move || {
+        let host = TcpHost::<_, Unheard>::with(sums, Reader, setting);
+        Line::new(host, sums, Traffic::Bytes { received: 150, sent: 0 })
+    })
 }
 
 /// The same where there is no room for one more.

@@ -21,7 +21,7 @@ use crate::messages;
 use crate::nic::Sums;
 use crate::peer::Peer;
 use crate::respond::Responder;
-use crate::tcp_host::TcpHost;
+use crate::tcp_host::{Setting, TcpHost};
 
 /// Bytes of each segment.
 const LEN: u32 = 150;
@@ -67,7 +67,11 @@ struct Told {
 
 impl Ends {
     fn new(sums: Sums) -> Ends {
-        let (mut host, mut peer) = (TcpHost::new(sums, Reader), Peer::default());
+        Ends::with(sums, Setting::Usual)
+    }
+
+    fn with(sums: Sums, setting: Setting) -> Ends {
+        let (mut host, mut peer) = (TcpHost::with(sums, Reader, setting), Peer::default());
         line::connect(&mut host, &mut peer);
         let (payload, seen) = (messages::filler(LEN as usize), host.sent());
         Ends { host, peer, payload, random: 0x9e37_79b9_7f4a_7c15, seen }
