@@ -90,7 +90,8 @@ impl Connection {
         self.tell_of_sent();
         let field = (self.snd_wnd >> self.snd_wind_shift) as u16;
         // First what closes it for a whole connection.
-        let is_quiet = !self.ecn.is_agreed
+        let is_quiet = self.sack.is_agreed
+            && !self.ecn.is_agreed
             && self.apart.terms.ack_delay().is_none()
             && self.apart.terms.stale_after().is_none()
             && self.plain.receives
@@ -380,10 +381,7 @@ impl Connection {
     /// When the first timer goes off that a segment sets which leaves now, with nothing before it in flight.
     pub(super) fn first_timer(&mut self, now: Instant, config: &Config) -> Instant {
         self.settle_round_trips(config);
-        let timeout = self.rtt.rto(config);
-        // Without SACK nothing is probed for.
-        let probe = if self.sack.is_agreed { self.rtt.probe_timeout(true) } else { timeout };
-        now + timeout.min(probe)
+        now + self.rtt.rto(config).min(self.rtt.probe_timeout(true))
     }
 
     /// All of the stream that was never sent leaves: `len` bytes, as [found](Connection::fast_len).
