@@ -2,7 +2,9 @@
 //! from the kernel's to ours. In each round all three meet the same relay with the same seeds.
 //!
 //! ```text
-//! goodput [ROUNDS]      needs no root; user and network namespaces of its own
+//! goodput [ROUNDS [CASE...]]      needs no root; user and network namespaces of its own
+//!
+//! A CASE is reno or cubic, the round trip in ms and the loss in percent: reno,20,1. Without any, all are run.
 //! ```
 
 #[path = "../../tests/kernel_tcp/end.rs"]
@@ -60,16 +62,35 @@ impl Control {
 const RELAYS: [(u64, u64, usize); 4] =
     [(2, 1, 12 << 20), (2, 5, 3 << 20), (20, 1, 4 << 20), (20, 5, 2 << 20)];
 
+impl Case {
+    fn all() -> impl Iterator<Item = Case> {
+        [Control::Reno, Control::Cubic].into_iter().flat_map(|control| {
+            RELAYS.map(|(round_trip_ms, loss_percent, bytes)| Case {
+                control,
+                round_trip_ms,
+                loss_percent,
+                bytes,
+            })
+        })
+    }
+
+    /// As it is asked for.
+    fn name(self) -> String {
+        format!("{},{},{}", self.control.kernels(), self.round_trip_ms, self.loss_percent)
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words[..] {
-        ["inside", rounds] => rounds.parse().map_err(|_| usage()).and_then(inside),
+        ["inside", rounds, ref cases @ ..] => {
+            rounds.parse().map_err(|_| usage()).and_then(|rounds| inside(rounds, cases))
+        }
         ["serve"] => kernel::serve(),
         ["push", at, bytes] => kernel::push(at, bytes),
-        [] => alone(&ROUNDS.to_string()),
-        [rounds] => alone(rounds),
-        _ => Err(usage()),
+        [] => alone(&[&ROUNDS.to_string()]),
+        ref rest => alone(rest),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -81,34 +102,36 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> String {
-    "usage: goodput [ROUNDS]".to_owned()
+    let known: Vec<_> = Case::all().map(|case| case.name()).collect();
+    format!("usage: goodput [ROUNDS [CASE...]], where a CASE is one of {}", known.join(" "))
 }
 
 /// Once more in namespaces of its own: whatever is left running ends with it.
-fn alone(rounds: &str) -> Result<(), String> {
+fn alone(arguments: &[&str]) -> Result<(), String> {
     let own = ["-Urnpmf", "--mount-proc", "--kill-child"];
-    kernel::run(Command::new("unshare").args(own).arg(ourselves()?).args(["inside", rounds]))
+    kernel::run(Command::new("unshare").args(own).arg(ourselves()?).arg("inside").args(arguments))
 }
 
 fn ourselves() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| format!("who am I? {error}"))
 }
 
-fn inside(rounds: usize) -> Result<(), String> {
+fn inside(rounds: usize, names: &[&str]) -> Result<(), String> {
+    let known = |name: &&str| Case::all().any(|case| case.name() == *name);
+    if !names.iter().all(known) {
+        return Err(usage());
+    }
     let mut line = Line::new()?;
     let mut rows = Vec::new();
-    for control in [Control::Reno, Control::Cubic] {
-        for (round_trip_ms, loss_percent, bytes) in RELAYS {
-            let case = Case { control, round_trip_ms, loss_percent, bytes };
-            let mut row = Row::new(case);
-            for seed in 1..=rounds as u64 {
-                for way in Way::ALL {
-                    row.add(way, line.carry(case, way, seed)?);
-                }
+    for case in Case::all().filter(|case| names.is_empty() || names.contains(&&*case.name())) {
+        let mut row = Row::new(case);
+        for seed in 1..=rounds as u64 {
+            for way in Way::ALL {
+                row.add(way, line.carry(case, way, seed)?);
             }
-            eprintln!("{row}");
-            rows.push(row);
         }
+        eprintln!("{row}");
+        rows.push(row);
     }
     print!("{}", table::table(&rows));
     Ok(())
