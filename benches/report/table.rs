@@ -20,7 +20,19 @@ enum Form {
 }
 
 /// A summary shows what begins so.
-const SUMMARY: [&str; 5] = ["frame_to_frame/", "tcp/", "fix_decode/report", "fix_encode/", "wire/"];
+const SUMMARY: [&str; 11] = [
+    "frame_to_frame/",
+    "tcp/150 in, 150 out/",
+    "tcp/22..277 in, 22..277 out/",
+    "tcp/150 in, 150 out, 512 connections/",
+    "tcp/150 in, 150 out, 4096 connections/",
+    "tcp/150 in, 150 out, 4096 connections, large pages/",
+    "tcp/prepared send/",
+    "tcp/segment in",
+    "fix_decode/report",
+    "fix_encode/",
+    "wire/",
+];
 
 /// And of these the cold rows, too.
 const SUMMARY_COLD: [&str; 2] = ["frame_to_frame/", "tcp/150 in, 150 out/"];
