@@ -4,15 +4,16 @@
 mod common;
 
 use common::{Pair, Terms};
-use fixwire::app::SessionId;
 use fixwire::app::taker::Taker;
-use fixwire::fix::Version;
+use fixwire::app::{Application, SessionId};
+use fixwire::fix::{Message, Outlet, Sender, Store, Version};
+use fixwire::offload::RxStamp;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::observe::{DeviceEvent, Observed};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
 use fixwire::tcp::Config;
-use fixwire::time::Duration;
+use fixwire::time::{Duration, UtcTime};
 use fixwire_hw::sim::{self, Direction, Faults, Model, VerdictStyle};
 
 const ORDERS: u64 = 500;
@@ -201,4 +202,44 @@ fn what_was_demoted_is_told_once_and_given_back_on_request() {
     assert_eq!(pair.theirs.app().fills(), ORDERS);
     assert_eq!(pair.ours.app().tally(SessionId(0)).unexpected, 0);
     assert_eq!(pair.ours.promote().len(), 2);
+}
+
+/// Sends one order, and keeps how the exchange numbered what it did.
+#[derive(Default)]
+struct One(Vec<Vec<u8>>);
+
+impl Application for One {
+    fn on_logon<S: Store, O: Outlet>(&mut self, _: SessionId, orders: &mut Sender<'_, S, O>) {
+        let fields = [(11, "A"), (55, "ACME"), (54, "1"), (38, "100"), (44, "12.5")];
+        let order = orders.send(b"D", |order| {
+            fields.into_iter().for_each(|(tag, value)| _ = order.put_str(tag, value));
+        });
+        order.expect("an order leaves");
+    }
+
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        _: SessionId,
+        report: &Message<'_>,
+        _: Option<RxStamp>,
+        _: &mut Sender<'_, S, O>,
+    ) {
+        self.0
+            .extend([17, 37].map(|tag| report.field(tag).expect("an ExecID, an OrderID").to_vec()));
+    }
+}
+
+#[test]
+fn an_exchange_numbers_nothing_as_the_process_before_it_did() {
+    let numbered = |later_ms: u64| {
+        let default = sim::Config::default();
+        let utc_origin = default.utc_origin.as_unix_ns() + later_ms * 1_000_000;
+        let sim = sim::Config { utc_origin: UtcTime::from_unix_ns(utc_origin), ..default };
+        let mut pair = Pair::new(Terms { sim, ..Terms::default() }, One::default());
+        pair.run_for(Duration::from_s(1));
+        pair.ours.into_app().0
+    };
+    let (before, after) = (numbered(0), numbered(1));
+    assert_eq!((before.len(), after.len()), (2, 2));
+    assert!(before.iter().all(|id| !after.contains(id)), "{before:?}, {after:?}");
 }
