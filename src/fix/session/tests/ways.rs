@@ -307,3 +307,33 @@ fn a_number_of_more_digits_than_are_compared_at_once_is_compared_all_the_same() 
         }
     }
 }
+
+#[test]
+fn a_number_is_compared_whole_however_many_digits_are_expected() {
+    for usual in [LONG, SHORT] {
+        let (msg_type, fields) = usual.split_once(" | ").unwrap();
+        for (digits, next_in, number, script) in [
+            ("0", 5, "05", "> 8 5 | 11=abcd"),
+            ("0", 5, "15", "> 2 5 | 7=5 | 16=0"),
+            ("", 5, "5", "> 8 5 | 11=abcd"),
+            (
+                "",
+                100_000_005,
+                "5",
+                "> 5 5 | 58=MsgSeqNum too low, expecting 100000005 but received 5
+                 x close_msg_seq_num_too_low",
+            ),
+        ] {
+            let mut rig = acceptor();
+            rig.stays = true;
+            for seq in 2..5 {
+                rig.play(&format!("< {msg_type} {digits}{seq} | {fields}\n> 8 {seq} | 11=abcd"));
+            }
+            rig.session.core.store.set_next_in(next_in);
+            let bytes = rig.message(&format!("{msg_type} {number} | {fields}"));
+            assert_eq!(known(&rig, &bytes), Vouched);
+            rig.receive(&bytes);
+            rig.play(script);
+        }
+    }
+}
