@@ -140,6 +140,31 @@ fn data_fields_of_one_s_own_hold_sohs() {
     }
 }
 
+/// Where SOHs are is in the key already, which for some messages is another's by chance.
+#[test]
+fn a_message_with_the_key_of_another_is_not_taken_for_one_of_its_shape() {
+    let bytes = sealed("FIX.4.4", REPORT);
+    for isa in [Isa::Portable, Isa::detected()] {
+        let mut decoder = Decoder { isa, ..Decoder::default() };
+        for _ in 0..3 {
+            assert!(decoder.parse(&bytes).is_ok());
+        }
+        let Some(whole) = decoder.frame_usual(&bytes, usize::MAX) else { panic!("not whole") };
+        let key = Key::of(whole.key, whole.third[3]);
+        let content = &bytes[..bytes.len() - TRAILER_LEN];
+        let is_found = |content: &[u8]| decoder.shapes.find(isa, content, key).is_some();
+        assert!(is_found(content));
+        for at in 0..content.len() {
+            let mut other = content.to_vec();
+            other[at] = if other[at] == SOH { b'x' } else { SOH };
+            assert!(!is_found(&other), "{at}");
+            assert!(!is_found(&content[..at]), "cut at {at}");
+        }
+        assert!(!is_found(&[content, b"x"].concat()));
+        assert!(!is_found(&[content, b"58=x\x01"].concat()));
+    }
+}
+
 #[test]
 fn nothing_leaks_from_one_message_into_the_next() {
     let mut decoder = Decoder::default();
