@@ -375,7 +375,13 @@ impl Congestion {
     /// The retransmission timer went off; `is_first` unless it did before for the same bytes.
     pub(super) fn on_timeout(&mut self, is_first: bool, flight: u32, snd_nxt: SeqNumber) {
         if is_first {
-            self.reduce(flight);
+            if self.is_recovering() {
+                // A repair was lost, too. For what is in flight the window was made smaller when it began, and half of
+                // that, of which more has left since, is all that RFC 5681 3.1 asks for.
+                self.ssthresh = self.ssthresh.min(self.kept(flight));
+            } else {
+                self.reduce(flight);
+            }
             self.cubic.on_timeout();
         }
         self.cwnd = self.mss();
@@ -410,15 +416,20 @@ impl Congestion {
     fn reduce(&mut self, flight: u32) {
         let window = if self.is_recovering() { self.ssthresh } else { self.cwnd };
         let flight = flight.min(window);
-        let kept = match self.control {
-            Control::Cubic => {
-                self.cubic.on_loss(window);
-                (u64::from(flight) * 7 / 10) as u32
-            }
-            _ => flight / 2,
-        };
-        self.ssthresh = kept.max(2 * self.mss());
+        if self.control == Control::Cubic {
+            self.cubic.on_loss(window);
+        }
+        self.ssthresh = self.kept(flight);
         self.credit = 0;
+    }
+
+    /// What a loss leaves of a window (RFC 5681 3.1, RFC 9438 4.6).
+    fn kept(&self, window: u32) -> u32 {
+        let kept = match self.control {
+            Control::Cubic => (u64::from(window) * 7 / 10) as u32,
+            _ => window / 2,
+        };
+        kept.max(2 * self.mss())
     }
 }
 
