@@ -245,11 +245,11 @@ fn engine<A: Application>(
     let venue = CompId::new("VENUE").ok_or("a CompID")?;
     let (sender, target) = if role == Role::Initiator { (desk, venue) } else { (venue, desk) };
     let session = SessionPlan {
-        config: SessionConfig::new(Version::Fix44, role, sender, target),
-        peer: Endpoint { addr: THEIRS, port: 9878 },
-        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(
+            SessionConfig::new(Version::Fix44, role, sender, target),
+            Endpoint { addr: THEIRS, port: 9878 },
+        )
     };
     let rules = steer::rules(addr, None, std::slice::from_ref(&session), &[])?;
     let device = Device::probed(backend).plan(&Profile::all(Policy::Prefer), rules);

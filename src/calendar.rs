@@ -21,6 +21,8 @@ pub struct Hours {
     pub start: Time,
     /// When it closes: on the next day where this is not after `start`.
     pub end: Time,
+    /// The time zone of `end`, where that is not the one of `start`.
+    pub end_zone: Option<Zone>,
     /// On which days.
     pub days: Days,
 }
@@ -56,6 +58,11 @@ impl Zone {
             name => TimeZone::get(name).ok().map(Zone),
         }
     }
+
+    fn utc_of(&self, time: DateTime) -> Option<UtcTime> {
+        let time = self.0.to_timestamp(time).ok()?;
+        Some(UtcTime::from_unix_ns(u64::try_from(time.as_nanosecond()).ok()?))
+    }
 }
 
 impl Hours {
@@ -79,8 +86,8 @@ impl Hours {
         for day in -DAYS_BEFORE..=DAYS_AHEAD {
             let Ok(date) = today.checked_add(Span::new().days(day)) else { break };
             let Some(end_date) = self.end_of(date) else { continue };
-            let start = self.utc(date.to_datetime(self.start));
-            let end = end_date.and_then(|date| self.utc(date.to_datetime(self.end)));
+            let start = self.zone.utc_of(date.to_datetime(self.start));
+            let end = end_date.and_then(|end_date| self.end_on(end_date, start?));
             let (Some(start), Some(end)) = (start, end) else { break };
             // Clocks that are set forward may take a short session's whole time, or make it begin with the next one's.
             let start = windows.last().map_or(start, |last| start.max(last.end));
@@ -108,9 +115,20 @@ impl Hours {
         Some(date.checked_add(Span::new().days(days)).ok())
     }
 
-    fn utc(&self, time: DateTime) -> Option<UtcTime> {
-        let time = self.zone.0.to_timestamp(time).ok()?;
-        Some(UtcTime::from_unix_ns(u64::try_from(time.as_nanosecond()).ok()?))
+    /// When it closes that opened at `start` and closes on `date`. By the clocks of another zone that may be a day earlier or
+    /// later, or two: the first time counts that lies behind.
+    fn end_on(&self, date: Date, start: UtcTime) -> Option<UtcTime> {
+        let Some(zone) = &self.end_zone else {
+            return self.zone.utc_of(date.to_datetime(self.end));
+        };
+        let mut ends = (-1..=2).filter_map(|days| {
+            let date = date.checked_add(Span::new().days(days)).ok()?;
+            zone.utc_of(date.to_datetime(self.end))
+        });
+        match self.days {
+            Days::Each(_) => ends.find(|end| *end > start),
+            Days::Week { .. } => zone.utc_of(date.to_datetime(self.end)),
+        }
     }
 }
 
@@ -131,7 +149,8 @@ mod tests {
 
     fn hours(zone: &str, start: &str, end: &str, days: Days) -> Hours {
         let time = |text: &str| text.parse().unwrap();
-        Hours { zone: Zone::named(zone).unwrap(), start: time(start), end: time(end), days }
+        let zone = Zone::named(zone).unwrap();
+        Hours { zone, start: time(start), end: time(end), end_zone: None, days }
     }
 
     /// The window that holds a time, in UTC, or the start of the next one.
@@ -158,6 +177,29 @@ mod tests {
             // New York goes before London, on 8 March, and after it, on 1 November.
             (&new_york, "2026-03-07T21:00:00Z", "closed until 2026-03-08T13:30:00Z"),
             (&new_york, "2026-10-31T20:00:00Z", "closed until 2026-11-01T14:30:00Z"),
+        ] {
+            assert_eq!(found(hours, at), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn each_time_may_have_a_zone_of_its_own() {
+        let london = Zone::named("Europe/London");
+        let to_london = |zone, start, end, days| Hours {
+            end_zone: london.clone(),
+            ..hours(zone, start, end, days)
+        };
+        let each = to_london("America/New_York", "18:00:00", "17:00:00", EVERY_DAY);
+        let early = to_london("Asia/Tokyo", "08:00:00", "17:00:00", EVERY_DAY);
+        let days = Days::Week { start: Weekday::Sunday, end: Weekday::Friday };
+        let week = to_london("America/New_York", "17:00:00", "21:30:00", days);
+        for (hours, at, expected) in [
+            (&each, "2026-01-15T12:00:00Z", "2026-01-14T23:00:00Z 2026-01-15T17:00:00Z"),
+            (&each, "2026-07-15T12:00:00Z", "2026-07-14T22:00:00Z 2026-07-15T16:00:00Z"),
+            // New York has summer time already, London not yet.
+            (&each, "2026-03-10T16:30:00Z", "2026-03-09T22:00:00Z 2026-03-10T17:00:00Z"),
+            (&early, "2026-01-15T12:00:00Z", "2026-01-14T23:00:00Z 2026-01-15T17:00:00Z"),
+            (&week, "2026-01-15T12:00:00Z", "2026-01-11T22:00:00Z 2026-01-16T21:30:00Z"),
         ] {
             assert_eq!(found(hours, at), expected, "{at}");
         }

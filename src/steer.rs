@@ -381,11 +381,11 @@ mod tests {
     fn session(role: Role, addr: Ipv4Addr, port: u16) -> SessionPlan {
         let id = |text| CompId::new(text).unwrap();
         SessionPlan {
-            config: SessionConfig::new(Version::Fix44, role, id("A"), id("B")),
-            peer: Endpoint { addr, port },
-            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(1),
-            terms: None,
+            ..SessionPlan::new(
+                SessionConfig::new(Version::Fix44, role, id("A"), id("B")),
+                Endpoint { addr, port },
+            )
         }
     }
 

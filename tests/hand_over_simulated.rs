@@ -29,11 +29,11 @@ fn setup(mac: [u8; 6], role: Role, target: &str) -> Setup {
         Role::Acceptor => ("VENUE", target, THEIRS),
     };
     let session = SessionPlan {
-        config: SessionConfig::new(Version::Fix44, role, id(sender), id(target)),
-        peer: Endpoint { addr: THEIRS, port: PORT },
-        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(
+            SessionConfig::new(Version::Fix44, role, id(sender), id(target)),
+            Endpoint { addr: THEIRS, port: PORT },
+        )
     };
     let mac = Mac(mac);
     let network = Network { mac, addr, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 };

@@ -50,11 +50,11 @@ impl Rig {
             Network { mac: our_mac, addr: OURS, prefix_len: 24, gateway: None, vlan, mtu: 1500 };
         let (venue, desk) = (CompId::new("VENUE").unwrap(), CompId::new("DESK").unwrap());
         let session = SessionPlan {
-            config: SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
-            peer: Endpoint { addr: OURS, port: PORT },
-            alternates: Vec::new(),
             reconnect_interval: Duration::from_s(1),
-            terms: None,
+            ..SessionPlan::new(
+                SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
+                Endpoint { addr: OURS, port: PORT },
+            )
         };
         let setup =
             Setup { network, tcp: Config::default(), secret: [9; 16], sessions: vec![session] };

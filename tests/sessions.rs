@@ -66,13 +66,7 @@ fn plan(role: Role, desk: &str, tune: impl FnOnce(&mut SessionConfig)) -> Sessio
     let mut config = SessionConfig::new(Version::Fix44, role, id(ours), id(theirs));
     tune(&mut config);
     let peer = Endpoint { addr: THEIRS, port: PORT };
-    SessionPlan {
-        config,
-        peer,
-        alternates: Vec::new(),
-        reconnect_interval: Duration::from_s(1),
-        terms: None,
-    }
+    SessionPlan { reconnect_interval: Duration::from_s(1), ..SessionPlan::new(config, peer) }
 }
 
 /// Adds a session on both sides.

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use fixwire::desk::SessionPlan;
 #[cfg(test)]
 use fixwire::engine::Setup;
-use fixwire::fix::{ApplVerId, CompId, Role, SessionConfig, SubIds, Version};
+use fixwire::fix::{ApplVerId, CompId, LogonFields, Role, SessionConfig, SubIds, Version, tags};
 use fixwire::neighbor::Network;
 use fixwire::offload::device::{Backend, Device, Probed};
 use fixwire::offload::flow::{Fate, FlowKey, FlowLimits, Matched, Outcome, RuleSet, VlanId};
@@ -263,7 +263,7 @@ pub(crate) fn session_plan(
         Side::Acceptor => (Role::Acceptor, settings.accept_port),
     };
     let (sender, target) = (comp_id(&settings.sender_comp_id)?, comp_id(&settings.target_comp_id)?);
-    let agreement = &settings.agreement;
+    let (agreement, conduct) = (&settings.agreement, &settings.conduct);
     let id = |text: &Option<String>| text.as_deref().map(comp_id).transpose();
     let now = HostClock::new().now().utc;
     let config = SessionConfig {
@@ -283,6 +283,14 @@ pub(crate) fn session_plan(
         closed_resend_interval: agreement.closed_resend_interval,
         requires_orig_sending_time: agreement.requires_orig_sending_time,
         persist_messages: agreement.persist_messages,
+        redundant_resend_requests: conduct.redundant_resend_requests,
+        validate_sequence_numbers: conduct.validate_sequence_numbers,
+        reject_garbled: conduct.reject_garbled,
+        reject_invalid: settings.validation.rejects,
+        test_request_after_pct: conduct.test_request_after_pct,
+        silence_max_pct: conduct.silence_max_pct,
+        silence_ends: conduct.silence_ends,
+        logon_fields: logon_fields(settings)?,
         precision: agreement.precision,
         schedule: settings.hours.schedule(now),
         heart_bt_int_s: settings.heart_bt_int_s,
@@ -296,12 +304,38 @@ pub(crate) fn session_plan(
         validation: dictionaries.validation(settings)?,
         ..SessionConfig::new(version, role, sender, target)
     };
-    let reconnect_interval = time::Duration::from_s(u64::from(settings.reconnect_interval_s));
+    let pause = |s: &u32| time::Duration::from_s(u64::from(*s));
+    let (at_first, last) = settings
+        .reconnect_intervals_s
+        .split_at(settings.reconnect_intervals_s.len().saturating_sub(1));
     let (peer, terms) = (Endpoint { addr: at, port }, Some(settings.tcp));
     let connects = settings.side == Side::Initiator;
     let alternates = settings.connect_alternates.iter().filter(|_| connects);
     let alternates = alternates.map(|at| Endpoint { addr: *at.ip(), port: at.port() }).collect();
-    Ok(SessionPlan { config, peer, alternates, reconnect_interval, terms })
+    Ok(SessionPlan {
+        alternates,
+        reconnect_at_first: at_first.iter().map(pause).collect(),
+        reconnect_interval: last.first().map_or(time::Duration::from_s(30), pause),
+        terms,
+        ..SessionPlan::new(config, peer)
+    })
+}
+
+/// What Logons have besides, of which none is written twice.
+fn logon_fields(settings: &SessionSettings) -> Result<LogonFields, Failure> {
+    let (agreement, fields) = (&settings.agreement, &settings.conduct.logon_fields);
+    let twice = [
+        (tags::USERNAME, "username", agreement.username.is_empty()),
+        (tags::PASSWORD, "password", agreement.password.0.is_empty()),
+    ];
+    let twice = twice.into_iter().find(|(tag, _, is_free)| fields.has(*tag) && !is_free);
+    match twice {
+        Some((tag, key, _)) => Err(Failure::Input(format!(
+            "`logon_tags` has {tag}, and so has `{key}`, of the session with {:?}; delete the one or the other",
+            settings.target_comp_id
+        ))),
+        None => Ok(fields.clone()),
+    }
 }
 
 pub(crate) fn comp_id(text: &str) -> Result<CompId, Failure> {

@@ -15,8 +15,8 @@ use super::text_file::{self, Unreadable};
 #[derive(Default)]
 pub(crate) struct Dictionaries {
     read: HashMap<PathBuf, Arc<Spec>>,
-    /// By the transport's, if there is one, and the messages'.
-    compiled: HashMap<(Option<PathBuf>, PathBuf), Arc<Dictionary>>,
+    /// By the transport's, if there is one, the messages', and whether a field may have any value.
+    compiled: HashMap<(Option<PathBuf>, PathBuf, bool), Arc<Dictionary>>,
 }
 
 impl Dictionaries {
@@ -61,7 +61,8 @@ impl Dictionaries {
         settings: &SessionSettings,
         file: &DictionaryFile,
     ) -> Result<Validation, Failure> {
-        let dictionary = self.compiled(None, file)?;
+        let any_value = settings.validation.allow_unknown_enum_values;
+        let dictionary = self.compiled(None, file, any_value)?;
         named_for(&dictionary, &settings.begin_string, "data_dictionary", file)?;
         Ok(Validation::of(dictionary, settings.validation.checks))
     }
@@ -88,7 +89,8 @@ impl Dictionaries {
                     file.path.display()
                 )));
             }
-            let dictionary = self.compiled(Some(transport), file)?;
+            let any_value = settings.validation.allow_unknown_enum_values;
+            let dictionary = self.compiled(Some(transport), file, any_value)?;
             named_for(&dictionary, "FIXT.1.1", "transport_data_dictionary", transport)?;
             by_version.push((version, dictionary));
         }
@@ -118,20 +120,21 @@ impl Dictionaries {
         &mut self,
         transport: Option<&DictionaryFile>,
         file: &DictionaryFile,
+        any_value: bool,
     ) -> Result<Arc<Dictionary>, Failure> {
-        let key = (transport.map(|file| file.path.clone()), file.path.clone());
+        let key = (transport.map(|file| file.path.clone()), file.path.clone(), any_value);
         if let Some(known) = self.compiled.get(&key) {
             return Ok(Arc::clone(known));
         }
         let spec = self.read(file)?;
-        let compiled = match transport {
-            Some(transport) => {
-                let transport = self.read(transport)?;
-                Dictionary::compile(&Spec::clone(&spec).over(Spec::clone(&transport)))
-            }
-            None => Dictionary::compile(&spec),
-        };
-        let dictionary = compiled.map_err(|error| {
+        let mut spec = Spec::clone(&spec);
+        if let Some(transport) = transport {
+            spec = spec.over(Spec::clone(&*self.read(transport)?));
+        }
+        if any_value {
+            spec.fields.iter_mut().for_each(|field| field.values.clear());
+        }
+        let dictionary = Dictionary::compile(&spec).map_err(|error| {
             let shown = file.path.display();
             Failure::Input(format!("{shown}: {error}; take out what is not exchanged"))
         })?;
@@ -213,6 +216,29 @@ mod tests {
             [a, b].map(|v| (v.checks.user_defined_fields, v.checks.allow_unknown_msg_fields));
         assert_eq!(switched, [(false, false), (false, true)]);
         assert!(matches!(&loaded(folder.path(), "").unwrap()[..], [None]));
+    }
+
+    #[test]
+    fn a_value_that_is_not_listed_is_taken_where_the_session_says_so_and_only_there() {
+        use fixwire::fix::dictionary::Validator;
+        use fixwire::fix::{Decoder, RejectReason};
+        let text = format!(
+            "[default]\ndata_dictionary = \"{OURS}/FIX44.xml\"\n[[session]]\nsender_comp_id = \"A\"\n\
+             [[session]]\nsender_comp_id = \"B\"\nallow_unknown_enum_values = true\n"
+        );
+        let found = loaded(tempfile::tempdir().unwrap().path(), &text).unwrap();
+        let body = "35=A|49=A|56=B|34=1|52=20260102-03:04:05|98=7|108=30|".replace('|', "\x01");
+        let mut message = format!("8=FIX.4.4\x019={}\x01{body}", body.len());
+        let sum = message.bytes().fold(0u8, u8::wrapping_add);
+        message += &format!("10={sum:03}\x01");
+        let verdicts = found.into_iter().map(|validation| {
+            let mut decoder = Decoder::default();
+            let message = decoder.parse(message.as_bytes()).unwrap();
+            let checked = Validator::new(validation.unwrap()).check(&message);
+            checked.map_err(|violation| (violation.reason, violation.tag))
+        });
+        let expected = [Err((RejectReason::ValueIncorrect, Some(98))), Ok(())];
+        assert_eq!(verdicts.collect::<Vec<_>>(), expected);
     }
 
     #[test]

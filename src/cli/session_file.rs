@@ -1,6 +1,7 @@
 //! Session settings as TOML, by the names that users know from QuickFIX.
 
 pub(crate) use agreement::Agreement;
+pub(crate) use conduct::Conduct;
 pub(crate) use hours::HoursSettings;
 pub(crate) use settings::{EXCHANGE_PORT, NetworkSettings, Purpose, SessionSettings, Side};
 pub(crate) use validation::{DictionaryFile, ValidationSettings};
@@ -21,6 +22,7 @@ use keys::{Entry, Network};
 use quickfix::Translation;
 
 mod agreement;
+mod conduct;
 mod hours;
 mod keys;
 mod quickfix;

@@ -11,6 +11,7 @@ mod hand_over;
 mod line_event;
 mod operate;
 mod owner;
+mod plan;
 mod roster;
 mod seat;
 mod store;
@@ -39,7 +40,8 @@ pub(crate) use stored::receipt_of;
 pub use roster::RosterError;
 pub use store::SeatStore;
 
-pub use seat::{LineFailure, SessionPlan, SessionStatus};
+pub use plan::SessionPlan;
+pub use seat::{LineFailure, SessionStatus};
 
 /// How long a connection that is to close may take to deliver what was sent.
 const LINGER: Duration = Duration::from_s(5);

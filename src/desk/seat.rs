@@ -1,6 +1,6 @@
 //! A session, and the line that carries it.
 
-use super::SeatStore;
+use super::{SeatStore, SessionPlan};
 use crate::fix::{
     CloseReason, CompId, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords,
     Role, Session, SessionConfig, State,
@@ -12,30 +12,6 @@ use crate::time::{Duration, Instant, Now, UtcTime};
 const STORED_MESSAGES_MAX: usize = 16_384;
 /// How many bytes of them.
 const STORED_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-/// A session and how its connection comes about.
-#[derive(Clone, Debug)]
-pub struct SessionPlan {
-    /// The session's own settings.
-    pub config: SessionConfig,
-    /// Where an initiator connects to, or where an acceptor listens (the address is then ours).
-    pub peer: Endpoint,
-    /// Where an initiator connects to besides, in turn, whenever a connection came to nothing or is over; after the last one
-    /// to `peer` again. With new hours, and when it is resumed, it begins with `peer`.
-    pub alternates: Vec<Endpoint>,
-    /// The pause before an initiator connects again.
-    pub reconnect_interval: Duration,
-    /// What its connections do otherwise than the stack's settings say. An acceptor's do from the moment
-    /// on at which it is known whose they are.
-    pub terms: Option<Terms>,
-}
-
-impl SessionPlan {
-    /// Everywhere that an initiator connects to, the first one first.
-    pub fn peers(&self) -> impl Iterator<Item = Endpoint> + '_ {
-        core::iter::once(self.peer).chain(self.alternates.iter().copied())
-    }
-}
 
 /// What connections to `port` begin with, before it is known whose they are: SACK and ECN where each session
 /// that accepts there has them, and the rest as `own`, the stack's, has it.
@@ -122,7 +98,7 @@ impl Seat {
         self.failures += 1;
         match self.plan.config.role {
             _ if self.stays_down => Line::Done,
-            Role::Initiator => Line::Down(now + self.plan.reconnect_interval),
+            Role::Initiator => Line::Down(now + self.plan.pause_after(self.failures)),
             Role::Acceptor => Line::Down(Instant::FAR_FUTURE),
         }
     }
@@ -229,11 +205,11 @@ mod tests {
         let addr = Ipv4Addr::UNSPECIFIED;
         let comp_id = |text| CompId::new(text).expect("printable");
         let plan = |role, port, terms| SessionPlan {
-            config: SessionConfig::new(Version::Fix44, role, comp_id("A"), comp_id("B")),
-            peer: Endpoint { addr, port },
-            alternates: Vec::new(),
-            reconnect_interval: Duration::from_s(30),
             terms,
+            ..SessionPlan::new(
+                SessionConfig::new(Version::Fix44, role, comp_id("A"), comp_id("B")),
+                Endpoint { addr, port },
+            )
         };
         let own = Terms { rto_min: Duration::from_ms(7), ..Terms::default() };
         let marked = Terms { ecn: true, ..Terms::default() };

@@ -105,11 +105,11 @@ fn network(addr: Ipv4Addr, mac: Mac) -> Network {
 fn session(index: usize) -> SessionPlan {
     let (venue, desk) = (CompId::new("VENUE").unwrap(), CompId::new(&desk(index)).unwrap());
     SessionPlan {
-        config: SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
-        peer: Endpoint { addr: OURS, port: LISTENED },
-        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(
+            SessionConfig::new(Version::Fix44, Role::Acceptor, venue, desk),
+            Endpoint { addr: OURS, port: LISTENED },
+        )
     }
 }
 

@@ -45,6 +45,10 @@ events! {
     AdminDeferred "admin_deferred" "A session message waits for room in the outlet."
     SendRefused "send_refused" "The application's send found no room, or no logged-on session."
     StoreBehind "store_behind" "The application's send was put off: the disk did not keep up with the numbers taken."
+    SilenceBorne "silence_borne" "Nothing came for as long as ends a session, and this one is told to bear it."
+    NumberFollowed "number_followed" "A number other than expected came, and this session is told to go on behind it."
+    GarbledRejected "garbled_rejected" "A garbled message was answered by a Reject, as this session is told."
+    InvalidDelivered "invalid_delivered" "The dictionary had something against a message that this session is told to take all the same."
     BytesAfterClose "bytes_after_close" "Bytes came after the session had ended its connection; dropped."
     NumbersReset "numbers_reset" "Both sequence numbers began again at 1."
 }

@@ -104,7 +104,7 @@ reasons! {
         LogonUnexpected "close_logon_unexpected" "A second Logon without ResetSeqNumFlag."
         MsgSeqNumTooLow "close_msg_seq_num_too_low" "MsgSeqNum was lower than expected, without PossDupFlag."
         MsgSeqNumMissing "close_msg_seq_num_missing" "MsgSeqNum was absent or no number."
-        HeartbeatTimeout "close_heartbeat_timeout" "Nothing came for 2.4 heartbeat intervals."
+        HeartbeatTimeout "close_heartbeat_timeout" "Nothing came for 2.4 heartbeat intervals, or as many as the session is told."
         BacklogFull "close_backlog_full" "The counterparty asks but does not read: its answers no longer fit."
         LimitExceeded "close_limit_exceeded" "The counterparty insists on a message longer, or with more fields, than we take."
         MsgSeqNumExhausted "close_msg_seq_num_exhausted" "No sequence number is left."

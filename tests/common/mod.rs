@@ -191,11 +191,8 @@ fn engine<A: Application, N: Nic>(
     let mut config = SessionConfig::new(version, role, sender, target);
     tune(&mut config);
     let session = SessionPlan {
-        config,
-        peer: Endpoint { addr: THEIRS, port: PORT },
-        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(config, Endpoint { addr: THEIRS, port: PORT })
     };
     let mac = Mac(backend.mac());
     let rules = steer::rules(addr, None, std::slice::from_ref(&session), &profile.steering)

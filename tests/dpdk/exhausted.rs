@@ -61,16 +61,11 @@ fn exchange_on_net_tap() -> Engine<DpdkNic, Exchange> {
     tap::adopt("dtap0").unwrap();
     let name = |text| CompId::new(text).unwrap();
     let session = SessionPlan {
-        config: SessionConfig::new(
-            Version::Fix44,
-            Role::Acceptor,
-            name("EXCHANGE"),
-            name("FIXWIRE"),
-        ),
-        peer: Endpoint { addr: OURS, port: PORT },
-        alternates: Vec::new(),
         reconnect_interval: fixwire::time::Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(
+            SessionConfig::new(Version::Fix44, Role::Acceptor, name("EXCHANGE"), name("FIXWIRE")),
+            Endpoint { addr: OURS, port: PORT },
+        )
     };
     let sessions = std::slice::from_ref(&session);
     let rules = steer::rules(OURS, None, sessions, &profile.steering).unwrap();

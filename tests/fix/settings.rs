@@ -73,6 +73,21 @@ pub(crate) fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(),
         "closed_resend_interval" => yes_or_no(value, &mut config.closed_resend_interval),
         "requires_orig_sending_time" => yes_or_no(value, &mut config.requires_orig_sending_time),
         "persist_messages" => yes_or_no(value, &mut config.persist_messages),
+        "send_redundant_resend_requests" => yes_or_no(value, &mut config.redundant_resend_requests),
+        "validate_sequence_numbers" => yes_or_no(value, &mut config.validate_sequence_numbers),
+        "reject_garbled_message" => yes_or_no(value, &mut config.reject_garbled),
+        "disable_heart_beat_check" => {
+            let is_one = yes_or_no(value, &mut config.silence_ends);
+            config.silence_ends = !config.silence_ends;
+            is_one
+        }
+        "test_request_delay_multiplier" => multiplier(value, &mut config.test_request_after_pct),
+        "heart_beat_timeout_multiplier" => multiplier(value, &mut config.silence_max_pct),
+        "logon_tag" => {
+            let field =
+                value.split_once('=').and_then(|(tag, text)| Some((tag.parse().ok()?, text)));
+            field.is_some_and(|(tag, text)| config.logon_fields.add(tag, text).is_ok())
+        }
         "echoes" => yes_or_no(value, &mut settings.echoes),
         "heart_bt_int" => number(value, &mut config.heart_bt_int_s),
         "logon_timeout" => number(value, &mut config.logon_timeout_s),
@@ -116,6 +131,11 @@ fn yes_or_no(value: &str, place: &mut bool) -> bool {
         _ => return false,
     }
     true
+}
+
+/// What comes on top of an interval, as a share of it.
+fn multiplier(value: &str, pct: &mut u32) -> bool {
+    value.parse::<f64>().map(|share| *pct = ((1.0 + share) * 100.0).round() as u32).is_ok()
 }
 
 fn number<T: std::str::FromStr>(value: &str, place: &mut T) -> bool {

@@ -171,11 +171,11 @@ fn session(role: Role) -> Result<SessionPlan, Refused> {
         Role::Acceptor => (id("VENUE")?, id("DESK")?),
     };
     Ok(SessionPlan {
-        config: SessionConfig::new(Version::Fix44, role, sender, target),
-        peer: Endpoint { addr: THEIRS, port: PORT },
-        alternates: Vec::new(),
         reconnect_interval: Duration::from_s(1),
-        terms: None,
+        ..SessionPlan::new(
+            SessionConfig::new(Version::Fix44, role, sender, target),
+            Endpoint { addr: THEIRS, port: PORT },
+        )
     })
 }
 

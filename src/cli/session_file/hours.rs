@@ -24,6 +24,9 @@ pub(crate) struct HoursSettings {
     end_day: Option<Weekday>,
     weekdays: Option<[bool; 7]>,
     zone: Option<Zone>,
+    /// Those that stand behind `start_time` and `end_time`.
+    start_zone: Option<Zone>,
+    end_zone: Option<Zone>,
     non_stop: bool,
 }
 
@@ -35,8 +38,11 @@ impl HoursSettings {
             (Some(start), Some(end)) => Days::Week { start, end },
             _ => Days::Each(self.weekdays.unwrap_or([true; 7])),
         };
-        let zone = self.zone.clone().unwrap_or_else(Zone::utc);
-        (!self.non_stop).then_some(Hours { zone, start, end, days })
+        let common = || self.zone.clone().unwrap_or_else(Zone::utc);
+        let zone = self.start_zone.clone().unwrap_or_else(common);
+        let end_zone = self.end_zone.clone().unwrap_or_else(common);
+        let end_zone = (end_zone != zone).then_some(end_zone);
+        (!self.non_stop).then_some(Hours { zone, start, end, end_zone, days })
     }
 
     /// When it is logged on, where that is not all of its hours. What is not said is as its hours have it.
@@ -51,7 +57,8 @@ impl HoursSettings {
             (Some(start), Some(end)) => Days::Week { start, end },
             _ => Days::Each([true; 7]),
         };
-        Some(Hours { zone: hours.zone.clone(), start, end, days })
+        let (zone, end_zone) = (hours.zone.clone(), hours.end_zone.clone());
+        Some(Hours { zone, start, end, end_zone, days })
     }
 
     fn has_logons(&self) -> bool {
@@ -129,6 +136,11 @@ impl Entry {
         let day = |text: &Option<Spanned<String>>, key| {
             text.as_ref().map(|text| weekday(file, text, text.get_ref(), key)).transpose()
         };
+        let zoned = |text: &Option<Spanned<String>>, key| {
+            text.as_ref().map(|text| zoned_time(file, text, key)).transpose()
+        };
+        let (start, end) =
+            (zoned(&self.start_time, "start_time")?, zoned(&self.end_time, "end_time")?);
         let weekdays = self.weekdays.as_ref().map(|text| {
             let mut days = [false; 7];
             for name in text.get_ref().split([',', ' ']).filter(|name| !name.is_empty()) {
@@ -145,13 +157,7 @@ impl Entry {
             Ok(days)
         });
         let zone = self.time_zone.as_ref().map(|text| {
-            Zone::named(text.get_ref()).ok_or_else(|| {
-                file.bad_value(
-                    text,
-                    "time_zone",
-                    "write an IANA name such as \"Europe/London\", or \"UTC\", or \"local\" for this machine's",
-                )
-            })
+            Zone::named(text.get_ref()).ok_or_else(|| file.bad_value(text, "time_zone", ZONES))
         });
         // Times of its own make a session close that does not for others.
         let has_times = self.start_time.is_some() || self.end_time.is_some();
@@ -164,8 +170,11 @@ impl Entry {
             ));
         }
         Ok(HoursSettings {
-            start_time: read(&self.start_time, "start_time")?.or(base.start_time),
-            end_time: read(&self.end_time, "end_time")?.or(base.end_time),
+            // A time that is said anew brings its zone along, or has none of its own.
+            start_zone: start.as_ref().map_or(base.start_zone, |(_, zone)| zone.clone()),
+            end_zone: end.as_ref().map_or(base.end_zone, |(_, zone)| zone.clone()),
+            start_time: start.map(|(time, _)| time).or(base.start_time),
+            end_time: end.map(|(time, _)| time).or(base.end_time),
             logon_time: read(&self.logon_time, "logon_time")?.or(base.logon_time),
             logout_time: read(&self.logout_time, "logout_time")?.or(base.logout_time),
             logon_day: day(&self.logon_day, "logon_day")?.or(base.logon_day),
@@ -194,6 +203,26 @@ impl Entry {
             .next();
         Err(file.error(here.map_or(place, Spanned::span), what.into(), remedy))
     }
+}
+
+const ZONES: &str =
+    "write an IANA name such as \"Europe/London\", or \"UTC\", or \"local\" for this machine's";
+
+/// A time of day, and the zone whose clocks show it where one stands behind it.
+fn zoned_time(
+    file: &TomlFile,
+    text: &Spanned<String>,
+    key: &str,
+) -> Result<(Time, Option<Zone>), TomlError> {
+    let Some((time, zone)) = text.get_ref().trim().split_once(' ') else {
+        return Ok((time_of_day(file, text, key)?, None));
+    };
+    let zone = Zone::named(zone.trim()).ok_or_else(|| {
+        let remedy = format!("behind the time, {ZONES}");
+        file.bad_value(text, key, &remedy)
+    })?;
+    let time = Spanned::new(text.span(), time.to_owned());
+    Ok((time_of_day(file, &time, key)?, Some(zone)))
 }
 
 fn time_of_day(file: &TomlFile, text: &Spanned<String>, key: &str) -> Result<Time, TomlError> {

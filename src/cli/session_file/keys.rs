@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::store::{self, StoreKeys};
-use super::values::{alternates, folder, ipv4, number, parse_cidr};
+use super::values::{RECONNECT_INTERVALS_MAX, alternates, folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
 #[derive(Clone, Deserialize, Default)]
@@ -46,6 +46,13 @@ pub(super) struct Entry {
     pub(super) closed_resend_interval: Option<bool>,
     pub(super) requires_orig_sending_time: Option<bool>,
     pub(super) persist_messages: Option<bool>,
+    pub(super) send_redundant_resend_requests: Option<bool>,
+    pub(super) validate_sequence_numbers: Option<Spanned<bool>>,
+    pub(super) reject_garbled_message: Option<bool>,
+    pub(super) disable_heart_beat_check: Option<bool>,
+    pub(super) test_request_delay_multiplier: Option<Spanned<f64>>,
+    pub(super) heart_beat_timeout_multiplier: Option<Spanned<f64>>,
+    pub(super) logon_tags: Option<Vec<Spanned<String>>>,
     pub(super) time_stamp_precision: Option<Spanned<String>>,
     pub(super) start_time: Option<Spanned<String>>,
     pub(super) end_time: Option<Spanned<String>>,
@@ -63,7 +70,7 @@ pub(super) struct Entry {
     socket_connect_alternates: Option<Vec<Spanned<String>>>,
     socket_accept_port: Option<Spanned<i64>>,
     heart_bt_int: Option<Spanned<i64>>,
-    reconnect_interval: Option<Spanned<i64>>,
+    reconnect_interval: Option<Spanned<Intervals>>,
     logon_timeout: Option<Spanned<i64>>,
     logout_timeout: Option<Spanned<i64>>,
     reset_on_logon: Option<bool>,
@@ -79,6 +86,8 @@ pub(super) struct Entry {
     pub(super) validate_user_defined_fields: Option<Spanned<bool>>,
     pub(super) allow_unknown_msg_fields: Option<Spanned<bool>>,
     pub(super) validate_unordered_group_fields: Option<Spanned<bool>>,
+    pub(super) allow_unknown_enum_values: Option<Spanned<bool>>,
+    pub(super) reject_invalid_message: Option<Spanned<bool>>,
     store: Option<Spanned<StoreKeys>>,
     congestion: Option<Spanned<String>>,
     in_flight_max_kib: Option<Spanned<i64>>,
@@ -95,6 +104,14 @@ pub(super) struct Entry {
     tcp_keep_alive: Option<Spanned<i64>>,
     stale_after_ms: Option<Spanned<i64>>,
     file_log_path: Option<Spanned<String>>,
+}
+
+/// One pause, or one for each attempt in turn.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Intervals {
+    One(i64),
+    Several(Vec<i64>),
 }
 
 /// The dictionaries of FIXT's application messages: one, of the session's `default_appl_ver_id`, or one for each version by its
@@ -133,39 +150,6 @@ impl Entry {
         file: &TomlFile,
         purpose: Purpose,
     ) -> Result<SessionSettings, TomlError> {
-        let side = match self.connection_type.as_ref().map(|text| (text, text.get_ref().as_str())) {
-            None => base.side,
-            Some((text, "initiator")) if purpose == Purpose::Accept => {
-                return Err(file.bad_value(
-                    text,
-                    "connection_type",
-                    "delete the line, as `accept` connects to nobody; `fixwire run` does",
-                ));
-            }
-            Some((_, "initiator")) => Side::Initiator,
-            Some((_, "acceptor")) => Side::Acceptor,
-            Some((text, _)) => {
-                return Err(file.bad_value(
-                    text,
-                    "connection_type",
-                    "write \"initiator\" or \"acceptor\"",
-                ));
-            }
-        };
-        let begin_string = match &self.begin_string {
-            None => base.begin_string,
-            Some(text) if BEGIN_STRINGS.contains(&text.get_ref().as_str()) => {
-                text.get_ref().clone()
-            }
-            Some(text) => {
-                return Err(file.bad_value(
-                    text,
-                    "begin_string",
-                    "write \"FIX.4.0\", \"FIX.4.1\", \"FIX.4.2\", \"FIX.4.3\", \"FIX.4.4\", or \"FIXT.1.1\" \
-                     and `default_appl_ver_id` beside it",
-                ));
-            }
-        };
         let default_appl_ver_id = self.default_appl_ver_id.as_ref();
         let default_appl_ver_id = default_appl_ver_id.map(|text| appl_ver_id(file, text));
         let host = self.socket_connect_host.as_ref();
@@ -174,8 +158,8 @@ impl Entry {
         let seconds =
             |value: &Option<Spanned<i64>>, key, min| number(file, value.as_ref(), key, min, 86_400);
         Ok(SessionSettings {
-            side,
-            begin_string,
+            side: self.side_over(base.side, file, purpose)?,
+            begin_string: self.begin_string_over(base.begin_string, file)?,
             default_appl_ver_id: default_appl_ver_id.transpose()?.or(base.default_appl_ver_id),
             sender_comp_id: comp_id(file, self.sender_comp_id.as_ref(), "sender_comp_id")?
                 .unwrap_or(base.sender_comp_id),
@@ -192,8 +176,9 @@ impl Entry {
                 .unwrap_or(base.accept_port),
             heart_bt_int_s: seconds(&self.heart_bt_int, "heart_bt_int", 1)?
                 .unwrap_or(base.heart_bt_int_s),
-            reconnect_interval_s: seconds(&self.reconnect_interval, "reconnect_interval", 1)?
-                .unwrap_or(base.reconnect_interval_s),
+            reconnect_intervals_s: self
+                .reconnect_intervals(file)?
+                .unwrap_or(base.reconnect_intervals_s),
             logon_timeout_s: seconds(&self.logon_timeout, "logon_timeout", 1)?
                 .unwrap_or(base.logon_timeout_s),
             logout_timeout_s: seconds(&self.logout_timeout, "logout_timeout", 1)?
@@ -205,12 +190,85 @@ impl Entry {
             max_latency_s: seconds(&self.max_latency, "max_latency", 1)?
                 .unwrap_or(base.max_latency_s),
             agreement: self.agreement_over(base.agreement, file)?,
+            conduct: self.conduct_over(base.conduct, file)?,
             hours: self.hours_over(base.hours, file)?,
             validation: self.validation_over(base.validation, file)?,
             store: store::over(self.store.as_ref(), base.store, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
             file_log_path: folder(file, self.file_log_path.as_ref())?.or(base.file_log_path),
         })
+    }
+
+    /// Both sides go by numbers where each says what it expects.
+    fn counts_on_numbers(
+        &self,
+        session: &SessionSettings,
+        file: &TomlFile,
+    ) -> Result<(), TomlError> {
+        let (said, conduct) = (&self.validate_sequence_numbers, &session.conduct);
+        if conduct.validate_sequence_numbers || !session.agreement.next_expected_msg_seq_num {
+            return Ok(());
+        }
+        Err(file.error(
+            said.as_ref().map_or(0..0, Spanned::span),
+            "`validate_sequence_numbers` is false, and `enable_next_expected_msg_seq_num` is true"
+                .into(),
+            "delete the one or the other",
+        ))
+    }
+
+    fn side_over(&self, base: Side, file: &TomlFile, purpose: Purpose) -> Result<Side, TomlError> {
+        let Some(text) = &self.connection_type else { return Ok(base) };
+        match text.get_ref().as_str() {
+            "initiator" if purpose == Purpose::Accept => Err(file.bad_value(
+                text,
+                "connection_type",
+                "delete the line, as `accept` connects to nobody; `fixwire run` does",
+            )),
+            "initiator" => Ok(Side::Initiator),
+            "acceptor" => Ok(Side::Acceptor),
+            _ => {
+                Err(file.bad_value(text, "connection_type", "write \"initiator\" or \"acceptor\""))
+            }
+        }
+    }
+
+    fn begin_string_over(&self, base: String, file: &TomlFile) -> Result<String, TomlError> {
+        match &self.begin_string {
+            None => Ok(base),
+            Some(text) if BEGIN_STRINGS.contains(&text.get_ref().as_str()) => {
+                Ok(text.get_ref().clone())
+            }
+            Some(text) => Err(file.bad_value(
+                text,
+                "begin_string",
+                "write \"FIX.4.0\", \"FIX.4.1\", \"FIX.4.2\", \"FIX.4.3\", \"FIX.4.4\", or \"FIXT.1.1\" \
+                 and `default_appl_ver_id` beside it",
+            )),
+        }
+    }
+
+    fn reconnect_intervals(&self, file: &TomlFile) -> Result<Option<Vec<u32>>, TomlError> {
+        const KEY: &str = "reconnect_interval";
+        let Some(said) = &self.reconnect_interval else { return Ok(None) };
+        let all = match said.get_ref() {
+            Intervals::One(one) => std::slice::from_ref(one),
+            Intervals::Several(all) => all,
+        };
+        if !(1..=RECONNECT_INTERVALS_MAX).contains(&all.len()) {
+            let what = format!("`{KEY}` has {} pauses", all.len());
+            let remedy =
+                format!("write seconds, or 1 to {RECONNECT_INTERVALS_MAX} of them in brackets");
+            return Err(file.error(said.span(), what, &remedy));
+        }
+        let read = all.iter().map(|one| match u32::try_from(*one) {
+            Ok(s @ 1..=86_400) => Ok(s),
+            _ => {
+                let what = format!("`{KEY}` is {one}");
+                Err(file.error(said.span(), what, "write a number from 1 to 86400"))
+            }
+        });
+        read.collect::<Result<_, _>>().map(Some)
     }
 
     /// As [`over`](Entry::over), for the session that stands at `place`: DefaultApplVerID is there where FIXT
@@ -239,6 +297,7 @@ impl Entry {
             ));
         }
         self.has_whole_hours(&session.hours, file, place)?;
+        self.counts_on_numbers(&session, file)?;
         // What was said for all sessions has no object in one of another version.
         session.default_appl_ver_id = session.default_appl_ver_id.filter(|_| is_fixt);
         Ok(session)

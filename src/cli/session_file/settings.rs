@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
-use fixwire::fix::ApplVerId;
+use fixwire::fix::{ApplVerId, LogonFields};
 use fixwire::journal_file::{self, StorePlan};
 use fixwire::tcp::Terms;
 
-use super::{Agreement, HoursSettings, ValidationSettings};
+use super::{Agreement, Conduct, HoursSettings, ValidationSettings};
 
 /// The engine's place on the network; what is not said is the device's default.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,8 @@ pub(crate) struct SessionSettings {
     pub(crate) connect_alternates: Vec<SocketAddrV4>,
     pub(crate) accept_port: u16,
     pub(crate) heart_bt_int_s: u32,
-    pub(crate) reconnect_interval_s: u32,
+    /// The pauses before it connects again: of the attempts since it was last established in turn, the last one from then on.
+    pub(crate) reconnect_intervals_s: Vec<u32>,
     pub(crate) logon_timeout_s: u32,
     pub(crate) logout_timeout_s: u32,
     pub(crate) reset_on_logon: bool,
@@ -69,6 +70,7 @@ pub(crate) struct SessionSettings {
     pub(crate) check_latency: bool,
     pub(crate) max_latency_s: u32,
     pub(crate) agreement: Agreement,
+    pub(crate) conduct: Conduct,
     pub(crate) hours: HoursSettings,
     pub(crate) validation: ValidationSettings,
     /// Where its numbers and messages are kept beyond the process.
@@ -95,7 +97,7 @@ impl Default for SessionSettings {
             connect_alternates: Vec::new(),
             accept_port: EXCHANGE_PORT,
             heart_bt_int_s: 30,
-            reconnect_interval_s: 30,
+            reconnect_intervals_s: vec![30],
             logon_timeout_s: 10,
             logout_timeout_s: 2,
             reset_on_logon: false,
@@ -104,6 +106,7 @@ impl Default for SessionSettings {
             check_latency: true,
             max_latency_s: 120,
             agreement: Agreement::default(),
+            conduct: Conduct::default(),
             hours: HoursSettings::default(),
             validation: ValidationSettings::default(),
             store: None,
@@ -149,6 +152,7 @@ impl SessionSettings {
             connect_port: self.accept_port,
             connect_alternates: Vec::new(),
             agreement: self.agreement.mirrored(),
+            conduct: Conduct { logon_fields: LogonFields::default(), ..self.conduct.clone() },
             store: None,
             ..self.clone()
         }

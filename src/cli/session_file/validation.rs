@@ -12,13 +12,30 @@ use super::super::text_file;
 use super::keys::{AppDictionaries, Entry};
 
 /// What a session's messages are held against when they come in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValidationSettings {
     pub(crate) dictionary: Option<DictionaryFile>,
     /// FIXT's own, and those of its application messages: of no version is the session's `default_appl_ver_id`.
     pub(crate) transport: Option<DictionaryFile>,
     pub(crate) applications: Vec<(Option<ApplVerId>, DictionaryFile)>,
     pub(crate) checks: Checks,
+    /// What does not conform is answered by a Reject; otherwise it is counted.
+    pub(crate) rejects: bool,
+    /// A field's value may be none of those that the dictionary lists.
+    pub(crate) allow_unknown_enum_values: bool,
+}
+
+impl Default for ValidationSettings {
+    fn default() -> ValidationSettings {
+        ValidationSettings {
+            dictionary: None,
+            transport: None,
+            applications: Vec::new(),
+            checks: Checks::default(),
+            rejects: true,
+            allow_unknown_enum_values: false,
+        }
+    }
 }
 
 impl ValidationSettings {
@@ -115,6 +132,11 @@ impl Entry {
             transport: transport.or(base.transport),
             applications,
             checks,
+            rejects: said(&self.reject_invalid_message, base.rejects),
+            allow_unknown_enum_values: said(
+                &self.allow_unknown_enum_values,
+                base.allow_unknown_enum_values,
+            ),
         })
     }
 
@@ -126,6 +148,8 @@ impl Entry {
             (&self.validate_user_defined_fields, "validate_user_defined_fields"),
             (&self.allow_unknown_msg_fields, "allow_unknown_msg_fields"),
             (&self.validate_unordered_group_fields, "validate_unordered_group_fields"),
+            (&self.allow_unknown_enum_values, "allow_unknown_enum_values"),
+            (&self.reject_invalid_message, "reject_invalid_message"),
         ]
         .into_iter()
         .find_map(|(switch, key)| Some((switch.as_ref()?.span(), key)))

@@ -32,6 +32,9 @@ pub(super) fn ipv4(
     })
 }
 
+/// As many pauses before attempts to connect again as are told apart.
+pub(super) const RECONNECT_INTERVALS_MAX: usize = 64;
+
 /// As many addresses as a session connects to besides the first.
 pub(super) const ALTERNATES_MAX: usize = 15;
 

@@ -72,6 +72,7 @@ impl<S: Store> Session<S> {
             }
             Framed::Garbled { skip, reason } => {
                 self.core.on_garbled(now, &bytes[..skip], reason, out, app);
+                self.release_held(now, out, app);
                 &bytes[skip..]
             }
             Framed::Incomplete { .. } => {
@@ -125,6 +126,7 @@ impl<S: Store> Session<S> {
                 Framed::Garbled { skip, reason } => {
                     let garbled = &self.assembly[..skip];
                     self.core.on_garbled(now, garbled, reason, out, app);
+                    self.release_held(now, out, app);
                     self.drop_assembled(skip);
                 }
             }

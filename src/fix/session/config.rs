@@ -8,7 +8,7 @@ use crate::fix::dictionary::Validation;
 use crate::fix::timestamp::Precision;
 use crate::time::Duration;
 
-use super::{Schedule, Version};
+use super::{LogonFields, Schedule, Version};
 
 /// Which side sends the first Logon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,6 +145,27 @@ pub struct SessionConfig {
     /// A message that comes again, PossDupFlag and a number already processed, must say by OrigSendingTime(122) when it
     /// was sent first; otherwise it is let pass without.
     pub requires_orig_sending_time: bool,
+    /// Each message past a gap has the gap asked for again, whether or not that was done: some counterparties
+    /// are certified by it. Otherwise it is asked for once.
+    pub redundant_resend_requests: bool,
+    /// Numbers must follow one another: what is lower than expected ends the session, and what is higher has the
+    /// gap asked for. Otherwise the next number is expected behind whatever came, and what is missing is never asked for.
+    pub validate_sequence_numbers: bool,
+    /// A message whose bytes do not add up, or are no fields, is answered by a Reject and its number is consumed, where it has
+    /// one that can be read. Otherwise it is ignored, and missed (FIX 4.4 Vol. 2, garbled messages).
+    pub reject_garbled: bool,
+    /// What the dictionary has something against is answered by a Reject. Otherwise that is counted, and the application gets
+    /// it all the same.
+    pub reject_invalid: bool,
+    /// How long a counterparty is silent before a TestRequest asks after it: in hundredths of the heartbeat interval.
+    pub test_request_after_pct: u32,
+    /// How long a counterparty may be silent before the session ends: in hundredths of the heartbeat interval. Where this is
+    /// not past `test_request_after_pct`, nothing is asked.
+    pub silence_max_pct: u32,
+    /// Silence ends the session. Otherwise it is counted, and asked after again.
+    pub silence_ends: bool,
+    /// What each Logon of ours has besides.
+    pub logon_fields: LogonFields,
     /// What was sent is sent again on request; otherwise every request is answered by a gap fill.
     pub persist_messages: bool,
     /// SendingTime(52) must be within `max_latency_s` of our clock.
@@ -194,6 +215,14 @@ impl SessionConfig {
             resend_request_chunk_size: 0,
             closed_resend_interval: false,
             requires_orig_sending_time: true,
+            redundant_resend_requests: false,
+            validate_sequence_numbers: true,
+            reject_garbled: false,
+            reject_invalid: true,
+            test_request_after_pct: 120,
+            silence_max_pct: 240,
+            silence_ends: true,
+            logon_fields: LogonFields::default(),
             persist_messages: true,
             check_latency: true,
             max_latency_s: 120,

@@ -2,6 +2,7 @@
 
 use arrayvec::ArrayVec;
 
+use crate::fix::counters::Event;
 use crate::fix::dictionary::Violation;
 use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
@@ -23,8 +24,11 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
     ) -> bool {
         if let Some(Violation { reason, tag }) = self.violation(message) {
-            self.reject_tag(now, message, reason, tag, out);
-            return false;
+            if self.config.reject_invalid {
+                self.reject_tag(now, message, reason, tag, out);
+                return false;
+            }
+            self.counters.count(Event::InvalidDelivered);
         }
         let Some((reason, tag)) = self.flaw(now, message) else { return true };
         let mut quoted = ArrayVec::<u8, QUOTE_BYTES_MAX>::new();

@@ -18,13 +18,16 @@ pub(super) struct Gap {
 }
 
 impl<S: Store> Core<S> {
-    /// Asks for what is missing before `seq`, once.
+    /// Asks for what is missing before `seq`: once, or with each message past the gap where that is wanted.
     #[cold]
     pub(super) fn request_gap(&mut self, now: Now, seq: u32, out: &mut impl Outlet) {
         match self.gap {
             None => self.counters.count(Event::GapDetected),
             // It was to be filled before anything past it came (FIXT 1.1, NextExpectedMsgSeqNum processing).
             Some(Gap { asked_to: None, .. }) => {}
+            Some(gap) if self.config.redundant_resend_requests => {
+                return self.ask_through(now, gap.through, out);
+            }
             Some(_) => return,
         }
         self.ask_through(now, seq.saturating_sub(1), out);

@@ -206,6 +206,9 @@ impl<S: Store> Core<S> {
                 self.send_logout(now, out, text.as_bytes());
                 self.close(CloseReason::LimitExceeded, app);
             }
+            (State::Active, _) if self.config.reject_garbled => {
+                self.reject_garbled(now, bytes, reason, out);
+            }
             _ => {}
         }
     }
@@ -223,6 +226,9 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) -> bool {
+        if message.msg_type() != msg_type::LOGON {
+            self.follow(seq);
+        }
         match message.msg_type() {
             msg_type::LOGON => {
                 let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
@@ -287,7 +293,9 @@ impl<S: Store> Core<S> {
         } else {
             let is_ours = message.begin_string() == self.config.version.begin_string().as_bytes();
             match self.flaw(now, message) {
-                None if self.violation(message).is_some() => CloseReason::LogonInvalid,
+                None if self.config.reject_invalid && self.violation(message).is_some() => {
+                    CloseReason::LogonInvalid
+                }
                 Some((RejectReason::SendingTimeAccuracy, _)) if is_ours => {
                     CloseReason::LogonTimeInaccurate
                 }
@@ -413,6 +421,15 @@ impl<S: Store> Core<S> {
     pub(super) fn log_out(&mut self, now: Now, out: &mut impl Outlet, text: &[u8]) {
         if self.state == State::Active {
             self.start_logout(now, out, text);
+        }
+    }
+
+    /// Where numbers need not follow one another, the one that came is the one expected.
+    #[inline]
+    pub(super) fn follow(&mut self, seq: u32) {
+        if !self.config.validate_sequence_numbers && seq != self.store.next_in() {
+            self.counters.count(Event::NumberFollowed);
+            self.store.set_next_in(seq);
         }
     }
 

@@ -49,47 +49,22 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
-        let reset = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
+        let (logon, reset) = match self.read_logon(message) {
+            Ok(logon) => (logon, logon.reset),
+            Err(reason) => return self.close(reason, app),
+        };
         let first = self.state == State::LogonAwaited;
-        if !first && !reset {
-            return self.close(CloseReason::LogonUnexpected, app);
-        }
-        let Ok(seq) = message.msg_seq_num() else {
-            return self.close(CloseReason::LogonInvalid, app);
-        };
-        // FIX 4.4 Vol. 2, Logon: a reset begins with number 1.
-        let terms = logon_terms(message).filter(|_| !reset || seq == 1);
-        let Some(heart_bt_int_s) = terms else {
-            return self.close(CloseReason::LogonTermsRefused, app);
-        };
-        // FIXT 1.1, Logon: DefaultApplVerID is required.
-        let is_fixt = self.config.version.default_appl_ver_id().is_some();
-        if is_fixt {
-            let version = message.field(tags::DEFAULT_APPL_VER_ID).and_then(ApplVerId::of);
-            let Some(version) = version else {
-                return self.close(CloseReason::LogonApplVerIdRefused, app);
-            };
-            if let Some(validator) = &mut self.validator {
-                validator.set_default_version(version);
-            }
-        }
         let acceptor = self.config.role == Role::Acceptor;
-        // Before anything is touched: who cannot say it moves no number.
-        if first && acceptor && !self.knows(message) {
-            return self.close(CloseReason::LogonCredentialsRefused, app);
-        }
         if first && self.is_closed(now) {
             return self.refuse_closed(now, out, app);
         }
-        let Ok(expected) = self.next_expected_by(message) else {
-            return self.close(CloseReason::LogonTermsRefused, app);
-        };
         if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
             self.reset_numbers(now);
         }
+        self.follow(logon.seq);
         let next_in = self.store.next_in();
-        if seq < next_in {
-            return self.refuse_low_number(now, seq, out, app);
+        if logon.seq < next_in {
+            return self.refuse_low_number(now, logon.seq, out, app);
         }
         if first && !acceptor && reset && !self.reset_sent {
             // Our Logon had the first of the numbers that the counterparty counts afresh.
@@ -98,14 +73,14 @@ impl<S: Store> Core<S> {
             }
         }
         let next_out = self.store.next_out();
-        if let Some(expected) = expected.filter(|expected| *expected > next_out) {
+        if let Some(expected) = logon.expected.filter(|expected| *expected > next_out) {
             return self.refuse_expected(now, expected, out, app);
         }
-        if seq == next_in {
+        if logon.seq == next_in {
             self.advance();
         }
         if (!first || acceptor) && !self.reset_sent {
-            self.timers.set_heart_bt_int_s(heart_bt_int_s);
+            self.timers.set_heart_bt_int_s(logon.heart_bt_int_s);
             self.send_logon(now, out, reset);
         }
         self.reset_sent = false;
@@ -113,20 +88,60 @@ impl<S: Store> Core<S> {
             return;
         }
         self.state = State::Active;
-        match expected {
-            _ if seq == next_in => {}
-            Some(_) => self.await_gap(seq),
-            None => self.request_gap(now, seq, out),
-        }
-        // What it lacks, our own Logon included, whose number is the last (FIXT 1.1, NextExpectedMsgSeqNum processing).
-        if let Some(expected) = expected.filter(|expected| *expected < next_out) {
-            self.start_resend(expected, self.store.next_out() - 1);
-        }
+        self.settle_numbers(now, &logon, next_in, next_out, out);
         if first && self.is_open() {
             self.to_announce = true;
             if self.resend.is_none() {
                 self.announce(now, out, app);
             }
+        }
+    }
+
+    /// What a Logon says, if it is one that may be answered. Nothing is touched before that: who may not log on moves no
+    /// number.
+    fn read_logon(&mut self, message: &Message<'_>) -> Result<Read, CloseReason> {
+        let reset = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
+        let first = self.state == State::LogonAwaited;
+        if !first && !reset {
+            return Err(CloseReason::LogonUnexpected);
+        }
+        let seq = message.msg_seq_num().map_err(|_| CloseReason::LogonInvalid)?;
+        // FIX 4.4 Vol. 2, Logon: a reset begins with number 1.
+        let terms = logon_terms(message).filter(|_| !reset || seq == 1);
+        let heart_bt_int_s = terms.ok_or(CloseReason::LogonTermsRefused)?;
+        // FIXT 1.1, Logon: DefaultApplVerID is required.
+        if self.config.version.default_appl_ver_id().is_some() {
+            let version = message.field(tags::DEFAULT_APPL_VER_ID).and_then(ApplVerId::of);
+            let version = version.ok_or(CloseReason::LogonApplVerIdRefused)?;
+            if let Some(validator) = &mut self.validator {
+                validator.set_default_version(version);
+            }
+        }
+        if first && self.config.role == Role::Acceptor && !self.knows(message) {
+            return Err(CloseReason::LogonCredentialsRefused);
+        }
+        let expected =
+            self.next_expected_by(message).map_err(|_| CloseReason::LogonTermsRefused)?;
+        Ok(Read { seq, reset, heart_bt_int_s, expected })
+    }
+
+    /// What each side lacks of the other is asked for, awaited or sent, once a Logon is answered.
+    fn settle_numbers(
+        &mut self,
+        now: Now,
+        logon: &Read,
+        next_in: u32,
+        next_out: u32,
+        out: &mut impl Outlet,
+    ) {
+        match logon.expected {
+            _ if logon.seq == next_in => {}
+            Some(_) => self.await_gap(logon.seq),
+            None => self.request_gap(now, logon.seq, out),
+        }
+        // What it lacks, our own Logon included, whose number is the last (FIXT 1.1, NextExpectedMsgSeqNum processing).
+        if let Some(expected) = logon.expected.filter(|expected| *expected < next_out) {
+            self.start_resend(expected, self.store.next_out() - 1);
         }
     }
 
@@ -243,6 +258,7 @@ impl<S: Store> Core<S> {
         let initiator = self.config.role == Role::Initiator;
         let credentials = self.config.credentials.clone().filter(|_| initiator);
         let next_expected = self.config.says_expected().then(|| self.store.next_in());
+        let besides = self.config.logon_fields.clone();
         self.send_admin(now, out, msg_type::LOGON, |encoder| {
             encoder.put_u32(tags::ENCRYPT_METHOD, 0).put_u32(tags::HEART_BT_INT, heart_bt_int_s);
             if reset {
@@ -264,8 +280,19 @@ impl<S: Store> Core<S> {
             if let Some(id) = default_appl_ver_id {
                 encoder.put_char(tags::DEFAULT_APPL_VER_ID, id.code());
             }
+            besides.put(encoder);
         });
     }
+}
+
+/// A Logon that may be answered.
+#[derive(Clone, Copy)]
+struct Read {
+    seq: u32,
+    reset: bool,
+    heart_bt_int_s: u32,
+    /// NextExpectedMsgSeqNum(789), where both sides say it.
+    expected: Option<u32>,
 }
 
 /// HeartBtInt, if the Logon asks for nothing that we do not have: no encryption, a sane interval.

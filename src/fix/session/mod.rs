@@ -11,6 +11,7 @@
 //! | `header` | what each of our messages begins with |
 //! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
 //! | `logon` | how a session begins and ends |
+//! | `logon_fields` | what a Logon has besides |
 //! | `outbound` | how a message gets its number and leaves |
 //! | `resend` | what is sent again, and how far a resend has come |
 //! | `schedule` | when a session is open, and with which connection its numbers begin again |
@@ -27,6 +28,7 @@ mod header;
 mod held;
 mod inbound;
 mod logon;
+mod logon_fields;
 mod outbound;
 mod reject;
 mod resend;
@@ -60,6 +62,7 @@ pub use business::BusinessRejectReason;
 pub use config::{
     COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
 };
+pub use logon_fields::{LOGON_FIELDS_BYTES_MAX, LogonFieldRefusal, LogonFields};
 pub use outbound::SendError;
 pub use schedule::{Schedule, Window};
 pub use snapshot::{SessionSnapshot, SnapshotRefusal};
@@ -216,7 +219,7 @@ impl<S: Store> Session<S> {
             core: Core {
                 header: Header::new(&config),
                 backlog: Backlog::new(config.backlog_bytes_max),
-                timers: Timers::new(config.heart_bt_int_s),
+                timers: Timers::new(&config),
                 validator: config.validation.clone().map(Validator::new),
                 config,
                 store,

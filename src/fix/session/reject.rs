@@ -4,10 +4,12 @@ use core::fmt::Write;
 
 use arrayvec::ArrayString;
 
+use crate::fix::counters::Event;
 use crate::fix::encode::Encoder;
+use crate::fix::frame::SOH;
 use crate::fix::message::Message;
-use crate::fix::reason::RejectReason;
-use crate::fix::store::Store;
+use crate::fix::reason::{Garbled, RejectReason};
+use crate::fix::store::{SEQ_NUM_MAX, Store};
 use crate::fix::tags::{self, msg_type};
 use crate::fix::value::FieldError;
 use crate::time::Now;
@@ -38,6 +40,17 @@ pub(super) fn put_route_back(encoder: &mut Encoder<'_>, message: &Message<'_>, v
             _ => {}
         }
     }
+}
+
+/// MsgSeqNum(34) of garbled bytes: the first field that looks like one.
+fn number_in(bytes: &[u8]) -> Option<u32> {
+    let number = |field: &[u8]| {
+        let digits = field.strip_prefix(b"34=")?;
+        let is_number = digits.iter().all(u8::is_ascii_digit);
+        str::from_utf8(digits).ok().filter(|_| is_number)?.parse::<u32>().ok()
+    };
+    let mut fields = bytes.split(|byte| *byte == SOH);
+    fields.find_map(number).filter(|seq| (1..=SEQ_NUM_MAX).contains(seq))
 }
 
 impl<S: Store> Core<S> {
@@ -82,6 +95,24 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
     ) {
         self.reject_in_words(now, message, (reason, reason.doc()), tag, out);
+    }
+
+    /// Rejects bytes that are no message, if a number can be read of them, and consumes that where it is the one expected.
+    #[cold]
+    pub(super) fn reject_garbled(
+        &mut self,
+        now: Now,
+        bytes: &[u8],
+        reason: Garbled,
+        out: &mut impl Outlet,
+    ) {
+        let Some(seq) = number_in(bytes) else { return };
+        self.counters.count(Event::GarbledRejected);
+        self.send_admin(now, out, msg_type::REJECT, |encoder| {
+            encoder.put_u32(tags::REF_SEQ_NUM, seq).put_str(tags::TEXT, reason.doc());
+        });
+        self.consume(seq);
+        self.settle_gap(now, out);
     }
 
     /// Sends a Reject, its number consumed where it is the one expected.

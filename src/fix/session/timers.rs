@@ -1,6 +1,7 @@
-//! Heartbeats and time-outs. The factors are QuickFIX's: a TestRequest after 1.2 heartbeat
+//! Heartbeats and time-outs. Where nothing else is said the factors are QuickFIX's: a TestRequest after 1.2 heartbeat
 //! intervals without a word, the end after 2.4.
 
+use crate::fix::counters::Event;
 use crate::fix::encode::Encoder;
 use crate::fix::reason::CloseReason;
 use crate::fix::store::Store;
@@ -8,7 +9,7 @@ use crate::fix::tags::{self, msg_type};
 use crate::time::{Duration, Instant, Now};
 
 use super::snapshot::{at, left};
-use super::{Core, Handler, Outlet, State};
+use super::{Core, Handler, Outlet, SessionConfig, State};
 
 const TEST_REQUEST_ID: &[u8] = b"TEST";
 
@@ -16,6 +17,10 @@ const TEST_REQUEST_ID: &[u8] = b"TEST";
 #[derive(Debug)]
 pub(super) struct Timers {
     heart_bt_int: Duration,
+    /// When silence is asked after, and how long it may last, in hundredths of that.
+    test_request_after_pct: u32,
+    silence_max_pct: u32,
+    silence_ends: bool,
     last_sent: Instant,
     last_received: Instant,
     /// A TestRequest is out, and nothing has come since.
@@ -59,9 +64,12 @@ impl Timers {
         self.session_end = at(of.session_end, now);
     }
 
-    pub(super) fn new(heart_bt_int_s: u32) -> Timers {
+    pub(super) fn new(config: &SessionConfig) -> Timers {
         Timers {
-            heart_bt_int: Duration::from_s(u64::from(heart_bt_int_s)),
+            heart_bt_int: Duration::from_s(u64::from(config.heart_bt_int_s)),
+            test_request_after_pct: config.test_request_after_pct,
+            silence_max_pct: config.silence_max_pct,
+            silence_ends: config.silence_ends,
             last_sent: Instant::ZERO,
             last_received: Instant::ZERO,
             test_request_sent: false,
@@ -117,12 +125,24 @@ impl Timers {
     fn silence(&self) -> Instant {
         if self.heart_bt_int == Duration::ZERO {
             Instant::FAR_FUTURE
-        } else if self.test_request_sent {
+        } else if self.test_request_sent && self.silence_ends {
             // Its answer is all that counts: no Heartbeats.
             self.silence_deadline()
+        } else if self.test_request_sent {
+            self.heartbeat_deadline().min(self.silence_deadline())
         } else {
-            self.heartbeat_deadline().min(self.test_request_deadline())
+            let silence = self.test_request_deadline().min(self.silence_deadline());
+            self.heartbeat_deadline().min(silence)
         }
+    }
+
+    fn asks_after_silence(&self, now: Now) -> bool {
+        !self.test_request_sent && now.mono >= self.test_request_deadline()
+    }
+
+    /// The silence so far is borne: what comes of it from now on is another one.
+    fn bear_silence(&mut self, now: Now) {
+        self.received(now);
     }
 
     fn heartbeat_deadline(&self) -> Instant {
@@ -130,15 +150,15 @@ impl Timers {
     }
 
     fn test_request_deadline(&self) -> Instant {
-        self.last_received + self.tenths(12)
+        self.last_received + self.hundredths(self.test_request_after_pct)
     }
 
     fn silence_deadline(&self) -> Instant {
-        self.last_received + self.tenths(24)
+        self.last_received + self.hundredths(self.silence_max_pct)
     }
 
-    fn tenths(&self, tenths: u64) -> Duration {
-        Duration::from_ns(self.heart_bt_int.times(tenths).as_ns() / 10)
+    fn hundredths(&self, hundredths: u32) -> Duration {
+        Duration::from_ns(self.heart_bt_int.times(u64::from(hundredths)).as_ns() / 100)
     }
 }
 
@@ -156,9 +176,13 @@ impl<S: Store> Core<S> {
             State::LogonAwaited => self.close(CloseReason::LogonTimeout, app),
             State::LogoutSent => self.close(CloseReason::LogoutTimeout, app),
             State::Active if now.mono >= self.timers.silence_deadline() => {
-                self.close(CloseReason::HeartbeatTimeout, app);
+                if self.timers.silence_ends {
+                    return self.close(CloseReason::HeartbeatTimeout, app);
+                }
+                self.counters.count(Event::SilenceBorne);
+                self.timers.bear_silence(now);
             }
-            State::Active if now.mono >= self.timers.test_request_deadline() => {
+            State::Active if self.timers.asks_after_silence(now) => {
                 self.timers.test_request_sent = true;
                 self.send_admin(now, out, msg_type::TEST_REQUEST, |encoder: &mut Encoder<'_>| {
                     encoder.put_bytes(tags::TEST_REQ_ID, TEST_REQUEST_ID);

@@ -4,7 +4,9 @@ use fixwire::fix::ApplVerId;
 use fixwire::offload::toml_file::TomlError;
 
 use super::keys::{Meaning, Special};
-use super::{Setting, Whole, quoted};
+use super::lines::Setting;
+use super::quoted;
+use super::whole::Whole;
 
 impl Whole<'_> {
     /// Whether a section's sessions, or one of all for [DEFAULT], are held against a dictionary.

@@ -7,13 +7,16 @@ use std::net::Ipv4Addr;
 use fixwire::offload::toml_file::TomlError;
 
 use super::super::values::{ALTERNATES_MAX, is_a_host_s};
-use super::{Said, Setting, Whole, quoted};
+use super::lines::Setting;
+use super::quoted;
+use super::translate::Said;
+use super::whole::Whole;
 
 pub(super) const HOST: &str = "SocketConnectHost";
 pub(super) const PORT: &str = "SocketConnectPort";
 
-/// The number behind such a key.
-fn number_of(name: &str, key: &str) -> Option<u32> {
+/// The number behind a key.
+pub(super) fn number_of(name: &str, key: &str) -> Option<u32> {
     let begins = name.get(..key.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(key));
     begins.then(|| name[key.len()..].parse().ok())?
 }

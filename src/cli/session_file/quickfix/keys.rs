@@ -7,6 +7,8 @@ pub(super) enum Meaning {
     Text(&'static str),
     /// A number.
     Number(&'static str),
+    /// One that may have a fraction.
+    Fraction(&'static str),
     /// `Y` or `N`.
     Switch(&'static str),
     /// A switch that only a session with a dictionary has.
@@ -38,6 +40,11 @@ pub(super) enum Special {
     UseLocalTime,
     Milliseconds,
     TimestampPrecision,
+    ReconnectInterval,
+    /// LogonTag, or with a number behind it.
+    LogonTag,
+    ValidateIncoming,
+    RejectInvalid,
     FileStoreSync,
     /// SocketConnectHost or SocketConnectPort, with a number behind it.
     Alternate,
@@ -45,7 +52,7 @@ pub(super) enum Special {
 }
 
 use Meaning::{
-    Always, Eased, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text,
+    Always, Eased, Fraction, Nothing, Number, OfDictionary, Refused, Special as Own, Switch, Text,
 };
 
 const STORE: &str = "how a store is kept is set by `store`, in TOML";
@@ -74,7 +81,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("SocketConnectPort", Number("socket_connect_port")),
     ("SocketAcceptPort", Number("socket_accept_port")),
     ("HeartBtInt", Number("heart_bt_int")),
-    ("ReconnectInterval", Number("reconnect_interval")),
+    ("ReconnectInterval", Own(Special::ReconnectInterval)),
     ("LogonTimeout", Number("logon_timeout")),
     ("LogoutTimeout", Number("logout_timeout")),
     ("ResetOnLogon", Switch("reset_on_logon")),
@@ -112,15 +119,19 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("ValidateFieldsOutOfOrder", Eased("validate_fields_out_of_order", "fields out of order are refused where there is no DataDictionary")),
     ("ValidateFieldsHaveValues", Eased("validate_fields_have_values", "empty fields are refused where there is no DataDictionary")),
     ("ValidateLengthAndChecksum", Always("Y", "what is damaged is always ignored")),
-    ("ValidateSequenceNumbers", Always("Y", "numbers are always looked at")),
-    ("ValidateIncomingMessage", Always("Y", "leave DataDictionary out for messages that are held against none")),
-    ("SendRedundantResendRequests", Always("N", "a gap is asked for once")),
+    ("ValidateChecksum", Always("Y", "what is damaged is always ignored")),
+    ("ValidateSequenceNumbers", Switch("validate_sequence_numbers")),
+    ("ValidateIncomingMessage", Own(Special::ValidateIncoming)),
+    ("SendRedundantResendRequests", Switch("send_redundant_resend_requests")),
     ("RequiresOrigSendingTime", Switch("requires_orig_sending_time")),
-    ("DisableHeartBeatCheck", Always("N", "silence always ends a session")),
-    ("RejectGarbledMessage", Always("N", "what is garbled is ignored, as the standard has it")),
-    ("RejectInvalidMessage", Always("Y", "what the dictionary refuses is always answered by a Reject")),
+    ("DisableHeartBeatCheck", Switch("disable_heart_beat_check")),
+    ("TestRequestDelayMultiplier", Fraction("test_request_delay_multiplier")),
+    ("HeartBeatTimeoutMultiplier", Fraction("heart_beat_timeout_multiplier")),
+    ("RejectGarbledMessage", Switch("reject_garbled_message")),
+    ("RejectInvalidMessage", Own(Special::RejectInvalid)),
+    ("AllowUnknownEnumValues", OfDictionary("allow_unknown_enum_values")),
+    ("LogonTag", Own(Special::LogonTag)),
     ("FirstFieldInGroupIsDelimiter", Always("N", "the dictionary says what begins an entry of a group")),
-    ("AllowPosDup", Always("N", "PossDupFlag is the session's to set")),
     ("DynamicSession", Always("N", "each counterparty has a session in the file")),
     ("AcceptorTemplate", Always("N", "each counterparty has a session in the file")),
     ("SocketUseSSL", Own(Special::SocketUseSsl)),
@@ -130,6 +141,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
 
     ("TransportDataDictionary", Own(Special::TransportDataDictionary)),
     ("AppDataDictionary", Own(Special::AppDataDictionary)),
+    ("AllowPosDup", Nothing("no application here sends a message a second time: only the session does, with PossDupFlag")),
     ("PreserveMessageFieldsOrder", Nothing("fields leave in the order in which they are written")),
     ("RejectMessageOnUnhandledException", Nothing(JAVA)),
     ("DefaultCstmApplVerID", Nothing("no custom versions are spoken here")),
@@ -139,8 +151,6 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("DisconnectOnError", Nothing("an error of the application's ends no session here")),
     ("ForceResendWhenCorruptedStore", Nothing("what a store has lost is filled as a gap")),
     ("ContinueInitializationOnError", Nothing("a file with a mistake is never run")),
-    ("HeartBeatTimeoutMultiplier", Nothing("silence ends a session after 2.4 heartbeat intervals")),
-    ("TestRequestDelayMultiplier", Nothing("silence is asked after once it has lasted 1.2 heartbeat intervals")),
     ("LogMessageWhenSessionNotFound", Nothing("who is refused is always told of")),
     ("MaxScheduledWriteRequests", Nothing("what waits to be sent is bounded by the send buffer")),
     ("InChanCapacity", Nothing("nothing waits between TCP and a session")),
@@ -227,6 +237,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("SleepycatSequenceDbName", Nothing(DATABASE)),
     ("CachedFileStorePath", Nothing(STORE)),
     ("ThreadModel", Nothing(JAVA)),
+    ("Description", Nothing("it is for those who read the file")),
     ("JmxMBeanName", Nothing(JAVA)),
 ];
 
@@ -235,10 +246,14 @@ pub(super) const FAMILIES: &[(&str, Meaning)] = &[
     ("AppDataDictionary.", Own(Special::AppDataDictionary)),
     ("SocketConnectHost", Own(Special::Alternate)),
     ("SocketConnectPort", Own(Special::Alternate)),
+    ("SocketConnectProtocol", Nothing(SOCKET)),
+    ("LogonTag", Own(Special::LogonTag)),
     ("MySQL", Nothing(DATABASE)),
     ("PostgreSQL", Nothing(DATABASE)),
     ("Odbc", Nothing(DATABASE)),
     ("Jdbc", Nothing(DATABASE)),
+    ("Jndi", Nothing(DATABASE)),
+    ("PostgresSQL", Nothing(DATABASE)),
     ("Mongo", Nothing(DATABASE)),
     ("SQLStore", Nothing(DATABASE)),
     ("SQLLog", Nothing(DATABASE)),
@@ -251,7 +266,7 @@ pub(super) fn meaning_of(key: &str) -> Option<(&str, Meaning)> {
         FAMILIES.iter().find(|(begin, _)| {
             let begins = key.get(..begin.len()).is_some_and(|key| key.eq_ignore_ascii_case(begin));
             let rest = key.get(begin.len()..).unwrap_or_default();
-            let numbered = begin.starts_with("SocketConnect");
+            let numbered = begin.starts_with("SocketConnect") || *begin == "LogonTag";
             begins
                 && (!numbered
                     || (!rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit())))
@@ -263,7 +278,12 @@ pub(super) fn meaning_of(key: &str) -> Option<(&str, Meaning)> {
 /// The key of ours that a key of QuickFIX's becomes.
 pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
     match meaning {
-        Text(key) | Number(key) | Switch(key) | OfDictionary(key) | Eased(key, _) => Some(key),
+        Text(key)
+        | Number(key)
+        | Fraction(key)
+        | Switch(key)
+        | OfDictionary(key)
+        | Eased(key, _) => Some(key),
         Own(Special::Hours(key)) => Some(key),
         Own(Special::ConnectionType) => Some("connection_type"),
         Own(Special::DataDictionary) => Some("data_dictionary"),
@@ -271,6 +291,9 @@ pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
         Own(Special::AppDataDictionary) => Some("app_data_dictionary"),
         Own(Special::NonStop) => Some("non_stop_session"),
         Own(Special::TimestampPrecision) => Some("time_stamp_precision"),
+        Own(Special::ReconnectInterval) => Some("reconnect_interval"),
+        Own(Special::LogonTag) => Some("logon_tags"),
+        Own(Special::RejectInvalid) => Some("reject_invalid_message"),
         Own(Special::FileStoreSync) => Some("store.durability"),
         _ => None,
     }

@@ -2,7 +2,9 @@
 
 use fixwire::offload::toml_file::TomlError;
 
-use super::{Said, Setting, Whole};
+use super::lines::Setting;
+use super::translate::Said;
+use super::whole::Whole;
 
 impl Whole<'_> {
     /// A store of QuickFIX/J's waits for the disk with each message if it is told to, and leaves that to the system if not.

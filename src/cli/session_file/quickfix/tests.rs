@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::fs;
 
-use fixwire::fix::Precision;
+use fixwire::calendar::Zone;
+use fixwire::fix::{LogonFields, Precision};
 
-use super::super::{DictionaryFile, Purpose, SessionFile, Side};
+use super::super::{Conduct, DictionaryFile, Purpose, SessionFile, Side};
 use super::*;
 
 fn file(text: &str) -> TomlFile {
@@ -43,7 +44,7 @@ fn quickfix_s_own_sample_becomes_three_sessions() {
             let hours = session.hours.hours().is_some();
             let (target, version) =
                 (session.target_comp_id.as_str(), session.begin_string.as_str());
-            (target, version, session.connect_port, session.reconnect_interval_s, hours)
+            (target, version, session.connect_port, session.reconnect_intervals_s[0], hours)
         })
         .collect();
     assert_eq!(
@@ -118,14 +119,10 @@ fn each_key_of_ours_is_read_as_it_is_meant() {
     ];
     assert_eq!(ids.map(|id| id.as_deref().unwrap_or_default()), ["S", "L", "T", "P"]);
     assert_eq!((agreed.username.as_str(), agreed.password.0.as_str()), ("joe", "s3cret"));
-    let seconds = [
-        found.heart_bt_int_s,
-        found.reconnect_interval_s,
-        found.logon_timeout_s,
-        found.logout_timeout_s,
-        found.max_latency_s,
-    ];
-    assert_eq!(seconds, [7, 8, 9, 11, 13]);
+    let seconds =
+        [found.heart_bt_int_s, found.logon_timeout_s, found.logout_timeout_s, found.max_latency_s];
+    assert_eq!(seconds, [7, 9, 11, 13]);
+    assert_eq!(found.reconnect_intervals_s, [8]);
     assert!(found.reset_on_logon && found.reset_on_logout && found.reset_on_disconnect);
     assert!(!agreed.check_comp_id && !found.check_latency && !agreed.persist_messages);
     assert!(agreed.next_expected_msg_seq_num && agreed.last_msg_seq_num_processed);
@@ -154,12 +151,98 @@ fn hours_are_those_of_the_zone_and_of_no_account_where_the_session_never_stops()
         ("Weekdays=Mon\nStartDay=mo\nEndDay=tu\n", "`Weekdays` is for a session of a day each"),
         ("StartDay=mo\n", "`StartDay` and `EndDay` are one without the other"),
         ("StartTime=8\n", "`StartTime` is \"8\""),
-        ("StartTime=09:00:00 US/Eastern\n", "`TimeZone`"),
+        ("StartTime=09:00:00 US/Eastrn\n", "`StartTime` is \"09:00:00 US/Eastrn\""),
         ("TimeZone=Europe/Londn\n", "`TimeZone` is \"Europe/Londn\""),
         ("EndDay=doomsday\nStartDay=mo\n", "`EndDay` is \"doomsday\""),
     ] {
         let said = of(lines).unwrap_err().to_string();
         assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn each_of_its_hours_may_have_a_zone_of_its_own() {
+    let of = |default: &str, lines: &str| {
+        let text = format!("{SESSION}{default}[SESSION]\nTargetCompID=A\n{lines}");
+        let hours = read(&text).unwrap().sessions[0].hours.hours().unwrap();
+        let named = |name: &str| Zone::named(name).unwrap();
+        let all = ["Europe/London", "America/New_York", "UTC"];
+        let name = |zone: &Zone| all.into_iter().find(|name| named(name) == *zone).unwrap();
+        (name(&hours.zone), hours.end_zone.as_ref().map(name))
+    };
+    let (london, both) = (
+        "StartTime=08:00:00 Europe/London\n",
+        "StartTime=08:00:00 Europe/London\nEndTime=17:00:00 Europe/London\n",
+    );
+    for (default, lines, expected) in [
+        ("", both, ("Europe/London", None)),
+        ("", &format!("{london}EndTime=17:00:00\n"), ("Europe/London", Some("UTC"))),
+        ("TimeZone=America/New_York\n", both, ("Europe/London", None)),
+        (
+            "TimeZone=America/New_York\n",
+            &format!("{london}EndTime=17:00:00\n"),
+            ("Europe/London", Some("America/New_York")),
+        ),
+        // A time that is said anew has no zone of another's.
+        (both, "StartTime=09:00:00\n", ("UTC", Some("Europe/London"))),
+    ] {
+        assert_eq!(of(default, lines), expected, "{default}{lines}");
+    }
+}
+
+#[test]
+fn pauses_before_connecting_again_are_one_or_one_for_each_attempt() {
+    for (said, expected) in
+        [("7", &[7][..]), ("5;3x10;30", &[5, 10, 10, 10, 30]), ("2*1; 20", &[1, 1, 20])]
+    {
+        let text = format!("{SESSION}[SESSION]\nTargetCompID=A\nReconnectInterval={said}\n");
+        assert_eq!(read(&text).unwrap().sessions[0].reconnect_intervals_s, expected, "{said}");
+    }
+}
+
+#[test]
+fn how_a_session_takes_silence_gaps_and_what_is_wrong_is_as_the_file_says() {
+    let text = format!(
+        "{SESSION}LogonTag1=9001=desk\nLogonTag=464=N\n[SESSION]\nTargetCompID=A\nSendRedundantResendRequests=Y\n\
+         ValidateSequenceNumbers=N\nRejectGarbledMessage=Y\nDisableHeartBeatCheck=Y\nTestRequestDelayMultiplier=0.5\n\
+         HeartBeatTimeoutMultiplier=2\nLogonTag=464=Y\n"
+    );
+    let found = read(&text).unwrap().sessions.remove(0).conduct;
+    let mut logon_fields = LogonFields::default();
+    logon_fields.add(464, "Y").unwrap();
+    logon_fields.add(9001, "desk").unwrap();
+    let expected = Conduct {
+        test_request_after_pct: 150,
+        silence_max_pct: 300,
+        silence_ends: false,
+        redundant_resend_requests: true,
+        validate_sequence_numbers: false,
+        reject_garbled: true,
+        logon_fields,
+    };
+    assert_eq!(found, expected);
+    let shown = translated(&text).unwrap().toml;
+    assert!(shown.contains("logon_tags = [\"464=Y\", \"9001=desk\"]"), "{shown}");
+}
+
+#[test]
+fn what_does_not_conform_is_taken_where_the_file_says_so() {
+    let with = |lines: &str| {
+        let text = format!("{SESSION}[SESSION]\nTargetCompID=A\n{lines}");
+        let found = read(&text).unwrap().sessions.remove(0).validation;
+        (found.rejects, found.allow_unknown_enum_values)
+    };
+    let dictionary = "DataDictionary=FIX42.xml\n";
+    for (lines, expected) in [
+        ("", (true, false)),
+        ("RejectInvalidMessage=N\n", (false, false)),
+        ("ValidateIncomingMessage=N\n", (false, false)),
+        ("ValidateIncomingMessage=N\nRejectInvalidMessage=Y\n", (false, false)),
+        ("RejectInvalidMessage=Y\nValidateIncomingMessage=Y\n", (true, false)),
+        ("AllowUnknownEnumValues=Y\n", (true, true)),
+    ] {
+        assert_eq!(with(&format!("{dictionary}{lines}")), expected, "{lines}");
+        assert_eq!(with(lines), (true, false), "without a dictionary: {lines}");
     }
 }
 
@@ -330,10 +413,37 @@ fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
             "where there is no DataDictionary",
             "DataDictionary=FILE.xml",
         ),
-        (session("RejectInvalidMessage=N"), 7, "always answered by a Reject", "write Y"),
+        (session("ValidateChecksum=N"), 7, "always ignored", "write Y"),
+        (
+            session("ReconnectInterval=5;often"),
+            7,
+            "`ReconnectInterval` is \"5;often\"",
+            "5;3x10;30",
+        ),
+        (session("ReconnectInterval=5;64x1"), 7, "`ReconnectInterval`", "64 at most"),
+        (session("ReconnectInterval=5;0"), 7, "`ReconnectInterval` is 0", "from 1"),
+        (session("HeartBeatTimeoutMultiplier=much"), 7, "is \"much\"", "such as 0.5"),
+        (
+            session("TestRequestDelayMultiplier=11"),
+            7,
+            "`TestRequestDelayMultiplier` is 11",
+            "from 0 to 10",
+        ),
+        (
+            session("LogonTag=108=7"),
+            7,
+            "`LogonTag` has 108",
+            "the session writes this field itself",
+        ),
+        (session("LogonTag1=user"), 7, "no tag and value", "TAG=VALUE"),
+        (
+            session("ValidateSequenceNumbers=N\nEnableNextExpectedMsgSeqNum=Y"),
+            7,
+            "`ValidateSequenceNumbers` is false",
+            "delete the one",
+        ),
         (session("FirstFieldInGroupIsDelimiter=Y"), 7, "the dictionary says", "write N"),
         (session("ValidateFieldsHaveValues=no"), 7, "is \"no\"", "write Y or N"),
-        (session("SendRedundantResendRequests=Y"), 7, "asked for once", "write N"),
         (session("SocketUseSSL=Y"), 7, "there is no TLS", "stunnel"),
         (
             session("LogonTime=08:00:00"),
@@ -393,7 +503,7 @@ fn each_key_is_named_once_and_those_of_ours_are_keys_of_ours() {
     for (name, meaning) in KEYS {
         assert!(names.insert(name.to_ascii_lowercase()), "{name} twice");
         let Some(ours) = ours(*meaning) else { continue };
-        let toml = TomlFile { text: format!("{ours} = []\n"), ..file("") };
+        let toml = TomlFile { text: format!("{ours} = 2026-01-02\n"), ..file("") };
         let said = SessionFile::read(&toml, Purpose::Trade).unwrap_err().to_string();
         assert!(!said.contains("unknown key"), "{said}");
     }

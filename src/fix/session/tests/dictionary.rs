@@ -132,3 +132,24 @@ fn a_message_of_a_shape_that_was_found_right_is_still_held_against_the_dictionar
          < D 10 | 11=c | 38=1 | 54=1\n> 8 10 | 11=c",
     );
 }
+
+#[test]
+fn what_does_not_conform_is_delivered_and_counted_where_it_is_not_rejected() {
+    let validation = validated().session.config().validation.clone();
+    let mut rig = Rig::new(Role::Acceptor, |config| {
+        config.validation = validation;
+        config.reject_invalid = false;
+    });
+    rig.play(
+        "< A 1 | 98=0 | 108=30 | 58=t
+         > A 1 | 98=0 | 108=30
+         < D 2 | 11=a
+         > 8 2 | 11=a
+         < 0 3 | 11=a
+         < D 4 | 11=b | 38=1
+         > 8 3 | 11=b",
+    );
+    assert_eq!(rig.desk.delivered, ["a", "b"]);
+    // The Logon, the order without its quantity, and the Heartbeat with an order's field.
+    assert!(rig.session.counters().of(Event::InvalidDelivered) >= 3);
+}
