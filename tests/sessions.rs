@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{PORT, Pair, THEIRS, Terms};
+use common::{OURS, PORT, Pair, THEIRS, Terms};
 use fixwire::app::echo::Echo;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
@@ -336,4 +336,150 @@ fn the_built_in_applications_serve_sessions_that_are_added() {
         counted.echoed >= 2 && pair.theirs.desk().statuses().all(|status| status.logons == 1),
         "{theirs:?}"
     );
+}
+
+#[test]
+fn who_connects_from_elsewhere_than_is_allowed_gets_no_session() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let strict = SessionPlan {
+        allowed_peers: vec![std::net::Ipv4Addr::new(10, 9, 0, 77)],
+        ..plan(Role::Acceptor, "DESK2", |_| {})
+    };
+    let open = SessionPlan { allowed_peers: vec![OURS], ..plan(Role::Acceptor, "DESK3", |_| {}) };
+    pair.theirs.add_session(now, strict).unwrap();
+    pair.theirs.add_session(now, open).unwrap();
+    let barred = pair.ours.add_session(now, plan(Role::Initiator, "DESK2", |_| {})).unwrap();
+    let let_in = pair.ours.add_session(now, plan(Role::Initiator, "DESK3", |_| {})).unwrap();
+    pair.run_for(Duration::from_ms(900));
+    assert_eq!(status(&pair, let_in).state, State::Active);
+    assert_eq!((status(&pair, barred).logons, status(&pair, barred).next_in), (0, 1));
+    let counted = pair.theirs.counters().find(|(name, _)| *name == "logon_address_not_allowed");
+    assert_eq!(counted.map(|(_, count)| count), Some(1));
+}
+
+#[test]
+fn session_that_starts_down_connects_once_it_is_resumed_and_from_the_port_it_is_told() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let theirs = pair.theirs.add_session(now, plan(Role::Acceptor, "DESK2", |_| {})).unwrap();
+    let ours = SessionPlan {
+        starts_down: true,
+        local_port: 4_444,
+        ..plan(Role::Initiator, "DESK2", |_| {})
+    };
+    let ours = pair.ours.add_session(now, ours).unwrap();
+    pair.run_for(Duration::from_s(3));
+    assert_eq!(
+        (status(&pair, ours).state, status(&pair, ours).stays_down),
+        (State::Disconnected, true)
+    );
+    let at =
+        |pair: &Both| pair.theirs.desk().statuses().nth(usize::from(theirs.0)).unwrap().remote.port;
+    pair.ours.resume_session(pair.wire.now(), ours).unwrap();
+    for _ in 0..2 {
+        pair.run_for(Duration::from_s(3));
+        assert_eq!((status(&pair, ours).state, at(&pair)), (State::Active, 4_444));
+        // And again, from the same port.
+        let now = pair.wire.now();
+        pair.ours.drain_session(now, ours, "again").unwrap();
+        pair.run_for(Duration::from_s(9));
+        pair.ours.resume_session(pair.wire.now(), ours).unwrap();
+    }
+}
+
+#[test]
+fn pauses_before_connecting_again_are_those_of_the_attempts_in_turn() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let at_first = [2, 4].map(Duration::from_s).to_vec();
+    let nobody = SessionPlan {
+        peer: Endpoint { addr: THEIRS, port: 7_001 },
+        reconnect_at_first: at_first,
+        reconnect_interval: Duration::from_s(8),
+        ..plan(Role::Initiator, "DESK2", |_| {})
+    };
+    pair.ours.add_session(now, nobody).unwrap();
+    let tried = |pair: &Both| {
+        let named = pair.ours.counters().find(|(name, _)| *name == "tcp_connect_active");
+        named.map_or(0, |(_, count)| count)
+    };
+    pair.run_for(Duration::from_ms(500));
+    let first = tried(&pair);
+    let mut found = Vec::new();
+    for s in 1..=23 {
+        let before = tried(&pair);
+        pair.run_for(Duration::from_s(1));
+        found.extend((tried(&pair) > before).then_some(s));
+    }
+    assert_eq!((first > 0, found), (true, vec![2, 6, 14, 22]));
+}
+
+#[test]
+fn qualifier_tells_apart_two_initiators_of_one_identity() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let qualified = |text: &str| {
+        let qualifier = CompId::new(text);
+        plan(Role::Initiator, "DESK2", move |config| config.qualifier = qualifier)
+    };
+    pair.ours.add_session(now, qualified("a")).unwrap();
+    pair.ours.add_session(now, qualified("b")).unwrap();
+    pair.ours.add_session(now, plan(Role::Initiator, "DESK2", |_| {})).unwrap();
+    let again = pair.ours.add_session(now, qualified("a"));
+    assert_eq!(again, Err(RosterError::IdentityTaken));
+}
+
+/// Kept ready for whoever logs on: two of them.
+fn with_templates(pair: &mut Both) {
+    for number in ["1", "2"] {
+        let now = pair.wire.now();
+        let template = plan(Role::Acceptor, "*", |config| config.qualifier = CompId::new(number));
+        pair.theirs.add_session(now, template).unwrap();
+    }
+}
+
+#[test]
+fn who_nobody_knows_has_a_seat_of_a_template_and_keeps_its_numbers() {
+    let mut pair = pair();
+    with_templates(&mut pair);
+    let now = pair.wire.now();
+    let [a, b, c] = ["A", "B", "C"]
+        .map(|desk| pair.ours.add_session(now, plan(Role::Initiator, desk, |_| {})).unwrap());
+    pair.run_for(Duration::from_ms(1_500));
+    let states = [a, b, c].map(|id| status(&pair, id).state == State::Active);
+    assert_eq!(states.iter().filter(|is| **is).count(), 2, "there is room for two: {states:?}");
+    let counted = pair.theirs.counters().find(|(name, _)| *name == "logon_unknown_identity");
+    assert!(counted.unwrap().1 > 0);
+    assert_eq!(status(&pair, SessionId(0)).state, State::Active, "the one of the file goes on");
+    let first = if states[0] { a } else { b };
+    let next_out = status(&pair, first).next_out;
+    pair.ours.drain_session(pair.wire.now(), first, "").unwrap();
+    pair.run_for(Duration::from_s(10));
+    pair.ours.resume_session(pair.wire.now(), first).unwrap();
+    pair.run_for(Duration::from_s(2));
+    let then = status(&pair, first);
+    assert!(then.state == State::Active && then.next_out > next_out, "its numbers go on: {then:?}");
+}
+
+#[test]
+fn who_does_not_come_to_log_on_gives_the_seat_back() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let credentials = fixwire::fix::Credentials::new("", "s3cret");
+    let template = plan(Role::Acceptor, "*", |config| {
+        config.qualifier = CompId::new("1");
+        config.credentials.clone_from(&credentials);
+    });
+    pair.theirs.add_session(now, template).unwrap();
+    let stranger = pair.ours.add_session(now, plan(Role::Initiator, "STRANGER", |_| {})).unwrap();
+    pair.run_for(Duration::from_s(3));
+    assert_eq!(status(&pair, stranger).logons, 0);
+    pair.ours.drain_session(pair.wire.now(), stranger, "").unwrap();
+    pair.run_for(Duration::from_s(10));
+    let known = plan(Role::Initiator, "KNOWN", |config| config.credentials = credentials);
+    let known = pair.ours.add_session(pair.wire.now(), known).unwrap();
+    pair.run_for(Duration::from_s(2));
+    assert_eq!(status(&pair, known).state, State::Active);
+    assert_eq!((status(&pair, known).next_in, status(&pair, known).next_out), (3, 3));
 }

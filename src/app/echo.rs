@@ -121,7 +121,7 @@ impl Echo {
 
     /// FIXT's says by DefaultApplVerID which version's it is, as QuickFIX's does.
     fn write_unsupported(&mut self, message: &Message<'_>, version: Version) -> bool {
-        let appl_ver_id = version.default_appl_ver_id().map(|id| [id.code()]);
+        let appl_ver_id = version.default_appl_ver_id().map(|id| id.value().as_bytes());
         self.answer.clear();
         [
             (tags::REF_SEQ_NUM, message.field(tags::MSG_SEQ_NUM).unwrap_or(b"0")),
@@ -130,7 +130,7 @@ impl Echo {
             (tags::BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
         ]
         .into_iter()
-        .chain(appl_ver_id.as_ref().map(|id| (tags::DEFAULT_APPL_VER_ID, &id[..])))
+        .chain(appl_ver_id.map(|id| (tags::DEFAULT_APPL_VER_ID, id)))
         .all(|(tag, value)| write(&mut self.answer, tag, value))
     }
 

@@ -120,8 +120,15 @@ pub(crate) fn network(
             )));
         }
         Some(said) => said,
+        None if settings.source.is_some_and(|source| !are_beside(source, far)) => {
+            return Err(Failure::Input(format!(
+                "socket_connect_source_host is no other host's address on {}/{}, the far side's network; write one, or \
+                 delete the line",
+                far.0, far.1
+            )));
+        }
         None => {
-            let addr = beside(far).ok_or_else(|| {
+            let addr = settings.source.or_else(|| beside(far)).ok_or_else(|| {
                 Failure::Input(format!(
                     "{}/{} has no second address for the engine; write `address` under [network]",
                     far.0, far.1
@@ -132,6 +139,12 @@ pub(crate) fn network(
     };
     let gateway = Some(settings.gateway.unwrap_or(far.0));
     Ok(Network { mac, addr, prefix_len, gateway, vlan: settings.vlan, mtu })
+}
+
+/// Whether `addr` is another host's on the network of the far side.
+fn are_beside(addr: Ipv4Addr, (far, prefix_len): (Ipv4Addr, u8)) -> bool {
+    let hosts = u32::MAX.checked_shr(u32::from(prefix_len)).unwrap_or(0);
+    addr != far && u32::from(addr) & !hosts == u32::from(far) & !hosts
 }
 
 /// The first address of the kernel's network that is not the kernel's.
@@ -275,6 +288,7 @@ pub(crate) fn session_plan(
             sub_id: id(&agreement.target_sub_id)?,
             location_id: id(&agreement.target_location_id)?,
         },
+        qualifier: id(&settings.qualifier)?,
         check_comp_id: agreement.check_comp_id,
         credentials: agreement.credentials(),
         last_msg_seq_num_processed: agreement.last_msg_seq_num_processed,
@@ -316,6 +330,9 @@ pub(crate) fn session_plan(
         alternates,
         reconnect_at_first: at_first.iter().map(pause).collect(),
         reconnect_interval: last.first().map_or(time::Duration::from_s(30), pause),
+        local_port: if connects { settings.reach.source_port } else { 0 },
+        allowed_peers: settings.reach.allowed.clone(),
+        starts_down: settings.reach.starts_down,
         terms,
         ..SessionPlan::new(config, peer)
     })

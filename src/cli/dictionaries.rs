@@ -80,7 +80,10 @@ impl Dictionaries {
             let spec = self.read(file)?;
             // Service packs share a version's number.
             let name = version.name().split("SP").next().unwrap_or_default();
-            if spec.begin_string != name {
+            // FIX Latest has no number of its own: what has its messages calls itself so, or by the number they grew from.
+            let is_latest = version == ApplVerId::FixLatest
+                && (spec.begin_string == "FIX.5.0" || spec.begin_string.starts_with("FIX.Latest"));
+            if spec.begin_string != name && !is_latest {
                 return Err(Failure::Input(format!(
                     "{}: `app_data_dictionary` for {} is one of {}, {}; name one of {name}",
                     file.named_at,

@@ -3,6 +3,7 @@
 pub(crate) use agreement::Agreement;
 pub(crate) use conduct::Conduct;
 pub(crate) use hours::HoursSettings;
+pub(crate) use reach::Reach;
 pub(crate) use settings::{EXCHANGE_PORT, NetworkSettings, Purpose, SessionSettings, Side};
 pub(crate) use validation::{DictionaryFile, ValidationSettings};
 pub(crate) use values::is_a_host_s;
@@ -26,6 +27,7 @@ mod conduct;
 mod hours;
 mod keys;
 mod quickfix;
+mod reach;
 mod settings;
 mod store;
 mod validation;
@@ -58,7 +60,13 @@ impl SessionFile {
         purpose: Purpose,
     ) -> Result<SessionFile, Failure> {
         match path {
-            Some(path) => SessionFile::open(path, purpose),
+            Some(path) => {
+                let mut file = SessionFile::open(path, purpose)?;
+                for session in &mut file.sessions {
+                    reach::resolve(session, &reach::look_up)?;
+                }
+                Ok(file)
+            }
             None => Ok(SessionFile {
                 network: NetworkSettings::default(),
                 sessions: vec![purpose.built_in()],
@@ -125,6 +133,7 @@ impl SessionFile {
                 sessions.push((entry.span(), session));
             }
             no_identity_twice(&sessions, file)?;
+            let network = from_one_address(network.unwrap_or_default(), &sessions, file)?;
             let mut sessions: Vec<_> = sessions.into_iter().map(|(_, session)| session).collect();
             if sessions.is_empty() {
                 sessions.push(several.default.session_over(base, file, purpose, 0..0)?);
@@ -133,16 +142,17 @@ impl SessionFile {
             let with_dictionary = sessions.iter().find(|session| session.validation.has_any());
             let any = with_dictionary.unwrap_or(&sessions[0]);
             several.default.switches_something(&any.validation, file)?;
-            Ok(SessionFile { network: network.unwrap_or_default(), sessions })
+            Ok(SessionFile { network, sessions: reach::expanded(sessions) })
         } else {
             let entry: Entry = file.parse(WHERE_KEYS_ARE)?;
             let network = entry.network.as_ref().map(|network| network.get_ref().read(file));
             let session = entry.session_over(purpose.built_in(), file, purpose, 0..0)?;
             entry.switches_something(&session.validation, file)?;
-            Ok(SessionFile {
-                network: network.transpose()?.unwrap_or_default(),
-                sessions: vec![session],
-            })
+            let network = network.transpose()?.unwrap_or_default();
+            let sessions = [(0..0, session)];
+            let network = from_one_address(network, &sessions, file)?;
+            let sessions = sessions.map(|(_, session)| session).into();
+            Ok(SessionFile { network, sessions: reach::expanded(sessions) })
         }
     }
 }
@@ -150,6 +160,29 @@ impl SessionFile {
 /// What `$(NAME)` in a file of QuickFIX's stands for.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The network's settings with where sessions connect from: the engine has one address.
+fn from_one_address(
+    mut network: NetworkSettings,
+    sessions: &[(Range<usize>, SessionSettings)],
+    file: &TomlFile,
+) -> Result<NetworkSettings, TomlError> {
+    for (span, session) in sessions.iter().filter(|(_, session)| session.side == Side::Initiator) {
+        let Some(source) = session.reach.source_host else { continue };
+        let known = network.addr.map(|(addr, _)| addr).or(network.source);
+        if let Some(other) = known.filter(|other| *other != source) {
+            return Err(file.error(
+                span.clone(),
+                format!(
+                    "`socket_connect_source_host` is {source}, and the engine's address is {other}"
+                ),
+                "write one address for all: the engine has one, `address` under [network]",
+            ));
+        }
+        network.source = Some(source);
+    }
+    Ok(network)
 }
 
 /// BeginString and both CompIDs tell sessions apart, whatever their ports.
@@ -161,7 +194,7 @@ fn no_identity_twice(
     for (span, session) in sessions {
         let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
         let sub_ids = (&session.agreement.sender_sub_id, &session.agreement.target_sub_id);
-        let identity = (begin_string, sender_comp_id, target_comp_id, sub_ids);
+        let identity = (begin_string, sender_comp_id, target_comp_id, sub_ids, &session.qualifier);
         if let Some(first) = known.insert(identity, span.clone()) {
             let first_line = file.error(first, String::new(), "").line;
             return Err(file.error(

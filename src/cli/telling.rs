@@ -11,7 +11,7 @@ use fixwire::app::{Application, SessionId};
 use fixwire::clock_watch::NewLife;
 use fixwire::desk::{LineEvent, LineFailure, SessionStatus};
 use fixwire::engine::Engine;
-use fixwire::fix::{PartingWords, Role, SessionConfig, State};
+use fixwire::fix::{CompId, PartingWords, Role, SessionConfig, State};
 use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::observe::DeviceEvent;
@@ -54,6 +54,8 @@ pub(crate) enum Line {
 /// How the session of an event stood when the event was told.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
+    /// Ours and the counterparty's, which a session of a template has from its counterparty.
+    comp_ids: (CompId, CompId),
     remote: Endpoint,
     last_failure: Option<LineFailure>,
     parting_words: PartingWords,
@@ -62,6 +64,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     fn of(status: &SessionStatus<'_>) -> Snapshot {
         Snapshot {
+            comp_ids: (status.config.sender_comp_id.clone(), status.config.target_comp_id.clone()),
             remote: status.remote,
             last_failure: status.last_failure,
             parting_words: status.parting_words.clone(),

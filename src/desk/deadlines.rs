@@ -41,7 +41,7 @@ impl<A: Application> Desk<A> {
                     seat.turn = 0;
                     return;
                 }
-                let local = Endpoint { addr: self.local, port: 0 };
+                let local = Endpoint { addr: self.local, port: seat.plan.local_port };
                 let peer = seat.peer();
                 seat.remote = peer;
                 match tcp.connect(now.mono, local, peer) {

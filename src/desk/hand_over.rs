@@ -6,7 +6,7 @@ use super::seat::{Line, Seat};
 use super::{Desk, Owner};
 use crate::app::{Application, Passing, SessionId};
 use crate::blob::Blob;
-use crate::fix::{Role, SessionConfig, SessionSnapshot};
+use crate::fix::{CompId, Role, SessionConfig, SessionSnapshot};
 use crate::hand_over::{HandOverRefusal, TakenOver};
 use crate::tcp::{ConnectionId, Endpoint, Snapshot, SnapshotRefusal, Stack, State};
 use crate::time::{Instant, Now, UtcTime};
@@ -57,7 +57,8 @@ fn name_of(config: &SessionConfig) -> Vec<Blob> {
     let ids = ids.map(|id| id.as_ref().map_or(&b""[..], |id| id.as_bytes()));
     let begin_string = config.version.begin_string().as_bytes();
     let comp_ids = [config.sender_comp_id.as_bytes(), config.target_comp_id.as_bytes()];
-    [begin_string].into_iter().chain(comp_ids).chain(ids).map(Blob::from).collect()
+    let qualifier = config.qualifier.as_ref().map(|id| id.as_bytes());
+    [begin_string].into_iter().chain(comp_ids).chain(ids).chain(qualifier).map(Blob::from).collect()
 }
 
 fn in_words(name: &[Blob]) -> String {
@@ -146,6 +147,7 @@ impl<A: Application> Desk<A> {
         if tcp.live().next().is_some() {
             return Err(HandOverRefusal::NotFresh);
         }
+        self.claim_as_before(&state.seats);
         let seats = self.seats_of(&state.seats)?;
         let mut ids = Vec::with_capacity(state.connections.len());
         for connection in &state.connections {
@@ -171,6 +173,30 @@ impl<A: Application> Desk<A> {
         self.next_timeout = now.mono;
         let sessions = seats.iter().flatten().count();
         Ok(TakenOver { sessions, connections: ids.len(), neighbors: 0 })
+    }
+
+    /// Seats that are kept ready are whose they were.
+    fn claim_as_before(&mut self, states: &[SeatState]) {
+        for of in states {
+            let comp_id = |at: usize| of.name.get(at).and_then(|id| CompId::of(id));
+            let (Some(sender), Some(target)) = (comp_id(1), comp_id(2)) else { continue };
+            let same_but_for_them = |seat: &&mut Seat| {
+                let name = name_of(seat.session.config());
+                seat.is_open()
+                    && name.len() == of.name.len()
+                    && name
+                        .iter()
+                        .zip(&of.name)
+                        .enumerate()
+                        .all(|(at, (a, b))| at == 1 || at == 2 || a == b)
+                    && super::template::fits(&seat.plan.config.sender_comp_id, sender.as_bytes())
+                    && super::template::fits(&seat.plan.config.target_comp_id, target.as_bytes())
+            };
+            let is_open = [&sender, &target].iter().any(|id| id.as_bytes() == super::template::ANY);
+            if let Some(seat) = self.seats.iter_mut().find(same_but_for_them).filter(|_| !is_open) {
+                seat.claim_as(sender, target);
+            }
+        }
     }
 
     /// Where each session sits here; `None` for one that is not here, and was down for good.

@@ -116,6 +116,8 @@ pub enum PeerRefusal {
     AlreadyLoggedOn(SessionId),
     /// An operator has logged the session of this identity out.
     HeldDown(SessionId),
+    /// The session of this identity is not connected to from the peer's address.
+    AddressNotAllowed(SessionId),
     /// It did not say who it is in time.
     LogonTimeout,
     /// It had not said who it is when everything was being logged out.
@@ -134,6 +136,7 @@ impl PeerRefusal {
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",
             PeerRefusal::HeldDown(_) => "logon_held_down",
+            PeerRefusal::AddressNotAllowed(_) => "logon_address_not_allowed",
             PeerRefusal::LogonTimeout => "identify_timeout",
             PeerRefusal::LoggingOut => "refused_while_logging_out",
             PeerRefusal::ClosedBeforeLogon => "closed_before_logon",

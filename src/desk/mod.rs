@@ -16,6 +16,7 @@ mod roster;
 mod seat;
 mod store;
 mod stored;
+mod template;
 mod unacknowledged;
 
 use core::net::Ipv4Addr;
@@ -87,6 +88,7 @@ struct DeskCounters {
     identify_timeout: u64,
     refused_while_logging_out: u64,
     logon_held_down: u64,
+    logon_address_not_allowed: u64,
     bytes_without_session: u64,
     messages_unacknowledged: u64,
     messages_fate_unknown: u64,
@@ -103,6 +105,7 @@ impl DeskCounters {
             PeerRefusal::LogonTimeout => &mut self.identify_timeout,
             PeerRefusal::LoggingOut => &mut self.refused_while_logging_out,
             PeerRefusal::HeldDown(_) => &mut self.logon_held_down,
+            PeerRefusal::AddressNotAllowed(_) => &mut self.logon_address_not_allowed,
             PeerRefusal::ClosedBeforeLogon => &mut self.closed_before_logon,
         }
     }
@@ -402,6 +405,7 @@ impl<A: Application> Desk<A> {
             ("identify_timeout", lines.identify_timeout),
             ("refused_while_logging_out", lines.refused_while_logging_out),
             ("logon_held_down", lines.logon_held_down),
+            ("logon_address_not_allowed", lines.logon_address_not_allowed),
             ("bytes_without_session", lines.bytes_without_session),
             ("messages_unacknowledged", lines.messages_unacknowledged),
             ("messages_fate_unknown", lines.messages_fate_unknown),

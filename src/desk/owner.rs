@@ -1,6 +1,7 @@
 //! Connections that have no session yet, and how they come by one or are refused.
 
 use super::line_event::cut;
+use super::template::CompIds;
 use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal, Seat};
 use crate::app::{Application, SessionId};
 use crate::fix::{Garbled, Identity, Unidentified, identify};
@@ -54,23 +55,37 @@ impl<A: Application> Desk<A> {
             Err(Unidentified::Garbled(reason)) => PeerRefusal::Garbled(reason),
             Err(Unidentified::NotLogon(msg_type)) => PeerRefusal::NotLogon(cut(msg_type)),
             Err(Unidentified::CompIdMissing(tag)) => PeerRefusal::CompIdMissing(tag),
-            Ok(identity) => match seat_of(&self.seats, &identity) {
-                None => PeerRefusal::UnknownIdentity(Claim::of(&identity)),
-                Some(index) if self.seats[index].stays_down => {
-                    PeerRefusal::HeldDown(SessionId(index as u16))
+            Ok(identity) => {
+                let (seat, ids) = (seat_of(&self.seats, &identity), CompIds::of(&identity));
+                let claim = Claim::of(&identity);
+                match seat {
+                    None => PeerRefusal::UnknownIdentity(claim),
+                    Some(index) if !self.may_come_from(tcp, connection, index) => {
+                        PeerRefusal::AddressNotAllowed(SessionId(index as u16))
+                    }
+                    Some(index) if self.seats[index].stays_down => {
+                        PeerRefusal::HeldDown(SessionId(index as u16))
+                    }
+                    Some(index) if !self.vacate(now, index) => {
+                        PeerRefusal::AlreadyLoggedOn(SessionId(index as u16))
+                    }
+                    Some(index) if !self.seats[index].is_theirs(ids) => {
+                        PeerRefusal::UnknownIdentity(claim)
+                    }
+                    Some(index) => {
+                        self.own(connection, Owner::Seat(index));
+                        self.on_connected(now, tcp, index, connection);
+                        return self.drain(now, tcp, index, connection, stamp);
+                    }
                 }
-                Some(index) if !self.vacate(now, index) => {
-                    PeerRefusal::AlreadyLoggedOn(SessionId(index as u16))
-                }
-                Some(index) => {
-                    self.own(connection, Owner::Seat(index));
-                    self.on_connected(now, tcp, index, connection);
-                    return self.drain(now, tcp, index, connection, stamp);
-                }
-            },
+            }
         };
         self.refuse(tcp, connection, why);
         self.let_linger(now, tcp, connection);
+    }
+
+    fn may_come_from(&self, tcp: &Stack, connection: ConnectionId, index: usize) -> bool {
+        tcp.info(connection).is_some_and(|info| self.seats[index].plan.allows(info.remote))
     }
 
     /// Whether a session has no connection. One whose session is over, and that only waits for the
@@ -120,5 +135,6 @@ impl<A: Application> Desk<A> {
 /// Whose a counterparty's Logon is: of two sessions that it fits, that which more sub-IDs tell of.
 fn seat_of(seats: &[Seat], identity: &Identity<'_>) -> Option<usize> {
     let fits = seats.iter().enumerate().filter(|(_, seat)| seat.accepts(identity));
-    fits.max_by_key(|(_, seat)| seat.sub_ids()).map(|(index, _)| index)
+    // Before a seat that is kept ready comes the one that is the counterparty's.
+    fits.max_by_key(|(_, seat)| (!seat.is_open(), seat.sub_ids())).map(|(index, _)| index)
 }

@@ -1,5 +1,7 @@
 //! What a session is told of its connections before it begins.
 
+use core::net::Ipv4Addr;
+
 use crate::fix::SessionConfig;
 use crate::tcp::{Endpoint, Terms};
 use crate::time::Duration;
@@ -18,6 +20,12 @@ pub struct SessionPlan {
     pub reconnect_at_first: Vec<Duration>,
     /// The pause before each attempt after those.
     pub reconnect_interval: Duration,
+    /// The port that an initiator connects from; 0 has one picked for each connection.
+    pub local_port: u16,
+    /// The addresses that an acceptor's counterparty may connect from; none for every one.
+    pub allowed_peers: Vec<Ipv4Addr>,
+    /// It begins as if it had been drained: it stays down until it is resumed.
+    pub starts_down: bool,
     /// What its connections do otherwise than the stack's settings say. An acceptor's do from the moment
     /// on at which it is known whose they are.
     pub terms: Option<Terms>,
@@ -33,6 +41,9 @@ impl SessionPlan {
             alternates: Vec::new(),
             reconnect_at_first: Vec::new(),
             reconnect_interval: Duration::from_s(30),
+            local_port: 0,
+            allowed_peers: Vec::new(),
+            starts_down: false,
             terms: None,
         }
     }
@@ -40,6 +51,11 @@ impl SessionPlan {
     /// Everywhere that an initiator connects to, the first one first.
     pub fn peers(&self) -> impl Iterator<Item = Endpoint> + '_ {
         core::iter::once(self.peer).chain(self.alternates.iter().copied())
+    }
+
+    /// Whether a counterparty may connect from there.
+    pub(super) fn allows(&self, peer: Endpoint) -> bool {
+        self.allowed_peers.is_empty() || self.allowed_peers.contains(&peer.addr)
     }
 
     /// The pause after so many connections that came to nothing or were over, since it was last established.

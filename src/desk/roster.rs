@@ -151,6 +151,7 @@ pub(super) fn is_same(one: &SessionConfig, other: &SessionConfig) -> bool {
         && one.target_comp_id == other.target_comp_id
         && one.sender_sub_ids.sub_id == other.sender_sub_ids.sub_id
         && one.target_sub_ids.sub_id == other.target_sub_ids.sub_id
+        && one.qualifier == other.qualifier
 }
 
 impl Seat {

@@ -1,5 +1,6 @@
 //! A session, and the line that carries it.
 
+use super::template::{CompIds, fits};
 use super::{SeatStore, SessionPlan};
 use crate::fix::{
     CloseReason, CompId, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords,
@@ -55,6 +56,10 @@ pub(super) struct Seat {
     /// It was removed: nobody sits here.
     pub(super) is_vacant: bool,
     pub(super) logons: u64,
+    /// Whose it is before anybody has it.
+    pub(super) template: Option<CompIds>,
+    /// A template's: somebody has it.
+    pub(super) is_claimed: bool,
     /// Until when its schedule keeps it from connecting.
     pub(super) closed_until: Option<UtcTime>,
     pub(super) last_failure: Option<LineFailure>,
@@ -80,10 +85,14 @@ impl Seat {
             stays_down: false,
             is_vacant: false,
             logons: 0,
+            template: None,
+            is_claimed: false,
             closed_until: None,
             last_failure: None,
         };
-        seat.line = seat.first_line(Instant::ZERO);
+        seat.template = seat.template_of();
+        seat.stays_down = seat.plan.starts_down;
+        seat.line = if seat.stays_down { Line::Done } else { seat.first_line(Instant::ZERO) };
         seat
     }
 
@@ -96,6 +105,7 @@ impl Seat {
     pub(super) fn after_loss(&mut self, now: Instant) -> Line {
         self.turn = (self.turn + 1) % (1 + self.plan.alternates.len());
         self.failures += 1;
+        self.release_unless_used();
         match self.plan.config.role {
             _ if self.stays_down => Line::Done,
             Role::Initiator => Line::Down(now + self.plan.pause_after(self.failures)),
@@ -125,8 +135,8 @@ impl Seat {
             && is(&config.target_sub_ids.sub_id, identity.sender_sub_id)
             && is(&config.sender_sub_ids.sub_id, identity.target_sub_id)
             && identity.begin_string == config.version.begin_string().as_bytes()
-            && identity.sender_comp_id == config.target_comp_id.as_bytes()
-            && identity.target_comp_id == config.sender_comp_id.as_bytes()
+            && fits(&config.target_comp_id, identity.sender_comp_id)
+            && fits(&config.sender_comp_id, identity.target_comp_id)
     }
 
     /// How many sub-IDs tell it from others with its CompIDs.

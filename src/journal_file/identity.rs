@@ -15,7 +15,8 @@ const FIELDS_AT_LEAST: usize = 3;
 const TAGS_BESIDE: [u32; 4] = [50, 142, 57, 143];
 
 /// Whose a journal is, as its header has it: BeginString and both CompIDs, an SOH between. Where a session has a sub-ID or
-/// a location, then SenderSubID, SenderLocationID, TargetSubID and TargetLocationID follow.
+/// a location, then SenderSubID, SenderLocationID, TargetSubID and TargetLocationID follow, and then its qualifier where it has
+/// one.
 pub fn identity_of(config: &SessionConfig) -> Vec<u8> {
     let (sender, target) = (&config.sender_sub_ids, &config.target_sub_ids);
     let beside = [&sender.sub_id, &sender.location_id, &target.sub_id, &target.location_id];
@@ -26,17 +27,22 @@ pub fn identity_of(config: &SessionConfig) -> Vec<u8> {
             config.target_comp_id.as_bytes(),
         ],
         beside.map(|id| id.as_ref().map_or(&b""[..], |id| id.as_bytes())),
+        config.qualifier.as_ref().map_or(&b""[..], |id| id.as_bytes()),
     )
 }
 
-/// The same of fields: `beside` has SenderSubID, SenderLocationID, TargetSubID and TargetLocationID, empty ones are none.
+/// The same of fields: `beside` has SenderSubID, SenderLocationID, TargetSubID and TargetLocationID; what is empty is none.
 ///
 /// One that a header has no room for is cut, and ends with a sum of the whole.
-pub fn identity(fields: [&[u8]; FIELDS_AT_LEAST], beside: [&[u8]; 4]) -> Vec<u8> {
+pub fn identity(fields: [&[u8]; FIELDS_AT_LEAST], beside: [&[u8]; 4], qualifier: &[u8]) -> Vec<u8> {
     let mut identity = fields.join(&1u8);
-    if beside.iter().any(|field| !field.is_empty()) {
+    if beside.iter().chain([&qualifier]).any(|field| !field.is_empty()) {
         identity.push(1);
         identity.extend_from_slice(&beside.join(&1u8));
+    }
+    if !qualifier.is_empty() {
+        identity.push(1);
+        identity.extend_from_slice(qualifier);
     }
     cut(identity, IDENTITY_LEN_MAX)
 }
@@ -68,10 +74,12 @@ fn cut(mut text: Vec<u8>, len_max: usize) -> Vec<u8> {
     text
 }
 
-/// As journals had it before there were sub-IDs in it; `None` for a session that has none.
+/// As journals had it before there were sub-IDs in it; `None` for a session that has none. One with a qualifier never had it:
+/// the journal of that name is another's.
 pub(super) fn without_sub_ids(identity: &[u8]) -> Option<&[u8]> {
     let mut separators = (0..identity.len()).filter(|at| identity[*at] == 1);
-    separators.nth(FIELDS_AT_LEAST - 1).map(|end| &identity[..end])
+    let end = separators.nth(FIELDS_AT_LEAST - 1)?;
+    (separators.count() < TAGS_BESIDE.len()).then_some(&identity[..end])
 }
 
 /// Gives a journal of before its session's name, if one is there whose messages have the session's sub-IDs, or that has none:
@@ -111,7 +119,7 @@ mod tests {
 
     #[test]
     fn sub_ids_and_locations_are_in_a_name_where_there_are_any() {
-        let name = |beside| file_name(&identity(FIELDS, beside));
+        let name = |beside| file_name(&identity(FIELDS, beside, b""));
         assert_eq!(name([b"", b"", b"", b""]), "FIX.4.4-DESK-VENUE.journal");
         assert_eq!(name([b"T-1", b"", b"", b""]), "FIX.4.4-DESK-VENUE-T%2D1---.journal");
         assert_eq!(name([b"", b"", b"ALGO", b"NY"]), "FIX.4.4-DESK-VENUE---ALGO-NY.journal");
@@ -123,7 +131,7 @@ mod tests {
         let ids = |last: u8| {
             let mut end = long;
             end[63] = last;
-            identity([b"FIX.4.4", &long, &long], [&long, &long, &long, &end])
+            identity([b"FIX.4.4", &long, &long], [&long, &long, &long, &end], b"")
         };
         let (one, other) = (ids(b'A'), ids(b'B'));
         assert!(one.len() <= IDENTITY_LEN_MAX && one != other);
@@ -133,9 +141,21 @@ mod tests {
 
     #[test]
     fn one_without_sub_ids_has_no_name_of_before() {
-        let of = |beside| identity(FIELDS, beside);
+        let of = |beside| identity(FIELDS, beside, b"");
         assert_eq!(without_sub_ids(&of([b"", b"", b"", b""])), None);
         let beside: [&[u8]; 4] = [b"", b"", b"", b"NY"];
         assert_eq!(without_sub_ids(&of(beside)), Some(&b"FIX.4.4\x01DESK\x01VENUE"[..]));
+    }
+
+    #[test]
+    fn a_qualifier_makes_a_name_of_its_own_that_no_journal_of_before_has() {
+        for (beside, expected) in [
+            ([&b""[..], b"", b"", b""], "FIX.4.4-DESK-VENUE-----ALGO.journal"),
+            ([b"T", b"", b"", b"NY"], "FIX.4.4-DESK-VENUE-T---NY-ALGO.journal"),
+        ] {
+            let identity = identity(FIELDS, beside, b"ALGO");
+            assert_eq!(file_name(&identity), expected);
+            assert_eq!(without_sub_ids(&identity), None);
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Line {
             (version.default_appl_ver_id(), &self.msg_type[..], given("1137"))
             && !self.fields.iter().any(|field| field == "-1137")
         {
-            body += &format!("1137={}\x01", char::from(id.code()));
+            body += &format!("1137={}\x01", id.value());
         }
         let begin_string = given("8").map_or(version.begin_string(), |field| &field[2..]);
         let mut message = format!("8={begin_string}\x019={}\x01{body}", body.len()).into_bytes();

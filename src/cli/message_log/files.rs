@@ -240,7 +240,8 @@ const EMFILE: i32 = 24;
 /// What QuickFIX calls a session's files by. What would lead to another folder is replaced.
 fn name_of(session: &SessionSettings) -> String {
     let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
-    format!("{begin_string}-{sender_comp_id}-{target_comp_id}").replace(['/', '\0'], "_")
+    let qualifier = session.qualifier.as_ref().map(|text| format!("-{text}")).unwrap_or_default();
+    format!("{begin_string}-{sender_comp_id}-{target_comp_id}{qualifier}").replace(['/', '\0'], "_")
 }
 
 #[cfg(test)]

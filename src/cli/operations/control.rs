@@ -402,10 +402,12 @@ impl<S: Fn() -> Option<Value>> Control<S> {
 /// What a session is called: as QuickFIX calls it, or shorter.
 pub(super) fn names(config: &SessionConfig) -> [String; 3] {
     let (sender, target) = (&config.sender_comp_id, &config.target_comp_id);
+    let qualifier = config.qualifier.as_ref();
+    let qualifier = qualifier.map(|text| format!(":{text:?}")).unwrap_or_default();
     [
-        format!("{}:{sender:?}->{target:?}", config.version.begin_string()),
-        format!("{sender:?}->{target:?}"),
-        format!("{target:?}"),
+        format!("{}:{sender:?}->{target:?}{qualifier}", config.version.begin_string()),
+        format!("{sender:?}->{target:?}{qualifier}"),
+        format!("{target:?}{qualifier}"),
     ]
 }
 

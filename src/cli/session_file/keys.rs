@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::store::{self, StoreKeys};
-use super::values::{RECONNECT_INTERVALS_MAX, alternates, folder, ipv4, number, parse_cidr};
+use super::values::{folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
 #[derive(Clone, Deserialize, Default)]
@@ -65,12 +65,19 @@ pub(super) struct Entry {
     pub(super) weekdays: Option<Spanned<String>>,
     pub(super) time_zone: Option<Spanned<String>>,
     pub(super) non_stop_session: Option<Spanned<bool>>,
-    socket_connect_host: Option<Spanned<String>>,
+    pub(super) session_qualifier: Option<Spanned<String>>,
+    pub(super) socket_connect_host: Option<Spanned<String>>,
     socket_connect_port: Option<Spanned<i64>>,
-    socket_connect_alternates: Option<Vec<Spanned<String>>>,
+    pub(super) socket_connect_alternates: Option<Vec<Spanned<String>>>,
+    pub(super) socket_connect_source_host: Option<Spanned<String>>,
+    pub(super) socket_connect_source_port: Option<Spanned<i64>>,
+    pub(super) allowed_remote_addresses: Option<Vec<Spanned<String>>>,
+    pub(super) dynamic_session: Option<Spanned<bool>>,
+    pub(super) acceptor_template: Option<Spanned<bool>>,
+    pub(super) dynamic_sessions_max: Option<Spanned<i64>>,
     socket_accept_port: Option<Spanned<i64>>,
     heart_bt_int: Option<Spanned<i64>>,
-    reconnect_interval: Option<Spanned<Intervals>>,
+    pub(super) reconnect_interval: Option<Spanned<Intervals>>,
     logon_timeout: Option<Spanned<i64>>,
     logout_timeout: Option<Spanned<i64>>,
     reset_on_logon: Option<bool>,
@@ -88,7 +95,7 @@ pub(super) struct Entry {
     pub(super) validate_unordered_group_fields: Option<Spanned<bool>>,
     pub(super) allow_unknown_enum_values: Option<Spanned<bool>>,
     pub(super) reject_invalid_message: Option<Spanned<bool>>,
-    store: Option<Spanned<StoreKeys>>,
+    pub(super) store: Option<Spanned<StoreKeys>>,
     congestion: Option<Spanned<String>>,
     in_flight_max_kib: Option<Spanned<i64>>,
     ecn: Option<bool>,
@@ -136,6 +143,7 @@ impl Network {
         });
         Ok(NetworkSettings {
             addr: addr.transpose()?,
+            source: None,
             gateway: self.gateway.as_ref().map(|text| ipv4(file, text, "gateway")).transpose()?,
             vlan: number(file, self.vlan.as_ref(), "vlan", 1, 4094)?,
         })
@@ -152,12 +160,10 @@ impl Entry {
     ) -> Result<SessionSettings, TomlError> {
         let default_appl_ver_id = self.default_appl_ver_id.as_ref();
         let default_appl_ver_id = default_appl_ver_id.map(|text| appl_ver_id(file, text));
-        let host = self.socket_connect_host.as_ref();
-        let host = host.map(|text| ipv4(file, text, "socket_connect_host")).transpose()?;
         let port = |value: &Option<Spanned<i64>>, key| number(file, value.as_ref(), key, 1, 65535);
         let seconds =
             |value: &Option<Spanned<i64>>, key, min| number(file, value.as_ref(), key, min, 86_400);
-        Ok(SessionSettings {
+        let mut settings = SessionSettings {
             side: self.side_over(base.side, file, purpose)?,
             begin_string: self.begin_string_over(base.begin_string, file)?,
             default_appl_ver_id: default_appl_ver_id.transpose()?.or(base.default_appl_ver_id),
@@ -165,20 +171,18 @@ impl Entry {
                 .unwrap_or(base.sender_comp_id),
             target_comp_id: comp_id(file, self.target_comp_id.as_ref(), "target_comp_id")?
                 .unwrap_or(base.target_comp_id),
-            connect_host: host.or(base.connect_host),
+            qualifier: comp_id(file, self.session_qualifier.as_ref(), "session_qualifier")?
+                .or(base.qualifier),
+            connect_host: base.connect_host,
             connect_port: port(&self.socket_connect_port, "socket_connect_port")?
                 .unwrap_or(base.connect_port),
-            connect_alternates: match &self.socket_connect_alternates {
-                Some(named) => alternates(file, named)?,
-                None => base.connect_alternates,
-            },
+            connect_alternates: base.connect_alternates,
+            reach: base.reach,
             accept_port: port(&self.socket_accept_port, "socket_accept_port")?
                 .unwrap_or(base.accept_port),
             heart_bt_int_s: seconds(&self.heart_bt_int, "heart_bt_int", 1)?
                 .unwrap_or(base.heart_bt_int_s),
-            reconnect_intervals_s: self
-                .reconnect_intervals(file)?
-                .unwrap_or(base.reconnect_intervals_s),
+            reconnect_intervals_s: base.reconnect_intervals_s,
             logon_timeout_s: seconds(&self.logon_timeout, "logon_timeout", 1)?
                 .unwrap_or(base.logon_timeout_s),
             logout_timeout_s: seconds(&self.logout_timeout, "logout_timeout", 1)?
@@ -196,7 +200,9 @@ impl Entry {
             store: store::over(self.store.as_ref(), base.store, file)?,
             tcp: self.tcp_over(base.tcp, file)?,
             file_log_path: folder(file, self.file_log_path.as_ref())?.or(base.file_log_path),
-        })
+        };
+        self.reach_over(&mut settings, file)?;
+        Ok(settings)
     }
 
     /// Both sides go by numbers where each says what it expects.
@@ -248,29 +254,6 @@ impl Entry {
         }
     }
 
-    fn reconnect_intervals(&self, file: &TomlFile) -> Result<Option<Vec<u32>>, TomlError> {
-        const KEY: &str = "reconnect_interval";
-        let Some(said) = &self.reconnect_interval else { return Ok(None) };
-        let all = match said.get_ref() {
-            Intervals::One(one) => std::slice::from_ref(one),
-            Intervals::Several(all) => all,
-        };
-        if !(1..=RECONNECT_INTERVALS_MAX).contains(&all.len()) {
-            let what = format!("`{KEY}` has {} pauses", all.len());
-            let remedy =
-                format!("write seconds, or 1 to {RECONNECT_INTERVALS_MAX} of them in brackets");
-            return Err(file.error(said.span(), what, &remedy));
-        }
-        let read = all.iter().map(|one| match u32::try_from(*one) {
-            Ok(s @ 1..=86_400) => Ok(s),
-            _ => {
-                let what = format!("`{KEY}` is {one}");
-                Err(file.error(said.span(), what, "write a number from 1 to 86400"))
-            }
-        });
-        read.collect::<Result<_, _>>().map(Some)
-    }
-
     /// As [`over`](Entry::over), for the session that stands at `place`: DefaultApplVerID is there where FIXT
     /// needs it, and only there.
     pub(super) fn session_over(
@@ -296,8 +279,10 @@ impl Entry {
                 "write begin_string = \"FIXT.1.1\" beside it, or delete it",
             ));
         }
-        self.has_whole_hours(&session.hours, file, place)?;
+        self.has_whole_hours(&session.hours, file, place.clone())?;
         self.counts_on_numbers(&session, file)?;
+        self.reaches_as_its_side(&mut session, file)?;
+        self.is_template_as_it_should(&mut session, file, place)?;
         // What was said for all sessions has no object in one of another version.
         session.default_appl_ver_id = session.default_appl_ver_id.filter(|_| is_fixt);
         Ok(session)
@@ -452,7 +437,7 @@ fn appl_ver_id(file: &TomlFile, text: &Spanned<String>) -> Result<ApplVerId, Tom
         file.bad_value(
             text,
             "default_appl_ver_id",
-            "write \"FIX.5.0\", \"FIX.5.0SP1\", \"FIX.5.0SP2\", or one of \"FIX.4.0\" to \"FIX.4.4\"",
+            "write \"FIX.5.0\", \"FIX.5.0SP1\", \"FIX.5.0SP2\", \"FIX.Latest\", or one of \"FIX.4.0\" to \"FIX.4.4\"",
         )
     })
 }

@@ -7,12 +7,14 @@ use fixwire::fix::{ApplVerId, LogonFields};
 use fixwire::journal_file::{self, StorePlan};
 use fixwire::tcp::Terms;
 
-use super::{Agreement, Conduct, HoursSettings, ValidationSettings};
+use super::{Agreement, Conduct, HoursSettings, Reach, ValidationSettings};
 
 /// The engine's place on the network; what is not said is the device's default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NetworkSettings {
     pub(crate) addr: Option<(Ipv4Addr, u8)>,
+    /// Where its sessions want to connect from, where `addr` does not say it.
+    pub(crate) source: Option<Ipv4Addr>,
     pub(crate) gateway: Option<Ipv4Addr>,
     pub(crate) vlan: Option<u16>,
 }
@@ -53,11 +55,14 @@ pub(crate) struct SessionSettings {
     pub(crate) default_appl_ver_id: Option<ApplVerId>,
     pub(crate) sender_comp_id: String,
     pub(crate) target_comp_id: String,
+    /// What tells an initiator from another one of the same version and CompIDs.
+    pub(crate) qualifier: Option<String>,
     /// Where the initiator connects to; `None` is the device's peer.
     pub(crate) connect_host: Option<Ipv4Addr>,
     pub(crate) connect_port: u16,
     /// Where else, in turn.
     pub(crate) connect_alternates: Vec<SocketAddrV4>,
+    pub(crate) reach: Reach,
     pub(crate) accept_port: u16,
     pub(crate) heart_bt_int_s: u32,
     /// The pauses before it connects again: of the attempts since it was last established in turn, the last one from then on.
@@ -92,9 +97,11 @@ impl Default for SessionSettings {
             default_appl_ver_id: None,
             sender_comp_id: "FIXWIRE".into(),
             target_comp_id: "EXCHANGE".into(),
+            qualifier: None,
             connect_host: None,
             connect_port: EXCHANGE_PORT,
             connect_alternates: Vec::new(),
+            reach: Reach::default(),
             accept_port: EXCHANGE_PORT,
             heart_bt_int_s: 30,
             reconnect_intervals_s: vec![30],
@@ -136,6 +143,7 @@ impl SessionSettings {
             [&self.begin_string, &self.sender_comp_id, &self.target_comp_id]
                 .map(|id| id.as_bytes()),
             beside.map(|id| id.as_deref().unwrap_or_default().as_bytes()),
+            self.qualifier.as_deref().unwrap_or_default().as_bytes(),
         )
     }
 
@@ -151,6 +159,8 @@ impl SessionSettings {
             accept_port: self.connect_port,
             connect_port: self.accept_port,
             connect_alternates: Vec::new(),
+            reach: Reach::default(),
+            qualifier: None,
             agreement: self.agreement.mirrored(),
             conduct: Conduct { logon_fields: LogonFields::default(), ..self.conduct.clone() },
             store: None,

@@ -177,7 +177,7 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
             "`socket_connect_alternates` is \"10.0.0.1\"",
             "10.9.0.3:9878",
         ),
-        ("socket_connect_host = \"venue\"\n", 1, "`socket_connect_host` is \"venue\"", "IPv4"),
+        ("socket_connect_host = \"ve nue\"\n", 1, "`socket_connect_host` is \"ve nue\"", "IPv4"),
         ("start_time = \"08:00:00\"\n", 1, "one without the other", "write both"),
         ("[default]\n\nstart_day = \"mo\"\n", 3, "one without the other", "weekdays = "),
         ("weekdays = \"Mon\"\n", 1, "days are said, and no times", "start_time = "),

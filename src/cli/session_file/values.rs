@@ -1,6 +1,6 @@
 //! Single values: addresses and numbers within bounds.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use fixwire::offload::toml_file::{TomlError, TomlFile};
@@ -24,41 +24,33 @@ pub(super) fn ipv4(
     key: &str,
 ) -> Result<Ipv4Addr, TomlError> {
     text.get_ref().parse().ok().filter(|addr| is_a_host_s(*addr)).ok_or_else(|| {
-        file.bad_value(
-            text,
-            key,
-            "write the IPv4 address of a host, such as \"10.9.0.1\" (names are not looked up)",
-        )
+        file.bad_value(text, key, "write the IPv4 address of a host, such as \"10.9.0.1\"")
     })
 }
-
-/// As many pauses before attempts to connect again as are told apart.
-pub(super) const RECONNECT_INTERVALS_MAX: usize = 64;
 
 /// As many addresses as a session connects to besides the first.
 pub(super) const ALTERNATES_MAX: usize = 15;
 
-/// Reads `["10.9.0.3:9878"]`.
-pub(super) fn alternates(
-    file: &TomlFile,
-    named: &[Spanned<String>],
-) -> Result<Vec<SocketAddrV4>, TomlError> {
-    const KEY: &str = "socket_connect_alternates";
-    if let Some(text) = named.get(ALTERNATES_MAX) {
-        let remedy = format!("name up to {ALTERNATES_MAX} addresses");
-        return Err(file.error(text.span(), format!("`{KEY}` has more addresses"), &remedy));
+/// A host, by its address or its name.
+pub(super) enum Host {
+    Addr(Ipv4Addr),
+    Name(String),
+}
+
+/// Reads a host; `None` for what is neither an address that one can have nor a name (RFC 1123 2.1).
+pub(super) fn host_of(text: &str) -> Option<Host> {
+    if let Ok(addr) = text.parse() {
+        return is_a_host_s(addr).then_some(Host::Addr(addr));
     }
-    let read = |text: &Spanned<String>| {
-        let at: Option<SocketAddrV4> = text.get_ref().parse().ok();
-        at.filter(|at| is_a_host_s(*at.ip()) && at.port() > 0).ok_or_else(|| {
-            file.bad_value(
-                text,
-                KEY,
-                "write the IPv4 address of a host and a port, such as \"10.9.0.3:9878\" (names are not looked up)",
-            )
-        })
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    named.iter().map(read).collect()
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    // An address that is mistyped is no name.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let is_name = text.len() <= 253 && !is_number && labels.all(is_label);
+    is_name.then(|| Host::Name(text.to_owned()))
 }
 
 /// Whether a host on a network can have this address: not this host, loopback, group or broadcast.

@@ -48,6 +48,9 @@ pub(super) fn refusal_in_words(
         PeerRefusal::HeldDown(session) => {
             format!("{} was logged out by an operator", name(config(*session, sessions)))
         }
+        PeerRefusal::AddressNotAllowed(session) => {
+            format!("{} is not connected to from this address", name(config(*session, sessions)))
+        }
         PeerRefusal::LogonTimeout => "it sent no Logon in time".to_owned(),
         PeerRefusal::LoggingOut => {
             "it had sent no Logon yet, and everybody is logged out".to_owned()

@@ -23,7 +23,10 @@ pub(super) fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LetUp { session }
         | LineEvent::NumbersSet { session, .. }
         | LineEvent::Refused {
-            why: PeerRefusal::AlreadyLoggedOn(session) | PeerRefusal::HeldDown(session),
+            why:
+                PeerRefusal::AlreadyLoggedOn(session)
+                | PeerRefusal::HeldDown(session)
+                | PeerRefusal::AddressNotAllowed(session),
             ..
         } => Some(*session),
         LineEvent::Refused { .. } => None,
@@ -34,12 +37,25 @@ pub(super) fn config(session: SessionId, sessions: &[SessionConfig]) -> &Session
     &sessions[usize::from(session.0)]
 }
 
+/// The same with the CompIDs that it had when an event was told.
+fn config_then(
+    session: SessionId,
+    stood: Option<&Snapshot>,
+    sessions: &[SessionConfig],
+) -> SessionConfig {
+    let mut config = config(session, sessions).clone();
+    if let Some(stood) = stood {
+        (config.sender_comp_id, config.target_comp_id) = stood.comp_ids.clone();
+    }
+    config
+}
+
 pub(super) fn sentence(
     event: &LineEvent,
     stood: Option<&Snapshot>,
     sessions: &[SessionConfig],
 ) -> String {
-    let named = |session: &SessionId| name(config(*session, sessions));
+    let named = |session: &SessionId| name(&config_then(*session, stood, sessions));
     match event {
         LineEvent::Refused { peer, why } => {
             format!("refused {peer}: {}", refusal_in_words(why, stood, sessions))
@@ -105,7 +121,7 @@ pub(super) fn object(
     sessions: &[SessionConfig],
 ) -> Map<String, Value> {
     let of = |what: &str, session: SessionId| {
-        let mut object = identity(config(session, sessions));
+        let mut object = identity(&config_then(session, stood, sessions));
         object.insert("event".into(), what.into());
         object
     };
@@ -177,6 +193,9 @@ pub(crate) fn identity(config: &SessionConfig) -> Map<String, Value> {
     object.insert("begin_string".into(), config.version.begin_string().into());
     object.insert("sender_comp_id".into(), format!("{:?}", config.sender_comp_id).into());
     object.insert("target_comp_id".into(), format!("{:?}", config.target_comp_id).into());
+    if let Some(qualifier) = &config.qualifier {
+        object.insert("session_qualifier".into(), format!("{qualifier:?}").into());
+    }
     object
 }
 
@@ -188,7 +207,9 @@ pub(crate) fn name(config: &SessionConfig) -> String {
 /// The same without the word.
 pub(crate) fn parties(config: &SessionConfig) -> String {
     let arrow = if config.role == Role::Initiator { "->" } else { "<-" };
-    format!("{:?} {arrow} {:?}", config.sender_comp_id, config.target_comp_id)
+    let qualifier = config.qualifier.as_ref();
+    let qualifier = qualifier.map(|text| format!(":{text:?}")).unwrap_or_default();
+    format!("{:?} {arrow} {:?}{qualifier}", config.sender_comp_id, config.target_comp_id)
 }
 
 /// Why a line went down, as people read it.

@@ -34,6 +34,11 @@ impl CompId {
         (printable && !id.is_empty()).then_some(CompId(id))
     }
 
+    /// The same of bytes.
+    pub(crate) fn of(bytes: &[u8]) -> Option<CompId> {
+        str::from_utf8(bytes).ok().and_then(CompId::new)
+    }
+
     /// Its bytes.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -118,6 +123,8 @@ pub struct SessionConfig {
     pub sender_sub_ids: SubIds,
     /// What the counterparty is called besides, in each message of its, and as whom we address it.
     pub target_sub_ids: SubIds,
+    /// What tells an initiator's session from another one of the same version and CompIDs; no message has it.
+    pub qualifier: Option<CompId>,
     /// CompIDs of what comes in must be these two, and the sub-IDs where there are any.
     pub check_comp_id: bool,
     /// What our Logon says as an initiator, and what an acceptor wants to hear; `None` for neither.
@@ -208,6 +215,7 @@ impl SessionConfig {
             reset_on_disconnect: false,
             sender_sub_ids: SubIds::default(),
             target_sub_ids: SubIds::default(),
+            qualifier: None,
             check_comp_id: true,
             credentials: None,
             last_msg_seq_num_processed: false,

@@ -278,7 +278,7 @@ impl<S: Store> Core<S> {
                 encoder.put_u32(tags::NEXT_EXPECTED_MSG_SEQ_NUM, next_expected);
             }
             if let Some(id) = default_appl_ver_id {
-                encoder.put_char(tags::DEFAULT_APPL_VER_ID, id.code());
+                encoder.put_str(tags::DEFAULT_APPL_VER_ID, id.value());
             }
             besides.put(encoder);
         });

@@ -363,6 +363,13 @@ impl<S: Store> Session<S> {
         store.renumber(next_out, next_in)
     }
 
+    /// Goes by other CompIDs. To be called between connections.
+    pub(crate) fn rename(&mut self, sender: CompId, target: CompId) {
+        let core = &mut self.core;
+        (core.config.sender_comp_id, core.config.target_comp_id) = (sender, target);
+        core.header = Header::new(&core.config);
+    }
+
     /// Begins again at 1, both ways. To be called between connections.
     pub(crate) fn reset_numbers(&mut self, now: Now) {
         self.core.reset_numbers(now);

@@ -143,7 +143,7 @@ impl SessionSnapshot {
             && window.is_none_or(|of| of.start < of.end)
             && self.parting_words.len() <= PARTING_WORDS_LEN_MAX
             && is_incomplete(&self.assembly);
-        let appl_ver_id = self.appl_ver_id.map(|code| ApplVerId::of(&[code]));
+        let appl_ver_id = self.appl_ver_id.map(ApplVerId::of_code);
         Some(Read {
             state: state_of(self.state, self.close_reason).filter(|_| is_sound)?,
             counters: Counters::of_counts(counters)?,

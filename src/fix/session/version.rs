@@ -78,11 +78,13 @@ pub enum ApplVerId {
     Fix50Sp1,
     /// FIX 5.0 SP2.
     Fix50Sp2,
+    /// FIX Latest: 5.0 SP2 with every extension pack there is.
+    FixLatest,
 }
 
 impl ApplVerId {
     /// Every version, the oldest first.
-    pub const ALL: [ApplVerId; 8] = [
+    pub const ALL: [ApplVerId; 9] = [
         ApplVerId::Fix40,
         ApplVerId::Fix41,
         ApplVerId::Fix42,
@@ -91,16 +93,37 @@ impl ApplVerId {
         ApplVerId::Fix50,
         ApplVerId::Fix50Sp1,
         ApplVerId::Fix50Sp2,
+        ApplVerId::FixLatest,
     ];
 
     /// The version with this value of ApplVerID(1128).
     pub fn of(value: &[u8]) -> Option<ApplVerId> {
-        ApplVerId::ALL.into_iter().find(|id| [id.code()] == value)
+        ApplVerId::ALL.into_iter().find(|id| id.value().as_bytes() == value)
     }
 
     /// Its value in ApplVerID(1128) and DefaultApplVerID(1137).
-    pub const fn code(self) -> u8 {
+    pub const fn value(self) -> &'static str {
+        match self {
+            ApplVerId::Fix40 => "2",
+            ApplVerId::Fix41 => "3",
+            ApplVerId::Fix42 => "4",
+            ApplVerId::Fix43 => "5",
+            ApplVerId::Fix44 => "6",
+            ApplVerId::Fix50 => "7",
+            ApplVerId::Fix50Sp1 => "8",
+            ApplVerId::Fix50Sp2 => "9",
+            ApplVerId::FixLatest => "10",
+        }
+    }
+
+    /// A byte that stands for it, where one process tells another.
+    pub(super) const fn code(self) -> u8 {
         self as u8
+    }
+
+    /// The version that this byte stands for.
+    pub(super) fn of_code(code: u8) -> Option<ApplVerId> {
+        ApplVerId::ALL.into_iter().find(|id| id.code() == code)
     }
 
     /// Its name, which up to 4.4 is a BeginString.
@@ -114,6 +137,7 @@ impl ApplVerId {
             ApplVerId::Fix50 => "FIX.5.0",
             ApplVerId::Fix50Sp1 => "FIX.5.0SP1",
             ApplVerId::Fix50Sp2 => "FIX.5.0SP2",
+            ApplVerId::FixLatest => "FIX.Latest",
         }
     }
 }

@@ -2,11 +2,10 @@
 //! and so on.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use fixwire::offload::toml_file::TomlError;
 
-use super::super::values::{ALTERNATES_MAX, is_a_host_s};
+use super::super::values::{ALTERNATES_MAX, host_of};
 use super::lines::Setting;
 use super::quoted;
 use super::translate::Said;
@@ -26,6 +25,13 @@ fn is_of_alternates(setting: &Setting<'_>) -> bool {
 }
 
 impl Whole<'_> {
+    /// `10.9.0.1, 10.9.0.2`.
+    pub(super) fn allowed(&self, setting: &Setting<'_>) -> Result<Said, TomlError> {
+        let hosts = setting.value.split(',').map(str::trim).filter(|host| !host.is_empty());
+        let hosts: Vec<String> = hosts.map(quoted).collect();
+        Ok(Said::Key(format!("allowed_remote_addresses = [{}]", hosts.join(", "))))
+    }
+
     /// All of a section's become one key of ours, in the line of the first.
     pub(super) fn alternate(&self, setting: &Setting<'_>) -> Result<Said, TomlError> {
         if let Some(number) = number_of(setting.name, HOST) {
@@ -81,18 +87,11 @@ impl Whole<'_> {
         })
     }
 
-    fn host(&self, setting: &Setting<'_>) -> Result<Ipv4Addr, TomlError> {
-        let host = setting.value.parse().ok().filter(|addr| is_a_host_s(*addr));
-        host.map_or_else(
-            || {
-                self.error(
-                    setting,
-                    "",
-                    "write the IPv4 address of a host (names are not looked up)",
-                )
-            },
-            Ok,
-        )
+    fn host<'s>(&self, setting: &'s Setting<'_>) -> Result<&'s str, TomlError> {
+        match host_of(&setting.value) {
+            Some(_) => Ok(&setting.value),
+            None => self.error(setting, "", "write the IPv4 address of a host, or its name"),
+        }
     }
 
     fn port(&self, setting: &Setting<'_>) -> Result<u16, TomlError> {

@@ -48,6 +48,7 @@ pub(super) enum Special {
     FileStoreSync,
     /// SocketConnectHost or SocketConnectPort, with a number behind it.
     Alternate,
+    AllowedRemote,
     SocketUseSsl,
 }
 
@@ -132,12 +133,16 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("AllowUnknownEnumValues", OfDictionary("allow_unknown_enum_values")),
     ("LogonTag", Own(Special::LogonTag)),
     ("FirstFieldInGroupIsDelimiter", Always("N", "the dictionary says what begins an entry of a group")),
-    ("DynamicSession", Always("N", "each counterparty has a session in the file")),
-    ("AcceptorTemplate", Always("N", "each counterparty has a session in the file")),
+    ("DynamicSession", Switch("dynamic_session")),
+    ("AcceptorTemplate", Switch("acceptor_template")),
     ("SocketUseSSL", Own(Special::SocketUseSsl)),
 
-    ("AllowedRemoteAddresses", Refused("no list of addresses is kept here: let a firewall or the NIC's steering do it")),
-    ("SessionQualifier", Refused("sessions are told apart by BeginString and CompIDs: give one of them another CompID")),
+    ("AllowedRemoteAddresses", Own(Special::AllowedRemote)),
+    ("SessionQualifier", Text("session_qualifier")),
+    ("SocketConnectSourceHost", Text("socket_connect_source_host")),
+    ("SocketConnectSourcePort", Number("socket_connect_source_port")),
+    ("SocketLocalHost", Text("socket_connect_source_host")),
+    ("SocketLocalPort", Number("socket_connect_source_port")),
 
     ("TransportDataDictionary", Own(Special::TransportDataDictionary)),
     ("AppDataDictionary", Own(Special::AppDataDictionary)),
@@ -158,10 +163,6 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("HostSelectionPolicy", Nothing(HOSTS)),
     ("HostSelectionPolicyPriorityStartOverInterval", Nothing(HOSTS)),
     ("SocketConnectTimeout", Nothing("TCP gives an attempt up by itself")),
-    ("SocketConnectSourceHost", Nothing("connections come from the engine's own address")),
-    ("SocketConnectSourcePort", Nothing("connections come from a port that is picked for each")),
-    ("SocketLocalHost", Nothing("connections come from the engine's own address")),
-    ("SocketLocalPort", Nothing("connections come from a port that is picked for each")),
     ("SocketAcceptHost", Nothing("the engine listens on its own address")),
     ("SocketAcceptAddress", Nothing("the engine listens on its own address")),
     ("SocketAcceptProtocol", Nothing(SOCKET)),
@@ -293,6 +294,7 @@ pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
         Own(Special::TimestampPrecision) => Some("time_stamp_precision"),
         Own(Special::ReconnectInterval) => Some("reconnect_interval"),
         Own(Special::LogonTag) => Some("logon_tags"),
+        Own(Special::AllowedRemote) => Some("allowed_remote_addresses"),
         Own(Special::RejectInvalid) => Some("reject_invalid_message"),
         Own(Special::FileStoreSync) => Some("store.durability"),
         _ => None,

@@ -7,6 +7,7 @@ use fixwire::calendar::Zone;
 use fixwire::fix::{LogonFields, Precision};
 
 use super::super::{Conduct, DictionaryFile, Purpose, SessionFile, Side};
+use super::keys::Meaning;
 use super::*;
 
 fn file(text: &str) -> TomlFile {
@@ -375,7 +376,7 @@ fn where_an_initiator_connects_to_besides_is_in_force_like_any_other_key() {
         .map(|n| format!("SocketConnectHost{n}=10.0.0.{n}\nSocketConnectPort{n}=7000\n"))
         .collect();
     for (session, line, what) in [
-        ("SocketConnectHost1=venue\nSocketConnectPort1=1\n", 7, "IPv4 address"),
+        ("SocketConnectHost1=10.1\nSocketConnectPort1=1\n", 7, "IPv4 address"),
         ("SocketConnectPort1=0\nSocketConnectHost1=10.0.0.1\n", 7, "from 1 to 65535"),
         ("SocketConnectHost1=10.0.0.1\n", 7, "there is no SocketConnectPort1"),
         ("HeartBtInt=3\nSocketConnectPort2=1\n", 8, "there is no SocketConnectHost2"),
@@ -383,6 +384,94 @@ fn where_an_initiator_connects_to_besides_is_in_force_like_any_other_key() {
     ] {
         let said = with("", session).unwrap_err().to_string();
         assert!(said.starts_with(&format!("s.cfg:{line}: ")) && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn who_connects_from_where_and_when_is_as_the_file_says() {
+    let text = format!(
+        "{SESSION}[SESSION]\nTargetCompID=A\nSessionQualifier=algo\nSocketConnectSourceHost=10.9.0.5\n\
+         SocketConnectSourcePort=4000\nDynamicSession=Y\n[SESSION]\nTargetCompID=A\n\
+         SocketLocalHost=10.9.0.5\n[SESSION]\nConnectionType=acceptor\nTargetCompID=A\nSenderSubID=S\n\
+         AllowedRemoteAddresses=10.9.0.7, 10.9.0.8\n"
+    );
+    let found = read(&text).unwrap();
+    let ip = |last| std::net::Ipv4Addr::new(10, 9, 0, last);
+    assert_eq!(found.network.source, Some(ip(5)));
+    let [first, second, third] = &found.sessions[..] else { panic!("{found:?}") };
+    assert_eq!(first.qualifier.as_deref(), Some("algo"));
+    assert_eq!((first.reach.source_port, first.reach.starts_down), (4000, true));
+    assert_eq!(
+        (&second.qualifier, second.reach.source_port, second.reach.starts_down),
+        (&None, 0, false)
+    );
+    assert_eq!(third.reach.allowed, [ip(7), ip(8)]);
+    assert!(first.identity() != second.identity(), "each has a store of its own");
+    for (lines, what) in [
+        ("DynamicSession=Y\nConnectionType=acceptor\n", "this session is an acceptor"),
+        ("SessionQualifier=q\nConnectionType=acceptor\n", "no Logon says it"),
+        (
+            "SocketLocalHost=10.9.0.5\n[SESSION]\nTargetCompID=B\nSocketLocalHost=10.9.0.6\n",
+            "the engine has one",
+        ),
+    ] {
+        let text = format!("{SESSION}[SESSION]\nTargetCompID=A\n{lines}");
+        let said = read(&text).unwrap_err().to_string();
+        assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn a_template_becomes_the_sessions_that_are_kept_ready() {
+    let with = |lines: &str| {
+        read(&format!(
+            "[DEFAULT]\nBeginString=FIX.4.4\nSenderCompID=US\nFileStorePath=s\n[SESSION]\nTargetCompID=*\n{lines}"
+        ))
+    };
+    let found = with("ConnectionType=acceptor\nAcceptorTemplate=Y\n").unwrap().sessions;
+    let numbers: Vec<_> = found.iter().flat_map(|of| of.qualifier.clone()).collect();
+    assert_eq!(numbers, (1..=16).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert!(found.iter().all(|of| of.store.is_none()));
+    for (lines, what) in [
+        ("ConnectionType=acceptor\nAcceptorTemplate=Y\nTargetCompID=A\n", "duplicate key"),
+        (
+            "ConnectionType=acceptor\nAcceptorTemplate=Y\nFileStorePath=t\n",
+            "keep their numbers as long",
+        ),
+        ("ConnectionType=initiator\nAcceptorTemplate=Y\n", "this session is an initiator"),
+        ("ConnectionType=acceptor\n", "this session is no template"),
+        (
+            "ConnectionType=acceptor\nAcceptorTemplate=Y\n[SESSION]\nTargetCompID=A\nConnectionType=acceptor\nAcceptorTemplate=Y\n",
+            "both CompIDs are somebody's",
+        ),
+    ] {
+        let said = with(lines).unwrap_err().to_string();
+        assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn each_key_s_fate_is_the_one_that_the_docs_tell() {
+    let docs = include_str!("../../../../docs/sessions.md");
+    let rows = || docs.lines().filter(|line| line.starts_with("| `"));
+    for (name, meaning) in KEYS {
+        let quoted = format!("`{name}`");
+        let of_key =
+            |row: &&str| row.split(" | ").next().is_some_and(|keys| keys.contains(&quoted));
+        let row =
+            rows().find(of_key).unwrap_or_else(|| panic!("docs/sessions.md has no row of {name}"));
+        let says = |what: &str| row.contains(&format!("| {what}: "));
+        assert_eq!(says("no meaning"), matches!(meaning, Meaning::Nothing(_)), "{row}");
+        assert_eq!(says("refused"), matches!(meaning, Meaning::Refused(_)), "{row}");
+        if let Some(ours) = ours(*meaning) {
+            assert!(
+                row.contains(&format!("`{ours}")) || row.contains(&format!("{ours} = ")),
+                "{row}"
+            );
+        }
+        if let Meaning::Always(_, why) | Meaning::Nothing(why) | Meaning::Refused(why) = meaning {
+            assert!(row.contains(why), "{row}");
+        }
     }
 }
 
@@ -396,7 +485,15 @@ fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
         (session("HeartBtInt=0"), 7, "`HeartBtInt` is 0", "from 1"),
         (session("HeartBtInt=99999999999999999999"), 7, "`HeartBtInt`", "write a number"),
         (session("SocketConnectPort=70000"), 7, "`SocketConnectPort` is 70000", "65535"),
-        (session("SocketConnectHost=venue"), 7, "`SocketConnectHost` is \"venue\"", "IPv4"),
+        (session("SocketConnectHost=ve nue"), 7, "`SocketConnectHost` is \"ve nue\"", "IPv4"),
+        (session("SocketConnectHost=10.9.0"), 7, "`SocketConnectHost` is \"10.9.0\"", "IPv4"),
+        (session("SocketConnectSourceHost=us"), 7, "`SocketConnectSourceHost` is \"us\"", "IPv4"),
+        (
+            session("AllowedRemoteAddresses=10.9.0.1,10.9"),
+            7,
+            "`AllowedRemoteAddresses` is \"10.9\"",
+            "IPv4",
+        ),
         (session("BeginString=FIX.9"), 7, "`BeginString` is \"FIX.9\"", "\"FIXT.1.1\""),
         (session("BeginString=FIXT.1.1"), 7, "`BeginString` is \"FIXT.1.1\"", "DefaultApplVerID"),
         (session("ResetOnLogon=yes"), 7, "`ResetOnLogon` is \"yes\"", "write Y or N"),

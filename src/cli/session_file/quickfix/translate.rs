@@ -6,7 +6,7 @@ use std::path::Path;
 use fixwire::offload::toml_file::TomlError;
 
 use super::super::Purpose;
-use super::super::values::RECONNECT_INTERVALS_MAX;
+use super::super::reach::RECONNECT_INTERVALS_MAX;
 use super::keys::{Meaning, Special};
 use super::lines::Setting;
 use super::quoted;
@@ -118,6 +118,7 @@ impl Whole<'_> {
             Special::TimestampPrecision => self.precision(setting),
             Special::ReconnectInterval => self.reconnect_interval(setting),
             Special::Alternate => self.alternate(setting),
+            Special::AllowedRemote => self.allowed(setting),
             Special::LogonTag => self.logon_tags(setting),
             Special::FileStoreSync => self.file_store_sync(setting),
             Special::SocketUseSsl => match self.yes_or_no(setting)? {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fix::Precision;
 
-const ALL: [Version; 8] = [
+const ALL: [Version; 9] = [
     Version::Fix40,
     Version::Fix41,
     Version::Fix42,
@@ -12,12 +12,13 @@ const ALL: [Version; 8] = [
     Version::Fixt11(ApplVerId::Fix50),
     Version::Fixt11(ApplVerId::Fix50Sp1),
     Version::Fixt11(ApplVerId::Fix50Sp2),
+    Version::Fixt11(ApplVerId::FixLatest),
 ];
 
 /// What a Logon of a version has besides the others' fields.
 fn of_fixt(version: Version) -> String {
     let id = version.default_appl_ver_id();
-    id.map_or_else(String::new, |id| format!(" | 1137={}", char::from(id.code())))
+    id.map_or_else(String::new, |id| format!(" | 1137={}", id.value()))
 }
 
 /// Logged on in a version.
@@ -220,9 +221,10 @@ fn a_logon_of_fixt_without_a_version_that_is_known_is_refused_by_name() {
     for (id, refused) in [
         ("", true),
         (" | 1137=1", true),
-        (" | 1137=10", true),
+        (" | 1137=11", true),
         (" | 1137=X", true),
         (" | 1137=4", false),
+        (" | 1137=10", false),
     ] {
         let version = Version::Fixt11(ApplVerId::Fix50Sp2);
         for role in [Role::Acceptor, Role::Initiator] {
@@ -255,9 +257,9 @@ fn appl_ver_id_says_nothing_of_a_session_message() {
     let version = Version::Fixt11(ApplVerId::Fix50Sp2);
     let mut rig = Rig::new(Role::Acceptor, |config| config.version = version);
     rig.play(
-        "< A 1 | 1128=10 | 98=0 | 108=30 | 1137=9\n> A 1 | 98=0 | 108=30 | 1137=9
-         < 1 2 | 1128=10 | 112=X\n> 0 2 | 112=X\n< 3 3 | 1128=X | 45=2\n> nothing
-         < 5 4 | 1128=10\n> 5 3\nx close_logout_by_peer",
+        "< A 1 | 1128=11 | 98=0 | 108=30 | 1137=9\n> A 1 | 98=0 | 108=30 | 1137=9
+         < 1 2 | 1128=11 | 112=X\n> 0 2 | 112=X\n< 3 3 | 1128=X | 45=2\n> nothing
+         < 5 4 | 1128=11\n> 5 3\nx close_logout_by_peer",
     );
 }
 
@@ -271,8 +273,9 @@ fn a_version_is_found_by_its_begin_string_and_an_application_s_by_its_value() {
         assert_eq!(Version::of(unknown.as_bytes(), ApplVerId::Fix50), None, "{unknown}");
     }
     for (at, id) in ApplVerId::ALL.into_iter().enumerate() {
-        assert_eq!(usize::from(id.code() - b'0'), at + 2);
-        assert_eq!(ApplVerId::of(&[id.code()]), Some(id));
+        assert_eq!(id.value(), (at + 2).to_string());
+        assert_eq!(ApplVerId::of(id.value().as_bytes()), Some(id));
+        assert_eq!(ApplVerId::of_code(id.code()), Some(id));
     }
     assert!(ALL.is_sorted());
 }
