@@ -159,11 +159,12 @@ impl Connection {
         self.is_calm = false;
         let (una, nxt, flight) = (self.snd_una, self.snd_nxt, self.flight());
         let (before, was_reduced) = (self.congestion.before(), self.was_reduced());
+        let owed_cwr = self.ecn.owes_cwr();
         if self.congestion.on_duplicate_ack(self.duplicate_acks, una, flight, nxt, was_reduced) {
             cx.count(Count::FastRetransmit);
             self.note_reduced();
             self.is_calm = false;
-            self.apart.undo = Some(Undo::new(una, before));
+            self.apart.undo = Some(Undo::new(una, before, owed_cwr));
             self.resend_first();
         }
     }

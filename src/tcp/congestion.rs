@@ -162,6 +162,11 @@ impl Congestion {
         self.phase == LossPhase::Recovery
     }
 
+    /// Whether the retransmission timer went off, and what was in flight then is not acknowledged yet.
+    pub(super) fn is_after_timeout(&self) -> bool {
+        self.phase == LossPhase::Loss
+    }
+
     /// Whether anything is being done about loss.
     #[inline]
     pub(super) fn is_open(&self) -> bool {
@@ -219,11 +224,11 @@ impl Congestion {
         if self.phase == LossPhase::Recovery {
             return self.on_ack_in_reno_recovery(ack, acked, flight);
         }
-        if self.phase == LossPhase::Loss && self.recover.is_at_or_before(ack) {
-            self.phase = LossPhase::Open;
-        }
         if self.is_tried(flight, ack - acked) {
             self.grow(acked, now, srtt);
+        }
+        if self.phase == LossPhase::Loss && self.recover.is_at_or_before(ack) {
+            self.phase = LossPhase::Open;
         }
         false
     }
@@ -376,8 +381,8 @@ impl Congestion {
     pub(super) fn on_timeout(&mut self, is_first: bool, flight: u32, snd_nxt: SeqNumber) {
         if is_first {
             if self.is_recovering() {
-                // A repair was lost, too. For what is in flight the window was made smaller when it began, and half of
-                // that, of which more has left since, is all that RFC 5681 3.1 asks for.
+                // A repair was lost, too. For what is in flight the window was made smaller when it began: once, as Linux
+                // has it, where RFC 5681 4.3 would have it twice.
                 self.ssthresh = self.ssthresh.min(self.kept(flight));
             } else {
                 self.reduce(flight);
@@ -406,7 +411,9 @@ impl Congestion {
 
     /// What limited transmit let out beyond the window does not count (RFC 5681 3.2, step 2; RFC 6675 5, step 4.2).
     fn reduce_for_loss(&mut self, flight: u32, was_reduced: bool) {
-        if !was_reduced {
+        if was_reduced {
+            self.ssthresh = self.ssthresh.min(self.cwnd().max(2 * self.mss()));
+        } else {
             self.reduce(flight.min(self.cwnd()));
         }
     }

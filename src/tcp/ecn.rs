@@ -93,9 +93,18 @@ impl Ecn {
         self.window_end = self.window_end.later_of(floor);
     }
 
-    /// Nothing was answered by a smaller window after all.
-    pub(super) fn take_back_cwr(&mut self) {
-        self.flags = Flags(self.flags.0 & !Flags::CWR.0);
+    /// Whether the peer is still to hear that the window was made smaller.
+    pub(super) fn owes_cwr(&self) -> bool {
+        self.flags.has(Flags::CWR)
+    }
+
+    /// Nothing was answered by a smaller window after all, but for what `owed` a CWR before: what is in flight from `una` on
+    /// may ask for one.
+    pub(super) fn undo(&mut self, una: SeqNumber, owed: bool) {
+        self.reduced_until = una;
+        if !owed {
+            self.flags = Flags(self.flags.0 & !Flags::CWR.0);
+        }
         self.settle();
     }
 
@@ -185,6 +194,8 @@ impl Connection {
             return None;
         }
         cx.count(Count::CongestionEchoed);
+        // RFC 4015 3.1, step 9: what the window is made smaller by while marks are echoed is not given back.
+        self.apart.undo = None;
         self.ecn.marked = self.ecn.marked.saturating_add(acked);
         if self.ecn.is_news(segment.ack) && self.congestion.is_open() {
             if self.congestion.is_dctcp() {

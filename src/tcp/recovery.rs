@@ -194,13 +194,13 @@ impl Connection {
         if !is_for_nothing {
             return;
         }
-        let before = undo.before;
+        let (before, owed_cwr) = (undo.before, undo.owed_cwr);
         self.apart.undo = None;
         // RFC 4015 3.1, step 9: with an echo of a mark, what it took is not given back.
         if !(segment.flags.has(Flags::ECE) && self.ecn.is_agreed) {
             cx.count(Count::RecoveryUndone);
             self.congestion.undo(&before);
-            self.ecn.take_back_cwr();
+            self.ecn.undo(self.snd_una, owed_cwr);
         }
         self.scoreboard.find_all(self.snd_una);
         self.rack.on_undone();
@@ -254,7 +254,10 @@ impl Connection {
 
     fn begin_recovery(&mut self, cx: &mut Context<'_>) {
         cx.count(Count::FastRetransmit);
-        self.apart.undo = Some(Undo::new(self.snd_una, self.congestion.before()));
+        // RFC 8985 7.1: whether a probe repaired a loss is no question any more.
+        self.loss_probe = None;
+        let (before, owed_cwr) = (self.congestion.before(), self.ecn.owes_cwr());
+        self.apart.undo = Some(Undo::new(self.snd_una, before, owed_cwr));
         self.congestion.begin_recovery(self.flight(), self.snd_nxt, self.was_reduced());
         self.note_reduced();
         // The first goes at once (RFC 6675 5, step 4.3).
@@ -274,7 +277,8 @@ impl Connection {
     pub(super) fn lose_by_timeout(&mut self, cx: &mut Context<'_>, is_first: bool) {
         let una = self.snd_una;
         if self.congestion.is_open() {
-            self.apart.undo = Some(Undo::new(una, self.congestion.before()));
+            let (before, owed_cwr) = (self.congestion.before(), self.ecn.owes_cwr());
+            self.apart.undo = Some(Undo::new(una, before, owed_cwr));
         }
         self.congestion.on_timeout(is_first, self.flight(), self.snd_nxt);
         self.note_reduced();

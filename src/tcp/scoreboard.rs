@@ -2,8 +2,8 @@
 //!
 //! A ring in the order of sequence numbers, which is the order of first sendings in time. What is
 //! known of segments is summed as it changes, so that `pipe` is a subtraction; each question that an
-//! ACK asks is answered from a cursor that moves on, or by halving: a hostile ACK cannot make work
-//! that an honest one has not paid for.
+//! ACK asks is answered from a cursor that moves on, or by halving. A peer that lets go of what it said to hold
+//! (RFC 2018 8) makes work for all that is in flight, each time.
 
 pub(super) use first::Sending;
 pub(super) use marks::{Marks, Sent, left_before};

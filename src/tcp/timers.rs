@@ -102,7 +102,8 @@ impl Connection {
             self.end(cx, Closed::TimedOut);
             return;
         }
-        let is_first = self.retries == 0;
+        // A window that was probed for has been counted, and nothing went again for it (RFC 5681 3.1).
+        let is_first = self.retries == 0 || !self.congestion.is_after_timeout();
         self.retries += 1;
         if is_opening {
             cx.count(Count::RetransmitTimeout);

@@ -20,12 +20,22 @@ pub(super) struct Undo {
     /// Our timestamp on the first of them, until an ACK has answered it.
     stamp: Option<u32>,
     has_resent: bool,
+    /// The peer was to hear of a smaller window before already (RFC 3168 6.1.2).
+    pub(super) owed_cwr: bool,
 }
 
 impl Undo {
     /// Of a recovery that begins with what is from `una` on.
-    pub(super) fn new(una: SeqNumber, before: Before) -> Undo {
-        Undo { from: una, until: una, before, outstanding: 0, stamp: None, has_resent: false }
+    pub(super) fn new(una: SeqNumber, before: Before, owed_cwr: bool) -> Undo {
+        Undo {
+            from: una,
+            until: una,
+            before,
+            outstanding: 0,
+            stamp: None,
+            has_resent: false,
+            owed_cwr,
+        }
     }
 
     /// Whether all that it is of lies before `floor`.
@@ -70,7 +80,7 @@ impl Undo {
     }
 }
 
-codec!(Undo { from, until, before, outstanding, stamp, has_resent });
+codec!(Undo { from, until, before, outstanding, stamp, has_resent, owed_cwr });
 
 impl Undo {
     pub(super) fn is_sound(&self) -> bool {
