@@ -1,0 +1,27 @@
+// What the blocks and the software have in common: numbers that registers carry.
+`default_nettype none
+
+package offload_pkg;
+  /* verilator lint_off UNUSEDPARAM */
+  // A verdict on one layer's checksum, as offload/src/verdict.rs numbers them. 3 (none) is what a device
+  // says of a sum that its sender left unfinished: on a wire there is no such thing, and no block says it.
+  localparam logic [1:0] VERDICT_UNKNOWN = 2'd0;
+  localparam logic [1:0] VERDICT_BAD     = 2'd1;
+  localparam logic [1:0] VERDICT_GOOD    = 2'd2;
+
+  // The link's types (IEEE 802.1Q table 9-1; RFC 894, RFC 826).
+  localparam logic [15:0] ETHERTYPE_IPV4  = 16'h0800;
+  localparam logic [15:0] ETHERTYPE_ARP   = 16'h0806;
+  localparam logic [15:0] ETHERTYPE_C_TAG = 16'h8100;
+  localparam logic [15:0] ETHERTYPE_S_TAG = 16'h88a8;
+
+  localparam logic [7:0] PROTOCOL_ICMP = 8'd1;
+  localparam logic [7:0] PROTOCOL_TCP  = 8'd6;
+
+  // A frame's length, in bytes, and a position in it: the longest IPv4 packet behind two tags, and more.
+  // A frame beyond that is counted on to stay there: the length saturates.
+  localparam int POS_BITS = 17;
+  /* verilator lint_on UNUSEDPARAM */
+endpackage
+
+`default_nettype wire
