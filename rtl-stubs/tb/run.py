@@ -12,6 +12,7 @@ STUBS = Path(__file__).resolve().parent.parent
 # What each block is built from, but for the package.
 SOURCES = {
     "checksum_rx": ["header_fields", "region_sums"],
+    "rx_parser": ["header_fields"],
 }
 WIDTHS = (64, 512)
 
