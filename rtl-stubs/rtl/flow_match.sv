@@ -1,5 +1,5 @@
 // Steering: holds each frame's key against all rules at once and says what becomes of the frame. One key a
-// cycle; LATENCY cycles from key_valid to match_valid.
+// cycle, four cycles from key_valid to match_valid.
 //
 // A rule matches a key that has the bits of its value wherever its mask has a one: the words of FlowKey and
 // MaskedKey in offload/src/flow/key.rs. Of those that match, the one with the lowest priority number decides;
@@ -21,7 +21,6 @@ module flow_match #(
   parameter int COUNT_BITS = 48,
   parameter int LIFE_BITS = 8,
   localparam int INDEX_BITS = $clog2(RULES),
-  localparam int LATENCY = 4,
   localparam int KEY_BITS = 112
 ) (
   input  wire                     clk,
@@ -72,9 +71,9 @@ module flow_match #(
 
   // --- Writes, and the same one, two and three cycles later -------------------------------------------
 
-  wire [ACTION_BITS-1:0] write_action =
-    {write_life, write_drop, write_queue, write_marks, write_mark};
-  logic [LIFE_BITS-1:0] write_life;
+  // The life that begins with a write.
+  wire [LIFE_BITS-1:0] write_life;
+  wire [ACTION_BITS-1:0] write_action = {write_life, write_drop, write_queue, write_marks, write_mark};
 
   logic                     valid_w1, valid_w2, valid_w3;
   logic [INDEX_BITS-1:0]    index_w1, index_w2, index_w3;

@@ -13,21 +13,31 @@ STUBS = Path(__file__).resolve().parent.parent
 SOURCES = {
     "checksum_rx": ["header_fields", "region_sums"],
     "rx_parser": ["header_fields"],
+    "flow_match": [],
 }
 WIDTHS = (64, 512)
+# What has no data path, and no width.
+WITHOUT_WIDTH = ("flow_match",)
+
+
+def widths(block, chosen):
+    return (None,) if block in WITHOUT_WIDTH else chosen or WIDTHS
+
+
+def named(block, width):
+    return f"{block} at {width} bits" if width else block
 
 
 def run(block, width, simulator, only):
-    build = STUBS.parent / "target" / "rtl" / f"{block}_{width}_{simulator}"
+    build = STUBS.parent / "target" / "rtl" / f"{block}_{width or 0}_{simulator}"
     runner = get_runner(simulator)
     names = ["offload_pkg", *SOURCES[block], block]
     arguments = {"icarus": ["-g2012"], "verilator": ["-Wno-fatal", "--x-initial", "unique"]}[simulator]
+    parameters = {"DATA_W": width} if width else {}
     if simulator == "icarus":
         # Icarus 11 knows no other way to set a parameter than by its name from the top.
-        arguments = [*arguments, f"-P{block}.DATA_W={width}"]
+        arguments += [f"-P{block}.{name}={value}" for name, value in parameters.items()]
         parameters = {}
-    else:
-        parameters = {"DATA_W": width}
     runner.build(
         verilog_sources=[STUBS / "rtl" / f"{name}.sv" for name in names],
         hdl_toplevel=block, parameters=parameters, build_args=arguments, build_dir=build, always=True,
@@ -43,7 +53,7 @@ def run(block, width, simulator, only):
     )
     cases = list(xml.parse(results).iter("testcase"))
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
-    return len(cases) - len(failed), [f"{block} at {width} bits: {name}" for name in failed]
+    return len(cases) - len(failed), [f"{named(block, width)}: {name}" for name in failed]
 
 
 def main():
@@ -57,12 +67,12 @@ def main():
     for block in chosen.block or SOURCES:
         if block not in SOURCES:
             parser.error(f"there is no block {block}; it is one of {', '.join(SOURCES)}")
-        for width in chosen.width or WIDTHS:
+        for width in widths(block, chosen.width):
             try:
                 right, wrong = run(block, width, chosen.simulator, chosen.only)
             except (SystemExit, RuntimeError, FileNotFoundError, xml.ParseError) as error:
-                right, wrong = 0, [f"{block} at {width} bits did not run: {error!r}"]
-            print(f"    {block} at {width} bits: {right} passed, {len(wrong)} failed")
+                right, wrong = 0, [f"{named(block, width)} did not run: {error!r}"]
+            print(f"    {named(block, width)}: {right} passed, {len(wrong)} failed")
             passed, failed = passed + right, failed + wrong
     for name in failed:
         print(f"FAILED: {name}")
