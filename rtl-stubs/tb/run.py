@@ -14,10 +14,12 @@ SOURCES = {
     "checksum_rx": ["header_fields", "region_sums"],
     "rx_parser": ["header_fields"],
     "flow_match": [],
+    "ptp_clock": [],
+    "rx_timestamp": [],
 }
 WIDTHS = (64, 512)
 # What has no data path, and no width.
-WITHOUT_WIDTH = ("flow_match",)
+WITHOUT_WIDTH = ("flow_match", "ptp_clock")
 
 
 def widths(block, chosen):
@@ -31,16 +33,19 @@ def named(block, width):
 def run(block, width, simulator, only):
     build = STUBS.parent / "target" / "rtl" / f"{block}_{width or 0}_{simulator}"
     runner = get_runner(simulator)
-    names = ["offload_pkg", *SOURCES[block], block]
+    sources = [STUBS / "rtl" / f"{name}.sv" for name in ("offload_pkg", *SOURCES[block], block)]
+    # A block that is no stream by itself has a frame around it.
+    top, around = block, STUBS / "tb" / block / f"{block}_bench.sv"
+    if around.exists():
+        top, sources = f"{block}_bench", [*sources, around]
     arguments = {"icarus": ["-g2012"], "verilator": ["-Wno-fatal", "--x-initial", "unique"]}[simulator]
     parameters = {"DATA_W": width} if width else {}
     if simulator == "icarus":
         # Icarus 11 knows no other way to set a parameter than by its name from the top.
-        arguments += [f"-P{block}.{name}={value}" for name, value in parameters.items()]
+        arguments += [f"-P{top}.{name}={value}" for name, value in parameters.items()]
         parameters = {}
     runner.build(
-        verilog_sources=[STUBS / "rtl" / f"{name}.sv" for name in names],
-        hdl_toplevel=block, parameters=parameters, build_args=arguments, build_dir=build, always=True,
+        verilog_sources=sources, hdl_toplevel=top, parameters=parameters, build_args=arguments, build_dir=build, always=True,
     )
     tests = STUBS / "tb"
     sys.path[:0] = [str(tests), str(tests / block)]
@@ -48,7 +53,7 @@ def run(block, width, simulator, only):
     results = build / "results.xml"
     results.unlink(missing_ok=True)
     runner.test(
-        hdl_toplevel=block, test_module=f"test_{block}", build_dir=build, test_dir=build, results_xml=str(results),
+        hdl_toplevel=top, test_module=f"test_{block}", build_dir=build, test_dir=build, results_xml=str(results),
         testcase=only, seed=1, extra_env={"COCOTB_LOG_LEVEL": "INFO"},
     )
     cases = list(xml.parse(results).iter("testcase"))
