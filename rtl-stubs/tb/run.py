@@ -1,29 +1,23 @@
-"""Builds a block at a width and runs its test bench. `scripts/rtl test` calls this."""
+"""Builds blocks, at each width of theirs, and runs their test benches: `scripts/rtl test` calls this."""
 
 import argparse
 import os
 import sys
+import tomllib
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from cocotb.runner import get_runner
-
 STUBS = Path(__file__).resolve().parent.parent
-# What each block is built from, but for the package.
-SOURCES = {
-    "checksum_rx": ["header_fields", "region_sums"],
-    "rx_parser": ["header_fields"],
-    "flow_match": [],
-    "ptp_clock": [],
-    "rx_timestamp": [],
+BLOCKS = {
+    name: made for name, made in tomllib.loads((STUBS / "blocks.toml").read_text()).items() if made.get("tested", True)
 }
 WIDTHS = (64, 512)
-# What has no data path, and no width.
-WITHOUT_WIDTH = ("flow_match", "ptp_clock")
 
 
 def widths(block, chosen):
-    return (None,) if block in WITHOUT_WIDTH else chosen or WIDTHS
+    """Those of a block that were asked for; one that has none is built once."""
+    has = BLOCKS[block].get("widths") or BLOCKS[block].get("bench_widths")
+    return [width for width in has if width in (chosen or WIDTHS)] if has else [None]
 
 
 def named(block, width):
@@ -32,8 +26,10 @@ def named(block, width):
 
 def run(block, width, simulator, only):
     build = STUBS.parent / "target" / "rtl" / f"{block}_{width or 0}_{simulator}"
+    from cocotb.runner import get_runner
+
     runner = get_runner(simulator)
-    sources = [STUBS / "rtl" / f"{name}.sv" for name in ("offload_pkg", *SOURCES[block], block)]
+    sources = [STUBS / "rtl" / f"{name}.sv" for name in ("offload_pkg", *BLOCKS[block]["uses"], block)]
     # A block that is no stream by itself has a frame around it.
     top, around = block, STUBS / "tb" / block / f"{block}_bench.sv"
     if around.exists():
@@ -58,6 +54,8 @@ def run(block, width, simulator, only):
     )
     cases = list(xml.parse(results).iter("testcase"))
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
+    if not cases:
+        raise RuntimeError("there is no test in it")
     return len(cases) - len(failed), [f"{named(block, width)}: {name}" for name in failed]
 
 
@@ -66,12 +64,12 @@ def main():
     parser.add_argument("--simulator", choices=("icarus", "verilator"), default="icarus")
     parser.add_argument("--width", type=int, choices=WIDTHS, action="append", help="all of them if left out")
     parser.add_argument("--only", help="one test by its name")
-    parser.add_argument("block", nargs="*", help=f"of {', '.join(SOURCES)}; all of them if left out")
+    parser.add_argument("block", nargs="*", help=f"of {', '.join(BLOCKS)}; all of them if left out")
     chosen = parser.parse_args()
     passed, failed = 0, []
-    for block in chosen.block or SOURCES:
-        if block not in SOURCES:
-            parser.error(f"there is no block {block}; it is one of {', '.join(SOURCES)}")
+    for block in chosen.block or BLOCKS:
+        if block not in BLOCKS:
+            parser.error(f"there is no block {block}; it is one of {', '.join(BLOCKS)}")
         for width in widths(block, chosen.width):
             try:
                 right, wrong = run(block, width, chosen.simulator, chosen.only)
