@@ -110,8 +110,9 @@ module flow_match #(
         if (write_valid && write_index == INDEX_BITS'(r)) begin
           value <= write_value;
           mask <= write_mask;
-          counting[r] <= write_counts;
         end
+        if (rst) counting[r] <= 1'b0;
+        else if (write_valid && write_index == INDEX_BITS'(r)) counting[r] <= write_counts;
         if (rst) enabled[r] <= 1'b0;
         else if (write_valid && write_index == INDEX_BITS'(r)) enabled[r] <= write_enable;
         if (rst) lives[r*LIFE_BITS +: LIFE_BITS] <= '0;
