@@ -240,7 +240,7 @@ module checksum_tx #(
   logic [WORD_BITS-1:0]  l3_lane_r, l4_lane_r;
   logic [15:0]           l3_checksum_r, l4_checksum_r;
   wire [5-WORD_BITS:0]   early_beat = beat_out[5-WORD_BITS:0];
-  wire                   is_early = beat_out < (RAM_BITS + 1)'(64 / WORDS);
+  wire                   is_early = 32'(beat_out) < 64 / WORDS;
 
   always_ff @(posedge clk) begin
     if (advances) begin

@@ -1,0 +1,89 @@
+"""Synthesises every block by Yosys and holds it to budget.toml: `scripts/rtl synth` calls this.
+
+Two families: look-up tables of six inputs (7 series, UltraScale) and of four (ECP5, iCE40). Cells are those of a
+generic mapping without carry chains, so they say how one commit compares with the next, not what a vendor's tool
+will make of it; depth is in tables, from register to register. Memories are cut out, and their bits counted by
+themselves."""
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+STUBS = Path(__file__).resolve().parent.parent
+BUDGET = STUBS / "synth" / "budget.toml"
+BLOCKS = tomllib.loads((STUBS / "blocks.toml").read_text())
+INPUTS = (6, 4)
+
+
+def synthesise(block, width):
+    """Tables and depth for each family; flip-flops; bits of RAM."""
+    names = ("offload_pkg", *BLOCKS[block]["uses"], block)
+    sources = " ".join(f"rtl/{name}.sv" for name in names)
+    sized = f"chparam -set DATA_W {width} {block}; " if width else ""
+    map_each = "".join(
+        f"design -load mapped; abc -lut {inputs}; opt_clean; log family {inputs}; stat; ltp -noff; " for inputs in INPUTS
+    )
+    script = (
+        f"read_verilog -sv {sources}; {sized}hierarchy -top {block}; proc; flatten; opt; memory -nomap; "
+        # A memory is left where it is: what it gives out is anything.
+        f"log memories; stat; cutpoint t:$mem_v2; "
+        f"synth -flatten -top {block}; design -save mapped; {map_each}"
+    )
+    done = subprocess.run(["yosys", "-p", script], cwd=STUBS, capture_output=True, text=True)
+    if done.returncode:
+        raise ValueError(done.stdout[-500:] + done.stderr[-500:])
+    before, *families = re.split(r"^family \d$", done.stdout, flags=re.M)
+    found = {"memory_bits": max(map(int, re.findall(r"Number of memory bits: +(\d+)", before)), default=0)}
+    for inputs, text in zip(INPUTS, families):
+        cells = {name: int(number) for name, number in re.findall(r"^ +(\$\S+) +(\d+)$", text, flags=re.M)}
+        found[f"lut{inputs}"] = sum(number for name, number in cells.items() if name == "$lut")
+        found[f"depth_lut{inputs}"] = int(re.search(r"Longest topological path.*length=(\d+)", text)[1])
+        found["flip_flops"] = sum(number for name, number in cells.items() if "DFF" in name)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write budget.toml anew")
+    parser.add_argument("block", nargs="*", help=f"of {', '.join(BLOCKS)}; all of them if left out")
+    chosen = parser.parse_args()
+    write = chosen.write
+    if unknown := set(chosen.block) - set(BLOCKS):
+        parser.error(f"there is no block {', '.join(unknown)}")
+    budget = tomllib.loads(BUDGET.read_text()) if BUDGET.exists() else {}
+    passed, failed = 0, []
+    for block, made in BLOCKS.items():
+        if chosen.block and block not in chosen.block:
+            continue
+        for width in made.get("widths", [None]):
+            name = f"{block}_{width}" if width else block
+            found = synthesise(block, width)
+            over = [
+                f"{key} is {number}, of {budget.get(name, {}).get(key, 'nothing')} allowed"
+                for key, number in found.items() if number > budget.get(name, {}).get(key, -1)
+            ]
+            print(f"    {name}: {', '.join(f'{key} {number}' for key, number in found.items())}", flush=True)
+            if write:
+                budget[name] = found
+            if over and not write:
+                failed.append(f"{name}: {'; '.join(over)}")
+            else:
+                passed += 1
+    if write:
+        head = "# What each block may take: `scripts/rtl synth` fails above it, and `scripts/rtl synth --write` writes it anew.\n\n"
+        tables = [
+            "\n".join([f"[{name}]", *(f"{key} = {number}" for key, number in found.items()), ""])
+            for name, found in sorted(budget.items())
+        ]
+        BUDGET.write_text(head + "\n".join(tables))
+    for what in failed:
+        print(f"FAILED: {what}")
+    print(f"{passed} passed, {len(failed)} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
