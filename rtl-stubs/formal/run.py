@@ -12,7 +12,7 @@ from pathlib import Path
 STUBS = Path(__file__).resolve().parent.parent
 FORMAL = STUBS / "formal"
 PROOFS = tomllib.loads((FORMAL / "proofs.toml").read_text())["proof"]
-TIME_S_MAX = 300
+TIME_S_MAX = 600
 
 
 def properties(harness):

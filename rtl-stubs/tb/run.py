@@ -25,11 +25,13 @@ def named(block, width):
 
 
 def run(block, width, simulator, only):
+    simulator = BLOCKS[block].get("simulator", simulator)
     build = STUBS.parent / "target" / "rtl" / f"{block}_{width or 0}_{simulator}"
     from cocotb.runner import get_runner
 
     runner = get_runner(simulator)
     sources = [STUBS / "rtl" / f"{name}.sv" for name in ("offload_pkg", *BLOCKS[block]["uses"], block)]
+    sources[:0] = [STUBS / "regs" / "generated" / f"{name}.sv" for name in BLOCKS[block].get("generated", [])]
     # A block that is no stream by itself has a frame around it.
     top, around = block, STUBS / "tb" / block / f"{block}_bench.sv"
     if around.exists():
