@@ -45,8 +45,7 @@ impl Line {
             "tuntap add dev fwnear mode tap",
             "link set fwnear master fwbr",
         ] {
-            let status = Command::new("ip").args(command.split(' ')).status().expect("ip runs");
-            assert!(status.success(), "ip {command}");
+            ip(command);
         }
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
@@ -59,11 +58,18 @@ impl Line {
         self.state.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
-    /// Ends it: how many frames it lost, repeated and corrupted.
+    /// Ends it, and leaves room for another: how many frames it lost, repeated and corrupted.
     pub(super) fn end(mut self) -> [u64; 3] {
         self.state.is_over.store(true, Ordering::Relaxed);
-        self.relay.take().expect("it ends once").join().expect("the relay is well")
+        let told = self.relay.take().expect("it ends once").join().expect("the relay is well");
+        ["fwbr", "fw0", "fwnear"].map(|link| ip(&format!("link del {link}")));
+        told
     }
+}
+
+fn ip(command: &str) {
+    let status = Command::new("ip").args(command.split(' ')).status().expect("ip runs");
+    assert!(status.success(), "ip {command}");
 }
 
 fn tap(backend: TapBackend) -> TapNic {
