@@ -22,7 +22,7 @@ const CLEAN: Faults = Faults {
 };
 /// At first nothing is damaged: a device passes its proof, and is believed from then on.
 const PROOF_BYTES: usize = 100_000;
-const BYTES: usize = 220_000;
+const BYTES: usize = 320_000;
 
 #[test]
 fn damaged_frames_are_found_whatever_the_device_says_of_them() {
