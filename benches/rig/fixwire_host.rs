@@ -41,7 +41,10 @@ impl FixwireHost {
         let id = |text| CompId::new(text).expect("a CompID");
         let session = SessionPlan {
             reconnect_interval: Duration::from_s(1),
-            ..SessionPlan::new(SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE)), Endpoint { addr: PEER_ADDR, port: PEER_PORT })
+            ..SessionPlan::new(
+                SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE)),
+                Endpoint { addr: PEER_ADDR, port: PEER_PORT },
+            )
         };
         let setup =
             Setup { network, tcp: Config::default(), secret: [7; 16], sessions: vec![session] };

@@ -62,7 +62,9 @@ impl Line {
     pub(super) fn end(mut self) -> [u64; 3] {
         self.state.is_over.store(true, Ordering::Relaxed);
         let told = self.relay.take().expect("it ends once").join().expect("the relay is well");
-        ["fwbr", "fw0", "fwnear"].map(|link| ip(&format!("link del {link}")));
+        for link in ["fwbr", "fw0", "fwnear"] {
+            ip(&format!("link del {link}"));
+        }
         told
     }
 }
