@@ -312,7 +312,7 @@ fn connections_by_the_hundred_have_their_buffers_in_large_pages() {
     let told = text.lines().find_map(|line| line.strip_prefix("memory: "));
     let told = told.unwrap_or_else(|| panic!("{text}{}", errors(&run)));
     let (count, rest) = told.split_once(" pages of 2 MiB").unwrap();
-    // 256 connections have 72 KiB each to send and 64 to receive.
+    // 256 connections have 80 KiB each to send and 64 to receive.
     let is_enough = count.parse::<u32>().unwrap() >= 17;
     assert!(is_enough || rest.contains("the kernel refuses: "), "{told}");
 }
