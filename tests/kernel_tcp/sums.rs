@@ -23,6 +23,9 @@ const CLEAN: Faults = Faults {
 /// At first nothing is damaged: a device passes its proof, and is believed from then on.
 const PROOF_BYTES: usize = 100_000;
 const BYTES: usize = 320_000;
+/// Which frames are damaged, and what is said of them, is chance: of a device that says anything of anything, one damaged frame in
+/// twelve is called right. It is not found out with a chance of (11/12)^17 in one round, and of 4 in 10^7 in so many.
+const ROUNDS: usize = 10;
 
 #[test]
 fn damaged_frames_are_found_whatever_the_device_says_of_them() {
@@ -34,12 +37,24 @@ fn damaged_frames_are_found_whatever_the_device_says_of_them() {
             line.bulk(PROOF_BYTES);
             assert_eq!(line.host.refused, 0, "{word:?}");
             line.host.set_faults(Faults { corrupt_percent: 10, ..CLEAN });
-            line.bulk(BYTES);
+            for round in 1..=ROUNDS {
+                line.bulk(round * BYTES);
+                if has_shown_itself(word, &line) {
+                    break;
+                }
+            }
             check(word, &line);
             line.host.set_faults(CLEAN);
             line.close();
         }
     });
+}
+
+/// Whether frames enough were damaged, and a device that is to be found out said one of them to be right.
+fn has_shown_itself(word: Word, line: &Line) -> bool {
+    let lied = line.host.verifier.counters().nic_said_good_but_bad;
+    let is_liar = matches!(word, Word::Vouching | Word::Babbling | Word::Unaudited(_));
+    line.host.harmed()[1] > 10 && (lied > 0 || line.host.deceived > 0 || !is_liar)
 }
 
 fn check(word: Word, line: &Line) {
