@@ -28,7 +28,7 @@ faults: ## one deliberate fault at a time, put into a copy, each to be caught by
 packetdrill: ## a SUITE of packetdrill's scripts (ours if none is named) against our TCP, by the PACKETDRILL that you built
 	@scripts/packetdrill "$(PACKETDRILL)" $(if $(SUITE),"$(SUITE)") $(ARGS)
 
-acceptance: ## the FIX acceptance DEFINITIONS in a folder (*.def) against `fixwire accept`, over our TCP, held to the DICTIONARIES in another
+acceptance: ## the FIX acceptance DEFINITIONS in a folder (*.def) against `fixwire accept`, over our TCP, held to the program's own dictionaries or to the DICTIONARIES in another
 	@scripts/acceptance "$(DEFINITIONS)" $(if $(DICTIONARIES),"$(DICTIONARIES)")
 
 bench: ## the benches, rivals beside us, and one table of them; ten minutes, after the rivals are built

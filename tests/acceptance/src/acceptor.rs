@@ -20,7 +20,7 @@ const SESSIONS: [(&str, &str, Option<&str>); 8] = [
 pub(crate) struct Acceptor(Child);
 
 impl Acceptor {
-    /// Starts it, each session held to its version's dictionary where there is one, and waits until it listens.
+    /// Starts it, each session held to its version's dictionary, and waits until it listens.
     ///
     /// # Errors
     /// Why it does not.
@@ -54,11 +54,14 @@ impl Drop for Acceptor {
     }
 }
 
+/// Those of a folder by QuickFIX's names, FIX44.xml, FIX50SP1.xml, FIXT11.xml, and none for what it lacks; without a folder, those
+/// that come with the program.
 fn settings(dictionaries: Option<&Path>) -> String {
     let mut text = "[default]\nsender_comp_id = \"ISLD\"\nreset_on_logon = true\n".to_owned();
-    // By QuickFIX's names: FIX44.xml, FIX50SP1.xml, FIXT11.xml.
     let of = |version: &str| {
-        let file = dictionaries?.join(version.replace('.', "")).with_extension("xml");
+        let name = version.replace('.', "");
+        let Some(folder) = dictionaries else { return Some(format!("embedded:{name}").into()) };
+        let file = folder.join(name).with_extension("xml");
         file.is_file().then_some(file)
     };
     for (begin_string, target, appl_ver_id) in SESSIONS {
@@ -104,6 +107,13 @@ mod tests {
         );
         // FIX50SP2.xml is not there.
         assert!(keys("\"TW50SP2\"").is_empty() && keys("\"TW44\"").is_empty());
-        assert!(!settings(None).contains("dictionary"));
+    }
+
+    #[test]
+    fn without_a_folder_each_session_is_held_to_a_dictionary_of_the_program_s_own() {
+        let text = settings(None);
+        assert_eq!(text.matches("\ndata_dictionary = \"embedded:FIX4").count(), 5);
+        assert_eq!(text.matches("\ntransport_data_dictionary = \"embedded:FIXT11\"").count(), 3);
+        assert_eq!(text.matches("\napp_data_dictionary = \"embedded:FIX50").count(), 3);
     }
 }

@@ -1,5 +1,5 @@
 //! Plays every definition of a folder against `fixwire accept --app echo`, over our own TCP on a TAP:
-//! `acceptance FIXWIRE FOLDER [DICTIONARIES]`. Ends with `N passed, N failed`.
+//! `acceptance FIXWIRE FOLDER [DICTIONARIES]`, without the last by the dictionaries that come with it. Ends with `N passed, N failed`.
 
 mod acceptor;
 mod definition;
