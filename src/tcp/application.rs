@@ -188,11 +188,14 @@ impl Stack {
     }
 
     /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as
-    /// ours has not left: after [`connect`](Stack::connect), and before anything is transmitted.
+    /// ours has not left: after [`connect`](Stack::connect), and before anything is transmitted. For one that is over, or in
+    /// TIME-WAIT, nothing comes of it.
     pub fn set_terms(&mut self, id: ConnectionId, terms: &Terms) {
         let now = self.now;
         self.on(now, id, |stack, index| {
-            stack.step(index, |connection, cx| connection.set_terms(cx, terms));
+            if !matches!(stack.connections[index].state, State::Closed | State::TimeWait) {
+                stack.step(index, |connection, cx| connection.set_terms(cx, terms));
+            }
         });
     }
 

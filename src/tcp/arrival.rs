@@ -9,10 +9,10 @@ use super::counters::Count;
 use super::endpoint::{Endpoint, Ends, Tuple};
 use super::event::{Closed, ConnectionId};
 use super::reset::Reset;
-use super::stack::{Listener, Stack};
+use super::stack::{Listener, Predecessor, Stack};
 use crate::time::Instant;
 use crate::wire::icmp::Quoted;
-use crate::wire::tcp::{Flags, Segment, SeqNumber};
+use crate::wire::tcp::{Flags, Segment};
 
 /// ICMP unreachable codes that mean that nobody listens there: protocol and port (RFC 1122
 /// 4.2.3.9), and that nobody is let there: network, host and communication prohibited (RFC 1812 5.2.7.1).
@@ -67,8 +67,8 @@ impl Stack {
             return self.on_segment_for_listener(tuple, segment, None);
         };
         if self.connections[index].state == State::TimeWait && self.succeeds(index, segment) {
-            let Ok(floor) = self.make_way(index) else { return Arrival::NOTHING };
-            return self.on_segment_for_listener(tuple, segment, Some(floor));
+            let Ok(predecessor) = self.make_way(index) else { return Arrival::NOTHING };
+            return self.on_segment_for_listener(tuple, segment, Some(predecessor));
         }
         self.deliver(self.id(index), index, segment)
     }
@@ -162,7 +162,7 @@ impl Stack {
         &mut self,
         tuple: Tuple,
         segment: &Segment<'_>,
-        floor: Option<SeqNumber>,
+        predecessor: Option<Predecessor>,
     ) -> Arrival {
         let listener = self.listener(tuple.local);
         let refuse = |stack: &mut Stack, why| {
@@ -196,13 +196,12 @@ impl Stack {
             return Arrival::NOTHING;
         }
         // Whoever comes back from TIME-WAIT had its place before: a flood does not keep it out.
-        if floor.is_none() && self.listeners[listener].backlog >= self.config.backlog_max {
+        if predecessor.is_none() && self.has_full_backlog(listener) {
             self.answer_by_cookie(tuple, listener, segment);
             return Arrival::NOTHING;
         }
-        let Some(index) = self.begin(tuple, floor) else { return Arrival::NOTHING };
-        self.listeners[listener].backlog += 1;
-        self.connections[index].slot.is_in_backlog = true;
+        let Some(index) = self.begin(tuple, predecessor) else { return Arrival::NOTHING };
+        self.join_backlog(index, listener);
         self.accept_at(index, listener, segment);
         Arrival { connection: Some(self.id(index)), ..Arrival::NOTHING }
     }

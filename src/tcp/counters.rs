@@ -42,7 +42,7 @@ counts! {
     EndpointInvalid "tcp_endpoint_invalid" "`connect` or `listen` was refused: no connection can have this address or port."
     EndpointInUse "tcp_endpoint_in_use" "`connect`, `listen` or `import` was refused: the endpoints were connected already, or listened on."
     PortsExhausted "tcp_ports_exhausted" "`connect` was refused: every ephemeral port was in use towards this peer."
-    BacklogFull "tcp_backlog_full" "The listener's SYN-RECEIVED connections were at their limit: a SYN was dropped, where cookies are off or its cookie had been used already."
+    BacklogFull "tcp_backlog_full" "The listener's SYN-RECEIVED connections were at their limit, or half of all connections were in SYN-RECEIVED: a SYN was dropped, where cookies are off or its cookie had been used already."
     SynCookieOut "tcp_syn_cookie_out" "They were at their limit: a SYN was answered by a cookie, and nothing kept of it (RFC 4987 3.6)."
     SynCookieAccepted "tcp_syn_cookie_accepted" "An ACK came of a cookie, and its connection began."
     SynCookieWrong "tcp_syn_cookie_wrong" "An ACK for a listener that had given cookies was of none that is good; answered by a reset."

@@ -143,7 +143,12 @@ impl Connection {
         let before = self.apart.terms;
         self.apart.terms = KeptTerms::of(terms);
         let had_keep_alive = before.keep_alive();
-        if self.apart.terms.keep_alive() != had_keep_alive && self.state == State::Established {
+        // As long as the peer may send: behind our FIN, and behind its own while we have not sent ours.
+        let may_be_probed = matches!(
+            self.state,
+            State::Established | State::CloseWait | State::FinWait1 | State::FinWait2
+        );
+        if self.apart.terms.keep_alive() != had_keep_alive && may_be_probed {
             self.deadlines.keep_alive = Instant::FAR_FUTURE;
             self.start_keep_alive(cx);
         }

@@ -168,6 +168,7 @@ impl Connection {
         self.ecn.hear_syn(segment);
         if segment.flags.has(Flags::ACK) {
             if self.check_handshake_ack(cx, segment).is_some() {
+                self.note_acceptable(cx, segment);
                 self.owe_ack();
             }
             return;

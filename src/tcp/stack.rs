@@ -20,6 +20,9 @@ use crate::wire::tcp::SeqNumber;
 /// How far beyond its predecessor's last number a connection on the same endpoints begins at least
 /// (RFC 9293 3.6.1).
 const SUCCESSOR_GAP: u32 = 1 << 17;
+/// By how much a successor moves the first numbers of others at most: a minute of the clock. 128 of these within the minute that a
+/// peer remembers its last connection would have it take the next one's for older.
+const AHEAD_MAX: u32 = 1 << 24;
 /// Resets that wait to be sent, at least.
 const RESETS_MIN: usize = 64;
 
@@ -32,6 +35,8 @@ pub struct Stack {
     pub(super) absent: Box<[Absent]>,
     pub(super) free: Vec<u32>,
     pub(super) listeners: Vec<Listener>,
+    /// Connections in SYN-RECEIVED, of all listeners.
+    half_open: usize,
     listeners_ever: u32,
     pub(super) table: Table,
     pub(super) transmits: Turns,
@@ -46,8 +51,8 @@ pub struct Stack {
     pub(super) counters_of_warming: Counters,
     /// The latest time that anybody has told us.
     pub(super) now: Instant,
-    /// By how much numbers were taken ahead of what the clock says (RFC 6528) for those who came back: who comes
-    /// back once more is not to begin before that.
+    /// By how much numbers were taken ahead of what the clock says (RFC 6528) for those who came back having sent faster
+    /// than it runs: who comes back once more is not to begin before that.
     pub(super) isn_ahead: u32,
     /// Until when a SYN cookie may come back.
     pub(super) cookies_until: Instant,
@@ -86,6 +91,8 @@ pub(super) struct Slot {
     is_waiting: bool,
     /// It counts towards its listener's backlog.
     pub(super) is_in_backlog: bool,
+    /// Its first number is the clock's, or its predecessor's was; not a cookie's, nor another stack's.
+    is_of_clock: bool,
     /// It has asked to send, and its next hop's address is not known: it has no turn until that is.
     pub(super) is_deferred: bool,
     /// It has asked to tell something.
@@ -96,8 +103,17 @@ impl Connection {
     /// It is in the table now, and has a slot that another had before.
     pub(super) fn list(&mut self) {
         self.is_queued &= !self.slot.is_deferred;
-        self.slot = Slot { is_listed: true, is_in_backlog: false, is_deferred: false, ..self.slot };
+        let (is_waiting, is_telling) = (self.slot.is_waiting, self.slot.is_telling);
+        self.slot = Slot { is_listed: true, is_waiting, is_telling, ..Slot::default() };
     }
+}
+
+/// What a connection in TIME-WAIT leaves to the next of its endpoints.
+#[derive(Clone, Copy)]
+pub(super) struct Predecessor {
+    /// The least number that it may begin with.
+    floor: SeqNumber,
+    is_of_clock: bool,
 }
 
 /// A port that is listened on.
@@ -123,6 +139,7 @@ impl Stack {
             connections: (0..count).map(|_| Connection::new(&config)).collect(),
             absent: vec![Absent::default(); count].into_boxed_slice(),
             free: (0..count as u32).rev().collect(),
+            half_open: 0,
             listeners: Vec::with_capacity(config.listeners_max),
             listeners_ever: 0,
             table: Table::new(count, secret.table_keys()),
@@ -238,11 +255,11 @@ impl Stack {
         }
         let local = if local.port == 0 { self.pick_port(local, remote)? } else { local };
         let tuple = Tuple { local, remote };
-        let floor = match self.table.find(tuple.ends()) {
+        let predecessor = match self.table.find(tuple.ends()) {
             None => None,
             Some(index) => Some(self.make_way(index)?),
         };
-        let index = self.begin(tuple, floor).ok_or(OpenRefusal::ConnectionsFull)?;
+        let index = self.begin(tuple, predecessor).ok_or(OpenRefusal::ConnectionsFull)?;
         let offset = self.secret.timestamp_offset(&tuple);
         self.step(index, |connection, cx| connection.open(cx, offset));
         Ok(self.id(index))
@@ -286,8 +303,8 @@ impl Stack {
     }
 
     /// Ends a connection in TIME-WAIT for its successor, provided that there is a place for that: one that is held keeps
-    /// its own. Says the least number that the successor may begin with.
-    pub(super) fn make_way(&mut self, index: usize) -> Result<SeqNumber, OpenRefusal> {
+    /// its own.
+    pub(super) fn make_way(&mut self, index: usize) -> Result<Predecessor, OpenRefusal> {
         let connection = &self.connections[index];
         if connection.state != State::TimeWait {
             return Err(OpenRefusal::EndpointInUse);
@@ -297,17 +314,29 @@ impl Stack {
             return Err(OpenRefusal::ConnectionsFull);
         }
         let floor = connection.snd_nxt + SUCCESSOR_GAP;
+        let predecessor = Predecessor { floor, is_of_clock: connection.slot.is_of_clock };
         self.counters.count(Count::TimeWaitReused);
         self.step(index, |connection, cx| connection.end(cx, Closed::Finished));
-        Ok(floor)
+        Ok(predecessor)
     }
 
-    /// Takes a free connection for `tuple`, its first number not before `floor`.
-    pub(super) fn begin(&mut self, tuple: Tuple, floor: Option<SeqNumber>) -> Option<usize> {
+    /// Takes a free connection for `tuple`, its first number the clock's (RFC 6528 3) or behind its predecessor's. By how much
+    /// that is ahead of the clock moves everybody's numbers, provided that it was sent: a cookie's or another stack's
+    /// number lies anywhere, and would have others begin behind themselves.
+    pub(super) fn begin(
+        &mut self,
+        tuple: Tuple,
+        predecessor: Option<Predecessor>,
+    ) -> Option<usize> {
         let isn = self.secret.isn(self.now, &tuple) + self.isn_ahead;
-        let iss = floor.map_or(isn, |floor| floor.later_of(isn));
+        let iss = predecessor.map_or(isn, |before| before.floor.later_of(isn));
+        let ahead = iss.since(isn);
         let index = self.begin_at(tuple, iss)?;
-        self.isn_ahead = self.isn_ahead.wrapping_add(iss.since(isn));
+        let was_of_clock = predecessor.is_none_or(|before| before.is_of_clock);
+        if ahead == 0 || was_of_clock && ahead <= AHEAD_MAX {
+            self.isn_ahead = self.isn_ahead.wrapping_add(ahead);
+            self.connections[index].slot.is_of_clock = true;
+        }
         Some(index)
     }
 
@@ -455,12 +484,22 @@ impl Stack {
     pub(super) fn join_backlog(&mut self, index: usize, listener: usize) {
         let listener = &mut self.listeners[listener];
         listener.backlog += 1;
+        self.half_open += 1;
         self.connections[index].listener = Some(listener.id);
         self.connections[index].slot.is_in_backlog = true;
     }
 
+    /// Whether whoever asks to be let in gets a cookie in place of a connection: there are as many in SYN-RECEIVED as there may be of
+    /// this listener, or half of all that there can be, so that a flood leaves room for those that we open and for whoever
+    /// sends a cookie back.
+    pub(super) fn has_full_backlog(&self, listener: usize) -> bool {
+        let is_crowded = 2 * self.half_open >= self.connections.len().max(2);
+        self.listeners[listener].backlog >= self.config.backlog_max || is_crowded
+    }
+
     fn leave_backlog(&mut self, index: usize) {
         self.connections[index].slot.is_in_backlog = false;
+        self.half_open -= 1;
         let id = self.connections[index].listener;
         if let Some(listener) = self.listeners.iter_mut().find(|listener| Some(listener.id) == id) {
             listener.backlog -= 1;

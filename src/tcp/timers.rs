@@ -104,7 +104,7 @@ impl Connection {
         }
         // A window that was probed for has been counted, and nothing went again for it (RFC 5681 3.1).
         let is_first = self.retries == 0 || !self.congestion.is_after_timeout();
-        self.retries += 1;
+        self.retries = self.retries.saturating_add(1);
         if is_opening {
             cx.count(Count::RetransmitTimeout);
             self.syn_due = true;
@@ -159,7 +159,7 @@ impl Connection {
             self.send_reset(cx);
             self.end(cx, Closed::KeepAliveTimedOut);
         } else {
-            self.keep_alive_probes += 1;
+            self.keep_alive_probes = self.keep_alive_probes.saturating_add(1);
             self.keep_alive_due = true;
             self.deadlines.keep_alive = cx.now + keep_alive.interval;
         }

@@ -73,16 +73,17 @@ fn a_syn_that_finds_no_place_looks_at_one_connection_at_most() {
         }
     }
     let now = Instant::from_ms(100);
-    for port in 1..=16 {
+    // Four of these take a place of TIME-WAIT already: of SYN-RECEIVED there are fewer than may be, in half of all places.
+    for port in 1..=20 {
         stack.connect(now, Endpoint { port, ..LOCAL }, REMOTE).unwrap();
     }
     let accepted = (1_000..1_200).filter(|port| {
         let syn = segment(*port, Flags::SYN, 1, SeqNumber(0));
         stack.on_segment(now, REMOTE.addr, LOCAL.addr, &syn).connection.is_some()
     });
-    assert_eq!(accepted.count(), 32);
+    assert_eq!(accepted.count(), 28);
     assert_eq!(stack.counters().of(Count::TimeWaitCutShort), 32);
-    assert_eq!(stack.counters().of(Count::ConnectionsFull), 168);
+    assert_eq!(stack.counters().of(Count::ConnectionsFull), 172);
     assert!(stack.places_looked_at <= 200, "{}", stack.places_looked_at);
 }
 

@@ -551,7 +551,14 @@ fn of_larger_link(config: Config) -> Snapshot {
 fn whatever_is_in_a_snapshot_nothing_fails() {
     let mut random = Random(0x1234_5678_9abc_def1);
     let mut snapshots = Vec::new();
-    for config in [small(), Config { timestamps: true, ecn: true, ..small() }] {
+    // What is counted up while a peer is silent has its bounds in terms that end it, or none.
+    let idle = Duration::from_ms(500);
+    let watched = Config {
+        user_timeout: Some(Duration::from_s(100_000_000)),
+        keep_alive: Some(KeepAlive { idle, interval: Duration::from_ms(100), probes: 3 }),
+        ..small()
+    };
+    for config in [small(), Config { timestamps: true, ecn: true, ..small() }, watched] {
         for congestion in
             [CongestionControl::NewReno, CongestionControl::Cubic, CongestionControl::Dctcp]
         {
