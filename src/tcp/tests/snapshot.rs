@@ -476,7 +476,8 @@ fn leave(stack: &mut Stack, now: Instant) {
 }
 
 /// Does to a connection what may be done to one, whatever it is.
-fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
+/// What is counted while nobody answers is counted anew once somebody does: where the peer is silent, nothing but time goes by.
+fn exercise(stack: &mut Stack, id: ConnectionId, is_silent: bool, random: &mut Random) {
     let mut now = NOW;
     for _ in 0..12 {
         let Some(info) = stack.info(id) else { return };
@@ -505,7 +506,7 @@ fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
             payload: &[5; 900][..random.below(900) as usize],
             is_ce: random.one_in(3),
         };
-        match random.below(6) {
+        match if is_silent { 1 } else { random.below(6) } {
             0 => {
                 let len = random.below(600) as usize;
                 if stack.reserve(id, len).is_ok() {
@@ -531,6 +532,28 @@ fn exercise(stack: &mut Stack, id: ConnectionId, random: &mut Random) {
     _ = stack.export(now, id);
 }
 
+/// The same once all is acknowledged.
+fn all_acknowledged(stack: &mut Stack, id: ConnectionId) -> Snapshot {
+    let info = stack.info(id).unwrap();
+    let acknowledges = Segment {
+        src_port: REMOTE.port,
+        dst_port: LOCAL.port,
+        seq: info.rcv_nxt,
+        ack: info.snd_nxt,
+        flags: Flags::ACK,
+        window: 5_000,
+        options: Options {
+            timestamps: info.uses_timestamps.then_some(Timestamps { value: 71, echo: 1 }),
+            ..Options::NONE
+        },
+        payload: &[],
+        is_ce: false,
+    };
+    stack.on_segment(NOW, REMOTE.addr, LOCAL.addr, &acknowledges);
+    assert_eq!(stack.info(id).unwrap().snd_una, info.snd_nxt);
+    stack.export(NOW, id).unwrap()
+}
+
 /// One of a link that takes more than that of [`small`] stacks, and of a path that takes less.
 fn of_larger_link(config: Config) -> Snapshot {
     let (mut stack, id) = busy(Config { mss: 4_000, ..config });
@@ -554,7 +577,7 @@ fn whatever_is_in_a_snapshot_nothing_fails() {
     // What is counted up while a peer is silent has its bounds in terms that end it, or none.
     let idle = Duration::from_ms(500);
     let watched = Config {
-        user_timeout: Some(Duration::from_s(100_000_000)),
+        user_timeout: Some(Duration::from_s(1_000_000)),
         keep_alive: Some(KeepAlive { idle, interval: Duration::from_ms(100), probes: 3 }),
         ..small()
     };
@@ -565,19 +588,39 @@ fn whatever_is_in_a_snapshot_nothing_fails() {
             let (mut stack, id) = busy(Config { congestion, ..config.clone() });
             snapshots.push(of_larger_link(Config { congestion, ..config.clone() }));
             snapshots.push(stack.export(NOW, id).unwrap());
+            snapshots.push(all_acknowledged(&mut stack, id));
             stack.shutdown(NOW, id);
             while stack.poll_transmit(NOW).is_some() {}
             snapshots.push(stack.export(NOW, id).unwrap());
         }
     }
     let (mut taken, mut refused) = (0, 0);
+    let mut import = |bytes: &[u8], is_silent, random: &mut Random| {
+        let mut stack = Stack::new(small(), [1; 16]);
+        match stack.import(NOW, &Snapshot::from_bytes(bytes).unwrap()) {
+            Ok(id) => {
+                taken += 1;
+                exercise(&mut stack, id, is_silent, random);
+            }
+            Err(_) => refused += 1,
+        }
+    };
+    // Fields come before the bytes of the streams: that is where it hurts.
+    let fields_len = |bytes: &[u8]| 600.min(bytes.len() - 6);
+    // Each of them at its greatest.
+    for from in &snapshots {
+        for at in 6..6 + fields_len(from.as_bytes()) {
+            let mut bytes = from.as_bytes().to_vec();
+            let end = bytes.len().min(at + 4);
+            bytes[at..end].fill(0xff);
+            import(&bytes, true, &mut random);
+        }
+    }
     for _ in 0..30_000 {
         let from = &snapshots[random.below(snapshots.len() as u64) as usize];
         let mut bytes = from.as_bytes().to_vec();
-        // Fields come before the bytes of the streams: that is where it hurts.
-        let fields_len = 600.min(bytes.len() - 6) as u64;
         for _ in 0..1 + random.below(3) {
-            let at = 6 + random.below(fields_len) as usize;
+            let at = 6 + random.below(fields_len(&bytes) as u64) as usize;
             match random.below(4) {
                 0 => bytes[at] ^= 1 << random.below(8),
                 1 => bytes[at] = random.pick(&[0, 1, 2, 0x7f, 0x80, 0xff]),
@@ -588,14 +631,7 @@ fn whatever_is_in_a_snapshot_nothing_fails() {
                 }
             }
         }
-        let mut stack = Stack::new(small(), [1; 16]);
-        match stack.import(NOW, &Snapshot::from_bytes(&bytes).unwrap()) {
-            Ok(id) => {
-                taken += 1;
-                exercise(&mut stack, id, &mut random);
-            }
-            Err(_) => refused += 1,
-        }
+        import(&bytes, false, &mut random);
     }
     assert!(taken > 1_000 && refused > 1_000, "{taken} taken, {refused} refused");
 }
