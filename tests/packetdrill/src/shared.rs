@@ -1,14 +1,15 @@
 //! The host between two threads: packetdrill's own, and the one in which its scripts' blocking calls wait.
 //!
 //! A call that waits is tried by whoever moves the host, at the moment in virtual time at which it can be
-//! done; the waiting thread only fetches the outcome, and reads that moment as the time. Nothing depends on
-//! how fast the two run.
+//! done; the waiting thread only fetches the outcome, and reads that moment as the time. Where packetdrill sleeps, it lets
+//! that thread on, which notes there what its call returned: in virtual time it would be back at once, so it is kept
+//! until the other has. Nothing depends on how fast the two run.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration as WallDuration;
 
-use fixwire::time::Instant;
+use fixwire::time::{Duration, Instant};
 
 use crate::calls::{Call, Outcome};
 use crate::errno::Errno;
@@ -19,6 +20,11 @@ const LOOK_EVERY: WallDuration = WallDuration::from_millis(5);
 /// How many looks in a row must find packetdrill's own thread asleep and the host untouched: it waits for
 /// this call, then, and time has to move for it to end.
 const LOOKS: u32 = 4;
+/// How often it is looked whether a thread has come to rest, and for how long at most: a script that it never does is one that fails.
+const REST_EVERY: WallDuration = WallDuration::from_micros(50);
+const REST_MAX: WallDuration = WallDuration::from_secs(2);
+/// How many looks in a row find a thread asleep that has come to rest, and not only waited for a lock.
+const RESTS: u32 = 2;
 
 /// A host that two threads use.
 pub struct Shared {
@@ -36,12 +42,14 @@ struct Inner {
     calls: u64,
     /// When the other thread's last call was done, if it has not read the clock since.
     done_at: Option<Instant>,
+    /// The other thread, as the kernel knows it, once it has called.
+    other_tid: Option<i32>,
 }
 
 impl Shared {
     /// To be called on packetdrill's own thread, `main_tid`.
     pub fn new(host: Host, main_tid: i32) -> Shared {
-        let host = Mutex::new(Inner { host, calls: 0, done_at: None });
+        let host = Mutex::new(Inner { host, calls: 0, done_at: None, other_tid: None });
         Shared { host, moved: Condvar::new(), main: std::thread::current().id(), main_tid }
     }
 
@@ -64,6 +72,30 @@ impl Shared {
         result
     }
 
+    /// Lets virtual time go by, and the other thread on with what is done by then.
+    pub fn sleep(&self, duration: Duration) {
+        self.with(|host| host.sleep(duration));
+        if self.is_main() {
+            self.wait_for_rest();
+        }
+    }
+
+    /// Waits until the other thread is in a call that is not done, or asleep out of one.
+    fn wait_for_rest(&self) {
+        let (began, mut rests) = (std::time::Instant::now(), 0);
+        while rests < RESTS && began.elapsed() < REST_MAX {
+            let inner = self.lock();
+            let Some(tid) = inner.other_tid else { return };
+            let is_back = match &inner.host.waiting {
+                Some(waiting) if waiting.outcome.is_none() => return,
+                waiting => waiting.is_none() && inner.done_at.is_none(),
+            };
+            drop(inner);
+            rests = if is_back && is_asleep(tid) { rests + 1 } else { 0 };
+            std::thread::sleep(REST_EVERY);
+        }
+    }
+
     /// The time, as this thread is to see it: whoever comes out of a call reads when it was done.
     pub fn read_clock(&self) -> Instant {
         let mut inner = self.lock();
@@ -81,6 +113,9 @@ impl Shared {
     /// Makes a call, waiting if it has to.
     pub fn call(&self, mut call: Call) -> Outcome {
         let mut inner = self.lock();
+        if !self.is_main() && inner.other_tid.is_none() {
+            inner.other_tid = Some(crate::abi::thread_id());
+        }
         inner.host.on_call();
         let tried = inner.host.attempt(&mut call);
         inner.host.pump();

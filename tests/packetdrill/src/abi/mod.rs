@@ -108,10 +108,8 @@ pub unsafe extern "C" fn packetdrill_interface_init(
         // SAFETY: it is not null, and the caller says that it is a C string.
         unsafe { CStr::from_ptr(flags) }.to_string_lossy().into_owned()
     };
-    // SAFETY: a system call without arguments that cannot fail.
-    let tid = unsafe { libc::gettid() };
     let host = Host::new(&flags, Report::from_environment());
-    let shared = Box::into_raw(Box::new(Shared::new(host, tid)));
+    let shared = Box::into_raw(Box::new(Shared::new(host, thread_id())));
     HOST.store(shared, Ordering::Release);
     let table = Interface {
         userdata: shared.cast(),
@@ -150,6 +148,12 @@ pub unsafe extern "C" fn packetdrill_interface_init(
     };
     // SAFETY: the caller says that it points to its table, which is this type; what lies there is not read.
     unsafe { interface.write(table) };
+}
+
+/// This thread, as the kernel knows it.
+pub(crate) fn thread_id() -> i32 {
+    // SAFETY: a system call without arguments that cannot fail.
+    unsafe { libc::gettid() }
 }
 
 extern "C" fn free(_: User) {

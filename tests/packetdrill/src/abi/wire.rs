@@ -43,7 +43,7 @@ pub(super) extern "C" fn netdev_receive(
 }
 
 pub(super) extern "C" fn usleep(user: User, us: c_uint) -> c_int {
-    host(user).with(|host| host.sleep(Duration::from_us(u64::from(us))));
+    host(user).sleep(Duration::from_us(u64::from(us)));
     0
 }
 

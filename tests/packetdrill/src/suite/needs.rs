@@ -19,6 +19,8 @@ const TEXTS: [(&str, &str); 10] = [
 
 /// What packetdrill and the code in its scripts say where a name is not one of Linux's.
 const UNKNOWN_NAME: [&str; 2] = ["unknown symbol", "nameerror"];
+/// What it says where the code in a script has failed: no field of TCP_INFO is looked at elsewhere.
+const OF_CODE: [&str; 2] = ["error in python code", "error in code"];
 
 /// The reasons for which a script that failed with the message `said` is not applicable.
 pub(super) fn of(text: &str, said: &str) -> Vec<String> {
@@ -34,13 +36,14 @@ pub(super) fn of(text: &str, said: &str) -> Vec<String> {
             add(reason.to_owned());
         }
     }
+    let said = said.to_lowercase();
+    let is_of_code = OF_CODE.iter().any(|error| said.contains(error));
     for word in code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_') {
         let is_known = tcp_info::FIELDS.iter().any(|(name, ..)| *name == word);
-        if word.starts_with("tcpi_") && !is_known {
+        if is_of_code && word.starts_with("tcpi_") && !is_known {
             add(format!("{word} of TCP_INFO"));
         }
     }
-    let said = said.to_lowercase();
     if UNKNOWN_NAME.iter().any(|error| said.contains(error)) {
         add("a name that this packetdrill does not know".to_owned());
     }
@@ -103,7 +106,9 @@ mod tests {
     fn a_field_that_is_not_filled_is_named_once_and_one_in_a_comment_is_not() {
         let text = "+0 %{ assert tcpi_ato == 1; assert tcpi_ato == 1; assert tcpi_snd_cwnd == 10 }%\n\
                     // tcpi_pmtu\n/* tcpi_rcv_mss\n */";
-        assert_eq!(of(text, ""), ["tcpi_ato of TCP_INFO"]);
+        assert_eq!(of(text, "a.pkt:1: error in Python code"), ["tcpi_ato of TCP_INFO"]);
+        // What fails before such a field is looked at has failed.
+        assert!(of(text, "a.pkt:1: error handling packet: live packet field tcp_psh").is_empty());
     }
 
     #[test]

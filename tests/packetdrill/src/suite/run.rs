@@ -254,7 +254,7 @@ mod tests {
         std::fs::write(&script, "0 %{ assert tcpi_ato }%").unwrap();
         for (does, how) in [
             (
-                "case \"$*\" in *--dry_run*) exit 0;; esac; exit 1",
+                "case \"$*\" in *--dry_run*) exit 0;; esac; echo 'a.pkt:1: error in Python code' >&2; exit 1",
                 "not applicable: tcpi_ato of TCP_INFO",
             ),
             ("exec sleep 20", "failed: it did not end within 1 s"),
