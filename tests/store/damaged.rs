@@ -18,7 +18,7 @@ fn record_of(bytes: &[u8], seq: u32) -> usize {
 type Harm = fn(&mut Vec<u8>);
 
 /// What, the words that name it, how many messages are left.
-const TABLE: [(&str, Harm, &str, usize); 11] = [
+const TABLE: [(&str, Harm, &str, usize); 12] = [
     (
         "a message's byte",
         |bytes| {
@@ -84,6 +84,7 @@ const TABLE: [(&str, Harm, &str, usize); 11] = [
     ),
     ("the number out", |bytes| bytes[8192] ^= 1, "the word of the next number out", 20),
     ("the number in", |bytes| bytes[8200] ^= 1, "the word of the next number in", 20),
+    ("a beginning", |bytes| bytes[8240] ^= 1, "the word of what the epoch began with", 20),
     ("a header", |bytes| bytes[50] ^= 1, "one of the two copies of the header", 20),
     ("what is reserved", |bytes| bytes[12288] ^= 1, "the word of the numbers reserved", 20),
 ];

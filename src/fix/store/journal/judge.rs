@@ -4,8 +4,8 @@ use core::fmt;
 use std::ops::RangeInclusive;
 
 use super::layout::{
-    BootId, CREATED_AT, Durability, EPOCH_AT, NEXT_IN_AT, NEXT_OUT_AT, RESERVED_AT, STATE_AT,
-    SYNCED_AT, State, TAIL_AT, TOLD_AT,
+    BootId, CREATED_AT, Durability, EPOCH_AT, FIRST_OUT_AT, NEXT_IN_AT, NEXT_OUT_AT, RESERVED_AT,
+    STATE_AT, SYNCED_AT, State, TAIL_AT, TOLD_AT,
 };
 use super::record::RECORD_HEADER;
 use super::survey::{Hole, OLDEST_SLACK, Reading, Survey};
@@ -152,6 +152,7 @@ impl Survey {
             (words.epoch == Reading::Damaged, EPOCH_AT, "the epoch"),
             (words.told == Reading::Damaged, TOLD_AT, "what was told"),
             (words.created_at == Reading::Damaged, CREATED_AT, "when the numbers began"),
+            (words.beginning == Reading::Damaged, FIRST_OUT_AT, "what the epoch began with"),
             (words.reserved == Reading::Damaged, RESERVED_AT, "the numbers reserved"),
             (words.synced == Reading::Damaged, SYNCED_AT, "what is synced"),
         ] {
@@ -198,6 +199,15 @@ impl Survey {
         position + ring_len < self.certain(ended).max(1) + unsynced + OLDEST_SLACK
     }
 
+    /// The numbers whose messages are lost in a hole: what gave way to newer ones is no news.
+    pub(super) fn lost_in<'a>(
+        &self,
+        hole: &'a Hole,
+        ended: Ended,
+    ) -> Option<&'a RangeInclusive<u32>> {
+        hole.numbers.as_ref().filter(|_| !self.may_be_overwritten(hole.from, ended))
+    }
+
     /// Whether records can have been there that are missing: none is shorter than its header.
     fn may_be_lost(&self, from: u64, to: u64) -> bool {
         let least = RECORD_HEADER as u64;
@@ -230,9 +240,7 @@ impl Survey {
             _ => written.is_some() || (durability != Durability::None && self.reserved().is_some()),
         };
         let told = self.void_numbers();
-        // What gave way to newer ones is no news.
-        let lost = self.holes.iter().filter(|hole| !self.may_be_overwritten(hole.from, ended));
-        let lost = lost.filter_map(|hole| hole.numbers.clone());
+        let lost = self.holes.iter().filter_map(|hole| self.lost_in(hole, ended)).cloned();
         let mut unknown: Vec<_> = told.chain(lost).collect();
         unknown.extend(self.unknown_at_the_end(ended, durability, next_out));
         Resumption {

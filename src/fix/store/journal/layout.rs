@@ -3,7 +3,7 @@
 //! ```text
 //!      0  header: whose journal it is; again in the last page
 //!   4096  state of this opening and of the one before, a sector each
-//!   8192  what the session writes: both numbers, the tail, the epoch, when that began
+//!   8192  what the session writes: both numbers, the tail, the epoch, when and with what that began
 //!  12288  what was proven durable: numbers reserved ahead, how far the ring is synced
 //!  16384  ring of records
 //! ```
@@ -26,6 +26,10 @@ pub(super) const TAIL_AT: usize = NEXT_OUT_AT + 16;
 pub(super) const EPOCH_AT: usize = NEXT_OUT_AT + 24;
 pub(super) const TOLD_AT: usize = NEXT_OUT_AT + 32;
 pub(super) const CREATED_AT: usize = NEXT_OUT_AT + 40;
+/// With what the epoch began, in the sector of the words above: none of them is on a disk without these.
+pub(super) const FIRST_OUT_AT: usize = NEXT_OUT_AT + 48;
+pub(super) const FIRST_IN_AT: usize = NEXT_OUT_AT + 56;
+pub(super) const FIRST_CREATED_AT: usize = NEXT_OUT_AT + 64;
 pub(super) const RESERVED_AT: usize = 3 * PAGE;
 pub(super) const SYNCED_AT: usize = RESERVED_AT + 8;
 pub(super) const RESERVED_EPOCH_AT: usize = RESERVED_AT + 16;
@@ -233,6 +237,9 @@ pub(super) enum Word {
     Synced = 8,
     ReservedEpoch = 9,
     Created = 10,
+    FirstOut = 11,
+    FirstIn = 12,
+    FirstCreated = 13,
 }
 
 /// What the check of a word depends on besides its value.

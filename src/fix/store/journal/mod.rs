@@ -338,7 +338,8 @@ impl<M: Medium> Journal<M> {
     }
 
     /// Whatever ends the process meanwhile, an epoch has begun with all of this or has not begun: the record bears it,
-    /// and the words that are still of the epoch before count no more once it is whole.
+    /// and the words that are still of the epoch before count no more once it is whole. A loss of power may take the
+    /// record and leave words, and with them those of what it bore.
     fn begin_epoch(&mut self, beginning: Beginning) {
         let Beginning { next_out, next_in, created_at } = beginning;
         self.entries.clear();
@@ -348,6 +349,7 @@ impl<M: Medium> Journal<M> {
         self.begun_until = self.header.begun_until(next_out);
         let record = self.append(Kind::Reset, (next_out, BEGINNING_LEN as u32), &beginning.write());
         self.oldest = self.end;
+        self.write_beginning(Some(beginning));
         self.word(NEXT_IN_AT, self.salts.next_in.seal(next_in));
         self.word(NEXT_OUT_AT, self.salts.next_out.seal(next_out));
         self.created_at = layout::time_of(layout::millis_of(created_at));

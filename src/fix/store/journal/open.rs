@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use super::layout::{
-    BootId, CREATED_AT, Durability, EPOCH_AT, Header, NEXT_IN_AT, NEXT_OUT_AT, NotAHeader, PAGE,
-    RESERVED_AT, RING_AT, Salt, State, TAIL_AT, TOLD_AT, Word, sum_of,
+    BootId, CREATED_AT, Durability, EPOCH_AT, FIRST_CREATED_AT, FIRST_IN_AT, FIRST_OUT_AT, Header,
+    NEXT_IN_AT, NEXT_OUT_AT, NotAHeader, PAGE, RESERVED_AT, RING_AT, Salt, State, TAIL_AT, TOLD_AT,
+    Word, sum_of,
 };
 use super::ledger::Ledger;
 use super::record::{BEGINNING_LEN, Beginning, CONTENT_LEN_MAX, Kind, RECORD_HEADER, Record};
-use super::survey::{Hole, Survey, next_place};
+use super::survey::{Survey, next_place};
 use super::{Damage, Entry, Journal, Medium, Resumption, Salts, StoreFailed, Taken};
 
 /// Why a journal is not taken up. Nothing was written to it.
@@ -83,6 +84,9 @@ pub fn format(medium: &mut impl Medium, header: &Header, utc_ns: u64) -> Result<
     medium.write(TAIL_AT, &zero(Word::Tail));
     medium.write(TOLD_AT, &zero(Word::Told));
     medium.write(CREATED_AT, &zero(Word::Created));
+    medium.write(FIRST_OUT_AT, &number(Word::FirstOut, 1));
+    medium.write(FIRST_IN_AT, &number(Word::FirstIn, 1));
+    medium.write(FIRST_CREATED_AT, &zero(Word::FirstCreated));
     let ledger = Ledger::new(header.clone(), Taken { epoch: 0, next_out: 1, end: 0 });
     medium.write(RESERVED_AT, &ledger.words());
     medium.write(state.at(), &state.write(id));
@@ -179,8 +183,8 @@ impl<M: Medium> Journal<M> {
         boot: Option<BootId>,
         utc_ns: u64,
     ) -> Result<(), StoreFailed> {
-        for Hole { from, to, numbers } in &survey.holes {
-            self.void(*from, *to, numbers.as_ref());
+        for hole in &survey.holes {
+            self.void(hole.from, hole.to, survey.lost_in(hole, self.resumption.ended));
         }
         let end = self.end;
         let known = survey.records.iter().filter(|record| record.epoch == self.epoch);
@@ -203,7 +207,7 @@ impl<M: Medium> Journal<M> {
             };
             self.end_at_or_next_lap(end, to, lost.as_ref());
         }
-        self.write_words();
+        self.write_words(survey.beginning);
         self.sync_all()?;
         self.state = State {
             opening: self.state.opening + 1,
@@ -261,7 +265,8 @@ impl<M: Medium> Journal<M> {
     }
 
     /// The words as they stand, all of them.
-    fn write_words(&mut self) {
+    fn write_words(&mut self, beginning: Option<Beginning>) {
+        self.write_beginning(beginning);
         let epoch = Salt::new(self.header.id, Word::Epoch, 0).seal(self.epoch);
         let words = [
             (NEXT_OUT_AT, self.salts.next_out.seal(self.next_out)),
@@ -271,6 +276,21 @@ impl<M: Medium> Journal<M> {
             (EPOCH_AT, epoch),
         ];
         for (at, word) in words {
+            self.word(at, word);
+        }
+    }
+
+    /// What the epoch began with, as far as it is known, ahead of any word by which it has begun.
+    pub(super) fn write_beginning(&mut self, beginning: Option<Beginning>) {
+        let salt = |word| Salt::new(self.header.id, word, self.epoch);
+        let words = beginning.map_or([0; 3], |Beginning { next_out, next_in, created_at }| {
+            [
+                salt(Word::FirstOut).seal(next_out),
+                salt(Word::FirstIn).seal(next_in),
+                salt(Word::FirstCreated).seal_time(created_at),
+            ]
+        });
+        for (at, word) in [FIRST_OUT_AT, FIRST_IN_AT, FIRST_CREATED_AT].into_iter().zip(words) {
             self.word(at, word);
         }
     }
@@ -362,7 +382,7 @@ pub fn salvage<M: Medium>(
         begun_at: 0,
         utc_ns,
     };
-    journal.write_words();
+    journal.write_words(Some(beginning));
     journal.sync_all()?;
     journal.write_state()?;
     Ok(journal.medium)

@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 use crate::time::UtcTime;
 
 use super::layout::{
-    CREATED_AT, EPOCH_AT, Header, NEXT_IN_AT, NEXT_OUT_AT, NotAHeader, PAGE, RESERVED_AT,
-    RESERVED_EPOCH_AT, RING_AT, SECTOR, STATE_AT, SYNCED_AT, Salt, State, TAIL_AT, TOLD_AT, Word,
-    sum_of, u64_at,
+    CREATED_AT, EPOCH_AT, FIRST_CREATED_AT, FIRST_IN_AT, FIRST_OUT_AT, Header, NEXT_IN_AT,
+    NEXT_OUT_AT, NotAHeader, PAGE, RESERVED_AT, RESERVED_EPOCH_AT, RING_AT, SECTOR, STATE_AT,
+    SYNCED_AT, Salt, State, TAIL_AT, TOLD_AT, Word, sum_of, u64_at,
 };
 use super::record::{Beginning, CONTENT_LEN_MAX, Kind, RECORD_HEADER, Record};
 
@@ -33,7 +33,7 @@ pub struct Survey {
     /// Where the next record would go.
     pub end: u64,
     pub(super) words: Words,
-    /// With what the last epoch began, if that is still in the ring.
+    /// With what the last epoch began, if that is still known.
     pub(super) beginning: Option<Beginning>,
 }
 
@@ -59,6 +59,7 @@ pub(super) struct Words {
     pub(super) tail: Reading<u64>,
     pub(super) told: Reading<u64>,
     pub(super) created_at: Reading<Option<UtcTime>>,
+    pub(super) beginning: Reading<Beginning>,
     pub(super) reserved: Reading<u32>,
     pub(super) synced: Reading<u64>,
 }
@@ -104,7 +105,10 @@ impl Survey {
         let records = records(ring, header.id);
         let end = next_place(records.last().map_or(0, Record::end), header.ring_len);
         let words = Words::read(bytes, header.id);
-        let epoch_of_records = records.last().map_or(0, |record| record.epoch);
+        // The end of a lap is written ahead of the record that begins an epoch, and by itself begins none; nor does what
+        // covers a hole behind that record, which a loss of power may have taken.
+        let of_epochs = |record: &&Record| matches!(record.kind, Kind::Message | Kind::Reset);
+        let epoch_of_records = records.iter().rfind(of_epochs).map_or(0, |record| record.epoch);
         let epoch = epoch_of_records.max(words.newest_epoch(bytes, header.id));
         let words = words.of_epoch(bytes, header.id, epoch);
         let holes = holes(&records, header.ring_len, epoch);
@@ -114,7 +118,8 @@ impl Survey {
             .and_then(|record| {
                 let at = (record.position % header.ring_len) as usize + RECORD_HEADER;
                 Beginning::read(ring.get(at..at + record.len as usize)?)
-            });
+            })
+            .or(words.beginning.said());
         Ok(Survey {
             header,
             headers,
@@ -261,12 +266,32 @@ impl Words {
         self.next_out =
             if kept == Reading::Damaged { read(Word::NextOut, NEXT_OUT_AT, &older) } else { kept };
         self.next_in = read(Word::NextIn, NEXT_IN_AT, &older);
-        let created_at =
-            |epoch: u32| Salt::new(id, Word::Created, epoch).open_time(u64_at(bytes, CREATED_AT));
-        self.created_at = match created_at(epoch) {
-            Some(time) => Reading::Says(time),
-            None if older.iter().any(|epoch| created_at(*epoch).is_some()) => Reading::Outdated,
-            None => Reading::Damaged,
+        let read_time = |word, at| {
+            let by = |epoch: u32| Salt::new(id, word, epoch).open_time(u64_at(bytes, at));
+            match by(epoch) {
+                Some(time) => Reading::Says(time),
+                None if older.iter().any(|epoch| by(*epoch).is_some()) => Reading::Outdated,
+                None => Reading::Damaged,
+            }
+        };
+        self.created_at = read_time(Word::Created, CREATED_AT);
+        let first_out = read(Word::FirstOut, FIRST_OUT_AT, &older);
+        let first_in = read(Word::FirstIn, FIRST_IN_AT, &older);
+        let first_created_at = read_time(Word::FirstCreated, FIRST_CREATED_AT);
+        let is_damaged = [
+            (first_out == Reading::Damaged, FIRST_OUT_AT),
+            (first_in == Reading::Damaged, FIRST_IN_AT),
+            (first_created_at == Reading::Damaged, FIRST_CREATED_AT),
+        ]
+        .into_iter()
+        // Zero where it is not known.
+        .any(|(is_damaged, at)| is_damaged && u64_at(bytes, at) != 0);
+        self.beginning = match (first_out, first_in, first_created_at) {
+            (Reading::Says(next_out), Reading::Says(next_in), Reading::Says(created_at)) => {
+                Reading::Says(Beginning { next_out, next_in, created_at })
+            }
+            _ if is_damaged => Reading::Damaged,
+            _ => Reading::Outdated,
         };
         self.reserved = read(Word::Reserved, RESERVED_AT, reserved.as_slice());
         self
@@ -321,7 +346,9 @@ fn records(ring: &[u8], id: u64) -> Vec<Record> {
 }
 
 fn holes(records: &[Record], ring_len: u64, epoch: u32) -> Vec<Hole> {
-    let mut holes = Vec::new();
+    let mut holes: Vec<Hole> = Vec::new();
+    // So many have their numbers.
+    let mut asked = 0;
     // The last number of each epoch that is accounted for.
     let mut last: Option<(u32, u32)> = None;
     let mut before: Option<&Record> = None;
@@ -336,8 +363,13 @@ fn holes(records: &[Record], ring_len: u64, epoch: u32) -> Vec<Hole> {
         if let Some(from) = expected
             && (from < record.position || !is_linked)
         {
+            holes.push(Hole { from, to: record.position, numbers: None });
+        }
+        // The end of a lap, or what covers nothing, says not which number was next: the record behind it does.
+        if record.seq > 0 || record.kind == Kind::Reset {
             let numbers = numbers_between(last, record, epoch);
-            holes.push(Hole { from, to: record.position, numbers });
+            holes[asked..].iter_mut().for_each(|hole| hole.numbers.clone_from(&numbers));
+            asked = holes.len();
         }
         last = match (record.kind, last) {
             (Kind::Message, _) => Some((record.epoch, record.seq)),

@@ -1,9 +1,11 @@
 //! Journals that crash at every step, on a disk that loses, tears and reorders what was not synced.
 
 mod model;
+mod session;
 
 use super::*;
-use model::{Model, Session, Weather};
+use model::Model;
+use session::{Session, Weather};
 
 const ID: u64 = 0x0123_4567_89ab_cdef;
 pub(super) const IDENTITY: &[u8] = b"FIX.4.4\x01US\x01THEM";
@@ -114,6 +116,115 @@ fn an_operators_numbers_are_gone_on_with_and_began_when_they_did() {
             }
         }
     }
+}
+
+/// A journal whose first lap ends `rest` bytes behind its messages, and the number behind them.
+fn with_left_of_the_lap(rest: u64, durability: Durability) -> (Journal<Model>, u32) {
+    let mut journal = open(Model::formatted(), durability).unwrap();
+    let mut seq = 1;
+    while journal.end + rest < header().ring_len {
+        let left = (header().ring_len - journal.end - rest) as usize;
+        let size = if left <= 20_000 { left } else { left.min(20_000) - 4_000 };
+        journal.put(seq, &message(seq, size - 32)).unwrap();
+        seq += 1;
+    }
+    assert_eq!(journal.end + rest, header().ring_len);
+    journal.set_created_at(at(9));
+    journal.close(1).unwrap();
+    (open(journal.into_medium(), durability).unwrap(), seq)
+}
+
+/// The record that an epoch begins with has 48 bytes; 32 of a lap are an end of its own.
+#[test]
+fn killed_at_any_step_an_epoch_has_begun_with_all_of_it_or_has_not() {
+    for rest in [24, 32, 40, 48] {
+        let (journal, seq) = with_left_of_the_lap(rest, Durability::None);
+        let full = journal.into_medium();
+        let (before, after) = ((0, seq, 1, Some(at(9))), (1, 5, 77, Some(at(9))));
+        let mut found = Vec::new();
+        for steps in 1.. {
+            let mut model = full.clone();
+            model.steps_left = steps;
+            let mut journal = open(model, Durability::None).unwrap();
+            journal.renumber(5, 77).unwrap();
+            let is_whole = journal.medium.steps_left > 0;
+            let mut model = journal.into_medium();
+            for opening in 1..3 {
+                let case = format!("{rest} bytes left, step {steps}, opening {opening}");
+                let journal = open(model.killed(), Durability::None).unwrap();
+                let epoch = journal.resumption().epoch;
+                let numbers = (epoch, journal.next_out(), journal.next_in(), journal.created_at());
+                assert!([before, after].contains(&numbers), "{case}: {numbers:?}");
+                // The oldest may have given way to the record, which is no news.
+                assert!(journal.resumption().unknown.is_empty(), "{case}");
+                let oldest = journal.first_from(1).map(|(seq, _)| seq);
+                let is_kept = if epoch == 0 { oldest <= Some(2) } else { oldest.is_none() };
+                assert!(is_kept, "{case}: {oldest:?}");
+                found.push(numbers);
+                model = journal.into_medium();
+            }
+            if is_whole {
+                break;
+            }
+        }
+        found.dedup();
+        assert_eq!(found, [before, after], "{rest} bytes left");
+    }
+}
+
+#[test]
+fn of_an_epoch_whose_record_the_power_took_the_words_have_all_or_nothing() {
+    for durability in [Durability::Async, Durability::Sync] {
+        for next_out in [2, 2_000_000] {
+            let mut journal = open(Model::formatted(), durability).unwrap();
+            journal.reset(at(9));
+            for seq in 1..=40 {
+                journal.put(seq, &message(seq, 50)).unwrap();
+            }
+            journal.close(1).unwrap();
+            let full = journal.into_medium();
+            let mut begun = 0;
+            for steps in 1.. {
+                let mut model = full.clone();
+                model.steps_left = steps;
+                let mut journal = open(model, durability).unwrap();
+                journal.renumber(next_out, 77).unwrap();
+                let is_whole = journal.medium.steps_left > 0;
+                let model = journal.into_medium().power_lost_but_for_words();
+                let journal =
+                    Journal::open(model, IDENTITY, (durability, 64), Some(OTHER_BOOT), 1).unwrap();
+                let (epoch, found) = (journal.resumption().epoch, journal.next_out());
+                let case = format!("{durability:?} {next_out} step {steps}, epoch {epoch}");
+                let (first, next_in) = if epoch == 0 { (41, 1) } else { (next_out, 77) };
+                let reserved = first + header().ahead;
+                assert!((first..=reserved).contains(&found), "{case}: {found}");
+                assert_eq!(
+                    (journal.next_in(), journal.created_at()),
+                    (next_in, Some(at(9))),
+                    "{case}"
+                );
+                begun += u32::from(epoch > 0);
+                if is_whole {
+                    break;
+                }
+            }
+            assert!(begun > 2, "{begun}");
+        }
+    }
+}
+
+#[test]
+fn a_number_lost_ahead_of_the_end_of_a_lap_is_told() {
+    let (mut journal, seq) = with_left_of_the_lap(232, Durability::Async);
+    let at = journal.end_at;
+    journal.put(seq, &message(seq, 100)).unwrap();
+    assert_eq!(journal.end + 96, header().ring_len);
+    journal.put(seq + 1, &message(seq + 1, 100)).unwrap();
+    let mut model = journal.into_medium();
+    model.write(at, &[0; 40]);
+    let numbers: Vec<_> = Survey::of(&model.memory).unwrap().holes;
+    let numbers: Vec<_> = numbers.into_iter().map(|hole| hole.numbers).collect();
+    assert_eq!(numbers, [Some(seq..=seq)]);
 }
 
 #[test]
