@@ -152,7 +152,7 @@ impl Session {
                     } else {
                         let lower = 1 + random.below(seq as usize - 1) as u32;
                         // Beyond what is reserved, where anything is.
-                        let is_far = lower % 3 == 0 && self.durability != Durability::None;
+                        let is_far = lower.is_multiple_of(3) && self.durability != Durability::None;
                         let next_out = if is_far { seq + 5_000 } else { lower };
                         let next_in = 1 + random.below(9) as u32;
                         let created_at = self.created_at;
