@@ -8,6 +8,7 @@ use super::config::Config;
 use super::connection::Connection;
 use super::grouping::{ENDS_LEN, Grouping};
 use super::reassembly::Reassembly;
+use super::second_looks::SecondLooks;
 use super::snapshot::SnapshotRefusal;
 use super::terms::KeptTerms;
 use super::undo::Undo;
@@ -18,6 +19,7 @@ use crate::wire::tcp::SeqNumber;
 pub(super) struct Seldom {
     pub(super) terms: KeptTerms,
     pub(super) undo: Option<Undo>,
+    pub(super) second_looks: SecondLooks,
     /// From when on an answer to the oldest byte in flight is waited for, and which that is; never, if that is not known.
     pub(super) stalled_since: Instant,
     pub(super) stalled_una: SeqNumber,
@@ -43,6 +45,7 @@ impl Seldom {
         Seldom {
             terms: KeptTerms::of(&config.terms()),
             undo: None,
+            second_looks: SecondLooks::NONE,
             stalled_since: Instant::FAR_FUTURE,
             stalled_una: SeqNumber(0),
             raise_mtu_at: Instant::FAR_FUTURE,
@@ -55,6 +58,7 @@ impl Seldom {
     /// As a new one, without allocating.
     fn begin(&mut self, config: &Config) {
         (self.terms, self.undo) = (KeptTerms::of(&config.terms()), None);
+        self.second_looks = SecondLooks::NONE;
         (self.stalled_since, self.raise_mtu_at) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE);
         self.ends_mss = config.mss;
         self.grouping = Grouping::NONE;
@@ -63,14 +67,14 @@ impl Seldom {
 
     /// All of it but what is held, which is written with the bytes.
     pub(super) fn put(&self, out: &mut Out<'_>) {
-        let Seldom { terms, undo, grouping, held: _, .. } = self;
+        let Seldom { terms, undo, second_looks, grouping, held: _, .. } = self;
         let Seldom { stalled_since, stalled_una, raise_mtu_at, ends_mss, .. } = self;
-        ((*terms, *grouping), *undo).put(out);
+        ((*terms, *grouping), (*undo, *second_looks)).put(out);
         ((*stalled_since, *stalled_una), (*raise_mtu_at, *ends_mss)).put(out);
     }
 
     pub(super) fn take(&mut self, from: &mut In<'_>) -> Result<(), SnapshotRefusal> {
-        ((self.terms, self.grouping), self.undo) = Codec::take(from)?;
+        ((self.terms, self.grouping), (self.undo, self.second_looks)) = Codec::take(from)?;
         ((self.stalled_since, self.stalled_una), (self.raise_mtu_at, self.ends_mss)) =
             Codec::take(from)?;
         Ok(())

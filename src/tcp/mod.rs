@@ -97,6 +97,7 @@ mod reset;
 mod retransmit;
 mod sack;
 mod scoreboard;
+mod second_looks;
 mod send_buffer;
 mod sent;
 mod snapshot;

@@ -115,6 +115,7 @@ impl Connection {
         self.advance(segment.ack);
         if self.scoreboard.is_reneged_on() {
             cx.count(Count::SackReneged);
+            self.apart.second_looks.on_reneged(self.snd_una, self.snd_nxt);
             self.scoreboard.forget_sacked(self.snd_una);
         }
         if self.scoreboard.is_clean() {
@@ -141,6 +142,10 @@ impl Connection {
 
     fn take_sack_blocks(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let Some(blocks) = self.agreed_blocks(segment) else { return };
+        if !self.apart.second_looks.believes_blocks(self.snd_una) {
+            cx.count(Count::SackDisbelieved);
+            return;
+        }
         let skipped = usize::from(duplicate(blocks, segment.ack).is_some());
         let (una, nxt, now) = (self.snd_una, self.snd_nxt, cx.now);
         let stamps = self.stamps().copied();
@@ -196,6 +201,10 @@ impl Connection {
         }
         let (before, owed_cwr) = (undo.before, undo.owed_cwr);
         self.apart.undo = None;
+        if !self.apart.second_looks.on_undo(self.snd_una, self.snd_nxt) {
+            cx.count(Count::UndoneTooOften);
+            return;
+        }
         // RFC 4015 3.1, step 9: with an echo of a mark, what it took is not given back.
         if !(segment.flags.has(Flags::ECE) && self.ecn.is_agreed) {
             cx.count(Count::RecoveryUndone);

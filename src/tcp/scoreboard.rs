@@ -2,11 +2,13 @@
 //!
 //! A ring in the order of sequence numbers, which is the order of first sendings in time. What is
 //! known of segments is summed as it changes, so that `pipe` is a subtraction; each question that an
-//! ACK asks is answered from a cursor that moves on, or by halving. A peer that lets go of what it said to hold
-//! (RFC 2018 8) makes work for all that is in flight, each time.
+//! ACK asks is answered from a cursor that moves on, or by halving. A peer that takes back what it said makes work
+//! for all that is in flight, and may do so a few times for each window (`second_looks`).
 
 pub(super) use first::Sending;
 pub(super) use marks::{Marks, Sent, left_before};
+#[cfg(test)]
+pub(super) use steps::take_steps;
 
 use core::ops::Range;
 
@@ -15,13 +17,16 @@ use crate::time::Instant;
 use crate::wire::tcp::SeqNumber;
 use first::First;
 use marks::NOTHING_SENT;
+use steps::step;
 
+mod due;
 mod first;
 mod image;
 mod lost;
 mod marks;
 mod resent;
 mod sacked;
+mod steps;
 
 /// A place is kept for each so many bytes of send buffer. Where segments are shorter, new ones wait
 /// at the limit and leave in fewer.
@@ -80,9 +85,11 @@ struct Again {
     first: First,
     /// Of that sending: which segment's.
     place: u32,
+    /// Of as many places as there are bits, counted from the first: which are to be sent again.
+    due: u32,
 }
 
-const NOTHING_AGAIN: Again = Again { at: Instant::ZERO, first: First::NOTHING, place: 0 };
+const NOTHING_AGAIN: Again = Again { at: Instant::ZERO, first: First::NOTHING, place: 0, due: 0 };
 
 impl Scoreboard {
     pub(super) fn new(config: &Config) -> Scoreboard {
@@ -121,6 +128,9 @@ impl Scoreboard {
     }
 
     pub(super) fn clear(&mut self) {
+        if self.due > 0 {
+            self.clear_due();
+        }
         let (ring, again) = (core::mem::take(&mut self.ring), core::mem::take(&mut self.again));
         *self = Scoreboard { ring, again, ..Scoreboard::empty() };
     }
@@ -313,6 +323,7 @@ impl Scoreboard {
         } else {
             marks
         };
+        step();
         let before = core::mem::replace(&mut self.at_mut(place).marks, marks);
         let (start, end) = self.edges(place, una);
         let len = end.since(start);
@@ -339,10 +350,13 @@ impl Scoreboard {
         if marks.is_due() && !before.is_due() && (self.due == 0 || is_earlier) {
             (self.due_from, self.has_due_part) = (place, false);
         }
-        move_count(&mut self.due, before.is_due(), marks.is_due());
-        while self.due > 0 && !self.at(self.due_from).marks.is_due() {
+        if before.is_due() != marks.is_due() {
+            move_count(&mut self.due, before.is_due(), marks.is_due());
+            self.set_due(place, marks.is_due());
+        }
+        if self.due > 0 && !self.at(self.due_from).marks.is_due() {
             self.has_due_part = false;
-            self.due_from = self.due_from.wrapping_add(1);
+            self.due_from = self.next_due(self.due_from);
         }
     }
 

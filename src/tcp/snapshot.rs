@@ -19,7 +19,7 @@ use crate::wire::tcp::SeqNumber;
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
 /// Of which version snapshots are: no other is read.
-pub const VERSION: u16 = 8;
+pub const VERSION: u16 = 9;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 

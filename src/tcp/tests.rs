@@ -22,6 +22,7 @@ mod sendings;
 mod simulator;
 mod snapshot;
 mod streaming;
+mod taken_back;
 
 const LOCAL: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 1), port: 9878 };
 const REMOTE: Endpoint = Endpoint { addr: Ipv4Addr::new(10, 0, 0, 2), port: 5000 };

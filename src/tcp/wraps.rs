@@ -23,6 +23,7 @@ impl Connection {
         self.ecn.bring_forward(floor);
         self.congestion.bring_forward(floor);
         self.rack.bring_forward(floor);
+        self.apart.second_looks.bring_forward(floor);
         self.account.forget_acknowledged(self.snd_una);
         if self.apart.undo.as_ref().is_some_and(|undo| undo.is_before(floor)) {
             self.apart.undo = None;

@@ -1,6 +1,6 @@
 //! What is taken for lost (RFC 8985 6.2), and is not after all.
 
-use super::{Again, Marks, NOTHING_SENT, Scoreboard, Sent, left_before};
+use super::{Again, Marks, NOTHING_SENT, Scoreboard, Sent, left_before, step};
 use crate::time::{Duration, Instant};
 use crate::wire::tcp::SeqNumber;
 
@@ -22,6 +22,7 @@ impl Scoreboard {
             self.judged_to = self.head;
         }
         while self.judged_to != self.tail {
+            step();
             let sent = *self.at(self.judged_to);
             if sent.marks == Marks::NONE {
                 if !left_before((sent.at, sent.end), latest) {
@@ -42,6 +43,7 @@ impl Scoreboard {
             self.judged_to = self.judged_to.wrapping_add(1);
         }
         while self.again_head != self.again_tail {
+            step();
             let Again { place, at: sent_at, .. } = self.again[self.index(self.again_head)];
             let is_flying = place.wrapping_sub(self.head) < self.tail.wrapping_sub(self.head);
             let sent = if is_flying { *self.at(place) } else { NOTHING_SENT };

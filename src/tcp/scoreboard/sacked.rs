@@ -1,6 +1,6 @@
 //! What the peer says that it holds (RFC 2018).
 
-use super::{Marks, Scoreboard, Sent};
+use super::{Marks, Scoreboard, Sent, step};
 use crate::wire::tcp::SeqNumber;
 
 impl Scoreboard {
@@ -32,6 +32,7 @@ impl Scoreboard {
     /// once is not walked again.
     fn next_not_sacked(&mut self, mut place: u32) -> u32 {
         while place != self.tail && self.at(place).marks.has(Marks::SACKED) {
+            step();
             let sent = *self.at(place);
             let next = place.wrapping_add(u32::from(sent.skip));
             if next != self.tail && self.at(next).marks.has(Marks::SACKED) {

@@ -70,6 +70,27 @@ impl Slow {
     }
 }
 
+#[test]
+fn what_is_to_be_sent_again_next_is_found_by_words_over_all_that_is_held_between() {
+    for places in [512, 16_384] {
+        let mut board = Scoreboard::with_places(places);
+        let (now, end) = (Instant::from_ms(1), UNA + places as u32);
+        (1..=places as u32).for_each(|len| board.push(UNA + len, now));
+        board.sack(UNA, (UNA + 1, end - 1), |_| {});
+        board.lose_all(UNA);
+        assert_eq!(board.due_count(), 2);
+        take_steps();
+        for _ in 0..100 {
+            board.resend(UNA, UNA + 1, now);
+            assert_eq!(board.first_due(UNA, 1), Some(end - 1..end));
+            board.lose_first(UNA);
+            assert_eq!(board.first_due(UNA, 1), Some(UNA..UNA + 1));
+        }
+        let each = take_steps() / 100;
+        assert!(each <= places as u64 / 32 + 2, "{each} looked at, of {places}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
