@@ -10,8 +10,8 @@ use crate::wire::tcp::{Flags, SeqNumber, UserTimeout};
 
 /// What stands for a time that never comes.
 const NEVER: u64 = 1 << 63;
-/// No span is longer, in ns, but the one that stands for "not known": some 13 days.
-const SPAN_NS_MAX: u64 = 1 << 50;
+/// No span is longer that others are worked out from: some 13 days. What merely passes may be.
+pub(super) const SPAN_MAX: Duration = Duration::from_ns(1 << 50);
 
 /// Where fields are written.
 pub(super) struct Out<'a> {
@@ -172,8 +172,10 @@ impl Codec for UserTimeout {
 
 impl Codec for Instant {
     fn put(&self, out: &mut Out<'_>) {
-        let distance = self.as_ns().wrapping_sub(out.now.as_ns());
-        (if *self == Instant::FAR_FUTURE { NEVER } else { distance }).put(out);
+        let distance = i128::from(self.as_ns()) - i128::from(out.now.as_ns());
+        // Nobody lives to see what is farther off than that.
+        let told = i64::try_from(distance).ok().filter(|_| *self != Instant::FAR_FUTURE);
+        told.map_or(NEVER, i64::cast_unsigned).put(out);
     }
 
     fn take(from: &mut In<'_>) -> Result<Instant, SnapshotRefusal> {
@@ -187,10 +189,7 @@ impl Codec for Duration {
     }
 
     fn take(from: &mut In<'_>) -> Result<Duration, SnapshotRefusal> {
-        match u64::take(from)? {
-            ns if ns <= SPAN_NS_MAX || ns == u64::MAX => Ok(Duration::from_ns(ns)),
-            _ => Err(SnapshotRefusal::Malformed),
-        }
+        u64::take(from).map(Duration::from_ns)
     }
 }
 
@@ -232,7 +231,7 @@ impl<T: Codec + Copy + Default, const N: usize> Codec for [T; N] {
     }
 }
 
-/// Whether a span is one that is known, and no longer than any.
+/// Whether others may be worked out from a span.
 pub(super) fn is_span(span: Duration) -> bool {
-    span.as_ns() <= SPAN_NS_MAX
+    span <= SPAN_MAX
 }

@@ -2,7 +2,7 @@
 
 use core::ops::RangeInclusive;
 
-use super::codec::{Codec, In, Out, codec};
+use super::codec::{Codec, In, Out, SPAN_MAX, codec};
 use super::congestion::SLOW_START_SEGMENTS;
 use super::snapshot::SnapshotRefusal;
 use crate::time::Duration;
@@ -76,7 +76,8 @@ pub struct Config {
     pub peer_max_ack_delay: Duration,
     /// The timeout before the first round trip is measured. Default 1 s (RFC 6298 2.1).
     pub rto_initial: Duration,
-    /// The longest, after any number of back-offs. Default 60 s (RFC 6298 2.5).
+    /// The longest, after any number of back-offs. Default 60 s (RFC 6298 2.5). Like every other of these timeouts, TIME-WAIT and
+    /// the peer's delay it is cut to 2^50 ns, some 13 days.
     pub rto_max: Duration,
     /// Retransmissions of a SYN before it is given up. Default 7, with the timeouts above 183 s:
     /// past the 3 minutes of RFC 9293 3.8.3 (R2).
@@ -197,6 +198,8 @@ impl Terms {
     /// The same with every number brought within what the protocol can hold.
     pub(super) fn bounded(mut self) -> Terms {
         self.ack_delay = self.ack_delay.map(|delay| delay.min(ACK_DELAY_MAX));
+        self.rto_min = self.rto_min.min(SPAN_MAX);
+        self.peer_max_ack_delay = self.peer_max_ack_delay.min(SPAN_MAX);
         if let Some(keep_alive) = &mut self.keep_alive {
             keep_alive.interval = keep_alive.interval.max(Duration::from_ms(1));
             keep_alive.probes = keep_alive.probes.max(1);
@@ -280,9 +283,11 @@ impl Config {
         self.receive_buffer_bytes = self.receive_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.message_bytes_max = self.message_bytes_max.min(self.send_buffer_bytes);
         self.mss = self.mss.max(MSS_LEAST);
-        self.rto_min = self.rto_min.max(self.rto_least());
-        self.rto_max = self.rto_max.max(self.rto_min);
+        self.rto_min = self.rto_min.clamp(self.rto_least(), SPAN_MAX);
+        self.rto_max = self.rto_max.clamp(self.rto_min, SPAN_MAX);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
+        self.peer_max_ack_delay = self.peer_max_ack_delay.min(SPAN_MAX);
+        self.time_wait = self.time_wait.min(SPAN_MAX);
         if self.ephemeral_ports.is_empty() || *self.ephemeral_ports.start() == 0 {
             self.ephemeral_ports = Config::default().ephemeral_ports;
         }

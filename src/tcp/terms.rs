@@ -204,6 +204,7 @@ impl Codec for KeptTerms {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codec::SPAN_MAX;
     use super::*;
 
     const LONG: Duration = Duration::from_ns(u64::MAX);
@@ -243,9 +244,12 @@ mod tests {
             let (sack, ecn, nagle, pacing) = (has(1), has(2), has(4), has(8));
             keeps(&Terms { sack, ecn, nagle, pacing, ..own });
         }
-        for span in [Duration::ZERO, Duration::from_ns(1), Duration::from_ms(500), LONG] {
+        let years = [1 << 50, (1 << 50) + 1, 1 << 62, u64::MAX - 2].map(Duration::from_ns);
+        let short = [Duration::ZERO, Duration::from_ns(1), Duration::from_ms(500), LONG];
+        for span in short.into_iter().chain(years) {
             let ack_delay = Some(span.min(ACK_DELAY_MAX));
-            keeps(&Terms { ack_delay, peer_max_ack_delay: span, orphan_timeout: span, ..own });
+            let peer_max_ack_delay = span.min(SPAN_MAX);
+            keeps(&Terms { ack_delay, peer_max_ack_delay, orphan_timeout: span, ..own });
             keeps(&Terms { user_timeout: Some(span), ..own });
             keeps(&Terms { stale_after: Some(span), ..own });
             let interval = span.max(Duration::from_ms(1));

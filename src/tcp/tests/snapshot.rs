@@ -467,6 +467,65 @@ fn a_smaller_link_makes_smaller_segments_and_timers_have_the_time_left_that_they
     assert_eq!(other.next_timeout() - later, left);
 }
 
+/// Whatever spans are asked for, what was exported is imported, and says the same again: terms of years, and those that
+/// stand for "never".
+#[test]
+fn what_can_be_exported_can_be_imported_whatever_its_terms_are() {
+    for ns in [0, 1, 1 << 50, (1 << 50) + 1, 1 << 62, 1 << 63, u64::MAX - 1, u64::MAX] {
+        let span = Duration::from_ns(ns);
+        let limits = UserTimeoutLimits { least: span, most: span };
+        let advertised = UserTimeout::of(span);
+        let config = Config {
+            rto_min: span,
+            rto_max: span,
+            rto_initial: span,
+            peer_max_ack_delay: span,
+            ack_delay: Some(span),
+            time_wait: span,
+            orphan_timeout: span,
+            keep_alive: Some(KeepAlive { idle: span, interval: span, probes: 255 }),
+            user_timeout: Some(span),
+            user_timeout_option: Some(UserTimeoutOption { advertised, adopts: Some(limits) }),
+            stale_after: (ns > 1).then_some(span),
+            timestamps: true,
+            ..small()
+        };
+        let (mut stack, id) = busy(config.clone());
+        let mut moved = Stack::new(config.clone(), [1; 16]);
+        // In mid-transfer; in FIN-WAIT; and where the host has slept for a month since the last segment.
+        let month = NOW + Duration::from_s(30 * 86_400);
+        for (turn, now) in [NOW, NOW, month].into_iter().enumerate() {
+            if turn == 1 {
+                stack.shutdown(now, id);
+            }
+            if turn == 2 {
+                let info = stack.info(id).unwrap();
+                let segment = Segment {
+                    src_port: REMOTE.port,
+                    dst_port: LOCAL.port,
+                    seq: info.rcv_nxt,
+                    ack: info.snd_nxt,
+                    flags: Flags::ACK.with(Flags::FIN),
+                    window: 5_000,
+                    options: Options {
+                        timestamps: Some(Timestamps { value: 71, echo: 0 }),
+                        ..Options::NONE
+                    },
+                    payload: &[],
+                    is_ce: false,
+                };
+                stack.on_segment(now, REMOTE.addr, LOCAL.addr, &segment);
+            }
+            while stack.poll_transmit(now).is_some() {}
+            let snapshot = stack.export(now, id).unwrap();
+            let there = moved.import(now, &snapshot);
+            let there = there.unwrap_or_else(|why| panic!("{why}: {ns} ns, turn {turn}"));
+            assert_eq!(moved.export(now, there).unwrap(), snapshot, "{ns} ns, turn {turn}");
+            moved.let_go(there);
+        }
+    }
+}
+
 /// Something may leave, and is no longer than this stack's link takes.
 fn leave(stack: &mut Stack, now: Instant) {
     let Some(transmit) = stack.poll_transmit(now) else { return };
