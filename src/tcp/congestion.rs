@@ -403,9 +403,10 @@ impl Congestion {
     /// It was for nothing: what stood `before` stands again (RFC 4015 3).
     pub(super) fn undo(&mut self, before: &Before) {
         // Neither did the path become wider by it, nor is another control than was asked for since the one; and how
-        // much was in flight since is so.
+        // much was in flight since is so. What may leave for what arrives while it is repaired is no window.
         let Before { cwnd, ssthresh, credit, recover, cubic } = *before;
-        let (cwnd, phase) = (self.cwnd.max(cwnd), LossPhase::Open);
+        let now = if self.is_recovering() { self.mss() } else { self.cwnd };
+        let (cwnd, phase) = (now.max(cwnd), LossPhase::Open);
         *self = Congestion { cwnd, ssthresh, credit, recover, cubic, phase, ..*self };
     }
 

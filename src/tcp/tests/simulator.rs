@@ -32,6 +32,7 @@ mod strangers;
 mod totals;
 mod traffic;
 mod twins;
+mod window;
 mod world;
 
 use std::ops::Range;

@@ -2,6 +2,7 @@
 
 use super::frames::Glance;
 use super::network::QUEUE_FRAMES;
+use super::window::check_window;
 use super::world::World;
 use crate::tcp::connection::Connection;
 use crate::tcp::scoreboard::Marks;
@@ -124,11 +125,14 @@ impl World {
     fn check_stack(&self, (host, at): (usize, usize)) {
         let stack = &self.hosts[host].nodes[at].stack;
         let mut soonest = Instant::FAR_FUTURE;
+        let nodes = self.hosts[host].nodes.iter();
+        let duplicates = nodes.map(|node| node.stack.counters().of(Count::DuplicateAck)).sum();
         for connection in &stack.connections {
             soonest = soonest.min(connection.deadline());
             if is_synchronised(connection.state) && connection.state != State::TimeWait {
                 check_scoreboard(connection);
                 check_age(connection);
+                check_window(connection, duplicates);
             }
         }
         assert!(stack.next_timeout() <= soonest, "a deadline is forgotten");
