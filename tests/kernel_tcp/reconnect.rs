@@ -10,7 +10,7 @@ use crate::common::inside::inside;
 use crate::host::Host;
 use crate::relay::Faults;
 use crate::rounds::{ENDINGS, Ending, Round, Rounds, THEY, WE};
-use crate::{Passed, replay, set, set_if_known};
+use crate::{Passed, TRIES, replay, set, set_if_known};
 
 const CLEAN: Faults = Faults {
     loss_percent: 0,
@@ -23,6 +23,8 @@ const CLEAN: Faults = Faults {
     seed: 6,
 };
 const BYTES: usize = 60_000;
+/// What passes of a SYN's time while we do not stand still: the network, and a few turns of ours.
+const SLACK: StdDuration = StdDuration::from_millis(100);
 
 /// The kernel connects from a port again though that is in TIME-WAIT, after a while (`tcp_tw_reuse`).
 fn reuse_time_wait() {
@@ -52,23 +54,41 @@ fn connection_after_connection_on_the_same_numbers_has_no_byte_of_another() {
         "reconnect::connection_after_connection_on_the_same_numbers_has_no_byte_of_another",
         || {
             reuse_time_wait();
-            let mut rounds = Rounds::new(Host::new(Config::default(), CLEAN), CLEAN.seed);
-            every_pair_of_endings(&mut rounds, WE, 40_001);
-            // Nobody else has that port.
-            every_pair_of_endings(&mut rounds, THEY, 40_002);
-            let count = |what| rounds.host.stack.counters().of(what);
-            // It is the kernel that comes back to ours, and ours that comes back to its.
-            assert!(
-                count(Count::TimeWaitReused) > 0,
-                "the kernel never came back to our TIME-WAIT"
-            );
-            assert!(rounds.waited_for_numbers > 0, "the kernel was never in TIME-WAIT");
-            assert!(count(Count::ResetIn) > 0 && count(Count::ResetOut) > 0, "nobody reset");
-            assert_eq!(count(Count::SynRetransmission), 0, "somebody had to wait");
-            let Some(passed) = Passed::of(&mut rounds.host) else { return };
-            passed.has_no_error();
+            let is_shown = (1..=TRIES).any(is_nobody_made_to_wait);
+            assert!(is_shown, "the machine stands still in each of {TRIES} runs: nothing is shown");
         },
     );
+}
+
+/// Plays all of them, from ports of that run's own. Says whether nobody had to wait: where the machine stood still for
+/// nearly as long as a SYN waits for its answer, it may go twice that need not have.
+fn is_nobody_made_to_wait(run: usize) -> bool {
+    let config = Config::default();
+    let patience = StdDuration::from_nanos(config.rto_initial.as_ns()) - SLACK;
+    let mut rounds = Rounds::new(Host::new(config, CLEAN), CLEAN.seed);
+    let port = 40_000 + 2 * run as u16;
+    every_pair_of_endings(&mut rounds, WE, port);
+    // Nobody else has that port.
+    every_pair_of_endings(&mut rounds, THEY, port + 1);
+    let count = |what| rounds.host.stack.counters().of(what);
+    // It is the kernel that comes back to ours, and ours that comes back to its.
+    assert!(count(Count::TimeWaitReused) > 0, "the kernel never came back to our TIME-WAIT");
+    assert!(rounds.waited_for_numbers > 0, "the kernel was never in TIME-WAIT");
+    assert!(count(Count::ResetIn) > 0 && count(Count::ResetOut) > 0, "nobody reset");
+    for (round, pause) in &rounds.syns_again {
+        assert!(*pause >= patience, "somebody had to wait in {round:?}, of it {pause:?} for us");
+        println!(
+            "run {run}: a SYN went twice in {round:?}; we stood still for {pause:?}: once more"
+        );
+    }
+    assert_eq!(count(Count::SynRetransmission), rounds.syns_again.len() as u64, "of a round each");
+    if !rounds.syns_again.is_empty() {
+        return false;
+    }
+    if let Some(passed) = Passed::of(&mut rounds.host) {
+        passed.has_no_error();
+    }
+    true
 }
 
 #[test]

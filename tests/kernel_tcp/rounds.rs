@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration as StdDuration, Instant as StdInstant};
 
-use fixwire::tcp::{Closed, ConnectionId, Endpoint, Event, OpenRefusal, SendRefusal};
+use fixwire::tcp::{Closed, ConnectionId, Count, Endpoint, Event, OpenRefusal, SendRefusal};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
@@ -85,8 +85,16 @@ pub(crate) struct Rounds {
     pub(crate) bytes: u64,
     /// How often the kernel would not yet use the same four numbers again.
     pub(crate) waited_for_numbers: u64,
+    /// Our SYNs, with an ACK or without, that went again: on which connection, and for how long of the time before nobody
+    /// was polled.
+    pub(crate) syns_again: Vec<(Round, StdDuration)>,
     begun: StdInstant,
+    polled_at: StdInstant,
+    stood_still: StdDuration,
 }
+
+/// Who is not polled for longer stands still.
+const STANDS_STILL: StdDuration = StdDuration::from_millis(10);
 
 /// How long a world may take. The kernel finds a black hole out by its back-off, which is half a minute for each connection
 /// where frames are lost besides.
@@ -123,7 +131,10 @@ impl Rounds {
             slept: [0; 2],
             bytes: 0,
             waited_for_numbers: 0,
+            syns_again: Vec::new(),
             begun: StdInstant::now(),
+            polled_at: StdInstant::now(),
+            stood_still: StdDuration::ZERO,
         }
     }
 
@@ -153,7 +164,19 @@ impl Rounds {
     }
 
     fn poll(&mut self) {
+        let pause = self.polled_at.elapsed();
+        if pause > STANDS_STILL {
+            self.stood_still += pause;
+        }
+        self.polled_at = StdInstant::now();
+        let syns_again = |host: &Host| host.stack.counters().of(Count::SynRetransmission);
+        let before = syns_again(&self.host);
         self.host.poll();
+        if syns_again(&self.host) > before
+            && let Some(now) = self.now
+        {
+            self.syns_again.push((now, self.stood_still));
+        }
         for (id, event) in std::mem::take(&mut self.host.events) {
             self.on_event(id, event);
         }
@@ -205,7 +228,7 @@ impl Rounds {
     pub(crate) fn play(&mut self, round: Round) {
         self.number += 1;
         self.now = Some(round);
-        self.begun = StdInstant::now();
+        (self.begun, self.stood_still) = (StdInstant::now(), StdDuration::ZERO);
         let socket = if round.opener == WE { self.open(round.port) } else { self.be_opened(round) };
         socket.set_nonblocking(true).unwrap();
         let mut sides = [Side::default(), Side::default()];
