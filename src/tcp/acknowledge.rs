@@ -30,6 +30,7 @@ impl Connection {
             self.challenge(cx, Count::AckOfUnsent);
             return false;
         }
+        let was_closed = self.snd_wnd == 0;
         if !self.is_simple_ack(segment) {
             let segment = *segment;
             self.take_ack_in_trouble(cx, &segment);
@@ -38,7 +39,7 @@ impl Connection {
         } else if self.is_duplicate_ack(segment) {
             self.take_duplicate_ack(cx);
         }
-        self.take_window(cx, segment.seq, segment.ack, segment.window);
+        self.take_window(cx, segment.seq, segment.ack, segment.window, was_closed);
         if self.fin_sent && self.snd_una == self.snd_nxt {
             self.on_fin_acknowledged(cx);
         }
@@ -182,7 +183,8 @@ impl Connection {
         self.is_urgent = true;
     }
 
-    /// The window of a segment that is not older than the last one used (RFC 9293 3.10.7.4).
+    /// The window of a segment that is not older than the last one used (RFC 9293 3.10.7.4). Whether it `was_closed` before
+    /// is asked of the window as the peer left it: what it acknowledges now lies behind, and may have been more than that.
     #[inline(never)]
     pub(super) fn take_window(
         &mut self,
@@ -190,6 +192,7 @@ impl Connection {
         seq: SeqNumber,
         ack: SeqNumber,
         window: u16,
+        was_closed: bool,
     ) {
         let is_newer = self.snd_wl1.is_before(seq)
             || (self.snd_wl1 == seq && self.snd_wl2.is_at_or_before(ack));
@@ -202,7 +205,9 @@ impl Connection {
         if window.saturating_add(1 << self.snd_wind_shift) <= self.snd_wnd {
             cx.count(Count::WindowShrunk);
         }
-        let has_opened = self.snd_wnd == 0 && window > 0;
+        // Behind a timeout it cuts off what goes again, too: what lies beyond is sent as it moves on.
+        let is_used_up = self.snd_wnd == 0 && self.rtt.is_backed_off();
+        let has_opened = (was_closed || is_used_up) && window > 0;
         self.snd_wnd = window;
         self.snd_wnd_max = self.snd_wnd_max.max(window);
         if window == 0 {

@@ -309,7 +309,11 @@ impl Connection {
             matches!(self.state, State::Established | State::FinWait1 | State::FinWait2);
         let told = self.rcv_wnd();
         let rcv_nxt = self.rcv_nxt;
-        let doubles = |edge: SeqNumber| edge.since(rcv_nxt) / 2 >= told;
+        // And the field says so: with a large shift many bytes are none of its units.
+        let doubles = |edge: SeqNumber| {
+            let (wider, shift) = (edge.since(rcv_nxt), self.rcv_wind_shift);
+            wider / 2 >= told && wider >> shift > told >> shift
+        };
         if takes_more && self.window_gain().is_some_and(doubles) {
             self.owe_ack();
         }

@@ -299,13 +299,14 @@ impl Config {
         Duration::from_us(1)
     }
 
-    /// The shift that is offered: the whole receive buffer fits the window field with it (RFC 7323 2.3).
+    /// The shift that is offered: the whole receive buffer fits the window field with it (RFC 7323 2.3), and is not
+    /// rounded to nothing.
     pub(super) fn receive_window_scale(&self) -> u8 {
         let mut shift = self.window_scale.unwrap_or(0).min(14);
         while shift < 14 && (self.receive_buffer_bytes >> shift) > 65_535 {
             shift += 1;
         }
-        shift
+        shift.min(self.receive_buffer_bytes.checked_ilog2().unwrap_or(0) as u8)
     }
 }
 

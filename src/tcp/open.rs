@@ -99,7 +99,9 @@ impl Connection {
     /// Our SYN is acknowledged by `segment`, and the peer's has come.
     pub(super) fn establish(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         cx.count(Count::Established);
-        let was_sent_again = self.retries > 0;
+        // A SYN that waited for an address left once, and one that went again for data to come (`defer_accept`) had been answered.
+        let was_sent_again =
+            self.retries > 0 && self.retransmissions > 0 && self.rack.min_rtt().is_none();
         if self.is_of_cookie {
             // Nobody knows when its SYN-ACK left.
         } else if let Some(rtt) = self.rack.min_rtt() {

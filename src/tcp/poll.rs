@@ -364,13 +364,10 @@ impl Stack {
         // Nothing is held: a segment with data carries every ACK.
         connection.acks_due = 0;
         // No other deadline comes nearer, and nothing else is left to send.
-        let (due, is_probed) = (connection.send_deadline(), connection.keep_alive_due);
+        let due = connection.send_deadline();
         connection.settle_fast(config);
         self.end_turn(index);
         self.wake_by(index, due);
-        if is_probed {
-            self.queue_to_send(index);
-        }
         let connection = &self.connections[index];
         let timestamps = connection.stamps().map(|stamps| stamps.option(self.now));
         Rest {

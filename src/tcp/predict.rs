@@ -193,6 +193,7 @@ impl Stack {
         let (seq, ack, window) = (segment.seq(), segment.ack(), segment.window());
         let before = (connection.snd_wnd, connection.rack.min_rtt_known());
         let mut is_tried = false;
+        let was_closed = connection.snd_wnd == 0;
         if ack == connection.snd_nxt && ack != connection.snd_una {
             let is_fresh = connection.rtt.is_fresh(now);
             is_tried = connection.take_ack_of_all(now, config) || !is_fresh;
@@ -208,6 +209,7 @@ impl Stack {
                 seq,
                 ack,
                 window,
+                was_closed,
             );
             // One that opens has what was sent in vain sent again.
             connection.plain.receives &= connection.scoreboard.is_clean();

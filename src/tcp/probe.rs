@@ -60,7 +60,7 @@ impl Connection {
     /// trip was measured since the last probe: else a path that has become longer would be probed without end. A probe
     /// that was acknowledged asks about nothing any more, though it is not known yet what it has repaired: a tail that
     /// is lost behind it is not left to the timeout.
-    fn may_probe(&self) -> bool {
+    pub(super) fn may_probe(&self) -> bool {
         self.flight() > 0
             && self.snd_wnd > 0
             && self.congestion.is_open()

@@ -113,6 +113,8 @@ impl Connection {
             (None, None, _) => {}
         }
         self.advance(segment.ack);
+        // What was to go again has arrived before it did.
+        self.is_urgent &= self.scoreboard.has_due();
         if self.scoreboard.is_reneged_on() {
             cx.count(Count::SackReneged);
             self.apart.second_looks.on_reneged(self.snd_una, self.snd_nxt);

@@ -280,6 +280,10 @@ impl Connection {
     ) -> Leaving {
         let end = seq + (len + u32::from(has_fin));
         let is_again = why != Why::New;
+        if self.probe_due == ProbeDue::Loss && !self.may_probe() {
+            // It could not leave when it was due, and what has come since leaves nothing to ask about.
+            self.probe_due = ProbeDue::None;
+        }
         let is_window_probe = self.probe_due == ProbeDue::Window;
         let is_ect = self.ecn.is_agreed && len > 0 && !is_again && !is_window_probe;
         let is_in_burst = !is_again && self.flight() > 0 && self.last_sent == cx.now;
@@ -330,17 +334,22 @@ impl Connection {
     /// Bytes leave for the first time. Says whether no more segments have a place now.
     #[inline(always)]
     pub(super) fn sends_first(&mut self, now: Instant, config: &Config, end: SeqNumber) -> bool {
-        if self.flight() == 0 {
+        let is_alone = self.flight() == 0;
+        if is_alone {
             self.congestion.on_idle(now - self.last_sent, || self.rtt.rto(config));
         }
         self.congestion.on_sent(end.since(self.snd_nxt));
         self.snd_nxt = end;
         self.last_sent = now;
         self.scoreboard.push(end, now);
-        // RFC 6298 5.1. A probe's timer runs already.
-        if self.deadlines.retransmit == Instant::FAR_FUTURE {
+        // RFC 6298 5.1. What waited for a window, or for more, had a timer for that; a probe's runs already.
+        if self.deadlines.retransmit == Instant::FAR_FUTURE
+            || is_alone && self.probe_due != ProbeDue::Window
+        {
             self.retransmit_after_rto(now, config);
         }
+        // Nobody asks whether the peer is there who waits for its answer (RFC 9293 3.8.4, MUST-26).
+        self.keep_alive_due = false;
         if !self.probe_is_for_reordering {
             self.start_probe_timer(now);
         }

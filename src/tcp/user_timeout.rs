@@ -40,10 +40,8 @@ impl Connection {
         if stalled_since != Instant::FAR_FUTURE && self.apart.stalled_una == self.snd_una {
             return stalled_since;
         }
-        // Nothing in flight: a closed window has been probed for as long as the timer ran.
-        let timer_ns = self.rtt.rto(cx.config).as_ns();
-        let timer_began = Instant::from_ns(cx.now.as_ns().saturating_sub(timer_ns));
-        let since = self.scoreboard.first_sent_at().unwrap_or(timer_began);
+        // Nothing in flight: nobody was asked yet.
+        let Some(since) = self.scoreboard.first_sent_at() else { return cx.now };
         (self.apart.stalled_since, self.apart.stalled_una) = (since, self.snd_una);
         since
     }

@@ -265,12 +265,13 @@ impl Stack {
         if ack.is_before(connection.snd_una) {
             cx.count(Count::AckOld);
         } else {
+            let was_closed = connection.snd_wnd == 0;
             if !connection.repairs_nothing() {
                 connection.pass_in_trouble(&mut cx);
             } else if ack != connection.snd_una {
                 connection.take_ack(&mut cx, ack);
             }
-            connection.take_window(&mut cx, seq, ack, window);
+            connection.take_window(&mut cx, seq, ack, window, was_closed);
         }
         connection.arm_persist_timer(cx.now, cx.config);
         // Of a window that a loss made smaller the next segment tells.
