@@ -1,4 +1,8 @@
-//! Intervals, in nanoseconds, recorded without allocation.
+//! Intervals, in nanoseconds, recorded without allocation; and captures with the times in them.
+
+pub mod capture;
+pub mod stamp;
+pub mod wire_time;
 
 use hdrhistogram::Histogram;
 

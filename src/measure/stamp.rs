@@ -1,0 +1,123 @@
+//! A stamp says what it is: when, by which clock, in which timescale, and where it was taken.
+
+use core::fmt;
+
+use thiserror::Error;
+
+use super::wire_time::{WireSpan, WireTime};
+
+/// When something passed a point of a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// When, in the domain beside it.
+    pub time: WireTime,
+    /// By whose clock and in which timescale.
+    pub domain: Domain,
+    /// Where: the interface of whoever recorded, in the order in which the file names them, or the port of a device by the
+    /// number that it writes.
+    pub port: u32,
+}
+
+/// Stamps of one domain, and of no other, can be subtracted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Domain {
+    /// Whose clock.
+    pub clock: Clock,
+    /// What its seconds count.
+    pub scale: Timescale,
+}
+
+/// The clocks that stamps are taken by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// That of whoever wrote the file, the only one that a record's own time can be by. A file is taken for one recorder's.
+    Recorder {
+        /// Which of the files that are read together, from 0.
+        file: u32,
+    },
+}
+
+/// What seconds count (TAI is ahead of UTC by 37 s since 2017).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Timescale {
+    /// As POSIX counts: leap seconds are not.
+    Utc,
+    /// International Atomic Time.
+    Tai,
+}
+
+/// Why two stamps have no difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Incomparable {
+    /// They count different seconds.
+    #[error("one stamp is in {0} and the other in {1}: there is no difference between them")]
+    Timescales(Timescale, Timescale),
+    /// Nothing says how far these are apart.
+    #[error(
+        "one stamp is by {0} and the other by {1}: nothing says how far apart these clocks are, so there is no difference \
+         between them"
+    )]
+    Clocks(Clock, Clock),
+}
+
+impl Stamp {
+    /// What lies between two stamps of one domain.
+    ///
+    /// # Errors
+    /// Where nothing says what does.
+    pub fn since(&self, earlier: &Stamp) -> Result<WireSpan, Incomparable> {
+        let (ours, theirs) = (self.domain, earlier.domain);
+        if ours.clock != theirs.clock {
+            return Err(Incomparable::Clocks(theirs.clock, ours.clock));
+        }
+        if ours.scale != theirs.scale {
+            return Err(Incomparable::Timescales(theirs.scale, ours.scale));
+        }
+        Ok(self.time - earlier.time)
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Clock::Recorder { file } => {
+                write!(f, "the clock that file {} was recorded by", file + 1)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Timescale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Timescale::Utc => "UTC",
+            Timescale::Tai => "TAI",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(file: u32, scale: Timescale, ns: u32) -> Stamp {
+        let domain = Domain { clock: Clock::Recorder { file }, scale };
+        Stamp { time: WireTime::from_s_ns(1, ns), domain, port: ns }
+    }
+
+    #[test]
+    fn stamps_of_one_domain_have_a_difference_and_no_others() {
+        let first = stamp(0, Timescale::Utc, 5);
+        assert_eq!(stamp(0, Timescale::Utc, 7).since(&first), Ok(WireSpan::from_ns(2)));
+        let words = |other: Stamp| other.since(&first).unwrap_err().to_string();
+        assert!(
+            words(stamp(0, Timescale::Tai, 7))
+                .starts_with("one stamp is in UTC and the other in TAI:")
+        );
+        let other = words(stamp(1, Timescale::Utc, 7));
+        assert!(
+            other.contains("file 1 was recorded by and the other by the clock that file 2 "),
+            "{other}"
+        );
+    }
+}
