@@ -35,6 +35,18 @@ pub enum Clock {
         /// Which of the files that are read together, from 0.
         file: u32,
     },
+    /// That of a Metamako, now Arista 7130, by its number.
+    Metamako {
+        /// As it stands in its trailers.
+        device: u16,
+    },
+    /// That of an Exablaze, by its number.
+    Exablaze {
+        /// As it stands in its trailers.
+        device: u8,
+    },
+    /// That of an Arista 7280, which says nothing of itself: all of them are taken for one.
+    Arista7280,
 }
 
 /// What seconds count (TAI is ahead of UTC by 37 s since 2017).
@@ -83,6 +95,9 @@ impl fmt::Display for Clock {
             Clock::Recorder { file } => {
                 write!(f, "the clock that file {} was recorded by", file + 1)
             }
+            Clock::Metamako { device } => write!(f, "the clock of Metamako device {device}"),
+            Clock::Exablaze { device } => write!(f, "the clock of Exablaze device {device}"),
+            Clock::Arista7280 => f.write_str("the clock of an Arista 7280"),
         }
     }
 }

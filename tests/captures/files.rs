@@ -154,3 +154,44 @@ pub(crate) fn erf_record(
     out.resize(len, 0);
     out
 }
+
+/// A frame with a Metamako trailer: seconds, nanoseconds, flags, device and port; in between what its extensions are.
+pub(crate) fn metamako(
+    frame: &[u8],
+    at: (u32, u32),
+    flags: u8,
+    device: u16,
+    port: u8,
+    extensions: &[u8],
+) -> Vec<u8> {
+    let mut out = frame.to_vec();
+    out.extend(frame_check_sequence(frame));
+    out.extend(extensions);
+    out.extend(at.0.to_be_bytes());
+    out.extend(at.1.to_be_bytes());
+    out.push(flags);
+    out.extend(device.to_be_bytes());
+    out.push(port);
+    out
+}
+
+/// A frame with an Exablaze trailer.
+pub(crate) fn exablaze(frame: &[u8], s: u32, fraction: u64, device: u8, port: u8) -> Vec<u8> {
+    let mut out = frame.to_vec();
+    out.extend(frame_check_sequence(frame));
+    out.extend([device, port]);
+    out.extend(s.to_be_bytes());
+    out.extend(&fraction.to_be_bytes()[3..]);
+    out.push(0);
+    out
+}
+
+/// A frame with an Arista 7280's header.
+pub(crate) fn arista(frame: &[u8], version: u16, stamp: &[u8]) -> Vec<u8> {
+    [&frame[..12], &[0xd2, 0x8b, 0, 1], &version.to_be_bytes(), stamp, &frame[12..]].concat()
+}
+
+/// A frame and its check sequence.
+pub(crate) fn with_fcs(frame: &[u8]) -> Vec<u8> {
+    [frame, &frame_check_sequence(frame)].concat()
+}

@@ -4,11 +4,13 @@
 //! does not grow with the file. What cannot be used is passed over with a reason, a count and a place ([`Skips`]); where records
 //! cannot be told apart any more, reading ends with the file, the byte and a sentence ([`CaptureError`]).
 
+pub mod detect;
 mod erf;
 mod fault;
 mod pcap;
 mod pcapng;
 mod skips;
+pub mod trailer;
 mod window;
 
 use std::io::Read;
