@@ -147,6 +147,56 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!((ended.status.code(), text(&ended.stderr)), (Some(0), String::new()));
 }
 
+/// A pcapng file with one packet, `ticks` after 1970 by an interface of this if_tsresol.
+fn pcapng(if_tsresol: u8, ticks: u64, message: &[u8]) -> Vec<u8> {
+    let block = |kind: u32, mut body: Vec<u8>| {
+        body.resize(body.len().next_multiple_of(4), 0);
+        let len = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &len, &body, &len].concat()
+    };
+    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+    let interface = vec![1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, if_tsresol, 0, 0, 0, 0, 0, 0, 0];
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0];
+    frame.extend((40 + message.len() as u16).to_be_bytes());
+    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 9, 0, 1, 10, 9, 0, 2]);
+    frame.extend([
+        0x26, 0x96, 0x9c, 0x40, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0,
+    ]);
+    frame.extend(message);
+    let len = frame.len() as u32;
+    let words = [0, (ticks >> 32) as u32, ticks as u32, len, len];
+    let mut packet: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+    packet.extend(frame);
+    [block(0x0a0d_0d0a, section), block(1, interface), block(6, packet)].concat()
+}
+
+#[test]
+fn times_of_a_capture_are_in_the_unit_that_its_interface_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = message(1, "US", "0|").replace('|', "\x01");
+    let s = 1_795_766_400_u64;
+    for (if_tsresol, ticks, fraction) in [
+        (6, s * 1_000_000 + 500_000, "500000000"),
+        (9, s * 1_000_000_000 + 7, "000000007"),
+        (0, s, "000000000"),
+        // Powers of two: 2^-1 s, 2^-20 s, 2^-32 s.
+        (0x81, s << 1 | 1, "500000000"),
+        (0x94, s << 20 | 1 << 18, "250000000"),
+        (0xa0, s << 32 | 1 << 31, "500000000"),
+        // Finer than a whole second's count would fit 64 bits.
+        (0xbf, 1 << 62, ""),
+    ] {
+        let path = folder.path().join(format!("{if_tsresol:#x}.pcapng"));
+        fs::write(&path, pcapng(if_tsresol, ticks, message.as_bytes())).unwrap();
+        let read = objects(&decode(&["--json", path.to_str().unwrap()]));
+        let expected = match fraction {
+            "" => "19700101-00:00:00.500000000".into(),
+            fraction => format!("20261127-08:00:00.{fraction}"),
+        };
+        assert_eq!(read[0]["time"], expected, "{if_tsresol:#x}");
+    }
+}
+
 #[test]
 fn colours_are_a_terminal_s_alone_unless_they_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();

@@ -47,8 +47,8 @@ impl WireTime {
         (self.0.rem_euclid(UNITS_PER_S) / UNITS_PER_NS) as u32
     }
 
-    /// Later by so many seconds, if that is a time.
-    pub(crate) fn plus_s(self, s: i64) -> Option<WireTime> {
+    /// Later by so many seconds, or none where that is past every clock.
+    pub fn plus_s(self, s: i64) -> Option<WireTime> {
         in_range(s)
             .then(|| WireTime(self.0 + i128::from(s) * UNITS_PER_S))
             .filter(|at| at.is_in_range())

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::IpAddr;
 
 use etherparse::{EtherType, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use fixwire::measure::wire_time::Resolution;
 use fixwire::time::UtcTime;
 use pcap_parser::pcapng::{Block, EnhancedPacketBlock, InterfaceDescriptionBlock};
 use pcap_parser::traits::PcapNGPacketBlock;
@@ -78,8 +79,8 @@ pub(super) struct Captured<'a> {
 #[derive(Clone, Copy)]
 struct Interface {
     link: Linktype,
-    /// Of a time stamp, in a second; and what is to be added to it, in seconds.
-    units_per_s: u64,
+    /// Of a time stamp; and what is to be added to it, in seconds.
+    resolution: Resolution,
     offset_s: i64,
 }
 
@@ -87,17 +88,17 @@ impl Interface {
     fn of(block: &InterfaceDescriptionBlock<'_>) -> Interface {
         Interface {
             link: block.linktype,
-            units_per_s: block.ts_resolution().unwrap_or(1_000_000).max(1),
+            // Not the crate's own, which has none for powers of two.
+            resolution: Resolution::from_if_tsresol(block.if_tsresol),
             offset_s: block.if_tsoffset,
         }
     }
 
-    fn time(self, units: u64) -> UtcTime {
-        let whole = units / self.units_per_s;
-        let part = u128::from(units % self.units_per_s) * u128::from(NS_PER_S);
-        let seconds = whole.saturating_add_signed(self.offset_s);
-        let ns = (part / u128::from(self.units_per_s)) as u64;
-        UtcTime::from_unix_ns(seconds.saturating_mul(NS_PER_S).saturating_add(ns))
+    /// None where it is before 1970, or past every clock.
+    fn time(self, ticks: u64) -> Option<UtcTime> {
+        let at = self.resolution.time(ticks)?.plus_s(self.offset_s)?;
+        let seconds = u64::try_from(at.as_s()).ok()?.checked_mul(NS_PER_S)?;
+        Some(UtcTime::from_unix_ns(seconds.checked_add(at.subsec_ns().into())?))
     }
 }
 
@@ -171,16 +172,18 @@ struct Packet<'a> {
 fn packet<'a>(block: &PcapBlockOwned<'a>, interfaces: &mut Vec<Interface>) -> Option<Packet<'a>> {
     match block {
         PcapBlockOwned::LegacyHeader(header) => {
-            let units_per_s = if header.is_nanosecond_precision() { NS_PER_S } else { 1_000_000 };
-            interfaces.push(Interface { link: header.network, units_per_s, offset_s: 0 });
+            let is_ns = header.is_nanosecond_precision();
+            let resolution = if is_ns { Resolution::NS } else { Resolution::US };
+            interfaces.push(Interface { link: header.network, resolution, offset_s: 0 });
             None
         }
         PcapBlockOwned::Legacy(packet) => {
             let interface = interfaces.first()?;
-            let units =
-                u64::from(packet.ts_sec) * interface.units_per_s + u64::from(packet.ts_usec);
+            let ticks_per_s =
+                if interface.resolution == Resolution::NS { NS_PER_S } else { 1_000_000 };
+            let ticks = u64::from(packet.ts_sec) * ticks_per_s + u64::from(packet.ts_usec);
             let bytes = packet.data.get(..packet.caplen as usize).unwrap_or(packet.data);
-            Some(Packet { link: interface.link, at: Some(interface.time(units)), way: None, bytes })
+            Some(Packet { link: interface.link, at: interface.time(ticks), way: None, bytes })
         }
         PcapBlockOwned::NG(Block::SectionHeader(_)) => {
             interfaces.clear();
@@ -194,7 +197,7 @@ fn packet<'a>(block: &PcapBlockOwned<'a>, interfaces: &mut Vec<Interface>) -> Op
             let interface = interfaces.get(block.if_id as usize)?;
             let at = interface.time(u64::from(block.ts_high) << 32 | u64::from(block.ts_low));
             let bytes = block.data.get(..block.caplen as usize).unwrap_or(block.data);
-            Some(Packet { link: interface.link, at: Some(at), way: way_of(block), bytes })
+            Some(Packet { link: interface.link, at, way: way_of(block), bytes })
         }
         PcapBlockOwned::NG(Block::SimplePacket(block)) => {
             let link = interfaces.first()?.link;
