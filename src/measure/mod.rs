@@ -1,7 +1,10 @@
-//! Intervals, in nanoseconds, recorded without allocation; and captures with the times in them.
+//! Intervals, in nanoseconds, recorded without allocation; and captures with the times in them: which message answers which, and
+//! how long that took.
 
 pub mod capture;
+pub mod pairs;
 pub mod stamp;
+pub mod tally;
 pub mod wire_time;
 
 use hdrhistogram::Histogram;

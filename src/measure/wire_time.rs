@@ -184,9 +184,67 @@ impl Resolution {
     }
 }
 
+/// The coarsest 10^-n s or 2^-n s, from a second down, that all of some times are whole numbers of: the tick that a clock has in fact,
+/// whatever the file that its times are in could hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grain {
+    decimal: u32,
+    binary: u32,
+    looked_at: u32,
+}
+
+impl Grain {
+    /// So many times say what all others are like.
+    const LOOKED_AT_MAX: u32 = 65_536;
+    /// A picosecond, and 2^-40 s.
+    const DECIMAL_MAX: u32 = 12;
+    const BINARY_MAX: u32 = 40;
+
+    /// Takes in one more.
+    pub fn note(&mut self, at: WireTime) {
+        if self.looked_at == Grain::LOOKED_AT_MAX {
+            return;
+        }
+        self.looked_at += 1;
+        let is_whole = |unit: i128| at.0 % unit == 0;
+        while self.decimal <= Grain::DECIMAL_MAX
+            && !is_whole(UNITS_PER_S / 10_i128.pow(self.decimal))
+        {
+            self.decimal += 1;
+        }
+        while self.binary <= Grain::BINARY_MAX && !is_whole(UNITS_PER_S >> self.binary) {
+            self.binary += 1;
+        }
+    }
+
+    /// The tick, unless it is finer than both a picosecond and 2^-40 s.
+    pub fn span(&self) -> Option<WireSpan> {
+        let decimal = (self.decimal <= Grain::DECIMAL_MAX)
+            .then(|| WireSpan(UNITS_PER_S / 10_i128.pow(self.decimal)));
+        let binary =
+            (self.binary <= Grain::BINARY_MAX).then(|| WireSpan(UNITS_PER_S >> self.binary));
+        decimal.max(binary)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_grain_is_the_tick_that_times_have_whatever_their_file_could_hold() {
+        let grain = |times: &[WireTime]| {
+            let mut grain = Grain::default();
+            times.iter().for_each(|at| grain.note(*at));
+            grain.span()
+        };
+        let ns = |ns| WireTime::from_s_ns(1_800_000_000, ns);
+        assert_eq!(grain(&[ns(3_000), ns(17_000)]), Some(WireSpan::from_ns(1_000)));
+        assert_eq!(grain(&[ns(3_000), ns(17_001)]), Some(WireSpan::from_ns(1)));
+        let erf = |ticks| Resolution::binary(32).time(ticks).unwrap();
+        assert_eq!(grain(&[erf(7 << 32 | 5), erf(8 << 32 | 9)]), Some(WireSpan(UNITS_PER_S >> 32)));
+        assert_eq!(grain(&[ns(1) + WireSpan::from_2_pow_minus_24_ns(1)]), None);
+    }
 
     #[test]
     fn each_published_unit_is_a_whole_number_of_ours() {

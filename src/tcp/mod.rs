@@ -50,6 +50,7 @@ pub use held::{Again, HELD_PAYLOADS_MAX, HeldPayload};
 pub use info::Info;
 pub use poll::{FastTurn, Rest, RestHeader, RestKind, Transmit, Turn};
 pub use prepared::{Prepared, PreparedOut, PreparedRefusal};
+pub(crate) use reassembly::{RANGES_MAX, Reassembly};
 pub use receipts::Receipt;
 pub use snapshot::{Snapshot, SnapshotRefusal, VERSION as SNAPSHOT_VERSION};
 pub use stack::Stack;

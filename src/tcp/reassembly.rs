@@ -13,13 +13,13 @@ use crate::wire::tcp::{SACK_BLOCKS_MAX, SeqNumber};
 
 /// The most ranges that one connection holds. Past it the farthest is dropped: the peer sends it
 /// again.
-pub(super) const RANGES_MAX: usize = 32;
+pub(crate) const RANGES_MAX: usize = 32;
 
 /// Where a range begins, and where it ends.
 type Edges = (SeqNumber, SeqNumber);
 
 /// The held ranges. None touches another, none begins at or before `rcv_nxt`.
-pub(super) struct Reassembly {
+pub(crate) struct Reassembly {
     ranges: [Edges; RANGES_MAX],
     len: usize,
     latest: Latest,
@@ -76,7 +76,7 @@ impl Latest {
 
 /// What became of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Inserted {
+pub(crate) enum Inserted {
     /// It is held.
     Held,
     /// It is held, and for it the farthest was dropped.
@@ -95,7 +95,7 @@ pub(super) enum Placed {
 }
 
 impl Reassembly {
-    pub(super) fn new() -> Reassembly {
+    pub(crate) fn new() -> Reassembly {
         let ranges = [(SeqNumber(0), SeqNumber(0)); RANGES_MAX];
         Reassembly { ranges, len: 0, latest: Latest::NONE, receipts: Receipts::new() }
     }
@@ -107,7 +107,7 @@ impl Reassembly {
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
@@ -119,7 +119,7 @@ impl Reassembly {
 
     /// The held ranges, nearest first.
     #[inline(always)]
-    pub(super) fn ranges(&self) -> &[Edges] {
+    pub(crate) fn ranges(&self) -> &[Edges] {
         &self.ranges[..self.len]
     }
 
@@ -130,22 +130,22 @@ impl Reassembly {
     }
 
     /// By whom what is held came, or is readable since.
-    pub(super) fn receipts(&self) -> &Receipts {
+    pub(crate) fn receipts(&self) -> &Receipts {
         &self.receipts
     }
 
-    pub(super) fn receipts_mut(&mut self) -> &mut Receipts {
+    pub(crate) fn receipts_mut(&mut self) -> &mut Receipts {
         &mut self.receipts
     }
 
     /// Where the first held range begins.
     #[inline]
-    pub(super) fn first(&self) -> Option<SeqNumber> {
+    pub(crate) fn first(&self) -> Option<SeqNumber> {
         self.ranges().first().map(|range| range.0)
     }
 
     /// The first part of `left..right`, which lies past `rcv_nxt`, that is held already.
-    pub(super) fn first_overlap(&self, rcv_nxt: SeqNumber, (left, right): Edges) -> Option<Edges> {
+    pub(crate) fn first_overlap(&self, rcv_nxt: SeqNumber, (left, right): Edges) -> Option<Edges> {
         let from = left.since(rcv_nxt);
         let place = self.ranges().partition_point(|(_, right)| right.since(rcv_nxt) <= from);
         let (held_left, held_right) = *self.ranges().get(place)?;
@@ -155,7 +155,7 @@ impl Reassembly {
     }
 
     /// Holds `new`, as offsets from `rcv_nxt`, and calls `write` for each part not held before.
-    pub(super) fn insert(
+    pub(crate) fn insert(
         &mut self,
         rcv_nxt: SeqNumber,
         new: Range<u32>,
@@ -267,7 +267,7 @@ impl Reassembly {
 
     /// Lets go of what lies before `rcv_nxt`, and takes out the range that it has reached: says
     /// where that ends.
-    pub(super) fn advance(&mut self, mut rcv_nxt: SeqNumber) -> SeqNumber {
+    pub(crate) fn advance(&mut self, mut rcv_nxt: SeqNumber) -> SeqNumber {
         if let Some(&range) = self.ranges().first()
             && range.0 == rcv_nxt
         {

@@ -27,7 +27,7 @@ struct Piece {
 const NO_PIECE: Piece = Piece { start: SeqNumber(0), end: SeqNumber(0), receipt: Receipt([0; 2]) };
 
 /// The pieces, apart from each other and in the order of the stream.
-pub(super) struct Receipts {
+pub(crate) struct Receipts {
     pieces: Box<[Piece]>,
     /// The first that is not read, and where they end.
     from: usize,
@@ -53,7 +53,7 @@ impl Receipts {
     }
 
     /// What of `start..end` nobody brought before came by `receipt`. Says whether there was a place for all of it.
-    fn note(&mut self, start: SeqNumber, end: SeqNumber, receipt: Receipt) -> bool {
+    pub(crate) fn note(&mut self, start: SeqNumber, end: SeqNumber, receipt: Receipt) -> bool {
         let mut at = start;
         let mut place = self.place_behind(start);
         while let Some(next) = self.known().get(place).copied()
@@ -95,7 +95,7 @@ impl Receipts {
     }
 
     /// What lies before `first` was read.
-    fn forget_before(&mut self, first: SeqNumber) {
+    pub(crate) fn forget_before(&mut self, first: SeqNumber) {
         while let [piece, ..] = self.known()
             && piece.end.is_at_or_before(first)
         {
@@ -116,7 +116,7 @@ impl Receipts {
     }
 
     /// How many of the `len` bytes from `at` on came by one segment, and how that was received.
-    fn of(&self, at: SeqNumber, len: usize) -> (usize, Option<Receipt>) {
+    pub(crate) fn of(&self, at: SeqNumber, len: usize) -> (usize, Option<Receipt>) {
         match self.known().get(self.place_behind(at)) {
             Some(piece) if piece.start.is_at_or_before(at) => {
                 (len.min(piece.end.since(at) as usize), Some(piece.receipt))

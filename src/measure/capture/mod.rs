@@ -32,8 +32,8 @@ pub struct Capture<R> {
     format: Format,
     skips: Skips,
     frames: u64,
-    /// Of the record that was lent last, in bytes: the next one begins behind it.
-    lent_len: usize,
+    /// The record that was lent last: the next one begins behind it.
+    lent: Option<Record>,
 }
 
 enum Format {
@@ -86,15 +86,7 @@ impl<R: Read> Capture<R> {
         };
         // pcap and pcapng count from 1970 in UTC, and so do DAG cards.
         let domain = Domain { clock: Clock::Recorder { file }, scale: Timescale::Utc };
-        Ok(Capture {
-            name,
-            domain,
-            window,
-            format,
-            skips: Skips::default(),
-            frames: 0,
-            lent_len: 0,
-        })
+        Ok(Capture { name, domain, window, format, skips: Skips::default(), frames: 0, lent: None })
     }
 
     /// The next frame, or none where the file ends.
@@ -102,31 +94,39 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// Where records cannot be told apart any more: nothing can be read behind that.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
-        self.window.consume(self.lent_len);
-        self.lent_len = 0;
+        if let Some(lent) = self.lent.take() {
+            self.window.consume(lent.total);
+        }
         let found = match &mut self.format {
             Format::Pcap(pcap) => pcap.record(&mut self.window, &mut self.skips),
             Format::Pcapng(pcapng) => pcapng.record(&mut self.window, &mut self.skips),
             Format::Erf => erf::record(&mut self.window, &mut self.skips),
         };
-        let record = match found {
-            Ok(Some(record)) => record,
-            Ok(None) => return Ok(None),
+        match found {
+            Ok(record) => {
+                self.frames += u64::from(record.is_some());
+                self.lent = record;
+                Ok(self.frame())
+            }
             Err(fault) => {
                 let offset = self.window.offset();
-                return Err(CaptureError { file: self.name.clone(), offset, fault });
+                Err(CaptureError { file: self.name.clone(), offset, fault })
             }
-        };
-        self.frames += 1;
-        self.lent_len = record.total;
-        Ok(Some(Frame {
+        }
+    }
+
+    /// The frame that [`next_frame`](Capture::next_frame) lent last, again.
+    #[inline]
+    pub fn frame(&self) -> Option<Frame<'_>> {
+        let record = self.lent?;
+        Some(Frame {
             bytes: &self.window.bytes()[record.begin..record.begin + record.len],
             original_len: record.original_len,
             stamp: Stamp { time: record.time, domain: self.domain, port: record.interface },
             fcs_len: record.fcs_len,
             number: self.frames + self.skips.total(),
             offset: self.window.offset(),
-        }))
+        })
     }
 
     /// What it was opened as.

@@ -1,0 +1,132 @@
+//! Why a message is in no pair.
+
+use core::fmt;
+
+use crate::measure::stamp::Incomparable;
+
+/// Why an order has no trigger that it is measured from, or an answer no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// Which one it answers cannot be told, or not from when.
+    Why(Reason),
+    /// Both are known, and their stamps have no difference.
+    Incomparable(Incomparable),
+}
+
+/// Why a pair is excluded, each with a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Reason {
+    /// An order whose frame acknowledges no message that the one before it did not.
+    NothingNew,
+    /// An order whose frame acknowledges several.
+    Several,
+    /// An order whose frame acknowledges bytes that the capture does not have, or not yet.
+    Unseen,
+    /// Bytes are missing in between.
+    Missing,
+    /// Bytes in between are no message.
+    Damaged,
+    /// Sent more than once, or captured more than once.
+    SentAgain,
+    /// With PossDupFlag(43) or PossResend(97).
+    PossDup,
+    /// An answer for which no order waits.
+    NoOrder,
+    /// An answer to a ClOrdID that two orders had.
+    IdTwice,
+    /// An answer that left before its order was acknowledged.
+    BeforeAcknowledged,
+    /// One of the two frames has no stamp.
+    NoStamp,
+    /// The device calls one of the two stamps degraded.
+    Degraded,
+    /// Which frame brought it is not known any more.
+    Forgotten,
+    /// The second is stamped before the first.
+    Backwards,
+    /// Stamps of two clocks or two timescales.
+    Incomparable,
+    /// An order that the capture has no answer to.
+    Unanswered,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 16] = [
+        Reason::NothingNew,
+        Reason::Several,
+        Reason::Unseen,
+        Reason::Missing,
+        Reason::Damaged,
+        Reason::SentAgain,
+        Reason::PossDup,
+        Reason::NoOrder,
+        Reason::IdTwice,
+        Reason::BeforeAcknowledged,
+        Reason::NoStamp,
+        Reason::Degraded,
+        Reason::Forgotten,
+        Reason::Backwards,
+        Reason::Incomparable,
+        Reason::Unanswered,
+    ];
+
+    /// Its counter's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::NothingNew => "nothing_new_acknowledged",
+            Reason::Several => "several_messages_acknowledged",
+            Reason::Unseen => "unseen_bytes_acknowledged",
+            Reason::Missing => "bytes_missing",
+            Reason::Damaged => "damaged",
+            Reason::SentAgain => "sent_again",
+            Reason::PossDup => "poss_dup",
+            Reason::NoOrder => "no_order_waits",
+            Reason::IdTwice => "id_twice",
+            Reason::BeforeAcknowledged => "answered_before_acknowledged",
+            Reason::NoStamp => "no_stamp",
+            Reason::Degraded => "stamp_degraded",
+            Reason::Forgotten => "frame_forgotten",
+            Reason::Backwards => "backwards",
+            Reason::Incomparable => "incomparable_clocks",
+            Reason::Unanswered => "unanswered",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::NothingNew => {
+                "its frame acknowledges no message that the order before it did not: unsolicited, or one more of the same \
+                 trigger"
+            }
+            Reason::Several => "its frame acknowledges several messages: any of them may be the trigger",
+            Reason::Unseen => "its frame acknowledges bytes that the capture does not have, or only later",
+            Reason::Missing => "bytes are missing in between, and may hold a message",
+            Reason::Damaged => "bytes in between are no message",
+            Reason::SentAgain => "sent or captured more than once: which one was acted upon is not known",
+            Reason::PossDup => "a possible duplicate by its own flags",
+            Reason::NoOrder => "no order with its ClOrdID waits: unsolicited, or not the first answer",
+            Reason::IdTwice => "two orders had its ClOrdID",
+            Reason::BeforeAcknowledged => "it left before its order was acknowledged",
+            Reason::NoStamp => "one of the two frames has no stamp",
+            Reason::Degraded => "the device calls one of the two stamps degraded",
+            Reason::Forgotten => "which frame brought it is not known any more",
+            Reason::Backwards => "it is stamped before what it answers",
+            Reason::Incomparable => "the two stamps are by different clocks",
+            Reason::Unanswered => "the capture has no answer to it",
+        })
+    }
+}
+
+impl Exclusion {
+    /// What it counts as.
+    pub fn reason(self) -> Reason {
+        match self {
+            Exclusion::Why(reason) => reason,
+            Exclusion::Incomparable(_) => Reason::Incomparable,
+        }
+    }
+}

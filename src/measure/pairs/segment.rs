@@ -1,0 +1,118 @@
+//! A captured frame's TCP segment, by the engine's own reading of headers.
+
+use core::fmt;
+
+use crate::tcp::Endpoint;
+use crate::wire::Refusal;
+use crate::wire::tcp::{Flags, Packet, SeqNumber};
+use crate::wire::{ipv4, tcp};
+
+use super::Arrived;
+
+/// What a frame is that no TCP segment is read of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NotTcp {
+    /// ARP, LLDP, PTP and the like.
+    NotIp,
+    /// FIX is looked for in IPv4 alone.
+    Ipv6,
+    /// UDP, ICMP and the like.
+    OtherProtocol,
+    /// Part of a datagram.
+    Fragment,
+    /// The capture holds only its beginning.
+    CutOff,
+    /// Headers that contradict themselves.
+    Malformed,
+}
+
+impl NotTcp {
+    /// All of them.
+    pub const ALL: [NotTcp; 6] = [
+        NotTcp::NotIp,
+        NotTcp::Ipv6,
+        NotTcp::OtherProtocol,
+        NotTcp::Fragment,
+        NotTcp::CutOff,
+        NotTcp::Malformed,
+    ];
+
+    /// Its counter's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            NotTcp::NotIp => "not_ip",
+            NotTcp::Ipv6 => "ipv6",
+            NotTcp::OtherProtocol => "not_tcp",
+            NotTcp::Fragment => "fragment",
+            NotTcp::CutOff => "cut_off",
+            NotTcp::Malformed => "malformed",
+        }
+    }
+}
+
+impl fmt::Display for NotTcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotTcp::NotIp => "no IP packets",
+            NotTcp::Ipv6 => "IPv6, in which FIX is not looked for",
+            NotTcp::OtherProtocol => "IPv4 without TCP (UDP and the like)",
+            NotTcp::Fragment => "fragments of packets",
+            NotTcp::CutOff => "cut off by the capture's snap length",
+            NotTcp::Malformed => "of malformed headers",
+        })
+    }
+}
+
+/// A segment, as far as measuring needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment<'a> {
+    pub(super) from: Endpoint,
+    pub(super) to: Endpoint,
+    /// Of the first byte of its payload.
+    pub(super) seq: SeqNumber,
+    pub(super) ack: Option<SeqNumber>,
+    pub(super) syn: bool,
+    pub(super) payload: &'a [u8],
+}
+
+pub(super) fn segment<'a>(frame: &Arrived<'a>) -> Result<Segment<'a>, NotTcp> {
+    let packet = ipv4::Packet::parse(network(frame)?).map_err(|refusal| match refusal {
+        Refusal::Ipv4ProtocolUnknown => NotTcp::OtherProtocol,
+        Refusal::Ipv4Fragment => NotTcp::Fragment,
+        Refusal::Ipv4TotalLengthWrong | Refusal::Ipv4TooShort if frame.is_cut_off => NotTcp::CutOff,
+        _ => NotTcp::Malformed,
+    })?;
+    if packet.protocol != ipv4::Protocol::Tcp {
+        return Err(NotTcp::OtherProtocol);
+    }
+    let parsed = Packet::parse(packet.payload).and_then(|packet| packet.segment());
+    let tcp::Segment { src_port, dst_port, seq, ack, flags, payload, .. } =
+        parsed.map_err(|_| NotTcp::Malformed)?;
+    let syn = flags.has(Flags::SYN);
+    Ok(Segment {
+        from: Endpoint { addr: packet.src, port: src_port },
+        to: Endpoint { addr: packet.dst, port: dst_port },
+        // A SYN takes a number before the data.
+        seq: seq + u32::from(syn),
+        ack: flags.has(Flags::ACK).then_some(ack),
+        syn,
+        payload,
+    })
+}
+
+/// What follows the frame's header, behind VLAN tags or not.
+fn network<'a>(frame: &Arrived<'a>) -> Result<&'a [u8], NotTcp> {
+    let mut at = frame.ether_type_at;
+    loop {
+        let Some(&[high, low]) = frame.bytes.get(at..at + 2).and_then(<[u8]>::first_chunk) else {
+            return Err(if frame.is_cut_off { NotTcp::CutOff } else { NotTcp::Malformed });
+        };
+        match u16::from_be_bytes([high, low]) {
+            0x0800 => return Ok(frame.bytes.get(at + 2..).unwrap_or_default()),
+            0x8100 | 0x88a8 => at += 4,
+            0x86dd => return Err(NotTcp::Ipv6),
+            _ => return Err(NotTcp::NotIp),
+        }
+    }
+}
