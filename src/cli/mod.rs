@@ -23,6 +23,7 @@ mod flow;
 mod guard;
 mod hand_over;
 mod kernel_side;
+mod measure;
 mod message_log;
 mod nic_spec;
 mod operations;
@@ -93,6 +94,8 @@ enum Command {
     Exchange(exchange::ExchangeArgs),
     Decode(decode::DecodeArgs),
     #[command(subcommand)]
+    Measure(measure::MeasureCommand),
+    #[command(subcommand)]
     Session(session::SessionCommand),
     Ctl(ctl::CtlArgs),
     #[command(subcommand)]
@@ -122,6 +125,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Dictionary(command) => dictionary::command(command),
         Command::Exchange(args) => exchange::command(args),
         Command::Decode(args) => decode::command(args),
+        Command::Measure(command) => measure::command(command),
         Command::Session(command) => session::command(command),
         Command::Ctl(args) => ctl::command(args),
         Command::Store(command) => store::command(command),

@@ -1,0 +1,158 @@
+//! `fixwire measure capture`: how long orders and answers took, by the stamps of a capture.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use fixwire::measure::capture::trailer::{Layout, Trailer};
+use fixwire::measure::pairs::{Matcher, Roles};
+use fixwire::measure::tally::Tally;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::csv::Csv;
+use super::histogram_log;
+use super::inputs::Inputs;
+use super::report::Report;
+use crate::cli::failure::Failure;
+use crate::cli::{say, warn};
+
+/// Measure trigger to order and order to answer in captures: pcap, pcapng, ERF, with Metamako, Exablaze or Arista 7280 stamps.
+///
+/// The trigger of an order is the one message that the order's frame acknowledges and no order before it did; the answer to an
+/// order is the first message back with its ClOrdID(11). What is ambiguous is excluded and counted by its reason. Times are
+/// the stamps that a device wrote into the frames, if every frame has them, or else the records' own. Files are read
+/// together in the order of time; no figure mixes clocks. Memory does not grow with the files.
+///
+///   fixwire measure capture day.pcapng
+///   fixwire measure capture --csv messages.csv --histogram day.hlog tap.erf
+///   fixwire measure capture --one-clock in.pcap out.pcap
+///   fixwire measure capture --json day.pcap | jq '.intervals[] | {kind, p50_ns, p99_ns}'
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CaptureArgs {
+    /// Captures; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Print the report as a JSON object.
+    #[arg(long)]
+    json: bool,
+    /// A row for each FIX message: its frames, its stamps, the pairs that it ends, or why it ends none.
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
+    /// The distributions as an HdrHistogram log, in picoseconds.
+    #[arg(long, value_name = "FILE.hlog")]
+    histogram: Option<PathBuf>,
+    /// Stamps in the frames: by default those that the first 64 frames all have.
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = Stamps::Auto)]
+    trailer: Stamps,
+    /// The files were recorded by one clock: their own times can be subtracted from each other.
+    #[arg(long)]
+    one_clock: bool,
+    /// MsgTypes that are orders.
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_values = Roles::ORDERS)]
+    orders: Vec<String>,
+    /// MsgTypes that answer an order, by its ClOrdID.
+    #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_values = Roles::ANSWERS)]
+    answers: Vec<String>,
+}
+
+/// Which stamps in frames count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stamps {
+    /// What the first frames say.
+    Auto,
+    /// None: the records' own times.
+    None,
+    Metamako,
+    /// With the frame check sequence behind the trailer.
+    MetamakoFcs,
+    Exablaze,
+    /// With the frame check sequence behind the trailer.
+    ExablazeFcs,
+    #[value(name = "arista-7280")]
+    Arista7280,
+}
+
+impl Stamps {
+    /// The layout that was asked for, if one was.
+    pub(super) fn layout(self) -> Option<Layout> {
+        let (trailer, has_fcs) = match self {
+            Stamps::Auto | Stamps::None => return None,
+            Stamps::Metamako => (Trailer::Metamako, false),
+            Stamps::MetamakoFcs => (Trailer::Metamako, true),
+            Stamps::Exablaze => (Trailer::Exablaze, false),
+            Stamps::ExablazeFcs => (Trailer::Exablaze, true),
+            Stamps::Arista7280 => (Trailer::Arista7280, false),
+        };
+        Some(Layout { trailer, has_fcs })
+    }
+}
+
+/// So many frames pass between two looks at how far it is.
+const FRAMES_BETWEEN_LOOKS: u64 = 65_536;
+
+pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
+    let mut inputs = Inputs::open(&args.files, args.trailer, args.one_clock)?;
+    let roles =
+        Roles::new(args.orders.iter().map(String::as_str), args.answers.iter().map(String::as_str));
+    let (mut matcher, mut tally) = (Matcher::new(roles), Tally::default());
+    let mut csv = args.csv.as_deref().map(Csv::create).transpose()?;
+    let bar = bar(inputs.len());
+    let mut frames = 0_u64;
+    while let Some(earliest) = inputs.earliest() {
+        if let Some(arrived) = inputs.frame(earliest) {
+            matcher.on_frame(&arrived, &mut |record| {
+                tally.record(record);
+                if let Some(csv) = &mut csv {
+                    csv.write(record);
+                }
+            });
+        }
+        inputs.advance(earliest);
+        frames += 1;
+        if frames.is_multiple_of(FRAMES_BETWEEN_LOOKS) {
+            bar.set_position(inputs.offset());
+            if csv.as_ref().is_some_and(Csv::is_over) {
+                break;
+            }
+        }
+    }
+    bar.finish_and_clear();
+    tally.note_unanswered(matcher.unanswered());
+    if let (Some(csv), Some(path)) = (csv, &args.csv) {
+        csv.finish().map_err(|error| unwritable(path, &error))?;
+    }
+    let report = Report { inputs: &inputs, matcher: &matcher, tally: &tally };
+    for trouble in inputs.troubles() {
+        warn(format_args!("{trouble}; what came before is measured"));
+    }
+    report.usable()?;
+    if let Some(path) = &args.histogram {
+        histogram_log::write(path, &tally).map_err(|error| unwritable(path, &error))?;
+    }
+    say(if args.json { report.json().to_string() } else { report.text() });
+    Ok(())
+}
+
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::run(
+        format!("{} cannot be written: {error}", path.display()),
+        "name a file in a folder with room that you may write to",
+    )
+}
+
+/// Bytes that are read, on a terminal.
+fn bar(len: Option<u64>) -> ProgressBar {
+    let bar = len.map_or_else(ProgressBar::no_length, ProgressBar::new);
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let template = match len {
+        Some(_) => "{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        None => "{spinner} {bytes}, {bytes_per_sec}",
+    };
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar
+}

@@ -1,0 +1,23 @@
+//! `fixwire measure`: latencies, from what others recorded.
+
+mod capture;
+mod csv;
+mod histogram_log;
+mod inputs;
+mod report;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+
+/// Measure latencies, and say how far the figures can be trusted.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MeasureCommand {
+    Capture(capture::CaptureArgs),
+}
+
+pub(crate) fn command(command: &MeasureCommand) -> Result<(), Failure> {
+    match command {
+        MeasureCommand::Capture(args) => capture::command(args),
+    }
+}
