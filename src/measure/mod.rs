@@ -2,7 +2,9 @@
 //! how long that took.
 
 pub mod capture;
+pub mod compare;
 pub mod pairs;
+pub mod slices;
 pub mod stamp;
 pub mod tally;
 pub mod wire_time;

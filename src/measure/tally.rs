@@ -5,6 +5,7 @@ use core::fmt;
 use hdrhistogram::Histogram;
 
 use super::pairs::{Exclusion, Interval, Reason, Record};
+use super::slices::Slices;
 use super::stamp::{Clock, Domain, Incomparable, Stamp};
 use super::wire_time::{Grain, WireSpan};
 
@@ -68,6 +69,8 @@ pub struct Distribution {
     pub domain: Domain,
     /// In picoseconds.
     pub ps: Histogram<u64>,
+    /// The same over time.
+    pub slices: Slices,
     /// The longest, exactly.
     pub max: WireSpan,
     /// What all stamps are whole numbers of.
@@ -159,6 +162,7 @@ impl Distribution {
             kind,
             domain: interval.end.domain,
             ps: ps.expect("bounds are constants in range"),
+            slices: Slices::new(interval.end.time),
             max: WireSpan::ZERO,
             grain: Grain::default(),
             begin: interval.begin,
@@ -169,6 +173,7 @@ impl Distribution {
     fn add(&mut self, interval: &Interval) {
         let ps = u64::try_from(interval.span.as_ps()).unwrap_or(u64::MAX);
         self.ps.saturating_record(ps);
+        self.slices.record(interval.end.time, ps);
         self.max = self.max.max(interval.span);
         self.grain.note(interval.begin.time);
         self.grain.note(interval.end.time);

@@ -7,9 +7,11 @@ mod common;
 #[path = "../captures/files.rs"]
 mod files;
 
+mod compare;
 mod dialogue;
 mod formats;
 mod oracle;
+mod page;
 mod refused;
 mod run;
 

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::csv::Csv;
 use super::histogram_log;
 use super::inputs::Inputs;
+use super::page;
 use super::report::Report;
 use crate::cli::failure::Failure;
 use crate::cli::{say, warn};
@@ -42,6 +43,9 @@ pub(crate) struct CaptureArgs {
     /// The distributions as an HdrHistogram log, in picoseconds.
     #[arg(long, value_name = "FILE.hlog")]
     histogram: Option<PathBuf>,
+    /// The report as one page with charts, for a browser; it needs no network.
+    #[arg(long, value_name = "FILE.html")]
+    html: Option<PathBuf>,
     /// Stamps in the frames: by default those that the first 64 frames all have.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Stamps::Auto)]
     trailer: Stamps,
@@ -129,6 +133,9 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     report.usable()?;
     if let Some(path) = &args.histogram {
         histogram_log::write(path, &tally).map_err(|error| unwritable(path, &error))?;
+    }
+    if let Some(path) = &args.html {
+        page::write(path, &report).map_err(|error| unwritable(path, &error))?;
     }
     say(if args.json { report.json().to_string() } else { report.text() });
     Ok(())

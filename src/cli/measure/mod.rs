@@ -1,10 +1,13 @@
 //! `fixwire measure`: latencies, from what others recorded.
 
 mod capture;
+mod compare;
 mod csv;
 mod histogram_log;
 mod inputs;
+mod page;
 mod report;
+mod stored;
 
 use clap::Subcommand;
 
@@ -14,10 +17,12 @@ use super::failure::Failure;
 #[derive(Debug, Subcommand)]
 pub(crate) enum MeasureCommand {
     Capture(capture::CaptureArgs),
+    Compare(compare::CompareArgs),
 }
 
 pub(crate) fn command(command: &MeasureCommand) -> Result<(), Failure> {
     match command {
         MeasureCommand::Capture(args) => capture::command(args),
+        MeasureCommand::Compare(args) => compare::command(args),
     }
 }

@@ -8,6 +8,7 @@ use fixwire::measure::tally::{DIGITS, Distribution, Kind, Tally, ns};
 use serde_json::{Map, Value, json};
 
 use super::inputs::{Input, Inputs};
+use super::stored::encoded;
 use crate::cli::failure::Failure;
 use crate::cli::table;
 
@@ -19,7 +20,7 @@ pub(super) struct Report<'a> {
 }
 
 /// The points of a distribution that are shown.
-const QUANTILES: [(&str, &str, f64); 5] = [
+pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
     ("p50", "p50_ns", 0.5),
     ("p90", "p90_ns", 0.9),
     ("p99", "p99_ns", 0.99),
@@ -172,7 +173,7 @@ impl Report<'_> {
     }
 
     /// What a reader of the figures should know, in sentences.
-    fn notes(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.matcher.counts();
         let mut notes = Vec::new();
         if self.tally.distributions().is_empty() {
@@ -284,6 +285,7 @@ fn interval_json(of: &Distribution) -> Value {
         "noise_floor_ns": ns(of.noise_floor_ps()),
         "error_bound": of.error_bound(),
         "significant_digits": DIGITS,
+        "histogram_ps": encoded(&of.ps),
         "first": of.begin.time.to_string(),
         "last": of.end.time.to_string(),
     });

@@ -1,0 +1,206 @@
+//! `fixwire measure compare`: whether one measurement is slower than another by more than chance.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use fixwire::measure::compare::{Difference, Verdict, difference};
+use fixwire::measure::tally::ns;
+use serde_json::{Value, json};
+
+use super::stored::{Stored, read};
+use crate::cli::failure::Failure;
+use crate::cli::{say, table};
+
+/// Say whether a second measurement differs from a first by more than chance and rounding.
+///
+/// Reads reports of `fixwire measure capture --json` and HdrHistogram logs. For each kind of interval that both have, and each
+/// percentile with ten samples beyond it, a bootstrap tells how far it may be off by chance. A difference counts if its whole
+/// confidence interval is beyond what stamps and histogram round by. Ends with 1 if the second is slower at any of them, for a
+/// CI to stop at.
+///
+///   fixwire measure compare before.json after.json
+///   fixwire measure compare --confidence 99.9 --json monday.hlog tuesday.hlog
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompareArgs {
+    /// The measurement to compare with.
+    #[arg(value_name = "A")]
+    first: PathBuf,
+    /// The one in question.
+    #[arg(value_name = "B")]
+    second: PathBuf,
+    /// How sure to be of each percentile, in percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.0, value_parser = confidence)]
+    confidence: f64,
+    /// Print the comparison as a JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let percent = text.parse::<f64>().ok().filter(|of| (50.0..100.0).contains(of));
+    percent
+        .ok_or_else(|| "no confidence; write a percentage from 50 to below 100, such as 99".into())
+}
+
+const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// One percentile of one kind.
+struct Row {
+    kind: String,
+    percentile: &'static str,
+    /// None where too few samples lie beyond it.
+    found: Option<(Difference, Verdict)>,
+}
+
+pub(crate) fn command(args: &CompareArgs) -> Result<(), Failure> {
+    let (first, second) = (read(&args.first)?, read(&args.second)?);
+    let pairs = pairs(&first, &second, [&args.first, &args.second])?;
+    let mut rows = Vec::new();
+    for (a, b) in &pairs {
+        for (percentile, quantile) in QUANTILES {
+            let found = difference(&a.ps, &b.ps, quantile, args.confidence / 100.0);
+            let found = found.map(|found| (found, found.verdict(noise_ps(a, b, &found))));
+            rows.push(Row { kind: a.kind.clone(), percentile, found });
+        }
+    }
+    say(if args.json {
+        as_json(&pairs, &rows, args).to_string()
+    } else {
+        as_text(&pairs, &rows, args)
+    });
+    let is_slower = |row: &&Row| matches!(row.found, Some((_, Verdict::More)));
+    let slower: Vec<_> = rows
+        .iter()
+        .filter(is_slower)
+        .map(|row| format!("{} of {}", row.percentile, row.kind))
+        .collect();
+    if slower.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::run(
+        format!(
+            "{} is slower than {} by more than the noise: {}",
+            args.second.display(),
+            args.first.display(),
+            slower.join(", ")
+        ),
+        "see the table; measure both again if the machines were not alike",
+    ))
+}
+
+/// What values of both are rounded by: stamps, and three digits.
+fn noise_ps(a: &Stored, b: &Stored, found: &Difference) -> u64 {
+    let stamps = a.noise_floor_ps.max(b.noise_floor_ps).unwrap_or_default();
+    stamps.max(a.ps.equivalent_range(found.first)).max(b.ps.equivalent_range(found.second))
+}
+
+/// The distributions of the kinds that both have. Of two clocks in one file none is the one that is meant.
+fn pairs<'a>(
+    first: &'a [Stored],
+    second: &'a [Stored],
+    paths: [&Path; 2],
+) -> Result<Vec<(&'a Stored, &'a Stored)>, Failure> {
+    let mut pairs = Vec::new();
+    for a in first {
+        for (of, path) in [(first, paths[0]), (second, paths[1])] {
+            if of.iter().filter(|other| other.kind == a.kind).count() > 1 {
+                return Err(Failure::Input(format!(
+                    "{} has {} by several clocks, which are not compared with each other; measure the files of one clock by \
+                     themselves",
+                    path.display(),
+                    a.kind
+                )));
+            }
+        }
+        pairs.extend(second.iter().find(|b| b.kind == a.kind).map(|b| (a, b)));
+    }
+    if pairs.is_empty() {
+        let kinds = |of: &[Stored]| {
+            let kinds: Vec<_> = of.iter().map(|of| of.kind.clone()).collect();
+            if kinds.is_empty() { "none".into() } else { kinds.join(", ") }
+        };
+        return Err(Failure::Input(format!(
+            "the two have no kind of interval in common: {} has {}, {} has {}",
+            paths[0].display(),
+            kinds(first),
+            paths[1].display(),
+            kinds(second)
+        )));
+    }
+    Ok(pairs)
+}
+
+fn in_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::More => "slower",
+        Verdict::Less => "faster",
+        Verdict::Same => "within the noise",
+    }
+}
+
+/// With its sign.
+fn signed(ps: i64) -> String {
+    let sign = if ps < 0 { "-" } else { "+" };
+    format!("{sign}{}", ns(ps.unsigned_abs().into()))
+}
+
+fn as_text(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> String {
+    let interval = format!("{} % interval", args.confidence);
+    let header = ["interval", "percentile", "A", "B", "B - A", interval.as_str(), "B is"];
+    let rows = rows.iter().map(|row| {
+        let mut cells = vec![row.kind.clone(), row.percentile.into()];
+        cells.extend(match &row.found {
+            None => ["-", "-", "-", "-", "of too few samples"].map(String::from),
+            Some((found, verdict)) => [
+                ns(found.first.into()),
+                ns(found.second.into()),
+                signed(found.apart()),
+                format!("{} to {}", signed(found.from), signed(found.to)),
+                in_words(*verdict).into(),
+            ],
+        });
+        cells
+    });
+    let mut text = format!("A: {}\nB: {}\n", args.first.display(), args.second.display());
+    text += &table::rows(&header, rows);
+    for (a, b) in pairs {
+        text += &format!("\n{}: {} samples in A, {} in B", a.kind, a.ps.len(), b.ps.len());
+        text += &match a.noise_floor_ps.max(b.noise_floor_ps) {
+            Some(ps) => format!("; stamps round by up to {}", ns(ps.into())),
+            None => "; what stamps round by is not in logs, and not taken into account".into(),
+        };
+    }
+    text
+}
+
+fn as_json(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> Value {
+    let ns = |ps: i64| ps as f64 / 1_000.0;
+    let of = |row: &Row| {
+        let (a, b) = *pairs.iter().find(|(a, _)| a.kind == row.kind)?;
+        let mut object = json!({
+            "kind": row.kind,
+            "percentile": row.percentile,
+            "samples_a": a.ps.len(),
+            "samples_b": b.ps.len(),
+        });
+        let verdict = row.found.map_or("too few samples", |(_, verdict)| in_words(verdict));
+        object["verdict"] = verdict.into();
+        if let Some((found, _)) = row.found {
+            object["a_ns"] = ns(found.first as i64).into();
+            object["b_ns"] = ns(found.second as i64).into();
+            object["difference_ns"] = ns(found.apart()).into();
+            object["from_ns"] = ns(found.from).into();
+            object["to_ns"] = ns(found.to).into();
+            object["noise_ns"] = ns(noise_ps(a, b, &found) as i64).into();
+        }
+        Some(object)
+    };
+    json!({
+        "a": args.first.display().to_string(),
+        "b": args.second.display().to_string(),
+        "confidence_percent": args.confidence,
+        "comparisons": rows.iter().filter_map(of).collect::<Vec<_>>(),
+    })
+}
