@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod corrupt;
 mod files;
 mod formats;
 mod oracle;
