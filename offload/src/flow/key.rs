@@ -138,9 +138,9 @@ impl FlowKey {
         Some(((self.0 >> SRC_PORT_SHIFT) as u16, (self.0 >> DST_PORT_SHIFT) as u16))
     }
 
-    /// The word.
+    /// The word, as a flow table in hardware holds it.
     #[inline]
-    pub(super) const fn bits(&self) -> u128 {
+    pub const fn bits(&self) -> u128 {
         self.0
     }
 }
@@ -173,18 +173,18 @@ fn split_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes(*number), rest))
 }
 
-/// A pattern in the terms of a key.
+/// A pattern in the terms of a key: what a flow table in hardware holds of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MaskedKey {
+pub struct MaskedKey {
     /// The bits that a key is to have; zero where the mask is.
-    pub(super) value: u128,
+    pub value: u128,
     /// The bits that count.
-    pub(super) mask: u128,
+    pub mask: u128,
 }
 
 impl MaskedKey {
     /// The keys that `pattern` matches.
-    pub(super) fn of(pattern: &Pattern) -> MaskedKey {
+    pub fn of(pattern: &Pattern) -> MaskedKey {
         let Pattern { vlan, src, dst, carries } = pattern;
         let mut found = MaskedKey { value: 0, mask: 0 };
         let mut add = |value: u32, mask: u32, shift: u32| {

@@ -41,7 +41,7 @@ pub use classifier::{Classifier, Count};
 #[cfg(feature = "toml")]
 pub use entry::RuleEntry;
 pub use field::{AddrMatch, FieldError, PortMatch, VlanId};
-pub use key::FlowKey;
+pub use key::{FlowKey, MaskedKey};
 pub use limits::{FlowLimits, Limit, Masks, Place, RuleRefused};
 pub use rule::{Actions, Carries, Fate, FlowRule, Pattern, TcpMatch, Testpmd};
 pub use set::{Matched, OnMiss, Outcome, RULES_MAX, RuleSet, RuleSetError};

@@ -280,52 +280,138 @@ module offload_regs (
     always_comb begin
         automatic logic is_valid_addr;
         automatic logic is_valid_rw;
-        is_valid_addr = '1; // No valid address check
-        is_valid_rw = '1; // No valid RW check
+        is_valid_addr = '0;
+        is_valid_rw = '0;
         decoded_reg_strb.identity = cpuif_req_masked & (cpuif_addr == 9'h0) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h0);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h0) & !cpuif_req_is_wr;
         decoded_reg_strb.version = cpuif_req_masked & (cpuif_addr == 9'h4) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h4);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h4) & !cpuif_req_is_wr;
         decoded_reg_strb.capabilities = cpuif_req_masked & (cpuif_addr == 9'h8) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h8);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h8) & !cpuif_req_is_wr;
         decoded_reg_strb.shape = cpuif_req_masked & (cpuif_addr == 9'hc) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'hc);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'hc) & !cpuif_req_is_wr;
         decoded_reg_strb.enables = cpuif_req_masked & (cpuif_addr == 9'h10);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h10);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h10);
         decoded_reg_strb.calibration = cpuif_req_masked & (cpuif_addr == 9'h14);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h14);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h14);
         decoded_reg_strb.flow_index = cpuif_req_masked & (cpuif_addr == 9'h20);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h20);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h20);
         decoded_reg_strb.flow_value_src = cpuif_req_masked & (cpuif_addr == 9'h24);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h24);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h24);
         decoded_reg_strb.flow_value_dst = cpuif_req_masked & (cpuif_addr == 9'h28);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h28);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h28);
         decoded_reg_strb.flow_value_ports = cpuif_req_masked & (cpuif_addr == 9'h2c);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h2c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h2c);
         decoded_reg_strb.flow_value_kind = cpuif_req_masked & (cpuif_addr == 9'h30);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h30);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h30);
         decoded_reg_strb.flow_mask_src = cpuif_req_masked & (cpuif_addr == 9'h34);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h34);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h34);
         decoded_reg_strb.flow_mask_dst = cpuif_req_masked & (cpuif_addr == 9'h38);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h38);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h38);
         decoded_reg_strb.flow_mask_ports = cpuif_req_masked & (cpuif_addr == 9'h3c);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h3c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h3c);
         decoded_reg_strb.flow_mask_kind = cpuif_req_masked & (cpuif_addr == 9'h40);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h40);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h40);
         decoded_reg_strb.flow_actions = cpuif_req_masked & (cpuif_addr == 9'h44);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h44);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h44);
         decoded_reg_strb.flow_mark = cpuif_req_masked & (cpuif_addr == 9'h48);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h48);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h48);
         decoded_reg_strb.flow_commit = cpuif_req_masked & (cpuif_addr == 9'h4c) & cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h4c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h4c) & cpuif_req_is_wr;
         decoded_reg_strb.flow_generation = cpuif_req_masked & (cpuif_addr == 9'h50) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h50);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h50) & !cpuif_req_is_wr;
         decoded_reg_strb.flow_hits_low = cpuif_req_masked & (cpuif_addr == 9'h54) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h54);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h54) & !cpuif_req_is_wr;
         decoded_reg_strb.flow_hits_high = cpuif_req_masked & (cpuif_addr == 9'h58) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h58);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h58) & !cpuif_req_is_wr;
         decoded_reg_strb.flow_bytes_low = cpuif_req_masked & (cpuif_addr == 9'h5c) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h5c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h5c) & !cpuif_req_is_wr;
         decoded_reg_strb.flow_bytes_high = cpuif_req_masked & (cpuif_addr == 9'h60) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h60);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h60) & !cpuif_req_is_wr;
         decoded_reg_strb.clock_fraction = cpuif_req_masked & (cpuif_addr == 9'h80);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h80);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h80);
         decoded_reg_strb.clock_ns = cpuif_req_masked & (cpuif_addr == 9'h84);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h84);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h84);
         decoded_reg_strb.set_seconds_low = cpuif_req_masked & (cpuif_addr == 9'h88);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h88);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h88);
         decoded_reg_strb.set_seconds_high = cpuif_req_masked & (cpuif_addr == 9'h8c);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h8c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h8c);
         decoded_reg_strb.set_ns = cpuif_req_masked & (cpuif_addr == 9'h90);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h90);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h90);
         decoded_reg_strb.clock_commit = cpuif_req_masked & (cpuif_addr == 9'h94) & cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h94);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h94) & cpuif_req_is_wr;
         decoded_reg_strb.now_fraction = cpuif_req_masked & (cpuif_addr == 9'h98) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h98);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h98) & !cpuif_req_is_wr;
         decoded_reg_strb.now_ns = cpuif_req_masked & (cpuif_addr == 9'h9c) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h9c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h9c) & !cpuif_req_is_wr;
         decoded_reg_strb.now_seconds_low = cpuif_req_masked & (cpuif_addr == 9'ha0) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'ha0);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'ha0) & !cpuif_req_is_wr;
         decoded_reg_strb.now_seconds_high = cpuif_req_masked & (cpuif_addr == 9'ha4) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'ha4);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'ha4) & !cpuif_req_is_wr;
         decoded_reg_strb.now_count_low = cpuif_req_masked & (cpuif_addr == 9'ha8) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'ha8);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'ha8) & !cpuif_req_is_wr;
         decoded_reg_strb.now_count_high = cpuif_req_masked & (cpuif_addr == 9'hac) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'hac);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'hac) & !cpuif_req_is_wr;
         decoded_reg_strb.clock_generation = cpuif_req_masked & (cpuif_addr == 9'hb0) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'hb0);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'hb0) & !cpuif_req_is_wr;
         decoded_reg_strb.delivered = cpuif_req_masked & (cpuif_addr == 9'h100) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h100);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h100) & !cpuif_req_is_wr;
         decoded_reg_strb.drop_mac_error = cpuif_req_masked & (cpuif_addr == 9'h104) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h104);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h104) & !cpuif_req_is_wr;
         decoded_reg_strb.drop_too_long = cpuif_req_masked & (cpuif_addr == 9'h108) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h108);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h108) & !cpuif_req_is_wr;
         decoded_reg_strb.drop_buffer_full = cpuif_req_masked & (cpuif_addr == 9'h10c) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h10c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h10c) & !cpuif_req_is_wr;
         decoded_reg_strb.drop_not_ours = cpuif_req_masked & (cpuif_addr == 9'h110) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h110);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h110) & !cpuif_req_is_wr;
         decoded_reg_strb.drop_flow_drop = cpuif_req_masked & (cpuif_addr == 9'h114) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h114);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h114) & !cpuif_req_is_wr;
         decoded_reg_strb.last_drop = cpuif_req_masked & (cpuif_addr == 9'h180) & !cpuif_req_is_wr;
-        decoded_err = '0;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h180);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h180) & !cpuif_req_is_wr;
+        decoded_err = (~is_valid_addr | (is_valid_addr & ~is_valid_rw)) & decoded_req;
     end
 
     // Pass down signals to next stage
@@ -1616,7 +1702,7 @@ module offload_regs (
     //--------------------------------------------------------------------------
     assign cpuif_wr_ack = decoded_req & decoded_req_is_wr;
     // Writes are always granted with no error response
-    assign cpuif_wr_err = '0;
+    assign cpuif_wr_err = decoded_err;
 
     //--------------------------------------------------------------------------
     // Readback
@@ -1767,7 +1853,7 @@ module offload_regs (
         end
         readback_data = readback_data_var;
         readback_done = decoded_req & ~decoded_req_is_wr;
-        readback_err = '0;
+        readback_err = decoded_err;
     end
 
     assign cpuif_rd_ack = readback_done;

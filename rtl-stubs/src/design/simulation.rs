@@ -1,0 +1,385 @@
+//! Clocks the design: a wire that sends beats into it, a host that takes beats out of it, a bus beside both.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::Path;
+
+use crate::bus::{Access, Bus, BusError, Fault};
+use crate::driver::TimeOfDay;
+
+use super::abi::{Design, Inputs, LANES_MAX, Outputs};
+use super::{Received, Said, Stamp};
+
+/// The bus's clock makes so many edges in so many of the stream's: neither a half nor a third.
+const BUS_EDGES: u32 = 2;
+const BUS_OF: u32 = 5;
+/// Edges of the bus's clock that an access is waited for.
+const SILENT: u32 = 1_000;
+/// Bytes of addresses that the bus has.
+const BUS_LEN: usize = 512;
+/// Cycles of reset, enough for both domains.
+const RESET: u32 = 16;
+/// Cycles without a beat on the way out after which none will come: from a last beat in to a first one out it is 11.
+const QUIET: u32 = 32;
+
+/// A width of the stream that is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Width {
+    /// 64 bits: 10G at 156.25 MHz, 25G at 390.625 MHz.
+    #[default]
+    Bits64,
+    /// 512 bits: 100G at 322.265625 MHz.
+    Bits512,
+}
+
+impl Width {
+    /// Every one.
+    pub const ALL: [Width; 2] = [Width::Bits64, Width::Bits512];
+
+    /// In bits.
+    pub const fn bits(self) -> u32 {
+        match self {
+            Width::Bits64 => 64,
+            Width::Bits512 => 512,
+        }
+    }
+
+    /// In bytes.
+    pub const fn bytes(self) -> usize {
+        self.bits() as usize / 8
+    }
+}
+
+/// How wire and host behave: in so many cycles of 256 there is no beat, or none is taken. Zero of both is a frame's
+/// beats in a row, and the next frame's behind them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manners {
+    /// Cycles of 256 in which the wire has no beat.
+    pub gaps: u8,
+    /// Cycles of 256 in which the host takes none.
+    pub stalls: u8,
+}
+
+/// What to build.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Built<'a> {
+    /// The stream's width.
+    pub width: Width,
+    /// Draws all state before the reset, what is in lanes that are not kept, gaps and stalls.
+    pub seed: u32,
+    /// Where to write waves, in FST, from the first cycle to the last. Some 100 bytes a cycle.
+    pub waves: Option<&'a Path>,
+}
+
+/// Why there is no design to run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the design at {bits} bits was not built, or the waves' file has a name that no file has")]
+pub struct NotBuilt {
+    bits: u32,
+}
+
+/// A frame on its way in.
+#[derive(Debug)]
+struct Sent {
+    bytes: Vec<u8>,
+    /// The MAC calls it damaged.
+    is_damaged: bool,
+}
+
+/// The design, and what is at its three sides.
+#[derive(Debug)]
+pub struct Simulation {
+    design: Design,
+    width: Width,
+    inputs: Inputs,
+    manners: Manners,
+    chance: u64,
+    bus_phase: u32,
+    cycles: u64,
+    /// Frames to send; of the first so many bytes are in.
+    sending: VecDeque<Sent>,
+    sent_bytes: usize,
+    /// Of a frame on its way out, what has come.
+    coming: Vec<u8>,
+    received: VecDeque<Received>,
+    cycles_quiet: u32,
+}
+
+/// What the bus says at an edge of its clock.
+struct BusSays {
+    awready: bool,
+    wready: bool,
+    bresp: Option<u8>,
+    arready: bool,
+    read: Option<(u8, u32)>,
+}
+
+impl Simulation {
+    /// A design out of its reset.
+    ///
+    /// # Errors
+    /// There is none of that width.
+    pub fn new(built: Built<'_>) -> Result<Simulation, NotBuilt> {
+        let bits = built.width.bits();
+        let design = Design::new(bits, built.seed, built.waves).ok_or(NotBuilt { bits })?;
+        let mut simulation = Simulation {
+            design,
+            width: built.width,
+            inputs: Inputs { m_tready: true, bready: true, rready: true, ..Inputs::LOW },
+            manners: Manners::default(),
+            chance: u64::from(built.seed) << 1 | 1,
+            bus_phase: 0,
+            cycles: 0,
+            sending: VecDeque::new(),
+            sent_bytes: 0,
+            coming: Vec::new(),
+            received: VecDeque::new(),
+            cycles_quiet: 0,
+        };
+        simulation.reset();
+        Ok(simulation)
+    }
+
+    /// The stream's width.
+    pub fn width(&self) -> Width {
+        self.width
+    }
+
+    /// Cycles of the stream's clock so far.
+    pub fn cycles(&self) -> u64 {
+        self.cycles
+    }
+
+    /// How wire and host behave from now on.
+    pub fn behave(&mut self, manners: Manners) {
+        self.manners = manners;
+    }
+
+    /// Resets both domains, in the midst of whatever goes on: a frame that is half in is cut, what was not handed over
+    /// whole is lost, registers are as they were at first. Frames that the wire has not begun come after it.
+    pub fn reset(&mut self) {
+        if self.sent_bytes > 0 {
+            self.sending.pop_front();
+            self.sent_bytes = 0;
+        }
+        self.coming.clear();
+        (self.inputs.rst, self.inputs.axil_rst) = (true, true);
+        for _ in 0..RESET {
+            self.tick();
+        }
+        (self.inputs.rst, self.inputs.axil_rst) = (false, false);
+        for _ in 0..RESET {
+            self.tick();
+        }
+    }
+
+    /// Holds both domains in reset, or lets go of them, as a board does whose clocks are not up.
+    pub fn hold_in_reset(&mut self, holds: bool) {
+        (self.inputs.rst, self.inputs.axil_rst) = (holds, holds);
+    }
+
+    /// Has the wire send a frame, behind those that it has. An empty one is none.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.send_as(bytes, false);
+    }
+
+    /// Likewise one that the MAC finds damaged.
+    pub fn send_damaged(&mut self, bytes: &[u8]) {
+        self.send_as(bytes, true);
+    }
+
+    fn send_as(&mut self, bytes: &[u8], is_damaged: bool) {
+        if !bytes.is_empty() {
+            self.sending.push_back(Sent { bytes: bytes.to_vec(), is_damaged });
+        }
+    }
+
+    /// Frames that the wire has not sent whole.
+    pub fn frames_to_send(&self) -> usize {
+        self.sending.len()
+    }
+
+    /// The next frame that was handed over.
+    pub fn next_received(&mut self) -> Option<Received> {
+        self.received.pop_front()
+    }
+
+    /// Goes on by so many cycles.
+    pub fn run(&mut self, cycles: u32) {
+        for _ in 0..cycles {
+            self.tick();
+        }
+    }
+
+    /// Goes on until all frames are in, and nothing more comes out.
+    pub fn run_until_quiet(&mut self) {
+        self.cycles_quiet = 0;
+        while !self.sending.is_empty() || self.cycles_quiet < QUIET {
+            self.tick();
+        }
+    }
+
+    /// One cycle. What the bus says, if its clock has an edge.
+    fn tick(&mut self) -> Option<BusSays> {
+        let is_reset = self.inputs.rst;
+        let in_beat = self.lay_beat(is_reset);
+        self.inputs.m_tready = !self.happens(self.manners.stalls);
+        self.bus_phase += BUS_EDGES;
+        let bus_edge = self.bus_phase >= BUS_OF;
+        if bus_edge {
+            self.bus_phase -= BUS_OF;
+        }
+        self.cycles += 1;
+        let takes = self.inputs.m_tready && !is_reset;
+        let outputs = self.design.step(&self.inputs, bus_edge);
+        let says = bus_edge.then(|| BusSays {
+            awready: outputs.awready != 0,
+            wready: outputs.wready != 0,
+            bresp: (outputs.bvalid != 0).then_some(outputs.bresp),
+            arready: outputs.arready != 0,
+            read: (outputs.rvalid != 0).then_some((outputs.rresp, outputs.rdata)),
+        });
+        let is_in = outputs.tready != 0 && !is_reset;
+        self.cycles_quiet += 1;
+        if outputs.m_tvalid != 0 && !is_reset {
+            self.cycles_quiet = 0;
+            if takes {
+                take_beat(outputs, self.width, &mut self.coming, &mut self.received);
+            }
+        }
+        if in_beat > 0 && is_in {
+            self.cycles_quiet = 0;
+            self.sent_bytes += in_beat;
+            if self.sending.front().is_some_and(|sent| sent.bytes.len() == self.sent_bytes) {
+                self.sending.pop_front();
+                self.sent_bytes = 0;
+            }
+        }
+        says
+    }
+
+    /// Lays the wire's next beat onto the pins, and says how many bytes it has: none in a gap.
+    fn lay_beat(&mut self, is_reset: bool) -> usize {
+        let is_gap = is_reset || self.happens(self.manners.gaps);
+        let lanes = self.width.bytes();
+        // What is not kept may be anything.
+        for at in (0..lanes).step_by(8) {
+            let garbage = self.draw().to_le_bytes();
+            self.inputs.tdata[at..at + 8].copy_from_slice(&garbage);
+        }
+        let (mut len, mut is_last, mut is_damaged) = (0, false, false);
+        if let Some(sent) = self.sending.front().filter(|_| !is_gap) {
+            let rest = &sent.bytes[self.sent_bytes..];
+            len = rest.len().min(lanes);
+            self.inputs.tdata[..len].copy_from_slice(&rest[..len]);
+            is_last = len == rest.len();
+            is_damaged = is_last && sent.is_damaged;
+        }
+        self.inputs.tvalid = len > 0;
+        self.inputs.tkeep = if len == LANES_MAX { u64::MAX } else { (1 << len) - 1 };
+        self.inputs.tlast = is_last;
+        self.inputs.tuser = is_damaged;
+        len
+    }
+
+    /// Whether it does, so many times of 256.
+    fn happens(&mut self, of_256: u8) -> bool {
+        of_256 > 0 && (self.draw() & 0xff) < u64::from(of_256)
+    }
+
+    /// Marsaglia's xorshift.
+    fn draw(&mut self) -> u64 {
+        self.chance ^= self.chance << 13;
+        self.chance ^= self.chance >> 7;
+        self.chance ^= self.chance << 17;
+        self.chance
+    }
+
+    fn read(&mut self, at: u16) -> Result<u32, BusError> {
+        let error = |fault| BusError { at, access: Access::Read, fault };
+        check_address(at).map_err(error)?;
+        (self.inputs.araddr, self.inputs.arvalid) = (at, true);
+        for _ in 0..SILENT {
+            let says = self.bus_edge();
+            self.inputs.arvalid &= !says.arready;
+            match says.read {
+                Some((0, word)) => return Ok(word),
+                Some((response, _)) => return Err(error(Fault::Refused { response })),
+                None => {}
+            }
+        }
+        self.inputs.arvalid = false;
+        Err(error(Fault::Silent { cycles: SILENT }))
+    }
+
+    fn write(&mut self, at: u16, word: u32) -> Result<(), BusError> {
+        let error = |fault| BusError { at, access: Access::Write, fault };
+        check_address(at).map_err(error)?;
+        (self.inputs.awaddr, self.inputs.awvalid) = (at, true);
+        (self.inputs.wdata, self.inputs.wvalid) = (word, true);
+        for _ in 0..SILENT {
+            let says = self.bus_edge();
+            self.inputs.awvalid &= !says.awready;
+            self.inputs.wvalid &= !says.wready;
+            match says.bresp {
+                Some(0) => return Ok(()),
+                Some(response) => return Err(error(Fault::Refused { response })),
+                None => {}
+            }
+        }
+        (self.inputs.awvalid, self.inputs.wvalid) = (false, false);
+        Err(error(Fault::Silent { cycles: SILENT }))
+    }
+
+    /// On to the next edge of the bus's clock. Frames go on meanwhile.
+    fn bus_edge(&mut self) -> BusSays {
+        loop {
+            if let Some(says) = self.tick() {
+                return says;
+            }
+        }
+    }
+}
+
+/// Takes a beat into the frame that comes, and the frame to the others with its last.
+fn take_beat(
+    beat: &Outputs,
+    width: Width,
+    coming: &mut Vec<u8>,
+    received: &mut VecDeque<Received>,
+) {
+    let kept = beat.tkeep.trailing_ones() as usize;
+    coming.extend_from_slice(&beat.tdata[..kept.min(width.bytes())]);
+    if beat.m_tlast == 0 {
+        return;
+    }
+    let said = Said::from_bits(beat.said);
+    let time = TimeOfDay { seconds: beat.stamp_seconds, ns: beat.stamp_ns };
+    received.push_back(Received {
+        bytes: core::mem::take(coming),
+        said,
+        mark: said.marked().then_some(beat.mark),
+        stamp: Stamp {
+            time,
+            fraction: beat.stamp_fraction,
+            count: beat.stamp_count,
+            generation: beat.stamp_generation,
+        },
+    });
+}
+
+fn check_address(at: u16) -> Result<(), Fault> {
+    let is_there = at.is_multiple_of(4) && usize::from(at) < BUS_LEN;
+    if is_there { Ok(()) } else { Err(Fault::Outside { len: BUS_LEN }) }
+}
+
+/// Registers, while frames go on.
+impl Bus for RefCell<Simulation> {
+    fn read32(&self, at: u16) -> Result<u32, BusError> {
+        self.borrow_mut().read(at)
+    }
+
+    fn write32(&self, at: u16, word: u32) -> Result<(), BusError> {
+        self.borrow_mut().write(at, word)
+    }
+}

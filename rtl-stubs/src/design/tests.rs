@@ -1,0 +1,202 @@
+//! The driver on the design itself, and the design by what the driver reads.
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use std::cell::RefCell;
+
+use fixwire_offload::flow::{Count, Fate, FlowRule, OnMiss, Pattern, RuleSet};
+use fixwire_offload::plan::Provider;
+use fixwire_offload::verdict::Verdict;
+
+use super::*;
+use crate::bus::{Access, Bus as _, BusError, Fault};
+use crate::driver::{Counters, DropReason, Found, Period, Verdicts};
+use crate::{Fake, Offload};
+
+const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
+
+fn found(width: Width) -> Offload<RefCell<Simulation>> {
+    let built = Built { width, seed: 7, ..Built::default() };
+    Offload::find(RefCell::new(Simulation::new(built).unwrap())).unwrap()
+}
+
+/// A right segment to a port of ours, with so many bytes of payload.
+fn segment(port: u16, payload_len: usize) -> Vec<u8> {
+    use fixwire_offload::checksum::Sum;
+    let total_len = 40 + payload_len as u16;
+    let mut frame = vec![2; 12];
+    frame.extend([0x08, 0, 0x45, 0]);
+    frame.extend(total_len.to_be_bytes());
+    frame.extend([0, 7, 0x40, 0, 64, 6, 0, 0]);
+    frame.extend(PEER.octets());
+    frame.extend(HOST.octets());
+    let checksum = Sum::of(&frame[14..34]).checksum();
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
+    frame.extend(9878u16.to_be_bytes());
+    frame.extend(port.to_be_bytes());
+    frame.extend([0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x18, 1, 0, 0, 0, 0, 0]);
+    frame.extend((0..payload_len).map(|at| at as u8));
+    let pseudo = Sum::of_tcp_pseudo_header(PEER.octets(), HOST.octets(), 20 + payload_len as u16);
+    let checksum = pseudo.plus(Sum::of(&frame[34..])).checksum();
+    frame[50..52].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}
+
+fn carry(offload: &Offload<RefCell<Simulation>>, frames: &[Vec<u8>]) -> Vec<Received> {
+    let mut simulation = offload.bus().borrow_mut();
+    frames.iter().for_each(|frame| simulation.send(frame));
+    simulation.run_until_quiet();
+    std::iter::from_fn(|| simulation.next_received()).collect()
+}
+
+#[test]
+fn the_driver_finds_in_the_design_what_the_fake_says() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let fake = Offload::find(Fake::default()).unwrap();
+        let expected = Found { stream_bytes: width.bytes() as u8, ..fake.found() };
+        assert_eq!(offload.found(), expected);
+        assert_eq!(offload.capabilities(Provider::Model), fake.capabilities(Provider::Model));
+    }
+}
+
+#[test]
+fn frames_are_steered_judged_counted_and_stamped() {
+    for width in Width::ALL {
+        let offload = found(width);
+        // After a reset nothing is ours, and nothing is judged.
+        assert_eq!(carry(&offload, &[segment(1, 10)]), []);
+        assert_eq!(offload.last_drop(), Ok(Some(DropReason::NotOurs)));
+        offload.judge(Verdicts { ipv4: true, tcp: true }).unwrap();
+        offload.set_period(Period { ns: 6, fraction: 0x6666_6666 }).unwrap();
+        offload.step_to(TimeOfDay { seconds: 1_767_225_600, ns: 0 }).unwrap();
+        let (peer, ours) = (SocketAddrV4::new(PEER, 9878), |port| SocketAddrV4::new(HOST, port));
+        let rules = vec![
+            FlowRule::connection(peer, ours(1), 5).counted().marked(0xcafe_f00d),
+            FlowRule::new(Pattern::TCP, Fate::Drop).at_priority(3).counted(),
+            FlowRule::connection(peer, ours(2), 6),
+        ];
+        offload.install(&RuleSet::new(rules, OnMiss::Queue(9)).unwrap()).unwrap();
+        let mut wrong = segment(2, 20);
+        wrong[60] ^= 4;
+        let mut of_no_kind = segment(4, 30);
+        of_no_kind[13] = 0x77;
+        let frames =
+            [segment(1, 100), segment(3, 7), wrong.clone(), of_no_kind.clone(), segment(1, 33)];
+        let received = carry(&offload, &frames);
+        let said: Vec<_> =
+            received.iter().map(|one| (one.said.queue(), one.mark, one.said.verdicts())).collect();
+        let good = (Verdict::Good, Verdict::Good);
+        assert_eq!(
+            said,
+            [
+                (5, Some(0xcafe_f00d), good),
+                (6, None, (Verdict::Good, Verdict::Bad)),
+                (9, None, (Verdict::Unknown, Verdict::Unknown)),
+                (5, Some(0xcafe_f00d), good),
+            ]
+        );
+        let bytes: Vec<_> = received.iter().map(|one| one.bytes.clone()).collect();
+        assert_eq!(bytes, [segment(1, 100), wrong, of_no_kind, segment(1, 33)]);
+        assert!(received.iter().all(|one| one.bytes.len() == one.said.len_bytes() as usize));
+        assert!(received.windows(2).all(|pair| pair[0].stamp.count < pair[1].stamp.count));
+        assert!(
+            received
+                .iter()
+                .all(|one| one.stamp.generation == 1 && one.stamp.time.seconds == 1_767_225_600)
+        );
+        let count = |hits, lengths: &[u64]| {
+            Ok(Count { hits, bytes: lengths.iter().map(|len| len + 54).sum() })
+        };
+        assert_eq!(offload.flow_count(0), count(2, &[100, 33]));
+        assert_eq!(offload.flow_count(1), count(1, &[7]));
+        assert_eq!(offload.flow_count(2), count(0, &[]), "it does not count");
+        let counters = Counters { delivered: 4, not_ours: 1, flow_drop: 1, ..Counters::default() };
+        assert_eq!(offload.counters(), Ok(counters));
+    }
+}
+
+#[test]
+fn a_register_that_is_not_there_is_refused_and_frames_go_on() {
+    let offload = found(Width::Bits64);
+    offload.install(&RuleSet::EMPTY).unwrap();
+    let bus = offload.bus();
+    (0..20).for_each(|port| bus.borrow_mut().send(&segment(port, 200)));
+    let refused = |at, access| Err(BusError { at, access, fault: Fault::Refused { response: 2 } });
+    for _ in 0..20 {
+        assert_eq!(bus.read32(0x018), refused(0x018, Access::Read));
+        assert_eq!(bus.write32(0x1f0, 1).map(|()| 0), refused(0x1f0, Access::Write));
+        // One that cannot be written, one that cannot be read.
+        assert_eq!(bus.write32(0x000, 1).map(|()| 0), refused(0x000, Access::Write));
+        assert_eq!(bus.read32(0x04c), refused(0x04c, Access::Read));
+    }
+    for at in [0x002, 0x200] {
+        let fault = Fault::Outside { len: 512 };
+        assert_eq!(bus.read32(at), Err(BusError { at, access: Access::Read, fault }));
+    }
+    assert_eq!(carry(&offload, &[]).len(), 20);
+    assert_eq!(offload.counters().unwrap().delivered, 20);
+}
+
+#[test]
+fn a_device_in_reset_is_silent_and_begins_anew() {
+    let offload = found(Width::Bits64);
+    offload.install(&RuleSet::EMPTY).unwrap();
+    offload.bus().borrow_mut().hold_in_reset(true);
+    let silent =
+        BusError { at: 0x010, access: Access::Read, fault: Fault::Silent { cycles: 1_000 } };
+    assert_eq!(offload.verdicts(), Err(silent));
+    offload.bus().borrow_mut().hold_in_reset(false);
+    offload.bus().borrow_mut().reset();
+    assert_eq!(offload.flow_generation(), Ok(0));
+    assert_eq!(carry(&offload, &[segment(1, 10)]), []);
+    assert_eq!(offload.counters(), Ok(Counters { not_ours: 1, ..Counters::default() }));
+}
+
+#[test]
+fn the_clock_goes_by_its_period_and_is_read_whole() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let period = Period::of_hz(322_265_625).unwrap();
+        offload.set_period(period).unwrap();
+        offload.step_to(TimeOfDay { seconds: 41, ns: 999_999_000 }).unwrap();
+        let units = |at: crate::driver::Reading| {
+            let ns = at.time.seconds * 1_000_000_000 + u64::from(at.time.ns);
+            (u128::from(ns) << 16 | u128::from(at.fraction), u128::from(at.count))
+        };
+        let first = units(offload.now().unwrap());
+        let cycles = offload.bus().borrow().cycles();
+        offload.bus().borrow_mut().run(1_000);
+        let now = offload.now().unwrap();
+        let passed = offload.bus().borrow().cycles() - cycles;
+        let last = units(now);
+        assert!(now.time.seconds == 42 && now.generation == 1, "{now:?}");
+        assert!((last.0 - first.0).abs_diff(last.1 - first.1) <= 1, "{first:?} {last:?}");
+        // Each access latches at one place within its transaction: off by what the crossing varies.
+        let expected = (u128::from(passed) * u128::from(period.units())) >> 16;
+        let off = (last.1 - first.1).abs_diff(expected);
+        assert!(off <= 8 * (u128::from(period.units()) >> 16), "{off}");
+    }
+}
+
+#[test]
+fn by_one_seed_all_is_the_same_again_and_waves_are_written() {
+    let folder = std::env::temp_dir().join(format!("fixwire-rtl-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("waves.fst");
+    let runs = |waves: Option<&std::path::Path>| {
+        let built = Built { seed: 3, waves, ..Built::default() };
+        let offload = Offload::find(RefCell::new(Simulation::new(built).unwrap())).unwrap();
+        offload.install(&RuleSet::EMPTY).unwrap();
+        offload.bus().borrow_mut().behave(Manners { gaps: 60, stalls: 90 });
+        let frames: Vec<_> = (0..50).map(|port| segment(port, usize::from(port) * 7)).collect();
+        let received = carry(&offload, &frames);
+        (received, offload.bus().borrow().cycles())
+    };
+    let (once, again) = (runs(None), runs(Some(&file)));
+    assert_eq!(once.0.len(), 50);
+    assert_eq!(once, again);
+    let waves = std::fs::read(&file).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(waves.len() > 10_000, "{} bytes", waves.len());
+}

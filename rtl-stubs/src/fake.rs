@@ -1,0 +1,257 @@
+//! What the registers do, without RTL: a model by their addresses, written from `regs/offload.rdl` by hand, so that it
+//! is a witness beside what is generated.
+//!
+//! Like the device it goes on between two accesses: its clock runs and its rules match, by much at a time, so that
+//! whoever reads two words of a number without latching them finds them of two moments. A one that is written to a
+//! commit has its effect and reads as nothing: commits cannot be read at all. Bits that no field has are dropped.
+
+use std::cell::{Cell, RefCell};
+
+use crate::bus::{Access, Bus, BusError, Fault};
+
+/// AXI4's SLVERR.
+const SLVERR: u8 = 2;
+/// Bytes of the map.
+const LEN: u16 = 0x184;
+
+/// What each access takes of the clock's time, in 2^-16 ns: a third of a second, and a bit, so that every word
+/// changes.
+const STEP: u64 = (333_333_333 << 16) + 12_345;
+/// What each counting rule matches meanwhile: frames, and bytes that carry into the upper word every second time.
+const HITS: u64 = 3;
+const BYTES: u64 = 0x8000_0001;
+
+/// A rule as it was committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FakeRule {
+    /// Values and masks, words from the source address to the kind.
+    pub value: [u32; 4],
+    /// Likewise.
+    pub mask: [u32; 4],
+    /// As the register has them.
+    pub actions: u32,
+    /// What it marks with.
+    pub mark: u32,
+    hits: u64,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// What can be written, as it was; by address.
+    written: [u32; LEN as usize / 4],
+    rules: [FakeRule; 16],
+    writes: u32,
+    latched_count: (u64, u64),
+    period: (u32, u32),
+    /// Seconds, and 2^-16 ns.
+    time: (u64, u64),
+    count: u64,
+    generation: u16,
+    latched_time: [u32; 7],
+    frames: [u32; 6],
+    last_drop: u32,
+}
+
+/// Registers that are modelled.
+#[derive(Debug)]
+pub struct Fake {
+    state: RefCell<State>,
+    /// The first four registers.
+    says: Cell<[u32; 4]>,
+    accesses: Cell<u32>,
+    fails: Cell<Option<(u32, Fault)>>,
+    loses_commits: Cell<bool>,
+}
+
+impl Default for Fake {
+    /// After a reset: version 1.0, 64 bits, 16 rules and 16 queues, and what the RTL can do.
+    fn default() -> Fake {
+        let state = State {
+            written: [0; LEN as usize / 4],
+            rules: [FakeRule::default(); 16],
+            writes: 0,
+            latched_count: (0, 0),
+            period: (0, 0),
+            time: (0, 0),
+            count: 0,
+            generation: 0,
+            latched_time: [0; 7],
+            frames: [0; 6],
+            last_drop: 0,
+        };
+        Fake {
+            state: RefCell::new(state),
+            says: Cell::new([0x4649_5857, 1 << 16, 0b1111_1111_0011, 0x0010_1008]),
+            accesses: Cell::new(0),
+            fails: Cell::new(None),
+            loses_commits: Cell::new(false),
+        }
+    }
+}
+
+impl Fake {
+    /// Has a word of what it is read as this: identity, version, capabilities, shape.
+    pub fn says(&self, word: usize, value: u32) {
+        let mut says = self.says.get();
+        says[word] = value;
+        self.says.set(says);
+    }
+
+    /// Has the access after so many others fail, and all that follow.
+    pub fn fails_after(&self, accesses: u32, fault: Fault) {
+        self.fails.set(Some((self.accesses.get() + accesses, fault)));
+    }
+
+    /// Has it answer again.
+    pub fn recovers(&self) {
+        self.fails.set(None);
+    }
+
+    /// Whether it loses commits of rules.
+    pub fn loses_commits(&self, does: bool) {
+        self.loses_commits.set(does);
+    }
+
+    /// Counts frames under one of the six names, and what was dropped last.
+    pub fn counts(&self, name: usize, frames: u32) {
+        let state = &mut *self.state.borrow_mut();
+        state.frames[name] = state.frames[name].wrapping_add(frames);
+        if name > 0 {
+            state.last_drop = name as u32;
+        }
+    }
+
+    /// The rule at a place.
+    pub fn rule(&self, place: usize) -> FakeRule {
+        self.state.borrow().rules[place]
+    }
+
+    /// What stands in a register that can be written.
+    pub fn written(&self, at: u16) -> u32 {
+        self.state.borrow().written[usize::from(at / 4)]
+    }
+
+    /// One access more; its fault, if it is to have one.
+    fn passes(&self, at: u16, access: Access) -> Result<(), BusError> {
+        let number = self.accesses.replace(self.accesses.get() + 1);
+        self.state.borrow_mut().goes_on();
+        if let Some((after, fault)) = self.fails.get()
+            && number >= after
+        {
+            return Err(BusError { at, access, fault });
+        }
+        if !at.is_multiple_of(4) || at >= LEN {
+            return Err(refused(at, access));
+        }
+        Ok(())
+    }
+}
+
+fn refused(at: u16, access: Access) -> BusError {
+    BusError { at, access, fault: Fault::Refused { response: SLVERR } }
+}
+
+/// Bits of the registers that can be written and read.
+const fn bits_of(at: u16) -> Option<u32> {
+    match at {
+        0x010 => Some(0x000f_0103),
+        0x014 | 0x08c => Some(0xffff),
+        0x020 => Some(0xf),
+        0x024..=0x02c | 0x034..=0x03c | 0x048 | 0x080 | 0x088 => Some(u32::MAX),
+        0x030 | 0x040 => Some(0x7fff),
+        0x044 => Some(0xfff),
+        0x084 => Some(0xff),
+        0x090 => Some(0x3fff_ffff),
+        _ => None,
+    }
+}
+
+impl State {
+    fn goes_on(&mut self) {
+        for rule in self.rules.iter_mut().filter(|rule| rule.actions & 0b1001 == 0b1001) {
+            rule.hits += HITS;
+            rule.bytes += BYTES;
+        }
+        if self.period != (0, 0) {
+            self.count += STEP;
+            self.time.1 += STEP;
+            while self.time.1 >= 1_000_000_000 << 16 {
+                self.time = (self.time.0 + 1, self.time.1 - (1_000_000_000 << 16));
+            }
+        }
+    }
+
+    fn word(&self, at: u16) -> u32 {
+        self.written[usize::from(at / 4)]
+    }
+
+    fn commits_flow(&mut self, word: u32, loses: bool) {
+        let place = self.word(0x020) as usize;
+        if word & 1 != 0 && !loses {
+            let four = |from: u16| [0, 4, 8, 12].map(|offset| self.word(from + offset));
+            let (value, mask) = (four(0x024), four(0x034));
+            let (actions, mark) = (self.word(0x044), self.word(0x048));
+            self.rules[place] = FakeRule { value, mask, actions, mark, hits: 0, bytes: 0 };
+            self.writes = self.writes.wrapping_add(1);
+        }
+        if word & 2 != 0 {
+            self.latched_count = (self.rules[place].hits, self.rules[place].bytes);
+        }
+    }
+
+    fn commits_clock(&mut self, word: u32) {
+        if word & 1 != 0 {
+            self.period = (self.word(0x084), self.word(0x080));
+        }
+        if word & 2 != 0 {
+            let seconds = u64::from(self.word(0x08c)) << 32 | u64::from(self.word(0x088));
+            self.time = (seconds, u64::from(self.word(0x090)) << 16);
+            self.generation = self.generation.wrapping_add(1);
+        }
+        if word & 4 != 0 {
+            let (seconds, units) = self.time;
+            self.latched_time = [
+                units as u32 & 0xffff,
+                (units >> 16) as u32,
+                seconds as u32,
+                (seconds >> 32) as u32,
+                self.count as u32,
+                (self.count >> 32) as u32,
+                self.generation.into(),
+            ];
+        }
+    }
+}
+
+impl Bus for Fake {
+    fn read32(&self, at: u16) -> Result<u32, BusError> {
+        self.passes(at, Access::Read)?;
+        let state = self.state.borrow();
+        Ok(match at {
+            0x000..=0x00c => self.says.get()[usize::from(at / 4)],
+            0x050 => state.writes,
+            0x054 => state.latched_count.0 as u32,
+            0x058 => (state.latched_count.0 >> 32) as u32,
+            0x05c => state.latched_count.1 as u32,
+            0x060 => (state.latched_count.1 >> 32) as u32,
+            0x098..=0x0b0 => state.latched_time[usize::from((at - 0x098) / 4)],
+            0x100..=0x114 => state.frames[usize::from((at - 0x100) / 4)],
+            0x180 => state.last_drop,
+            _ if bits_of(at).is_some() => state.word(at),
+            _ => return Err(refused(at, Access::Read)),
+        })
+    }
+
+    fn write32(&self, at: u16, word: u32) -> Result<(), BusError> {
+        self.passes(at, Access::Write)?;
+        let state = &mut *self.state.borrow_mut();
+        match (at, bits_of(at)) {
+            (0x04c, _) => state.commits_flow(word, self.loses_commits.get()),
+            (0x094, _) => state.commits_clock(word),
+            (_, Some(bits)) => state.written[usize::from(at / 4)] = word & bits,
+            _ => return Err(refused(at, Access::Write)),
+        }
+        Ok(())
+    }
+}
