@@ -1,7 +1,7 @@
 //! A million frames, whole ones and everything that can be wrong with one: what the oracle reads in their
 //! bytes, what each modelled device says of them, and what the engine makes of both, agree.
 //!
-//! RTL is to be held against the same frames once there is some.
+//! RTL is held against the same frames by `rtl-stubs/tests/cosimulation`.
 #![allow(unreachable_pub, missing_docs)]
 
 mod device;

@@ -99,6 +99,8 @@ pub struct Simulation {
     /// Frames to send; of the first so many bytes are in.
     sending: VecDeque<Sent>,
     sent_bytes: usize,
+    /// In which cycle each frame had its first beat, since this was asked.
+    begun: Vec<u64>,
     /// Of a frame on its way out, what has come.
     coming: Vec<u8>,
     received: VecDeque<Received>,
@@ -132,6 +134,7 @@ impl Simulation {
             cycles: 0,
             sending: VecDeque::new(),
             sent_bytes: 0,
+            begun: Vec::new(),
             coming: Vec::new(),
             received: VecDeque::new(),
             cycles_quiet: 0,
@@ -199,6 +202,16 @@ impl Simulation {
         self.sending.len()
     }
 
+    /// Whether a frame is in in part.
+    pub fn is_in_frame(&self) -> bool {
+        self.sent_bytes > 0
+    }
+
+    /// In which cycle each frame that has come since this was asked had its first beat: one by one, dropped or not.
+    pub fn take_begun(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.begun)
+    }
+
     /// The next frame that was handed over.
     pub fn next_received(&mut self) -> Option<Received> {
         self.received.pop_front()
@@ -249,6 +262,9 @@ impl Simulation {
         }
         if in_beat > 0 && is_in {
             self.cycles_quiet = 0;
+            if self.sent_bytes == 0 {
+                self.begun.push(self.cycles);
+            }
             self.sent_bytes += in_beat;
             if self.sending.front().is_some_and(|sent| sent.bytes.len() == self.sent_bytes) {
                 self.sending.pop_front();

@@ -43,7 +43,8 @@ impl<B: Bus> Offload<B> {
     /// Installs all of a set's rules in place of whatever was there, and then what becomes of frames that none
     /// matches. A rule's number in the set is its place in the table.
     ///
-    /// Each rule takes effect whole. Frames that pass meanwhile meet some of the old rules and some of the new.
+    /// Each rule takes effect whole. Frames that pass meanwhile meet some of the old rules and some of the new; what
+    /// becomes of one that none matches is asked at its end, of its rule at its headers.
     ///
     /// # Errors
     /// The set does not fit, and nothing was written; or writing failed, and the table was emptied, as far as the

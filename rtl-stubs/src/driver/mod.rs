@@ -141,6 +141,11 @@ impl<B: Bus> Offload<B> {
         &self.words.0
     }
 
+    /// The bus, for whoever looks anew what is at its other end.
+    pub fn into_bus(self) -> B {
+        self.words.0
+    }
+
     /// Whether it has `capability`.
     pub fn has(&self, capability: Capability) -> bool {
         self.found.capability_bits >> capability.number() & 1 == 1
