@@ -102,7 +102,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<(), Failure> {
     let mut taking = args.take_over.ask()?;
     let settings = SessionFile::open_or_built_in(args.session.as_deref(), Purpose::Accept)?;
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
-    if let NicSpec::Sim(_) = args.nic {
+    if args.nic.is_in_memory() {
         return Err(Failure::Input(
                 "nobody can connect to the NIC model, whose wire ends in this process; use `--nic \
                  tap:IFNAME` or `--nic tap`, or trade with an acceptor on the model by `fixwire run \

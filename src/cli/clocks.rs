@@ -211,7 +211,8 @@ mod tests {
     #[test]
     fn a_jump_that_the_service_finds_reaches_the_engine_between_rounds() {
         let profile = Profile::all(Policy::Prefer);
-        let (near, far, wire) = device::sim("connectx5", &profile);
+        let (near, far, wire) =
+            device::sim(fixwire_hw::sim::Model::named("connectx5").unwrap(), &profile);
         let start = |backend: SimBackend| {
             let device = Device::probed(backend).plan(&profile, RuleSet::EMPTY).configure();
             device.unwrap().start().unwrap().steer().unwrap()
@@ -289,7 +290,8 @@ mod tests {
             refused(ClockRoute::Mlx5dv, "not built in"),
         ];
         let profile = Profile::all(Policy::Prefer);
-        let (nic, _, _) = device::sim("connectx5", &profile);
+        let (nic, _, _) =
+            device::sim(fixwire_hw::sim::Model::named("connectx5").unwrap(), &profile);
         let started = Device::probed(nic).plan(&profile, RuleSet::EMPTY).configure().unwrap();
         let (nic, _) = started.start().unwrap().steer().unwrap();
         let settings = ClockSettings::default();

@@ -8,6 +8,8 @@ use fixwire::offload::profile::Policy;
 use fixwire::offload::profile::Profile;
 use fixwire::time::Instant;
 use fixwire_hw::clock::HostClock;
+#[cfg(feature = "rtl")]
+use fixwire_hw::sim::Design;
 use fixwire_hw::sim::{self, Model, SimBackend, Wire};
 use fixwire_hw::tap::{TapBackend, TapError};
 
@@ -65,6 +67,8 @@ pub(crate) fn capabilities(nic: &NicSpec) -> Result<Capabilities, Failure> {
         NicSpec::TapEmbedded => embedded_tap()?.capabilities(),
         NicSpec::Tap(name) => attached_tap(name)?.capabilities(),
         NicSpec::Sim(model) => Model::named(model).unwrap_or_default().capabilities,
+        #[cfg(feature = "rtl")]
+        NicSpec::Rtl(design) => model_of_design(design)?.capabilities,
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(device) => {
             dpdk::open(device, &Profile::all(Policy::Prefer), true, dpdk::Where::OfOurOwn)?
@@ -80,14 +84,35 @@ pub(crate) fn set_up_by(mut capabilities: Capabilities, profile: &Profile) -> Ca
     capabilities.switched(&profile.devargs, &profile.queues)
 }
 
+/// What is on the wire in memory for a device that has one.
+pub(crate) fn model(nic: &NicSpec) -> Result<Option<Model>, Failure> {
+    Ok(match nic {
+        NicSpec::Sim(name) => Some(Model::named(name).unwrap_or_default()),
+        #[cfg(feature = "rtl")]
+        NicSpec::Rtl(design) => Some(model_of_design(design)?),
+        _ => None,
+    })
+}
+
+/// The RTL as a NIC, once its waves have a file.
+#[cfg(feature = "rtl")]
+fn model_of_design(design: &Design) -> Result<Model, Failure> {
+    if let Some(path) = &design.waves {
+        std::fs::File::create(path).map_err(|error| {
+            let what = format!("waves cannot be written to {}: {error}", path.display());
+            Failure::run(what, "name a file in a folder that is there and yours")
+        })?;
+    }
+    Model::of_design(design.clone()).map_err(|error| Failure::Run(error.to_string()))
+}
+
 /// A NIC model, another of its kind that it is joined to, and the wire between, whose time is the host's
-/// monotonic clock.
-pub(crate) fn sim(model: &str, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
-    let model = Model::named(model).unwrap_or_default();
+/// monotonic clock. A design is joined to its model.
+pub(crate) fn sim(model: Model, profile: &Profile) -> (SimBackend, SimBackend, Wire) {
     let model = Model { capabilities: set_up_by(model.capabilities, profile), ..model };
     let config = sim::Config {
-        a: model.clone(),
-        b: model,
+        b: model.without_design(),
+        a: model,
         frames: profile.frames,
         rx_descriptors: profile.queues.rx_descriptors.into(),
         utc_origin: HostClock::new().utc(Instant::ZERO),

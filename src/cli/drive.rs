@@ -365,7 +365,10 @@ mod tests {
     /// How a run ends whose peer's frames arrive with these faults.
     fn ends(faults: Faults) -> String {
         let (ours, theirs) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
-        let (near, far, wire) = device::sim("sim", &Profile::all(Policy::Prefer));
+        let (near, far, wire) = device::sim(
+            fixwire_hw::sim::Model::named("sim").unwrap(),
+            &Profile::all(Policy::Prefer),
+        );
         let settings = SessionSettings::default();
         let mut peer = engine(far, (theirs, ours), settings.mirrored(), Exchange::new());
         let mut engine = engine(near, (ours, theirs), settings, Logged::silent(Taker::new(1, 1)));

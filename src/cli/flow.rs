@@ -60,11 +60,14 @@ pub(crate) fn command(args: &FlowArgs) -> Result<(), Failure> {
     match &args.nic {
         NicSpec::TapEmbedded => job.show(device::embedded_tap()?),
         NicSpec::Tap(name) => job.show(device::attached_tap(name)?),
-        NicSpec::Sim(model) => job.show(Device::probed(device::sim(model, &profile).0)),
         #[cfg(feature = "dpdk")]
         NicSpec::Dpdk(port) => {
             let opened = dpdk::open(port, &profile, args.json, dpdk::Where::OfOurOwn)?;
             job.show(Device::probed(opened.backend))
+        }
+        nic => {
+            let model = device::model(nic)?.unwrap_or_default();
+            job.show(Device::probed(device::sim(model, &profile).0))
         }
     }
 }

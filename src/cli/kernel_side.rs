@@ -237,7 +237,10 @@ mod tests {
     #[test]
     fn a_neighbor_that_the_kernel_does_not_look_for_ends_the_start_with_its_reason() {
         let ends = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
-        let (near, _far, wire) = device::sim("connectx5", &Profile::all(Policy::Prefer));
+        let (near, _far, wire) = device::sim(
+            fixwire_hw::sim::Model::named("connectx5").unwrap(),
+            &Profile::all(Policy::Prefer),
+        );
         let (nic, plan, setup) = bring_up::simulated(near, ends, SessionSettings::default());
         // No machine has so many.
         let link = Link { index: 0x7fff_fff0, name: "none0".into() };

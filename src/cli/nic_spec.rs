@@ -1,4 +1,4 @@
-//! NIC specifications: `tap`, `tap:IFNAME`, `sim`, `sim:MODEL`.
+//! NIC specifications: `tap`, `tap:IFNAME`, `sim`, `sim:MODEL`, and those of features, `dpdk:DEVICE` and `rtl`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,6 +10,8 @@ use fixwire::offload::toml_file::nearest;
 #[cfg(feature = "dpdk")]
 use fixwire_hw::dpdk::DeviceSpec;
 use fixwire_hw::sim::models;
+#[cfg(feature = "rtl")]
+use fixwire_hw::sim::{Design, Width};
 
 /// The model that does everything, and the word before any other's name.
 const SIM: &str = "sim";
@@ -23,6 +25,9 @@ pub(crate) enum NicSpec {
     Tap(String),
     /// A NIC model on a wire in memory.
     Sim(&'static str),
+    /// Our own RTL, Verilated, on a wire in memory.
+    #[cfg(feature = "rtl")]
+    Rtl(Design),
     /// A port of DPDK's.
     #[cfg(feature = "dpdk")]
     Dpdk(DeviceSpec),
@@ -34,11 +39,23 @@ impl NicSpec {
         SIM
     }
 
+    /// Whether its wire ends in this process.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        match self {
+            NicSpec::Sim(_) => true,
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(_) => true,
+            _ => false,
+        }
+    }
+
     /// The profile that fits the device.
     pub(crate) fn default_profile(&self) -> &'static str {
         match self {
             NicSpec::TapEmbedded | NicSpec::Tap(_) => "tap",
             NicSpec::Sim(model) => model,
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(_) => "rtl",
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) if device.passes_on() => {
                 let first = device.end_devices().into_iter().next();
@@ -57,6 +74,8 @@ impl NicSpec {
     pub(crate) fn interface(&self, profile: &Profile) -> Option<String> {
         match self {
             NicSpec::TapEmbedded | NicSpec::Tap(_) | NicSpec::Sim(_) => None,
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(_) => None,
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => {
                 device.clone().with_devargs(profile).interface().map(str::to_owned)
@@ -73,6 +92,8 @@ impl NicSpec {
         match self {
             NicSpec::Tap(name) => format!("`ip link set {name} up`"),
             NicSpec::TapEmbedded | NicSpec::Sim(_) => "look at its far end".into(),
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(_) => "look at its far end".into(),
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => device.clone().with_devargs(profile).link_remedy(),
         }
@@ -86,6 +107,8 @@ impl fmt::Display for NicSpec {
             NicSpec::Tap(name) => write!(f, "tap:{name}"),
             NicSpec::Sim(SIM) => f.write_str(SIM),
             NicSpec::Sim(model) => write!(f, "{SIM}:{model}"),
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(design) => write_design(f, design),
             #[cfg(feature = "dpdk")]
             NicSpec::Dpdk(device) => write!(f, "dpdk:{device}"),
         }
@@ -101,7 +124,7 @@ impl FromStr for NicSpec {
             None => (text, None),
         };
         let small = kind.to_ascii_lowercase();
-        if small != kind && ["tap", SIM, "dpdk"].contains(&small.as_str()) {
+        if small != kind && ["tap", SIM, "dpdk", "rtl"].contains(&small.as_str()) {
             let rest = detail.map(|detail| format!(":{detail}")).unwrap_or_default();
             return Err(format!(
                 "`{kind}` names no kind of device; write it small: `{small}{rest}`"
@@ -123,10 +146,43 @@ impl FromStr for NicSpec {
             #[cfg(not(feature = "dpdk"))]
             ("dpdk", Some(_)) => Err("this fixwire was built without DPDK; build it by `cargo build --release --features dpdk`, or use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`".into()),
             ("dpdk", None) => Err("a device must follow `dpdk:`, such as dpdk:0000:3b:00.0 or dpdk:net_tap0,iface=dtap0".into()),
-            ("pcap" | "rtl", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
+            #[cfg(feature = "rtl")]
+            ("rtl", detail) => design(detail.unwrap_or_default()).map(NicSpec::Rtl),
+            #[cfg(not(feature = "rtl"))]
+            ("rtl", _) => Err("this fixwire was built without the RTL; build it by `cargo build --release --features rtl`, which needs Verilator (apt-get install verilator g++ zlib1g-dev), or use `sim:rtl`, its model".into()),
+            ("pcap", _) => Err(format!("this build has no `{kind}` device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
             _ => Err(format!("`{text}` names no device; use `tap`, `tap:IFNAME`, `sim` or `sim:MODEL`")),
         }
     }
+}
+
+/// What follows `rtl:`: a width, and where to write waves, either or both.
+#[cfg(feature = "rtl")]
+fn design(detail: &str) -> Result<Design, String> {
+    let mut found = Design::default();
+    for part in detail.split(',').filter(|part| !part.is_empty()) {
+        let width = Width::ALL.into_iter().find(|width| width.bits().to_string() == part);
+        match (width, part.strip_prefix("waves=")) {
+            (Some(width), _) => found.width = width,
+            (None, Some(path)) if !path.is_empty() => found.waves = Some(path.into()),
+            (None, _) => {
+                return Err(format!(
+                    "`{part}` says nothing of the RTL; write `rtl`, a width of its stream in bits, `rtl:64` or `rtl:512`, \
+                     and behind it, for waves, `waves=FILE.fst`: `rtl:64,waves=run.fst`"
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(feature = "rtl")]
+fn write_design(f: &mut fmt::Formatter<'_>, design: &Design) -> fmt::Result {
+    f.write_str("rtl")?;
+    let width = (design.width != Width::default()).then(|| design.width.bits().to_string());
+    let waves = design.waves.as_ref().map(|path| format!("waves={}", path.display()));
+    let detail: Vec<String> = width.into_iter().chain(waves).collect();
+    if detail.is_empty() { Ok(()) } else { write!(f, ":{}", detail.join(",")) }
 }
 
 /// The built-in profile for a virtual device's driver, or for a NIC's PCI numbers.
@@ -157,6 +213,19 @@ mod tests {
     fn a_specification_reads_back_as_it_is_shown() {
         for text in ["tap", "tap:fw0", "sim", "sim:connectx5"] {
             assert_eq!(text.parse::<NicSpec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "rtl")]
+    fn the_rtl_has_a_width_and_waves_and_reads_back_as_it_is_shown() {
+        for text in ["rtl", "rtl:512", "rtl:waves=run.fst", "rtl:512,waves=a/b.fst"] {
+            assert_eq!(text.parse::<NicSpec>().unwrap().to_string(), text);
+        }
+        assert_eq!("rtl:64".parse::<NicSpec>(), "rtl".parse());
+        for text in ["rtl:128", "rtl:waves=", "rtl:64,wave=a.fst"] {
+            let sentence = text.parse::<NicSpec>().unwrap_err();
+            assert!(sentence.contains("`rtl:64,waves=run.fst`"), "{sentence}");
         }
     }
 
@@ -199,7 +268,10 @@ mod tests {
     fn what_names_no_device_is_told_what_does() {
         // With DPDK in it a PCI address is one.
         let without_dpdk = (!cfg!(feature = "dpdk")).then_some("dpdk:0000:01:00.0");
-        for text in ["", "tap:", "sim:connectx9", "rtl", "eth0"].into_iter().chain(without_dpdk) {
+        let without_rtl = (!cfg!(feature = "rtl")).then_some("rtl");
+        for text in
+            ["", "tap:", "sim:connectx9", "eth0"].into_iter().chain(without_dpdk).chain(without_rtl)
+        {
             let sentence = text.parse::<NicSpec>().unwrap_err();
             assert!(sentence.contains("tap") || sentence.contains("sim"), "{sentence}");
         }

@@ -33,7 +33,7 @@ pub(crate) const EXAMPLE_PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     /// The device: `tap` (one of our own), `tap:IFNAME`, `sim`, `sim:MODEL` (`fixwire profiles list`
-    /// has their names), `dpdk:DEVICE`.
+    /// has their names), `dpdk:DEVICE`, `rtl`.
     #[arg(long, value_name = "SPEC", default_value = "tap")]
     nic: NicSpec,
     /// A built-in profile or a file; by default the one that fits the device, as for `run`.
@@ -68,7 +68,10 @@ pub(crate) fn command(args: &PlanArgs) -> Result<(), Failure> {
             &profile,
             args,
         ),
-        NicSpec::Sim(model) => show(Device::probed(device::sim(model, &profile).0), &profile, args),
+        nic => {
+            let model = device::model(nic)?.unwrap_or_default();
+            show(Device::probed(device::sim(model, &profile).0), &profile, args)
+        }
     }
 }
 

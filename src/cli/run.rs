@@ -59,7 +59,8 @@ pub(crate) struct RunArgs {
     /// The device: `tap` (one of our own, no root), `tap:IFNAME` (attached to or created here, needs
     /// CAP_NET_ADMIN; kernel side 10.9.0.1/24 unless it has an address), `sim` or `sim:MODEL` (a NIC
     /// model; `fixwire profiles list` has their names), `dpdk:DEVICE` (a port of DPDK's, where built with the
-    /// feature `dpdk`: docs/dpdk.md).
+    /// feature `dpdk`: docs/dpdk.md), `rtl`, `rtl:512` or `rtl:64,waves=FILE.fst` (our own offload blocks, Verilated, at so many
+    /// bits; where built with the feature `rtl`). What a model or the RTL takes is no device's latency.
     #[arg(long, value_name = "SPEC")]
     nic: Option<NicSpec>,
     /// A built-in profile (`fixwire profiles list`) or a file; by default the one that fits the device: for one of DPDK's by
@@ -121,7 +122,9 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
         (Some(given), _) => (given, false),
         (None, NicSpec::Tap(name)) => (TapBackend::attach(name), false),
         (None, NicSpec::TapEmbedded) => (TapBackend::embedded(), true),
-        (None, NicSpec::Sim(model)) => return job.on_sim(model, &profile, None, capture),
+        (None, NicSpec::Sim(_)) => return job.on_model(nic, &profile, None, capture),
+        #[cfg(feature = "rtl")]
+        (None, NicSpec::Rtl(_)) => return job.on_model(nic, &profile, None, capture),
         #[cfg(feature = "dpdk")]
         (None, NicSpec::Dpdk(port)) => return job.on_dpdk(port, &profile, capture),
     };
@@ -130,9 +133,9 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
             warn(format_args!(
                 "no TAP here: {error}. Trading on the NIC model instead; its figures are not a device's."
             ));
-            let instead = NicSpec::default_model();
-            let profile = args.profile_for(&NicSpec::Sim(instead))?;
-            job.on_sim(instead, &profile, Some(&error.to_string()), capture)
+            let instead = NicSpec::Sim(NicSpec::default_model());
+            let profile = args.profile_for(&instead)?;
+            job.on_model(&instead, &profile, Some(&error.to_string()), capture)
         }
         backend => job.on_tap(bring_up::tap(backend, &profile)?, &profile, embedded, capture),
     }
@@ -271,14 +274,15 @@ impl Job<'_> {
         }
     }
 
-    /// On the NIC model, with our own acceptor behind the wire, polled by the same thread.
-    fn on_sim(
+    /// On a NIC model or the RTL, with our own acceptor behind the wire, polled by the same thread.
+    fn on_model(
         &self,
-        model: &str,
+        nic: &NicSpec,
         profile: &Profile,
         instead_of: Option<&str>,
         capture: Option<Asked>,
     ) -> Result<(), Failure> {
+        let model = device::model(nic)?.unwrap_or_default();
         let (near, far, wire) = device::sim(model, profile);
         let mac = Mac(near.mac());
         let clock = HostClock::new();

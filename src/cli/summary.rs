@@ -159,7 +159,8 @@ mod tests {
     fn what_a_device_refuses_while_it_runs_is_reported_in_its_words() {
         let ends = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
         let profile = Profile::all(Policy::Prefer);
-        let (near, _far, wire) = device::sim("connectx5", &profile);
+        let (near, _far, wire) =
+            device::sim(fixwire_hw::sim::Model::named("connectx5").unwrap(), &profile);
         let (nic, plan, setup) = bring_up::simulated(near, ends, SessionSettings::default());
         let mut engine = Engine::new(nic, plan, setup, Taker::new(1, 1)).unwrap();
         assert_eq!(refused_json(&engine), json!({}));

@@ -14,6 +14,8 @@
 mod clock;
 mod completion;
 mod departures;
+#[cfg(feature = "rtl")]
+mod design;
 mod faults;
 mod live_clock;
 mod model;
@@ -37,6 +39,8 @@ use fixwire_offload::plan::Capabilities;
 use fixwire_offload::time::UtcTime;
 
 pub use clock::ModelClock;
+#[cfg(feature = "rtl")]
+pub use design::{Design, Width};
 pub use faults::{Aim, Faults, NicFaults};
 pub use live_clock::LiveClock;
 pub use model::{Model, Parser, VerdictStyle};
@@ -132,8 +136,10 @@ impl Backend for SimBackend {
     type Error = SimError;
 
     fn name(&self) -> String {
-        match &*self.port().model.name {
+        let port = self.port();
+        match &*port.model.name {
             "sim" => "sim".into(),
+            name if port.model.is_design() => name.into(),
             name => format!("sim:{name}"),
         }
     }

@@ -116,6 +116,9 @@ pub struct Model {
     pub faults: NicFaults,
     /// The largest IP packet, in bytes; at most [`MTU_MAX`](crate::pool::MTU_MAX).
     pub mtu: usize,
+    /// The RTL that receives in its place.
+    #[cfg(feature = "rtl")]
+    pub design: Option<super::design::Design>,
 }
 
 /// What any model does, it does in memory.
@@ -138,7 +141,28 @@ impl Model {
             clock: ModelClock::WIRE,
             faults: NicFaults::default(),
             mtu: 1500,
+            #[cfg(feature = "rtl")]
+            design: None,
         }
+    }
+
+    /// The same, all of it modelled.
+    #[must_use]
+    pub fn without_design(&self) -> Model {
+        Model {
+            #[cfg(feature = "rtl")]
+            design: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether it receives by the RTL itself, which says what it says: no style of speech and no fault is modelled.
+    pub fn is_design(&self) -> bool {
+        #[cfg(feature = "rtl")]
+        let is_design = self.design.is_some();
+        #[cfg(not(feature = "rtl"))]
+        let is_design = false;
+        is_design
     }
 
     /// A NIC with every checksum and stamp, that says good and bad.

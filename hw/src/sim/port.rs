@@ -9,9 +9,13 @@ use fixwire_offload::driver::{Driver, IsolationOrder, RuleOrder};
 use fixwire_offload::flow::{Classifier, OnMiss, RuleSet};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::time::{Instant, UtcTime};
+#[cfg(feature = "rtl")]
+use fixwire_rtl::driver::Verdicts;
 
 use super::clock::ModelClock;
 use super::departures::Departures;
+#[cfg(feature = "rtl")]
+use super::design::Blocks;
 use super::faults::{NicDice, NicFaults};
 use super::live_clock::LiveClock;
 use super::model::Model;
@@ -22,7 +26,7 @@ use crate::clock::HostClock;
 pub(super) const OUR_QUEUE: u16 = 0;
 
 /// A step that a modelled driver does not take, as the driver says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SimError {
     /// It has no isolated mode.
     #[error("{driver} has no isolated mode (ENOSYS)")]
@@ -47,6 +51,12 @@ pub enum SimError {
     StartedEarly {
         /// The driver.
         driver: &'static str,
+    },
+    /// The RTL did not take what it was told.
+    #[error("the RTL was not set up: {why}")]
+    Design {
+        /// Why, in its driver's words.
+        why: String,
     },
 }
 
@@ -111,6 +121,9 @@ pub(super) struct Port {
     /// How far its clock has jumped by them, for those who read it on other threads.
     jump_ns: Arc<AtomicI64>,
     pub(super) dice: NicDice,
+    /// The RTL that receives, or why there is none.
+    #[cfg(feature = "rtl")]
+    pub(super) blocks: Option<Result<Blocks, String>>,
     /// How long its clock had wandered at the wire's origin.
     wandered_ns: u64,
     utc_origin: UtcTime,
@@ -130,6 +143,8 @@ impl Port {
             wandered_ns: dice.wandered_ns(model.clock.wander_period_ms),
             dice,
             utc_origin,
+            #[cfg(feature = "rtl")]
+            blocks: model.design.as_ref().map(Blocks::new),
             model,
             uses: Uses::default(),
             counters: NicCounters::default(),
@@ -174,8 +189,20 @@ impl Port {
         }
         self.uses = uses;
         self.table = None;
+        #[cfg(feature = "rtl")]
+        self.set_up_blocks().map_err(|why| SimError::Design { why })?;
         self.step = Step::Configured;
         Ok(())
+    }
+
+    /// Has the RTL judge what the plan leaves to it, and steer by no rule.
+    #[cfg(feature = "rtl")]
+    fn set_up_blocks(&self) -> Result<(), String> {
+        let Some(blocks) = &self.blocks else { return Ok(()) };
+        let verdicts = Verdicts { ipv4: self.uses.rx_ipv4, tcp: self.uses.rx_tcp };
+        let on_miss = if self.isolated { OnMiss::NotOurs } else { OnMiss::Queue(OUR_QUEUE) };
+        let blocks = blocks.as_ref().map_err(String::clone)?;
+        blocks.set_up(verdicts, &RuleSet::EMPTY.on_missing(on_miss))
     }
 
     /// Lets frames pass (rte_eth_dev_start).
@@ -228,8 +255,13 @@ impl Port {
             OnMiss::NotOurs => OnMiss::Queue(OUR_QUEUE),
             queue => queue,
         };
-        let table = Classifier::new(&rules.clone().on_missing(on_miss));
+        let rules = rules.clone().on_missing(on_miss);
+        let table = Classifier::new(&rules);
         self.table = Some(table.map_err(|refused| refused.to_string())?);
+        #[cfg(feature = "rtl")]
+        if let Some(Ok(blocks)) = &self.blocks {
+            blocks.install(&rules).inspect_err(|_| self.table = None)?;
+        }
         Ok(())
     }
 

@@ -8,8 +8,12 @@ use fixwire_offload::nic::{Frame as _, RxMeta};
 use fixwire_offload::stamp::{ClockInfo, RxStamp};
 use fixwire_offload::time::Instant;
 use fixwire_offload::verdict::Verdict;
+#[cfg(feature = "rtl")]
+use fixwire_rtl::driver::DropReason;
 
 use super::completion::{Completions, Said};
+#[cfg(feature = "rtl")]
+use super::design::Fate as DesignFate;
 use super::model::Found;
 use super::port::{OUR_QUEUE, Port};
 use super::wire::InFlight;
@@ -102,6 +106,10 @@ impl Port {
             return None;
         }
         let count = self.table.as_ref()?.count(rule)?;
+        #[cfg(feature = "rtl")]
+        if let Some(Ok(blocks)) = &self.blocks {
+            return blocks.count(rule);
+        }
         Some(if self.faults.counts_read_zero { Count::default() } else { count })
     }
 
@@ -118,6 +126,10 @@ impl Port {
             self.counters.rx_errors += 1;
             return;
         }
+        #[cfg(feature = "rtl")]
+        if self.model.is_design() {
+            return self.receive_by_design(arrived);
+        }
         let Some(steered) = self.steer(arrived.frame.bytes()) else { return };
         if self.ring.is_full() {
             self.counters.rx_ring_full += 1;
@@ -133,6 +145,39 @@ impl Port {
         }
         frame.received(len, meta);
         self.ring.waiting.push_back(Waiting { at, frame, said });
+    }
+
+    /// The same by the RTL: what it hands over, and what it says of it.
+    #[cfg(feature = "rtl")]
+    fn receive_by_design(&mut self, arrived: InFlight) {
+        let InFlight { at, mut frame, unfinished, .. } = arrived;
+        let Some(Ok(blocks)) = &self.blocks else { return };
+        if let Some(what) = unfinished {
+            let len = frame.len();
+            // Its place in the frame was checked when it was sent.
+            let _ = checksums::finish(&mut frame.space()[..len], what);
+        }
+        let received = match blocks.carry(frame.bytes()) {
+            DesignFate::Came(received) if u16::from(received.said.queue()) == OUR_QUEUE => received,
+            DesignFate::Came(_) => return self.counters.rx_flow_other_queue += 1,
+            DesignFate::Dropped(Some(DropReason::NotOurs)) => {
+                return self.counters.rx_flow_not_ours += 1;
+            }
+            DesignFate::Dropped(Some(DropReason::FlowDrop)) => {
+                return self.counters.rx_flow_dropped += 1;
+            }
+            DesignFate::Dropped(_) => return self.counters.rx_errors += 1,
+        };
+        if self.ring.is_full() {
+            self.counters.rx_ring_full += 1;
+            return;
+        }
+        let (l3, l4) = received.said.verdicts();
+        let (mark, parsed) = (received.mark, received.said.parsed());
+        let len = received.bytes.len();
+        frame.space()[..len].copy_from_slice(&received.bytes);
+        frame.received(len, RxMeta { queue: OUR_QUEUE, mark, parsed, l3, l4, ..RxMeta::UNKNOWN });
+        self.ring.waiting.push_back(Waiting { at, frame, said: None });
     }
 
     /// What the flow table says of a frame that reaches our queue; `None`, and counted, for one that does

@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use fixwire::offload::capability::Capability;
 use fixwire::offload::toml_file::nearest;
-use fixwire_hw::sim::Model;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::failure::Failure;
@@ -56,7 +55,8 @@ use case::Case;
 /// failed, 3 when none traded.
 #[derive(Debug, Args)]
 pub(crate) struct ConformanceArgs {
-    /// The model: `sim` or `sim:MODEL` (`fixwire profiles list` has their names).
+    /// The model: `sim` or `sim:MODEL` (`fixwire profiles list` has their names); or the RTL, `rtl` or `rtl:512`, where built
+    /// with the feature `rtl`.
     #[arg(long, value_name = "SPEC", default_value = "sim")]
     nic: NicSpec,
     /// A built-in profile or a file; by default the one of the model's name.
@@ -88,18 +88,29 @@ struct Tried {
 }
 
 pub(crate) fn command(args: &ConformanceArgs) -> Result<(), Failure> {
-    let NicSpec::Sim(name) = args.nic else {
+    #[cfg(feature = "rtl")]
+    if let NicSpec::Rtl(design) = &args.nic
+        && design.waves.is_some()
+    {
+        return Err(Failure::Input(
+            "each case has a design of its own, and all of them one file for their waves; look at one session by \
+             `fixwire run --nic rtl:waves=FILE.fst`"
+                .into(),
+        ));
+    }
+    let Some(model) = device::model(&args.nic)? else {
         return Err(Failure::Input(format!(
             "conformance needs a line that it can corrupt, and {} has none; use `sim:MODEL` with the model of \
              your NIC",
             args.nic
         )));
     };
-    let model = Model::named(name).unwrap_or_default();
-    let profile = profile::load(args.profile.as_deref().unwrap_or(name))?;
+    let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
     device::check_driver(&profile, &model.capabilities)?;
     bring_up::rules(&profile, trial::OURS, None, &[])?;
-    if let Some((audit, why)) = case::audit_not_tried(&profile) {
+    if model.is_design() {
+        say("not tried: NICs that speak otherwise of checksums, or lie; the RTL says what it says");
+    } else if let Some((audit, why)) = case::audit_not_tried(&profile) {
         say(format_args!("not tried: a liar under the profile's own audit, {audit}; {why}"));
     }
     let (bench, cases) = Bench::new(model, profile, &args.without, args.all_subsets)

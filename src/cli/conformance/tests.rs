@@ -3,7 +3,7 @@
 use fixwire::offload::flow::Count;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::verdict::Audit;
-use fixwire_hw::sim::VerdictStyle;
+use fixwire_hw::sim::{Model, VerdictStyle};
 
 use super::case::{Line, Speech};
 use super::compare::{INCOMPARABLE, OF_THE_LINE, SUMS};

@@ -55,7 +55,9 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<(), Failure> {
     let profile = profile::load(args.profile.as_deref().unwrap_or(args.nic.default_profile()))?;
     let job = Job { args, profile: &profile, interruption: Interruption::caught()? };
     match (&args.nic, &args.peer) {
-        (NicSpec::Sim(name), None | Some(NicSpec::Sim(_))) => job.on_models(name),
+        (NicSpec::Sim(_), None | Some(NicSpec::Sim(_))) => job.on_models(),
+        #[cfg(feature = "rtl")]
+        (NicSpec::Rtl(_), None | Some(NicSpec::Sim(_))) => job.on_models(),
         (NicSpec::TapEmbedded, None) => {
             let (near, far) =
                 TapBackend::embedded_pair().map_err(|error| device::tap_failure(&error))?;
@@ -98,8 +100,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn on_models(&self, name: &str) -> Result<(), Failure> {
-        let model = Model::named(name).unwrap_or_default();
+    fn on_models(&self) -> Result<(), Failure> {
+        let model = device::model(&self.args.nic)?.unwrap_or_default();
         let peer = match &self.args.peer {
             Some(NicSpec::Sim(peer)) => Model::named(peer).unwrap_or_default(),
             _ if model.capabilities.gives_none => Model::virtio(),

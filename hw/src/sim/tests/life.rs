@@ -60,7 +60,7 @@ fn isolation_and_configuration_after_start_are_busy() {
         } else {
             SimError::ConfiguredLate { driver }
         };
-        assert_eq!(backend.configure(&plan), Err(expected), "{name}");
+        assert_eq!(backend.configure(&plan), Err(expected.clone()), "{name}");
         assert!(expected.to_string().ends_with("(EBUSY)") && expected.to_string().contains(driver));
         backend.stop().unwrap();
         backend.configure(&plan).unwrap();
