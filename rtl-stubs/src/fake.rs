@@ -61,6 +61,7 @@ pub struct Fake {
     says: Cell<[u32; 4]>,
     accesses: Cell<u32>,
     fails: Cell<Option<(u32, Fault)>>,
+    fails_once: Cell<Option<(u32, Fault)>>,
     loses_commits: Cell<bool>,
 }
 
@@ -85,6 +86,7 @@ impl Default for Fake {
             says: Cell::new([0x4649_5857, 1 << 16, 0b1111_1111_0011, 0x0010_1008]),
             accesses: Cell::new(0),
             fails: Cell::new(None),
+            fails_once: Cell::new(None),
             loses_commits: Cell::new(false),
         }
     }
@@ -101,6 +103,11 @@ impl Fake {
     /// Has the access after so many others fail, and all that follow.
     pub fn fails_after(&self, accesses: u32, fault: Fault) {
         self.fails.set(Some((self.accesses.get() + accesses, fault)));
+    }
+
+    /// Has the access after so many others fail, and none that follows.
+    pub fn fails_once_after(&self, accesses: u32, fault: Fault) {
+        self.fails_once.set(Some((self.accesses.get() + accesses, fault)));
     }
 
     /// Has it answer again.
@@ -138,6 +145,11 @@ impl Fake {
         self.state.borrow_mut().goes_on();
         if let Some((after, fault)) = self.fails.get()
             && number >= after
+        {
+            return Err(BusError { at, access, fault });
+        }
+        if let Some((after, fault)) = self.fails_once.get()
+            && number == after
         {
             return Err(BusError { at, access, fault });
         }

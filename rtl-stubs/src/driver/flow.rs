@@ -51,13 +51,18 @@ impl<B: Bus> Offload<B> {
     /// bus let it.
     pub fn install(&self, set: &RuleSet) -> Result<(), FlowError> {
         self.flow_limits().check(set)?;
-        self.write_all(set.rules()).inspect_err(|_| {
+        let written = self.write_all(set.rules()).and_then(|()| self.settle(set.on_miss()));
+        written.inspect_err(|_| {
             // None rather than some. Where the bus is gone there is nothing more to be done.
             let _ = self.write_all(&[]);
-        })?;
+        })
+    }
+
+    /// What becomes of frames that no rule matches.
+    fn settle(&self, on_miss: OnMiss) -> Result<(), FlowError> {
         self.words.regs().enables().try_modify(|enables| {
-            enables.set_miss_is_ours(set.on_miss() != OnMiss::NotOurs);
-            if let OnMiss::Queue(queue) = set.on_miss() {
+            enables.set_miss_is_ours(on_miss != OnMiss::NotOurs);
+            if let OnMiss::Queue(queue) = on_miss {
                 enables.set_miss_queue(queue as u8);
             }
         })?;
