@@ -197,6 +197,11 @@ impl Simulation {
         }
     }
 
+    /// Takes back the frames that the wire has not begun.
+    pub fn withdraw(&mut self) {
+        self.sending.truncate(usize::from(self.is_in_frame()));
+    }
+
     /// Frames that the wire has not sent whole.
     pub fn frames_to_send(&self) -> usize {
         self.sending.len()

@@ -240,17 +240,13 @@ impl Trial {
             came += usize::from(self.comes(sent, &table, &mut received, false).is_some());
         }
         assert!(received.is_empty() && came <= before);
+        // The next frame is of the next batch, and judged: a block that is still within this one would show.
+        self.offload.bus().borrow_mut().withdraw();
         self.offload.bus().borrow_mut().reset();
         self.note(if in_midst { "resets in mid-frame" } else { "resets between frames" });
-        // The driver looks anew, as after any reset. Frames that come before that are not ours.
-        self.offload.bus().borrow_mut().run_until_quiet();
-        assert!(self.received().is_empty());
-        self.offload.bus().borrow_mut().take_begun();
         self.finds_anew();
-        let rest = batch.len() - before;
-        let counters = self.offload.counters().unwrap();
-        assert_eq!(counters.frames() as usize, rest, "of frames after the reset");
-        self.counted = counters;
+        self.counted = Counters::default();
+        assert_eq!(self.offload.counters(), Ok(self.counted));
     }
 
     fn finds_anew(&mut self) {
