@@ -79,6 +79,7 @@ mod grouping;
 mod held;
 mod info;
 mod isn;
+mod listeners;
 mod open;
 mod pacing;
 mod path_mtu;

@@ -5,9 +5,10 @@ use super::connection::{Connection, Context, State};
 use super::cookies::Used;
 use super::counters::{Count, Counters};
 use super::endpoint::{Endpoint, Tuple};
-use super::event::{Closed, ConnectionId, ListenerId, OpenRefusal};
+use super::event::{Closed, ConnectionId, OpenRefusal};
 use super::held::Absent;
 use super::isn::Secret;
+use super::listeners::Listener;
 use super::queue::Turns;
 use super::receipts::Receipt;
 use super::reset::Resets;
@@ -36,8 +37,8 @@ pub struct Stack {
     pub(super) free: Vec<u32>,
     pub(super) listeners: Vec<Listener>,
     /// Connections in SYN-RECEIVED, of all listeners.
-    half_open: usize,
-    listeners_ever: u32,
+    pub(super) half_open: usize,
+    pub(super) listeners_ever: u32,
     pub(super) table: Table,
     pub(super) transmits: Turns,
     pub(super) events: Turns,
@@ -116,17 +117,6 @@ pub(super) struct Predecessor {
     is_of_clock: bool,
 }
 
-/// A port that is listened on.
-#[derive(Clone, Copy)]
-pub(super) struct Listener {
-    pub(super) id: ListenerId,
-    pub(super) local: Endpoint,
-    /// Those of the connections that it accepts.
-    pub(super) terms: Terms,
-    /// Connections in SYN-RECEIVED.
-    pub(super) backlog: usize,
-}
-
 impl Stack {
     /// A stack that keys what must not be guessed by `secret`: random, and new at every start.
     ///
@@ -176,52 +166,6 @@ impl Stack {
         }
     }
 
-    /// Accepts connections to `local` from now on; an unspecified address stands for all of ours.
-    /// One that is established is named by [`Event::Connected`](super::Event::Connected).
-    ///
-    /// # Errors
-    /// [`OpenRefusal::EndpointInvalid`] for port 0, [`OpenRefusal::EndpointInUse`],
-    /// [`OpenRefusal::ListenersFull`].
-    pub fn listen(&mut self, local: Endpoint) -> Result<ListenerId, OpenRefusal> {
-        self.listen_by(local, self.config.terms())
-    }
-
-    /// As [`listen`](Stack::listen), on `terms` other than the stack's [own](Config::terms): what a SYN-ACK
-    /// offers is settled before anybody knows whose the connection is.
-    ///
-    /// # Errors
-    /// Those of [`listen`](Stack::listen).
-    pub fn listen_by(&mut self, local: Endpoint, terms: Terms) -> Result<ListenerId, OpenRefusal> {
-        self.try_listen(local, terms).map_err(|why| self.refuse_to_open(why))
-    }
-
-    fn try_listen(&mut self, local: Endpoint, terms: Terms) -> Result<ListenerId, OpenRefusal> {
-        if local.port == 0 {
-            return Err(OpenRefusal::EndpointInvalid);
-        }
-        if self.listeners.iter().any(|listener| listener.local == local) {
-            return Err(OpenRefusal::EndpointInUse);
-        }
-        if self.listeners.len() == self.config.listeners_max {
-            return Err(OpenRefusal::ListenersFull);
-        }
-        let id = ListenerId(self.listeners_ever);
-        self.listeners_ever = self.listeners_ever.wrapping_add(1);
-        self.listeners.push(Listener { id, local, terms, backlog: 0 });
-        Ok(id)
-    }
-
-    /// Accepts no more. Connections that are established stay; those that are not are reset.
-    pub fn unlisten(&mut self, id: ListenerId) {
-        for index in 0..self.connections.len() {
-            let connection = &self.connections[index];
-            if connection.listener == Some(id) && connection.state == State::SynReceived {
-                self.step(index, |connection, cx| connection.abort(cx));
-            }
-        }
-        self.listeners.retain(|listener| listener.id != id);
-    }
-
     /// Begins to connect. [`Event::Connected`](super::Event::Connected) or
     /// [`Event::Closed`](super::Event::Closed) follows.
     ///
@@ -266,7 +210,7 @@ impl Stack {
     }
 
     /// Counts why nothing was opened.
-    fn refuse_to_open(&mut self, why: OpenRefusal) -> OpenRefusal {
+    pub(super) fn refuse_to_open(&mut self, why: OpenRefusal) -> OpenRefusal {
         if let Some(what) = why.count() {
             self.counters.count(what);
         }
@@ -478,32 +422,6 @@ impl Stack {
     #[inline(always)]
     pub(super) fn queue_to_tell(&mut self, index: usize) {
         self.events.push(&mut self.connections[index].slot.is_telling, index);
-    }
-
-    /// A connection that is being opened came by this listener.
-    pub(super) fn join_backlog(&mut self, index: usize, listener: usize) {
-        let listener = &mut self.listeners[listener];
-        listener.backlog += 1;
-        self.half_open += 1;
-        self.connections[index].listener = Some(listener.id);
-        self.connections[index].slot.is_in_backlog = true;
-    }
-
-    /// Whether whoever asks to be let in gets a cookie in place of a connection: there are as many in SYN-RECEIVED as there may be of
-    /// this listener, or half of all that there can be, so that a flood leaves room for those that we open and for whoever
-    /// sends a cookie back.
-    pub(super) fn has_full_backlog(&self, listener: usize) -> bool {
-        let is_crowded = 2 * self.half_open >= self.connections.len().max(2);
-        self.listeners[listener].backlog >= self.config.backlog_max || is_crowded
-    }
-
-    fn leave_backlog(&mut self, index: usize) {
-        self.connections[index].slot.is_in_backlog = false;
-        self.half_open -= 1;
-        let id = self.connections[index].listener;
-        if let Some(listener) = self.listeners.iter_mut().find(|listener| Some(listener.id) == id) {
-            listener.backlog -= 1;
-        }
     }
 
     /// Its endpoints are free for others at once, the connection itself once nobody holds its id.
