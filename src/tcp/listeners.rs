@@ -28,7 +28,7 @@ impl Stack {
         self.listen_by(local, self.config.terms())
     }
 
-    /// As [`listen`](Stack::listen), on `terms` other than the stack's [own](Config::terms): what a SYN-ACK
+    /// As [`listen`](Stack::listen), on `terms` other than the stack's [own](super::Config::terms): what a SYN-ACK
     /// offers is settled before anybody knows whose the connection is.
     ///
     /// # Errors
