@@ -14,6 +14,7 @@ from pathlib import Path
 
 STUBS = Path(__file__).resolve().parent.parent
 BUDGET = STUBS / "synth" / "budget.toml"
+README = STUBS / "README.md"
 BLOCKS = {
     # Yosys 0.23 does not take the generated register block.
     name: made for name, made in tomllib.loads((STUBS / "blocks.toml").read_text()).items() if "generated" not in made
@@ -47,9 +48,24 @@ def synthesise(block, width):
     return found
 
 
+def table(budget):
+    """The budget, as the README shows it."""
+    rows = [
+        f"| {name} | {of['lut6']:,}, {of['depth_lut6']} | {of['lut4']:,}, {of['depth_lut4']} | {of['flip_flops']:,} | {of['memory_bits']:,} |"
+        for name, of in sorted(budget.items())
+    ]
+    head = ["| block | LUT6, depth | LUT4, depth | flip-flops | bits of RAM |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+def shown():
+    """The README, up to the table, the table and after it."""
+    return re.split(r"((?:^\| block \| LUT6.*\n)(?:^\|.*\n)+)", README.read_text(), maxsplit=1, flags=re.M)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write budget.toml anew")
+    parser.add_argument("--write", action="store_true", help="write budget.toml and the README's table anew")
     parser.add_argument("block", nargs="*", help=f"of {', '.join(BLOCKS)}; all of them if left out")
     chosen = parser.parse_args()
     write = chosen.write
@@ -81,6 +97,12 @@ def main():
             for name, found in sorted(budget.items())
         ]
         BUDGET.write_text(head + "\n".join(tables))
+        before, _, after = shown()
+        README.write_text(before + table(budget) + after)
+    if shown()[1] != table(budget):
+        failed.append("the README's table is not what budget.toml has; scripts/rtl synth --write")
+    else:
+        passed += 1
     for what in failed:
         print(f"FAILED: {what}")
     print(f"{passed} passed, {len(failed)} failed")
