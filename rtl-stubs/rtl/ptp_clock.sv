@@ -27,52 +27,77 @@ module ptp_clock (
   output logic [15:0] generation
 );
 
-  localparam logic [31:0] NS_PER_S = 32'd1_000_000_000;
+  // A second has so many blocks of 512 ns, and no period is half as long as one: whoever enters the next block is in it for
+  // another cycle at least, which is time to see what follows it.
+  localparam logic [20:0] LAST_BLOCK = 21'(1_000_000_000 / 512 - 1);
 
-  // The step, and the same less a second, ready before it is needed.
-  logic [39:0] step_0, step_1;
-  logic [63:0] step_less_1;
-  // The ns of the day's present second with its fraction, and which second that and the next one is.
-  logic [63:0] ns;
+  // The step, and its ns with the cycle after: fractions are added up a cycle ahead.
+  logic [39:0] step;
+  logic [7:0]  step_ns;
+  // The day's present second: its blocks, ns and fraction, what follows the block, and which second follows.
+  logic [20:0] block, block_next;
+  logic        block_is_last;
+  logic [8:0]  ns;
+  logic [15:0] fraction;
   logic [47:0] seconds, seconds_next;
-  logic [79:0] total;
+  logic [47:0] total_ns;
+  logic [15:0] total_fraction;
+  // The fractions of the next cycle, and whether they carry into its ns.
+  logic [31:0] fraction_on, total_fraction_on;
+  logic        carry_on, total_carry_on;
 
-  wire [63:0] ns_on = ns + {24'd0, step_1};
-  wire [63:0] ns_over = ns + step_less_1;
-  // Below a second: the difference is negative.
-  wire wraps = !ns_over[63];
+  wire [9:0] ns_on = {1'b0, ns} + {2'b00, step_ns} + {9'd0, carry_on};
+  wire enters_block = ns_on[9];
 
   always_ff @(posedge clk) begin
-    step_0 <= {period_ns, period_fraction};
-    step_1 <= step_0;
-    step_less_1 <= {24'd0, step_0} - {NS_PER_S, 32'd0};
+    step <= {period_ns, period_fraction};
+    step_ns <= step[39:32];
     if (rst) begin
-      step_0 <= '0;
-      step_1 <= '0;
-      step_less_1 <= -{NS_PER_S, 32'd0};
+      step <= '0;
+      step_ns <= '0;
+      block <= '0;
+      block_next <= 21'd1;
+      block_is_last <= 1'b0;
       ns <= '0;
+      fraction <= '0;
+      fraction_on <= '0;
+      carry_on <= 1'b0;
       seconds <= '0;
       seconds_next <= 48'd1;
-      total <= '0;
+      total_ns <= '0;
+      total_fraction <= '0;
+      total_fraction_on <= '0;
+      total_carry_on <= 1'b0;
       generation <= '0;
     end else begin
-      total <= total + {40'd0, step_1};
+      total_ns <= total_ns + {40'd0, step_ns} + {47'd0, total_carry_on};
+      total_fraction <= total_fraction_on[31:16];
+      {total_carry_on, total_fraction_on} <= {1'b0, total_fraction_on} + {1'b0, step[31:0]};
       if (set_valid) begin
-        ns <= {2'b00, set_ns, 32'd0};
+        block <= set_ns[29:9];
+        block_next <= set_ns[29:9] == LAST_BLOCK ? 21'd0 : set_ns[29:9] + 21'd1;
+        block_is_last <= set_ns[29:9] == LAST_BLOCK;
+        ns <= set_ns[8:0];
+        fraction <= '0;
+        {carry_on, fraction_on} <= {1'b0, step[31:0]};
         seconds <= set_seconds;
         seconds_next <= set_seconds + 48'd1;
         generation <= generation + 16'd1;
       end else begin
-        ns <= wraps ? ns_over : ns_on;
-        if (wraps) seconds <= seconds_next;
-        // A second is longer than two cycles.
+        if (enters_block) block <= block_next;
+        block_next <= block == LAST_BLOCK ? 21'd0 : block + 21'd1;
+        block_is_last <= block == LAST_BLOCK;
+        ns <= ns_on[8:0];
+        fraction <= fraction_on[31:16];
+        {carry_on, fraction_on} <= {1'b0, fraction_on} + {1'b0, step[31:0]};
+        if (enters_block && block_is_last) seconds <= seconds_next;
         seconds_next <= seconds + 48'd1;
       end
     end
   end
 
-  assign tod = {seconds, ns[63:16]};
-  assign count = total[79:16];
+  assign tod = {seconds, 2'b00, block, ns, fraction};
+  assign count = {total_ns, total_fraction};
 
 endmodule
 
