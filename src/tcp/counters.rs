@@ -116,7 +116,7 @@ counts! {
     PreparedOutdated "tcp_prepared_outdated" "A prepared send was refused: something came or left since."
     PreparedQueued "tcp_prepared_queued" "A prepared send was refused: bytes committed before had not left."
     PreparedRepairing "tcp_prepared_repairing" "A prepared send was refused: a loss was being repaired, or something to be reported."
-    PreparedTooLong "tcp_prepared_too_long" "A prepared send was refused: no payload, or more than one segment takes."
+    PreparedTooLong "tcp_prepared_too_long" "A prepared send was refused: no payload, or more than one segment or message takes."
     PreparedNoWindow "tcp_prepared_no_window" "A prepared send was refused: the peer's window was full."
     PreparedNoCongestionWindow "tcp_prepared_no_cwnd" "A prepared send was refused: the congestion window was full."
     PreparedQueueFull "tcp_prepared_queue_full" "A prepared send was refused: the send buffer was full."

@@ -127,7 +127,9 @@ impl Connection {
                     PreparedRefusal::Repairing
                 } else if !self.is_next(header) {
                     PreparedRefusal::Outdated
-                } else if len.wrapping_sub(1) >= self.snd_mss {
+                } else if len.wrapping_sub(1) >= self.snd_mss
+                    || len as usize > self.send.reservation_max()
+                {
                     PreparedRefusal::TooLong
                 } else if end > u64::from(self.snd_wnd) {
                     PreparedRefusal::NoWindow

@@ -19,7 +19,7 @@ pub enum PreparedRefusal {
     Queued,
     /// Something is being repaired, or is to be reported to the peer: the next header is another.
     Repairing,
-    /// No payload, or more than one segment takes.
+    /// No payload, or more than one segment or a [message](crate::tcp::Config::message_bytes_max) takes.
     TooLong,
     /// The peer's window has no room for it.
     NoWindow,
@@ -67,7 +67,7 @@ impl fmt::Display for PreparedRefusal {
             PreparedRefusal::Repairing => {
                 "a loss is being repaired, or something is to be reported"
             }
-            PreparedRefusal::TooLong => "no payload, or more than one segment takes",
+            PreparedRefusal::TooLong => "no payload, or more than one segment or message takes",
             PreparedRefusal::NoWindow => "the peer's window is full",
             PreparedRefusal::NoCongestionWindow => "the congestion window is full",
             PreparedRefusal::QueueFull => "the send buffer is full",

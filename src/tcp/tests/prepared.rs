@@ -282,6 +282,10 @@ fn each_refusal_has_its_reason_and_its_counter_and_changes_nothing() {
     let prepared = line.prepare();
     line.refuses(&prepared, b"", TooLong, "tcp_prepared_too_long");
     line.refuses(&prepared, &[0; 1001], TooLong, "tcp_prepared_too_long");
+    // Of a message.
+    let mut brief = Line::new(Config { message_bytes_max: 100, ..plain() });
+    let of_brief = brief.prepare();
+    brief.refuses(&of_brief, &[0; 101], TooLong, "tcp_prepared_too_long");
     // The peer's window.
     line.hear(Segment { window: 99, ..line.peer });
     line.refuses(&prepared, &[0; 100], NoWindow, "tcp_prepared_no_window");
