@@ -179,6 +179,10 @@ impl Model {
                 return Answer::Reset;
             }
             self.establish(segment);
+            // RFC 7323, 4.3: it begins before what was acknowledged.
+            if let (Some(recent), Some(stamp)) = (&mut self.ts_recent, segment.stamp) {
+                *recent = stamp;
+            }
         }
         Answer::Ack
     }
