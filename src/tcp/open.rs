@@ -40,6 +40,8 @@ impl Connection {
         self.offer_timestamps(cx.config, timestamp_offset);
         self.take_syn(cx, syn);
         self.syn_due = true;
+        // As of ours: a SYN-ACK that cannot even leave takes a place of the backlog for no longer than one that is lost.
+        self.start_retransmit_timer(cx);
     }
 
     /// The SYN-ACK of this connection left before it began, as a cookie.
