@@ -288,6 +288,10 @@ impl Stack {
             // It has no turn, and does not ask for another.
             self.transmits.pop();
             self.connections[index].slot.is_deferred = true;
+            let (connection, cx) = self.connection_and_context(index);
+            connection.arm_unresolved_timer(&cx);
+            let deadline = connection.deadline();
+            self.wake_by(index, deadline);
         }
     }
 

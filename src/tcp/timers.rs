@@ -88,6 +88,19 @@ impl Connection {
         }
     }
 
+    /// What the windows let leave does not, as its next hop's address is not known: time passes as if it had left, so that
+    /// who cannot be found is given up like who does not answer.
+    pub(super) fn arm_unresolved_timer(&mut self, cx: &Context<'_>) {
+        if self.deadlines.retransmit == Instant::FAR_FUTURE
+            && self.can_transmit()
+            && self.flight() == 0
+            && self.has_new()
+        {
+            (self.apart.stalled_since, self.apart.stalled_una) = (cx.now, self.snd_una);
+            self.start_retransmit_timer(cx);
+        }
+    }
+
     fn on_retransmit_timeout(&mut self, cx: &mut Context<'_>) {
         let is_opening = matches!(self.state, State::SynSent | State::SynReceived);
         let retries_max =
@@ -108,6 +121,8 @@ impl Connection {
         if is_opening {
             cx.count(Count::RetransmitTimeout);
             self.syn_due = true;
+        } else if self.flight() == 0 && self.has_new() {
+            // It waits for an address, and leaves once that is known.
         } else if self.flight() == 0 || self.snd_wnd == 0 {
             self.probe_due = ProbeDue::Window;
         } else {
