@@ -218,10 +218,12 @@ impl Stack {
         });
     }
 
+    /// Who listens at `local`: whoever names that address, ahead of who stands for all of ours.
     pub(super) fn listener(&self, local: Endpoint) -> Option<usize> {
-        self.listeners.iter().position(|listener| {
-            let addr = listener.local.addr;
-            listener.local.port == local.port && (addr == local.addr || addr.is_unspecified())
-        })
+        let at = |addr| {
+            let named = Endpoint { addr, ..local };
+            self.listeners.iter().position(|listener| listener.local == named)
+        };
+        at(local.addr).or_else(|| at(Ipv4Addr::UNSPECIFIED))
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct Listener {
 }
 
 impl Stack {
-    /// Accepts connections to `local` from now on; an unspecified address stands for all of ours.
+    /// Accepts connections to `local` from now on; an unspecified address stands for all of ours that no other listener
+    /// of that port names.
     /// One that is established is named by [`Event::Connected`](super::Event::Connected).
     ///
     /// # Errors

@@ -39,6 +39,25 @@ fn full_backlog_and_full_stack_drop_syns_by_name() {
     assert_eq!(stack.connect(Instant::ZERO, other, REMOTE), Err(OpenRefusal::EndpointInUse));
 }
 
+/// In whichever order they were asked for: terms are those of the address that was connected to.
+#[test]
+fn who_listens_at_an_address_goes_before_who_listens_at_all() {
+    let (all, second) = ("0.0.0.0".parse().unwrap(), "10.0.0.77".parse().unwrap());
+    for order in [[all, LOCAL.addr], [LOCAL.addr, all]] {
+        let mut stack = Stack::new(plain(), [1; 16]);
+        for addr in order {
+            let terms = Terms { nagle: addr == all, ..stack.terms() };
+            stack.listen_by(Endpoint { addr, ..LOCAL }, terms).unwrap();
+        }
+        for (at, port) in [(LOCAL.addr, 1), (second, 2)] {
+            let syn = segment(port, Flags::SYN, 1, SeqNumber(0));
+            let id = stack.on_segment(Instant::ZERO, REMOTE.addr, at, &syn).connection.unwrap();
+            let nagle = stack.connections[id.index()].apart.terms.nagle();
+            assert_eq!(nagle, at == second, "{order:?}, to {at}");
+        }
+    }
+}
+
 /// A connection from `port` that the application closed first and the peer then.
 fn in_time_wait(stack: &mut Stack, port: u16) -> ConnectionId {
     let now = Instant::from_ms(u64::from(port));
