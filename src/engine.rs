@@ -19,7 +19,7 @@ use crate::journal_file::FileStore;
 use crate::measure::Intervals;
 use crate::neighbor::{Neighbors, Network, Resolution};
 use crate::offload::capability::Capability;
-use crate::offload::nic::{Burst, Frame, Nic};
+use crate::offload::nic::{BURST_MAX, Burst, Frame, Nic};
 use crate::offload::observe::Observations;
 use crate::offload::plan::Plan;
 use crate::sent_stamps::SentStamps;
@@ -56,6 +56,8 @@ pub struct Engine<N: Nic, A: Application> {
     joined: Joined,
     refusals: RefusalCounters,
     intervals: Intervals,
+    /// How many rounds in a row TCP's timers have waited for frames.
+    rounds_behind: u32,
 }
 
 /// IPv4 and TCP headers without options, in bytes.
@@ -63,6 +65,9 @@ const IP_AND_TCP_HEADERS_LEN: u16 = 40;
 /// The least that an IPv4 link carries in one piece (RFC 791 3.2) and still leaves TCP its options and
 /// some data.
 const MTU_MIN: u16 = 128;
+
+/// So many full rounds in a row TCP's timers wait for what came before: as many frames as the longest rings hold.
+const ROUNDS_BEHIND_MAX: u32 = 128;
 
 /// How the engine is set up.
 pub struct Setup {
@@ -132,6 +137,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             sent: SentStamps::new(&plan, nic.clock(), tcp.connections_max()),
             refusals: RefusalCounters::default(),
             intervals: Intervals::new(),
+            rounds_behind: 0,
             nic,
             plan,
             tcp,
@@ -183,7 +189,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
             drop(frame);
         }
         self.inbound = Some(inbound);
-        self.on_time(now);
+        self.on_time(now, received);
         // What deadlines and applications have led to; what found no buffer or no room before.
         if A::WANTS_POLL || self.tcp.has_turns() || !self.outbound.is_empty() {
             self.send(now, clock);
@@ -266,14 +272,23 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// Timers: ARP, TCP, sessions, and the application's own.
     #[inline]
-    fn on_time(&mut self, now: Now) {
+    fn on_time(&mut self, now: Now, received: usize) {
         if self.neighbors.next_timeout() <= now.mono {
             self.ask_neighbors(now);
         }
-        if self.tcp.next_timeout() <= now.mono {
+        if self.tcp.next_timeout() <= now.mono && self.has_heard_all(received) {
             self.tcp.on_timeout(now.mono);
         }
         self.desk.on_time(now, &mut self.tcp);
+    }
+
+    /// Whether no frame waits behind the `received` ones of this round, or others have waited long enough: a host that stood
+    /// still has answers to hear before it sends again, or ends, what it takes for unanswered.
+    #[inline(never)]
+    fn has_heard_all(&mut self, received: usize) -> bool {
+        let may_wait = received == BURST_MAX && self.rounds_behind < ROUNDS_BEHIND_MAX;
+        self.rounds_behind = if may_wait { self.rounds_behind + 1 } else { 0 };
+        !may_wait
     }
 
     /// Asks for hardware addresses, and for those that are old again.

@@ -14,7 +14,7 @@ use fixwire::neighbor::Network;
 use fixwire::offload::checksum::Sum;
 use fixwire::offload::device::Device;
 use fixwire::offload::flow::RuleSet;
-use fixwire::offload::nic::{Burst, Frame, Nic, TxMeta};
+use fixwire::offload::nic::{BURST_MAX, Burst, Frame, Nic, TxMeta};
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::Duration;
@@ -64,8 +64,7 @@ impl Rig {
         rig
     }
 
-    /// Sends frames and returns what comes back within a millisecond.
-    fn exchange(&mut self, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    fn send(&mut self, frames: &[Vec<u8>]) {
         let mut burst = Burst::new();
         for bytes in frames {
             let mut frame = self.far.tx_frame().unwrap();
@@ -74,6 +73,11 @@ impl Rig {
             burst.push(frame);
         }
         self.far.tx_burst(&mut burst);
+    }
+
+    /// Sends frames and returns what comes back within a millisecond.
+    fn exchange(&mut self, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        self.send(frames);
         let mut answers = Vec::new();
         for _ in 0..10 {
             self.wire.advance(Duration::from_us(100));
@@ -158,6 +162,33 @@ fn with(mut frame: Vec<u8>, at: usize, value: u8) -> Vec<u8> {
     let checksum = Sum::of(&frame[14..(14 + header_len).min(frame.len())]).checksum();
     frame[24..26].copy_from_slice(&checksum.to_be_bytes());
     frame
+}
+
+/// The host stands still while a ring fills: an ACK that waits in it counts before the timer of what it is of.
+#[test]
+fn what_waits_behind_a_full_burst_is_heard_before_a_timer_goes_off() {
+    let mut rig = Rig::new(None);
+    let answers = rig.exchange(&[rig.arp(OURS, None), rig.tcp(Flags::SYN, &[])]);
+    let syn_ack = answers.last().expect("a SYN-ACK");
+    let number = u32::from_be_bytes(syn_ack[38..42].try_into().unwrap());
+    let ack = tcp::Repr {
+        src_port: 40_000,
+        dst_port: PORT,
+        seq: SeqNumber(1001),
+        ack: SeqNumber(number) + 1,
+        flags: Flags::ACK,
+        window: 65_535,
+        options: Options::NONE,
+    };
+    let others = vec![rig.arp(Ipv4Addr::new(10, 9, 0, 200), None); BURST_MAX];
+    rig.send(&others);
+    rig.send(&[rig.segment(ack, &[])]);
+    rig.wire.advance(Duration::from_ms(1_500));
+    for _ in 0..3 {
+        rig.engine.poll(&rig.wire);
+    }
+    assert_eq!(rig.count("tcp_established"), 1);
+    assert_eq!(rig.count("tcp_retransmit_timeout"), 0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::endpoint::Tuple;
 use super::event::{ConnectionId, Event};
 use super::queue::Turns;
 use super::stack::Stack;
-use super::transmit::Leaving;
+use super::transmit::{Leaving, Next};
 use super::wheel::TimerWheel;
 use crate::time::Instant;
 use crate::wire::tcp::{Flags, Options, Repr, SeqNumber, Timestamps};
@@ -321,7 +321,9 @@ impl Stack {
             transmit.header.options.sack = blocks;
             return Some(transmit);
         }
+        // An ACK alone delivers nothing late: what is to be heard behind the segment that it answers may be in time.
         if self.connections[index].deadlines.stale <= self.now
+            && matches!(self.connections[index].next(), Some(Next::Data { .. }))
             && self.step(index, |connection, cx| connection.end_if_stale(cx))
         {
             return self.transmit_reset();

@@ -59,6 +59,23 @@ fn a_window_that_opens_too_late_lets_nothing_stale_out_though_the_timer_has_not_
 }
 
 #[test]
+fn the_ack_of_a_segment_that_came_too_late_to_matter_ends_nothing_while_more_is_to_be_heard() {
+    let (mut stack, id, segment) = waiting();
+    let (soon, late) = (Instant::from_ms(1), Instant::from_ms(150));
+    let opened = Segment { window: 10_000, ..segment };
+    stack.on_segment(soon, REMOTE.addr, LOCAL.addr, &opened);
+    let sent = stack.poll_transmit(soon).unwrap().header;
+    // The host has stood still. One that left before our message arrived comes first, then its ACK.
+    let text = Segment { payload: b"text", ..opened };
+    stack.on_segment(late, REMOTE.addr, LOCAL.addr, &text);
+    assert_eq!(stack.poll_transmit(late).map(|sent| sent.header.flags), Some(Flags::ACK));
+    let ack = Segment { seq: text.seq + 4, ack: sent.seq + 300, ..opened };
+    stack.on_segment(late, REMOTE.addr, LOCAL.addr, &ack);
+    stack.on_timeout(late);
+    assert_eq!(stack.info(id).unwrap().state, State::Established);
+}
+
+#[test]
 fn what_grows_stale_between_its_turn_and_its_leaving_does_not_leave() {
     let (in_time, late) = (Instant::from_ms(99), Instant::from_ms(100));
     let (mut stack, _, segment) = waiting();
