@@ -303,6 +303,8 @@ impl Connection {
             && fin_fits
             && self.rcv_wind_shift <= 14
             && edge.unsigned_abs() as usize <= self.receive.capacity()
+            // What was promised has room beside what is unread.
+            && i64::from(edge) <= self.receive.room() as i64
     }
 
     /// Messages end where the stream does, and begin where it is not acknowledged yet, or before.

@@ -105,6 +105,25 @@ fn of_larger_link(config: Config) -> Snapshot {
     stack.export(NOW, id).unwrap()
 }
 
+/// Bytes that came within such a window would find no place if they were left unread.
+#[test]
+fn a_window_that_promises_more_than_there_is_room_for_is_refused() {
+    let (mut stack, id) = busy(small());
+    let (unread, rcv_nxt) = (stack.readable(id).len(), stack.info(id).unwrap().rcv_nxt.0);
+    assert!(unread > 0);
+    let bytes = stack.export(NOW, id).unwrap().as_bytes().to_vec();
+    let is_next = |at: &usize| bytes[*at..*at + 4] == rcv_nxt.to_le_bytes();
+    let at = (6..200).find(is_next).unwrap() + 4;
+    let room = small().receive_buffer_bytes - unread;
+    for (window, refused) in [(room, false), (room + 1, true)] {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&rcv_nxt.wrapping_add(window as u32).to_le_bytes());
+        let imported =
+            Stack::new(small(), [1; 16]).import(NOW, &Snapshot::from_bytes(&bytes).unwrap());
+        assert_eq!(imported.err(), refused.then_some(SnapshotRefusal::Malformed), "{window}");
+    }
+}
+
 #[test]
 fn whatever_is_in_a_snapshot_nothing_fails() {
     let mut random = Random(0x1234_5678_9abc_def1);
