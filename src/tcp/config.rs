@@ -15,6 +15,8 @@ const CONNECTIONS_MAX: usize = 1 << 20;
 
 /// What the least MTU leaves for a segment (RFC 791 3.2: 68 bytes).
 const MSS_LEAST: u16 = 28;
+/// What the longest packet leaves (RFC 9293 3.7.1, MUST-67).
+const MSS_MOST: u16 = u16::MAX - 40;
 /// The longest that an ACK may wait (RFC 9293 3.8.6.3).
 pub(super) const ACK_DELAY_MAX: Duration = Duration::from_ms(500);
 
@@ -282,7 +284,7 @@ impl Config {
         self.send_buffer_bytes = self.send_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.receive_buffer_bytes = self.receive_buffer_bytes.clamp(1, BUFFER_BYTES_MAX);
         self.message_bytes_max = self.message_bytes_max.min(self.send_buffer_bytes);
-        self.mss = self.mss.max(MSS_LEAST);
+        self.mss = self.mss.clamp(MSS_LEAST, MSS_MOST);
         self.rto_min = self.rto_min.clamp(self.rto_least(), SPAN_MAX);
         self.rto_max = self.rto_max.clamp(self.rto_min, SPAN_MAX);
         self.rto_initial = self.rto_initial.clamp(self.rto_min, self.rto_max);
