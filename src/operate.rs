@@ -79,17 +79,18 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// Has a session that has no connection go on from other numbers, and says from which: the next MsgSeqNum(34) to
     /// send and the next expected. One that is not given stays. What was sent under numbers that are used again is
-    /// forgotten.
+    /// forgotten. They are those of the session's hours at hand, or where it is closed of the next ones.
     ///
     /// # Errors
     /// [`SessionRefusal`].
     pub fn set_session_numbers(
         &mut self,
+        now: Now,
         session: SessionId,
         next_out: Option<u32>,
         next_in: Option<u32>,
     ) -> Result<(u32, u32), SessionRefusal> {
-        self.desk.set_numbers(session, next_out, next_in)
+        self.desk.set_numbers(now, session, next_out, next_in)
     }
 
     /// Has a session that has no connection begin again at 1, both ways.

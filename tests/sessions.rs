@@ -123,7 +123,8 @@ fn a_session_is_added_drained_resumed_and_removed_while_another_trades() {
     assert_eq!(pair.ours.drain_session(now, ours, ""), Err(SessionRefusal::Unknown));
     assert_eq!(pair.ours.resume_session(now, ours), Err(SessionRefusal::Unknown));
     assert_eq!(pair.ours.reset_session_numbers(now, ours), Err(SessionRefusal::Unknown));
-    assert_eq!(pair.ours.set_session_numbers(ours, Some(7), None), Err(SessionRefusal::Unknown));
+    let set = pair.ours.set_session_numbers(now, ours, Some(7), None);
+    assert_eq!(set, Err(SessionRefusal::Unknown));
     pair.run_for(Duration::from_s(5));
     assert!(status(&pair, ours).is_removed && !status(&pair, ours).is_connected);
 
@@ -301,6 +302,48 @@ fn a_schedule_connects_logs_out_and_begins_numbers_again() {
     assert_eq!(pair.ours.app().logons, [0, 1, 1], "past the last window it stays closed");
     let until = status(&pair, ours).closed_until;
     assert_eq!(until, Some(UtcTime::from_unix_ns(u64::MAX)));
+}
+
+#[test]
+fn numbers_that_an_operator_sets_are_of_the_hours_at_hand_or_of_the_next_ones() {
+    let mut pair = pair();
+    let scheduled = schedule(pair.wire.now().utc);
+    let [ours, theirs] =
+        add(&mut pair, "HOURS", |config| config.schedule = Some(scheduled.clone()));
+    let set = |pair: &mut Both, numbers: (u32, u32)| {
+        let now = pair.wire.now();
+        let (out, back) = (Some(numbers.0), Some(numbers.1));
+        assert_eq!(pair.ours.set_session_numbers(now, ours, out, back), Ok(numbers));
+        assert_eq!(
+            pair.theirs.set_session_numbers(now, theirs, back, out),
+            Ok((numbers.1, numbers.0))
+        );
+    };
+    let numbers = |pair: &Both| (status(pair, ours).next_out, status(pair, ours).next_in);
+    // An hour before the first ones, and whatever else is set before they begin.
+    set(&mut pair, (5, 6));
+    pair.run_for(Duration::from_s(60));
+    set(&mut pair, (40, 70));
+    pair.run_for(Duration::from_s(3_541));
+    assert_eq!(status(&pair, ours).state, State::Active);
+    assert_eq!(numbers(&pair), (42, 72), "a Logon and an order each");
+
+    // They are of these hours alone.
+    pair.run_for(HOUR.times(2));
+    assert_eq!((status(&pair, ours).state, numbers(&pair)), (State::Active, (3, 3)));
+
+    // Within them, the first connection of the process still to come.
+    let now = pair.wire.now();
+    let hours = |config: &mut SessionConfig| config.schedule = Some(scheduled.clone());
+    let theirs = pair.theirs.add_session(now, plan(Role::Acceptor, "LATE", hours)).unwrap();
+    let late = SessionPlan { starts_down: true, ..plan(Role::Initiator, "LATE", hours) };
+    let late = pair.ours.add_session(now, late).unwrap();
+    pair.ours.set_session_numbers(now, late, Some(17), Some(12)).unwrap();
+    pair.theirs.set_session_numbers(now, theirs, Some(12), Some(17)).unwrap();
+    pair.ours.resume_session(now, late).unwrap();
+    pair.run_for(Duration::from_s(1));
+    let then = status(&pair, late);
+    assert_eq!((then.state, then.next_out, then.next_in), (State::Active, 19, 14));
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl<A: Application> Desk<A> {
     /// Has a session that has no connection go on from other numbers; those that are not given stay. Says what they are.
     pub(crate) fn set_numbers(
         &mut self,
+        now: Now,
         session: SessionId,
         next_out: Option<u32>,
         next_in: Option<u32>,
@@ -116,7 +117,7 @@ impl<A: Application> Desk<A> {
         if !next_out.iter().chain(&next_in).all(is_number) {
             return Err(SessionRefusal::NumberOutOfRange);
         }
-        session_at.set_numbers(next_out, next_in).map_err(|_| SessionRefusal::StoreFailed)?;
+        session_at.set_numbers(now, next_out, next_in).map_err(|_| SessionRefusal::StoreFailed)?;
         Ok(self.numbers_set(session))
     }
 

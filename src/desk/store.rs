@@ -73,8 +73,13 @@ impl Store for SeatStore {
         either!(self, store => store.reset(time));
     }
 
-    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
-        either!(self, store => store.renumber(next_out, next_in))
+    fn renumber(
+        &mut self,
+        next_out: u32,
+        next_in: u32,
+        created_at: Option<UtcTime>,
+    ) -> Result<(), StoreFailed> {
+        either!(self, store => store.renumber(next_out, next_in, created_at))
     }
 
     fn created_at(&self) -> Option<UtcTime> {

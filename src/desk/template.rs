@@ -68,7 +68,7 @@ impl Seat {
         self.is_claimed = false;
         self.rename(template.sender, template.target);
         // It is kept in memory, where that is never refused.
-        let _ = self.session.set_numbers(Some(1), Some(1));
+        let _ = self.session.forget_numbers();
     }
 
     fn rename(&mut self, sender: CompId, target: CompId) {

@@ -305,8 +305,13 @@ impl Store for FileStore {
         self.journal.reset(time);
     }
 
-    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
-        self.journal.renumber(next_out, next_in)
+    fn renumber(
+        &mut self,
+        next_out: u32,
+        next_in: u32,
+        created_at: Option<UtcTime>,
+    ) -> Result<(), StoreFailed> {
+        self.journal.renumber(next_out, next_in, created_at)
     }
 
     fn created_at(&self) -> Option<UtcTime> {

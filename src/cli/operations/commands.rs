@@ -106,7 +106,7 @@ impl Obeying {
             Command::LogOut(session, text) => of_session(engine.drain_session(now, session, &text)),
             Command::LogOn(session) => of_session(engine.resume_session(now, session)),
             Command::SetNumbers { session, next_out, next_in } => engine
-                .set_session_numbers(session, next_out, next_in)
+                .set_session_numbers(now, session, next_out, next_in)
                 .map_or_else(Answer::Session, numbers),
             Command::Reset(session) => {
                 engine.reset_session_numbers(now, session).map_or_else(Answer::Session, numbers)

@@ -350,17 +350,26 @@ impl<S: Store> Session<S> {
         &self.core.parting_words
     }
 
-    /// Goes on from other numbers; one that is not given stays. To be called between connections. What was kept
-    /// under numbers that are used again is forgotten.
+    /// Goes on from other numbers; one that is not given stays. They are those of the hours at hand, or where it is
+    /// closed of the next ones. To be called between connections. What was kept under numbers that are used again is
+    /// forgotten.
     pub(crate) fn set_numbers(
         &mut self,
+        now: Now,
         next_out: Option<u32>,
         next_in: Option<u32>,
     ) -> Result<(), StoreFailed> {
         let store = &mut self.core.store;
         let next_out = next_out.unwrap_or_else(|| store.next_out());
         let next_in = next_in.unwrap_or_else(|| store.next_in());
-        store.renumber(next_out, next_in)
+        let (schedule, begun) = (self.core.config.schedule.as_ref(), store.created_at());
+        let created_at = schedule.and_then(|schedule| schedule.numbers_set_at(now.utc, begun));
+        store.renumber(next_out, next_in, created_at)
+    }
+
+    /// Begins at 1 like a session that nobody has had.
+    pub(crate) fn forget_numbers(&mut self) -> Result<(), StoreFailed> {
+        self.core.store.renumber(1, 1, None)
     }
 
     /// Goes by other CompIDs. To be called between connections.

@@ -72,6 +72,19 @@ impl Schedule {
         last_begun(&self.sessions, time).filter(|session| session.holds(time))
     }
 
+    /// When numbers that are set at `time` are to count as having begun, so that they are those of the session at hand or,
+    /// between two, of the next one. `None` where those that began at `created_at` are, and past the last session that is known.
+    pub(super) fn numbers_set_at(
+        &self,
+        time: UtcTime,
+        created_at: Option<UtcTime>,
+    ) -> Option<UtcTime> {
+        let later = self.sessions.partition_point(|session| session.end <= time);
+        let session = self.sessions.get(later)?;
+        let is_of_it = created_at.is_some_and(|created_at| session.holds(created_at));
+        (!is_of_it).then_some(session.start.max(time))
+    }
+
     /// When the next window after `time` begins; `None` past the last one that is known.
     pub fn next_start(&self, time: UtcTime) -> Option<UtcTime> {
         let later = self.windows.partition_point(|window| window.start <= time);

@@ -148,8 +148,14 @@ impl Store for MemoryStore {
         self.created_at = Some(time);
     }
 
-    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
-        if next_out < self.next_out {
+    fn renumber(
+        &mut self,
+        next_out: u32,
+        next_in: u32,
+        created_at: Option<UtcTime>,
+    ) -> Result<(), StoreFailed> {
+        self.created_at = created_at.or(self.created_at);
+        if next_out < self.next_out || created_at.is_some() {
             self.entries.clear();
             self.forgotten_below = 1;
         }

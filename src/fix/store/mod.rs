@@ -59,12 +59,18 @@ pub trait Store {
     /// Both numbers begin again at 1, at this time; nothing sent before is sent again.
     fn reset(&mut self, time: UtcTime);
 
-    /// Both numbers go on from others, whatever was used before, and began when they did. To be called between
-    /// connections. What was kept is sent again no more where numbers are used again.
+    /// Both numbers go on from others, whatever was used before, as if they had begun at `created_at`, or else when they
+    /// did. To be called between connections. What was kept is sent again no more where numbers are used again, or a time is
+    /// given.
     ///
     /// # Errors
     /// [`StoreFailed`].
-    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed>;
+    fn renumber(
+        &mut self,
+        next_out: u32,
+        next_in: u32,
+        created_at: Option<UtcTime>,
+    ) -> Result<(), StoreFailed>;
 
     /// When both numbers last began at 1, as far as it is known.
     fn created_at(&self) -> Option<UtcTime>;

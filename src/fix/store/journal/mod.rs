@@ -458,13 +458,20 @@ impl<M: Medium> Store for Journal<M> {
         self.begin_epoch(Beginning { next_out: 1, next_in: 1, created_at: Some(time) });
     }
 
-    fn renumber(&mut self, next_out: u32, next_in: u32) -> Result<(), StoreFailed> {
+    fn renumber(
+        &mut self,
+        next_out: u32,
+        next_in: u32,
+        created_at: Option<UtcTime>,
+    ) -> Result<(), StoreFailed> {
         let is_reserved = next_out.saturating_add(FOR_SESSION_MESSAGES) <= self.limit().0;
-        if self.next_out <= next_out && is_reserved {
+        if self.next_out <= next_out && is_reserved && created_at.is_none() {
             self.set_next_in(next_in);
             return self.set_next_out(next_out);
         }
-        self.begin_epoch(Beginning { next_out, next_in, created_at: self.created_at });
+        // The numbers and their time are there together, or not at all.
+        let created_at = created_at.or(self.created_at);
+        self.begin_epoch(Beginning { next_out, next_in, created_at });
         self.settle()
     }
 

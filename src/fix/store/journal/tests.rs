@@ -99,7 +99,7 @@ fn an_operators_numbers_are_gone_on_with_and_began_when_they_did() {
             for seq in 1..=4 {
                 journal.put(seq, &message(seq, 50)).unwrap();
             }
-            journal.renumber(next_out, 77).unwrap();
+            journal.renumber(next_out, 77, None).unwrap();
             assert_eq!((journal.next_out(), journal.next_in()), (next_out, 77));
             journal.put(next_out, b"next").unwrap();
             let mut journal = open(journal.into_medium(), durability).unwrap();
@@ -114,6 +114,25 @@ fn an_operators_numbers_are_gone_on_with_and_began_when_they_did() {
             for seq in next_out + 1..next_out + 3_000 {
                 journal.put(seq, b"x").unwrap();
             }
+        }
+    }
+}
+
+#[test]
+fn an_operators_numbers_of_another_session_began_when_it_did_and_nothing_of_before_is_sent() {
+    for next_out in [2, 40, 2_000_000] {
+        for durability in [Durability::None, Durability::Async, Durability::Sync] {
+            let mut journal = open(Model::formatted(), durability).unwrap();
+            journal.reset(at(9));
+            for seq in 1..=4 {
+                journal.put(seq, &message(seq, 50)).unwrap();
+            }
+            journal.renumber(next_out, 77, Some(at(11))).unwrap();
+            let journal = open(journal.into_medium(), durability).unwrap();
+            let case = format!("{next_out} {durability:?} {:?}", journal.resumption());
+            assert_eq!((journal.next_out(), journal.next_in()), (next_out, 77), "{case}");
+            assert_eq!(journal.created_at(), Some(at(11)), "{case}");
+            assert_eq!(journal.first_from(1), None, "{case}");
         }
     }
 }
@@ -146,7 +165,7 @@ fn killed_at_any_step_an_epoch_has_begun_with_all_of_it_or_has_not() {
             let mut model = full.clone();
             model.steps_left = steps;
             let mut journal = open(model, Durability::None).unwrap();
-            journal.renumber(5, 77).unwrap();
+            journal.renumber(5, 77, None).unwrap();
             let is_whole = journal.medium.steps_left > 0;
             let mut model = journal.into_medium();
             for opening in 1..3 {
@@ -188,7 +207,7 @@ fn of_an_epoch_whose_record_the_power_took_the_words_have_all_or_nothing() {
                 let mut model = full.clone();
                 model.steps_left = steps;
                 let mut journal = open(model, durability).unwrap();
-                journal.renumber(next_out, 77).unwrap();
+                journal.renumber(next_out, 77, None).unwrap();
                 let is_whole = journal.medium.steps_left > 0;
                 let model = journal.into_medium().power_lost_but_for_words();
                 let journal =

@@ -155,10 +155,12 @@ impl Session {
                         let is_far = lower.is_multiple_of(3) && self.durability != Durability::None;
                         let next_out = if is_far { seq + 5_000 } else { lower };
                         let next_in = 1 + random.below(9) as u32;
-                        let created_at = self.created_at;
+                        let set_at =
+                            (random.below(2) == 0).then(|| at(1 + random.below(1_000) as u64));
+                        let created_at = set_at.or(self.created_at);
                         let others = Beginning { next_out, next_in, created_at };
                         self.resetting = Some(others);
-                        let _ = journal.renumber(next_out, next_in);
+                        let _ = journal.renumber(next_out, next_in, set_at);
                         others
                     };
                     if journal.medium.has_crashed() {
