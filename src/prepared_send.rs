@@ -18,6 +18,9 @@ use crate::tcp::{Count, HeldPayload, Prepared, PreparedRefusal, Stack};
 use crate::time::{Instant, Now};
 use crate::wire::ethernet::Mac;
 
+#[cfg(test)]
+mod tests;
+
 /// A session's next order, but for the order.
 pub struct PreparedSend<F> {
     session: SessionId,
@@ -39,7 +42,7 @@ impl<F> PreparedSend<F> {
     }
 }
 
-/// Why a prepared order did not leave. No number was consumed.
+/// Why a prepared order did not leave. No number was consumed, but with [`SendError::StoreFailed`], which ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotSent {
     /// The connection or the link would not have it now.
@@ -129,7 +132,8 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// handed to the device before this returns. Says the order's MsgSeqNum(34).
     ///
     /// # Errors
-    /// [`NotSent`]: no number was consumed, nothing has left, and the usual way is open.
+    /// [`NotSent`]: no number was consumed, nothing has left, and the usual way is open. With [`SendError::StoreFailed`] the
+    /// number is taken, nothing has left either, and the session's connection is being closed.
     pub fn send_prepared(
         &mut self,
         now: Now,
@@ -143,7 +147,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
         let end = ready.frame.space().len().min(at + room_len);
         let mut out = InFrame { room: &mut ready.frame.space()[at..end], committed: None };
         let sent = self.desk.send_by(now, send.session, &mut out, msg_type, fill);
-        let seq = sent.map_err(NotSent::Session)?;
+        let seq = sent.map_err(|why| {
+            self.desk.after_refusal(now, &mut self.tcp, send.session);
+            NotSent::Session(why)
+        })?;
         let (len, tag) = out.committed.unwrap_or_default();
         let holds = self.held.takes_one();
         let written = complete(&mut self.tcp, &self.emitter, now.mono, ready, len, (tag, holds));

@@ -6,7 +6,9 @@ use common::{OURS, PORT, Pair, THEIRS, Terms};
 use fixwire::app::echo::Echo;
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
-use fixwire::desk::{LineFailure, RosterError, SessionPlan, SessionRefusal, SessionStatus};
+use fixwire::desk::{
+    LineEvent, LineFailure, PeerRefusal, RosterError, SessionPlan, SessionRefusal, SessionStatus,
+};
 use fixwire::fix::{
     CloseReason, CompId, Message, Outlet, Role, Schedule, Sender, SessionConfig, State, Store,
     SubIds, Version, Window,
@@ -15,6 +17,7 @@ use fixwire::offload::RxStamp;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::tcp::Endpoint;
 use fixwire::time::{Clock, Duration, UtcTime};
+use fixwire_hw::sim::Faults;
 
 const HOUR: Duration = Duration::from_s(3_600);
 
@@ -344,6 +347,38 @@ fn numbers_that_an_operator_sets_are_of_the_hours_at_hand_or_of_the_next_ones() 
     pair.run_for(Duration::from_s(1));
     let then = status(&pair, late);
     assert_eq!((then.state, then.next_out, then.next_in), (State::Active, 19, 14));
+}
+
+#[test]
+fn an_initiator_whose_hours_end_while_it_connects_says_nothing_and_comes_back_in_the_next_ones() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let at = |s: u64| UtcTime::from_unix_ns(now.utc.as_unix_ns() + Duration::from_s(s).as_ns());
+    let windows =
+        [(10, 12), (40, 3_600)].map(|(start, end)| Window { start: at(start), end: at(end) });
+    let hours = Schedule::new(windows.into());
+    pair.theirs.add_session(now, plan(Role::Acceptor, "SLOW", |_| {})).unwrap();
+    let slow = plan(Role::Initiator, "SLOW", |config| config.schedule = hours);
+    let slow = pair.ours.add_session(now, slow).unwrap();
+    pair.run_for(Duration::from_s(9));
+    // Nobody hears of it until it is closed.
+    pair.set_faults(Faults { loss_ppm: 1_000_000, ..Faults::default() });
+    pair.run_for(Duration::from_ms(3_500));
+    pair.set_faults(Faults::default());
+    pair.run_for(Duration::from_s(12));
+    let then = status(&pair, slow);
+    assert_eq!((then.is_connected, then.state), (false, State::Disconnected), "{then:?}");
+    assert_eq!(then.last_failure, Some(LineFailure::Fix(CloseReason::OutsideSchedule)));
+    assert_eq!((then.next_out, then.closed_until), (1, Some(at(40))));
+    let count =
+        |of: &Both, name: &str| of.ours.counters().find(|(known, _)| *known == name).unwrap().1;
+    assert_eq!(count(&pair, "close_outside_schedule"), 1);
+    let why = LineFailure::Fix(CloseReason::OutsideSchedule);
+    let told = std::iter::from_fn(|| pair.ours.next_line_event());
+    let told = told.filter(|event| matches!(event, LineEvent::Ended { why: of, .. } if *of == why));
+    assert_eq!(told.count(), 1);
+    pair.run_for(Duration::from_s(20));
+    assert_eq!(status(&pair, slow).state, State::Active);
 }
 
 #[test]

@@ -87,12 +87,14 @@ impl<A: Application> Desk<A> {
         self.events.push(LineEvent::Connected { session, peer });
         let mut wire = Wire::new(now, tcp, connection);
         seat.session.on_connect(now, &mut wire);
-        self.next_timeout = self.next_timeout.min(seat.session.next_timeout());
+        let disposition = seat.session.disposition();
         let written = wire.written;
         if self.app.wants_bytes() {
             self.app.on_bytes(session, now, Passing::Begun);
         }
         self.show_written(now, tcp, index, connection, written);
+        // Its hours may have ended while TCP tried, and its store may refuse the Logon: it ends as it has begun.
+        self.after(now, tcp, index, connection, disposition);
         // A SYN-ACK may have carried data.
         if !tcp.readable(connection).is_empty() {
             self.drain(now, tcp, index, connection, None);

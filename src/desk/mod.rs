@@ -309,6 +309,18 @@ impl<A: Application> Desk<A> {
         sent
     }
 
+    /// Does what a session says of its connection, after [`send_by`](Desk::send_by) was refused: where the store has failed,
+    /// it ends.
+    #[cold]
+    pub(crate) fn after_refusal(&mut self, now: Now, tcp: &mut Stack, session: SessionId) {
+        let index = usize::from(session.0);
+        let Some(seat) = self.seats.get(index) else { return };
+        if let Line::Up(connection) = seat.line {
+            let disposition = seat.session.disposition();
+            self.after(now, tcp, index, connection, disposition);
+        }
+    }
+
     /// When [`on_time`](Desk::on_time) next has something to do.
     pub(crate) fn next_timeout(&self) -> Instant {
         self.next_timeout

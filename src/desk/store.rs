@@ -17,6 +17,9 @@ pub enum SeatStore {
     /// In a file.
     #[cfg(feature = "journal")]
     File(Box<FileStore>),
+    /// One whose disk refuses.
+    #[cfg(test)]
+    Failed(MemoryStore),
 }
 
 /// Does the same with whichever it is.
@@ -26,8 +29,21 @@ macro_rules! either {
             SeatStore::Memory($store) => $done,
             #[cfg(feature = "journal")]
             SeatStore::File($store) => $done,
+            #[cfg(test)]
+            SeatStore::Failed($store) => $done,
         }
     };
+}
+
+impl SeatStore {
+    /// Whether it is one that a test had fail.
+    #[inline(always)]
+    fn has_failed(&self) -> bool {
+        #[cfg(test)]
+        return matches!(self, SeatStore::Failed(_));
+        #[cfg(not(test))]
+        false
+    }
 }
 
 impl Store for SeatStore {
@@ -43,7 +59,8 @@ impl Store for SeatStore {
 
     #[inline]
     fn set_next_out(&mut self, seq: u32) -> Result<(), StoreFailed> {
-        either!(self, store => store.set_next_out(seq))
+        let done = either!(self, store => store.set_next_out(seq));
+        if self.has_failed() { Err(StoreFailed) } else { done }
     }
 
     #[inline]
@@ -58,7 +75,8 @@ impl Store for SeatStore {
 
     #[inline]
     fn put(&mut self, seq: u32, message: &[u8]) -> Result<(), StoreFailed> {
-        either!(self, store => store.put(seq, message))
+        let done = either!(self, store => store.put(seq, message));
+        if self.has_failed() { Err(StoreFailed) } else { done }
     }
 
     fn first_from(&self, seq: u32) -> Option<(u32, &[u8])> {
@@ -103,6 +121,17 @@ impl Store for SeatStore {
     }
 }
 
+#[cfg(test)]
+impl<A: crate::app::Application> super::Desk<A> {
+    /// Has a session's store fail from here on, its numbers as they are.
+    pub(crate) fn fail_store(&mut self, session: crate::app::SessionId) {
+        let of = &mut self.seats[usize::from(session.0)].session;
+        let mut failed = MemoryStore::default();
+        failed.renumber(of.next_out(), of.next_in(), None).expect("memory");
+        of.replace_store(SeatStore::Failed(failed));
+    }
+}
+
 #[cfg(feature = "journal")]
 impl<A: Application> Desk<A> {
     /// Has a session go on with the numbers of a file, and tells the application whose fate is unknown.
@@ -134,7 +163,7 @@ impl<A: Application> Desk<A> {
             let none = SeatStore::Memory(MemoryStore::new(0, 0));
             match seat.session.swap_store(none) {
                 SeatStore::File(store) => taken.push((SessionId(number), store)),
-                memory @ SeatStore::Memory(_) => seat.session.replace_store(memory),
+                other => seat.session.replace_store(other),
             }
         }
         taken
