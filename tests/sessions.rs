@@ -15,7 +15,7 @@ use fixwire::fix::{
 };
 use fixwire::offload::RxStamp;
 use fixwire::offload::profile::{Policy, Profile};
-use fixwire::tcp::Endpoint;
+use fixwire::tcp::{Config, Endpoint};
 use fixwire::time::{Clock, Duration, UtcTime};
 use fixwire_hw::sim::Faults;
 
@@ -379,6 +379,54 @@ fn an_initiator_whose_hours_end_while_it_connects_says_nothing_and_comes_back_in
     assert_eq!(told.count(), 1);
     pair.run_for(Duration::from_s(20));
     assert_eq!(status(&pair, slow).state, State::Active);
+}
+
+/// Sends orders as long as there is room for them.
+struct Talkative(u32);
+
+impl Application for Talkative {
+    const WANTS_POLL: bool = true;
+
+    fn on_poll<S: Store, O: Outlet>(&mut self, _: SessionId, orders: &mut Sender<'_, S, O>) {
+        let fill = [b'x'; 700];
+        while self.0 > 0 && orders.send(b"D", |order| _ = order.put_bytes(58, &fill)).is_ok() {
+            self.0 -= 1;
+        }
+    }
+
+    fn on_message<S: Store, O: Outlet>(
+        &mut self,
+        _: SessionId,
+        _: &Message<'_>,
+        _: Option<RxStamp>,
+        _: &mut Sender<'_, S, O>,
+    ) {
+    }
+}
+
+#[test]
+fn a_logon_that_is_told_of_once_the_counterparty_has_what_it_lacked_counts_like_any_other() {
+    // What it lacks is more than waits at once: the session is told of room before it tells of the logon.
+    let tcp = Config { send_buffer_bytes: 4_096, ..Config::default() };
+    let tune = |config: &mut SessionConfig| config.next_expected_msg_seq_num = true;
+    let terms = Terms { tcp, tune, ..Terms::default() };
+    let mut pair = Pair::with_apps(terms, Talkative(40), Diary::default());
+    let session = SessionId(0);
+    pair.run_for(Duration::from_s(5));
+    assert_eq!(pair.theirs.app().orders.len(), 40);
+    pair.ours.drain_session(pair.wire.now(), session, "").unwrap();
+    pair.run_for(Duration::from_s(10));
+    let next_out = pair.ours.desk().statuses().next().unwrap().next_out;
+    let now = pair.wire.now();
+    pair.theirs.set_session_numbers(now, session, None, Some(2)).unwrap();
+    while pair.ours.next_line_event().is_some() {}
+    pair.ours.resume_session(now, session).unwrap();
+    pair.run_for(Duration::from_s(5));
+    assert_eq!(pair.theirs.app().orders.len(), 80, "all of it has come again");
+    let then = pair.ours.desk().statuses().next().unwrap();
+    assert_eq!((then.state, then.next_out, then.logons), (State::Active, next_out + 1, 2));
+    let told = std::iter::from_fn(|| pair.ours.next_line_event());
+    assert_eq!(told.filter(|event| matches!(event, LineEvent::LoggedOn { .. })).count(), 1);
 }
 
 #[test]

@@ -32,7 +32,9 @@ impl<A: Application> Desk<A> {
                 let mut wire = Wire::new(now, tcp, connection);
                 let mut caller = Seated::new(&mut self.app, index, None);
                 let disposition = seat.session.on_writable(now, &mut wire, &mut caller);
-                let written = wire.written;
+                // It is told of a logon once the counterparty has got what it lacked.
+                let (written, logons) = (wire.written, caller.logons);
+                self.note_logons(index, logons);
                 self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);
             }

@@ -496,21 +496,28 @@ impl<A: Application> Desk<A> {
         let mut wire = Wire::new(now, tcp, connection);
         let mut caller = Seated::new(&mut self.app, index, stamp);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
-        if caller.logons > 0 {
-            seat.logons += caller.logons;
-            seat.failures = 0;
-            let (session, peer) = (SessionId(index as u16), seat.remote);
-            self.events.push(LineEvent::LoggedOn { session, peer });
-        }
-        let written = wire.written;
+        let (written, logons) = (wire.written, caller.logons);
         self.orders_encoded += seat.messages_sent() - sent_before;
         // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
         let is_steady =
             interval_before.is_some() && seat.session.steady_interval() == interval_before;
+        if logons > 0 {
+            self.note_logons(index, logons);
+        }
         self.show_written(now, tcp, index, connection, written);
         if !is_steady {
             self.after(now, tcp, index, connection, disposition);
         }
+    }
+
+    /// Counts and records how often a session was established while it was called.
+    #[inline(never)]
+    fn note_logons(&mut self, index: usize, logons: u64) {
+        let Some(seat) = self.seats.get_mut(index).filter(|_| logons > 0) else { return };
+        seat.logons += logons;
+        seat.failures = 0;
+        let (session, peer) = (SessionId(index as u16), seat.remote);
+        self.events.push(LineEvent::LoggedOn { session, peer });
     }
 
     /// Shows the application the last bytes that a session has handed to TCP, if it wants to see them.
