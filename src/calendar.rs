@@ -36,7 +36,7 @@ pub enum Days {
     Week {
         /// The day on which it opens.
         start: Weekday,
-        /// The day on which it closes: a week later where the end is not after the start.
+        /// The day on which it closes: a week later where that would not be after it opens.
         end: Weekday,
     },
 }
@@ -108,7 +108,10 @@ impl Hours {
             }
             Days::Week { start, end } => {
                 let days = i32::from(start.until(*end));
-                let days = if days == 0 && self.end <= self.start { 7 } else { days };
+                // By the clocks of two zones, that is seen by when each of them is.
+                let is_a_week_later =
+                    days == 0 && self.end_zone.is_none() && self.end <= self.start;
+                let days = if is_a_week_later { 7 } else { days };
                 (date.weekday() == *start).then_some(days)?
             }
         };
@@ -116,19 +119,20 @@ impl Hours {
     }
 
     /// When it closes that opened at `start` and closes on `date`. By the clocks of another zone that may be a day earlier or
-    /// later, or two: the first time counts that lies behind.
+    /// later, or two, and of a session of a week a week later: the first time counts that lies behind.
     fn end_on(&self, date: Date, start: UtcTime) -> Option<UtcTime> {
         let Some(zone) = &self.end_zone else {
             return self.zone.utc_of(date.to_datetime(self.end));
         };
-        let mut ends = (-1..=2).filter_map(|days| {
-            let date = date.checked_add(Span::new().days(days)).ok()?;
+        let days: &[i32] = match self.days {
+            Days::Each(_) => &[-1, 0, 1, 2],
+            Days::Week { .. } => &[0, 7],
+        };
+        let mut ends = days.iter().filter_map(|days| {
+            let date = date.checked_add(Span::new().days(*days)).ok()?;
             zone.utc_of(date.to_datetime(self.end))
         });
-        match self.days {
-            Days::Each(_) => ends.find(|end| *end > start),
-            Days::Week { .. } => zone.utc_of(date.to_datetime(self.end)),
-        }
+        ends.find(|end| *end > start)
     }
 }
 
@@ -277,6 +281,93 @@ mod tests {
             (&within_a_day, "2026-11-27T16:00:00Z", "closed until 2026-12-04T08:00:00Z"),
         ] {
             assert_eq!(found(hours, at), expected, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_week_from_a_day_to_the_same_one_closes_at_the_first_such_time_behind_its_start() {
+        use Weekday::{Friday, Monday, Sunday};
+        let week = |zone, start, end_zone: &str, end, days: [Weekday; 2]| Hours {
+            end_zone: Some(end_zone).filter(|of| !of.is_empty()).and_then(Zone::named),
+            ..hours(zone, start, end, Days::Week { start: days[0], end: days[1] })
+        };
+        let (new_york, london, tokyo) = ("America/New_York", "Europe/London", "Asia/Tokyo");
+        let [on_friday, on_monday, on_sunday] = [Friday, Monday, Sunday].map(|day| [day, day]);
+        for (hours, at, expected) in [
+            // In one zone: within the day, or a week; with the clocks set forward on 29 March 2026, an hour less of it, and
+            // back on 25 October.
+            (
+                week("UTC", "17:00:00", "", "08:00:00", on_friday),
+                "2026-11-25T00:00:00Z",
+                "2026-11-20T17:00:00Z 2026-11-27T08:00:00Z",
+            ),
+            (
+                week("UTC", "17:00:00", "", "08:00:00", on_friday),
+                "2026-11-27T12:00:00Z",
+                "closed until 2026-11-27T17:00:00Z",
+            ),
+            (
+                week("UTC", "17:00:00", "", "17:00:00", on_friday),
+                "2026-11-27T17:00:00Z",
+                "2026-11-27T17:00:00Z 2026-12-04T17:00:00Z",
+            ),
+            (
+                week(london, "12:00:00", "", "12:00:00", on_sunday),
+                "2026-03-25T00:00:00Z",
+                "2026-03-22T12:00:00Z 2026-03-29T11:00:00Z",
+            ),
+            (
+                week(london, "12:00:00", "", "12:00:00", on_sunday),
+                "2026-10-21T00:00:00Z",
+                "2026-10-18T11:00:00Z 2026-10-25T12:00:00Z",
+            ),
+            // Later by the clocks, and before it has opened: 17:00 in New York is 22:00 in London, so it closes a week later.
+            (
+                week(new_york, "17:00:00", london, "21:00:00", on_friday),
+                "2026-01-14T00:00:00Z",
+                "2026-01-09T22:00:00Z 2026-01-16T21:00:00Z",
+            ),
+            (
+                week(new_york, "17:00:00", london, "21:00:00", on_friday),
+                "2026-07-15T00:00:00Z",
+                "2026-07-10T21:00:00Z 2026-07-17T20:00:00Z",
+            ),
+            // New York has summer time from 8 March on, London from the 29th: 21:00 is when it opens, no time later.
+            (
+                week(new_york, "17:00:00", london, "21:00:00", on_friday),
+                "2026-03-18T00:00:00Z",
+                "2026-03-13T21:00:00Z 2026-03-20T21:00:00Z",
+            ),
+            // Earlier by the clocks, and after it has opened: it closes on the day on which it opens.
+            (
+                week(tokyo, "09:00:00", new_york, "08:00:00", on_monday),
+                "2026-01-12T12:00:00Z",
+                "2026-01-12T00:00:00Z 2026-01-12T13:00:00Z",
+            ),
+            (
+                week(tokyo, "09:00:00", new_york, "08:00:00", on_monday),
+                "2026-07-13T13:00:00Z",
+                "closed until 2026-07-20T00:00:00Z",
+            ),
+            // The same times of two zones.
+            (
+                week(london, "17:00:00", new_york, "17:00:00", on_friday),
+                "2026-01-16T20:00:00Z",
+                "2026-01-16T17:00:00Z 2026-01-16T22:00:00Z",
+            ),
+            (
+                week(new_york, "17:00:00", london, "17:00:00", on_friday),
+                "2026-01-16T12:00:00Z",
+                "2026-01-09T22:00:00Z 2026-01-16T17:00:00Z",
+            ),
+            // Another day, which the other zone has already behind it.
+            (
+                week(new_york, "20:00:00", tokyo, "08:00:00", [Sunday, Monday]),
+                "2026-01-14T00:00:00Z",
+                "2026-01-12T01:00:00Z 2026-01-18T23:00:00Z",
+            ),
+        ] {
+            assert_eq!(found(&hours, at), expected, "{hours:?} at {at}");
         }
     }
 
