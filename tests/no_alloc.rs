@@ -19,7 +19,10 @@ use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 #[cfg(feature = "journal")]
 use fixwire::fix::store::journal::Durability;
-use fixwire::fix::{Message, Outlet, Sender, Store};
+use fixwire::fix::{
+    CompId, Credentials, Full, Handler, MemoryStore, Message, Outlet, Role, Sender, Session,
+    SessionConfig, Store, Version,
+};
 #[cfg(feature = "journal")]
 use fixwire::journal_file::{FileStore, StorePlan};
 use fixwire::measure::BUCKETS;
@@ -240,6 +243,64 @@ fn caught_while_prepared(policy: Policy, messages: u64) -> (u64, u64) {
     (pair.ours.app().answers, CAUGHT.load(Ordering::SeqCst))
 }
 
+/// Room for what a session sends, read by the test and taken up again.
+struct Slot {
+    room: [u8; 4_096],
+    sent: usize,
+}
+
+impl Outlet for Slot {
+    fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+        self.room[self.sent..].get_mut(..len).ok_or(Full)
+    }
+
+    fn commit(&mut self, used: usize) {
+        self.sent += used;
+    }
+}
+
+/// Counts logons.
+#[derive(Default)]
+struct Gate(u64);
+
+impl Handler for Gate {
+    fn on_logon<S: Store, O: Outlet>(&mut self, _: &mut Sender<'_, S, O>) {
+        self.0 += 1;
+    }
+
+    fn on_message<S: Store, O: Outlet>(&mut self, _: &Message<'_>, _: &mut Sender<'_, S, O>) {}
+}
+
+/// Logons, one connection each, that say all that can be said of an initiator, and are held to it.
+fn caught_while_logging_on(logons: u64) -> (u64, u64) {
+    let session = |role, us, them| {
+        let id = |text| CompId::new(text).unwrap();
+        let mut config = SessionConfig::new(Version::Fix44, role, id(us), id(them));
+        config.credentials = Credentials::new("joe", "s3cret");
+        config.next_expected_msg_seq_num = true;
+        config.logon_fields.add(464, "Y").unwrap();
+        Session::new(config, MemoryStore::default())
+    };
+    let mut ours = session(Role::Initiator, "DESK", "VENUE");
+    let mut theirs = session(Role::Acceptor, "VENUE", "DESK");
+    let [mut there, mut back] = [(); 2].map(|()| Slot { room: [0; 4_096], sent: 0 });
+    let (mut gate, mut far_gate) = (Gate::default(), Gate::default());
+    let now = HostClock::new().now();
+    CAUGHT.store(0, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+    for _ in 0..logons {
+        (there.sent, back.sent) = (0, 0);
+        theirs.on_connect(now, &mut back);
+        ours.on_connect(now, &mut there);
+        let _ = theirs.on_bytes(now, &there.room[..there.sent], &mut back, &mut far_gate);
+        let _ = ours.on_bytes(now, &back.room[..back.sent], &mut there, &mut gate);
+        ours.on_disconnect(now, &mut gate);
+        theirs.on_disconnect(now, &mut far_gate);
+    }
+    ARMED.store(false, Ordering::SeqCst);
+    (gate.0.min(far_gate.0), CAUGHT.load(Ordering::SeqCst))
+}
+
 /// Goes on with the trap armed until our side is done, and says what it caught.
 fn caught_until<A: Application, B: Application, N: Nic>(
     pair: &mut Pair<A, B, N>,
@@ -288,6 +349,9 @@ fn a_hundred_thousand_orders_allocate_nothing() {
         let (answers, caught) = caught_while_prepared(policy, 5_000);
         assert_eq!((answers, caught), (5_000, 0), "prepared, offloads {policy}");
     }
+
+    let (logons, caught) = caught_while_logging_on(50);
+    assert_eq!((logons, caught), (50, 0), "logging on with credentials");
 
     let folder = tempfile::tempdir().unwrap();
     for policy in [Policy::Prefer, Policy::Off] {

@@ -254,17 +254,14 @@ impl<S: Store> Core<S> {
 
     fn send_logon(&mut self, now: Now, out: &mut impl Outlet, reset: bool) {
         let heart_bt_int_s = self.timers.heart_bt_int_s();
-        let default_appl_ver_id = self.config.version.default_appl_ver_id();
-        let initiator = self.config.role == Role::Initiator;
-        let credentials = self.config.credentials.clone().filter(|_| initiator);
         let next_expected = self.config.says_expected().then(|| self.store.next_in());
-        let besides = self.config.logon_fields.clone();
-        self.send_admin(now, out, msg_type::LOGON, |encoder| {
+        self.send_admin_by(now, out, msg_type::LOGON, |encoder, config| {
             encoder.put_u32(tags::ENCRYPT_METHOD, 0).put_u32(tags::HEART_BT_INT, heart_bt_int_s);
             if reset {
                 encoder.put_bool(tags::RESET_SEQ_NUM_FLAG, true);
             }
-            if let Some(credentials) = &credentials {
+            let credentials = config.credentials.as_ref();
+            if let Some(credentials) = credentials.filter(|_| config.role == Role::Initiator) {
                 for (tag, value) in [
                     (tags::USERNAME, credentials.username()),
                     (tags::PASSWORD, credentials.password()),
@@ -277,10 +274,10 @@ impl<S: Store> Core<S> {
             if let Some(next_expected) = next_expected {
                 encoder.put_u32(tags::NEXT_EXPECTED_MSG_SEQ_NUM, next_expected);
             }
-            if let Some(id) = default_appl_ver_id {
+            if let Some(id) = config.version.default_appl_ver_id() {
                 encoder.put_str(tags::DEFAULT_APPL_VER_ID, id.value());
             }
-            besides.put(encoder);
+            config.logon_fields.put(encoder);
         });
     }
 }

@@ -13,7 +13,7 @@ use crate::fix::store::{NotNow, SEQ_NUM_MAX, Store, StoreFailed};
 use crate::fix::tags::msg_type;
 use crate::time::Now;
 
-use super::{Core, Outlet, State};
+use super::{Core, Outlet, SessionConfig, State};
 
 /// The most that a session message takes: six identifiers, six routing fields, a text.
 pub(super) const ADMIN_BYTES_MAX: usize = 1280;
@@ -166,6 +166,17 @@ impl<S: Store> Core<S> {
         msg_type: &[u8],
         fill: impl FnOnce(&mut Encoder<'_>),
     ) {
+        self.send_admin_by(now, out, msg_type, |encoder, _| fill(encoder));
+    }
+
+    /// The same of one that says what the settings have.
+    pub(super) fn send_admin_by(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        msg_type: &[u8],
+        fill: impl FnOnce(&mut Encoder<'_>, &SessionConfig),
+    ) {
         if matches!(self.state, State::Closing(_)) {
             return;
         }
@@ -180,7 +191,7 @@ impl<S: Store> Core<S> {
         let slot = direct.unwrap_or_else(|| self.backlog.room());
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
         self.header.end(&mut encoder, self.store.next_in());
-        fill(&mut encoder);
+        fill(&mut encoder, &self.config);
         let Ok(len) = encoder.finish() else {
             self.doom(CloseReason::BacklogFull);
             return;
