@@ -430,6 +430,39 @@ fn a_logon_that_is_told_of_once_the_counterparty_has_what_it_lacked_counts_like_
 }
 
 #[test]
+fn a_logon_is_as_long_as_the_sessions_of_its_port_let_it_be() {
+    let mut pair = pair();
+    let now = pair.wire.now();
+    let wordy = |config: &mut SessionConfig| {
+        config.logon_fields.add(9_001, &"x".repeat(300)).expect("a field");
+    };
+    // Both accept on one port, where the first session has the default: of another one the least counts.
+    let at = |port, plan| SessionPlan { peer: Endpoint { addr: THEIRS, port }, ..plan };
+    let strict = |config: &mut SessionConfig| config.logon_bytes_max = 256;
+    pair.theirs.add_session(now, plan(Role::Acceptor, "DESK2", strict)).unwrap();
+    let long = pair.ours.add_session(now, plan(Role::Initiator, "DESK2", wordy)).unwrap();
+    pair.run_for(Duration::from_s(1));
+    assert_eq!(status(&pair, long).state, State::Active, "the port's other session is less strict");
+
+    let host = Profile::all(Policy::Off);
+    let terms = Terms { ours: host.clone(), theirs: host, ..Terms::default() };
+    let mut pair: Both = Pair::with_apps(terms, Diary::default(), Diary::default());
+    let now = pair.wire.now();
+    pair.theirs.add_session(now, at(7_001, plan(Role::Acceptor, "DESK2", strict))).unwrap();
+    let long = at(7_001, plan(Role::Initiator, "DESK2", wordy));
+    let long = pair.ours.add_session(now, long).unwrap();
+    pair.run_for(Duration::from_ms(500));
+    assert_eq!(status(&pair, long).state, State::Disconnected);
+    let why = std::iter::from_fn(|| pair.theirs.next_line_event()).find_map(|event| match event {
+        LineEvent::Refused { why, .. } => Some(why),
+        _ => None,
+    });
+    assert_eq!(why, Some(PeerRefusal::LogonTooLong(256)));
+    let counted = pair.theirs.counters().find(|(name, _)| *name == "logon_too_long");
+    assert_eq!(counted.map(|(_, count)| count), Some(1));
+}
+
+#[test]
 fn an_acceptor_that_is_closed_refuses_and_says_until_when() {
     let mut pair = pair();
     let now = pair.wire.now();

@@ -314,6 +314,7 @@ pub(crate) fn session_plan(
         check_latency: settings.check_latency,
         max_latency_s: settings.max_latency_s,
         logon_timeout_s: settings.logon_timeout_s,
+        logon_bytes_max: settings.logon_bytes_max,
         logout_timeout_s: settings.logout_timeout_s,
         validation: dictionaries.validation(settings)?,
         ..SessionConfig::new(version, role, sender, target)

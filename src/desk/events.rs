@@ -4,10 +4,7 @@ use super::{Desk, Line, LineEvent, LineFailure, Owner, PeerRefusal, Wire};
 use crate::app::{Application, Passing, Seated, SessionId};
 use crate::fix::State;
 use crate::tcp::{Closed, ConnectionId, Event, Stack};
-use crate::time::{Duration, Now};
-
-/// How long an accepted connection may take to say who it is.
-const IDENTIFY_TIMEOUT: Duration = Duration::from_s(10);
+use crate::time::Now;
 
 impl<A: Application> Desk<A> {
     pub(super) fn on_event(
@@ -23,7 +20,7 @@ impl<A: Application> Desk<A> {
             }
             (Event::Connected, _) if self.is_ending => tcp.abort(now.mono, connection),
             (Event::Connected, _) => {
-                let deadline = now.mono + IDENTIFY_TIMEOUT;
+                let deadline = now.mono + self.patience_of(tcp, connection).0;
                 self.own(connection, Owner::Unidentified(connection, deadline));
                 self.next_timeout = self.next_timeout.min(deadline);
             }

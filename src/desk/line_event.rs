@@ -106,6 +106,9 @@ pub enum PeerRefusal {
     NotFix(FirstBytes),
     /// Its first message was garbled.
     Garbled(Garbled),
+    /// Its first message is longer than this, which is as long as a Logon may be here: the most `logon_bytes_max` of the
+    /// sessions that accept on its port.
+    LogonTooLong(usize),
     /// Its first message was of this MsgType(35), cut to what is kept, and no Logon.
     NotLogon(FirstBytes),
     /// Its Logon lacked the CompID with this tag.
@@ -132,6 +135,7 @@ impl PeerRefusal {
         match self {
             PeerRefusal::NotFix(_) => "peer_not_fix",
             PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => "logon_garbled",
+            PeerRefusal::LogonTooLong(_) => "logon_too_long",
             PeerRefusal::NotLogon(_) => "logon_not_first",
             PeerRefusal::UnknownIdentity(_) => "logon_unknown_identity",
             PeerRefusal::AlreadyLoggedOn(_) => "logon_duplicate",

@@ -83,6 +83,7 @@ struct DeskCounters {
     logon_duplicate: u64,
     logon_not_first: u64,
     logon_garbled: u64,
+    logon_too_long: u64,
     peer_not_fix: u64,
     closed_before_logon: u64,
     identify_timeout: u64,
@@ -99,6 +100,7 @@ impl DeskCounters {
         match why {
             PeerRefusal::NotFix(_) => &mut self.peer_not_fix,
             PeerRefusal::Garbled(_) | PeerRefusal::CompIdMissing(_) => &mut self.logon_garbled,
+            PeerRefusal::LogonTooLong(_) => &mut self.logon_too_long,
             PeerRefusal::NotLogon(_) => &mut self.logon_not_first,
             PeerRefusal::UnknownIdentity(_) => &mut self.logon_unknown_identity,
             PeerRefusal::AlreadyLoggedOn(_) => &mut self.logon_duplicate,
@@ -412,6 +414,7 @@ impl<A: Application> Desk<A> {
             ("logon_duplicate", lines.logon_duplicate),
             ("logon_not_first", lines.logon_not_first),
             ("logon_garbled", lines.logon_garbled),
+            ("logon_too_long", lines.logon_too_long),
             ("peer_not_fix", lines.peer_not_fix),
             ("closed_before_logon", lines.closed_before_logon),
             ("identify_timeout", lines.identify_timeout),

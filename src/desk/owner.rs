@@ -4,13 +4,15 @@ use super::line_event::cut;
 use super::template::CompIds;
 use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal, Seat};
 use crate::app::{Application, SessionId};
-use crate::fix::{Garbled, Identity, Unidentified, identify};
+use crate::fix::session::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
+use crate::fix::{Garbled, Identity, Role, Unidentified, identify};
 use crate::offload::RxStamp;
 use crate::tcp::{ConnectionId, Endpoint, Stack};
-use crate::time::{Instant, Now};
+use crate::time::{Duration, Instant, Now};
 
-/// The longest Logon by which a counterparty may introduce itself, in bytes.
-const IDENTIFY_BYTES_MAX: usize = 4 * 1024;
+/// How long a connection may take to say who it is, and how long the Logon may be by which it does, where no session that
+/// there is now accepts on its port.
+const PATIENCE: (Duration, usize) = (Duration::from_s(LOGON_TIMEOUT_S as u64), LOGON_BYTES_MAX);
 
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,11 +48,15 @@ impl<A: Application> Desk<A> {
         connection: ConnectionId,
         stamp: Option<RxStamp>,
     ) {
+        let (_, logon_bytes_max) = self.patience_of(tcp, connection);
         let first = tcp.readable(connection);
-        let why = match identify(first, IDENTIFY_BYTES_MAX, &mut self.decoder) {
+        let why = match identify(first, logon_bytes_max, &mut self.decoder) {
             Err(Unidentified::Incomplete) => return tcp.await_more(connection),
             Err(Unidentified::Garbled(Garbled::BeginStringMissing)) => {
                 PeerRefusal::NotFix(cut(first))
+            }
+            Err(Unidentified::Garbled(Garbled::BodyLengthTooLong)) => {
+                PeerRefusal::LogonTooLong(logon_bytes_max)
             }
             Err(Unidentified::Garbled(reason)) => PeerRefusal::Garbled(reason),
             Err(Unidentified::NotLogon(msg_type)) => PeerRefusal::NotLogon(cut(msg_type)),
@@ -82,6 +88,18 @@ impl<A: Application> Desk<A> {
         };
         self.refuse(tcp, connection, why);
         self.let_linger(now, tcp, connection);
+    }
+
+    /// How long an accepted connection may take to say who it is, and by how long a Logon: as the most patient session of its
+    /// port has it, as nobody knows yet whose it is.
+    pub(super) fn patience_of(&self, tcp: &Stack, connection: ConnectionId) -> (Duration, usize) {
+        let port = tcp.info(connection).map(|info| info.local.port);
+        let here = self.seated().map(|seat| &seat.plan);
+        let here =
+            here.filter(|plan| plan.config.role == Role::Acceptor && Some(plan.peer.port) == port);
+        let each = here.map(|plan| (plan.config.logon_timeout(), plan.config.logon_bytes_max));
+        each.reduce(|(time, bytes), other| (time.max(other.0), bytes.max(other.1)))
+            .unwrap_or(PATIENCE)
     }
 
     fn may_come_from(&self, tcp: &Stack, connection: ConnectionId, index: usize) -> bool {

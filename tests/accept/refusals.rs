@@ -1,6 +1,7 @@
 //! Who is not let in: strangers, by their first words, and sessions and devices that cannot be accepted on.
 
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -53,6 +54,11 @@ fn strangers() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         ),
         (connect("A").message("0", ""), "logon_not_first", "of type \"0\""),
         (logon("A", "98=0|108=30|"), "logon_duplicate", "connected already"),
+        (
+            logon("A", &format!("98=0|108=30|58={}|", "x".repeat(5_000))),
+            "logon_too_long",
+            "the 4096 bytes that `logon_bytes_max` allows",
+        ),
         (Vec::new(), "closed_before_logon", "closed before"),
         (half, "closed_before_logon", "closed before"),
     ]
@@ -94,6 +100,7 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
                 ("refused_while_logging_out", 1),
                 ("peer_not_fix", 3),
                 ("logon_garbled", 2),
+                ("logon_too_long", 1),
                 ("logon_unknown_identity", 2),
                 ("logon_not_first", 1),
                 ("logon_duplicate", 1),
@@ -105,6 +112,29 @@ fn who_is_refused_is_closed_and_told_of_by_name_and_nobody_else_notices() {
             }
         },
     );
+}
+
+#[test]
+fn who_says_nothing_is_borne_with_for_the_longest_logon_timeout_of_the_port() {
+    const NAME: &str =
+        "refusals::who_says_nothing_is_borne_with_for_the_longest_logon_timeout_of_the_port";
+    inside(NAME, || {
+        let folder = tempfile::tempdir().unwrap();
+        let sessions = "[default]\nlogon_timeout = 1\n[[session]]\ntarget_comp_id = \"A\"\n\
+                        [[session]]\ntarget_comp_id = \"B\"\nlogon_timeout = 3\n\
+                        [[session]]\ntarget_comp_id = \"C\"\nsocket_accept_port = 9879\n";
+        let mut acceptor = accept(folder.path(), sessions, &[]);
+        let begun = Instant::now();
+        let connect = |port| Client::connect(at(port), "FIX.4.4", "X", "EXCHANGE");
+        let (mut silent, mut hasty) = (connect(9878), connect(9879));
+        for (client, least_s, most_s) in [(&mut hasty, 1, 3), (&mut silent, 3, 6)] {
+            assert_eq!(refusal_of(&mut acceptor, &client.addr())["reason"], "identify_timeout");
+            assert!(client.is_closed_silently());
+            let took = begun.elapsed().as_secs();
+            assert!((least_s..most_s).contains(&took), "{took} s, not {least_s}");
+        }
+        assert_eq!(acceptor.interrupt().code, Some(0));
+    });
 }
 
 #[test]

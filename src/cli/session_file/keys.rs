@@ -15,6 +15,11 @@ use super::store::{self, StoreKeys};
 use super::values::{folder, ipv4, number, parse_cidr};
 use super::{NetworkSettings, Purpose, SessionSettings, Side};
 
+/// No Logon is shorter that has all that it must have.
+const LOGON_BYTES_LEAST: i64 = 256;
+/// As long as a message may be that comes in.
+const LOGON_BYTES_MOST: i64 = 16 * 1024;
+
 #[derive(Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Network {
@@ -79,6 +84,7 @@ pub(super) struct Entry {
     heart_bt_int: Option<Spanned<i64>>,
     pub(super) reconnect_interval: Option<Spanned<Intervals>>,
     logon_timeout: Option<Spanned<i64>>,
+    logon_bytes_max: Option<Spanned<i64>>,
     logout_timeout: Option<Spanned<i64>>,
     reset_on_logon: Option<bool>,
     reset_on_logout: Option<bool>,
@@ -185,6 +191,14 @@ impl Entry {
             reconnect_intervals_s: base.reconnect_intervals_s,
             logon_timeout_s: seconds(&self.logon_timeout, "logon_timeout", 1)?
                 .unwrap_or(base.logon_timeout_s),
+            logon_bytes_max: number(
+                file,
+                self.logon_bytes_max.as_ref(),
+                "logon_bytes_max",
+                LOGON_BYTES_LEAST,
+                LOGON_BYTES_MOST,
+            )?
+            .unwrap_or(base.logon_bytes_max),
             logout_timeout_s: seconds(&self.logout_timeout, "logout_timeout", 1)?
                 .unwrap_or(base.logout_timeout_s),
             reset_on_logon: self.reset_on_logon.unwrap_or(base.reset_on_logon),

@@ -68,6 +68,8 @@ pub(crate) struct SessionSettings {
     /// The pauses before it connects again: of the attempts since it was last established in turn, the last one from then on.
     pub(crate) reconnect_intervals_s: Vec<u32>,
     pub(crate) logon_timeout_s: u32,
+    /// How long a Logon may be that an acceptor is told by who connects.
+    pub(crate) logon_bytes_max: usize,
     pub(crate) logout_timeout_s: u32,
     pub(crate) reset_on_logon: bool,
     pub(crate) reset_on_logout: bool,
@@ -106,6 +108,7 @@ impl Default for SessionSettings {
             heart_bt_int_s: 30,
             reconnect_intervals_s: vec![30],
             logon_timeout_s: 10,
+            logon_bytes_max: 4 * 1024,
             logout_timeout_s: 2,
             reset_on_logon: false,
             reset_on_logout: false,

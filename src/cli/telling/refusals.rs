@@ -23,6 +23,10 @@ pub(super) fn refusal_in_words(
         PeerRefusal::Garbled(reason) => {
             format!("its first message is garbled: {}", reason.doc().trim_end_matches('.'))
         }
+        PeerRefusal::LogonTooLong(bytes_max) => format!(
+            "its first message is longer than the {bytes_max} bytes that `logon_bytes_max` allows; raise it if that is \
+             the counterparty's Logon"
+        ),
         PeerRefusal::NotLogon(msg_type) => {
             format!("its first message is no Logon but of type \"{}\"", msg_type.escape_ascii())
         }

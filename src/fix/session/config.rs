@@ -110,6 +110,11 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// How long a Logon may take to come where nothing else is said, in seconds.
+pub(crate) const LOGON_TIMEOUT_S: u32 = 10;
+/// How long it may be where nothing else is said, in bytes.
+pub(crate) const LOGON_BYTES_MAX: usize = 4 * 1024;
+
 /// How a session behaves. The defaults are QuickFIX's.
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
@@ -179,8 +184,11 @@ pub struct SessionConfig {
     pub check_latency: bool,
     /// How far SendingTime may be off, either way.
     pub max_latency_s: u32,
-    /// How long a Logon may take to come.
+    /// How long a Logon may take to come. Until it is known whose a connection is, the longest of its port's sessions counts.
     pub logon_timeout_s: u32,
+    /// How long the Logon may be, framing included, by which a counterparty tells an acceptor who it is: the longest of its
+    /// port's sessions counts.
+    pub logon_bytes_max: usize,
     /// How long our Logout may take to be answered.
     pub logout_timeout_s: u32,
     /// The longest message that is received, framing included. Longer ones are garbled.
@@ -234,7 +242,8 @@ impl SessionConfig {
             persist_messages: true,
             check_latency: true,
             max_latency_s: 120,
-            logon_timeout_s: 10,
+            logon_timeout_s: LOGON_TIMEOUT_S,
+            logon_bytes_max: LOGON_BYTES_MAX,
             logout_timeout_s: 2,
             message_bytes_max: 16 * 1024,
             send_bytes_max: 1024,
@@ -262,7 +271,7 @@ impl SessionConfig {
         self.next_expected_msg_seq_num && self.version >= Version::Fix44
     }
 
-    pub(super) fn logon_timeout(&self) -> Duration {
+    pub(crate) fn logon_timeout(&self) -> Duration {
         Duration::from_s(u64::from(self.logon_timeout_s))
     }
 

@@ -62,6 +62,7 @@ pub use business::BusinessRejectReason;
 pub use config::{
     COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
 };
+pub(crate) use config::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
 pub use logon_fields::{LOGON_FIELDS_BYTES_MAX, LogonFieldRefusal, LogonFields};
 pub use outbound::SendError;
 pub use schedule::{Schedule, Window};
