@@ -154,7 +154,8 @@ fn metrics_have_every_counter_of_the_report_and_never_go_back() {
     for name in ["fixwire_rx_frames_total", "fixwire_frame_to_order_seconds_count"] {
         assert!(of(&second, name) > of(&first, name) && of(&first, name) > 0.0, "{name}");
     }
-    let labels = "begin_string=\"FIX.4.4\",sender_comp_id=\"FIXWIRE\",target_comp_id=\"EXCHANGE\"";
+    let labels = "begin_string=\"FIX.4.4\",sender_comp_id=\"FIXWIRE\",target_comp_id=\"EXCHANGE\",\
+                  session=\"FIX.4.4:FIXWIRE->EXCHANGE\"";
     assert_eq!(of(&first, &format!("fixwire_session_state{{{labels},state=\"active\"}}")), 1.0);
     assert_eq!(of(&first, &format!("fixwire_session_state{{{labels},state=\"closing\"}}")), 0.0);
     assert!(of(&first, &format!("fixwire_session_next_out{{{labels}}}")) > 1.0);

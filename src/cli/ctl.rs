@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Ask a running `fixwire run` or `accept` how it stands, or have it do something.
 ///
 /// It listens where its `--control PATH` says. What is refused is refused with the reason and what to do, and ends with 1.
-/// A session is called `FIX.4.4:SENDER->TARGET`, or `SENDER->TARGET` or `TARGET` where that is enough; quote it for the shell.
+/// A session is called `FIX.4.4:SENDER->TARGET`, or `FIX.4.4:SENDER/SUB->TARGET/SUB` where it has sub-IDs, or `SENDER->TARGET` or
+/// `TARGET` where that is enough; quote it for the shell.
 ///
 /// To upgrade it without a reconnect is no command here: start the new program as `fixwire run` or `accept --take-over PATH` with
 /// this same socket, and it goes on in the old one's place, which ends by itself (docs/hand-over.md).

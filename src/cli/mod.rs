@@ -2,6 +2,7 @@
 
 mod accept;
 mod bring_up;
+mod called;
 mod capture;
 mod clock_report;
 mod clocks;

@@ -64,7 +64,12 @@ fn name_of(config: &SessionConfig) -> Vec<Blob> {
 fn in_words(name: &[Blob]) -> String {
     let text =
         |at: usize| name.get(at).map_or_else(Default::default, |id| String::from_utf8_lossy(id));
-    format!("session {}:{}->{}", text(0), text(1), text(2))
+    let behind = |mark: &str, at: usize| match text(at) {
+        none if none.is_empty() => String::new(),
+        id => format!("{mark}{id}"),
+    };
+    let (sender, target) = (behind("/", 3), behind("/", 4));
+    format!("session {}:{}{sender}->{}{target}{}", text(0), text(1), text(2), behind(":", 5))
 }
 
 fn left(at: Instant, now: Now) -> Option<i64> {

@@ -44,12 +44,19 @@ pub(super) fn way(before: &[u8]) -> Option<Way> {
 }
 
 /// Whose log a file is, by the name that QuickFIX gives it: `FIX.4.4-SENDER-TARGET.messages.current.log`. What it
-/// sends is what this SenderCompID has.
-pub(super) fn owner(file_name: &str) -> Option<&str> {
+/// sends is what this SenderCompID has. In the names of sessions with sub-IDs, `%` and two digits stand for what a name has not.
+pub(super) fn owner(file_name: &str) -> Option<Vec<u8>> {
     let (session, _) = file_name.split_once(".messages.")?;
     let (begin_string, parties) = session.split_once('-')?;
     let (sender, _) = parties.split_once('-')?;
-    begin_string.starts_with("FIX").then_some(sender)
+    let mut parts = sender.split('%');
+    let mut owner = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let byte = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        owner.push(byte.unwrap_or(b'%'));
+        owner.extend_from_slice(part.get(if byte.is_some() { 2 } else { 0 }..)?.as_bytes());
+    }
+    begin_string.starts_with("FIX").then_some(owner)
 }
 
 #[cfg(test)]
@@ -76,8 +83,11 @@ mod tests {
         assert_eq!(way(b"<t, FIX.4.2:A->B, incoming> ("), Some(Way::In));
         assert_eq!(way(b"{\"direction\":\"out\",\"message\":\""), Some(Way::Out));
         assert_eq!(way(b"20261127-08:46:14 : "), None);
-        assert_eq!(owner("FIX.4.4-US-THEM.messages.current.log"), Some("US"));
-        assert_eq!(owner("FIXT.1.1-US-THEM-Q.messages.backup.1.log"), Some("US"));
+        let owner = |name| owner(name).map(|owner| String::from_utf8(owner).unwrap());
+        assert_eq!(owner("FIX.4.4-US-THEM.messages.current.log"), Some("US".into()));
+        assert_eq!(owner("FIXT.1.1-US-THEM-Q.messages.backup.1.log"), Some("US".into()));
+        assert_eq!(owner("FIX.4.4-U%20S-THEM-A---.messages.current.log"), Some("U S".into()));
+        assert_eq!(owner("FIX.4.4-5%-THEM.messages.current.log"), Some("5%".into()));
         assert_eq!((owner("notes.log"), owner("X-US-THEM.messages.log")), (None, None));
     }
 }

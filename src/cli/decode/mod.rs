@@ -219,7 +219,8 @@ fn read_text(
     file_name: &str,
     page: &mut Page<'_>,
 ) -> io::Result<()> {
-    let owner = before::owner(file_name).map(str::as_bytes);
+    let owner = before::owner(file_name);
+    let owner = owner.as_deref();
     let mut scanner = Scanner::new(Form::Text);
     let mut chunk = vec![0; CHUNK_LEN];
     loop {

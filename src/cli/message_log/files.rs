@@ -1,5 +1,6 @@
 //! The files of a log: their names, when a new one begins, and what becomes of the old.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +10,7 @@ use std::time::UNIX_EPOCH;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
+use super::super::called::Called;
 use super::super::failure::Failure;
 use super::super::session_file::SessionSettings;
 use super::{LogForm, is_folder};
@@ -206,6 +208,7 @@ impl Files {
             Pair::open(folder, name, form, rotation).map_err(|error| failed(folder, error))
         };
         let mut files = Files { sessions: Vec::new(), global: Pair::default() };
+        let mut taken = HashMap::new();
         for (session, folder) in sessions.iter().zip(folders) {
             let Some(folder) = folder else {
                 files.sessions.push(OfSession::default());
@@ -214,7 +217,16 @@ impl Files {
             if !is_folder(folder) {
                 fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
             }
-            let name = name_of(session);
+            let called = Called::by_settings(session);
+            let name = called.file_stem();
+            if let Some(other) = taken.insert((folder, name.clone()), called) {
+                return Err(Failure::Input(format!(
+                    "the log of the sessions {} and {} would be in the same files, {name}; give one of them another CompID, \
+                     or a `file_log_path` of its own",
+                    other.name(),
+                    called.name()
+                )));
+            }
             files.sessions.push(OfSession {
                 messages: pair(folder, &format!("{name}.messages"))?,
                 events: pair(folder, &format!("{name}.event"))?,
@@ -236,13 +248,6 @@ impl Files {
 
 /// EMFILE of Linux.
 const EMFILE: i32 = 24;
-
-/// What QuickFIX calls a session's files by. What would lead to another folder is replaced.
-fn name_of(session: &SessionSettings) -> String {
-    let SessionSettings { begin_string, sender_comp_id, target_comp_id, .. } = session;
-    let qualifier = session.qualifier.as_ref().map(|text| format!("-{text}")).unwrap_or_default();
-    format!("{begin_string}-{sender_comp_id}-{target_comp_id}{qualifier}").replace(['/', '\0'], "_")
-}
 
 #[cfg(test)]
 mod tests {
@@ -341,9 +346,26 @@ mod tests {
     }
 
     #[test]
-    fn no_comp_id_leads_to_another_folder() {
-        let session =
-            SessionSettings { sender_comp_id: "../../x".into(), ..SessionSettings::default() };
-        assert_eq!(name_of(&session), "FIX.4.4-.._.._x-EXCHANGE");
+    fn sessions_that_differ_by_a_sub_id_have_files_of_their_own_and_those_of_one_name_are_refused()
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let rotation = Rotation { len_max: 10, daily: false };
+        let open = |sessions: &[SessionSettings]| {
+            let folders = vec![Some(folder.path().to_owned()); sessions.len()];
+            Files::open(sessions, &folders, LogForm::Quickfix, rotation).map(drop)
+        };
+        let mut sessions = vec![SessionSettings::default(); 3];
+        sessions[1].agreement.sender_sub_id = Some("ANN".into());
+        sessions[2].agreement.sender_sub_id = Some("BOB".into());
+        open(&sessions).unwrap();
+        let found = names(folder.path());
+        for stem in ["FIXWIRE-EXCHANGE", "FIXWIRE-EXCHANGE-ANN---", "FIXWIRE-EXCHANGE-BOB---"] {
+            let name = format!("FIX.4.4-{stem}.messages.current.log");
+            assert!(found.contains(&name), "{name}: {found:?}");
+        }
+        let [mut one, mut other] = [(); 2].map(|()| SessionSettings::default());
+        (one.sender_comp_id, other.sender_comp_id) = ("A/B".into(), "A_B".into());
+        let said = open(&[one, other]).unwrap_err().to_string();
+        assert!(said.contains("FIX.4.4:A/B->EXCHANGE and FIX.4.4:A_B->EXCHANGE"), "{said}");
     }
 }

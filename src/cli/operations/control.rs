@@ -19,12 +19,15 @@ use fixwire::operate::OffloadRefusal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::super::called::Called;
 use super::super::failure::Failure;
 use super::super::hand_over::{Kept, Reception};
 use super::commands::{Answer, Command, Commander, TEXT_LEN_MAX};
 
 /// The longest request, in bytes.
 const REQUEST_LEN_MAX: u64 = 4 * 1024;
+/// As many sessions are named that one of them may have been meant.
+const NAMED_MAX: usize = 16;
 /// How long a client may take to ask, and to take the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,8 +71,8 @@ enum Refusal {
     NoRequest(String),
     #[error("no session is called {0:?}")]
     SessionNotFound(String),
-    #[error("more than one session is called {0:?}")]
-    SessionAmbiguous(String),
+    #[error("more than one session is called {0:?}: {1}")]
+    SessionAmbiguous(String, String),
     #[error("no offload is called {0:?}")]
     OffloadNotFound(String),
     #[error("neither --next-out nor --next-in was given")]
@@ -105,7 +108,7 @@ impl Refusal {
         match self {
             Refusal::NoRequest(_) => NAMES[0],
             Refusal::SessionNotFound(_) => NAMES[1],
-            Refusal::SessionAmbiguous(_) => NAMES[2],
+            Refusal::SessionAmbiguous(..) => NAMES[2],
             Refusal::OffloadNotFound(_) => NAMES[3],
             Refusal::NoNumber => NAMES[4],
             Refusal::TextUnfit => NAMES[5],
@@ -121,7 +124,7 @@ impl Refusal {
         match self {
             Refusal::NoRequest(_) => "ask by `fixwire ctl`",
             Refusal::SessionNotFound(_) => "`status` has their names",
-            Refusal::SessionAmbiguous(_) => "write FIX.4.4:SENDER->TARGET",
+            Refusal::SessionAmbiguous(..) => "write the whole name of one of them",
             Refusal::OffloadNotFound(_) => "`status` has their names",
             Refusal::NoNumber => "give one of them",
             Refusal::TextUnfit => "shorten it",
@@ -387,28 +390,26 @@ impl<S: Fn() -> Option<Value>> Control<S> {
         }
     }
 
-    /// The session of that name.
+    /// The session that this names better than any other.
     fn session(&self, written: &str) -> Result<SessionId, Refusal> {
-        let has = |config: &SessionConfig| names(config).iter().any(|name| name == written);
-        let mut found = (0..).zip(&self.sessions).filter(|(_, config)| has(config));
-        match (found.next(), found.next()) {
-            (Some((number, _)), None) => Ok(SessionId(number)),
-            (None, _) => Err(Refusal::SessionNotFound(written.into())),
-            (Some(_), Some(_)) => Err(Refusal::SessionAmbiguous(written.into())),
+        let called = (0..).zip(self.sessions.iter().map(Called::of));
+        let fits = called.filter_map(|(id, called)| Some((called.fit(written)?, id, called)));
+        let mut found: Vec<_> = fits.collect();
+        let best = found.iter().map(|(fit, ..)| *fit).min();
+        found.retain(|(fit, ..)| Some(*fit) == best);
+        match &found[..] {
+            [] => Err(Refusal::SessionNotFound(written.into())),
+            [(_, id, _)] => Ok(SessionId(*id)),
+            several => {
+                let named = several.iter().take(NAMED_MAX).map(|(.., called)| called.name());
+                let mut named = named.collect::<Vec<_>>().join(", ");
+                if several.len() > NAMED_MAX {
+                    named += &format!(" and {} more", several.len() - NAMED_MAX);
+                }
+                Err(Refusal::SessionAmbiguous(written.into(), named))
+            }
         }
     }
-}
-
-/// What a session is called: as QuickFIX calls it, or shorter.
-pub(super) fn names(config: &SessionConfig) -> [String; 3] {
-    let (sender, target) = (&config.sender_comp_id, &config.target_comp_id);
-    let qualifier = config.qualifier.as_ref();
-    let qualifier = qualifier.map(|text| format!(":{text:?}")).unwrap_or_default();
-    [
-        format!("{}:{sender:?}->{target:?}{qualifier}", config.version.begin_string()),
-        format!("{sender:?}->{target:?}{qualifier}"),
-        format!("{target:?}{qualifier}"),
-    ]
 }
 
 fn capability(written: &str) -> Result<Capability, Refusal> {
@@ -476,6 +477,35 @@ mod tests {
         assert_eq!(control.session("B"), Ok(SessionId(2)));
         assert_eq!(control.session("US->B"), Ok(SessionId(2)));
         assert_eq!(control.session("FIX.4.2:US->A"), Ok(SessionId(1)));
+        let said = control.session("US->A").unwrap_err().to_string();
+        assert!(said.ends_with("\"US->A\": FIX.4.4:US->A, FIX.4.2:US->A"), "{said}");
+    }
+
+    #[test]
+    fn sessions_that_differ_by_sub_ids_alone_have_names_of_their_own() {
+        let mut control = control();
+        for (sub_id, location_id) in [("ANN", None), ("BOB", None), ("BOB", Some("NYC"))] {
+            let mut config = control.sessions[2].clone();
+            config.sender_sub_ids.sub_id = CompId::new(sub_id);
+            config.target_sub_ids.location_id = location_id.and_then(CompId::new);
+            control.sessions.push(config);
+        }
+        for (written, id) in [
+            ("FIX.4.4:US->B", 2),
+            ("US->B", 2),
+            ("FIX.4.4:US/ANN->B", 3),
+            ("US/ANN->B", 3),
+            ("US/BOB->B", 4),
+            ("FIX.4.4:US/BOB->B//NYC", 5),
+            ("B//NYC", 5),
+        ] {
+            assert_eq!(control.session(written), Ok(SessionId(id)), "{written}");
+        }
+        // Without the one that has no sub-ID, what all have is no name of any.
+        control.sessions.remove(2);
+        let said = control.session("US->B").unwrap_err();
+        let named = "FIX.4.4:US/ANN->B, FIX.4.4:US/BOB->B, FIX.4.4:US/BOB->B//NYC";
+        assert_eq!(said, Refusal::SessionAmbiguous("US->B".into(), named.into()));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use fixwire::fix::{CloseReason, Event, Garbled, RejectReason};
 use fixwire::measure::{BUCKET_NS_MAX, BUCKETS};
 
+use super::super::called::Called;
 use super::board::{OBSERVED, STATES, SessionShown, Shown};
 
 /// A text of metrics, family after family.
@@ -105,10 +106,12 @@ type OfSession = fn(&SessionShown<'_>) -> u64;
 
 fn sessions(page: &mut Page, shown: &Shown<'_>) {
     let sessions: Vec<_> = shown.sessions().collect();
-    let parties: Vec<[String; 3]> = sessions.iter().map(|of| parties(of)).collect();
-    let labels = |number: usize| -> [(&str, &str); 3] {
-        let [begin_string, sender, target] = &parties[number];
-        [("begin_string", begin_string), ("sender_comp_id", sender), ("target_comp_id", target)]
+    let names: Vec<_> = sessions.iter().map(|of| Called::of(of.config)).collect();
+    let wholes: Vec<_> = names.iter().map(Called::name).collect();
+    // A series of each session's own: two of them may have the same CompIDs.
+    let labels = |number: usize, beside: &[(&'static str, &'static str)]| {
+        let parts = names[number].parts().chain([("session", wholes[number].as_str())]);
+        parts.chain(beside.iter().copied()).collect::<Vec<_>>()
     };
     let gauges: [(&str, &str, &str, OfSession); 4] = [
         ("session_connected", "gauge", "Whether it has a connection.", |of| of.is_connected.into()),
@@ -119,18 +122,14 @@ fn sessions(page: &mut Page, shown: &Shown<'_>) {
     for (name, kind, help, value) in gauges {
         page.family(name, kind, help);
         for (number, of) in sessions.iter().enumerate() {
-            page.sample(name, &labels(number), value(of));
+            page.sample(name, &labels(number, &[]), value(of));
         }
     }
     page.family("session_state", "gauge", "The state that it is in has 1.");
     for (number, of) in sessions.iter().enumerate() {
         for state in STATES {
-            let [a, b, c] = labels(number);
-            page.sample(
-                "session_state",
-                &[a, b, c, ("state", state)],
-                u64::from(state == of.state),
-            );
+            let is_in_it = u64::from(state == of.state);
+            page.sample("session_state", &labels(number, &[("state", state)]), is_in_it);
         }
     }
     let families = [
@@ -159,20 +158,9 @@ fn sessions(page: &mut Page, shown: &Shown<'_>) {
         page.family(name, "counter", help);
         for (number, of) in sessions.iter().enumerate() {
             for (counter, count) in of.counters().skip(from).take(len) {
-                let [a, b, c] = labels(number);
-                page.sample(name, &[a, b, c, (label, counter)], count);
+                page.sample(name, &labels(number, &[(label, counter)]), count);
             }
         }
         from += len;
     }
-}
-
-/// Whom a session is between.
-fn parties(of: &SessionShown<'_>) -> [String; 3] {
-    let config = of.config;
-    [
-        config.version.begin_string().to_owned(),
-        format!("{:?}", config.sender_comp_id),
-        format!("{:?}", config.target_comp_id),
-    ]
 }

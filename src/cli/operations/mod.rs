@@ -34,6 +34,7 @@ use fixwire_hw::clock::HostClock;
 use fixwire_hw::core::BusyCore;
 use serde_json::{Value, json};
 
+use super::called::Called;
 use super::failure::Failure;
 use super::hand_over::giving::Ready;
 use super::hand_over::{self, Giving, Reception, Taking};
@@ -330,9 +331,8 @@ fn status(board: &Board, plan: &Plan, probe: Option<&LogProbe>) -> Option<Value>
         let count = |event: Event| {
             of.counters().find(|(name, _)| *name == event.name()).map_or(0, |(_, count)| count)
         };
-        let [name, ..] = control::names(of.config);
         json!({
-            "session": name,
+            "session": Called::of(of.config).name(),
             "state": of.state,
             "is_connected": of.is_connected,
             "logons": of.logons,

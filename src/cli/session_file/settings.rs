@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use fixwire::fix::{ApplVerId, LogonFields};
-use fixwire::journal_file::{self, StorePlan};
+use fixwire::journal_file::StorePlan;
 use fixwire::tcp::Terms;
 
 use super::{Agreement, Conduct, HoursSettings, Reach, ValidationSettings};
@@ -132,22 +132,6 @@ impl SessionSettings {
     pub(crate) fn connect_hosts(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
         let besides = self.connect_alternates.iter().map(|at| *at.ip());
         self.connect_host.into_iter().chain(besides)
-    }
-
-    /// Whose a store is.
-    pub(crate) fn identity(&self) -> Vec<u8> {
-        let beside = [
-            &self.agreement.sender_sub_id,
-            &self.agreement.sender_location_id,
-            &self.agreement.target_sub_id,
-            &self.agreement.target_location_id,
-        ];
-        journal_file::identity(
-            [&self.begin_string, &self.sender_comp_id, &self.target_comp_id]
-                .map(|id| id.as_bytes()),
-            beside.map(|id| id.as_deref().unwrap_or_default().as_bytes()),
-            self.qualifier.as_deref().unwrap_or_default().as_bytes(),
-        )
     }
 
     /// The other side's settings for the same session.

@@ -6,6 +6,7 @@ use fixwire::fix::{CloseReason, Role, SessionConfig};
 use fixwire::tcp::{Closed, Endpoint};
 use serde_json::{Map, Value};
 
+use super::super::called::Called;
 use super::super::store_words;
 use super::Snapshot;
 use super::refusals::{protocol_of, refusal_in_words};
@@ -189,14 +190,7 @@ pub(super) fn object(
 
 /// Who a session is between, as machines read it.
 pub(crate) fn identity(config: &SessionConfig) -> Map<String, Value> {
-    let mut object = Map::new();
-    object.insert("begin_string".into(), config.version.begin_string().into());
-    object.insert("sender_comp_id".into(), format!("{:?}", config.sender_comp_id).into());
-    object.insert("target_comp_id".into(), format!("{:?}", config.target_comp_id).into());
-    if let Some(qualifier) = &config.qualifier {
-        object.insert("session_qualifier".into(), format!("{qualifier:?}").into());
-    }
-    object
+    Called::of(config).parts().map(|(key, text)| (key.to_owned(), text.into())).collect()
 }
 
 /// What a session is called: the arrow points to whom the first Logon goes.
@@ -206,10 +200,8 @@ pub(crate) fn name(config: &SessionConfig) -> String {
 
 /// The same without the word.
 pub(crate) fn parties(config: &SessionConfig) -> String {
-    let arrow = if config.role == Role::Initiator { "->" } else { "<-" };
-    let qualifier = config.qualifier.as_ref();
-    let qualifier = qualifier.map(|text| format!(":{text:?}")).unwrap_or_default();
-    format!("{:?} {arrow} {:?}{qualifier}", config.sender_comp_id, config.target_comp_id)
+    let arrow = if config.role == Role::Initiator { " -> " } else { " <- " };
+    Called::of(config).between(arrow)
 }
 
 /// Why a line went down, as people read it.
