@@ -91,6 +91,7 @@ pub(super) struct Entry {
     reset_on_disconnect: Option<bool>,
     check_latency: Option<bool>,
     max_latency: Option<Spanned<i64>>,
+    pub(super) use_data_dictionary: Option<bool>,
     pub(super) data_dictionary: Option<Spanned<String>>,
     pub(super) transport_data_dictionary: Option<Spanned<String>>,
     pub(super) app_data_dictionary: Option<Spanned<AppDictionaries>>,
@@ -293,6 +294,7 @@ impl Entry {
                 "write begin_string = \"FIXT.1.1\" beside it, or delete it",
             ));
         }
+        session.validation = session.validation.of_session();
         self.has_whole_hours(&session.hours, file, place.clone())?;
         self.counts_on_numbers(&session, file)?;
         self.reaches_as_its_side(&mut session, file)?;

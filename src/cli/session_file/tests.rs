@@ -256,6 +256,21 @@ fn each_switch_of_a_dictionary_s_rules_is_its_own_key() {
 }
 
 #[test]
+fn a_dictionary_for_all_is_left_out_by_a_session_that_does_not_use_it() {
+    let text = "[default]\ndata_dictionary = \"d.xml\"\nallow_unknown_msg_fields = true\n\
+                [[session]]\nsender_comp_id = \"A\"\n\
+                [[session]]\nsender_comp_id = \"B\"\nuse_data_dictionary = false\n\
+                [[session]]\nsender_comp_id = \"C\"\nuse_data_dictionary = true\n";
+    let used = |text: &str| -> Vec<bool> {
+        let found = read(text).unwrap().sessions;
+        found.iter().map(|session| session.validation.dictionary.is_some()).collect()
+    };
+    assert_eq!(used(text), [true, false, true]);
+    let none = text.replacen("[[session]]", "use_data_dictionary = false\n[[session]]", 1);
+    assert_eq!(used(&none), [false, false, true]);
+}
+
+#[test]
 fn a_store_is_a_folder_that_counts_from_the_file_and_what_is_said_for_all_goes_for_each() {
     use fixwire::fix::store::journal::Durability;
     let text = "[default]\nstore = { path = \"x\", durability = \"sync\" }\n[[session]]\ntarget_comp_id = \"A\"\n\

@@ -14,6 +14,8 @@ use super::keys::{AppDictionaries, Entry};
 /// What a session's messages are held against when they come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ValidationSettings {
+    /// What is named is used. Of a session it is, whatever is named.
+    used: bool,
     pub(crate) dictionary: Option<DictionaryFile>,
     /// FIXT's own, and those of its application messages: of no version is the session's `default_appl_ver_id`.
     pub(crate) transport: Option<DictionaryFile>,
@@ -28,6 +30,7 @@ pub(crate) struct ValidationSettings {
 impl Default for ValidationSettings {
     fn default() -> ValidationSettings {
         ValidationSettings {
+            used: true,
             dictionary: None,
             transport: None,
             applications: Vec::new(),
@@ -39,6 +42,15 @@ impl Default for ValidationSettings {
 }
 
 impl ValidationSettings {
+    /// Those of a session: without the dictionaries that are named for all, or for it, where they are not to be used.
+    pub(super) fn of_session(self) -> ValidationSettings {
+        if self.used {
+            return self;
+        }
+        let ValidationSettings { checks, rejects, allow_unknown_enum_values, .. } = self;
+        ValidationSettings { checks, rejects, allow_unknown_enum_values, ..Default::default() }
+    }
+
     pub(super) fn has_any(&self) -> bool {
         self.dictionary.is_some() || self.transport.is_some()
     }
@@ -128,6 +140,7 @@ impl Entry {
         };
         let applications = if applications.is_empty() { base.applications } else { applications };
         Ok(ValidationSettings {
+            used: self.use_data_dictionary.unwrap_or(base.used),
             dictionary: dictionary.or(base.dictionary),
             transport: transport.or(base.transport),
             applications,

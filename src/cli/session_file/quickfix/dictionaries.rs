@@ -18,8 +18,23 @@ impl Whole<'_> {
                 .iter()
                 .any(|name| self.in_force(section, name).is_some())
         };
+        let mut sections = self.sections.iter().enumerate();
+        match self.sections[section].1 {
+            true => has(section),
+            false => {
+                sections.any(|(at, (_, is_session))| *is_session && !self.leaves_out(at) && has(at))
+            }
+        }
+    }
+
+    /// What of a section's UseDataDictionary is to be said: nothing where there is no dictionary without it, or none with it.
+    pub(super) fn use_said(&self, section: usize, used: bool) -> Option<bool> {
+        let default = self.sections.iter().position(|(_, is_session)| !is_session)?;
         let is_session = self.sections[section].1;
-        has(section) || (!is_session && (0..self.sections.len()).any(has))
+        let default_uses =
+            self.of_section(default, "UseDataDictionary").is_none_or(|said| said.value != "N");
+        let says = self.has_dictionary(default) && (!used || (is_session && !default_uses));
+        says.then_some(used)
     }
 
     /// Whether a section's BeginString is known, and is not FIXT's.

@@ -288,6 +288,7 @@ pub(super) fn ours(meaning: Meaning) -> Option<&'static str> {
         Own(Special::Hours(key)) => Some(key),
         Own(Special::ConnectionType) => Some("connection_type"),
         Own(Special::DataDictionary) => Some("data_dictionary"),
+        Own(Special::UseDataDictionary) => Some("use_data_dictionary"),
         Own(Special::TransportDataDictionary) => Some("transport_data_dictionary"),
         Own(Special::AppDataDictionary) => Some("app_data_dictionary"),
         Own(Special::NonStop) => Some("non_stop_session"),

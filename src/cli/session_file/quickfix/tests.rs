@@ -308,10 +308,23 @@ fn a_dictionary_is_used_where_it_is_said_to_be() {
         ("UseDataDictionary=N\n", dictionary.as_str(), false),
         ("UseDataDictionary=N\n", &format!("{dictionary}UseDataDictionary=Y\n"), true),
         ("UseDataDictionary=N\nValidateUserDefinedFields=N\n", "AllowUnknownMsgFields=Y\n", false),
+        (dictionary.as_str(), "UseDataDictionary=N\n", false),
+        (dictionary.as_str(), "UseDataDictionary=N\nAllowUnknownMsgFields=Y\n", false),
+        (&format!("{dictionary}AllowUnknownMsgFields=Y\n"), "UseDataDictionary=N\n", false),
+        (&format!("{dictionary}UseDataDictionary=N\n"), "", false),
+        (&format!("{dictionary}UseDataDictionary=N\n"), "UseDataDictionary=Y\n", true),
     ] {
         let found = with(default, session).unwrap();
         assert_eq!(found.dictionary.is_some(), used, "{default}{session}");
     }
+    // Each of several by its own word.
+    let text = format!(
+        "{SESSION}{dictionary}[SESSION]\nTargetCompID=A\n[SESSION]\nTargetCompID=B\nUseDataDictionary=N\n\
+         [SESSION]\nTargetCompID=C\nUseDataDictionary=Y\n"
+    );
+    let found = read(&text).unwrap().sessions;
+    let used: Vec<_> = found.iter().map(|of| of.validation.dictionary.is_some()).collect();
+    assert_eq!(used, [true, false, true]);
     let checks = |lines| with(&dictionary, lines).unwrap().checks;
     assert!(!checks("ValidateUserDefinedFields=N\n").user_defined_fields);
     assert!(!checks("ValidateFieldsOutOfOrder=N\n").fields_out_of_order);
@@ -320,7 +333,7 @@ fn a_dictionary_is_used_where_it_is_said_to_be() {
     assert!(with("", "ValidateFieldsHaveValues=Y\nValidateFieldsOutOfOrder=Y\n").is_ok());
     for (default, session, what) in [
         ("", "UseDataDictionary=Y\n", "there is no DataDictionary"),
-        (dictionary.as_str(), "UseDataDictionary=N\n", "move DataDictionary"),
+        (dictionary.as_str(), "UseDataDictionary=maybe\n", "write Y or N"),
     ] {
         let said = with(default, session).unwrap_err().to_string();
         assert!(said.starts_with("s.cfg:") && said.contains(what), "{said}");

@@ -160,7 +160,10 @@ impl Whole<'_> {
                 "write DataDictionary=FILE.xml beside it",
             );
         }
-        Ok(Said::Implied)
+        match self.use_said(setting.section, used) {
+            Some(used) => key("use_data_dictionary", &used),
+            None => Ok(Said::Implied),
+        }
     }
 
     /// What is held against the dictionary for nothing but the count of it is as if it were not.

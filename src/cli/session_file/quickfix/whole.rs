@@ -57,19 +57,6 @@ impl Whole<'_> {
                     ));
                 }
             }
-            let own = self.of_section(section, "UseDataDictionary");
-            for name in ["DataDictionary", "TransportDataDictionary", "AppDataDictionary"] {
-                let inherited = self.of_section(section, name).is_none();
-                if let Some(own) = own.filter(|own| own.value == "N" && inherited)
-                    && self.in_force(section, name).is_some()
-                {
-                    return Err(self.file.error(
-                        own.span.clone(),
-                        format!("`UseDataDictionary` is N, and [DEFAULT] has a {name}"),
-                        &format!("move {name} from [DEFAULT] to the sessions that use it"),
-                    ));
-                }
-            }
         }
         if any {
             return Ok(());
