@@ -210,6 +210,8 @@ fn no_identity_twice(
     Ok(())
 }
 
+#[cfg(all(test, feature = "embedded"))]
+mod documented;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]

@@ -489,6 +489,33 @@ fn each_key_s_fate_is_the_one_that_the_docs_tell() {
 }
 
 #[test]
+fn each_key_of_the_docs_is_known_and_one_without_a_meaning_is_passed_over_with_the_reason() {
+    let docs = include_str!("../../../../docs/sessions.md");
+    let rows = docs.lines().skip_while(|line| *line != "| of QuickFIX | here |").skip(2);
+    let (mut known, mut passed_over) = (0, 0);
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let names = row.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
+        if names.contains("begins with") {
+            continue;
+        }
+        for name in names.split('`').skip(1).step_by(2) {
+            let found = keys::meaning_of(name);
+            let (_, meaning) = found.unwrap_or_else(|| panic!("{name} is told of and not known"));
+            known += 1;
+            let Meaning::Nothing(why) = meaning else { continue };
+            passed_over += 1;
+            let text = format!("{SESSION}[SESSION]\nTargetCompID=A\n{name}=1\n");
+            let said = translated(&text).unwrap().warnings;
+            let words = format!("s.cfg:7: `{name}` has no meaning here: {why}");
+            assert_eq!(said, [words], "{name}");
+            let without = text.replace(&format!("{name}=1\n"), "");
+            assert_eq!(read(&text).unwrap().sessions, read(&without).unwrap().sessions, "{name}");
+        }
+    }
+    assert!(known > 150 && passed_over > 80, "{known}, {passed_over}");
+}
+
+#[test]
 fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
     let session = |line: &str| format!("{SESSION}[SESSION]\nTargetCompID=A\n{line}\n");
     for (text, line, what, remedy) in [
