@@ -26,7 +26,7 @@ mod agreement;
 mod conduct;
 mod hours;
 mod keys;
-mod quickfix;
+pub(crate) mod quickfix;
 mod reach;
 mod settings;
 mod store;
@@ -112,7 +112,8 @@ impl SessionFile {
         Ok(translation)
     }
 
-    fn read(file: &TomlFile, purpose: Purpose) -> Result<SessionFile, TomlError> {
+    /// What a file's text says.
+    pub(crate) fn read(file: &TomlFile, purpose: Purpose) -> Result<SessionFile, TomlError> {
         let table: toml::Table = file.parse(WHERE_KEYS_ARE)?;
         if table.contains_key("session") || table.contains_key("default") {
             let several: Several = file.parse(WHERE_KEYS_ARE)?;
