@@ -3,7 +3,9 @@
 //! It is written field by field once. From then on the next message of the same type has the same one,
 //! but for its number and its time.
 
+use crate::fix::decode::field_at;
 use crate::fix::encode::{Begun, Encoder};
+use crate::fix::message::Message;
 use crate::fix::swar::{self, Numeral};
 use crate::fix::tags;
 use crate::fix::timestamp::{Formatter, MILLIS, Precision};
@@ -14,6 +16,8 @@ use super::{CompId, SessionConfig, SubIds, Version};
 const NS_PER_S: u64 = 1_000_000_000;
 /// The longest header that is kept, in bytes: with CompIDs of some twenty characters.
 const KEPT_MAX: usize = 128;
+/// BeginString, BodyLength and MsgType: each message begins with them.
+const FRAMING_FIELDS: usize = 3;
 
 /// What our headers have in common, and the last one.
 #[derive(Clone, Debug)]
@@ -30,6 +34,16 @@ pub(super) struct Header {
     precision: Precision,
     number: Numeral,
     kept: Kept,
+}
+
+/// Where a field of a message that was kept stands in today's header.
+enum Place {
+    /// That has it already.
+    Taken,
+    /// That has none.
+    Free,
+    /// It is none of a header of ours: the message's own fields begin.
+    Elsewhere,
 }
 
 /// A header as it was written.
@@ -152,16 +166,42 @@ impl Header {
         begun
     }
 
-    /// How many fields these headers have, and where a message's own begin: BeginString, BodyLength, MsgType,
-    /// MsgSeqNum, SenderCompID, SendingTime, TargetCompID, and the sub-IDs and LastMsgSeqNumProcessed if they are there.
-    pub(super) fn fields(&self) -> usize {
-        let optional = [
-            &self.sender_sub_ids.sub_id,
-            &self.target_sub_ids.sub_id,
-            &self.sender_sub_ids.location_id,
-            &self.target_sub_ids.location_id,
-        ];
-        7 + optional.into_iter().flatten().count() + usize::from(self.says_processed)
+    /// Puts what a message of ours has besides its header, from its bytes as they were kept. Its header may have been
+    /// written by other settings than today's: it is told by its own tags. What today's header has, or says anew, takes
+    /// that one's place; a sub-ID that it has and today's has not stays.
+    pub(super) fn put_rest(&self, encoder: &mut Encoder<'_>, message: &Message<'_>) {
+        let (bytes, starts) = (message.bytes(), message.starts());
+        for (position, pair) in starts.windows(2).enumerate().skip(FRAMING_FIELDS) {
+            let field = field_at(bytes, pair[0], pair[1]);
+            match self.place_of(field.tag) {
+                Place::Taken => {}
+                Place::Free => {
+                    let value = bytes.get(field.start as usize..field.end as usize);
+                    encoder.put_bytes(field.tag, value.unwrap_or_default());
+                }
+                Place::Elsewhere => {
+                    encoder.put_fields(message.raw_from(position));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether a field that stood in a header of ours has its place in today's.
+    fn place_of(&self, tag: u32) -> Place {
+        let sub_id = match tag {
+            tags::MSG_SEQ_NUM
+            | tags::SENDER_COMP_ID
+            | tags::SENDING_TIME
+            | tags::TARGET_COMP_ID
+            | tags::LAST_MSG_SEQ_NUM_PROCESSED => return Place::Taken,
+            tags::SENDER_SUB_ID => &self.sender_sub_ids.sub_id,
+            tags::TARGET_SUB_ID => &self.target_sub_ids.sub_id,
+            tags::SENDER_LOCATION_ID => &self.sender_sub_ids.location_id,
+            tags::TARGET_LOCATION_ID => &self.target_sub_ids.location_id,
+            _ => return Place::Elsewhere,
+        };
+        if sub_id.is_some() { Place::Taken } else { Place::Free }
     }
 
     /// Whether it ends with LastMsgSeqNumProcessed(369).

@@ -144,6 +144,6 @@ fn write_again(
     let mut encoder = header.begin_again(slot, formatter, now, message.msg_type(), seq);
     encoder.put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?);
     header.end(&mut encoder, next_in);
-    encoder.put_fields(message.raw_from(header.fields()));
+    header.put_rest(&mut encoder, message);
     encoder.finish().ok()
 }

@@ -6,6 +6,7 @@ mod cut;
 mod dictionary;
 mod hostile;
 mod moved;
+mod resend;
 mod rig;
 mod versions;
 mod vouched;
