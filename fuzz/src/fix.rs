@@ -120,6 +120,8 @@ fn naive(message: &[u8]) -> Found<'_> {
                 }
                 if header_slot(tag).is_none() {
                     in_body = true;
+                    // CheckSum is the last field, and no other.
+                    wrong = wrong.or((tag == 10).then_some(RejectReason::TagOutOfOrder));
                 } else if seen.contains(&tag) {
                     wrong = wrong.or(Some(RejectReason::TagRepeated));
                 } else {

@@ -8,7 +8,7 @@ use super::index::Index;
 use crate::fix::frame::SOH;
 use crate::fix::message::FaultAt;
 use crate::fix::reason::{Garbled, RejectReason};
-use crate::fix::tags::{TAG_MAX, data_of_length, header_slot};
+use crate::fix::tags::{CHECK_SUM, TAG_MAX, data_of_length, header_slot};
 use crate::fix::value;
 
 /// Finds where the fields of `content` begin, a message without its trailer: how many, and the first thing that is
@@ -125,10 +125,13 @@ impl Scan<'_, '_> {
         });
     }
 
-    /// Finds header fields that are repeated or follow the body.
+    /// Finds header fields that are repeated or follow the body, and CheckSum where it is not the last field.
     fn place(&mut self, tag: u32, tag_text: Range<usize>) {
         let Some(slot) = header_slot(tag) else {
             self.in_body = true;
+            if tag == CHECK_SUM {
+                self.fault(RejectReason::TagOutOfOrder, tag_text);
+            }
             return;
         };
         let bit = 1 << slot;

@@ -12,7 +12,8 @@ const SLOT_SHIFT: u32 = 10;
 /// In place of a header slot: a tag of four digits or more, of which the entry says nothing.
 pub(in crate::fix) const LONG: u32 = 30;
 const _: () = assert!(tags::HEADER_SLOTS < LONG as usize, "a slot is mistaken for a long tag");
-/// The same: a tag that begins with 0, or one of a length whose data may hold anything.
+/// The same: a tag that begins with 0, CheckSum's, which is of the trailer alone, or one of a length whose data may hold
+/// anything.
 const UNUSUAL: u32 = 31;
 /// The header slots that are not taken once the header has begun, from behind: the body's, that of long tags, what is unusual,
 /// and that of BeginString, which stands at the front.
@@ -59,6 +60,7 @@ const fn slot_of(tag: u32) -> u32 {
     match (tags::data_of_length(tag), tags::header_slot(tag)) {
         (Some(_), _) => UNUSUAL,
         (None, Some(slot)) => slot as u32 + 1,
+        (None, None) if tag == tags::CHECK_SUM => UNUSUAL,
         (None, None) => 0,
     }
 }

@@ -139,6 +139,13 @@ unsafe fn note<L: Lanes>(message: &[u8], words: &[u64], count: u8, table: &mut T
             starts.wrapping_add(noted).write(start as u32);
         };
         let mut noted = generation | usize::from(count);
+        // CheckSum, which stands nowhere else.
+        // SAFETY: the caller's promise.
+        if let Some((_, start)) = unsafe { walk.back::<L>() } {
+            place(noted, start);
+            table.index.set(tags::CHECK_SUM as u16, noted);
+            noted -= 1;
+        }
         // The body comes last: of it there is nothing to know.
         // SAFETY: the caller's promise.
         let mut at = unsafe { walk.back::<L>() };
