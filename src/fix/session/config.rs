@@ -154,8 +154,8 @@ pub struct SessionConfig {
     pub resend_request_chunk_size: u32,
     /// A ResendRequest names the last number that is missing, instead of asking for all that there is.
     pub closed_resend_interval: bool,
-    /// A message that comes again, PossDupFlag and a number already processed, must say by OrigSendingTime(122) when it
-    /// was sent first; otherwise it is let pass without.
+    /// A message that comes again, with PossDupFlag, must say by OrigSendingTime(122) when it was sent first; otherwise
+    /// it is let pass without.
     pub requires_orig_sending_time: bool,
     /// Each message past a gap has the gap asked for again, whether or not that was done: some counterparties
     /// are certified by it. Otherwise it is asked for once.

@@ -229,6 +229,16 @@ impl<S: Store> Core<S> {
         if message.msg_type() != msg_type::LOGON {
             self.follow(seq);
         }
+        // What is past a gap is looked at in its turn, unless it is answered whatever its number.
+        let is_held = seq > self.store.next_in()
+            && ![msg_type::RESEND_REQUEST, msg_type::LOGOUT].contains(&message.msg_type());
+        if message.poss_dup()
+            && message.msg_type() != msg_type::LOGON
+            && !is_held
+            && !self.may_be_duplicate(now, message, out)
+        {
+            return false;
+        }
         match message.msg_type() {
             msg_type::LOGON => {
                 let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
@@ -376,18 +386,28 @@ impl<S: Store> Core<S> {
         if !message.poss_dup() {
             return self.refuse_low_number(now, seq, out, app);
         }
+        self.counters.count(Event::DuplicateIgnored);
+    }
+
+    /// Whether a message with PossDupFlag says soundly when it was sent first, whatever its number (FIX 4.4 Vol. 2, test cases
+    /// 2f and 2g). One that does not is refused.
+    #[cold]
+    fn may_be_duplicate(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) -> bool {
         let sent = message.utc(tags::SENDING_TIME);
         match message.utc(tags::ORIG_SENDING_TIME) {
-            _ if message.msg_type() == msg_type::SEQUENCE_RESET => {}
-            Err(FieldError::Missing) if !self.config.requires_orig_sending_time => {}
+            _ if message.msg_type() == msg_type::SEQUENCE_RESET => true,
+            Err(FieldError::Missing) if !self.config.requires_orig_sending_time => true,
             Ok(original) if sent.is_ok_and(|sent| original > sent) => {
                 self.reject(now, message, RejectReason::SendingTimeAccuracy, b"", out);
-                return self.log_out(now, out, b"");
+                self.log_out(now, out, b"");
+                false
             }
-            Ok(_) => {}
-            Err(error) => return self.reject_field(now, message, error, b"122", out),
+            Ok(_) => true,
+            Err(error) => {
+                self.reject_field(now, message, error, b"122", out);
+                false
+            }
         }
-        self.counters.count(Event::DuplicateIgnored);
     }
 
     pub(super) fn refuse_low_number(
