@@ -101,7 +101,7 @@ reasons! {
         OutsideSchedule "close_outside_schedule" "The session is closed by its schedule."
         PeerNotFix "close_peer_not_fix" "The counterparty does not speak FIX."
         LogonMissing "close_logon_missing" "The first message was not a Logon."
-        LogonUnexpected "close_logon_unexpected" "A second Logon without ResetSeqNumFlag."
+        LogonUnexpected "close_logon_unexpected" "A second Logon without ResetSeqNumFlag: answered by a Logout."
         MsgSeqNumTooLow "close_msg_seq_num_too_low" "MsgSeqNum was lower than expected, without PossDupFlag."
         MsgSeqNumMissing "close_msg_seq_num_missing" "MsgSeqNum was absent or no number."
         HeartbeatTimeout "close_heartbeat_timeout" "Nothing came for 2.4 heartbeat intervals, or as many as the session is told."

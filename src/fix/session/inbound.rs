@@ -240,6 +240,12 @@ impl<S: Store> Core<S> {
             return false;
         }
         match message.msg_type() {
+            msg_type::LOGON if self.state != State::LogonAwaited && self.is_again(seq, message) => {
+                if self.may_be_duplicate(now, message, out) {
+                    self.counters.count(Event::DuplicateIgnored);
+                }
+                return false;
+            }
             msg_type::LOGON => {
                 let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
                 if cleared {
@@ -383,10 +389,15 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
-        if !message.poss_dup() {
+        if !self.is_again(seq, message) {
             return self.refuse_low_number(now, seq, out, app);
         }
         self.counters.count(Event::DuplicateIgnored);
+    }
+
+    /// Whether a message was processed before, and says that it is sent again.
+    fn is_again(&self, seq: u32, message: &Message<'_>) -> bool {
+        message.poss_dup() && seq < self.store.next_in()
     }
 
     /// Whether a message with PossDupFlag says soundly when it was sent first, whatever its number (FIX 4.4 Vol. 2, test cases

@@ -20,6 +20,8 @@ use super::{
 const HEART_BT_INT_S_MAX: u32 = 86_400;
 /// As much of a text as a Logout carries, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
+/// Text(58) of the Logout that answers a second Logon.
+const SECOND_LOGON: &[u8] = b"Logon in an established session, without ResetSeqNumFlag";
 
 impl<S: Store> Core<S> {
     /// The transport is connected.
@@ -49,11 +51,14 @@ impl<S: Store> Core<S> {
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
+        let first = self.state == State::LogonAwaited;
+        if !first && message.bool(tags::RESET_SEQ_NUM_FLAG) != Ok(true) {
+            return self.refuse_second_logon(now, message, out, app);
+        }
         let (logon, reset) = match self.read_logon(message) {
             Ok(logon) => (logon, logon.reset),
             Err(reason) => return self.close(reason, app),
         };
-        let first = self.state == State::LogonAwaited;
         let acceptor = self.config.role == Role::Acceptor;
         if first && self.is_closed(now) {
             return self.refuse_closed(now, out, app);
@@ -102,9 +107,6 @@ impl<S: Store> Core<S> {
     fn read_logon(&mut self, message: &Message<'_>) -> Result<Read, CloseReason> {
         let reset = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
         let first = self.state == State::LogonAwaited;
-        if !first && !reset {
-            return Err(CloseReason::LogonUnexpected);
-        }
         let seq = message.msg_seq_num().map_err(|_| CloseReason::LogonInvalid)?;
         // FIX 4.4 Vol. 2, Logon: a reset begins with number 1.
         let terms = logon_terms(message).filter(|_| !reset || seq == 1);
@@ -123,6 +125,27 @@ impl<S: Store> Core<S> {
         let expected =
             self.next_expected_by(message).map_err(|_| CloseReason::LogonTermsRefused)?;
         Ok(Read { seq, reset, heart_bt_int_s, expected })
+    }
+
+    /// A Logon without ResetSeqNumFlag where one was answered already: nothing begins anew by it, and whoever sends it
+    /// takes the session for another one.
+    #[cold]
+    fn refuse_second_logon(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let seq = message.msg_seq_num().unwrap_or(0);
+        if seq < self.store.next_in() && self.config.validate_sequence_numbers {
+            return self.refuse_low_number(now, seq, out, app);
+        }
+        self.consume(seq);
+        if self.state == State::Active {
+            self.send_logout(now, out, SECOND_LOGON);
+        }
+        self.close(CloseReason::LogonUnexpected, app);
     }
 
     /// What each side lacks of the other is asked for, awaited or sent, once a Logon is answered.

@@ -112,7 +112,11 @@ fn a_number_that_cannot_be_ends_the_session_and_a_duplicate_moves_none() {
 #[test]
 fn numbers_begin_again_or_move_forward_as_the_peer_says() {
     play_each(&[
-        ("a second logon is the end", "< A 2 | 98=0 | 108=30\nx close_logon_unexpected"),
+        (
+            "a second logon is the end, in words",
+            "< A 2 | 98=0 | 108=30\n> 5 2 | 58=Logon in an established session, without ResetSeqNumFlag
+             x close_logon_unexpected",
+        ),
         (
             "a logon that resets is answered and both numbers begin again",
             "< D 2 | 11=a\n> 8 2 | 11=a\n< A 1 | 98=0 | 108=30 | 141=Y\n> A 1 | 98=0 | 108=30 | 141=Y
