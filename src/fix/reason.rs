@@ -98,6 +98,7 @@ reasons! {
         LogonApplVerIdRefused "close_logon_appl_ver_id_refused" "The first Logon is FIXT.1.1's, and its DefaultApplVerID is missing or no version that we know."
         LogonCredentialsRefused "close_logon_credentials_refused" "The Username or Password of the first Logon is not the one that is agreed on."
         NextExpectedTooHigh "close_next_expected_too_high" "A Logon expects a number by NextExpectedMsgSeqNum that we have not come to: messages of ours are lost to our store."
+        LastProcessedTooHigh "close_last_processed_too_high" "A Logon says by LastMsgSeqNumProcessed that it has processed what we have not come to: messages of ours are lost to our store."
         OutsideSchedule "close_outside_schedule" "The session is closed by its schedule."
         PeerNotFix "close_peer_not_fix" "The counterparty does not speak FIX."
         LogonMissing "close_logon_missing" "The first message was not a Logon."

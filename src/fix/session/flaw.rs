@@ -107,6 +107,8 @@ impl<S: Store> Core<S> {
         match message.u32(tags::LAST_MSG_SEQ_NUM_PROCESSED) {
             Ok(processed) if processed < self.store.next_out() => None,
             Err(FieldError::Missing) => None,
+            // What a Logon says of numbers counts once it is known whether they begin anew.
+            Ok(_) if message.msg_type() == msg_type::LOGON => None,
             Ok(_) => Some(RejectReason::ValueIncorrect),
             Err(_) => Some(RejectReason::DataFormatIncorrect),
         }

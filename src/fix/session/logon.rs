@@ -63,7 +63,9 @@ impl<S: Store> Core<S> {
         if first && self.is_closed(now) {
             return self.refuse_closed(now, out, app);
         }
-        if (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon) {
+        let begins_anew =
+            (reset && !self.reset_sent) || (first && acceptor && self.config.reset_on_logon);
+        if begins_anew {
             self.reset_numbers(now);
         }
         self.follow(logon.seq);
@@ -79,7 +81,13 @@ impl<S: Store> Core<S> {
         }
         let next_out = self.store.next_out();
         if let Some(expected) = logon.expected.filter(|expected| *expected > next_out) {
-            return self.refuse_expected(now, expected, out, app);
+            let said = ("NextExpectedMsgSeqNum", "", next_out, expected);
+            return self.refuse_said(now, said, CloseReason::NextExpectedTooHigh, out, app);
+        }
+        let processed = logon.processed.filter(|processed| *processed >= next_out);
+        if let Some(processed) = processed.filter(|_| !reset && !begins_anew) {
+            let said = ("LastMsgSeqNumProcessed", "at most ", next_out - 1, processed);
+            return self.refuse_said(now, said, CloseReason::LastProcessedTooHigh, out, app);
         }
         if logon.seq == next_in {
             self.advance();
@@ -124,7 +132,10 @@ impl<S: Store> Core<S> {
         }
         let expected =
             self.next_expected_by(message).map_err(|_| CloseReason::LogonTermsRefused)?;
-        Ok(Read { seq, reset, heart_bt_int_s, expected })
+        // That it is a number, or not there, was looked at.
+        let processed = message.u32(tags::LAST_MSG_SEQ_NUM_PROCESSED).ok();
+        let processed = processed.filter(|_| self.config.says_processed());
+        Ok(Read { seq, reset, heart_bt_int_s, expected, processed })
     }
 
     /// A Logon without ResetSeqNumFlag where one was answered already: nothing begins anew by it, and whoever sends it
@@ -196,22 +207,21 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// The counterparty has got messages that we do not know of: our store is older than our last session.
-    fn refuse_expected(
+    /// The counterparty has got messages that we do not know of: our store is older than our last session. It is told by
+    /// which field it said so, the most that we know of, and what it said.
+    #[cold]
+    fn refuse_said(
         &mut self,
         now: Now,
-        expected: u32,
+        (field, bound, known, said): (&str, &str, u32, u32),
+        reason: CloseReason,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
         let mut text = ArrayString::<96>::new();
-        let next_out = self.store.next_out();
-        let _ = write!(
-            text,
-            "NextExpectedMsgSeqNum too high, expecting {next_out} but received {expected}"
-        );
+        let _ = write!(text, "{field} too high, expecting {bound}{known} but received {said}");
         self.send_logout(now, out, text.as_bytes());
-        self.close(CloseReason::NextExpectedTooHigh, app);
+        self.close(reason, app);
     }
 
     /// Our answer to a Logout, or the end of our own.
@@ -313,6 +323,8 @@ struct Read {
     heart_bt_int_s: u32,
     /// NextExpectedMsgSeqNum(789), where both sides say it.
     expected: Option<u32>,
+    /// LastMsgSeqNumProcessed(369), where both sides say it.
+    processed: Option<u32>,
 }
 
 /// HeartBtInt, if the Logon asks for nothing that we do not have: no encryption, a sane interval.
