@@ -76,6 +76,10 @@ impl Outlet for InFrame<'_> {
         if self.committed.is_some() { Err(Full) } else { Ok(&mut self.room[..len]) }
     }
 
+    fn room_max(&self) -> usize {
+        self.room.len()
+    }
+
     fn commit(&mut self, used: usize) {
         self.commit_message(used, 0);
     }

@@ -102,7 +102,7 @@ fn the_session_s_refusals_take_no_number_and_leave_the_frame_ready() {
     let too_long = pair.ours.send_prepared(now, &mut send, NEW_ORDER_SINGLE, |encoder| {
         encoder.put_bytes(58, &long);
     });
-    assert!(matches!(too_long, Err(NotSent::Session(SendError::Encode(_)))), "{too_long:?}");
+    assert!(matches!(too_long, Err(NotSent::Session(SendError::TooLong { .. }))), "{too_long:?}");
     let sent = pair.ours.send_prepared(now, &mut send, NEW_ORDER_SINGLE, |e| order(e, now.utc));
     assert_eq!(sent, Ok(2));
     pair.run_for(Duration::from_ms(3));

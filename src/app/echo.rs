@@ -212,6 +212,7 @@ impl Application for Echo {
             if sent == Err(SendError::Full) {
                 return;
             }
+            self.counters.refused += u64::from(sent.is_err());
             waiting.pop();
         }
     }

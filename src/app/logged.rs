@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::{Application, NotTaken, Passing, SessionId};
-use crate::fix::{CloseReason, Message, Outlet, Sender, Store};
+use crate::fix::{CloseReason, Message, NotResent, Outlet, Sender, Store};
 use crate::offload::RxStamp;
 use crate::tcp::Delivery;
 use crate::time::{Now, UtcTime};
@@ -161,6 +161,10 @@ impl<A: Application> Application for Logged<A> {
 
     fn may_resend(&mut self, session: SessionId, seq: u32, message: &Message<'_>) -> bool {
         self.app.may_resend(session, seq, message)
+    }
+
+    fn on_not_resent(&mut self, session: SessionId, seq: u32, why: NotResent) {
+        self.app.on_not_resent(session, seq, why);
     }
 
     fn hand_over(&self) -> Vec<u8> {
@@ -408,6 +412,7 @@ mod tests {
     struct Told {
         added: Vec<SessionId>,
         unknown: Vec<(SessionId, RangeInclusive<u32>)>,
+        not_resent: Vec<(SessionId, u32, NotResent)>,
     }
 
     impl Application for Told {
@@ -417,6 +422,10 @@ mod tests {
 
         fn on_fate_unknown(&mut self, session: SessionId, msg_seq_nums: RangeInclusive<u32>) {
             self.unknown.push((session, msg_seq_nums));
+        }
+
+        fn on_not_resent(&mut self, session: SessionId, seq: u32, why: NotResent) {
+            self.not_resent.push((session, seq, why));
         }
 
         fn on_message<S: Store, O: Outlet>(
@@ -430,12 +439,14 @@ mod tests {
     }
 
     #[test]
-    fn the_application_is_told_of_added_sessions_and_of_unknown_fates() {
+    fn the_application_is_told_of_added_sessions_unknown_fates_and_what_is_not_sent_again() {
         let mut logged = Logged::silent(Told::default());
         Application::on_added(&mut logged, SessionId(3));
         Application::on_fate_unknown(&mut logged, SessionId(2), 5..=7);
         assert_eq!(logged.added, [SessionId(3)]);
         assert_eq!(logged.unknown, [(SessionId(2), 5..=7)]);
+        Application::on_not_resent(&mut logged, SessionId(2), 8, NotResent::Unreadable);
+        assert_eq!(logged.not_resent, [(SessionId(2), 8, NotResent::Unreadable)]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod taker;
 
 use core::ops::RangeInclusive;
 
-use crate::fix::{CloseReason, Handler, Message, Outlet, Sender, Store};
+use crate::fix::{CloseReason, Handler, Message, NotResent, Outlet, Sender, Store};
 use crate::offload::RxStamp;
 use crate::tcp::Delivery;
 use crate::time::Now;
@@ -83,6 +83,11 @@ pub trait Application {
     fn may_resend(&mut self, session: SessionId, seq: u32, message: &Message<'_>) -> bool {
         let _ = (session, seq, message);
         true
+    }
+
+    /// A message that was kept, and that the counterparty asks for, is not sent again: a gap is filled in its place.
+    fn on_not_resent(&mut self, session: SessionId, seq: u32, why: NotResent) {
+        let _ = (session, seq, why);
     }
 
     /// Whether it is to be shown what its sessions read and write, for a log.
@@ -168,5 +173,9 @@ impl<A: Application> Handler for Seated<'_, A> {
 
     fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
         self.app.may_resend(self.session, seq, message)
+    }
+
+    fn on_not_resent(&mut self, seq: u32, why: NotResent) {
+        self.app.on_not_resent(self.session, seq, why);
     }
 }

@@ -135,6 +135,10 @@ impl Outlet for Wire<'_> {
         self.tcp.reserve(self.connection, len).map_err(|_| Full)
     }
 
+    fn room_max(&self) -> usize {
+        self.tcp.reservation_max(self.connection).unwrap_or(usize::MAX)
+    }
+
     #[inline(always)]
     fn commit(&mut self, used: usize) {
         self.commit_message(used, 0);

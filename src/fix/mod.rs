@@ -36,8 +36,9 @@ pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
     ApplVerId, BusinessRejectReason, CompId, Credentials, Disposition, Full, Handler,
-    LogonFieldRefusal, LogonFields, Outlet, PartingWords, Role, Schedule, SendError, Sender,
-    Session, SessionConfig, SessionSnapshot, SnapshotRefusal, State, SubIds, Version, Window,
+    LogonFieldRefusal, LogonFields, NotResent, Outlet, PartingWords, Role, Schedule, SendError,
+    Sender, Session, SessionConfig, SessionSnapshot, SnapshotRefusal, State, SubIds, Version,
+    Window,
 };
 pub use store::{MemoryStore, Store, StoreFailed};
 pub use timestamp::Precision;

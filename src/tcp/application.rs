@@ -37,6 +37,12 @@ impl Stack {
         self.connections[index].send.reserve(len).ok_or(SendRefusal::NoRoom)
     }
 
+    /// The longest [reservation](Stack::reserve) that a connection ever takes, in bytes: beyond it one is
+    /// [too long](SendRefusal::TooLong). `None` where there is no such connection.
+    pub fn reservation_max(&self, id: ConnectionId) -> Option<usize> {
+        self.find(id).map(|index| self.connections[index].send.first_max() as usize)
+    }
+
     /// The connection that `id` names, if `len` bytes can be reserved on it.
     #[inline(always)]
     fn find_to_write(&mut self, id: ConnectionId, len: usize) -> Result<usize, SendRefusal> {

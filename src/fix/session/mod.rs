@@ -65,11 +65,13 @@ pub use config::{
 pub(crate) use config::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
 pub use logon_fields::{LOGON_FIELDS_BYTES_MAX, LogonFieldRefusal, LogonFields};
 pub use outbound::SendError;
+pub use resend::NotResent;
 pub use schedule::{Schedule, Window};
 pub use snapshot::{SessionSnapshot, SnapshotRefusal};
 pub use version::{ApplVerId, Version};
 
-/// The outlet has no room for so many bytes now.
+/// The outlet has no room for so many bytes now: never to be waited for where they are more than its
+/// [most](Outlet::room_max).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -78,6 +80,11 @@ pub trait Outlet {
     /// Room for `len` bytes, or [`Full`]: [`Session::on_writable`] is to be called once there is
     /// room again. A reservation that is not committed is void.
     fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full>;
+
+    /// The most that it ever has room for at once, however long one waits.
+    fn room_max(&self) -> usize {
+        usize::MAX
+    }
 
     /// Sends the first `used` of the bytes reserved last.
     fn commit(&mut self, used: usize);
@@ -114,6 +121,11 @@ pub trait Handler {
     fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
         let _ = (seq, message);
         true
+    }
+
+    /// A message that was kept, and that the counterparty asks for, is not sent again: a gap is filled in its place.
+    fn on_not_resent(&mut self, seq: u32, why: NotResent) {
+        let _ = (seq, why);
     }
 }
 

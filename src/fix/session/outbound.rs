@@ -13,7 +13,7 @@ use crate::fix::store::{NotNow, SEQ_NUM_MAX, Store, StoreFailed};
 use crate::fix::tags::msg_type;
 use crate::time::Now;
 
-use super::{Core, Outlet, SessionConfig, State};
+use super::{Core, Full, Outlet, SessionConfig, State};
 
 /// The most that a session message takes: six identifiers, six routing fields, a text.
 pub(super) const ADMIN_BYTES_MAX: usize = 1280;
@@ -25,7 +25,13 @@ pub enum SendError {
     NotLoggedOn,
     /// The outlet has no room. Ours to try again later.
     Full,
-    /// The message could not be written. Ours to mend, or `send_bytes_max` is too small.
+    /// The message is longer than there will ever be room for. Ours to shorten; the room is the lesser of
+    /// [`send_bytes_max`](super::SessionConfig::send_bytes_max) and what the connection takes at once.
+    TooLong {
+        /// The most that there is, in bytes.
+        room_max: u32,
+    },
+    /// The message could not be written. Ours to mend.
     Encode(EncodeError),
     /// Messages of the session layer are the session's to send.
     AdminType,
@@ -40,6 +46,9 @@ impl fmt::Display for SendError {
         match self {
             SendError::NotLoggedOn => f.pad("no session is established"),
             SendError::Full => f.pad("the outlet has no room"),
+            SendError::TooLong { room_max } => {
+                write!(f, "the message is longer than the {room_max} bytes that there is room for")
+            }
             SendError::Encode(error) => error.fmt(f),
             SendError::AdminType => f.pad("session messages are the session's to send"),
             SendError::MsgSeqNumExhausted => f.pad("no sequence number is left"),
@@ -55,7 +64,7 @@ impl core::error::Error for SendError {}
 pub(super) struct Backlog {
     bytes: Box<[u8]>,
     start: usize,
-    end: usize,
+    pub(super) end: usize,
 }
 
 impl Backlog {
@@ -85,7 +94,7 @@ impl Backlog {
         true
     }
 
-    fn room(&mut self) -> &mut [u8] {
+    pub(super) fn room(&mut self) -> &mut [u8] {
         self.bytes.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         &mut self.bytes[self.end..]
@@ -130,11 +139,18 @@ impl<S: Store> Core<S> {
             return Err(SendError::MsgSeqNumExhausted);
         }
         self.store.admits().map_err(|why| self.not_now(why))?;
-        let slot = out.reserve(self.config.send_bytes_max).map_err(|_| SendError::Full)?;
+        let slot = match out.reserve(self.config.send_bytes_max) {
+            Ok(slot) => slot,
+            Err(Full) => reserve_less(out, self.config.send_bytes_max)?,
+        };
+        let room_max = slot.len();
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);
         self.header.end(&mut encoder, self.store.next_in());
         fill(&mut encoder);
-        let len = encoder.finish().map_err(SendError::Encode)?;
+        let len = match encoder.finish() {
+            Ok(len) => len,
+            Err(error) => return Err(self.not_written(error, room_max)),
+        };
         if self.store.put(seq, &slot[..len]).is_err() {
             return Err(self.not_now(NotNow::Failed));
         }
@@ -142,6 +158,15 @@ impl<S: Store> Core<S> {
         self.timers.sent(now);
         self.counters.count(Event::MessageSent);
         Ok(seq)
+    }
+
+    #[cold]
+    fn not_written(&mut self, error: EncodeError, room_max: usize) -> SendError {
+        if error != EncodeError::TooLong {
+            return SendError::Encode(error);
+        }
+        self.counters.count(Event::SendTooLong);
+        SendError::TooLong { room_max: u32::try_from(room_max).unwrap_or(u32::MAX) }
     }
 
     #[cold]
@@ -203,6 +228,10 @@ impl<S: Store> Core<S> {
         if deferred {
             self.backlog.end += len;
             self.counters.count(Event::AdminDeferred);
+            if out.room_max() < ADMIN_BYTES_MAX {
+                // As much at once is never to be had.
+                self.flush_backlog(out);
+            }
         } else {
             out.commit_message(len, seq);
         }
@@ -212,13 +241,25 @@ impl<S: Store> Core<S> {
 
     /// Hands over what waits, as much as the outlet takes.
     pub(super) fn flush_backlog(&mut self, out: &mut impl Outlet) {
+        let chunk_max = ADMIN_BYTES_MAX.min(out.room_max()).max(1);
         while !self.backlog.is_empty() {
             let waiting = &self.backlog.bytes[self.backlog.start..self.backlog.end];
-            let chunk = &waiting[..waiting.len().min(ADMIN_BYTES_MAX)];
+            let chunk = &waiting[..waiting.len().min(chunk_max)];
             let Ok(slot) = out.reserve(chunk.len()) else { return };
             slot[..chunk.len()].copy_from_slice(chunk);
             out.commit(chunk.len());
             self.backlog.start += chunk.len();
         }
     }
+}
+
+/// Room for as much as the outlet ever has, where `wanted` is more than that.
+#[cold]
+#[inline(never)]
+fn reserve_less(out: &mut impl Outlet, wanted: usize) -> Result<&mut [u8], SendError> {
+    let room_max = out.room_max();
+    if room_max >= wanted {
+        return Err(SendError::Full);
+    }
+    out.reserve(room_max).map_err(|Full| SendError::Full)
 }

@@ -2,9 +2,14 @@
 //! again with PossDupFlag, everything else by gap fills as long as they can be.
 //!
 //! A resend remembers how far it has come. When the outlet is full it waits there, and messages
-//! sent meanwhile have numbers past its end.
+//! sent meanwhile have numbers past its end. What can never be sent, or no longer be read, is not waited for: it
+//! becomes part of a gap fill, and the application is told.
+
+use core::fmt;
 
 use crate::fix::counters::Event;
+use crate::fix::encode::EncodeError;
+use crate::fix::reason::CloseReason;
 use crate::fix::store::Store;
 use crate::fix::tags::{self, msg_type};
 use crate::fix::{decode::Decoder, message::Message};
@@ -16,6 +21,43 @@ use super::{Core, Full, Handler, Outlet, State};
 
 /// What PossDupFlag and OrigSendingTime add, a wider BodyLength, and a wider number of the last message processed.
 const GROWTH_BYTES_MAX: usize = 64;
+
+/// Why a message that was kept is not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NotResent {
+    /// With PossDupFlag and OrigSendingTime it is longer than the connection ever has room for.
+    TooLong {
+        /// The most that it has, in bytes.
+        room_max: u32,
+    },
+    /// What was kept of it cannot be read as a message of ours.
+    Unreadable,
+}
+
+impl NotResent {
+    /// The name of this reason's counter.
+    pub const fn name(self) -> &'static str {
+        self.event().name()
+    }
+
+    const fn event(self) -> Event {
+        match self {
+            NotResent::TooLong { .. } => Event::ResendTooLong,
+            NotResent::Unreadable => Event::ResendUnreadable,
+        }
+    }
+}
+
+impl fmt::Display for NotResent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotResent::TooLong { room_max } => {
+                write!(f, "it is longer than the {room_max} bytes that the connection has room for")
+            }
+            NotResent::Unreadable => f.pad("what was kept of it cannot be read"),
+        }
+    }
+}
 
 /// Numbers still to be sent again.
 #[derive(Clone, Copy, Debug)]
@@ -82,26 +124,52 @@ impl<S: Store> Core<S> {
             self.fill_gap(now, resend.next, resend.end + 1, out)?;
             return Ok(None);
         };
-        let message = decoder.parse(bytes).ok();
-        let message = message.filter(|message| app.may_resend(seq, message));
-        let Some(message) = message else {
+        let room_max = out.room_max();
+        let too_long = NotResent::TooLong { room_max: u32::try_from(room_max).unwrap_or(u32::MAX) };
+        let Ok(message) = decoder.parse(bytes) else {
+            return Ok(Some(self.pass_over(resend, seq, NotResent::Unreadable, app)));
+        };
+        if !app.may_resend(seq, &message) {
             self.counters.count(Event::ResendVetoed);
             resend.scanned = seq + 1;
             return Ok(Some(resend));
-        };
+        }
+        // As it goes again it is longer still.
+        if bytes.len() > room_max {
+            return Ok(Some(self.pass_over(resend, seq, too_long, app)));
+        }
         if resend.next < seq {
             self.fill_gap(now, resend.next, seq, out)?;
             return Ok(Some(Resend { next: seq, scanned: seq, ..resend }));
         }
-        let slot = out.reserve(bytes.len() + GROWTH_BYTES_MAX)?;
+        let slot = out.reserve((bytes.len() + GROWTH_BYTES_MAX).min(room_max))?;
         let numbers = (seq, store.next_in());
-        let Some(len) = write_again(slot, formatter, header, now, numbers, &message) else {
-            return Ok(Some(Resend { scanned: seq + 1, ..resend }));
+        let len = match write_again(slot, formatter, header, now, numbers, &message) {
+            Ok(len) => len,
+            Err(error) => {
+                let why =
+                    if error == EncodeError::TooLong { too_long } else { NotResent::Unreadable };
+                return Ok(Some(self.pass_over(resend, seq, why, app)));
+            }
         };
         out.commit_message(len, seq);
         self.timers.sent(now);
         self.counters.count(Event::MessageResent);
         Ok(Some(Resend { next: seq + 1, scanned: seq + 1, ..resend }))
+    }
+
+    /// The message numbered `seq` becomes part of a gap fill, which is counted and told.
+    #[cold]
+    fn pass_over(
+        &mut self,
+        resend: Resend,
+        seq: u32,
+        why: NotResent,
+        app: &mut impl Handler,
+    ) -> Resend {
+        self.counters.count(why.event());
+        app.on_not_resent(seq, why);
+        Resend { scanned: seq + 1, ..resend }
     }
 
     fn fill_gap(
@@ -114,14 +182,20 @@ impl<S: Store> Core<S> {
         if begin >= new_seq_no {
             return Ok(());
         }
-        let slot = out.reserve(ADMIN_BYTES_MAX)?;
-        let Core { formatter, config, header, store, .. } = &mut *self;
+        let Core { formatter, config, header, store, backlog, .. } = &mut *self;
+        let is_direct = out.room_max() >= ADMIN_BYTES_MAX;
+        let slot = if is_direct { out.reserve(ADMIN_BYTES_MAX)? } else { backlog.room() };
         let mut encoder = header.begin_again(slot, formatter, now, msg_type::SEQUENCE_RESET, begin);
         encoder.put_utc(tags::ORIG_SENDING_TIME, now.utc, config.sending_time_precision());
         header.end(&mut encoder, store.next_in());
         encoder.put_u32(tags::NEW_SEQ_NO, new_seq_no).put_bool(tags::GAP_FILL_FLAG, true);
-        if let Ok(len) = encoder.finish() {
-            out.commit_message(len, begin);
+        match encoder.finish() {
+            Ok(len) if is_direct => out.commit_message(len, begin),
+            Ok(len) => {
+                self.backlog.end += len;
+                self.flush_backlog(out);
+            }
+            Err(_) => self.doom(CloseReason::BacklogFull),
         }
         if begin < self.store.forgotten_below() {
             self.counters.count(Event::ResendForgotten);
@@ -140,10 +214,11 @@ fn write_again(
     now: Now,
     (seq, next_in): (u32, u32),
     message: &Message<'_>,
-) -> Option<usize> {
+) -> Result<usize, EncodeError> {
     let mut encoder = header.begin_again(slot, formatter, now, message.msg_type(), seq);
-    encoder.put_bytes(tags::ORIG_SENDING_TIME, message.field(tags::SENDING_TIME)?);
+    let sent = message.field(tags::SENDING_TIME).unwrap_or_default();
+    encoder.put_bytes(tags::ORIG_SENDING_TIME, sent);
     header.end(&mut encoder, next_in);
     header.put_rest(&mut encoder, message);
-    encoder.finish().ok()
+    encoder.finish()
 }

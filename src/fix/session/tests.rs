@@ -213,7 +213,7 @@ fn a_send_that_fails_consumes_no_number() {
     type Fill<'a> = &'a dyn Fn(&mut Encoder<'_>);
     let table: [(&[u8], Fill<'_>, SendError); 3] = [
         (b"5", &|_| {}, SendError::AdminType),
-        (b"D", &|e| _ = e.put_str(58, &long), SendError::Encode(crate::fix::EncodeError::TooLong)),
+        (b"D", &|e| _ = e.put_str(58, &long), SendError::TooLong { room_max: 1024 }),
         (
             b"D",
             &|e| _ = e.put_str(58, ""),

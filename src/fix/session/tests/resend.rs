@@ -64,3 +64,93 @@ fn a_field_of_the_header_that_the_application_wrote_goes_again() {
          > 8 2 | 43=Y | 122=T | 57=DESK | 115=X | 50=TRADER | 11=a",
     );
 }
+
+fn count(rig: &Rig, name: &str) -> Option<u64> {
+    let mut counters = rig.session.counters().iter();
+    counters.find(|(counter, _)| *counter == name).map(|(_, count)| count)
+}
+
+/// An answer to an order whose ClOrdID is as long as the connection's room for one message.
+fn with_a_long_answer_between(text_len: usize) -> Rig {
+    let mut rig = Rig::new(Role::Acceptor, |config| config.send_bytes_max = 1 << 14);
+    rig.play(LOGON).play("< D 2 | 11=a\n> 8 2 | 11=a");
+    let text = "x".repeat(text_len);
+    let now = at_ms(rig.ms);
+    let sent = rig.session.send(now, &mut rig.pipe, b"8", |e| _ = e.put_str(58, &text));
+    assert_eq!(sent, Ok(3));
+    rig.play("< D 3 | 11=c");
+    assert_eq!(rig.next_sent(), format!("8 3 | 58={text}"));
+    rig.play("> 8 4 | 11=c");
+    rig
+}
+
+#[test]
+fn what_will_never_find_room_is_filled_as_a_gap_and_the_resend_goes_on() {
+    let mut rig = with_a_long_answer_between(3_000);
+    rig.pipe.room_max = 2_000;
+    rig.play(
+        "< 2 4 | 7=1 | 16=0
+         > 4 1 | 43=Y | 122=T | 36=2 | 123=Y
+         > 8 2 | 43=Y | 122=T | 11=a
+         > 4 3 | 43=Y | 122=T | 36=4 | 123=Y
+         > 8 4 | 43=Y | 122=T | 11=c
+         > nothing",
+    );
+    assert_eq!(count(&rig, "resend_too_long"), Some(1));
+    assert_eq!(rig.desk.not_resent, [(3, NotResent::TooLong { room_max: 2_000 })]);
+    assert_eq!((count(&rig, "resend_paused"), count(&rig, "resend_vetoed")), (Some(0), Some(0)));
+}
+
+/// A message that grows past the room by its PossDupFlag, and one that just does not.
+#[test]
+fn what_fits_just_as_it_goes_again_is_sent() {
+    for text_len in [1_890, 1_900, 1_910, 1_920, 1_930] {
+        let mut rig = with_a_long_answer_between(text_len);
+        rig.pipe.room_max = 2_000;
+        rig.play("< 2 4 | 7=3 | 16=3");
+        let len = rig.pipe.sent.len();
+        let sent = rig.next_sent();
+        let is_whole = sent.starts_with("8 3 | 43=Y | 122=T | 58=");
+        assert_eq!(is_whole, sent != "4 3 | 43=Y | 122=T | 36=4 | 123=Y", "{sent}");
+        assert_eq!(count(&rig, "resend_too_long"), Some(u64::from(!is_whole)));
+        assert!(!is_whole || len > 1_900);
+        assert_eq!(is_whole, text_len < 1_900, "{text_len}: {len} bytes");
+    }
+}
+
+/// Room for no session message at its longest: they go in pieces.
+#[test]
+fn an_outlet_with_little_room_gets_session_messages_in_pieces() {
+    let mut rig = Rig::new(Role::Acceptor, |config| config.send_bytes_max = 1 << 14);
+    rig.pipe.room_max = 50;
+    rig.play(LOGON);
+    rig.play("< 1 2 | 112=X\n> 0 2 | 112=X");
+    let refused = rig.session.send(at_ms(rig.ms), &mut rig.pipe, b"D", |e| _ = e.put_str(58, "x"));
+    assert_eq!(refused, Err(SendError::TooLong { room_max: 50 }));
+    assert_eq!(count(&rig, "send_too_long"), Some(1));
+    rig.pipe.room_max = 200;
+    let sent = rig.session.send(at_ms(rig.ms), &mut rig.pipe, b"D", |e| _ = e.put_str(58, "x"));
+    assert_eq!(sent, Ok(3));
+    rig.play("> D 3 | 58=x");
+    rig.pipe.room_max = 50;
+    rig.play("< 2 3 | 7=1 | 16=0\n> 4 1 | 43=Y | 122=T | 36=4 | 123=Y\n> nothing");
+    assert_eq!(count(&rig, "resend_too_long"), Some(1));
+}
+
+#[test]
+fn what_cannot_be_read_again_is_filled_as_a_gap_and_no_veto() {
+    let mut rig = acceptor();
+    rig.play("< D 2 | 11=a\n> 8 2 | 11=a");
+    let store = &mut rig.session.core.store;
+    store.put(3, b"8=FIX.4.4\x019=5\x01what is this").unwrap();
+    rig.play(
+        "< D 3 | 11=b\n> 8 4 | 11=b
+         < 2 4 | 7=2 | 16=0
+         > 8 2 | 43=Y | 122=T | 11=a
+         > 4 3 | 43=Y | 122=T | 36=4 | 123=Y
+         > 8 4 | 43=Y | 122=T | 11=b",
+    );
+    assert_eq!(count(&rig, "resend_unreadable"), Some(1));
+    assert_eq!(rig.desk.not_resent, [(3, NotResent::Unreadable)]);
+    assert_eq!(count(&rig, "resend_vetoed"), Some(0));
+}

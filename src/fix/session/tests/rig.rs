@@ -14,22 +14,28 @@ pub(super) fn at_ms(ms: u64) -> Now {
 pub(super) struct Pipe {
     pub(super) sent: Vec<u8>,
     pub(super) room: usize,
+    /// The most that it ever takes at once.
+    pub(super) room_max: usize,
     pub(super) slot: Vec<u8>,
 }
 
 impl Pipe {
     pub(super) fn new(room: usize) -> Pipe {
-        Pipe { sent: Vec::new(), room, slot: Vec::new() }
+        Pipe { sent: Vec::new(), room, room_max: usize::MAX, slot: Vec::new() }
     }
 }
 
 impl Outlet for Pipe {
     fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
-        if self.sent.len() + len > self.room {
+        if self.sent.len() + len > self.room || len > self.room_max {
             return Err(Full);
         }
         self.slot.resize(len, 0);
         Ok(&mut self.slot[..len])
+    }
+
+    fn room_max(&self) -> usize {
+        self.room_max
     }
 
     fn commit(&mut self, used: usize) {
@@ -44,6 +50,7 @@ pub(super) struct Desk {
     pub(super) ended: Vec<CloseReason>,
     pub(super) logons: usize,
     pub(super) veto: Option<u32>,
+    pub(super) not_resent: Vec<(u32, NotResent)>,
 }
 
 impl Handler for Desk {
@@ -67,6 +74,10 @@ impl Handler for Desk {
 
     fn may_resend(&mut self, seq: u32, _message: &Message<'_>) -> bool {
         self.veto != Some(seq)
+    }
+
+    fn on_not_resent(&mut self, seq: u32, why: NotResent) {
+        self.not_resent.push((seq, why));
     }
 }
 
