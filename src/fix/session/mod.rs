@@ -50,7 +50,10 @@ use super::encode::Encoder;
 use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
-use super::{decode::Decoder, message::Message};
+use super::{
+    decode::{Decoder, FIELDS_DEFAULT},
+    message::Message,
+};
 use gap::Gap;
 use header::Header;
 use held::Held;
@@ -185,6 +188,9 @@ struct Core<S> {
     parting_words: PartingWords,
 }
 
+/// `1=a` and its SOH: no message has more fields than it has room for these.
+const FIELD_BYTES_MIN: usize = 4;
+
 /// How much of a counterparty's parting words is kept, in bytes.
 const PARTING_WORDS_LEN_MAX: usize = 120;
 
@@ -196,7 +202,7 @@ pub type PartingWords = ArrayVec<u8, PARTING_WORDS_LEN_MAX>;
 pub struct Session<S: Store = MemoryStore> {
     core: Core<S>,
     decoder: Decoder,
-    /// A second table, for messages of ours that are sent again.
+    /// A second table, for messages of ours that are sent again: with room for as many fields as one can have.
     resend_decoder: Decoder,
     /// The beginning of a message whose rest is still to come.
     assembly: Box<[u8]>,
@@ -217,14 +223,10 @@ pub struct Sender<'a, S: Store, O: Outlet> {
 impl<S: Store> Session<S> {
     /// A session that goes on with the numbers in `store`. Takes all the memory it will ever use.
     pub fn new(config: SessionConfig, store: S) -> Session<S> {
+        let kept_bytes_max = config.send_bytes_max.max(config.message_bytes_max);
         Session {
-            decoder: match &config.validation {
-                Some(validation) => Decoder::default()
-                    .with_leniency(validation.leniency())
-                    .with_data_fields(&validation.data_fields()),
-                None => Decoder::default(),
-            },
-            resend_decoder: Decoder::default(),
+            decoder: decoder(&config, FIELDS_DEFAULT),
+            resend_decoder: decoder(&config, kept_bytes_max.div_ceil(FIELD_BYTES_MIN)),
             assembly: vec![0; config.message_bytes_max].into_boxed_slice(),
             assembled: 0,
             held: Held::new(config.held_messages_max, config.held_bytes_max),
@@ -435,6 +437,17 @@ impl<S: Store> Session<S> {
         self.core.gap = None;
         self.core.reset_sent = false;
         self.core.to_announce = false;
+    }
+}
+
+/// A decoder of messages with at most `fields_max` fields, by what the session was told of them.
+fn decoder(config: &SessionConfig, fields_max: usize) -> Decoder {
+    let decoder = Decoder::with_fields(fields_max);
+    match &config.validation {
+        Some(validation) => {
+            decoder.with_leniency(validation.leniency()).with_data_fields(&validation.data_fields())
+        }
+        None => decoder,
     }
 }
 

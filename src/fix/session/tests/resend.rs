@@ -154,3 +154,21 @@ fn what_cannot_be_read_again_is_filled_as_a_gap_and_no_veto() {
     assert_eq!(rig.desk.not_resent, [(3, NotResent::Unreadable)]);
     assert_eq!(count(&rig, "resend_vetoed"), Some(0));
 }
+
+#[test]
+fn what_was_sent_with_more_fields_than_are_taken_in_goes_again() {
+    let mut rig = Rig::new(Role::Acceptor, |config| config.send_bytes_max = 4_096);
+    rig.play(LOGON);
+    let sent = rig.session.send(at_ms(rig.ms), &mut rig.pipe, b"D", |encoder| {
+        for _ in 0..600 {
+            encoder.put_str(1, "x");
+        }
+    });
+    assert_eq!(sent, Ok(2));
+    rig.pipe.sent.clear();
+    rig.play("< 2 2 | 7=2 | 16=2");
+    let again = String::from_utf8_lossy(&rig.pipe.sent).into_owned();
+    assert!(again.contains("\x0135=D\x0134=2\x0143=Y\x01"), "{again}");
+    assert_eq!(again.matches("\x011=x").count(), 600);
+    assert_eq!(count(&rig, "resend_vetoed"), Some(0));
+}
