@@ -82,7 +82,11 @@ pub fn play(bytes: &[u8]) {
             1 => _ = journal.set_next_out(seq + 1),
             2 => journal.set_next_in(journal.next_in() + u32::from(much)),
             3 if much % 2 == 0 => journal.reset(UtcTime::from_unix_ns(u64::from(much) << 30)),
-            3 => _ = journal.renumber(u32::from(much) * 257, u32::from(much)),
+            3 => {
+                let created_at =
+                    (much & 2 != 0).then(|| UtcTime::from_unix_ns(u64::from(much) << 30));
+                let _ = journal.renumber(u32::from(much) * 257, u32::from(much), created_at);
+            }
             4 => {
                 let message = vec![what ^ much; 64 * usize::from(much)];
                 let _ = journal.put(seq, &message);

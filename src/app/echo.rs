@@ -110,13 +110,14 @@ impl Echo {
         false
     }
 
-    /// Writes the answer's body. `false` if it is longer than any answer.
+    /// Writes the answer's body. `false` if it is longer than any answer, or has more fields.
     fn write_echo(&mut self, message: &Message<'_>) -> bool {
         self.answer.clear();
         if message.poss_resend() {
             write(&mut self.answer, tags::POSS_RESEND, b"Y");
         }
-        body(message).into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
+        let Some(fields) = body(message) else { return false };
+        fields.into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
     }
 
     /// FIXT's says by DefaultApplVerID which version's it is, as QuickFIX's does.
@@ -272,19 +273,22 @@ struct EchoState {
 /// A field, where it stood, and its value.
 type Field<'a> = (u32, usize, &'a [u8]);
 
-/// The fields between header and trailer, in the order in which they go back.
-fn body<'a>(message: &Message<'a>) -> ArrayVec<Field<'a>, FIELDS_DEFAULT> {
+/// The fields between header and trailer, in the order in which they go back; `None` where they are more than any answer
+/// has.
+fn body<'a>(message: &Message<'a>) -> Option<ArrayVec<Field<'a>, FIELDS_DEFAULT>> {
     let is_frame = |tag| matches!(tag, tags::CHECK_SUM | tags::SIGNATURE | tags::SIGNATURE_LENGTH);
     let fields = message.fields().enumerate().map(|(at, (tag, value))| (tag, at, value));
-    let mut fields: ArrayVec<Field<'a>, FIELDS_DEFAULT> = fields
-        .filter(|(tag, ..)| header_slot(*tag).is_none() && !is_frame(*tag))
-        .take(FIELDS_DEFAULT)
-        .collect();
+    let mut own = fields.filter(|(tag, ..)| header_slot(*tag).is_none() && !is_frame(*tag));
+    let mut fields: ArrayVec<Field<'a>, FIELDS_DEFAULT> =
+        own.by_ref().take(FIELDS_DEFAULT).collect();
+    if own.next().is_some() {
+        return None;
+    }
     let is_grouped = fields.iter().any(|(tag, _, value)| is_group_count(*tag) && *value != b"0");
     if !is_grouped {
         fields.sort_unstable_by_key(|(tag, at, _)| (*tag, *at));
     }
-    fields
+    Some(fields)
 }
 
 /// Appends a field, if the answer has room for it.
@@ -448,6 +452,17 @@ mod tests {
         let capacity = echo.answer.capacity();
         assert!(!echo.write_echo(&decoder.parse(&bytes).unwrap()));
         assert_eq!(echo.answer.capacity(), capacity, "nothing was allocated for it");
+    }
+
+    #[test]
+    fn more_fields_than_an_answer_has_are_not_sent_back_in_part() {
+        for (fields, is_sent_back) in [(FIELDS_DEFAULT, true), (FIELDS_DEFAULT + 1, false)] {
+            let bytes =
+                sealed("FIX.4.4", &format!("35=D|34=2|49=A|56=B|{}", "1=x|".repeat(fields)));
+            let mut decoder = Decoder::with_fields(1_000);
+            let mut echo = Echo::new(1);
+            assert_eq!(echo.write_echo(&decoder.parse(&bytes).unwrap()), is_sent_back, "{fields}");
+        }
     }
 
     #[test]

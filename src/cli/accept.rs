@@ -217,7 +217,7 @@ impl Wanted<'_> {
         }
     }
 }
-/// Whatever is taken in can be sent back.
+/// Whatever is taken in can be sent back, unless the session takes longer messages than the echo has room for.
 fn with_room_for_echoes(mut session: SessionPlan) -> SessionPlan {
     session.config.send_bytes_max = Echo::SEND_BYTES_MAX;
     session

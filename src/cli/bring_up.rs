@@ -300,6 +300,8 @@ pub(crate) fn session_plan(
         redundant_resend_requests: conduct.redundant_resend_requests,
         validate_sequence_numbers: conduct.validate_sequence_numbers,
         reject_garbled: conduct.reject_garbled,
+        message_bytes_max: conduct.message_bytes_max,
+        message_fields_max: conduct.message_fields_max,
         reject_invalid: settings.validation.rejects,
         test_request_after_pct: conduct.test_request_after_pct,
         silence_max_pct: conduct.silence_max_pct,
@@ -458,7 +460,7 @@ mod tests {
     fn a_session_is_what_its_file_says() {
         let text = "target_comp_id = \"B\"\nsender_sub_id = \"ANN\"\ntarget_location_id = \"NY\"\n\
                     socket_connect_alternates = [\"10.9.0.3:7001\", \"10.9.0.4:7002\"]\n\
-                    requires_orig_sending_time = false\n";
+                    requires_orig_sending_time = false\nmessage_bytes_max = 65536\nmessage_fields_max = 1000\n";
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.toml");
         let far = Ipv4Addr::new(10, 9, 0, 1);
@@ -469,6 +471,8 @@ mod tests {
             let read = file.sessions;
             let plan = session_plans(&read, Ipv4Addr::new(10, 9, 0, 2), far).unwrap().remove(0);
             assert!(!plan.config.requires_orig_sending_time);
+            let limits = (plan.config.message_bytes_max, plan.config.message_fields_max);
+            assert_eq!(limits, (65_536, 1_000));
             assert_eq!(read[0].identity(), identity_of(&plan.config), "whose its store is");
             plan.alternates
         };

@@ -28,7 +28,7 @@ use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
 use crate::time::{Duration, Instant, Now};
 
 use line_event::LineEvents;
-use owner::Owner;
+use owner::{Owner, fields_within};
 use roster::{Listener, is_same};
 use seat::{Line, Seat, terms_of_port};
 
@@ -197,12 +197,14 @@ impl<A: Application> Desk<A> {
             let id = listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
             listeners.push(Listener { port, terms, id });
         }
+        let logon_bytes_max =
+            plans.iter().map(|plan| plan.config.logon_bytes_max).max().unwrap_or(0);
         Ok(Desk {
             local,
             seats: plans.into_iter().map(Seat::new).collect(),
             owners: vec![Owner::Nobody; tcp.connections_max()].into_boxed_slice(),
             without_seat: 0,
-            decoder: Decoder::default(),
+            decoder: Decoder::with_fields(fields_within(logon_bytes_max)),
             chunk: vec![0; CHUNK_LEN].into_boxed_slice(),
             orders_encoded: 0,
             counters: DeskCounters::default(),

@@ -14,6 +14,12 @@ use crate::time::{Duration, Instant, Now};
 /// there is now accepts on its port.
 const PATIENCE: (Duration, usize) = (Duration::from_s(LOGON_TIMEOUT_S as u64), LOGON_BYTES_MAX);
 
+/// As many fields as a Logon of so many bytes may have, the shortest of four: how many are too many is for its session to say.
+pub(super) const fn fields_within(logon_bytes_max: usize) -> usize {
+    let most = if logon_bytes_max > LOGON_BYTES_MAX { logon_bytes_max } else { LOGON_BYTES_MAX };
+    most / 4
+}
+
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Owner {
@@ -155,4 +161,23 @@ fn seat_of(seats: &[Seat], identity: &Identity<'_>) -> Option<usize> {
     let fits = seats.iter().enumerate().filter(|(_, seat)| seat.accepts(identity));
     // Before a seat that is kept ready comes the one that is the counterparty's.
     fits.max_by_key(|(_, seat)| (!seat.is_open(), seat.sub_ids())).map(|(index, _)| index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fix::Decoder;
+    use crate::fix::oracle::sealed;
+
+    #[test]
+    fn logon_of_any_number_of_fields_says_whose_it_is() {
+        let head = "35=A|34=1|49=DESK|52=20260102-03:04:05|56=VENUE|98=0|108=30|";
+        let few = sealed("FIX.4.4", head).len();
+        let fields = (LOGON_BYTES_MAX - few - 2) / 4;
+        let logon = sealed("FIX.4.4", &format!("{head}{}", "1=x|".repeat(fields)));
+        assert!((LOGON_BYTES_MAX - 4..=LOGON_BYTES_MAX).contains(&logon.len()));
+        let mut decoder = Decoder::with_fields(fields_within(LOGON_BYTES_MAX));
+        let identity = identify(&logon, LOGON_BYTES_MAX, &mut decoder);
+        assert_eq!(identity.map(|identity| identity.sender_comp_id), Ok(&b"DESK"[..]));
+    }
 }

@@ -1,9 +1,10 @@
 //! Sessions that come and go while others trade: added and, once they were drained ([`operate`](super::operate)), removed.
 
+use super::owner::fields_within;
 use super::seat::{Line, Seat, terms_of_port};
 use super::{Desk, SeatStore, SessionPlan};
 use crate::app::{Application, SessionId};
-use crate::fix::{MemoryStore, Role, SessionConfig};
+use crate::fix::{Decoder, MemoryStore, Role, SessionConfig};
 use crate::tcp::{Endpoint, ListenerId, Stack, Terms};
 use crate::time::{Instant, Now};
 
@@ -56,6 +57,10 @@ impl<A: Application> Desk<A> {
             return Err(RosterError::Full);
         }
         let (role, port) = (plan.config.role, plan.peer.port);
+        let fields_max = fields_within(plan.config.logon_bytes_max);
+        if fields_max > self.decoder.fields_max() {
+            self.decoder = Decoder::with_fields(fields_max);
+        }
         let seat = Seat::new(plan);
         let place = vacant.unwrap_or(self.seats.len());
         match self.seats.get_mut(place) {

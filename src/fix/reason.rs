@@ -44,7 +44,7 @@ reasons! {
         CheckSumWrong "garbled_check_sum_wrong" "CheckSum does not match the bytes."
         MsgTypeNotThird "garbled_msg_type_not_third" "The third field is not MsgType."
         FieldMalformed "garbled_field_malformed" "A field without '=', or whose tag is no number."
-        FieldsTooMany "garbled_fields_too_many" "More fields than the decoder's table holds."
+        FieldsTooMany "garbled_fields_too_many" "More fields than `message_fields_max`."
     }
 }
 

@@ -94,6 +94,8 @@ pub(crate) fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(),
         "logout_timeout" => number(value, &mut config.logout_timeout_s),
         "max_latency" => number(value, &mut config.max_latency_s),
         "resend_request_chunk_size" => number(value, &mut config.resend_request_chunk_size),
+        "message_bytes_max" => number(value, &mut config.message_bytes_max),
+        "message_fields_max" => number(value, &mut config.message_fields_max),
         "held_messages_max" => number(value, &mut config.held_messages_max),
         "stored_messages_max" => number(value, &mut settings.stored_messages_max),
         "sends_on_logon" => {

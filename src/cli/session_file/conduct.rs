@@ -1,10 +1,12 @@
-//! The keys of how a session takes what a counterparty should not do: silence, gaps, numbers, garbled bytes.
+//! The keys of how a session takes what a counterparty should not do: silence, gaps, numbers, garbled bytes,
+//! messages of too many bytes or fields.
 
 use fixwire::fix::LogonFields;
 use fixwire::offload::toml_file::{TomlError, TomlFile};
 use toml::Spanned;
 
 use super::keys::Entry;
+use super::values::number;
 
 /// How a session takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub(crate) struct Conduct {
     pub(crate) redundant_resend_requests: bool,
     pub(crate) validate_sequence_numbers: bool,
     pub(crate) reject_garbled: bool,
+    /// What is longer, or has more fields, is garbled.
+    pub(crate) message_bytes_max: usize,
+    pub(crate) message_fields_max: usize,
     /// What our Logons have besides.
     pub(crate) logon_fields: LogonFields,
 }
@@ -29,11 +34,17 @@ impl Default for Conduct {
             redundant_resend_requests: false,
             validate_sequence_numbers: true,
             reject_garbled: false,
+            message_bytes_max: 16 * 1024,
+            message_fields_max: 256,
             logon_fields: LogonFields::default(),
         }
     }
 }
 
+/// A Logon has room in the least; the most is taken twice for each session.
+const MESSAGE_BYTES: (i64, i64) = (1_024, 16 * 1024 * 1024);
+/// As many as a Logon has in the least, and as a decoder counts.
+const MESSAGE_FIELDS: (i64, i64) = (32, 65_535);
 /// Ten intervals on top of one: who waits longer wants a longer interval.
 const MULTIPLIER_MAX: f64 = 10.0;
 
@@ -53,6 +64,11 @@ impl Entry {
             self.heart_beat_timeout_multiplier.as_ref(),
             "heart_beat_timeout_multiplier",
         )?;
+        let most_of = |value: &Option<Spanned<i64>>, key, (min, max)| {
+            number::<usize>(file, value.as_ref(), key, min, max)
+        };
+        let bytes_max = most_of(&self.message_bytes_max, "message_bytes_max", MESSAGE_BYTES)?;
+        let fields_max = most_of(&self.message_fields_max, "message_fields_max", MESSAGE_FIELDS)?;
         let logon_fields = self.logon_tags.as_deref().map(|named| logon_fields(file, named));
         Ok(Conduct {
             test_request_after_pct: after.unwrap_or(base.test_request_after_pct),
@@ -66,6 +82,8 @@ impl Entry {
                 .as_ref()
                 .map_or(base.validate_sequence_numbers, |is| *is.get_ref()),
             reject_garbled: self.reject_garbled_message.unwrap_or(base.reject_garbled),
+            message_bytes_max: bytes_max.unwrap_or(base.message_bytes_max),
+            message_fields_max: fields_max.unwrap_or(base.message_fields_max),
             logon_fields: logon_fields.transpose()?.unwrap_or(base.logon_fields),
         })
     }

@@ -47,6 +47,8 @@ const EFFECTS: &[(&str, &str, &str)] = &[
     ("logon_timeout", "77", ""),
     ("logon_bytes_max", "777", ACCEPTOR),
     ("logout_timeout", "77", ""),
+    ("message_bytes_max", "7777", ""),
+    ("message_fields_max", "77", ""),
     ("reset_on_logon", "true", ""),
     ("reset_on_logout", "true", ""),
     ("reset_on_disconnect", "true", ""),

@@ -54,6 +54,8 @@ pub(super) struct Entry {
     pub(super) send_redundant_resend_requests: Option<bool>,
     pub(super) validate_sequence_numbers: Option<Spanned<bool>>,
     pub(super) reject_garbled_message: Option<bool>,
+    pub(super) message_bytes_max: Option<Spanned<i64>>,
+    pub(super) message_fields_max: Option<Spanned<i64>>,
     pub(super) disable_heart_beat_check: Option<bool>,
     pub(super) test_request_delay_multiplier: Option<Spanned<f64>>,
     pub(super) heart_beat_timeout_multiplier: Option<Spanned<f64>>,

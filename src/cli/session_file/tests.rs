@@ -194,6 +194,8 @@ fn each_mistake_is_a_sentence_with_file_line_and_remedy() {
         ),
         ("sender_sub_id = \"\"\n", 1, "`sender_sub_id` is \"\"", "printable"),
         ("resend_request_chunk_size = -1\n", 1, "`resend_request_chunk_size` is -1", "from 0"),
+        ("message_bytes_max = 1023\n", 1, "`message_bytes_max` is 1023", "from 1024 to 16777216"),
+        ("message_fields_max = 65536\n", 1, "`message_fields_max` is 65536", "from 32 to 65535"),
         ("time_stamp_precision = \"picos\"\n", 1, "is \"picos\"", "nanos"),
         ("sender_comp_id = \"\"\n", 1, "`sender_comp_id` is \"\"", "printable"),
         ("[network]\naddress = \"224.0.0.1/24\"\n", 2, "`address` is", "of a host"),

@@ -76,6 +76,11 @@ impl Default for Decoder {
 }
 
 impl Decoder {
+    /// How many fields a message may have.
+    pub(crate) fn fields_max(&self) -> usize {
+        self.fields_max
+    }
+
     /// A decoder of messages with at most `fields_max` fields, itself at most 65,535.
     pub fn with_fields(fields_max: usize) -> Decoder {
         let fields_max = fields_max.min(usize::from(u16::MAX));

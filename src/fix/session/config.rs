@@ -4,6 +4,7 @@ use core::fmt;
 
 use arrayvec::ArrayVec;
 
+use crate::fix::decode::FIELDS_DEFAULT;
 use crate::fix::dictionary::Validation;
 use crate::fix::timestamp::Precision;
 use crate::time::Duration;
@@ -193,6 +194,9 @@ pub struct SessionConfig {
     pub logout_timeout_s: u32,
     /// The longest message that is received, framing included. Longer ones are garbled.
     pub message_bytes_max: usize,
+    /// The most fields of a message that is received, those of the framing included; 65,535 at most. One with more is
+    /// garbled.
+    pub message_fields_max: usize,
     /// The longest application message that is sent: how much room is reserved for one.
     pub send_bytes_max: usize,
     /// How much of what arrives past a gap is held until the gap is filled.
@@ -246,6 +250,7 @@ impl SessionConfig {
             logon_bytes_max: LOGON_BYTES_MAX,
             logout_timeout_s: 2,
             message_bytes_max: 16 * 1024,
+            message_fields_max: FIELDS_DEFAULT,
             send_bytes_max: 1024,
             held_bytes_max: 64 * 1024,
             held_messages_max: 256,

@@ -50,10 +50,7 @@ use super::encode::Encoder;
 use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
-use super::{
-    decode::{Decoder, FIELDS_DEFAULT},
-    message::Message,
-};
+use super::{decode::Decoder, message::Message};
 use gap::Gap;
 use header::Header;
 use held::Held;
@@ -225,7 +222,7 @@ impl<S: Store> Session<S> {
     pub fn new(config: SessionConfig, store: S) -> Session<S> {
         let kept_bytes_max = config.send_bytes_max.max(config.message_bytes_max);
         Session {
-            decoder: decoder(&config, FIELDS_DEFAULT),
+            decoder: decoder(&config, config.message_fields_max),
             resend_decoder: decoder(&config, kept_bytes_max.div_ceil(FIELD_BYTES_MIN)),
             assembly: vec![0; config.message_bytes_max].into_boxed_slice(),
             assembled: 0,

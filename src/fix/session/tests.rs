@@ -5,6 +5,7 @@ mod acceptor;
 mod cut;
 mod dictionary;
 mod hostile;
+mod limits;
 mod moved;
 mod resend;
 mod rig;
