@@ -220,6 +220,7 @@ fn how_a_session_takes_silence_gaps_and_what_is_wrong_is_as_the_file_says() {
         validate_sequence_numbers: false,
         reject_garbled: true,
         logon_fields,
+        ..Conduct::default()
     };
     assert_eq!(found, expected);
     let shown = translated(&text).unwrap().toml;
