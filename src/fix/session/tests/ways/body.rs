@@ -68,7 +68,11 @@ fn garbled() -> Vec<Case> {
         usual(&[("55=efghi", "5x=efghi")], Strange, IGNORED),
         usual(&[("55=efghi", "|5=efghi")], Strange, IGNORED),
         usual(&[("11=abcd", "1=1abcd")], Strange, "> 8 5 | 11=?\n< USUAL 6\n> 8 6 | 11=abcd"),
-        usual(&[("11=abcd", "10=abcd")], Strange, "> 8 5 | 11=?\n< USUAL 6\n> 8 6 | 11=abcd"),
+        usual(
+            &[("11=abcd", "10=abcd")],
+            Strange,
+            "> 3 5 | 45=5 | 58=Tag specified out of required order | 371=10 | 372=D | 373=14\n< USUAL 6\n> 8 6 | 11=abcd",
+        ),
         usual(&[("11=abcd|55=efghi", "55=efghi|11=abcd")], Strange, TAKEN),
         usual(
             &[("11=abcd|55=efghi", "55=abcd|11=efghi")],
