@@ -14,10 +14,11 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use play::Pieces;
 
 /// What names a script: the scenario, and then the outcome.
-const SCENARIOS: [&str; 13] = [
+const SCENARIOS: [&str; 14] = [
     "logon-",
     "logout-",
     "number-",
+    "possible-duplicate-",
     "gap-",
     "resend-",
     "reset-",
