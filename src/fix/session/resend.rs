@@ -17,10 +17,11 @@ use crate::time::Now;
 
 use super::header::Header;
 use super::outbound::ADMIN_BYTES_MAX;
-use super::{Core, Full, Handler, Outlet, State};
+use super::{COMP_ID_BYTES_MAX, Core, Full, Handler, Outlet, State};
 
-/// What PossDupFlag and OrigSendingTime add, a wider BodyLength, and a wider number of the last message processed.
-const GROWTH_BYTES_MAX: usize = 64;
+/// What PossDupFlag and OrigSendingTime add, a wider BodyLength and SendingTime, LastMsgSeqNumProcessed, and sub-IDs that
+/// there were none of when it was kept.
+const GROWTH_BYTES_MAX: usize = 64 + 4 * ("142=|".len() + COMP_ID_BYTES_MAX);
 
 /// Why a message that was kept is not sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

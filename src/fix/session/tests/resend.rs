@@ -50,6 +50,28 @@ fn what_was_kept_before_a_setting_of_headers_changed_goes_again_whole() {
     }
 }
 
+#[test]
+fn what_grows_by_the_longest_sub_ids_goes_again() {
+    let mut rig = acceptor();
+    rig.play("< D 2 | 11=a\n> 8 2 | 11=a");
+    let long = "x".repeat(COMP_ID_BYTES_MAX);
+    go_on(&mut rig, |config| {
+        let ids = SubIds { sub_id: CompId::new(&long), location_id: CompId::new(&long) };
+        (config.sender_sub_ids, config.target_sub_ids) = (ids.clone(), ids);
+        config.last_msg_seq_num_processed = true;
+        config.precision = crate::fix::Precision::Nanos;
+    });
+    let theirs = format!("50={long} | 142={long} | 57={long} | 143={long}");
+    for line in [format!("A 3 | {theirs} | 98=0 | 108=30"), format!("2 4 | {theirs} | 7=2 | 16=2")]
+    {
+        rig.pipe.sent.clear();
+        let bytes = rig.message(&line);
+        rig.receive(&bytes);
+    }
+    let again = rig.next_sent();
+    assert!(again.starts_with("8 2 | 43=Y | 50=x") && again.ends_with("369=4 | 11=a"), "{again}");
+}
+
 /// What an application puts first stays, even where it is a field of the header.
 #[test]
 fn a_field_of_the_header_that_the_application_wrote_goes_again() {
