@@ -95,6 +95,18 @@ fn a_rough_wire_loses_doubles_and_alters_no_order() {
     }
 }
 
+/// TCP takes no session message at its longest at once, and no order at its longest.
+#[test]
+fn connection_with_little_room_trades_to_the_end() {
+    let tcp = Config { message_bytes_max: 300, ..Config::default() };
+    let terms = Terms { tcp, ..terms(Model::full(), Policy::Prefer, 1) };
+    let mut pair = Pair::new(terms, Taker::new(ORDERS, 1));
+    trade(&mut pair, "300 bytes at once");
+    log_out(&mut pair);
+    assert_eq!(pair.theirs.app().fills(), ORDERS);
+    assert_eq!(counter(&pair, "close_backlog_full") + counter(&pair, "send_too_long"), 0);
+}
+
 #[test]
 fn a_pulled_cable_ends_the_session_and_a_plugged_one_resumes_it_with_its_numbers() {
     let mut pair = Pair::new(terms(Model::full(), Policy::Prefer, 3), Taker::new(ORDERS, 1));

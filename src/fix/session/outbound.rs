@@ -241,6 +241,9 @@ impl<S: Store> Core<S> {
 
     /// Hands over what waits, as much as the outlet takes.
     pub(super) fn flush_backlog(&mut self, out: &mut impl Outlet) {
+        if self.backlog.is_empty() {
+            return;
+        }
         let chunk_max = ADMIN_BYTES_MAX.min(out.room_max()).max(1);
         while !self.backlog.is_empty() {
             let waiting = &self.backlog.bytes[self.backlog.start..self.backlog.end];
