@@ -6,6 +6,7 @@ mod counters;
 mod crowd;
 mod device;
 mod joined;
+mod measured;
 
 use core::net::Ipv4Addr;
 
@@ -173,6 +174,11 @@ impl<N: Nic, A: Application> Engine<N, A> {
         self.nic.reclaim();
         let Some(mut inbound) = self.inbound.take() else { return 0 };
         let received = self.nic.rx_burst(&mut inbound);
+        if received > 0
+            && let Some(recorder) = self.desk.recorder()
+        {
+            recorder.on_burst();
+        }
         let now = clock.now();
         if self.sent.is_some() {
             self.drain_sent(now.mono);
@@ -259,6 +265,15 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn send(&mut self, now: Now, clock: &impl Clock) {
         self.desk.settle(now, &mut self.tcp);
         self.transmit(now);
+        if self.desk.recorder().is_some_and(|recorder| recorder.has_answers()) {
+            return self.send_measured(now, clock);
+        }
+        self.send_complete(now, clock);
+    }
+
+    /// Hands the device what is complete.
+    #[inline(always)]
+    fn send_complete(&mut self, now: Now, clock: &impl Clock) {
         let orders = self.desk.take_orders_encoded();
         if self.outbound.is_empty() {
             // An order that waits for a window is no measure of the host.

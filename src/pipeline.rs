@@ -313,6 +313,9 @@ impl<N: Nic, A: Application> Engine<N, A> {
     /// Hands a full burst over, and says whether there is room in it then.
     #[inline(never)]
     fn makes_room(&mut self, now: Instant) -> bool {
+        if let Some(recorder) = self.desk.recorder() {
+            recorder.on_part();
+        }
         self.flush(|| now);
         !self.outbound.is_full()
     }

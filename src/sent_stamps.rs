@@ -128,6 +128,8 @@ pub(crate) struct SentStamps {
     noted: ArrayVec<Option<(u32, Segment)>, BURST_MAX>,
     edges: Box<[Edge]>,
     told: VecDeque<SentStamp>,
+    /// How many sendings were told of ever.
+    told_ever: u64,
     judge: Stamps,
     reports: TxReports,
     counters: SentStampCounters,
@@ -149,6 +151,7 @@ impl SentStamps {
             noted: ArrayVec::new(),
             edges: vec![edge; connections_max].into_boxed_slice(),
             told: VecDeque::with_capacity(TOLD_MAX),
+            told_ever: 0,
             judge: Stamps::of_sent(plan, clock),
             reports: TxReports::new(),
             counters: SentStampCounters::default(),
@@ -157,6 +160,13 @@ impl SentStamps {
 
     pub(crate) fn next(&mut self) -> Option<SentStamp> {
         self.told.pop_front()
+    }
+
+    /// How many sendings were told of ever, and the last of them that nobody has asked for, the oldest first.
+    pub(crate) fn told(
+        &self,
+    ) -> (u64, impl DoubleEndedIterator<Item = &SentStamp> + ExactSizeIterator) {
+        (self.told_ever, self.told.iter())
     }
 
     /// How its stamps are judged.
@@ -242,6 +252,7 @@ impl SentStamps {
             self.told.pop_front();
             self.counters.tx_stamp_overwritten += 1;
         }
+        self.told_ever += 1;
         let Told { session, connection, message, msg_seq_num, is_again } = told;
         self.told.push_back(SentStamp {
             session,
@@ -353,6 +364,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
     pub(crate) fn drain_sent(&mut self, now: Instant) {
         if let Some(sent) = &mut self.sent {
             sent.drain(now, &mut self.nic, &mut self.observations);
+            self.record_sendings();
         }
     }
 }

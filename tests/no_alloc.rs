@@ -26,7 +26,9 @@ use fixwire::fix::{
 #[cfg(feature = "journal")]
 use fixwire::journal_file::{FileStore, StorePlan};
 use fixwire::measure::BUCKETS;
+use fixwire::measure::live::recorder;
 use fixwire::offload::RxStamp;
+use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{ClockSettings, Policy, Profile};
 use fixwire::time::Clock;
@@ -146,6 +148,36 @@ fn caught_while_operated(profile: &Profile, orders: u64) -> (u64, u64) {
     ARMED.store(false, Ordering::SeqCst);
     let lost = reader.counters().bytes_ring_full.load(Ordering::Relaxed);
     assert!(read > 0 && lost > 0 && shown > 0, "{read} bytes were read, {lost} lost");
+    (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
+}
+
+/// The same with each message measured, by a ring that is read now and then and is full in between.
+fn caught_while_measured(profile: &Profile, orders: u64) -> (u64, u64) {
+    let mut pair = Pair::new(terms(profile), Taker::new(orders, 1));
+    let wire = pair.wire.clone();
+    let read = Box::new(move || wire.now().mono.as_ns());
+    let (recorder, mut ring, counters) = recorder(read, 1_024);
+    pair.ours.measure_by(recorder);
+    while pair.ours.app().reports_received() == 0 {
+        pair.step();
+    }
+    let mut read = 0_u64;
+    CAUGHT.store(0, Ordering::SeqCst);
+    ARMED.store(true, Ordering::SeqCst);
+    for step in 0..50 * orders {
+        pair.step();
+        if step % 16_384 == 0 {
+            while ring.pop().is_ok() {
+                read += 1;
+            }
+        }
+        if pair.ours.app().is_done() {
+            break;
+        }
+    }
+    ARMED.store(false, Ordering::SeqCst);
+    let lost = counters.ring_full.load(Ordering::Relaxed);
+    assert!(read > 0 && lost > 0, "{read} records were read, {lost} lost");
     (pair.ours.app().reports_received(), CAUGHT.load(Ordering::SeqCst))
 }
 
@@ -361,6 +393,11 @@ fn a_hundred_thousand_orders_allocate_nothing() {
     }
     let (reports, caught) = caught_while_operated(&Profile::all(Policy::Prefer), 20_000);
     assert_eq!((reports, caught), (20_000, 0), "logged and looked at");
+    for policy in [Policy::Prefer, Policy::Off] {
+        let profile = Profile::all(Policy::Prefer).with(Capability::TxTimestamp, policy);
+        let (reports, caught) = caught_while_measured(&profile, 20_000);
+        assert_eq!((reports, caught), (20_000, 0), "measured, sendings stamped {policy}");
+    }
     #[cfg(feature = "journal")]
     for durability in [Durability::None, Durability::Async] {
         // More than the ring holds.

@@ -14,8 +14,9 @@ pub mod taker;
 use core::ops::RangeInclusive;
 
 use crate::fix::{CloseReason, Handler, Message, NotResent, Outlet, Sender, Store};
+use crate::measure::live::{MessageRecord, MsgType, Recorder};
 use crate::offload::RxStamp;
-use crate::tcp::Delivery;
+use crate::tcp::{ConnectionId, Delivery};
 use crate::time::Now;
 
 /// Which of the engine's sessions: its place in the settings, from 0.
@@ -142,13 +143,69 @@ pub struct Seated<'a, A> {
     app: &'a mut A,
     session: SessionId,
     stamp: Option<RxStamp>,
+    measured: Option<Measured<'a>>,
+}
+
+/// Who records what passes, and what it is to know of the bytes at hand.
+#[derive(Debug)]
+pub(crate) struct Measured<'a> {
+    pub(crate) recorder: &'a mut Recorder,
+    pub(crate) connection: ConnectionId,
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a, A: Application> Seated<'a, A> {
     /// The application, for the session at `index`, with the stamp of the frame at hand.
     #[inline]
     pub fn new(app: &'a mut A, index: usize, stamp: Option<RxStamp>) -> Self {
-        Seated { logons: 0, app, session: SessionId(index as u16), stamp }
+        Seated { logons: 0, app, session: SessionId(index as u16), stamp, measured: None }
+    }
+
+    /// The same, measured where somebody measures.
+    #[inline(always)]
+    pub(crate) fn measured_by(self, measured: Option<Measured<'a>>) -> Self {
+        Seated { measured, ..self }
+    }
+
+    /// The same call as for any message, with the readings around it.
+    #[cold]
+    #[inline(never)]
+    fn on_measured<S: Store, O: Outlet>(
+        &mut self,
+        message: &Message<'_>,
+        reply: &mut Sender<'_, S, O>,
+    ) {
+        let Some(Measured { recorder, connection, bytes }) = &mut self.measured else { return };
+        let was_held = reply.was_held();
+        let msg_seq_num = reply.next_out();
+        let entered = recorder.reading();
+        self.app.on_message(self.session, message, self.stamp, reply);
+        let Some(stamp) = self.stamp else { return };
+        let polled = recorder.polled();
+        // What does not lie whole in the bytes at hand began in a segment before.
+        let begun = if bytes.as_ptr_range().contains(&message.bytes().as_ptr()) {
+            None
+        } else {
+            recorder.begun(usize::from(self.session.0))
+        };
+        let (first, first_polled) = begun.unwrap_or((stamp, polled));
+        let has_sent = reply.next_out() != msg_seq_num;
+        let record = MessageRecord {
+            session: self.session,
+            msg_type: MsgType::new(message.msg_type()),
+            first,
+            first_polled,
+            last: stamp,
+            was_held,
+            polled,
+            entered,
+            order: has_sent.then(|| Recorder::order(msg_seq_num)),
+        };
+        if has_sent {
+            recorder.answered(record, *connection);
+        } else {
+            recorder.unanswered(record);
+        }
     }
 }
 
@@ -168,6 +225,9 @@ impl<A: Application> Handler for Seated<'_, A> {
         message: &Message<'_>,
         reply: &mut Sender<'_, S, O>,
     ) {
+        if self.measured.is_some() {
+            return self.on_measured(message, reply);
+        }
         self.app.on_message(self.session, message, self.stamp, reply);
     }
 

@@ -9,6 +9,7 @@ mod events;
 #[cfg(feature = "hand-over")]
 mod hand_over;
 mod line_event;
+mod measured;
 mod operate;
 mod owner;
 mod plan;
@@ -21,8 +22,9 @@ mod unacknowledged;
 
 use core::net::Ipv4Addr;
 
-use crate::app::{Application, Passing, Seated, SessionId};
+use crate::app::{Application, Measured, Passing, Seated, SessionId};
 use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Role, SendError, State};
+use crate::measure::live::Recorder;
 use crate::offload::RxStamp;
 use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
 use crate::time::{Duration, Instant, Now};
@@ -71,6 +73,8 @@ pub struct Desk<A> {
     listeners: Vec<Listener>,
     /// Everything is being logged out: nobody new is let in.
     is_ending: bool,
+    /// Who records what passes, where it is measured.
+    recorder: Option<Box<Recorder>>,
     app: A,
 }
 
@@ -212,6 +216,7 @@ impl<A: Application> Desk<A> {
             events: LineEvents::new(EVENTS_PER_CONNECTION * tcp.connections_max()),
             listeners,
             is_ending: false,
+            recorder: None,
             app,
         })
     }
@@ -308,6 +313,11 @@ impl<A: Application> Desk<A> {
     ) -> Result<u32, SendError> {
         let seat = self.seats.get_mut(usize::from(session.0)).ok_or(SendError::NotLoggedOn)?;
         let sent = seat.session.send(now, out, msg_type, fill);
+        if sent.is_ok()
+            && let Some(recorder) = &self.recorder
+        {
+            recorder.sent_without_trigger(1);
+        }
         if self.app.wants_bytes()
             && let Ok(Some((_, message))) = sent.map(|seq| seat.session.kept(seq))
         {
@@ -480,6 +490,11 @@ impl<A: Application> Desk<A> {
             self.app.on_poll(SessionId(index as u16), &mut orders);
             let disposition = seat.session.disposition();
             let written = wire.written;
+            if written > 0
+                && let Some(recorder) = &self.recorder
+            {
+                recorder.sent_without_trigger(1);
+            }
             self.show_written(now, tcp, index, connection, written);
             self.after(now, tcp, index, connection, disposition);
         }
@@ -503,9 +518,15 @@ impl<A: Application> Desk<A> {
             self.app.on_bytes(SessionId(index as u16), now, Passing::Read(bytes));
         }
         let mut wire = Wire::new(now, tcp, connection);
-        let mut caller = Seated::new(&mut self.app, index, stamp);
+        let recorder = self.recorder.as_deref_mut();
+        let begun_before = recorder.as_ref().map(|_| seat.session.begun_len());
+        let measured = recorder.map(|recorder| Measured { recorder, connection, bytes });
+        let mut caller = Seated::new(&mut self.app, index, stamp).measured_by(measured);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
         let (written, logons) = (wire.written, caller.logons);
+        if let (Some(recorder), Some(before)) = (&mut self.recorder, begun_before) {
+            recorder.on_read(index, stamp, (before, bytes.len(), seat.session.begun_len()));
+        }
         self.orders_encoded += seat.messages_sent() - sent_before;
         // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
         let is_steady =

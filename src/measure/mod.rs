@@ -1,8 +1,9 @@
-//! Intervals, in nanoseconds, recorded without allocation; and captures with the times in them: which message answers which, and
-//! how long that took.
+//! Intervals, in nanoseconds, recorded without allocation; a running engine's, hop by hop; and captures with the times in them:
+//! which message answers which, and how long that took.
 
 pub mod capture;
 pub mod compare;
+pub mod live;
 pub mod pairs;
 pub mod slices;
 pub mod stamp;

@@ -47,6 +47,27 @@ pub enum Clock {
     },
     /// That of an Arista 7280, which says nothing of itself: all of them are taken for one.
     Arista7280,
+    /// The counter of the host that the engine runs on.
+    Host(HostCounter),
+    /// That of the engine's NIC.
+    Nic {
+        /// Which life of it: another after each reset, jump and demotion.
+        life: u16,
+    },
+    /// That of the engine's NIC, told by the host's counter, along the clock discipline's line.
+    NicByHost {
+        /// Which life of it.
+        life: u16,
+    },
+}
+
+/// What counts the time of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostCounter {
+    /// The processor's time-stamp counter.
+    Tsc,
+    /// The monotonic clock.
+    Monotonic,
 }
 
 /// What seconds count (TAI is ahead of UTC by 37 s since 2017).
@@ -56,6 +77,8 @@ pub enum Timescale {
     Utc,
     /// International Atomic Time.
     Tai,
+    /// Time since some moment that nobody knows.
+    Elapsed,
 }
 
 /// Why two stamps have no difference.
@@ -98,6 +121,12 @@ impl fmt::Display for Clock {
             Clock::Metamako { device } => write!(f, "the clock of Metamako device {device}"),
             Clock::Exablaze { device } => write!(f, "the clock of Exablaze device {device}"),
             Clock::Arista7280 => f.write_str("the clock of an Arista 7280"),
+            Clock::Host(HostCounter::Tsc) => f.write_str("this host's time-stamp counter"),
+            Clock::Host(HostCounter::Monotonic) => f.write_str("this host's monotonic clock"),
+            Clock::Nic { life } => write!(f, "the NIC's clock in its life {life}"),
+            Clock::NicByHost { life } => {
+                write!(f, "the NIC's clock in its life {life}, told by this host's counter")
+            }
         }
     }
 }
@@ -107,6 +136,7 @@ impl fmt::Display for Timescale {
         f.write_str(match self {
             Timescale::Utc => "UTC",
             Timescale::Tai => "TAI",
+            Timescale::Elapsed => "elapsed time",
         })
     }
 }

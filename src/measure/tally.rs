@@ -4,10 +4,12 @@ use core::fmt;
 
 use hdrhistogram::Histogram;
 
+use super::live::{MsgType, Sample};
 use super::pairs::{Exclusion, Interval, Reason, Record};
 use super::slices::Slices;
 use super::stamp::{Clock, Domain, Incomparable, Stamp};
 use super::wire_time::{Grain, WireSpan};
+use crate::offload::clock::Refusal;
 
 /// The longest interval told apart, in ps; longer ones count as this long, their maximum excepted.
 const INTERVAL_PS_MAX: u64 = 60_000_000_000_000;
@@ -15,30 +17,84 @@ const INTERVAL_PS_MAX: u64 = 60_000_000_000_000;
 pub const DIGITS: u8 = 3;
 /// Distributions that are kept, two for each clock. Intervals by further clocks are counted and not kept.
 const DISTRIBUTIONS_MAX: usize = 32;
+/// The same of a running engine, where message types have some of their own.
+const LIVE_DISTRIBUTIONS_MAX: usize = 256;
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// How long a party takes to act.
+    /// In captures: how long a party takes to act.
     TriggerToOrder,
     /// How long its counterparty takes to answer.
     OrderToAnswer,
+    /// In a running engine: how long a message of several segments took to come.
+    FirstToLastSegment,
+    /// How long a frame waited until it was polled.
+    WireToPoll,
+    /// Checksums, TCP and FIX.
+    PollToApplication,
+    /// The application, and its order's way to the frame.
+    ApplicationToFrame,
+    /// The driver.
+    FrameToDoorbell,
+    /// The device.
+    DoorbellToWire,
+    /// All that the host does.
+    PollToDoorbell,
+    /// The same, and how long the frame waited.
+    WireToDoorbell,
+    /// From wire to wire.
+    WireToWire,
 }
 
 impl Kind {
-    /// Both.
+    /// Those of captures.
     pub const ALL: [Kind; 2] = [Kind::TriggerToOrder, Kind::OrderToAnswer];
+    /// Those of a running engine: hop by hop, then what hops add up to.
+    pub const LIVE: [Kind; 9] = [
+        Kind::FirstToLastSegment,
+        Kind::WireToPoll,
+        Kind::PollToApplication,
+        Kind::ApplicationToFrame,
+        Kind::FrameToDoorbell,
+        Kind::DoorbellToWire,
+        Kind::PollToDoorbell,
+        Kind::WireToDoorbell,
+        Kind::WireToWire,
+    ];
+    const COUNT: usize = Kind::ALL.len() + Kind::LIVE.len();
 
     /// Its name for machines.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::TriggerToOrder => "trigger_to_order",
             Kind::OrderToAnswer => "order_to_answer",
+            Kind::FirstToLastSegment => "first_to_last_segment",
+            Kind::WireToPoll => "wire_to_poll",
+            Kind::PollToApplication => "poll_to_application",
+            Kind::ApplicationToFrame => "application_to_frame",
+            Kind::FrameToDoorbell => "frame_to_doorbell",
+            Kind::DoorbellToWire => "doorbell_to_wire",
+            Kind::PollToDoorbell => "poll_to_doorbell",
+            Kind::WireToDoorbell => "wire_to_doorbell",
+            Kind::WireToWire => "wire_to_wire",
         }
+    }
+
+    /// Whether it is one step of a message's way, and not several together.
+    pub const fn is_hop(self) -> bool {
+        !matches!(self, Kind::PollToDoorbell | Kind::WireToDoorbell | Kind::WireToWire)
     }
 
     /// Where it begins and where it ends.
     pub const fn points(self) -> [&'static str; 2] {
+        const FIRST: &str = "the NIC's stamp on the message's first segment";
+        const WIRE: &str = "the NIC's stamp on the message's last segment";
+        const POLL: &str = "rx_burst's return with the message's last segment";
+        const APPLICATION: &str = "the application's being called with the message";
+        const FRAME: &str = "the frames' of what it sent first being complete, before tx_burst";
+        const DOORBELL: &str = "tx_burst's return, the doorbell rung";
+        const OUT: &str = "the NIC's stamp on the order's last frame as it left";
         match self {
             Kind::TriggerToOrder => [
                 "the trigger's last frame at the point of capture",
@@ -47,6 +103,15 @@ impl Kind {
             Kind::OrderToAnswer => {
                 ["the order's last frame at the point of capture", "the answer's first frame there"]
             }
+            Kind::FirstToLastSegment => [FIRST, WIRE],
+            Kind::WireToPoll => [WIRE, POLL],
+            Kind::PollToApplication => [POLL, APPLICATION],
+            Kind::ApplicationToFrame => [APPLICATION, FRAME],
+            Kind::FrameToDoorbell => [FRAME, DOORBELL],
+            Kind::DoorbellToWire => [DOORBELL, OUT],
+            Kind::PollToDoorbell => [POLL, DOORBELL],
+            Kind::WireToDoorbell => [WIRE, DOORBELL],
+            Kind::WireToWire => [WIRE, OUT],
         }
     }
 }
@@ -56,8 +121,47 @@ impl fmt::Display for Kind {
         f.pad(match self {
             Kind::TriggerToOrder => "trigger to order",
             Kind::OrderToAnswer => "order to answer",
+            Kind::FirstToLastSegment => "first to last segment",
+            Kind::WireToPoll => "wire in to poll",
+            Kind::PollToApplication => "poll to application",
+            Kind::ApplicationToFrame => "application to frame",
+            Kind::FrameToDoorbell => "frame to doorbell",
+            Kind::DoorbellToWire => "doorbell to wire out",
+            Kind::PollToDoorbell => "poll to doorbell",
+            Kind::WireToDoorbell => "wire in to doorbell",
+            Kind::WireToWire => "wire in to wire out",
         })
     }
+}
+
+/// Of what messages intervals are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Types {
+    /// What came.
+    pub trigger: MsgType,
+    /// What the application sent first when it was called with that.
+    pub order: Option<MsgType>,
+}
+
+impl fmt::Display for Types {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.order {
+            None => write!(f, "{}", self.trigger),
+            Some(order) => write!(f, "{}>{order}", self.trigger),
+        }
+    }
+}
+
+/// How far intervals may be wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Doubt {
+    /// By what their stamps turn out to be whole numbers of.
+    Grain(Grain),
+    /// By as much as was said of each.
+    Stated {
+        /// The most that was said of any.
+        most: WireSpan,
+    },
 }
 
 /// Intervals of one kind by one clock.
@@ -67,14 +171,16 @@ pub struct Distribution {
     pub kind: Kind,
     /// By whose clock.
     pub domain: Domain,
+    /// Of which messages, where they are told apart.
+    pub types: Option<Types>,
     /// In picoseconds.
     pub ps: Histogram<u64>,
     /// The same over time.
     pub slices: Slices,
     /// The longest, exactly.
     pub max: WireSpan,
-    /// What all stamps are whole numbers of.
-    pub grain: Grain,
+    /// How far they may be wrong.
+    pub doubt: Doubt,
     /// The first and the last stamp.
     pub begin: Stamp,
     /// The last.
@@ -82,16 +188,68 @@ pub struct Distribution {
 }
 
 /// Distributions, and what is in none.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tally {
     distributions: Vec<Distribution>,
-    excluded: [[u64; Reason::ALL.len()]; Kind::ALL.len()],
+    distributions_max: usize,
+    excluded: [[u64; Reason::COUNT]; Kind::COUNT],
     /// Intervals by a clock for which there is no room.
     beyond: u64,
     incomparable: Option<Incomparable>,
+    refused: Option<Refusal>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally {
+            distributions: Vec::new(),
+            distributions_max: DISTRIBUTIONS_MAX,
+            excluded: [[0; Reason::COUNT]; Kind::COUNT],
+            beyond: 0,
+            incomparable: None,
+            refused: None,
+        }
+    }
 }
 
 impl Tally {
+    /// One for a running engine.
+    pub fn live() -> Tally {
+        Tally { distributions_max: LIVE_DISTRIBUTIONS_MAX, ..Tally::default() }
+    }
+
+    /// Takes in an interval of a running engine, or why there is none.
+    pub fn record_live(&mut self, kind: Kind, sample: &Result<Sample, Exclusion>) {
+        match sample {
+            Ok(sample) => {
+                let (domain, types) = (sample.end.domain, Some(sample.types));
+                let interval = (sample.begin, sample.end, sample.span);
+                if let Some(place) = self.place((kind, domain, types), &interval) {
+                    self.distributions[place].add(&interval, Some(sample.bound));
+                }
+            }
+            Err(why) => self.exclude(kind, *why),
+        }
+    }
+
+    /// Has distributions stand in the order of their kinds, and of one kind in that of message types.
+    pub fn sort(&mut self) {
+        self.distributions.sort_by_key(|of| (of.kind, of.types));
+    }
+
+    fn exclude(&mut self, kind: Kind, why: Exclusion) {
+        self.excluded[kind as usize][why.reason() as usize] += 1;
+        match why {
+            Exclusion::Why(_) => {}
+            Exclusion::Incomparable(why) => {
+                self.incomparable.get_or_insert(why);
+            }
+            Exclusion::Refused(why) => {
+                self.refused.get_or_insert(why);
+            }
+        }
+    }
+
     /// Takes in what a message ends.
     pub fn record(&mut self, record: &Record<'_>) {
         for (kind, outcome) in
@@ -100,12 +258,7 @@ impl Tally {
             match outcome {
                 None => {}
                 Some(Ok(interval)) => self.add(kind, &interval),
-                Some(Err(why)) => {
-                    self.excluded[kind as usize][why.reason() as usize] += 1;
-                    if let Exclusion::Incomparable(why) = why {
-                        self.incomparable.get_or_insert(why);
-                    }
-                }
+                Some(Err(why)) => self.exclude(kind, why),
             }
         }
     }
@@ -135,49 +288,83 @@ impl Tally {
         self.incomparable
     }
 
-    /// Intervals by clocks of which there were too many to keep.
+    /// Why the first stamp got no time that got none of the clock discipline.
+    pub fn refused(&self) -> Option<Refusal> {
+        self.refused
+    }
+
+    /// Intervals by clocks, or of message types, of which there were too many to keep.
     pub fn beyond(&self) -> u64 {
         self.beyond
     }
 
     fn add(&mut self, kind: Kind, interval: &Interval) {
-        let domain = interval.end.domain;
-        let found = self.distributions.iter().position(|of| of.kind == kind && of.domain == domain);
-        let place = match found {
-            Some(place) => place,
-            None if self.distributions.len() < DISTRIBUTIONS_MAX => {
-                self.distributions.push(Distribution::new(kind, interval));
-                self.distributions.len() - 1
-            }
-            None => return self.beyond += 1,
-        };
-        self.distributions[place].add(interval);
-    }
-}
-
-impl Distribution {
-    fn new(kind: Kind, interval: &Interval) -> Distribution {
-        let ps = Histogram::new_with_bounds(1, INTERVAL_PS_MAX, DIGITS);
-        Distribution {
-            kind,
-            domain: interval.end.domain,
-            ps: ps.expect("bounds are constants in range"),
-            slices: Slices::new(interval.end.time),
-            max: WireSpan::ZERO,
-            grain: Grain::default(),
-            begin: interval.begin,
-            end: interval.end,
+        let all = (interval.begin, interval.end, interval.span);
+        if let Some(place) = self.place((kind, interval.end.domain, None), &all) {
+            self.distributions[place].add(&all, None);
         }
     }
 
-    fn add(&mut self, interval: &Interval) {
-        let ps = u64::try_from(interval.span.as_ps()).unwrap_or(u64::MAX);
+    /// Where the distribution stands that an interval is to be added to; `None`, and it is counted, where there is no room
+    /// for one more.
+    fn place(&mut self, of: (Kind, Domain, Option<Types>), interval: &Ends) -> Option<usize> {
+        let same = |known: &Distribution| (known.kind, known.domain, known.types) == of;
+        if let Some(found) = self.distributions.iter().position(same) {
+            return Some(found);
+        }
+        if self.distributions.len() >= self.distributions_max {
+            self.beyond += 1;
+            return None;
+        }
+        self.distributions.push(Distribution::new(of, interval));
+        Some(self.distributions.len() - 1)
+    }
+}
+
+/// An interval: its beginning, its end, and how long it is.
+type Ends = (Stamp, Stamp, WireSpan);
+
+impl Distribution {
+    fn new((kind, domain, types): (Kind, Domain, Option<Types>), interval: &Ends) -> Distribution {
+        let ps = Histogram::new_with_bounds(1, INTERVAL_PS_MAX, DIGITS);
+        let (begin, end, _) = *interval;
+        Distribution {
+            kind,
+            domain,
+            types,
+            ps: ps.expect("bounds are constants in range"),
+            slices: Slices::new(end.time),
+            max: WireSpan::ZERO,
+            doubt: match types {
+                None => Doubt::Grain(Grain::default()),
+                Some(_) => Doubt::Stated { most: WireSpan::ZERO },
+            },
+            begin,
+            end,
+        }
+    }
+
+    fn add(&mut self, (begin, end, span): &Ends, bound: Option<WireSpan>) {
+        let ps = u64::try_from(span.as_ps()).unwrap_or(u64::MAX);
         self.ps.saturating_record(ps);
-        self.slices.record(interval.end.time, ps);
-        self.max = self.max.max(interval.span);
-        self.grain.note(interval.begin.time);
-        self.grain.note(interval.end.time);
-        self.end = interval.end;
+        self.slices.record(end.time, ps);
+        self.max = self.max.max(*span);
+        match &mut self.doubt {
+            Doubt::Grain(grain) => {
+                grain.note(begin.time);
+                grain.note(end.time);
+            }
+            Doubt::Stated { most } => *most = (*most).max(bound.unwrap_or_default()),
+        }
+        self.end = *end;
+    }
+
+    /// What it is called: its kind, and the message types where they are told apart.
+    pub fn title(&self) -> String {
+        match self.types {
+            None => self.kind.to_string(),
+            Some(types) => format!("{}, {types}", self.kind),
+        }
     }
 
     /// An interval that as many are at most as long as, in picoseconds: of three digits, and no longer than the longest.
@@ -190,17 +377,18 @@ impl Distribution {
         u64::try_from(self.max.as_ps()).unwrap_or(u64::MAX)
     }
 
-    /// What differences of stamps are in doubt by at the least, in picoseconds: one tick, as each of the two is rounded by less than that.
+    /// What differences of stamps are in doubt by, in picoseconds: one tick, as each of the two is rounded by less than that, or
+    /// the most that was said of any.
     pub fn noise_floor_ps(&self) -> u64 {
-        self.grain.span().map_or(1, |tick| u64::try_from(tick.as_ps()).unwrap_or(u64::MAX).max(1))
+        let span = match self.doubt {
+            Doubt::Grain(grain) => grain.span(),
+            Doubt::Stated { most } => Some(most),
+        };
+        span.map_or(1, |span| u64::try_from(span.as_ps()).unwrap_or(u64::MAX).max(1))
     }
 
     /// How far an interval may be from what passed the wire, in words.
     pub fn error_bound(&self) -> String {
-        let tick = match self.grain.span() {
-            Some(tick) => format!("every stamp is a whole number of {}", ns(tick.as_ps())),
-            None => "stamps are finer than a picosecond".into(),
-        };
         let floor = ns(i128::from(self.noise_floor_ps()));
         let rest = match self.domain.clock {
             Clock::Recorder { .. } => {
@@ -210,6 +398,32 @@ impl Distribution {
                 "how far from the wire the device takes its stamps is not in the frames and not in that; it is the same for \
                  frames of one port"
             }
+            Clock::Host(_) => {
+                return format!(
+                    "both ends are readings of this host's counter, and its ticks and how far its rate may be off make no \
+                     interval wrong by more than {floor}; the readings themselves take time, which is in the interval"
+                );
+            }
+            Clock::Nic { .. } => {
+                return format!(
+                    "both ends are stamps of the NIC's, and its ticks and how far its rate may be off make no interval wrong by \
+                     more than {floor}; how far from the wire it takes its stamps it does not say, and is not in that"
+                );
+            }
+            Clock::NicByHost { .. } => {
+                return format!(
+                    "the NIC's stamp was told by this host's counter on the clock discipline's line, whose bound makes no interval \
+                     wrong by more than {floor}; how far from the wire the NIC takes its stamps it does not say, and is not in that"
+                );
+            }
+        };
+        let tick = match self.doubt {
+            Doubt::Grain(grain) => grain.span(),
+            Doubt::Stated { most } => Some(most),
+        };
+        let tick = match tick {
+            Some(tick) => format!("every stamp is a whole number of {}", ns(tick.as_ps())),
+            None => "stamps are finer than a picosecond".into(),
         };
         format!("{tick}, so that rounding makes an interval wrong by less than {floor}; {rest}")
     }

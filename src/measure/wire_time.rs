@@ -37,6 +37,11 @@ impl WireTime {
         WireTime(s as i128 * UNITS_PER_S + fraction as i128 * (UNITS_PER_S >> 40))
     }
 
+    /// So many ticks of a clock after its origin, of which a second has `per_s`; rounded down, by less than 10^-26 s.
+    pub fn from_ticks(ticks: u64, per_s: u64) -> WireTime {
+        WireTime(units(ticks, per_s))
+    }
+
     /// Whole seconds, rounded down.
     pub const fn as_s(self) -> i64 {
         self.0.div_euclid(UNITS_PER_S) as i64
@@ -59,6 +64,15 @@ impl WireTime {
     }
 }
 
+/// Ticks in units: the seconds, and what is left of them.
+fn units(ticks: u64, per_s: u64) -> i128 {
+    let (ticks, per_s) = (i128::from(ticks), i128::from(per_s.max(1)));
+    let rest = ticks % per_s;
+    // A rate that is no clock's is cut off before it overflows.
+    let of_rest = rest.checked_mul(UNITS_PER_S).map_or(0, |units| units / per_s);
+    (ticks / per_s).saturating_mul(UNITS_PER_S).saturating_add(of_rest)
+}
+
 const fn in_range(s: i64) -> bool {
     s.unsigned_abs() <= SECONDS_MAX.unsigned_abs()
 }
@@ -70,6 +84,16 @@ impl WireSpan {
     /// Nanoseconds.
     pub const fn from_ns(ns: i64) -> WireSpan {
         WireSpan(ns as i128 * UNITS_PER_NS)
+    }
+
+    /// Ticks of a clock, of which a second has `per_s`; rounded down, by less than 10^-26 s.
+    pub fn from_ticks(ticks: u64, per_s: u64) -> WireSpan {
+        WireSpan(units(ticks, per_s))
+    }
+
+    /// The part of it that so many parts per billion are, rounded up.
+    pub const fn parts_per_billion(self, ppb: u32) -> WireSpan {
+        WireSpan((self.0.unsigned_abs() / 1_000_000_000 + 1) as i128 * ppb as i128)
     }
 
     /// Seconds.
@@ -107,6 +131,22 @@ impl Sub for WireTime {
 
     fn sub(self, earlier: WireTime) -> WireSpan {
         WireSpan(self.0 - earlier.0)
+    }
+}
+
+impl Add for WireSpan {
+    type Output = WireSpan;
+
+    fn add(self, other: WireSpan) -> WireSpan {
+        WireSpan(self.0 + other.0)
+    }
+}
+
+impl Sub for WireSpan {
+    type Output = WireSpan;
+
+    fn sub(self, other: WireSpan) -> WireSpan {
+        WireSpan(self.0 - other.0)
     }
 }
 
@@ -230,6 +270,22 @@ impl Grain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_of_any_rate_are_a_time() {
+        for (ticks, per_s, ps) in [
+            (0, 1_000_000_000, 0),
+            (1, 1_000_000_000, 1_000),
+            (1, 78_125_000, 12_800),
+            (3, 3_000_000_000, 1_000),
+            (2_500_000_000 * 86_400 * 365, 2_500_000_000, 86_400 * 365 * 1_000_000_000_000),
+            (5, 0, 5 * 1_000_000_000_000),
+        ] {
+            assert_eq!(WireSpan::from_ticks(ticks, per_s).as_ps(), ps, "{ticks} of {per_s}");
+        }
+        assert!(WireTime::from_ticks(u64::MAX, 1).as_s() > 0);
+        assert_eq!(WireSpan::from_ns(1_000_000).parts_per_billion(200_000).as_ps(), 200_000);
+    }
 
     #[test]
     fn the_grain_is_the_tick_that_times_have_whatever_their_file_could_hold() {

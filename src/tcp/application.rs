@@ -193,6 +193,14 @@ impl Stack {
         send.slices(send.len().saturating_sub(len), len)
     }
 
+    /// Whether everything that was committed on a connection has left once at least.
+    pub(crate) fn has_all_left(&self, id: ConnectionId) -> bool {
+        self.find(id).is_some_and(|index| {
+            let connection = &self.connections[index];
+            connection.stream_end().is_at_or_before(connection.snd_nxt)
+        })
+    }
+
     /// Has a connection go by terms of its own from here on. What both SYNs must say counts as long as
     /// ours has not left: after [`connect`](Stack::connect), and before anything is transmitted. For one that is over, or in
     /// TIME-WAIT, nothing comes of it.

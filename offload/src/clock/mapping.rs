@@ -167,6 +167,13 @@ impl Mapping {
         self.device.ended
     }
 
+    /// The host's clock at the last reading of the device's that agreed with those before it. Of a stamp that was in hand by
+    /// then, and is of the present life, readings before and after agree: what [`to_host`](Mapping::to_host) says of it holds
+    /// for good.
+    pub fn device_agreed_at(&self) -> u64 {
+        self.device.refreshed
+    }
+
     /// The life of the wall clock.
     pub fn wall_generation(&self) -> u16 {
         self.wall.generation

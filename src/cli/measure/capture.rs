@@ -1,5 +1,6 @@
 //! `fixwire measure capture`: how long orders and answers took, by the stamps of a capture.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -10,9 +11,9 @@ use fixwire::measure::tally::Tally;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::csv::Csv;
-use super::histogram_log;
+use super::histogram_log::{self, Logged};
 use super::inputs::Inputs;
-use super::page;
+use super::page::{self, Page};
 use super::report::Report;
 use crate::cli::failure::Failure;
 use crate::cli::{say, warn};
@@ -92,6 +93,9 @@ impl Stamps {
     }
 }
 
+/// How the log says what it is of.
+const LOGGED: Logged = Logged { by: "fixwire measure capture", from: None };
+
 /// So many frames pass between two looks at how far it is.
 const FRAMES_BETWEEN_LOOKS: u64 = 65_536;
 
@@ -132,13 +136,30 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     }
     report.usable()?;
     if let Some(path) = &args.histogram {
-        histogram_log::write(path, &tally).map_err(|error| unwritable(path, &error))?;
+        let written =
+            File::create(path).and_then(|file| histogram_log::write(file, &tally, LOGGED));
+        written.map_err(|error| unwritable(path, &error))?;
     }
     if let Some(path) = &args.html {
-        page::write(path, &report).map_err(|error| unwritable(path, &error))?;
+        std::fs::write(path, html(&report)).map_err(|error| unwritable(path, &error))?;
     }
     say(if args.json { report.json().to_string() } else { report.text() });
     Ok(())
+}
+
+fn html(report: &Report<'_>) -> String {
+    let files = report.inputs.files().iter();
+    page::html(&Page {
+        title: "fixwire measure capture",
+        heading: "Latencies in captures",
+        of: files
+            .map(|file| format!("{}: {} frames; {}", file.name, file.frames(), file.stamps))
+            .collect(),
+        figures: report.figures(),
+        hops: "Medians: what lies on either side of the point of capture.",
+        notes: report.notes(),
+        more: Vec::new(),
+    })
 }
 
 pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

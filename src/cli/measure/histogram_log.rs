@@ -1,26 +1,37 @@
 //! Distributions as a log that HdrHistogram's tools read.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fixwire::measure::tally::{Distribution, Tally};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
+use super::stored;
+
+/// What a log is of.
+#[derive(Clone, Copy)]
+pub(super) struct Logged {
+    pub(super) by: &'static str,
+    /// When all of it began, where stamps are by clocks that do not know the time of day.
+    pub(super) from: Option<SystemTime>,
+}
+
 /// Writes a line for each distribution, tagged by what it is of, over the time from its first stamp to its last.
-pub(super) fn write(path: &Path, tally: &Tally) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    let since_1970 = |at: &Distribution| {
-        let time = at.begin.time;
-        Duration::new(u64::try_from(time.as_s()).unwrap_or_default(), time.subsec_ns())
+pub(super) fn write(out: impl Write, tally: &Tally, of: Logged) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let since_1970 = |at: &Distribution| match of.from {
+        Some(from) => from.duration_since(UNIX_EPOCH).unwrap_or_default(),
+        None => {
+            let time = at.begin.time;
+            Duration::new(u64::try_from(time.as_s()).unwrap_or_default(), time.subsec_ns())
+        }
     };
     let first = tally.distributions().iter().map(since_1970).min().unwrap_or_default();
     let mut serializer = V2DeflateSerializer::new();
     {
         let mut log = IntervalLogWriterBuilder::new()
-            .add_comment("fixwire measure capture: values are picoseconds")
+            .add_comment(&format!("{}: values are picoseconds", of.by))
             .with_start_time(UNIX_EPOCH + first)
             .with_base_time(UNIX_EPOCH + first)
             .with_max_value_divisor(1.0)
@@ -28,11 +39,13 @@ pub(super) fn write(path: &Path, tally: &Tally) -> io::Result<()> {
         for (number, of) in (1..).zip(tally.distributions()) {
             log.write_comment(&format!(
                 "{number}: {}, by {}, {}",
-                of.kind, of.domain.clock, of.domain.scale
+                of.title(),
+                of.domain.clock,
+                of.domain.scale
             ))?;
             let lasted = of.end.time - of.begin.time;
             let lasted_ns = u64::try_from(lasted.as_ps() / 1_000).unwrap_or_default();
-            let tag = format!("{}-{number}", of.kind.name());
+            let tag = format!("{}-{number}", stored::kind(of.kind.name(), of.types));
             let begin = since_1970(of) - first;
             log.write_histogram(&of.ps, begin, Duration::from_nanos(lasted_ns), Tag::new(&tag))
                 .map_err(|error| io::Error::other(format!("{error:?}")))?;

@@ -3,6 +3,7 @@
 mod capture;
 mod compare;
 mod csv;
+mod figures;
 mod histogram_log;
 mod inputs;
 mod page;

@@ -4,13 +4,12 @@ use std::fmt::Write;
 
 use fixwire::measure::pairs::{Counts, Early, FirstData, Matcher, NotTcp, Reason};
 use fixwire::measure::stamp::Clock;
-use fixwire::measure::tally::{DIGITS, Distribution, Kind, Tally, ns};
+use fixwire::measure::tally::{Kind, Tally, ns};
 use serde_json::{Map, Value, json};
 
+use super::figures::Figures;
 use super::inputs::{Input, Inputs};
-use super::stored::encoded;
 use crate::cli::failure::Failure;
-use crate::cli::table;
 
 /// What a capture led to.
 pub(super) struct Report<'a> {
@@ -19,17 +18,11 @@ pub(super) struct Report<'a> {
     pub(super) tally: &'a Tally,
 }
 
-/// The points of a distribution that are shown.
-pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
-    ("p50", "p50_ns", 0.5),
-    ("p90", "p90_ns", 0.9),
-    ("p99", "p99_ns", 0.99),
-    ("p99.9", "p999_ns", 0.999),
-    ("p99.99", "p9999_ns", 0.9999),
-];
-const PS_PER_NS: u64 = 1_000;
-
 impl Report<'_> {
+    pub(super) fn figures(&self) -> Figures<'_> {
+        Figures { tally: self.tally, kinds: &Kind::ALL, reasons: &Reason::ALL }
+    }
+
     /// Whether there is a figure at all.
     pub(super) fn usable(&self) -> Result<(), Failure> {
         let counts = self.matcher.counts();
@@ -94,46 +87,7 @@ impl Report<'_> {
                 file.stamps
             );
         }
-        let all = self.tally.distributions();
-        if !all.is_empty() {
-            let header =
-                ["latency, ns", "p50", "p90", "p99", "p99.9", "p99.99", "max", "samples", "clock"];
-            let rows = (1..).zip(all).map(|(number, of)| {
-                let mut row = vec![format!("{number} {}", of.kind)];
-                row.extend(QUANTILES.map(|(_, _, quantile)| shown(of, of.quantile_ps(quantile))));
-                row.extend([
-                    shown(of, of.max_ps()),
-                    of.ps.len().to_string(),
-                    format!("{}, {}", short(of.domain.clock), of.domain.scale),
-                ]);
-                row
-            });
-            let _ = writeln!(out, "{}", table::rows(&header, rows));
-        }
-        for (number, of) in (1..).zip(all) {
-            let [from, to] = of.kind.points();
-            let _ = writeln!(
-                out,
-                "{number} {}: from {from} to {to}\n  by {}, {}; noise floor {}: {}",
-                of.kind,
-                of.domain.clock,
-                of.domain.scale,
-                ns(of.noise_floor_ps().into()),
-                of.error_bound()
-            );
-        }
-        for kind in Kind::ALL {
-            let excluded = self.tally.excluded_in_all(kind);
-            if excluded > 0 {
-                let _ = writeln!(out, "{kind}: {excluded} excluded");
-            }
-            for reason in Reason::ALL {
-                let count = self.tally.excluded(kind, reason);
-                if count > 0 {
-                    let _ = writeln!(out, "  {count} {}: {reason}", reason.name());
-                }
-            }
-        }
+        out += &self.figures().text();
         for note in self.notes() {
             let _ = writeln!(out, "{note}");
         }
@@ -143,23 +97,14 @@ impl Report<'_> {
     pub(super) fn json(&self) -> Value {
         let counts = self.matcher.counts();
         let (connections, given_way) = self.matcher.connections();
-        let by_reason = |kind| -> Map<String, Value> {
-            let of =
-                |reason: Reason| (reason.name().into(), self.tally.excluded(kind, reason).into());
-            Reason::ALL.into_iter().map(of).collect()
-        };
-        let excluded: Map<_, _> = Kind::ALL
-            .into_iter()
-            .map(|kind| (kind.name().into(), by_reason(kind).into()))
-            .collect();
         let not_tcp: Map<String, Value> = NotTcp::ALL
             .into_iter()
             .map(|what| (what.name().into(), counts.not_tcp[what as usize].into()))
             .collect();
         json!({
             "files": self.inputs.files().iter().map(file_json).collect::<Vec<_>>(),
-            "intervals": self.tally.distributions().iter().map(interval_json).collect::<Vec<_>>(),
-            "excluded": excluded,
+            "intervals": self.figures().intervals_json(),
+            "excluded": self.figures().excluded_json(),
             "messages": counts.messages,
             "connections": connections,
             "connections_given_way": given_way,
@@ -269,32 +214,6 @@ fn not_tcp(counts: &Counts) -> impl Iterator<Item = String> {
         .map(|(count, what)| format!("{count} frames are {what}"))
 }
 
-fn interval_json(of: &Distribution) -> Value {
-    let ns = |ps: u64| ps as f64 / PS_PER_NS as f64;
-    let [from, to] = of.kind.points();
-    let mut object = json!({
-        "kind": of.kind.name(),
-        "from": from,
-        "to": to,
-        "clock": of.domain.clock.to_string(),
-        "timescale": of.domain.scale.to_string(),
-        "samples": of.ps.len(),
-        "min_ns": ns(of.ps.min()),
-        "mean_ns": of.ps.mean() / PS_PER_NS as f64,
-        "max_ns": ns(of.max_ps()),
-        "noise_floor_ns": ns(of.noise_floor_ps()),
-        "error_bound": of.error_bound(),
-        "significant_digits": DIGITS,
-        "histogram_ps": encoded(&of.ps),
-        "first": of.begin.time.to_string(),
-        "last": of.end.time.to_string(),
-    });
-    for (_, name, quantile) in QUANTILES {
-        object[name] = ns(of.quantile_ps(quantile)).into();
-    }
-    object
-}
-
 fn file_json(file: &Input) -> Value {
     let told = &file.told;
     json!({
@@ -311,22 +230,4 @@ fn file_json(file: &Input) -> Value {
         "frames_unstamped": told.unstamped,
         "frames_backwards": told.backwards,
     })
-}
-
-/// With the digits that stamps have.
-fn shown(of: &Distribution, ps: u64) -> String {
-    if of.noise_floor_ps() < PS_PER_NS {
-        format!("{}.{:03}", ps / PS_PER_NS, ps % PS_PER_NS)
-    } else {
-        ((ps + PS_PER_NS / 2) / PS_PER_NS).to_string()
-    }
-}
-
-fn short(clock: Clock) -> String {
-    match clock {
-        Clock::Recorder { file } => format!("file {}", file + 1),
-        Clock::Metamako { device } => format!("Metamako {device}"),
-        Clock::Exablaze { device } => format!("Exablaze {device}"),
-        Clock::Arista7280 => "Arista 7280".into(),
-    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use fixwire::measure::tally::Types;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
@@ -19,6 +20,21 @@ pub(super) struct Stored {
     pub(super) ps: Histogram<u64>,
     /// Where it is known.
     pub(super) noise_floor_ps: Option<u64>,
+}
+
+/// What is compared with what: a kind, and the message types where they are told apart. Without commas and blanks, so
+/// that it is a tag as well.
+pub(super) fn kind(name: &str, types: Option<Types>) -> String {
+    match types {
+        None => name.to_owned(),
+        Some(types) => of_types(name, &types.to_string()),
+    }
+}
+
+fn of_types(name: &str, types: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '>';
+    let types: String = types.chars().map(|of| if is_plain(of) { of } else { '_' }).collect();
+    format!("{name}:{types}")
 }
 
 /// As a string that HdrHistogram's tools read, and [`read`] does.
@@ -40,14 +56,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
     let shown = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::Input(format!(
-            "{shown} cannot be read: {error}; name a report of `fixwire measure capture --json`, or its --histogram"
+            "{shown} cannot be read: {error}; name a report of `fixwire measure capture --json` or of `fixwire run --measure-json`, or a histogram log of theirs"
         ))
     })?;
     let is_report = bytes.trim_ascii_start().first() == Some(&b'{');
     let read = if is_report { of_report(&bytes) } else { of_log(&bytes) };
     read.map_err(|why| {
         Failure::Input(format!(
-            "{shown}: {why}; name a report of `fixwire measure capture --json`, or its --histogram"
+            "{shown}: {why}; name a report of `fixwire measure capture --json` or of `fixwire run --measure-json`, or a histogram log of theirs"
         ))
     })
 }
@@ -60,7 +76,13 @@ fn of_report(bytes: &[u8]) -> Result<Vec<Stored>, String> {
             |key: &str| interval[key].as_str().ok_or_else(|| format!("an interval has no {key:?}"));
         let floor_ns = interval["noise_floor_ns"].as_f64();
         Ok(Stored {
-            kind: text("kind")?.into(),
+            kind: match (interval["trigger_type"].as_str(), interval["order_type"].as_str()) {
+                (None, _) => text("kind")?.into(),
+                (Some(trigger), None) => of_types(text("kind")?, trigger),
+                (Some(trigger), Some(order)) => {
+                    of_types(text("kind")?, &format!("{trigger}>{order}"))
+                }
+            },
             ps: decoded(text("histogram_ps")?)?,
             noise_floor_ps: floor_ns.map(|ns| (ns * 1_000.0).round() as u64),
         })

@@ -50,6 +50,11 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// How many bytes have come of a message that is not whole.
+    pub(crate) fn begun_len(&self) -> usize {
+        self.assembled
+    }
+
     /// What has come of a message that is not whole.
     #[cfg(feature = "hand-over")]
     pub(crate) fn begun(&self) -> &[u8] {

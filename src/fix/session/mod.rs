@@ -491,6 +491,16 @@ impl<S: Store, O: Outlet> Sender<'_, S, O> {
         self.now
     }
 
+    /// The number of the next message to send.
+    pub(crate) fn next_out(&self) -> u32 {
+        self.core.store.next_out()
+    }
+
+    /// Whether the message at hand had been held behind one that was missing.
+    pub(crate) fn was_held(&self) -> bool {
+        self.core.was_held
+    }
+
     /// The number expected of the next message to arrive. Within `on_logon`, 2 says that both sides
     /// began again at 1: what was not answered never will be.
     pub fn next_in(&self) -> u32 {

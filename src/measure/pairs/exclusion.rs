@@ -3,14 +3,17 @@
 use core::fmt;
 
 use crate::measure::stamp::Incomparable;
+use crate::offload::clock::Refusal;
 
-/// Why an order has no trigger that it is measured from, or an answer no order.
+/// Why an order has no trigger that it is measured from, or an answer no order; or why a running engine has no interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exclusion {
     /// Which one it answers cannot be told, or not from when.
     Why(Reason),
     /// Both are known, and their stamps have no difference.
     Incomparable(Incomparable),
+    /// The clock discipline has no time for a stamp.
+    Refused(Refusal),
 }
 
 /// Why a pair is excluded, each with a counter.
@@ -49,10 +52,43 @@ pub enum Reason {
     Incomparable,
     /// An order that the capture has no answer to.
     Unanswered,
+    /// In a running engine: a stamp that is none of the device's.
+    NotByDevice,
+    /// A stamp of the device's by a clock that nobody follows.
+    NotFollowed,
+    /// A stamp that no reading of its clock vouches for.
+    Unsettled,
+    /// A stamp that the clock discipline has no time for.
+    ClockRefused,
+    /// A message that was held behind a gap.
+    Held,
+    /// An order that waits.
+    Waits,
+    /// An order that was handed over in more than one burst.
+    InParts,
+    /// An order of which nobody told when it left.
+    NotTold,
 }
 
 impl Reason {
-    /// All of them.
+    /// How many there are.
+    pub const COUNT: usize = 24;
+
+    /// Those of a running engine.
+    pub const LIVE: [Reason; 10] = [
+        Reason::NotByDevice,
+        Reason::NotFollowed,
+        Reason::Unsettled,
+        Reason::ClockRefused,
+        Reason::Incomparable,
+        Reason::Backwards,
+        Reason::Held,
+        Reason::Waits,
+        Reason::InParts,
+        Reason::NotTold,
+    ];
+
+    /// Those of captures.
     pub const ALL: [Reason; 16] = [
         Reason::NothingNew,
         Reason::Several,
@@ -91,6 +127,14 @@ impl Reason {
             Reason::Backwards => "backwards",
             Reason::Incomparable => "incomparable_clocks",
             Reason::Unanswered => "unanswered",
+            Reason::NotByDevice => "not_stamped_by_device",
+            Reason::NotFollowed => "clock_not_followed",
+            Reason::Unsettled => "clock_unsettled",
+            Reason::ClockRefused => "clock_refused",
+            Reason::Held => "held_behind_gap",
+            Reason::Waits => "order_waited",
+            Reason::InParts => "several_bursts",
+            Reason::NotTold => "departure_untold",
         }
     }
 }
@@ -117,6 +161,20 @@ impl fmt::Display for Reason {
             Reason::Backwards => "it is stamped before what it answers",
             Reason::Incomparable => "the two stamps are by different clocks",
             Reason::Unanswered => "the capture has no answer to it",
+            Reason::NotByDevice => {
+                "its stamp is not the device's, which stamps nothing here, lost this one, or is not believed any more"
+            }
+            Reason::NotFollowed => {
+                "it is stamped by a clock that is not followed: nothing relates that to the host's counter"
+            }
+            Reason::Unsettled => "no reading of the stamp's clock came behind it in time to vouch for it",
+            Reason::ClockRefused => "the clock discipline has no time for its stamp",
+            Reason::Held => "it was held behind a gap: the stamps at hand are of what filled that",
+            Reason::Waits => {
+                "the order could not leave at once: it waited for the peer's window, a buffer, an address or the device"
+            }
+            Reason::InParts => "the order was handed over in more than one burst",
+            Reason::NotTold => "nobody told when the order left",
         })
     }
 }
@@ -127,6 +185,7 @@ impl Exclusion {
         match self {
             Exclusion::Why(reason) => reason,
             Exclusion::Incomparable(_) => Reason::Incomparable,
+            Exclusion::Refused(_) => Reason::ClockRefused,
         }
     }
 }

@@ -207,23 +207,26 @@ pub(super) fn over_time(of: &Distribution) -> String {
 /// Durations side by side.
 pub(super) fn bars(rows: &[(String, u64)]) -> String {
     const ROW: f64 = 26.0;
-    const NAMES: f64 = 150.0;
+    const NAMES_MIN: f64 = 150.0;
+    const LETTER: f64 = 7.5;
+    let longest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let names = NAMES_MIN.max(longest as f64 * LETTER).min(WIDTH / 2.0);
     let most = rows.iter().map(|(_, ps)| *ps).max().unwrap_or(1).max(1) as f64;
     let height = ROW * rows.len() as f64;
     let mut out =
         format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"medians\">");
     for (row, (name, ps)) in rows.iter().enumerate() {
         let top = ROW * row as f64;
-        let width = (*ps as f64 / most * (WIDTH - NAMES - 100.0)).max(1.0);
+        let width = (*ps as f64 / most * (WIDTH - names - 100.0)).max(1.0);
         let _ = write!(
             out,
             "<text x=\"0\" y=\"{:.1}\">{name}</text>\
-             <rect class=\"bar\" x=\"{NAMES}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/>\
+             <rect class=\"bar\" x=\"{names}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{:.1}\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             top + 17.0,
             top + 4.0,
             ROW - 8.0,
-            NAMES + width + 6.0,
+            names + width + 6.0,
             top + 17.0,
             duration(*ps as f64)
         );

@@ -3,55 +3,62 @@
 mod chart;
 
 use std::fmt::Write;
-use std::path::Path;
 
-use fixwire::measure::pairs::Reason;
-use fixwire::measure::tally::{Distribution, Kind, ns};
+use fixwire::measure::tally::{Distribution, ns};
 
-use super::report::{QUANTILES, Report};
+use super::figures::{Figures, QUANTILES};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Writes the page.
-pub(super) fn write(path: &Path, report: &Report<'_>) -> std::io::Result<()> {
-    std::fs::write(path, html(report))
+/// What a page shows.
+pub(super) struct Page<'a> {
+    pub(super) title: &'a str,
+    pub(super) heading: &'a str,
+    /// What was measured, in a few lines.
+    pub(super) of: Vec<String>,
+    pub(super) figures: Figures<'a>,
+    /// What makes up a round, in a sentence.
+    pub(super) hops: &'a str,
+    pub(super) notes: Vec<String>,
+    /// Further sections: a heading, and text that stands as it is.
+    pub(super) more: Vec<(&'a str, String)>,
 }
 
-fn html(report: &Report<'_>) -> String {
-    let all = report.tally.distributions();
+/// The whole page.
+pub(super) fn html(page: &Page<'_>) -> String {
+    let all = page.figures.all();
     let mut out = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">";
     let _ = write!(
         out,
-        "<title>fixwire measure capture</title><style>{STYLE}</style></head><body><main>"
+        "<title>{}</title><style>{STYLE}</style></head><body><main><h1>{}</h1><ul class=\"files\">",
+        page.title, page.heading
     );
-    out += "<h1>Latencies in captures</h1>";
-    out += "<ul class=\"files\">";
-    for file in report.inputs.files() {
-        let _ = write!(
-            out,
-            "<li>{}: {} frames; {}</li>",
-            escaped(&file.name),
-            file.frames(),
-            escaped(&file.stamps)
-        );
+    for line in &page.of {
+        let _ = write!(out, "<li>{}</li>", escaped(line));
     }
     out += "</ul>";
     if !all.is_empty() {
         out += &table(all);
-        out += &breakdown(all);
+        out += &breakdown(all, page.hops);
     }
     for (number, of) in (1..).zip(all) {
         out += &section(number, of);
     }
-    out += &excluded(report);
-    let notes = report.notes();
-    if !notes.is_empty() {
+    out += &excluded(&page.figures);
+    if !page.notes.is_empty() {
         out += "<section><h2>Notes</h2><ul>";
-        for note in notes {
-            let _ = write!(out, "<li>{}</li>", escaped(&note));
+        for note in &page.notes {
+            let _ = write!(out, "<li>{}</li>", escaped(note));
         }
         out += "</ul></section>";
+    }
+    for (heading, text) in &page.more {
+        let _ = write!(
+            out,
+            "<section><h2>{heading}</h2><div class=\"wide\"><pre>{}</pre></div></section>",
+            escaped(text)
+        );
     }
     out += "</main></body></html>\n";
     out
@@ -67,7 +74,7 @@ fn table(all: &[Distribution]) -> String {
     }
     out += "<th>max</th><th>samples</th><th>noise floor</th><th>clock</th></tr></thead><tbody>";
     for (number, of) in (1..).zip(all) {
-        let _ = write!(out, "<tr><th>{number} {}</th>", of.kind);
+        let _ = write!(out, "<tr><th>{number} {}</th>", escaped(&of.title()));
         for (.., quantile) in QUANTILES {
             let _ = write!(out, "<td>{}</td>", ns(of.quantile_ps(quantile).into()));
         }
@@ -85,15 +92,13 @@ fn table(all: &[Distribution]) -> String {
 }
 
 /// The medians of what makes up a round, one behind the other.
-fn breakdown(all: &[Distribution]) -> String {
+fn breakdown(all: &[Distribution], hops: &str) -> String {
     let bars: Vec<_> = (1..)
         .zip(all)
-        .map(|(number, of)| (format!("{number} {}", of.kind), of.quantile_ps(0.5)))
+        .filter(|(_, of)| of.kind.is_hop())
+        .map(|(number, of)| (escaped(&format!("{number} {}", of.title())), of.quantile_ps(0.5)))
         .collect();
-    format!(
-        "<section><h2>Hop by hop</h2><p>Medians: what lies on either side of the point of capture.</p>{}</section>",
-        chart::bars(&bars)
-    )
+    format!("<section><h2>Hop by hop</h2><p>{hops}</p>{}</section>", chart::bars(&bars))
 }
 
 fn section(number: usize, of: &Distribution) -> String {
@@ -104,7 +109,7 @@ fn section(number: usize, of: &Distribution) -> String {
          <figure><figcaption>Histogram: how many took how long</figcaption>{}</figure>\
          <figure><figcaption>Over time, in slices of {}: <span class=\"p50\">p50</span>, <span class=\"p99\">p99</span>, \
          <span class=\"max\">max</span></figcaption>{}</figure></section>",
-        of.kind,
+        escaped(&of.title()),
         of.domain.clock,
         of.domain.scale,
         ns(of.noise_floor_ps().into()),
@@ -117,18 +122,15 @@ fn section(number: usize, of: &Distribution) -> String {
 }
 
 /// What is in no figure, and why.
-fn excluded(report: &Report<'_>) -> String {
+fn excluded(figures: &Figures<'_>) -> String {
     let mut rows = String::new();
-    for kind in Kind::ALL {
-        for reason in Reason::ALL {
-            let count = report.tally.excluded(kind, reason);
-            if count > 0 {
-                let _ = write!(
-                    rows,
-                    "<tr><th>{kind}</th><td>{count}</td><td class=\"text\"><code>{}</code>: {reason}</td></tr>",
-                    reason.name()
-                );
-            }
+    for kind in figures.kinds {
+        for (reason, count) in figures.excluded(*kind) {
+            let _ = write!(
+                rows,
+                "<tr><th>{kind}</th><td>{count}</td><td class=\"text\"><code>{}</code>: {reason}</td></tr>",
+                reason.name()
+            );
         }
     }
     if rows.is_empty() {

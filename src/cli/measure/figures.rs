@@ -1,0 +1,150 @@
+//! Distributions, and what is in none: as a table and sentences, and for machines. The same of captures and of an engine that runs.
+
+use std::fmt::Write;
+
+use fixwire::measure::pairs::Reason;
+use fixwire::measure::stamp::{Clock, HostCounter};
+use fixwire::measure::tally::{DIGITS, Distribution, Kind, Tally, ns};
+use serde_json::{Map, Value, json};
+
+use super::stored::encoded;
+use crate::cli::table;
+
+/// The points of a distribution that are shown.
+pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
+    ("p50", "p50_ns", 0.5),
+    ("p90", "p90_ns", 0.9),
+    ("p99", "p99_ns", 0.99),
+    ("p99.9", "p999_ns", 0.999),
+    ("p99.99", "p9999_ns", 0.9999),
+];
+const PS_PER_NS: u64 = 1_000;
+
+/// What was added up, of these kinds and with these reasons.
+#[derive(Clone, Copy)]
+pub(super) struct Figures<'a> {
+    pub(super) tally: &'a Tally,
+    pub(super) kinds: &'static [Kind],
+    pub(super) reasons: &'static [Reason],
+}
+
+impl Figures<'_> {
+    pub(super) fn all(&self) -> &[Distribution] {
+        self.tally.distributions()
+    }
+
+    /// The table, what each row is of, and what is in none.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let all = self.all();
+        if !all.is_empty() {
+            let header =
+                ["latency, ns", "p50", "p90", "p99", "p99.9", "p99.99", "max", "samples", "clock"];
+            let rows = (1..).zip(all).map(|(number, of)| {
+                let mut row = vec![format!("{number} {}", of.title())];
+                row.extend(QUANTILES.map(|(_, _, quantile)| shown(of, of.quantile_ps(quantile))));
+                row.extend([
+                    shown(of, of.max_ps()),
+                    of.ps.len().to_string(),
+                    format!("{}, {}", short(of.domain.clock), of.domain.scale),
+                ]);
+                row
+            });
+            let _ = writeln!(out, "{}", table::rows(&header, rows));
+        }
+        for (number, of) in (1..).zip(all) {
+            let [from, to] = of.kind.points();
+            let _ = writeln!(
+                out,
+                "{number} {}: from {from} to {to}\n  by {}, {}; noise floor {}: {}",
+                of.title(),
+                of.domain.clock,
+                of.domain.scale,
+                ns(of.noise_floor_ps().into()),
+                of.error_bound()
+            );
+        }
+        for kind in self.kinds {
+            let excluded = self.tally.excluded_in_all(*kind);
+            if excluded > 0 {
+                let _ = writeln!(out, "{kind}: {excluded} excluded");
+            }
+            for (reason, count) in self.excluded(*kind) {
+                let _ = writeln!(out, "  {count} {}: {reason}", reason.name());
+            }
+        }
+        out
+    }
+
+    /// What of a kind was excluded, by the reasons that there were.
+    pub(super) fn excluded(&self, kind: Kind) -> impl Iterator<Item = (Reason, u64)> {
+        let all = self.reasons.iter().map(move |of| (*of, self.tally.excluded(kind, *of)));
+        all.filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn intervals_json(&self) -> Value {
+        self.all().iter().map(interval_json).collect()
+    }
+
+    pub(super) fn excluded_json(&self) -> Value {
+        let by_reason = |kind| -> Map<String, Value> {
+            let of = |of: &Reason| (of.name().to_owned(), self.tally.excluded(kind, *of).into());
+            self.reasons.iter().map(of).collect()
+        };
+        let all: Map<_, _> =
+            self.kinds.iter().map(|kind| (kind.name().into(), by_reason(*kind).into())).collect();
+        all.into()
+    }
+}
+
+fn interval_json(of: &Distribution) -> Value {
+    let ns = |ps: u64| ps as f64 / PS_PER_NS as f64;
+    let [from, to] = of.kind.points();
+    let mut object = json!({
+        "kind": of.kind.name(),
+        "from": from,
+        "to": to,
+        "clock": of.domain.clock.to_string(),
+        "timescale": of.domain.scale.to_string(),
+        "samples": of.ps.len(),
+        "min_ns": ns(of.ps.min()),
+        "mean_ns": of.ps.mean() / PS_PER_NS as f64,
+        "max_ns": ns(of.max_ps()),
+        "noise_floor_ns": ns(of.noise_floor_ps()),
+        "error_bound": of.error_bound(),
+        "significant_digits": DIGITS,
+        "histogram_ps": encoded(&of.ps),
+        "first": of.begin.time.to_string(),
+        "last": of.end.time.to_string(),
+    });
+    if let Some(types) = of.types {
+        object["trigger_type"] = types.trigger.to_string().into();
+        object["order_type"] = types.order.map(|order| order.to_string()).into();
+    }
+    for (_, name, quantile) in QUANTILES {
+        object[name] = ns(of.quantile_ps(quantile)).into();
+    }
+    object
+}
+
+/// With the digits that stamps have.
+fn shown(of: &Distribution, ps: u64) -> String {
+    if of.noise_floor_ps() < PS_PER_NS {
+        format!("{}.{:03}", ps / PS_PER_NS, ps % PS_PER_NS)
+    } else {
+        ((ps + PS_PER_NS / 2) / PS_PER_NS).to_string()
+    }
+}
+
+fn short(clock: Clock) -> String {
+    match clock {
+        Clock::Recorder { file } => format!("file {}", file + 1),
+        Clock::Metamako { device } => format!("Metamako {device}"),
+        Clock::Exablaze { device } => format!("Exablaze {device}"),
+        Clock::Arista7280 => "Arista 7280".into(),
+        Clock::Host(HostCounter::Tsc) => "TSC".into(),
+        Clock::Host(HostCounter::Monotonic) => "monotonic".into(),
+        Clock::Nic { life } => format!("NIC {life}"),
+        Clock::NicByHost { life } => format!("NIC {life} by host"),
+    }
+}
