@@ -3,6 +3,7 @@
 use fixwire::app::Application;
 use fixwire::clock_watch::{ClockWatch, NewLife};
 use fixwire::engine::Engine;
+use fixwire::measure::live;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::ClockSettings;
 use fixwire::offload::stamp::ClockInfo;
@@ -86,6 +87,23 @@ impl Clocks {
             error.to_string()
         });
         Clocks { counter, device, service }
+    }
+
+    /// The host's.
+    pub(crate) fn counter(&self) -> HostCounter {
+        self.counter
+    }
+
+    /// Whether the device's is a model's.
+    pub(crate) fn is_model(&self) -> bool {
+        self.device.is_model
+    }
+
+    /// What stamps are by, and the lines of what is followed.
+    pub(crate) fn for_measuring(&self) -> live::Clocks {
+        let follows = |service: &&ClockService| service.device().is_some();
+        let reader = self.service().filter(follows).map(ClockService::reader);
+        live::Clocks { host: self.counter.info(), device: self.device.stamps, reader }
     }
 
     /// What disciplines them.

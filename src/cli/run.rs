@@ -34,6 +34,7 @@ use super::drive::{self, Trader, Watch};
 use super::failure::Failure;
 use super::hand_over::{Giving, NotGiven, TakeOverArgs, Taking};
 use super::kernel_side::Neighborhood;
+use super::measure::live::{self, LiveArgs};
 use super::nic_spec::NicSpec;
 use super::operations::{self, Operations, OperationsArgs};
 use super::polling::{self, Polling};
@@ -86,6 +87,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     capture: CaptureArgs,
     #[command(flatten)]
+    measure: LiveArgs,
+    #[command(flatten)]
     operations: OperationsArgs,
     #[command(flatten)]
     take_over: TakeOverArgs,
@@ -108,6 +111,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     // Before the namespace of our own: what may be written here may not be there.
     let profile_file = args.profile.as_deref().map(Path::new);
     let capture = args.capture.open(&[args.session.as_deref(), profile_file])?;
+    let measure = Cell::new(args.measure.open(&profile)?);
     let operations = Cell::new(Some(args.operations.open(&settings.sessions, taking.as_mut())?));
     let stores = match &taking {
         None => Stores::open(&settings.sessions)?,
@@ -117,7 +121,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<(), Failure> {
     let given = taking.as_ref().map(|taking| taking.backend(nic)).transpose()?;
     let secret = taking.as_ref().map_or_else(bring_up::secret, |taking| Ok(taking.secret()))?;
     let taking = Cell::new(taking);
-    let job = Job { args, settings, stores, operations, interruption, secret, taking };
+    let job = Job { args, settings, stores, measure, operations, interruption, secret, taking };
     let (backend, embedded) = match (given, nic) {
         (Some(given), _) => (given, false),
         (None, NicSpec::Tap(name)) => (TapBackend::attach(name), false),
@@ -168,6 +172,8 @@ struct Running<N> {
 struct Job<'a> {
     args: &'a RunArgs,
     settings: SessionFile,
+    /// Until it is started, if at all.
+    measure: Cell<Option<live::Asked>>,
     /// Until it is started.
     operations: Cell<Option<operations::Asked>>,
     stores: Stores,
@@ -383,6 +389,8 @@ impl Job<'_> {
         let giving = Giving::new(share, (APP, self.secret), within, &self.settings.sessions);
         let setup = (network, sessions, &neighborhood);
         let (mut engine, mut operations) = self.engine(nic, plan, setup, (&giving, &clock))?;
+        let measure = self.measure.take();
+        let measure = measure.map(|asked| asked.start(&mut engine, &clocks)).transpose()?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;
@@ -390,6 +398,7 @@ impl Job<'_> {
             clocks.keep_off(core);
             neighborhood.keep_off(core);
             operations.keep_off(core);
+            measure.iter().for_each(|measure| measure.keep_off(core));
             capture.iter().for_each(|capture| capture.keep_off(core));
         })?;
         let watch = self.watch(place.profile);
@@ -412,19 +421,26 @@ impl Job<'_> {
         let captured = capture.map(Capture::finish);
         engine.app_mut().end_log();
         let operations = operations.finish();
+        let measured = measure.map(|measure| measure.finish(&mut engine)).transpose();
         // What is captured is shown by them.
         let clocks = clocks.finish(&looks);
         let report = report::Report::of(&engine, core, instead_of, &clocks, captured.as_ref());
         let words = if self.args.json {
             let mut report = report.json();
             operations.add_to(&mut report);
+            if let Ok(Some(measured)) = &measured {
+                report["measure"] = measured.json();
+            }
             report["buffers_not_returned"] = summary::close(engine).into();
             report.to_string()
         } else {
-            let report = report.for_people() + &operations.for_people();
+            let mut report = report.for_people() + &operations.for_people();
+            if let Ok(Some(measured)) = &measured {
+                report += &measured.for_people();
+            }
             report + &summary::lost_buffers(summary::close(engine)).unwrap_or_default()
         };
-        outcome.and(voice.finish(Line::Words(words)))
+        outcome.and(voice.finish(Line::Words(words))).and(measured.map(|_| ()))
     }
 
     /// The built-in exchange, one for each port and CompID that the sessions connect to.

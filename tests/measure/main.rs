@@ -10,6 +10,7 @@ mod files;
 mod compare;
 mod dialogue;
 mod formats;
+mod live;
 mod oracle;
 mod page;
 mod refused;

@@ -143,6 +143,33 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
     report::outcome(&checks)
 }
 
+/// What a report of latencies says of the host that they were measured on.
+pub(crate) struct Facts {
+    /// A table, and what would mend each thing.
+    pub(crate) text: String,
+    /// The same for machines.
+    pub(crate) json: serde_json::Value,
+}
+
+/// Memory, cores and clocks, looked at as by `fixwire doctor` for a run by `profile`.
+pub(crate) fn facts(profile: &Profile) -> Facts {
+    let host = Host::this();
+    let allowed = allowed_cores();
+    let asked = Asked {
+        core: polling_core(&host, profile, &allowed),
+        profile: profile.clone(),
+        allowed,
+        nic: None,
+        network: NetworkSettings::default(),
+        calls: Vec::new(),
+        build: Build::this(),
+    };
+    let mut checks = memory::checks(&host, &asked);
+    checks.extend(cores::checks(&host, &asked));
+    checks.extend(clocks::checks(&host, &asked));
+    Facts { text: report::for_people(&checks, &asked), json: report::for_machines(&checks, &asked) }
+}
+
 fn default_profile(host: &Host, nic: Option<PciAddress>) -> &'static str {
     match nic.map(|nic| nic::kind(host, nic)) {
         None => NicSpec::TapEmbedded.default_profile(),

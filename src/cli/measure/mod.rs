@@ -1,4 +1,4 @@
-//! `fixwire measure`: latencies, from what others recorded.
+//! `fixwire measure`: latencies, from what others recorded; and what `fixwire run --measure` records itself.
 
 mod capture;
 mod compare;
@@ -6,6 +6,7 @@ mod csv;
 mod figures;
 mod histogram_log;
 mod inputs;
+pub(crate) mod live;
 mod page;
 mod report;
 mod stored;
