@@ -5,7 +5,7 @@ use cli::session_file::{Purpose, SessionFile, quickfix};
 use libfuzzer_sys::fuzz_target;
 
 /// The reader is the program's, and no library has it: it is taken from where it lies.
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 #[path = "../../src/cli"]
 mod cli {
     pub(crate) mod failure;

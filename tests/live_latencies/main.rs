@@ -60,7 +60,7 @@ impl Story {
         let wrap = |nic| Watched { nic, known: known.clone() };
         let (striker, venue) = (Striker { known: known.clone() }, Venue { random: seed });
         let mut pair = Pair::wrapped(terms, striker, venue, wrap);
-        known.wire.set(pair.wire.clone()).ok().expect("once");
+        assert!(known.wire.set(pair.wire.clone()).is_ok(), "once");
         let clock = pair.ours.nic().clock();
         let discipline = Discipline::new(&ClockConfig::default(), &HOST, clock.as_ref()).unwrap();
         let (publisher, reader) = Publisher::new(&discipline);

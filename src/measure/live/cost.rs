@@ -27,7 +27,7 @@ pub struct Cost {
 impl Cost {
     /// Times readings by `read`, of a counter of so many ticks a second, and records. Takes some milliseconds; not on the
     /// packet's path.
-    pub fn timed(read: Reading, ticks_per_s: u64) -> Cost {
+    pub fn timed(read: &Reading, ticks_per_s: u64) -> Cost {
         let mut readings = Vec::with_capacity(BATCHES as usize);
         let mut records = Vec::with_capacity(BATCHES as usize);
         let mut sum = 0_u64;

@@ -331,12 +331,12 @@ impl Hops {
     fn resolve(&mut self, kind: Kind, types: Types, between: Between) -> Result<Sample, Exclusion> {
         match between {
             Between::NicAndHost(came, end) => {
-                let (begin, error) = self.to_host(&came)?;
+                let (begin, error) = self.translated(&came)?;
                 let sample = self.on_host(kind, types, begin, end, error)?;
                 Ok(by(Clock::NicByHost { life: came.0.generation }, sample))
             }
             Between::HostAndNic(begin, out) => {
-                let (end, error) = self.to_host(&out)?;
+                let (end, error) = self.translated(&out)?;
                 let sample = self.on_host(kind, types, begin, end, error)?;
                 Ok(by(Clock::NicByHost { life: out.0.generation }, sample))
             }
@@ -345,7 +345,7 @@ impl Hops {
     }
 
     /// A stamp by the host's counter, and how far that may be off.
-    fn to_host(&mut self, (stamp, in_hand): &InHand) -> Result<(u64, u64), Exclusion> {
+    fn translated(&mut self, (stamp, in_hand): &InHand) -> Result<(u64, u64), Exclusion> {
         let Some(reader) = &mut self.clocks.reader else {
             return Err(Exclusion::Why(Reason::NotFollowed));
         };
@@ -394,8 +394,8 @@ impl Hops {
             return Err(Exclusion::Incomparable(Incomparable::Clocks(life(first), life(second))));
         }
         if self.clocks.reader.is_some() {
-            self.to_host(begin)?;
-            self.to_host(end)?;
+            self.translated(begin)?;
+            self.translated(end)?;
         }
         let mask = u64::MAX >> (u64::BITS - clock.bits.clamp(1, u64::BITS));
         let ticks = second.ticks.wrapping_sub(first.ticks) & mask;

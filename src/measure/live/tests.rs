@@ -377,7 +377,8 @@ fn a_type_is_read_of_the_message_and_shown_escaped() {
 fn what_measuring_costs_is_timed_by_the_counter_that_it_reads() {
     let time = std::cell::Cell::new(0);
     // Each reading takes 25 ticks of 0.4 ns; a record takes none.
-    let cost = Cost::timed(Box::new(move || time.replace(time.get() + 25)), 2_500_000_000);
+    let read: Reading = Box::new(move || time.replace(time.get() + 25));
+    let cost = Cost::timed(&read, 2_500_000_000);
     assert_eq!((cost.timed, cost.reading.as_ps()), (64_000, 10_000));
     assert_eq!(cost.record.as_ps(), 10);
     assert_eq!((cost.point_ps(), cost.message_ps()), (10_002, 40_010));

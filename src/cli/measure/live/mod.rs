@@ -94,7 +94,7 @@ impl Asked {
     ) -> Result<Measuring, Failure> {
         let counter = clocks.counter();
         let info = counter.info();
-        let cost = Cost::timed(reading(counter), info.ticks_per_s);
+        let cost = Cost::timed(&reading(counter), info.ticks_per_s);
         let (recorder, ring, counters) = recorder(reading(counter), RING_RECORDS);
         let hops = Hops::new(clocks.for_measuring(), engine.tells_sendings());
         let shared = Shared::default();
