@@ -1,0 +1,101 @@
+//! `fixwire measure compare`: two sessions of which one is slower, by reports and by logs.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::dialogue::{Course, Passed, S, Session};
+use super::files::{Order, pcap_header, pcap_record};
+use super::{errors, report, write};
+
+fn compare(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fixwire"))
+        .args(["measure", "compare"])
+        .args(arguments)
+        .output()
+        .expect("fixwire runs")
+}
+
+/// A session of which the trader takes so many nanoseconds longer, measured: the paths of its report and its log.
+fn measured(folder: &Path, name: &str, longer_ns: u64, orders: u32) -> [String; 2] {
+    let session = Session::new(orders, Course::Smooth);
+    let mut file = pcap_header(Order::Little, true, 1);
+    let mut late_ns = 0;
+    let mut was_ours = true;
+    for Passed { ps, is_ours, bytes } in &session.frames {
+        // Where the side changes, to the trader's.
+        if *is_ours && !was_ours {
+            late_ns += longer_ns;
+        }
+        was_ours = *is_ours;
+        let ns = ps / 1_000 + late_ns;
+        let s = S + (ns / 1_000_000_000) as u32;
+        file.extend(pcap_record(Order::Little, s, (ns % 1_000_000_000) as u32, bytes));
+    }
+    let capture = write(folder, &format!("{name}.pcap"), &file);
+    let log = folder.join(format!("{name}.hlog")).display().to_string();
+    let report = report(&[capture.to_str().unwrap(), "--histogram", &log]);
+    let path = write(folder, &format!("{name}.json"), report.to_string().as_bytes());
+    [path.display().to_string(), log]
+}
+
+#[test]
+fn a_slower_trader_is_found_and_an_equal_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = measured(folder.path(), "before", 0, 3_000);
+    let same = measured(folder.path(), "same", 0, 3_000);
+    let slower = measured(folder.path(), "slower", 50, 3_000);
+    for form in [0, 1] {
+        let equal = compare(&[&before[form], &same[form], "--json"]);
+        assert_eq!(equal.status.code(), Some(0), "{}", errors(&equal));
+        let regressed = compare(&[&before[form], &slower[form], "--json"]);
+        assert_eq!(regressed.status.code(), Some(1));
+        let said = errors(&regressed);
+        assert!(said.contains("by more than the noise: p50 of trigger_to_order"), "{said}");
+        assert!(!said.contains("order_to_answer"), "{said}");
+        let told: Value = serde_json::from_slice(&regressed.stdout).unwrap();
+        let of = |kind: &str, percentile: &str| {
+            let all = told["comparisons"].as_array().unwrap().iter();
+            let mut found = all.filter(|of| of["kind"] == kind && of["percentile"] == percentile);
+            found.next().unwrap_or_else(|| panic!("{kind} {percentile}: {told:#}")).clone()
+        };
+        let median = of("trigger_to_order", "p50");
+        let number = |key: &str| median[key].as_f64().unwrap();
+        assert_eq!(median["verdict"], "slower");
+        assert!((number("difference_ns") - 50.0).abs() <= 3.0, "{median:#}");
+        assert!(number("from_ns") < 50.0 && 50.0 < number("to_ns"), "{median:#}");
+        assert_eq!(of("order_to_answer", "p50")["verdict"], "within the noise");
+        assert_eq!(of("trigger_to_order", "p99.99")["verdict"], "too few samples");
+        let faster = compare(&[&slower[form], &before[form]]);
+        assert_eq!(faster.status.code(), Some(0));
+        let text = String::from_utf8(faster.stdout).unwrap();
+        assert!(text.contains("faster") && text.contains("99 % interval"), "{text}");
+    }
+    let mixed = compare(&[&before[0], &slower[1]]);
+    assert_eq!(mixed.status.code(), Some(1));
+}
+
+#[test]
+fn what_cannot_be_compared_is_said_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, _] = measured(folder.path(), "one", 0, 50);
+    let file =
+        |name: &str, text: &str| write(folder.path(), name, text.as_bytes()).display().to_string();
+    let empty = file("empty.json", "{\"intervals\": []}");
+    let notes = file("notes.txt", "no histogram\n");
+    let other = file("other.json", "{\"messages\": 3}");
+    for (arguments, words) in [
+        ([&report[..], "/nowhere"], "name a report of `fixwire measure capture --json`"),
+        ([&report, &notes], "notes.txt: "),
+        ([&report, &other], "it has no \"intervals\""),
+        ([&report, &empty], "no kind of interval in common"),
+    ] {
+        let output = compare(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(errors(&output).contains(words), "{arguments:?}: {}", errors(&output));
+    }
+    let refused = compare(&[&report, &report, "--confidence", "30"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(errors(&refused).contains("write a percentage"), "{}", errors(&refused));
+}
