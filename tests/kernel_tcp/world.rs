@@ -19,6 +19,7 @@ use crate::{Passed, replay, set, set_if_known, set_route};
 /// Seeds that are tried, and with FIXWIRE_FULL.
 const SEEDS: usize = 2;
 const SEEDS_FULL: u64 = 20;
+const SEEDS_AT_MOST: u64 = 60;
 
 /// What a seed draws.
 #[derive(Debug)]
@@ -204,11 +205,9 @@ impl Totals {
         self.resets_out += of(Count::ResetOut);
     }
 
-    /// Everything that can happen has happened.
-    fn assert_complete(&self) {
-        for (what, count) in self.iter() {
-            assert!(count > 0, "never: {what}\n{self}");
-        }
+    /// What can happen and has not.
+    fn never(&self) -> Option<&'static str> {
+        self.iter().find(|(_, count)| *count == 0).map(|(what, _)| what)
     }
 }
 
@@ -227,10 +226,14 @@ fn every_stream_arrives_whole_whatever_a_seed_does_to_it() {
             seeds.retain(|seed| !World::draw(*seed).is_black_hole);
             seeds.truncate(SEEDS);
         }
-        // A few seeds do not provoke everything.
-        let is_complete = seeds.len() as u64 == SEEDS_FULL;
+        // A few seeds do not provoke everything. Nor do these on a busy machine, where other moments meet: then more are played.
+        let is_whole = seeds.len() as u64 == SEEDS_FULL;
+        let last = if is_whole { SEEDS_AT_MOST } else { SEEDS_FULL };
         let mut totals = Totals::default();
-        for seed in seeds {
+        for seed in seeds.into_iter().chain(SEEDS_FULL + 1..=last) {
+            if seed > SEEDS_FULL && is_whole && totals.never().is_none() {
+                break;
+            }
             let world = World::draw(seed);
             println!("{world:?}");
             let begun = Instant::now();
@@ -238,8 +241,8 @@ fn every_stream_arrives_whole_whatever_a_seed_does_to_it() {
             println!("  took {:.1} s", begun.elapsed().as_secs_f64());
         }
         println!("{totals}");
-        if is_complete {
-            totals.assert_complete();
+        if is_whole {
+            assert_eq!(totals.never(), None, "never in {} worlds", totals.worlds);
         }
     });
 }

@@ -183,6 +183,7 @@ fn frames_are_shown_by_the_stamps_of_a_nic_whose_clock_is_followed() {
     let packets = packets(&blocks);
     let by_nic = packets.iter().filter(|packet| packet.text(1).is_empty()).count();
     assert!(by_nic >= 1, "the last at least");
+    let is_by_nic_alone = by_nic == packets.len();
     for (packet, came) in packets.into_iter().zip(came) {
         // By the NIC when it came, by the host 2 ms later.
         let (late_ns, words) = (packet.ns().wrapping_sub(came).cast_signed(), packet.text(1));
@@ -197,7 +198,8 @@ fn frames_are_shown_by_the_stamps_of_a_nic_whose_clock_is_followed() {
     }
     let shown = blocks.iter().find(|block| block.kind == 5).unwrap().text(1);
     assert!(shown.starts_with(&format!("{by_nic} frames shown within ")), "{shown}");
-    assert!(shown.contains("; without a bound: "), "{shown}");
+    // Where two milliseconds became many, the service was ahead of the first frame.
+    assert_eq!(shown.contains("; without a bound: "), !is_by_nic_alone, "{shown}");
 }
 
 /// A reader of a clock service that reads so much of the wall clock that it has locked, again after
