@@ -23,6 +23,8 @@ use super::telling::{Teller, Voice};
 
 /// Rounds between two looks at everything that is not a packet.
 const ROUNDS_PER_LOOK: u32 = 256;
+/// As many rounds is one after which the core is lent out: on a busy machine it comes back milliseconds later.
+const ROUNDS_PER_LOAN: u32 = 64;
 /// Empty rounds before a core that may be lent out is.
 const IDLE_ROUNDS: u32 = 2_000;
 /// From so many connections on their buffers are more pages of 4 KiB than a core remembers the places of.
@@ -143,8 +145,9 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
 
     /// Many rounds, and then what happened in them is told.
     pub(crate) fn rounds(&mut self) {
-        for _ in 0..ROUNDS_PER_LOOK {
-            self.round();
+        let mut rounds = 0;
+        while rounds < ROUNDS_PER_LOOK {
+            rounds += if self.round() { ROUNDS_PER_LOAN } else { 1 };
         }
         let neighborhood = self.neighborhood.as_mut();
         let looked = neighborhood.map(|of| of.look(self.engine, self.clock));
@@ -156,6 +159,10 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         }
         if let Some(operations) = &mut self.operations {
             operations.look(self.engine, || self.clock.now(), self.teller, self.voice);
+            if operations.is_answering() {
+                // Who asks waits for many looks: the core is not lent out between them.
+                self.empty = 0;
+            }
         }
         self.teller.tell(self.engine, self.voice);
         if self.promotes.load(Ordering::Relaxed) {
@@ -212,17 +219,20 @@ impl<'a, N: Nic, A: Application> Polling<'a, N, A> {
         self.teller.tell(self.engine, self.voice);
     }
 
+    /// Whether the core was lent out behind it.
     #[inline]
-    fn round(&mut self) {
+    fn round(&mut self) -> bool {
         let received = self.engine.poll(self.clock);
         (self.beside)();
         if received > 0 {
             self.looks.after_frames(self.engine);
         }
         self.empty = if received > 0 { 0 } else { self.empty.saturating_add(1) };
-        if self.empty > IDLE_ROUNDS && self.idle == Idle::Yield {
+        let lends = self.empty > IDLE_ROUNDS && self.idle == Idle::Yield;
+        if lends {
             std::thread::yield_now();
         }
+        lends
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::common::inside::{PATIENCE, Program};
+use crate::common::{has, skip};
 
 const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
 const SESSION: &str = "FIX.4.4:FIXWIRE->EXCHANGE";
@@ -230,6 +231,33 @@ fn an_operator_logs_a_session_out_sets_its_numbers_and_lets_it_back() {
     assert_eq!(report["control"]["refused"]["session_connected"], 2);
     assert_eq!(report["sessions"][0]["logons"], 2);
     assert!(!run.folder.path().join("fw.sock").exists(), "the socket was left behind");
+}
+
+/// An idle engine lends its core out. Whoever has it then keeps it for milliseconds, and an answer takes thousands of rounds.
+#[test]
+fn an_engine_that_lends_its_core_to_busy_neighbours_answers() {
+    if !has("taskset") {
+        return skip(
+            "operations::an_engine_that_lends_its_core_to_busy_neighbours_answers",
+            "no taskset",
+        );
+    }
+    let run = Run::start(&["--profile", "sim"]);
+    let busy = || {
+        let mut neighbour = Command::new("sh");
+        Program::start(neighbour.args(["-c", "while :; do :; done"]))
+    };
+    let neighbours = [busy(), busy(), busy()];
+    assert_eq!(run.ctl(&["logout", SESSION]).status.code(), Some(0));
+    run.until("it is down", || run.is_in_state("disconnected"));
+    for process in neighbours.iter().chain([&run.program]) {
+        let id = process.id().to_string();
+        let pinned = Command::new("taskset").args(["-a", "-p", "-c", "0", &id]).output().unwrap();
+        assert!(pinned.status.success(), "{}", text(&pinned.stderr));
+    }
+    // Each of which waits for a second; the machine has other work as well.
+    let answers = (0..8).filter(|_| run.ctl(&["status"]).status.success()).count();
+    assert!(answers >= 4, "{answers} answers to 8 questions");
 }
 
 #[test]

@@ -131,6 +131,11 @@ impl Board {
 pub(super) struct Writing(Option<usize>);
 
 impl Writing {
+    /// Whether a part is written and another is not.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Writes a part of what was asked for, if anything was. Allocates nothing.
     pub(super) fn go_on<N: Nic, A: Application>(&mut self, board: &Board, engine: &Engine<N, A>) {
         let step = match self.0 {

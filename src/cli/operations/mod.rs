@@ -285,6 +285,11 @@ impl Operations {
         }
     }
 
+    /// Whether somebody waits for the numbers that are being written.
+    pub(crate) fn is_answering(&self) -> bool {
+        self.writing.is_under_way()
+    }
+
     /// Who is ready to take over, if anybody is. To be called between rounds; nobody costs a load.
     pub(crate) fn ready(&self) -> Option<hand_over::Asked> {
         self.ready.as_ref()?.take()
