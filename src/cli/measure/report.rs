@@ -120,6 +120,19 @@ impl Report<'_> {
     /// What a reader of the figures should know, in sentences.
     pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.matcher.counts();
+        let mut notes = self.of_figures(counts);
+        for file in self.inputs.files() {
+            notes.extend(of_file(file));
+        }
+        notes.extend(not_tcp(counts));
+        let given_way = self.matcher.connections().1;
+        notes.extend(of_streams(counts, given_way));
+        notes.extend(of_clocks_that_disagree(counts));
+        notes
+    }
+
+    /// Why there is no figure, or none of some intervals.
+    fn of_figures(&self, counts: &Counts) -> Vec<String> {
         let mut notes = Vec::new();
         if self.tally.distributions().is_empty() {
             notes.push(format!(
@@ -144,66 +157,74 @@ impl Report<'_> {
                 self.tally.beyond()
             ));
         }
-        for file in self.inputs.files() {
-            let (name, told) = (&file.name, &file.told);
-            let mut note = |count: u64, words: &str| {
-                if count > 0 {
-                    notes.push(format!("{name}: {count} {words}"));
-                }
-            };
-            note(
-                told.unstamped,
-                "frames have no stamp where the others have one: their times are not used",
-            );
-            note(
-                told.degraded,
-                "stamps set aside that the device calls degraded: its clock was not synchronized well",
-            );
-            note(told.duplicate, "frames set aside that the device saw before");
-            note(told.bad_fcs, "frames set aside whose check sequence was wrong");
-            let words = format!(
-                "frames are stamped before the one in front of them, by {} at the most: the clock was set back, or frames were \
-                 written in another order",
-                ns(told.backwards_most.as_ps())
-            );
-            note(told.backwards, &words);
-            if file.skips().total() > 0 {
-                notes.push(format!("{name}: passed over: {}", file.skips()));
-            }
-        }
-        notes.extend(not_tcp(counts));
-        let mut note = |count: u64, words: &str| {
-            if count > 0 {
-                notes.push(format!("{count} {words}"));
-            }
-        };
-        note(counts.gaps, "gaps in TCP streams: the capture lacks frames");
-        note(counts.damaged, "places in TCP streams where bytes behind a message are none");
-        note(
-            counts.sent_again,
-            "segments with bytes that came before: retransmitted, or captured twice",
-        );
-        note(
-            counts.acknowledged_early.in_one_file,
-            "segments come behind their acknowledgement in one file: its frames are not in the order of the wire",
-        );
-        note(
-            self.matcher.connections().1,
-            "connections were let go of for others: more than 4,096 at once",
-        );
-        if let Early { between_files, most: Some((behind, by, segment)), .. } =
-            counts.acknowledged_early
-        {
-            notes.push(format!(
-                "the clocks of the files disagree: file {} acknowledges {between_files} segments of file {} before they are sent, \
-                 by {} at the most",
-                by + 1,
-                segment + 1,
-                ns(behind.as_ps())
-            ));
-        }
         notes
     }
+}
+
+/// What a file's frames and stamps are not.
+fn of_file(file: &Input) -> Vec<String> {
+    let (name, told) = (&file.name, &file.told);
+    let backwards = format!(
+        "frames are stamped before the one in front of them, by {} at the most: the clock was set back, or frames were written in \
+         another order",
+        ns(told.backwards_most.as_ps())
+    );
+    let mut notes: Vec<String> = counted([
+        (
+            told.unstamped,
+            "frames have no stamp where the others have one: their times are not used",
+        ),
+        (
+            told.degraded,
+            "stamps set aside that the device calls degraded: its clock was not synchronized well",
+        ),
+        (told.duplicate, "frames set aside that the device saw before"),
+        (told.bad_fcs, "frames set aside whose check sequence was wrong"),
+        (told.backwards, backwards.as_str()),
+    ])
+    .map(|note| format!("{name}: {note}"))
+    .collect();
+    if file.skips().total() > 0 {
+        notes.push(format!("{name}: passed over: {}", file.skips()));
+    }
+    notes
+}
+
+/// What TCP streams lack, or have twice.
+fn of_streams(counts: &Counts, given_way: u64) -> impl Iterator<Item = String> {
+    counted([
+        (counts.gaps, "gaps in TCP streams: the capture lacks frames"),
+        (counts.damaged, "places in TCP streams where bytes behind a message are none"),
+        (
+            counts.sent_again,
+            "segments with bytes that came before: retransmitted, or captured twice",
+        ),
+        (
+            counts.acknowledged_early.in_one_file,
+            "segments come behind their acknowledgement in one file: its frames are not in the order of the wire",
+        ),
+        (given_way, "connections were let go of for others: more than 4,096 at once"),
+    ])
+}
+
+fn of_clocks_that_disagree(counts: &Counts) -> Option<String> {
+    let Early { between_files, most: Some((behind, by, segment)), .. } = counts.acknowledged_early
+    else {
+        return None;
+    };
+    Some(format!(
+        "the clocks of the files disagree: file {} acknowledges {between_files} segments of file {} before they are sent, by {} at \
+         the most",
+        by + 1,
+        segment + 1,
+        ns(behind.as_ps())
+    ))
+}
+
+/// Those that there were, with their number.
+fn counted<'a>(all: impl IntoIterator<Item = (u64, &'a str)>) -> impl Iterator<Item = String> {
+    let were = all.into_iter().filter(|(count, _)| *count > 0);
+    were.map(|(count, words)| format!("{count} {words}"))
 }
 
 /// What was no TCP, in clauses.
