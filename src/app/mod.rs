@@ -140,6 +140,8 @@ pub enum Passing<'a> {
 pub struct Seated<'a, A> {
     /// How often the session was established during the call.
     pub logons: u64,
+    /// How many messages the application sent as it was told of that.
+    pub(crate) sent_at_logon: u32,
     app: &'a mut A,
     session: SessionId,
     stamp: Option<RxStamp>,
@@ -158,7 +160,8 @@ impl<'a, A: Application> Seated<'a, A> {
     /// The application, for the session at `index`, with the stamp of the frame at hand.
     #[inline]
     pub fn new(app: &'a mut A, index: usize, stamp: Option<RxStamp>) -> Self {
-        Seated { logons: 0, app, session: SessionId(index as u16), stamp, measured: None }
+        let session = SessionId(index as u16);
+        Seated { logons: 0, sent_at_logon: 0, app, session, stamp, measured: None }
     }
 
     /// The same, measured where somebody measures.
@@ -212,7 +215,9 @@ impl<'a, A: Application> Seated<'a, A> {
 impl<A: Application> Handler for Seated<'_, A> {
     fn on_logon<S: Store, O: Outlet>(&mut self, reply: &mut Sender<'_, S, O>) {
         self.logons += 1;
+        let before = reply.next_out();
         self.app.on_logon(self.session, reply);
+        self.sent_at_logon += reply.next_out().wrapping_sub(before);
     }
 
     fn on_logout(&mut self, reason: CloseReason) {

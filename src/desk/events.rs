@@ -30,7 +30,7 @@ impl<A: Application> Desk<A> {
                 let mut caller = Seated::new(&mut self.app, index, None);
                 let disposition = seat.session.on_writable(now, &mut wire, &mut caller);
                 // It is told of a logon once the counterparty has got what it lacked.
-                let (written, logons) = (wire.written, caller.logons);
+                let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
                 self.note_logons(index, logons);
                 self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);

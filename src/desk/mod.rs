@@ -523,7 +523,7 @@ impl<A: Application> Desk<A> {
         let measured = recorder.map(|recorder| Measured { recorder, connection, bytes });
         let mut caller = Seated::new(&mut self.app, index, stamp).measured_by(measured);
         let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
-        let (written, logons) = (wire.written, caller.logons);
+        let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
         if let (Some(recorder), Some(before)) = (&mut self.recorder, begun_before) {
             recorder.on_read(index, stamp, (before, bytes.len(), seat.session.begun_len()));
         }
@@ -531,7 +531,7 @@ impl<A: Application> Desk<A> {
         // As long as nothing but time goes on, deadlines move back: they are found out when they are due.
         let is_steady =
             interval_before.is_some() && seat.session.steady_interval() == interval_before;
-        if logons > 0 {
+        if logons.0 > 0 {
             self.note_logons(index, logons);
         }
         self.show_written(now, tcp, index, connection, written);
@@ -540,14 +540,19 @@ impl<A: Application> Desk<A> {
         }
     }
 
-    /// Counts and records how often a session was established while it was called.
+    /// Counts and records how often a session was established while it was called, and what was sent of that.
     #[inline(never)]
-    fn note_logons(&mut self, index: usize, logons: u64) {
+    fn note_logons(&mut self, index: usize, (logons, sent): (u64, u32)) {
         let Some(seat) = self.seats.get_mut(index).filter(|_| logons > 0) else { return };
         seat.logons += logons;
         seat.failures = 0;
         let (session, peer) = (SessionId(index as u16), seat.remote);
         self.events.push(LineEvent::LoggedOn { session, peer });
+        if sent > 0
+            && let Some(recorder) = &mut self.recorder
+        {
+            recorder.sent_at_logon(session, sent);
+        }
     }
 
     /// Shows the application the last bytes that a session has handed to TCP, if it wants to see them.

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::record::{HandedOver, LeftRecord, MessageRecord, NotHandedOver, OrderRecord, Record};
+use super::record::{
+    AtLogonRecord, HandedOver, LeftRecord, MessageRecord, NotHandedOver, OrderRecord, Record,
+};
 use crate::measure::pairs::{Exclusion, Reason};
 use crate::measure::stamp::{Clock, Domain, HostCounter, Incomparable, Stamp, Timescale};
 use crate::measure::tally::{Kind, Tally, Types};
@@ -21,6 +23,16 @@ const PATIENCE_S: u64 = 2;
 /// Intervals, and orders, that wait.
 const WAITING_MAX: usize = 1 << 17;
 const ORDERS_MAX: usize = 1 << 16;
+
+/// What an order ends.
+const KINDS_OF_ORDERS: [Kind; 6] = [
+    Kind::ApplicationToFrame,
+    Kind::FrameToDoorbell,
+    Kind::PollToDoorbell,
+    Kind::WireToDoorbell,
+    Kind::DoorbellToWire,
+    Kind::WireToWire,
+];
 
 /// The clocks that records are by.
 #[derive(Clone, Debug)]
@@ -97,6 +109,10 @@ pub struct Hops {
     handed_over: VecDeque<(u64, (u16, u32))>,
     messages: u64,
     answered: u64,
+    at_logon: u64,
+    /// Messages that are left out at first, and how many have been.
+    first_left_out: u64,
+    left_out: u64,
 }
 
 impl Hops {
@@ -111,7 +127,21 @@ impl Hops {
             handed_over: VecDeque::new(),
             messages: 0,
             answered: 0,
+            at_logon: 0,
+            first_left_out: 0,
+            left_out: 0,
         }
+    }
+
+    /// The same without the first so many messages: caches are cold, and the device's word is looked into.
+    #[must_use]
+    pub fn without_first(self, messages: u64) -> Hops {
+        Hops { first_left_out: messages, ..self }
+    }
+
+    /// How many messages were left out at first.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// What it has added up to.
@@ -124,6 +154,11 @@ impl Hops {
         (self.messages, self.answered)
     }
 
+    /// Messages that the application sent as it was told of a logon: in no figure, as no message led to them.
+    pub fn sent_at_logon(&self) -> u64 {
+        self.at_logon
+    }
+
     /// Whether something waits for a reading of the device's clock.
     pub fn awaits_reading(&self) -> bool {
         !self.waiting.is_empty()
@@ -134,6 +169,7 @@ impl Hops {
         match record {
             Record::Message(message) => self.take_message(message, each),
             Record::Left(left) => self.take_left(left, each),
+            Record::AtLogon(sent) => self.take_at_logon(sent, each),
         }
     }
 
@@ -173,6 +209,10 @@ impl Hops {
     }
 
     fn take_message(&mut self, message: &MessageRecord, each: &mut dyn FnMut(&Sample)) {
+        if self.left_out < self.first_left_out {
+            self.left_out += 1;
+            return;
+        }
         self.messages += 1;
         let MessageRecord { first, last, polled, entered, order, .. } = *message;
         let types = Types { trigger: message.msg_type, order: None };
@@ -219,17 +259,7 @@ impl Hops {
                     NotHandedOver::Waits => Reason::Waits,
                     NotHandedOver::InParts => Reason::InParts,
                 });
-                for kind in [
-                    Kind::ApplicationToFrame,
-                    Kind::FrameToDoorbell,
-                    Kind::PollToDoorbell,
-                    Kind::WireToDoorbell,
-                    Kind::DoorbellToWire,
-                    Kind::WireToWire,
-                ] {
-                    self.tell(kind, Err(why), each);
-                }
-                return;
+                return KINDS_OF_ORDERS.iter().for_each(|kind| self.tell(*kind, Err(why), each));
             }
         };
         self.between_host(Kind::ApplicationToFrame, types, (entered, ready), each);
@@ -272,6 +302,15 @@ impl Hops {
         match order.trigger {
             Ok(came) => self.wait(Kind::WireToWire, types, Between::NicAndNic(came, out), each),
             Err(why) => self.tell(Kind::WireToWire, Err(why), each),
+        }
+    }
+
+    fn take_at_logon(&mut self, sent: &AtLogonRecord, each: &mut dyn FnMut(&Sample)) {
+        self.at_logon += u64::from(sent.messages);
+        for _ in 0..sent.messages {
+            for kind in KINDS_OF_ORDERS {
+                self.tell(kind, Err(Exclusion::Why(Reason::AtLogon)), each);
+            }
         }
     }
 

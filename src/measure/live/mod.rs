@@ -22,6 +22,7 @@ mod tests;
 pub use cost::Cost;
 pub use hops::{Clocks, Hops, Sample};
 pub use record::{
-    HandedOver, LeftRecord, MessageRecord, MsgType, NotHandedOver, OrderRecord, Record,
+    AtLogonRecord, HandedOver, LeftRecord, MessageRecord, MsgType, NotHandedOver, OrderRecord,
+    Record,
 };
 pub use recorder::{LiveCounters, RING_RECORDS, Reading, Recorder, recorder};

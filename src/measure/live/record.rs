@@ -13,6 +13,8 @@ pub enum Record {
     Message(MessageRecord),
     /// A message left the device.
     Left(LeftRecord),
+    /// The application was told of a logon, and sent something.
+    AtLogon(AtLogonRecord),
 }
 
 /// A message that was handed to the application. Points on the host are readings of its counter.
@@ -65,6 +67,15 @@ pub enum NotHandedOver {
     Waits,
     /// It was handed over in more than one burst.
     InParts,
+}
+
+/// What an application sent as it was told of a logon: no message led to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtLogonRecord {
+    /// Whose logon.
+    pub session: SessionId,
+    /// How many messages it sent.
+    pub messages: u32,
 }
 
 /// A message of ours that left, as [`SentStamp`](crate::sent_stamps::SentStamp) tells.

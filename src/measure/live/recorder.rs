@@ -8,7 +8,8 @@ use arrayvec::ArrayVec;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::record::{
-    HandedOver, LeftRecord, MessageRecord, MsgType, NotHandedOver, OrderRecord, Record,
+    AtLogonRecord, HandedOver, LeftRecord, MessageRecord, MsgType, NotHandedOver, OrderRecord,
+    Record,
 };
 use crate::app::SessionId;
 use crate::offload::RxStamp;
@@ -229,6 +230,11 @@ impl Recorder {
     #[inline]
     pub(crate) fn sent_without_trigger(&self, messages: u64) {
         add(&self.counters.without_trigger, messages);
+    }
+
+    /// The application was told of a logon, and has sent so many messages.
+    pub(crate) fn sent_at_logon(&mut self, session: SessionId, messages: u32) {
+        self.push(Record::AtLogon(AtLogonRecord { session, messages }));
     }
 
     #[inline]

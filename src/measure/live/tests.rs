@@ -250,6 +250,28 @@ fn what_is_not_the_device_s_or_could_not_leave_is_excluded_by_name() {
 }
 
 #[test]
+fn what_is_sent_at_a_logon_is_excluded_of_all_that_an_order_ends_and_the_first_messages_of_nothing()
+{
+    let of = Followed::new();
+    let mut of = Followed { hops: of.hops.without_first(2), ..of };
+    let at = of.now + 10 * MS;
+    of.take(Record::AtLogon(AtLogonRecord { session: SESSION, messages: 3 }));
+    for _ in 0..5 {
+        of.take(Record::Message(answered(by_nic(at), at + 1_000)));
+        of.take(Record::Left(left(at + 2_000, at + 3_000)));
+    }
+    of.read(0);
+    assert_eq!((of.hops.sent_at_logon(), of.hops.left_out(), of.hops.messages()), (3, 2, (3, 3)));
+    for kind in Kind::LIVE.into_iter().filter(|kind| *kind != Kind::FirstToLastSegment) {
+        let is_of_order = ![Kind::WireToPoll, Kind::PollToApplication].contains(&kind);
+        let at_logon = if is_of_order { 3 } else { 0 };
+        assert_eq!(of.excluded(kind, Reason::AtLogon), at_logon, "{kind}");
+        assert_eq!(of.hops.tally().excluded_in_all(kind), at_logon, "{kind}");
+        assert_eq!(of.of(kind).map(|of| of.ps.len()), Some(3), "{kind}");
+    }
+}
+
+#[test]
 fn without_a_clock_that_is_followed_no_stamp_meets_the_host_s_counter() {
     for device in [Some(NIC), None] {
         let clocks = Clocks { host: HOST, device, reader: None };

@@ -68,14 +68,16 @@ pub enum Reason {
     InParts,
     /// An order of which nobody told when it left.
     NotTold,
+    /// An order that the application sent when it was told of the logon.
+    AtLogon,
 }
 
 impl Reason {
     /// How many there are.
-    pub const COUNT: usize = 24;
+    pub const COUNT: usize = 25;
 
     /// Those of a running engine.
-    pub const LIVE: [Reason; 10] = [
+    pub const LIVE: [Reason; 11] = [
         Reason::NotByDevice,
         Reason::NotFollowed,
         Reason::Unsettled,
@@ -86,6 +88,7 @@ impl Reason {
         Reason::Waits,
         Reason::InParts,
         Reason::NotTold,
+        Reason::AtLogon,
     ];
 
     /// Those of captures.
@@ -135,6 +138,7 @@ impl Reason {
             Reason::Waits => "order_waited",
             Reason::InParts => "several_bursts",
             Reason::NotTold => "departure_untold",
+            Reason::AtLogon => "sent_at_logon",
         }
     }
 }
@@ -175,6 +179,7 @@ impl fmt::Display for Reason {
             }
             Reason::InParts => "the order was handed over in more than one burst",
             Reason::NotTold => "nobody told when the order left",
+            Reason::AtLogon => "the application sent the order as it was told of the logon: no message led to it",
         })
     }
 }

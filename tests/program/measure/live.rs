@@ -37,17 +37,22 @@ fn assert_whole(report: &Value, orders: u64) {
         (&report["messages"], &report["messages_answered"]),
         (&orders.into(), &(orders - 1).into())
     );
+    // And that one is in no figure, but told of.
     for (kind, all) in [
         ("wire_to_poll", orders),
         ("poll_to_application", orders),
-        ("application_to_frame", orders - 1),
-        ("frame_to_doorbell", orders - 1),
-        ("poll_to_doorbell", orders - 1),
-        ("wire_to_doorbell", orders - 1),
-        ("doorbell_to_wire", orders - 1),
-        ("wire_to_wire", orders - 1),
+        ("application_to_frame", orders),
+        ("frame_to_doorbell", orders),
+        ("poll_to_doorbell", orders),
+        ("wire_to_doorbell", orders),
+        ("doorbell_to_wire", orders),
+        ("wire_to_wire", orders),
     ] {
         assert_eq!(samples(report, kind) + excluded(report, kind), all, "{kind}: {report:#}");
+    }
+    assert_eq!(report["sent_at_logon"], 1);
+    for (kind, at_logon) in [("poll_to_doorbell", 1), ("wire_to_wire", 1), ("wire_to_poll", 0)] {
+        assert_eq!(report["excluded"][kind]["sent_at_logon"], at_logon, "{kind}: {report:#}");
     }
     for kind in ["poll_to_application", "poll_to_doorbell"] {
         assert!(samples(report, kind) > orders * 9 / 10, "{kind}: {report:#}");

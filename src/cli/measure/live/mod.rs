@@ -6,13 +6,14 @@ mod thread;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use fixwire::app::Application;
 use fixwire::engine::Engine;
 use fixwire::measure::live::{Cost, Hops, RING_RECORDS, recorder};
+use fixwire::offload::clock::Reader;
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::Profile;
 use fixwire_hw::host_counter::HostCounter;
@@ -28,6 +29,9 @@ use crate::cli::table;
 use report::LiveReport;
 use thread::{Shared, Worker};
 
+/// How long the device's clock is waited for before the first message.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(2);
+
 /// How latencies are measured while the engine runs.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LiveArgs {
@@ -35,6 +39,9 @@ pub(crate) struct LiveArgs {
     /// at the end (docs/measure.md). Any of the three options below measures, too.
     #[arg(long)]
     measure: bool,
+    /// Leave the first so many messages out: caches are cold, and what the device says is looked into.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    measure_after: u64,
     /// The report as a JSON object.
     #[arg(long, value_name = "FILE.json")]
     measure_json: Option<PathBuf>,
@@ -51,6 +58,7 @@ pub(crate) struct Asked {
     json: Option<Out>,
     html: Option<Out>,
     histogram: Option<Out>,
+    after: u64,
     facts: Facts,
 }
 
@@ -81,7 +89,8 @@ impl LiveArgs {
         if !self.measure && !writes {
             return Ok(None);
         }
-        Ok(Some(Asked { json, html, histogram, facts: doctor::facts(profile) }))
+        let after = self.measure_after;
+        Ok(Some(Asked { json, html, histogram, after, facts: doctor::facts(profile) }))
     }
 }
 
@@ -96,7 +105,10 @@ impl Asked {
         let info = counter.info();
         let cost = Cost::timed(&reading(counter), info.ticks_per_s);
         let (recorder, ring, counters) = recorder(reading(counter), RING_RECORDS);
-        let hops = Hops::new(clocks.for_measuring(), engine.tells_sendings());
+        let mut of_records = clocks.for_measuring();
+        await_clock(of_records.reader.as_mut(), counter);
+        let hops = Hops::new(of_records, engine.tells_sendings());
+        let hops = hops.without_first(self.after);
         let shared = Shared::default();
         let worker = Worker { ring, hops, counter, shared: shared.clone() };
         let thread = std::thread::Builder::new().name("measure".into()).spawn(|| worker.run());
@@ -119,6 +131,17 @@ impl Asked {
         };
         let outs = (self.json, self.html, self.histogram);
         Ok(Measuring { shared, thread, report, outs, begun: SystemTime::now() })
+    }
+}
+
+/// Waits until the device's clock is followed, if it is to be: of messages before that nothing could be said by its stamps.
+fn await_clock(reader: Option<&mut Reader>, counter: HostCounter) {
+    let begun = Instant::now();
+    let Some(reader) = reader else { return };
+    while reader.mapping().error_bound_ns(counter.now()).is_err()
+        && begun.elapsed() < FOLLOWED_WITHIN
+    {
+        sleep(Duration::from_millis(1));
     }
 }
 

@@ -66,10 +66,12 @@ impl LiveReport {
             "excluded": self.figures().excluded_json(),
             "messages": messages,
             "messages_answered": answered,
+            "messages_left_out": self.hops.as_ref().map_or(0, |hops| hops.left_out()),
             "records": count(&self.counters.records),
             "records_ring_full": count(&self.counters.ring_full),
             "answers_untold": count(&self.counters.untold),
             "sent_without_trigger": count(&self.counters.without_trigger),
+            "sent_at_logon": self.hops.as_ref().map_or(0, |hops| hops.sent_at_logon()),
             "overhead": {
                 "timed": self.cost.timed,
                 "reading_ns": ps(self.cost.reading),
