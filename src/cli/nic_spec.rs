@@ -16,6 +16,27 @@ use fixwire_hw::sim::{Design, Width};
 /// The model that does everything, and the word before any other's name.
 const SIM: &str = "sim";
 
+/// What a device is made of, as far as its specification says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// Of hardware.
+    Nic,
+    /// Of this host's memory: a model, or RTL that is simulated.
+    Model,
+    /// Of the kernel's or a driver's software.
+    Software,
+}
+
+impl Made {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Made::Nic => "nic",
+            Made::Model => "model",
+            Made::Software => "software",
+        }
+    }
+}
+
 /// Which device to run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NicSpec {
@@ -46,6 +67,22 @@ impl NicSpec {
             #[cfg(feature = "rtl")]
             NicSpec::Rtl(_) => true,
             _ => false,
+        }
+    }
+
+    /// What it is made of.
+    pub(crate) fn made(&self) -> Made {
+        match self {
+            NicSpec::TapEmbedded | NicSpec::Tap(_) => Made::Software,
+            NicSpec::Sim(_) => Made::Model,
+            #[cfg(feature = "rtl")]
+            NicSpec::Rtl(_) => Made::Model,
+            #[cfg(feature = "dpdk")]
+            NicSpec::Dpdk(device) => {
+                let ends = device.end_devices();
+                let is_hardware = !ends.is_empty() && ends.iter().all(DeviceSpec::is_pci);
+                if is_hardware { Made::Nic } else { Made::Software }
+            }
         }
     }
 

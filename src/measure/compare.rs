@@ -66,6 +66,67 @@ pub fn difference(
     })
 }
 
+/// Fewer rounds say nothing.
+pub const ROUNDS_MIN: usize = 8;
+
+/// What the second of two that took turns is more than the first: of each round a value of both, such as a quantile. The median of
+/// the rounds' differences, with this confidence; none of fewer than [`ROUNDS_MIN`] rounds.
+///
+/// A round is drawn as a whole: what drifts from one to the next is in both of its values, and samples of one round need not be
+/// independent of each other. `second` is `first` and that median.
+pub fn paired(rounds: &[(u64, u64)], confidence: f64) -> Option<Difference> {
+    if rounds.len() < ROUNDS_MIN {
+        return None;
+    }
+    let apart = |(first, second): &(u64, u64)| second.wrapping_sub(*first) as i64;
+    let differences: Vec<i64> = rounds.iter().map(apart).collect();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut draw = vec![0; differences.len()];
+    let mut drawn: Vec<i64> = (0..DRAWS)
+        .map(|_| {
+            draw.fill_with(|| differences[dice.below(differences.len())]);
+            median(&mut draw)
+        })
+        .collect();
+    drawn.sort_unstable();
+    let beyond = ((1.0 - confidence) / 2.0 * DRAWS as f64) as usize;
+    let beyond = beyond.min(DRAWS / 2 - 1);
+    let mut firsts: Vec<i64> = rounds.iter().map(|(first, _)| *first as i64).collect();
+    let first = median(&mut firsts);
+    let second = first + median(&mut differences.clone());
+    Some(Difference {
+        first: u64::try_from(first).unwrap_or_default(),
+        second: u64::try_from(second).unwrap_or_default(),
+        from: drawn[beyond],
+        to: drawn[DRAWS - 1 - beyond],
+    })
+}
+
+/// The middle one, or halfway between the two that are.
+fn median(values: &mut [i64]) -> i64 {
+    let (is_even, half) = (values.len().is_multiple_of(2), values.len() / 2);
+    let (below, middle, _) = values.select_nth_unstable(half);
+    match below.iter().max() {
+        Some(before) if is_even => before.midpoint(*middle),
+        _ => *middle,
+    }
+}
+
+/// In which order so many take their turns in each round: by chance, so that whatever changes hits all of them alike, and the
+/// same for the same seed.
+pub fn turns(takers: usize, rounds: usize, seed: u64) -> Vec<Vec<usize>> {
+    let mut dice = Dice(seed);
+    let mut round = || {
+        let mut order: Vec<usize> = (0..takers).collect();
+        // Fisher and Yates's.
+        for last in (1..takers).rev() {
+            order.swap(last, dice.below(last + 1));
+        }
+        order
+    };
+    (0..rounds).map(|_| round()).collect()
+}
+
 impl Difference {
     /// Of the quantiles as they are.
     pub fn apart(&self) -> i64 {
@@ -122,6 +183,11 @@ impl Dice {
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
+    }
+
+    /// One of the first so many numbers.
+    fn below(&mut self, count: usize) -> usize {
+        (u128::from(self.next()) * count as u128 >> 64) as usize
     }
 
     /// Above 0, and at most 1.
@@ -207,6 +273,62 @@ mod tests {
         // One of a hundred by chance; 2 % are some five standard errors of the difference.
         assert!(false_alarms <= 4, "{false_alarms}");
         assert!(found >= 95, "{found}");
+    }
+
+    /// Twenty rounds of two, in which what both are rises and jumps.
+    fn rounds(dice: &mut Dice, more: u64) -> Vec<(u64, u64)> {
+        let mut drift = 0_u64;
+        let mut round = || {
+            drift += dice.next() % 20_000;
+            let mut value = |more| 600_000 + drift + more + dice.next() % 4_000;
+            (value(0), value(more))
+        };
+        (0..20).map(|_| round()).collect()
+    }
+
+    #[test]
+    fn rounds_side_by_side_find_a_shift_that_drift_hides_and_drift_alone_is_none() {
+        let mut dice = Dice(5);
+        let (mut false_alarms, mut found) = (0, 0);
+        for _ in 0..50 {
+            let verdict = |of: &[(u64, u64)]| paired(of, 0.99).unwrap().verdict(0);
+            false_alarms += u32::from(verdict(&rounds(&mut dice, 0)) != Verdict::Same);
+            found += u32::from(verdict(&rounds(&mut dice, 5_000)) == Verdict::More);
+        }
+        // One of a hundred by chance: of 50 a half, and 4 are five standard deviations more.
+        assert!(false_alarms <= 4, "{false_alarms}");
+        assert!(found >= 48, "{found}");
+        // Not side by side, the same shift is lost: the first half against the second would be all drift.
+        let all = rounds(&mut dice, 0);
+        let apart: Vec<_> = all[..10].iter().zip(&all[10..]).map(|(a, b)| (a.0, b.1)).collect();
+        assert_eq!(paired(&apart, 0.99).unwrap().verdict(0), Verdict::More);
+    }
+
+    #[test]
+    fn one_round_in_which_something_else_ran_decides_nothing_and_few_rounds_say_nothing() {
+        let mut all = vec![(500, 500); 19];
+        all.push((500, 90_000));
+        let found = paired(&all, 0.99).unwrap();
+        assert_eq!((found.first, found.second, found.verdict(0)), (500, 500, Verdict::Same));
+        assert_eq!(paired(&all[..ROUNDS_MIN - 1], 0.99), None);
+        assert_eq!(paired(&[(500, 470); ROUNDS_MIN], 0.99).unwrap().verdict(20), Verdict::Less);
+        assert_eq!(paired(&[(500, 470); ROUNDS_MIN], 0.99).unwrap().verdict(30), Verdict::Same);
+    }
+
+    #[test]
+    fn everybody_has_one_turn_a_round_at_any_place_and_a_seed_says_which() {
+        let all = turns(4, 400, 7);
+        assert_eq!(all, turns(4, 400, 7));
+        assert_ne!(all, turns(4, 400, 8));
+        let mut at_first = [0; 4];
+        for round in &all {
+            let mut sorted = round.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2, 3]);
+            at_first[round[0]] += 1;
+        }
+        // A hundred are expected of each; four standard deviations are 35.
+        assert!(at_first.iter().all(|count| (65..=135).contains(count)), "{at_first:?}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(crate) struct CompareArgs {
     json: bool,
 }
 
-fn confidence(text: &str) -> Result<f64, String> {
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let percent = text.parse::<f64>().ok().filter(|of| (50.0..100.0).contains(of));
     percent
         .ok_or_else(|| "no confidence; write a percentage from 50 to below 100, such as 99".into())
@@ -132,7 +132,7 @@ fn pairs<'a>(
     Ok(pairs)
 }
 
-fn in_words(verdict: Verdict) -> &'static str {
+pub(super) fn in_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::More => "slower",
         Verdict::Less => "faster",
@@ -141,7 +141,7 @@ fn in_words(verdict: Verdict) -> &'static str {
 }
 
 /// With its sign.
-fn signed(ps: i64) -> String {
+pub(super) fn signed(ps: i64) -> String {
     let sign = if ps < 0 { "-" } else { "+" };
     format!("{sign}{}", ns(ps.unsigned_abs().into()))
 }

@@ -7,6 +7,7 @@ mod figures;
 mod histogram_log;
 mod inputs;
 pub(crate) mod live;
+mod offloads;
 mod page;
 mod report;
 mod stored;
@@ -20,11 +21,13 @@ use super::failure::Failure;
 pub(crate) enum MeasureCommand {
     Capture(capture::CaptureArgs),
     Compare(compare::CompareArgs),
+    Offloads(offloads::OffloadsArgs),
 }
 
 pub(crate) fn command(command: &MeasureCommand) -> Result<(), Failure> {
     match command {
         MeasureCommand::Capture(args) => capture::command(args),
         MeasureCommand::Compare(args) => compare::command(args),
+        MeasureCommand::Offloads(args) => offloads::command(args),
     }
 }

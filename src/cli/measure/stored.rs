@@ -44,7 +44,7 @@ pub(super) fn encoded(ps: &Histogram<u64>) -> Option<String> {
     Some(STANDARD.encode(bytes))
 }
 
-fn decoded(text: &str) -> Result<Histogram<u64>, String> {
+pub(super) fn decoded(text: &str) -> Result<Histogram<u64>, String> {
     let bytes =
         STANDARD.decode(text).map_err(|why| format!("a histogram is not in base64: {why}"))?;
     let read = Deserializer::new().deserialize(&mut Cursor::new(bytes));

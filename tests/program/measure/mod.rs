@@ -9,6 +9,7 @@ mod compare;
 mod dialogue;
 mod formats;
 mod live;
+mod offloads;
 mod oracle;
 mod page;
 mod refused;
