@@ -20,8 +20,9 @@
 //! they and a device's were taken, [`clock_route`] by which way a device's is read, and [`mod@core`] which processor core polls.
 //! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
 //! [`huge_pages`] says how many are needed, [`large_pages`] has the kernel put ordinary memory into some.
+//! [`wire_port`] reads a wire by a second port of the kernel's, with its stamps.
 //! [`rtnetlink`] asks the kernel for what it knows of links, routes and neighbours, and follows the last.
-//! All unsafe code of this crate is in one private module, `sys`, in those of `dpdk` that are named after a
+//! All unsafe code of this crate is in one private module, `sys`, with its `packet`, in those of `dpdk` that are named after a
 //! noun of DPDK's, and, with the feature `mlx5dv`, in `mlx5dv::verbs`.
 //!
 //! Linux only.
@@ -49,3 +50,4 @@ pub mod sim;
 mod sys;
 pub mod tap;
 pub mod tsc;
+pub mod wire_port;

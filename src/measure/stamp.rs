@@ -59,6 +59,11 @@ pub enum Clock {
         /// Which life of it.
         life: u16,
     },
+    /// That of a second port which reads the wire.
+    WirePort {
+        /// Its hardware's, and not the kernel's.
+        hardware: bool,
+    },
 }
 
 /// What counts the time of a host.
@@ -126,6 +131,10 @@ impl fmt::Display for Clock {
             Clock::Nic { life } => write!(f, "the NIC's clock in its life {life}"),
             Clock::NicByHost { life } => {
                 write!(f, "the NIC's clock in its life {life}, told by this host's counter")
+            }
+            Clock::WirePort { hardware: true } => f.write_str("the second port's own clock"),
+            Clock::WirePort { hardware: false } => {
+                f.write_str("the kernel's clock as it took the second port's frames over")
             }
         }
     }

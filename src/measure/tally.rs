@@ -45,6 +45,8 @@ pub enum Kind {
     WireToDoorbell,
     /// From wire to wire.
     WireToWire,
+    /// The same, as a second port sees it.
+    WireToWireAtPort,
 }
 
 impl Kind {
@@ -62,7 +64,20 @@ impl Kind {
         Kind::WireToDoorbell,
         Kind::WireToWire,
     ];
-    const COUNT: usize = Kind::ALL.len() + Kind::LIVE.len();
+    /// The same, and that of a second port.
+    pub const LIVE_AND_PORT: [Kind; 10] = [
+        Kind::FirstToLastSegment,
+        Kind::WireToPoll,
+        Kind::PollToApplication,
+        Kind::ApplicationToFrame,
+        Kind::FrameToDoorbell,
+        Kind::DoorbellToWire,
+        Kind::PollToDoorbell,
+        Kind::WireToDoorbell,
+        Kind::WireToWire,
+        Kind::WireToWireAtPort,
+    ];
+    const COUNT: usize = Kind::ALL.len() + Kind::LIVE_AND_PORT.len();
 
     /// Its name for machines.
     pub const fn name(self) -> &'static str {
@@ -78,12 +93,16 @@ impl Kind {
             Kind::PollToDoorbell => "poll_to_doorbell",
             Kind::WireToDoorbell => "wire_to_doorbell",
             Kind::WireToWire => "wire_to_wire",
+            Kind::WireToWireAtPort => "wire_to_wire_tap_port",
         }
     }
 
     /// Whether it is one step of a message's way, and not several together.
     pub const fn is_hop(self) -> bool {
-        !matches!(self, Kind::PollToDoorbell | Kind::WireToDoorbell | Kind::WireToWire)
+        !matches!(
+            self,
+            Kind::PollToDoorbell | Kind::WireToDoorbell | Kind::WireToWire | Kind::WireToWireAtPort
+        )
     }
 
     /// Where it begins and where it ends.
@@ -112,6 +131,10 @@ impl Kind {
             Kind::PollToDoorbell => [POLL, DOORBELL],
             Kind::WireToDoorbell => [WIRE, DOORBELL],
             Kind::WireToWire => [WIRE, OUT],
+            Kind::WireToWireAtPort => [
+                "the second port's stamp on the trigger's last frame",
+                "its stamp on the order's first frame",
+            ],
         }
     }
 }
@@ -130,6 +153,7 @@ impl fmt::Display for Kind {
             Kind::PollToDoorbell => "poll to doorbell",
             Kind::WireToDoorbell => "wire in to doorbell",
             Kind::WireToWire => "wire in to wire out",
+            Kind::WireToWireAtPort => "wire to wire (tap port)",
         })
     }
 }
@@ -260,6 +284,26 @@ impl Tally {
                 Some(Ok(interval)) => self.add(kind, &interval),
                 Some(Err(why)) => self.exclude(kind, why),
             }
+        }
+    }
+
+    /// Takes in what a message that passed a second port ends: an order, its trigger.
+    pub fn record_at_port(&mut self, record: &Record<'_>) {
+        match record.trigger {
+            None => {}
+            Some(Ok(interval)) => self.add(Kind::WireToWireAtPort, &interval),
+            Some(Err(why)) => self.exclude(Kind::WireToWireAtPort, why),
+        }
+    }
+
+    /// Takes in another's distributions, of kinds that this one has not, and what is in none of them.
+    pub fn absorb(&mut self, other: Tally) {
+        self.distributions.extend(other.distributions);
+        self.beyond += other.beyond;
+        self.incomparable = self.incomparable.or(other.incomparable);
+        self.refused = self.refused.or(other.refused);
+        for (all, more) in self.excluded.iter_mut().zip(other.excluded) {
+            all.iter_mut().zip(more).for_each(|(all, more)| *all += more);
         }
     }
 
@@ -409,6 +453,13 @@ impl Distribution {
                     "both ends are stamps of the NIC's, and its ticks and how far its rate may be off make no interval wrong by \
                      more than {floor}; how far from the wire it takes its stamps it does not say, and is not in that"
                 );
+            }
+            Clock::WirePort { hardware: true } => {
+                "how far from the wire the port takes its stamps it does not say, and is not in that; it is the same for both ends"
+            }
+            Clock::WirePort { hardware: false } => {
+                "the kernel stamps frames as it takes them over, some microseconds and more behind the wire, and nothing says how far: \
+                 this is no measure of a wire"
             }
             Clock::NicByHost { .. } => {
                 return format!(

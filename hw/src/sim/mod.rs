@@ -46,7 +46,7 @@ pub use live_clock::LiveClock;
 pub use model::{Model, Parser, VerdictStyle};
 pub use nic::{CLOCK, SimNic};
 pub use port::SimError;
-pub use wire::{Direction, End, Line, Wire, WireCounters};
+pub use wire::{Direction, End, Heard, Line, Wire, WireCounters};
 
 use crate::pool::{LINK_LEN_MAX, MTU_MAX, Pool};
 use faults::{Dice, NicDice};

@@ -77,6 +77,18 @@ pub struct WireCounters {
     pub received_wrong: u64,
 }
 
+/// A frame that passed a tap beside end A, and the wire's time then: of what A sent, as its first bit left, and of what it was sent, as
+/// that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// When.
+    pub at: Instant,
+    /// Which way.
+    pub direction: Direction,
+    /// All of it. A checksum that is left to the device is not there.
+    pub bytes: Vec<u8>,
+}
+
 /// The wire, from outside: its clock is set here, and its faults and those of the NICs are changed.
 /// Clones are the same wire.
 #[derive(Clone)]
@@ -139,6 +151,19 @@ impl Wire {
         self.shared.borrow().ports[end as usize].clock_at(at)
     }
 
+    /// Has whatever passes end A from now on kept, both ways: what a tap there would see.
+    pub fn listen(&self) {
+        self.shared.borrow_mut().heard = Some(Vec::new());
+    }
+
+    /// What has passed end A since it was last asked, in the order of time.
+    pub fn heard(&self) -> Vec<Heard> {
+        let mut heard =
+            self.shared.borrow_mut().heard.as_mut().map_or_else(Vec::new, core::mem::take);
+        heard.sort_by_key(|of| of.at);
+        heard
+    }
+
     /// What has happened in one direction.
     pub fn counters(&self, direction: Direction) -> WireCounters {
         self.shared.borrow().directions[direction as usize].counters
@@ -171,11 +196,14 @@ pub(super) struct Shared {
     pub(super) ports: [Port; 2],
     /// By end that sends.
     pub(super) directions: [Way; 2],
+    /// What a tap at end A has seen, where somebody listens.
+    heard: Option<Vec<Heard>>,
 }
 
 impl Shared {
     pub(super) fn new(utc_origin: UtcTime, ports: [Port; 2], directions: [Way; 2]) -> Shared {
-        Shared { now: Instant::ZERO, utc_origin, plugged: true, ports, directions }
+        let heard = None;
+        Shared { now: Instant::ZERO, utc_origin, plugged: true, ports, directions, heard }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -194,6 +222,11 @@ impl Shared {
         let way = &mut self.directions[from];
         let first = way.idle_from.max(now);
         way.carry(now, up, bytes, unfinished, no_buffer);
+        if from == End::A as usize
+            && let Some(heard) = self.heard.as_mut().filter(|_| up)
+        {
+            heard.push(Heard { at: first, direction: Direction::AToB, bytes: bytes.to_vec() });
+        }
         up.then_some((first, way.idle_from))
     }
 
@@ -202,6 +235,12 @@ impl Shared {
         let Way { in_flight, counters, .. } = &mut self.directions[1 - at];
         while in_flight.front().is_some_and(|next| next.at <= self.now) {
             let Some(arrived) = in_flight.pop_front() else { break };
+            if at == End::A as usize
+                && let Some(heard) = &mut self.heard
+            {
+                let bytes = arrived.frame.bytes().to_vec();
+                heard.push(Heard { at: arrived.at, direction: Direction::BToA, bytes });
+            }
             if self.ports[at].is_started() {
                 counters.received_wrong += u64::from(arrived.is_wrong);
                 self.ports[at].receive(arrived);

@@ -91,6 +91,34 @@ impl Reason {
         Reason::AtLogon,
     ];
 
+    /// Those of a running engine and of the second port beside it.
+    pub const LIVE_AND_PORT: [Reason; 24] = [
+        Reason::NotByDevice,
+        Reason::NotFollowed,
+        Reason::Unsettled,
+        Reason::ClockRefused,
+        Reason::Incomparable,
+        Reason::Backwards,
+        Reason::Held,
+        Reason::Waits,
+        Reason::InParts,
+        Reason::NotTold,
+        Reason::AtLogon,
+        Reason::NothingNew,
+        Reason::Several,
+        Reason::Unseen,
+        Reason::Missing,
+        Reason::Damaged,
+        Reason::SentAgain,
+        Reason::PossDup,
+        Reason::NoOrder,
+        Reason::IdTwice,
+        Reason::BeforeAcknowledged,
+        Reason::NoStamp,
+        Reason::Degraded,
+        Reason::Forgotten,
+    ];
+
     /// Those of captures.
     pub const ALL: [Reason; 16] = [
         Reason::NothingNew,

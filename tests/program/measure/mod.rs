@@ -12,6 +12,7 @@ mod live;
 mod offloads;
 mod oracle;
 mod page;
+mod port;
 mod refused;
 mod run;
 

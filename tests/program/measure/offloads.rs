@@ -4,8 +4,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::common::{no_namespace, skip};
 use super::errors;
+use crate::common::{no_namespace, skip};
 
 fn offloads(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fixwire"))

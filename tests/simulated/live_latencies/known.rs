@@ -36,6 +36,8 @@ pub(crate) struct Truth {
     pub(crate) ready: u64,
     pub(crate) doorbell: u64,
     pub(crate) left: u64,
+    /// And its first frame's.
+    pub(crate) first_left: u64,
     pub(crate) is_answered: bool,
 }
 
@@ -164,9 +166,12 @@ impl Nic for Watched {
             self.known.takes(300);
         }
         let doorbell = self.known.now();
-        let mut left = 0;
+        let (mut left, mut first_left) = (0, None);
         for frame in burst.iter() {
             left = self.known.idle_from.get().max(doorbell);
+            if data_of(frame.bytes()).is_some() {
+                first_left.get_or_insert(left);
+            }
             self.known.idle_from.set(left + busy_for(frame.bytes().len()).as_ns());
         }
         if with_data
@@ -175,6 +180,7 @@ impl Nic for Watched {
             && last.doorbell == 0
         {
             (last.ready, last.doorbell, last.left) = (ready, doorbell, left);
+            last.first_left = first_left.unwrap_or_default();
         }
         self.nic.tx_burst(burst)
     }

@@ -2,6 +2,7 @@
 //! and is not believed any more.
 
 mod known;
+mod port;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ impl Story {
         let wrap = |nic| Watched { nic, known: known.clone() };
         let (striker, venue) = (Striker { known: known.clone() }, Venue { random: seed });
         let mut pair = Pair::wrapped(terms, striker, venue, wrap);
+        pair.wire.listen();
         assert!(known.wire.set(pair.wire.clone()).is_ok(), "once");
         let clock = pair.ours.nic().clock();
         let discipline = Discipline::new(&ClockConfig::default(), &HOST, clock.as_ref()).unwrap();

@@ -7,7 +7,8 @@ use fixwire::measure::wire_time::WireTime;
 
 use super::Story;
 
-const PORT: Domain = Domain { clock: Clock::WirePort { hardware: true }, scale: Timescale::Elapsed };
+const PORT: Domain =
+    Domain { clock: Clock::WirePort { hardware: true }, scale: Timescale::Elapsed };
 /// What the NIC's stamps, by which the truth of what came is found, are rounded by.
 const NIC_TICK_PS: i128 = 12_800;
 
@@ -75,7 +76,9 @@ fn a_frame_that_the_port_missed_makes_no_figure_wrong() {
         let truths = story.known.truths.borrow();
         let at = |ns: u64| WireTime::from_ticks(ns, 1_000_000_000);
         for of in &found {
-            let truth = truths.iter().find(|truth| truth.is_answered && at(truth.first_left) == of.end.time);
+            let truth = truths
+                .iter()
+                .find(|truth| truth.is_answered && at(truth.first_left) == of.end.time);
             let truth = truth.unwrap_or_else(|| panic!("of no message without {lost}: {of:?}"));
             let off = (of.begin.time - at(truth.last.at)).abs();
             assert!(off.as_ps() <= NIC_TICK_PS, "without {lost}: {off:?} off: {truth:?}");

@@ -2,6 +2,7 @@
 
 mod report;
 mod thread;
+mod wire_port;
 
 use std::fs::File;
 use std::io::Write;
@@ -28,6 +29,7 @@ use crate::cli::failure::Failure;
 use crate::cli::table;
 use report::LiveReport;
 use thread::{Shared, Worker};
+use wire_port::Reading;
 
 /// How long the device's clock is waited for before the first message.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(2);
@@ -51,6 +53,10 @@ pub(crate) struct LiveArgs {
     /// The distributions as an HdrHistogram log, in picoseconds.
     #[arg(long, value_name = "FILE.hlog")]
     measure_histogram: Option<PathBuf>,
+    /// Measure wire to wire as well, by the kernel's interface of this name that sees both directions: a mirror port's line, a
+    /// tap's, or the one that is traded over. Its hardware stamps, where it has any, and its clock alone (docs/measure.md).
+    #[arg(long, value_name = "IFNAME")]
+    wire_port: Option<String>,
 }
 
 /// What was asked for: files are open, the host was looked at, and nothing runs.
@@ -59,6 +65,7 @@ pub(crate) struct Asked {
     html: Option<Out>,
     histogram: Option<Out>,
     after: u64,
+    wire_port: Option<String>,
     facts: Facts,
 }
 
@@ -86,11 +93,11 @@ impl LiveArgs {
         let (json, html) = (create(&self.measure_json)?, create(&self.measure_html)?);
         let histogram = create(&self.measure_histogram)?;
         let writes = json.is_some() || html.is_some() || histogram.is_some();
-        if !self.measure && !writes {
+        if !self.measure && !writes && self.wire_port.is_none() {
             return Ok(None);
         }
-        let after = self.measure_after;
-        Ok(Some(Asked { json, html, histogram, after, facts: doctor::facts(profile) }))
+        let (after, wire_port) = (self.measure_after, self.wire_port.clone());
+        Ok(Some(Asked { json, html, histogram, after, wire_port, facts: doctor::facts(profile) }))
     }
 }
 
@@ -101,6 +108,12 @@ impl Asked {
         engine: &mut Engine<N, A>,
         clocks: &Clocks,
     ) -> Result<Measuring, Failure> {
+        if self.wire_port.is_some() && clocks.is_model() {
+            return Err(Failure::Input(
+                "a model's wire is in memory, and no interface sees it; leave --wire-port away, or trade on another device".into(),
+            ));
+        }
+        let wire_port = self.wire_port.as_deref().map(Reading::start).transpose()?;
         let counter = clocks.counter();
         let info = counter.info();
         let cost = Cost::timed(&reading(counter), info.ticks_per_s);
@@ -121,6 +134,8 @@ impl Asked {
         engine.measure_by(recorder);
         let report = LiveReport {
             hops: None,
+            port: None,
+            all: None,
             counters,
             cost,
             is_model: clocks.is_model(),
@@ -130,7 +145,7 @@ impl Asked {
             facts: self.facts,
         };
         let outs = (self.json, self.html, self.histogram);
-        Ok(Measuring { shared, thread, report, outs, begun: SystemTime::now() })
+        Ok(Measuring { shared, thread, wire_port, report, outs, begun: SystemTime::now() })
     }
 }
 
@@ -157,6 +172,7 @@ fn reading(counter: HostCounter) -> fixwire::measure::live::Reading {
 pub(crate) struct Measuring {
     shared: Shared,
     thread: JoinHandle<Hops>,
+    wire_port: Option<Reading>,
     report: LiveReport,
     outs: (Option<Out>, Option<Out>, Option<Out>),
     begun: SystemTime,
@@ -166,6 +182,7 @@ impl Measuring {
     /// Keeps the thread off `core`, which another thread wants for itself, where it may use another.
     pub(crate) fn keep_off(&self, core: u16) {
         self.shared.keep_off(core);
+        self.wire_port.iter().for_each(|port| port.keep_off(core));
     }
 
     /// Ends it, and writes what was asked for. The clocks are to be followed until then.
@@ -174,9 +191,10 @@ impl Measuring {
         engine: &mut Engine<N, A>,
     ) -> Result<LiveReport, Failure> {
         engine.end_measuring();
-        let Measuring { thread, mut report, outs, begun, .. } = self;
+        let Measuring { thread, wire_port, mut report, outs, begun, .. } = self;
         // A thread that came to a bad end has said so; there is no figure then.
         report.hops = thread.join().ok().map(Box::new);
+        report.add_port(wire_port.and_then(Reading::finish));
         let (plan, observations) = (engine.plan(), engine.observations());
         report.plan_text = table::plan(plan, Some(observations));
         report.plan_json = table::plan_json(plan, Some(observations));

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::figures::Figures;
 use super::super::page::Page;
+use super::wire_port::Seen;
 use crate::cli::doctor::Facts;
 
 /// What a point may cost.
@@ -19,6 +20,9 @@ const POINT_PS_MAX: u64 = 10_000;
 pub(crate) struct LiveReport {
     /// None where the thread that added up came to a bad end.
     pub(super) hops: Option<Box<Hops>>,
+    /// What a second port has seen, if one was read, and everything together.
+    pub(super) port: Option<Box<Seen>>,
+    pub(super) all: Option<Box<Tally>>,
     pub(super) counters: Arc<LiveCounters>,
     pub(super) cost: Cost,
     pub(super) is_model: bool,
@@ -31,8 +35,22 @@ pub(crate) struct LiveReport {
 impl LiveReport {
     pub(super) fn figures(&self) -> Figures<'_> {
         static NOTHING: std::sync::LazyLock<Tally> = std::sync::LazyLock::new(Tally::live);
-        let tally = self.hops.as_ref().map_or(&*NOTHING, |hops| hops.tally());
-        Figures { tally, kinds: &Kind::LIVE, reasons: &Reason::LIVE }
+        let hops = self.hops.as_ref().map_or(&*NOTHING, |hops| hops.tally());
+        match &self.all {
+            None => Figures { tally: hops, kinds: &Kind::LIVE, reasons: &Reason::LIVE },
+            Some(all) => {
+                let (kinds, reasons) = (&Kind::LIVE_AND_PORT, &Reason::LIVE_AND_PORT);
+                Figures { tally: all, kinds, reasons }
+            }
+        }
+    }
+
+    /// Takes in what a second port has seen.
+    pub(super) fn add_port(&mut self, seen: Option<Seen>) {
+        let Some(seen) = seen else { return };
+        let mut all = self.figures().tally.clone();
+        all.absorb(seen.tally.clone());
+        (self.all, self.port) = (Some(Box::new(all)), Some(Box::new(seen)));
     }
 
     fn messages(&self) -> (u64, u64) {
@@ -80,6 +98,7 @@ impl LiveReport {
                 "message_ns": ns(self.cost.message_ps()),
             },
             "is_model": self.is_model,
+            "wire_port": self.port.as_ref().map(|port| port.json()),
             "plan": self.plan_json,
             "host": self.facts.json,
             "notes": self.notes(),
@@ -142,6 +161,7 @@ impl LiveReport {
                     .into(),
             );
         }
+        notes.extend(self.port.iter().flat_map(|port| port.notes()));
         if let Some(why) = tally.incomparable() {
             notes.push(format!("intervals between two clocks are no figures: {why}"));
         }

@@ -1,0 +1,180 @@
+//! `--wire-port`: wire to wire by a second port, which sees both directions by one clock. It is read, and what passes matched, by a
+//! thread of its own: nothing of it is on the polling core.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place, Roles};
+use fixwire::measure::stamp::{Clock, Domain, Stamp, Timescale};
+use fixwire::measure::tally::Tally;
+use fixwire::measure::wire_time::WireTime;
+use fixwire_hw::core::BusyCore;
+use fixwire_hw::wire_port::{Passed, PassedAt, WirePort, WirePortError};
+use serde_json::{Value, json};
+
+use crate::cli::failure::Failure;
+
+/// How long one look waits for a frame.
+const LOOK_MS: u16 = 20;
+/// Frames between two looks at whether it is over.
+const FRAMES_A_LOOK: usize = 1_024;
+/// Where a frame's EtherType stands.
+const ETHER_TYPE_AT: usize = 12;
+const NS_PER_S: u64 = 1_000_000_000;
+
+/// A second port that is read.
+pub(super) struct Reading {
+    is_over: Arc<AtomicBool>,
+    busy_core: Arc<BusyCore>,
+    thread: JoinHandle<Seen>,
+}
+
+/// What a second port has seen.
+pub(crate) struct Seen {
+    pub(super) tally: Tally,
+    name: String,
+    no_hardware: Option<String>,
+    messages: u64,
+    counted: Counted,
+    /// Why it was not read to the end.
+    trouble: Option<String>,
+}
+
+/// Frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    all: u64,
+    by_device: u64,
+    by_kernel: u64,
+    no_room: u64,
+}
+
+impl Reading {
+    /// Opens the port and begins to read it. To be called in the namespace that it is in, and before the thread is pinned.
+    pub(super) fn start(name: &str) -> Result<Reading, Failure> {
+        let port = WirePort::open(name).map_err(|error| match error {
+            WirePortError::NoInterface { .. } => Failure::Input(error.to_string()),
+            WirePortError::NoSocket { .. } => Failure::Run(error.to_string()),
+        })?;
+        let (is_over, busy_core) = (Arc::default(), Arc::default());
+        let (over, busy) = (Arc::clone(&is_over), Arc::clone(&busy_core));
+        let thread = std::thread::Builder::new().name("wire port".into());
+        let thread = thread.spawn(move || read(port, &over, &busy)).map_err(|error| {
+            Failure::run(
+                format!("no thread can be started: {error}"),
+                "raise the limit of threads (`ulimit -u`)",
+            )
+        })?;
+        Ok(Reading { is_over, busy_core, thread })
+    }
+
+    /// Keeps the thread off `core`.
+    pub(super) fn keep_off(&self, core: u16) {
+        self.busy_core.set(core);
+    }
+
+    /// Ends it, once what waits is read. `None` where the thread came to a bad end, and has said so.
+    pub(super) fn finish(self) -> Option<Seen> {
+        self.is_over.store(true, Ordering::Release);
+        self.thread.join().ok()
+    }
+}
+
+fn read(mut port: WirePort, is_over: &AtomicBool, busy_core: &BusyCore) -> Seen {
+    let (name, no_hardware) = (port.name().to_owned(), port.no_hardware().map(ToString::to_string));
+    let mut matcher = Matcher::new(Roles::new(Roles::ORDERS, Roles::ANSWERS));
+    let (mut tally, mut counted) = (Tally::default(), Counted::default());
+    let mut look = || -> io::Result<bool> {
+        busy_core.heed();
+        // Asked first: what has come before that is read below.
+        let is_over = is_over.load(Ordering::Acquire);
+        port.wait(if is_over { 0 } else { LOOK_MS })?;
+        for _ in 0..FRAMES_A_LOOK {
+            let Some(passed) = port.next_frame()? else { return Ok(is_over) };
+            let arrived = counted.arrived(&passed);
+            matcher.on_frame(&arrived, &mut |record| tally.record_at_port(record));
+        }
+        Ok(false)
+    };
+    let trouble = loop {
+        match look() {
+            Ok(false) => {}
+            Ok(true) => break None,
+            Err(error) => break Some(error.to_string()),
+        }
+    };
+    counted.no_room = port.dropped();
+    let messages = matcher.counts().messages;
+    Seen { tally, name, no_hardware, messages, counted, trouble }
+}
+
+impl Counted {
+    fn arrived<'a>(&mut self, passed: &Passed<'a>) -> Arrived<'a> {
+        self.all += 1;
+        let stamp = |ns: u64, hardware, scale| Stamp {
+            time: WireTime::from_ticks(ns, NS_PER_S),
+            domain: Domain { clock: Clock::WirePort { hardware }, scale },
+            port: 0,
+        };
+        let stamp = match passed.at {
+            Some(PassedAt::Device(ns)) => {
+                self.by_device += 1;
+                Ok(stamp(ns, true, Timescale::Elapsed))
+            }
+            Some(PassedAt::Kernel(ns)) => {
+                self.by_kernel += 1;
+                Ok(stamp(ns, false, Timescale::Utc))
+            }
+            None => Err(NoTime::Absent),
+        };
+        Arrived {
+            mark: Mark { place: Place { file: 0, frame: self.all }, stamp },
+            bytes: passed.bytes,
+            ether_type_at: ETHER_TYPE_AT,
+            is_cut_off: passed.is_cut_off,
+        }
+    }
+}
+
+impl Seen {
+    /// What a reader of its figures should know, in sentences.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Counted { all, by_device, by_kernel, no_room } = self.counted;
+        let name = &self.name;
+        let mut notes = vec![format!(
+            "the second port {name}: {all} frames with {} FIX messages, {by_device} frames stamped in its hardware, {by_kernel} by the \
+             kernel",
+            self.messages
+        )];
+        if let Some(why) = &self.no_hardware {
+            notes.push(format!(
+                "{name} stamps nothing in hardware ({why}): the kernel stamps its frames as it takes them over, which is no measure of \
+                 a wire"
+            ));
+        }
+        if no_room > 0 {
+            notes.push(format!(
+                "{no_room} frames found no room at {name}: what they carried is in no figure"
+            ));
+        }
+        if let Some(why) = &self.trouble {
+            notes.push(format!("{name} was not read to the end: {why}"));
+        }
+        notes
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "interface": self.name,
+            "frames": self.counted.all,
+            "frames_stamped_in_hardware": self.counted.by_device,
+            "frames_stamped_by_kernel": self.counted.by_kernel,
+            "frames_no_room": self.counted.no_room,
+            "messages": self.messages,
+            "no_hardware_stamps_because": self.no_hardware,
+            "trouble": self.trouble,
+        })
+    }
+}

@@ -1,0 +1,139 @@
+//! Wire to wire by a second port, on interfaces of the kernel's.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::errors;
+use crate::common::{no_namespace, skip};
+
+const ORDERS: u64 = 300;
+const KIND: &str = "wire_to_wire_tap_port";
+
+/// Every order is in a figure or excluded, by the kernel's clock, and that is said.
+fn assert_port(report: &Value, interface: &str) {
+    let port = &report["wire_port"];
+    assert_eq!(port["interface"], interface, "{port:#}");
+    assert_eq!(port["trouble"], Value::Null, "{port:#}");
+    assert_eq!(
+        (&port["frames_no_room"], &port["frames_stamped_in_hardware"]),
+        (&0.into(), &0.into()),
+        "{port:#}"
+    );
+    assert!(port["no_hardware_stamps_because"].is_string(), "{port:#}");
+    // Logons, Logouts, orders and their reports.
+    assert_eq!(port["messages"], 2 * ORDERS + 4, "{port:#}");
+    let all = report["intervals"].as_array().unwrap();
+    let of: Vec<_> = all.iter().filter(|of| of["kind"] == KIND).collect();
+    let [of] = of[..] else { panic!("{all:#?}") };
+    assert_eq!(
+        of["clock"], "the kernel's clock as it took the second port's frames over",
+        "{of:#}"
+    );
+    assert!(of["error_bound"].as_str().unwrap().contains("this is no measure of a wire"), "{of:#}");
+    let excluded = report["excluded"][KIND].as_object().unwrap();
+    let of_excluded: u64 = excluded.values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(of["samples"].as_u64().unwrap() + of_excluded, ORDERS, "{report:#}");
+    // What is sent at the logon acknowledges no application's message.
+    assert_eq!(excluded["nothing_new_acknowledged"], 1, "{excluded:?}");
+    assert!(of["samples"].as_u64().unwrap() > ORDERS * 9 / 10, "{excluded:?}");
+    // What the engine does itself is measured as without.
+    let to_doorbell = all.iter().find(|of| of["kind"] == "poll_to_doorbell").unwrap();
+    assert_eq!(to_doorbell["samples"].as_u64().unwrap(), ORDERS - 1);
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).expect("JSON")
+}
+
+#[test]
+fn the_interface_that_is_traded_over_is_its_own_second_port() {
+    if let Some(why) = no_namespace() {
+        return skip("the_interface_that_is_traded_over_is_its_own_second_port", &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("live.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_fixwire"))
+        .args(["run", "--nic", "tap", "--orders", &ORDERS.to_string(), "--wire-port", "fixwire0"])
+        .args(["--measure-json", json.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_port(&read(&json), "fixwire0");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for part in
+        ["wire to wire (tap port)", "the second port fixwire0: ", "nothing_new_acknowledged"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// A TAP is traded over, and a veth on the way to the kernel's TCP, which sees both directions, is read.
+#[test]
+fn a_veth_on_the_way_sees_what_passes_a_tap() {
+    if let Some(why) = no_namespace() {
+        return skip("a_veth_on_the_way_sees_what_passes_a_tap", &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("live.json");
+    let script = format!(
+        "set -e
+        ip link set lo up
+        ip link add bridge0 type bridge
+        ip link add near0 type veth peer name far0
+        ip tuntap add traded0 mode tap vnet_hdr
+        ip link set near0 master bridge0
+        ip link set traded0 master bridge0
+        ip address add 10.9.0.1/24 dev far0
+        ip address add 10.9.1.1/24 dev traded0
+        for of in bridge0 near0 far0 traded0; do ip link set $of up; done
+        {fixwire} exchange --listen 10.9.0.1:9878 >/dev/null 2>&1 &
+        exchange=$!
+        trap 'kill $exchange' EXIT
+        until ss -ltn | grep -q 10.9.0.1:9878; do kill -0 $exchange; sleep 0.05; done
+        {fixwire} run --nic tap:traded0 --session {session} --orders {ORDERS} --wire-port near0 --measure-json {json}",
+        fixwire = env!("CARGO_BIN_EXE_fixwire"),
+        session = session(folder.path()),
+        json = json.display(),
+    );
+    let output = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).output().unwrap();
+    if errors(&output).contains("Unknown device type") {
+        return skip(
+            "a_veth_on_the_way_sees_what_passes_a_tap",
+            "this kernel has no bridge or no veth",
+        );
+    }
+    assert!(output.status.success(), "{}", errors(&output));
+    assert_port(&read(&json), "near0");
+}
+
+/// A session with the exchange behind the bridge.
+fn session(folder: &Path) -> String {
+    let path = folder.join("session.toml");
+    let text = "begin_string = \"FIX.4.4\"\nsender_comp_id = \"FIXWIRE\"\ntarget_comp_id = \"EXCHANGE\"\n\
+                socket_connect_host = \"10.9.0.1\"\nsocket_connect_port = 9878\n[network]\naddress = \"10.9.0.2/24\"\n";
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_port_that_cannot_be_read_ends_the_run_before_it_begins() {
+    for (nic, port, words) in [
+        ("sim", "lo", "a model's wire is in memory, and no interface sees it"),
+        ("tap", "no-such0", "there is no interface `no-such0` to read the wire by"),
+        ("tap", "a-name-that-is-too-long", "there is no interface `a-name-that-is-too-long`"),
+    ] {
+        if nic == "tap"
+            && let Some(why) = no_namespace()
+        {
+            return skip("a_port_that_cannot_be_read_ends_the_run_before_it_begins", &why);
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_fixwire"))
+            .args(["run", "--nic", nic, "--orders", "1", "--wire-port", port])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        assert!(errors(&output).contains(words), "{words}: {}", errors(&output));
+    }
+}
