@@ -76,6 +76,10 @@ fn on_a_model_every_offload_is_tried_and_the_report_says_that_it_is_no_nic() {
     assert!(words.starts_with("NOT A NIC'S FIGURES: sim:connectx5 is a model"), "{words}");
     // What is nothing without steering goes with it, and is named.
     let steering = &report["capabilities"][1];
+    // Short as turns are, the model's clock is followed by their first message.
+    for which in ["samples_on", "samples_off"] {
+        assert!(steering[which]["wire_to_doorbell"].as_u64().unwrap() > 0, "{steering:#}");
+    }
     assert!(steering["changes_along"].to_string().contains("flow_isolation"), "{steering:#}");
     let points = report["points"].to_string();
     assert!(
