@@ -187,7 +187,7 @@ impl Dice {
 
     /// One of the first so many numbers.
     fn below(&mut self, count: usize) -> usize {
-        (u128::from(self.next()) * count as u128 >> 64) as usize
+        ((u128::from(self.next()) * count as u128) >> 64) as usize
     }
 
     /// Above 0, and at most 1.

@@ -242,9 +242,9 @@ mod tests {
             (2_000, -30_000, Worth::Costs),
             (2_000, 0, Worth::Nothing),
             (40_000, 30_000, Worth::Nothing),
-            // Stamps round by as much.
-            (0, 1_000, Worth::Nothing),
-            (0, 1_001, Worth::Earns),
+            // Stamps round by 1,000, and of p90 it is twice as much.
+            (0, 500, Worth::Nothing),
+            (0, 501, Worth::Earns),
         ] {
             let rows = rounds(noise, more).rows(2, 0.99);
             assert_eq!(Worth::of(&rows), worth, "{noise} {more}: {rows:?}");

@@ -85,11 +85,7 @@ fn what_counts(messages: &[String]) -> Vec<String> {
         let is_ours = sender(message) == Some(us);
         let counts = |field: &&str| {
             let begins = |with: &&str| field.starts_with(*with);
-            if is_ours {
-                !OURS_VARY.iter().any(|of| begins(of))
-            } else {
-                THEIRS_COUNT.iter().any(|of| begins(of))
-            }
+            if is_ours { !OURS_VARY.iter().any(begins) } else { THEIRS_COUNT.iter().any(begins) }
         };
         message.split('\x01').filter(counts).collect::<Vec<_>>().join("\x01")
     };
