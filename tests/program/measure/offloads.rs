@@ -98,7 +98,7 @@ fn on_a_model_every_offload_is_tried_and_the_report_says_that_it_is_no_nic() {
 #[test]
 fn on_a_tap_the_kernel_s_work_is_called_software() {
     if let Some(why) = no_namespace() {
-        return skip("on_a_tap_the_kernel_s_work_is_called_software", &why);
+        return skip("measure::on_a_tap_the_kernel_s_work_is_called_software", &why);
     }
     let output = offloads(&["--nic", "tap", "--only", "tx_tcp_checksum"]);
     assert!(output.status.success(), "{}", errors(&output));

@@ -50,7 +50,7 @@ fn read(path: &Path) -> Value {
 #[test]
 fn the_interface_that_is_traded_over_is_its_own_second_port() {
     if let Some(why) = no_namespace() {
-        return skip("the_interface_that_is_traded_over_is_its_own_second_port", &why);
+        return skip("measure::the_interface_that_is_traded_over_is_its_own_second_port", &why);
     }
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("live.json");
@@ -73,7 +73,7 @@ fn the_interface_that_is_traded_over_is_its_own_second_port() {
 #[test]
 fn a_veth_on_the_way_sees_what_passes_a_tap() {
     if let Some(why) = no_namespace() {
-        return skip("a_veth_on_the_way_sees_what_passes_a_tap", &why);
+        return skip("measure::a_veth_on_the_way_sees_what_passes_a_tap", &why);
     }
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("live.json");
@@ -127,7 +127,7 @@ fn a_port_that_cannot_be_read_ends_the_run_before_it_begins() {
         if nic == "tap"
             && let Some(why) = no_namespace()
         {
-            return skip("a_port_that_cannot_be_read_ends_the_run_before_it_begins", &why);
+            return skip("measure::a_port_that_cannot_be_read_ends_the_run_before_it_begins", &why);
         }
         let output = Command::new(env!("CARGO_BIN_EXE_fixwire"))
             .args(["run", "--nic", nic, "--orders", "1", "--wire-port", port])
