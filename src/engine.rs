@@ -183,7 +183,7 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if self.sent.is_some() {
             self.drain_sent(now.mono);
         }
-        if received > 1 && self.tcp.is_crowded() {
+        if received > 1 && (self.tcp.is_crowded() || self.desk.is_crowded()) {
             self.take_in_crowd(now, clock, &inbound);
         } else {
             for frame in &inbound[..] {
@@ -228,7 +228,10 @@ impl<N: Nic, A: Application> Engine<N, A> {
     fn look_ahead(&mut self, group: &[N::Frame]) -> [ConnectionId; FRAMES_AHEAD] {
         let bytes = group.iter().map(|frame| frame.bytes());
         let known = self.familiar.look_ahead(&self.tcp, bytes);
-        known.iter().for_each(|connection| self.emitter.fetch(*connection));
+        for connection in known {
+            self.emitter.fetch(connection);
+            self.desk.fetch(connection);
+        }
         known
     }
 

@@ -28,7 +28,10 @@ impl<A: Application> Desk<A> {
                 let Some(seat) = self.seats.get_mut(index) else { return };
                 let mut wire = Wire::new(now, tcp, connection);
                 let mut caller = Seated::new(&mut self.app, index, None);
-                let disposition = seat.session.on_writable(now, &mut wire, &mut caller);
+                let disposition = {
+                    let readers = &mut self.readers;
+                    seat.session.on_writable_by(readers, now, &mut wire, &mut caller)
+                };
                 // It is told of a logon once the counterparty has got what it lacked.
                 let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
                 self.note_logons(index, logons);

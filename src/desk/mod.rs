@@ -23,7 +23,7 @@ mod unacknowledged;
 use core::net::Ipv4Addr;
 
 use crate::app::{Application, Measured, Passing, Seated, SessionId};
-use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Role, SendError, State};
+use crate::fix::{Decoder, Disposition, Encoder, Full, Outlet, Readers, Role, SendError, State};
 use crate::measure::live::Recorder;
 use crate::offload::RxStamp;
 use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
@@ -52,6 +52,8 @@ const LINGER: Duration = Duration::from_s(5);
 const LINGER_AT_END: Duration = Duration::from_s(1);
 /// The bytes moved at once from TCP's ring to a session.
 const CHUNK_LEN: usize = 16 * 1024;
+/// So many sessions, their connections and buffers are more than a core's first caches hold.
+const CROWD: usize = 256;
 /// Events that are kept for each connection there can be, until somebody asks.
 const EVENTS_PER_CONNECTION: usize = 4;
 
@@ -59,6 +61,8 @@ const EVENTS_PER_CONNECTION: usize = 4;
 pub struct Desk<A> {
     local: Ipv4Addr,
     seats: Vec<Seat>,
+    /// What the messages of all of them are read by.
+    readers: Readers,
     owners: Box<[Owner]>,
     /// Owners that have a deadline.
     without_seat: usize,
@@ -203,9 +207,11 @@ impl<A: Application> Desk<A> {
         }
         let logon_bytes_max =
             plans.iter().map(|plan| plan.config.logon_bytes_max).max().unwrap_or(0);
+        let mut readers = Readers::for_sessions(plans.len());
         Ok(Desk {
             local,
-            seats: plans.into_iter().map(Seat::new).collect(),
+            seats: plans.into_iter().map(|plan| Seat::new(&mut readers, plan)).collect(),
+            readers,
             owners: vec![Owner::Nobody; tcp.connections_max()].into_boxed_slice(),
             without_seat: 0,
             decoder: Decoder::with_fields(fields_within(logon_bytes_max)),
@@ -270,6 +276,22 @@ impl<A: Application> Desk<A> {
     fn on_events(&mut self, now: Now, tcp: &mut Stack) {
         while let Some((connection, event)) = tcp.poll_event() {
             self.on_event(now, tcp, connection, event);
+        }
+    }
+
+    /// Whether sessions are so many that those of the next messages are hardly ever near.
+    #[inline]
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.seats.len() >= CROWD
+    }
+
+    /// A connection's bytes come next: has fetched from memory what its session holds against them.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, connection: ConnectionId) {
+        if let Owner::Seat(index) = self.owner(connection)
+            && let Some(seat) = self.seats.get(index)
+        {
+            seat.session.fetch();
         }
     }
 
@@ -522,7 +544,8 @@ impl<A: Application> Desk<A> {
         let begun_before = recorder.as_ref().map(|_| seat.session.begun_len());
         let measured = recorder.map(|recorder| Measured { recorder, connection, bytes });
         let mut caller = Seated::new(&mut self.app, index, stamp).measured_by(measured);
-        let disposition = seat.session.on_bytes(now, bytes, &mut wire, &mut caller);
+        let readers = &mut self.readers;
+        let disposition = seat.session.on_bytes_by(readers, now, bytes, &mut wire, &mut caller);
         let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
         if let (Some(recorder), Some(before)) = (&mut self.recorder, begun_before) {
             recorder.on_read(index, stamp, (before, bytes.len(), seat.session.begun_len()));

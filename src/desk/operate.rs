@@ -135,7 +135,7 @@ impl<A: Application> Desk<A> {
     fn idle_session(
         &mut self,
         session: SessionId,
-    ) -> Result<&mut crate::fix::Session<SeatStore>, SessionRefusal> {
+    ) -> Result<&mut crate::fix::Session<SeatStore, crate::fix::Joined>, SessionRefusal> {
         let index = self.seat_of(session).ok_or(SessionRefusal::Unknown)?;
         let seat = &mut self.seats[index];
         let is_idle = matches!(seat.session.state(), State::Disconnected | State::Closing(_))

@@ -4,7 +4,7 @@ use super::owner::fields_within;
 use super::seat::{Line, Seat, terms_of_port};
 use super::{Desk, SeatStore, SessionPlan};
 use crate::app::{Application, SessionId};
-use crate::fix::{Decoder, MemoryStore, Role, SessionConfig};
+use crate::fix::{Decoder, MemoryStore, Readers, Role, SessionConfig};
 use crate::tcp::{Endpoint, ListenerId, Stack, Terms};
 use crate::time::{Instant, Now};
 
@@ -61,14 +61,14 @@ impl<A: Application> Desk<A> {
         if fields_max > self.decoder.fields_max() {
             self.decoder = Decoder::with_fields(fields_max);
         }
-        let seat = Seat::new(plan);
+        let seat = Seat::new(&mut self.readers, plan);
         let place = vacant.unwrap_or(self.seats.len());
         match self.seats.get_mut(place) {
             Some(left) => *left = seat,
             None => self.seats.push(seat),
         }
         if role == Role::Acceptor && self.listen(tcp, port).is_err() {
-            self.seats[place].vacate();
+            self.seats[place].vacate(&mut self.readers);
             // The port is left as it was for those that have it.
             let _ = self.listen(tcp, port);
             return Err(RosterError::PortRefused);
@@ -91,7 +91,7 @@ impl<A: Application> Desk<A> {
             return Err(RosterError::NotDrained);
         }
         let (role, port) = (seat.plan.config.role, seat.plan.peer.port);
-        seat.vacate();
+        seat.vacate(&mut self.readers);
         if role == Role::Acceptor {
             // It cannot be refused: there is a listener less.
             let _ = self.listen(tcp, port);
@@ -123,7 +123,7 @@ impl<A: Application> Desk<A> {
         let accepts =
             |plan: &SessionPlan| plan.config.role == Role::Acceptor && plan.peer.port == port;
         let is_wanted = self.seated().any(|seat| accepts(&seat.plan));
-        let terms = terms_of_port(self.seated().map(|seat| &seat.plan), port, tcp.terms());
+        let terms = terms_of_port(self.seated().map(|seat| &*seat.plan), port, tcp.terms());
         let known = self.listeners.iter().position(|listener| listener.port == port);
         if let Some(known) = known {
             if is_wanted && self.listeners[known].terms == terms {
@@ -161,10 +161,11 @@ pub(super) fn is_same(one: &SessionConfig, other: &SessionConfig) -> bool {
 
 impl Seat {
     /// Nobody sits here any more.
-    fn vacate(&mut self) {
+    fn vacate(&mut self, readers: &mut Readers) {
         self.is_vacant = true;
         self.stays_down = true;
         self.line = Line::Done;
+        self.session.leave(readers);
         // A file is closed, and another process may have it.
         self.session.replace_store(SeatStore::Memory(MemoryStore::new(0, 0)));
     }

@@ -3,8 +3,8 @@
 use super::template::{CompIds, fits};
 use super::{SeatStore, SessionPlan};
 use crate::fix::{
-    CloseReason, CompId, Counters, Event as SessionEvent, Identity, MemoryStore, PartingWords,
-    Role, Session, SessionConfig, State,
+    CloseReason, CompId, Counters, Event as SessionEvent, Identity, Joined, MemoryStore,
+    PartingWords, Readers, Role, Session, SessionConfig, State,
 };
 use crate::tcp::{Closed, ConnectionId, Endpoint, Terms};
 use crate::time::{Duration, Instant, Now, UtcTime};
@@ -43,9 +43,11 @@ pub(super) enum Line {
     Done,
 }
 
+/// Seats lie side by side, and of each what its session's messages touch is at the front.
+#[repr(C)]
 pub(super) struct Seat {
-    pub(super) plan: SessionPlan,
-    pub(super) session: Session<SeatStore>,
+    pub(super) session: Session<SeatStore, Joined>,
+    pub(super) plan: Box<SessionPlan>,
     pub(super) line: Line,
     /// Which of its peers an initiator connects to next, or is connected to.
     pub(super) turn: usize,
@@ -68,17 +70,18 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(plan: SessionPlan) -> Seat {
+    pub(super) fn new(readers: &mut Readers, plan: SessionPlan) -> Seat {
         let store = MemoryStore::new(STORED_MESSAGES_MAX, STORED_BYTES_MAX);
-        let session = Session::new(plan.config.clone(), SeatStore::Memory(store));
+        let store = SeatStore::Memory(store);
+        let session = Session::among(readers, plan.config.clone(), store);
         let mut seat = Seat {
             remote: if plan.config.role == Role::Initiator {
                 plan.peer
             } else {
                 Endpoint::UNSPECIFIED
             },
-            plan,
             session,
+            plan: Box::new(plan),
             line: Line::Down(Instant::ZERO),
             turn: 0,
             failures: 0,

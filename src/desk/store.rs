@@ -11,6 +11,7 @@ use crate::time::UtcTime;
 
 /// A session's store.
 #[derive(Debug)]
+#[repr(C)]
 pub enum SeatStore {
     /// As long as the process lives.
     Memory(MemoryStore),

@@ -56,10 +56,21 @@ events! {
     NumbersReset "numbers_reset" "Both sequence numbers began again at 1."
 }
 
+/// Events that most messages are: the first ones, which are counted where a session has what else it touches with each.
+const BUSY: usize = Event::MessageSent as usize + 1;
+
 /// One counter for each event and each reason.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Counters {
-    events: [u64; Event::ALL.len()],
+    busy: [u64; BUSY],
+    others: Box<Others>,
+}
+
+/// What is counted now and then.
+#[derive(Clone, Debug, Default)]
+struct Others {
+    events: [u64; Event::ALL.len() - BUSY],
     garbled: [u64; Garbled::ALL.len()],
     rejects: [u64; RejectReason::ALL.len()],
     closes: [u64; CloseReason::ALL.len()],
@@ -69,35 +80,45 @@ impl Counters {
     /// Counts an event.
     #[inline]
     pub fn count(&mut self, event: Event) {
-        self.events[event as usize] += 1;
+        let number = event as usize;
+        match self.busy.get_mut(number) {
+            Some(busy) => *busy += 1,
+            None => self.others.events[number - BUSY] += 1,
+        }
     }
 
     /// How often `event` happened.
+    #[inline]
     pub fn of(&self, event: Event) -> u64 {
-        self.events[event as usize]
+        let number = event as usize;
+        match self.busy.get(number) {
+            Some(busy) => *busy,
+            None => self.others.events[number - BUSY],
+        }
     }
 
     /// How often bytes were ignored for `reason`.
     pub fn of_garbled(&self, reason: Garbled) -> u64 {
-        self.garbled[reason as usize]
+        self.others.garbled[reason as usize]
     }
 
     /// How often a message was refused for `reason`.
     pub fn of_reject(&self, reason: RejectReason) -> u64 {
-        self.rejects[reason as usize]
+        self.others.rejects[reason as usize]
     }
 
     /// How often a connection ended for `reason`.
     pub fn of_close(&self, reason: CloseReason) -> u64 {
-        self.closes[reason as usize]
+        self.others.closes[reason as usize]
     }
 
     /// Every counter by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let events = Event::ALL.into_iter().map(Event::name).zip(self.events);
-        let garbled = Garbled::ALL.into_iter().map(Garbled::name).zip(self.garbled);
-        let rejects = RejectReason::ALL.into_iter().map(RejectReason::name).zip(self.rejects);
-        let closes = CloseReason::ALL.into_iter().map(CloseReason::name).zip(self.closes);
+        let Others { garbled, rejects, closes, .. } = *self.others;
+        let events = Event::ALL.into_iter().map(|event| (event.name(), self.of(event)));
+        let garbled = Garbled::ALL.into_iter().map(Garbled::name).zip(garbled);
+        let rejects = RejectReason::ALL.into_iter().map(RejectReason::name).zip(rejects);
+        let closes = CloseReason::ALL.into_iter().map(CloseReason::name).zip(closes);
         events.chain(garbled).chain(rejects).chain(closes)
     }
 
@@ -108,23 +129,25 @@ impl Counters {
 
     /// Counts on from those; `None` where they are not as many.
     pub(super) fn of_counts(counts: &[u64]) -> Option<Counters> {
-        let (events, rest) = counts.split_first_chunk()?;
+        let (busy, rest) = counts.split_first_chunk()?;
+        let (events, rest) = rest.split_first_chunk()?;
         let (garbled, rest) = rest.split_first_chunk()?;
         let (rejects, rest) = rest.split_first_chunk()?;
         let closes = rest.try_into().ok()?;
-        Some(Counters { events: *events, garbled: *garbled, rejects: *rejects, closes })
+        let others = Others { events: *events, garbled: *garbled, rejects: *rejects, closes };
+        Some(Counters { busy: *busy, others: Box::new(others) })
     }
 
     pub(super) fn count_garbled(&mut self, reason: Garbled) {
-        self.garbled[reason as usize] += 1;
+        self.others.garbled[reason as usize] += 1;
     }
 
     pub(super) fn count_reject(&mut self, reason: RejectReason) {
-        self.rejects[reason as usize] += 1;
+        self.others.rejects[reason as usize] += 1;
     }
 
     pub(super) fn count_close(&mut self, reason: CloseReason) {
-        self.closes[reason as usize] += 1;
+        self.others.closes[reason as usize] += 1;
     }
 }
 

@@ -177,6 +177,12 @@ impl<'a> Message<'a> {
         self.bytes.get(start as usize..end as usize)
     }
 
+    /// Where SenderCompID(49) and TargetCompID(56) lie in a message that was vouched for.
+    #[inline(always)]
+    pub(super) fn vouched_parties(&self) -> [(u32, u32); 2] {
+        [self.table.vouched.sender, self.table.vouched.target]
+    }
+
     /// An integer.
     #[inline]
     pub fn i64(&self, tag: u32) -> Result<i64, FieldError> {

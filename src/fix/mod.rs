@@ -35,10 +35,10 @@ pub use frame::{Framed, Whole, frame};
 pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
 pub use session::{
-    ApplVerId, BusinessRejectReason, CompId, Credentials, Disposition, Full, Handler,
-    LogonFieldRefusal, LogonFields, NotResent, Outlet, PartingWords, Role, Schedule, SendError,
-    Sender, Session, SessionConfig, SessionSnapshot, SnapshotRefusal, State, SubIds, Version,
-    Window,
+    ApplVerId, BusinessRejectReason, CompId, Credentials, Disposition, Full, Handler, Joined,
+    LogonFieldRefusal, LogonFields, NotResent, Outlet, PartingWords, Reader, Readers, Role,
+    Schedule, SendError, Sender, Session, SessionConfig, SessionSnapshot, SnapshotRefusal, State,
+    SubIds, Version, Window,
 };
 pub use store::{MemoryStore, Store, StoreFailed};
 pub use timestamp::Precision;

@@ -186,8 +186,8 @@ pub(crate) const fn width_of(text: u64) -> usize {
 #[derive(Clone, Debug)]
 pub struct Numeral {
     number: u32,
+    width: u32,
     text: u64,
-    width: usize,
 }
 
 impl Default for Numeral {
@@ -197,7 +197,7 @@ impl Default for Numeral {
 }
 
 impl Numeral {
-    pub(crate) const ZERO: Numeral = Numeral { number: 0, text: text_of(0), width: 1 };
+    pub(crate) const ZERO: Numeral = Numeral { number: 0, width: 1, text: text_of(0) };
 
     /// Turns to `number`, which is under [`NUMBERS`]: its [`text_of`] and its [`width_of`].
     #[inline(always)]
@@ -209,13 +209,13 @@ impl Numeral {
         } else if number != self.number {
             self.write(number);
         }
-        (self.text, self.width)
+        (self.text, self.width as usize)
     }
 
     #[inline(never)]
     fn write(&mut self, number: u32) {
         let text = text_of(u64::from(number) % NUMBERS);
-        *self = Numeral { number, text, width: width_of(text) };
+        *self = Numeral { number, width: width_of(text) as u32, text };
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use fixwire::fix::dictionary::{Checks, Dictionary, Validation, Validator, read_xml};
 use fixwire::fix::{
-    CompId, Decoder, Disposition, Full, Handler, MemoryStore, Message, Outlet, Role, Sender,
-    Session, SessionConfig, Store, Version,
+    CompId, Decoder, Disposition, Full, Handler, Joined, MemoryStore, Message, Outlet, Readers,
+    Role, Sender, Session, SessionConfig, Store, Version,
 };
 use fixwire::time::{Instant, Now};
 
@@ -24,10 +24,12 @@ const CROWDS: [usize; 4] = [1, 10, 100, 1_000];
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = alone();
-    cases.extend(CROWDS.map(|count| {
-        let what = format!("fix_session/report accepted, one of {count} sessions");
-        Case::new(what, US, move || Crowd::new(count))
-    }));
+    for (order, words) in [(Order::Chance, ""), (Order::Turns, ", in turn")] {
+        cases.extend(CROWDS.map(|count| {
+            let what = format!("fix_session/report accepted, one of {count} sessions{words}");
+            Case::new(what, US, move || Crowd::new(count, order))
+        }));
+    }
     cases
 }
 
@@ -60,6 +62,11 @@ struct Accepting {
     reports: Vec<Vec<u8>>,
     room: Room,
     desk: Desk,
+}
+
+fn config() -> SessionConfig {
+    let id = |text| CompId::new(text).expect("a CompID");
+    SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE))
 }
 
 /// What is sent is nobody's.
@@ -97,8 +104,7 @@ fn now(number: u32) -> Now {
 
 impl Accepting {
     fn new(validation: Option<Validation>) -> Accepting {
-        let id = |text| CompId::new(text).expect("a CompID");
-        let mut config = SessionConfig::new(Version::Fix44, Role::Initiator, id(DESK), id(VENUE));
+        let mut config = config();
         config.validation = validation;
         // Of what is received nothing is kept.
         let mut store = MemoryStore::new(16, 4_096);
@@ -145,28 +151,78 @@ impl Bench for Accepting {
     }
 }
 
-/// Sessions that are handed a report each, and which of them nobody could foresee.
-struct Crowd {
-    sessions: Vec<Accepting>,
-    random: u64,
-    /// Whose each report is.
-    reports: Vec<(usize, Vec<u8>)>,
+/// Whose report is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Nobody could foresee it.
+    Chance,
+    /// One session's after the other's.
+    Turns,
 }
 
-/// Reports that each has had before anything is measured, so that it knows their shapes: six, the rarest in one of twenty.
+/// The sessions of one core that are handed a report each.
+struct Crowd {
+    readers: Readers,
+    sessions: Vec<Session<MemoryStore, Joined>>,
+    /// The number of the next report of each.
+    next: Vec<u32>,
+    order: Order,
+    random: u64,
+    turn: usize,
+    /// Whose each report is.
+    reports: Vec<(usize, Vec<u8>)>,
+    room: Room,
+    desk: Desk,
+}
+
+/// Reports that each has had before anything is measured, so that all shapes are known: six, the rarest in one of twenty.
 const REPORTS_BEFORE: usize = 100;
+/// So many reports ahead a session is had fetched, as an engine does with those of a burst of frames.
+const AHEAD: usize = 4;
 
 impl Crowd {
-    fn new(count: usize) -> Crowd {
-        let mut sessions: Vec<Accepting> = (0..count).map(|_| Accepting::new(None)).collect();
-        for session in &mut sessions {
-            session.prepare(REPORTS_BEFORE);
-            session.run(REPORTS_BEFORE);
+    fn new(count: usize, order: Order) -> Crowd {
+        let mut readers = Readers::for_sessions(count);
+        let sessions = (0..count).map(|_| {
+            let config = config();
+            Session::among(&mut readers, config, MemoryStore::new(16, 4_096))
+        });
+        let mut crowd = Crowd {
+            sessions: sessions.collect(),
+            readers,
+            next: vec![FIRST; count],
+            order,
+            random: 0x9e37_79b9_7f4a_7c15,
+            turn: 0,
+            reports: Vec::new(),
+            room: Room(vec![0; 4096]),
+            desk: Desk::default(),
+        };
+        for which in 0..count {
+            crowd.sessions[which].on_connect(now(0), &mut crowd.room);
+            crowd.take(which, &messages::logon());
+            crowd.take(which, &messages::sequence_reset(2, FIRST));
         }
-        Crowd { sessions, random: 0x9e37_79b9_7f4a_7c15, reports: Vec::new() }
+        for number in (FIRST..).take(REPORTS_BEFORE) {
+            let report = messages::execution_report(number, u64::from(number));
+            (0..count).for_each(|which| crowd.take(which, &report));
+        }
+        crowd.next.fill(FIRST + REPORTS_BEFORE as u32);
+        crowd
+    }
+
+    #[inline(always)]
+    fn take(&mut self, which: usize, message: &[u8]) {
+        let Crowd { readers, sessions, room, desk, .. } = self;
+        let found = sessions[which].on_bytes_by(readers, now(FIRST), message, room, desk);
+        assert_eq!(found, Disposition::Keep);
     }
 
     fn pick(&mut self) -> usize {
+        if self.order == Order::Turns {
+            self.turn = (self.turn + 1) % self.sessions.len();
+            return self.turn;
+        }
         // xorshift64
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -177,29 +233,30 @@ impl Crowd {
 
 impl Bench for Crowd {
     fn prepare(&mut self, count: usize) {
-        let mut next: Vec<u32> = self.sessions.iter().map(|session| session.next).collect();
-        self.sessions.iter_mut().for_each(|session| session.desk.delivered = 0);
+        self.desk.delivered = 0;
         self.reports.clear();
         for _ in 0..count {
             let which = self.pick();
-            let report = messages::execution_report(next[which], u64::from(next[which]));
-            self.reports.push((which, report));
-            next[which] += 1;
+            let number = self.next[which];
+            self.reports.push((which, messages::execution_report(number, u64::from(number))));
+            self.next[which] += 1;
         }
     }
 
     #[inline(never)]
     fn run(&mut self, count: usize) {
-        for (which, report) in &self.reports[..count] {
-            let session = &mut self.sessions[*which];
-            session.take(report);
-            session.next += 1;
+        let reports = std::mem::take(&mut self.reports);
+        for (at, (which, report)) in reports[..count].iter().enumerate() {
+            if let Some((which, _)) = reports.get(at + AHEAD) {
+                self.sessions[*which].fetch();
+            }
+            self.take(*which, report);
         }
+        self.reports = reports;
     }
 
     fn check(&mut self, count: usize) {
-        let delivered: usize = self.sessions.iter().map(|session| session.desk.delivered).sum();
-        assert_eq!(delivered, count, "all were delivered");
+        assert_eq!(self.desk.delivered, count, "all were delivered");
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Leniency {
 }
 
 /// What a decoder was told of fields beside the standard.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rules {
     leniency: Leniency,
     /// Tags of lengths and of the data behind them.
@@ -61,6 +61,8 @@ pub struct Decoder {
     shapes: Shapes,
     /// Whether it looks at those, and notes any.
     remembers: bool,
+    /// Whose the messages are that it notes the shapes of.
+    noted_by: u16,
     words: Box<Words>,
     table: Box<Table>,
     /// Where all fields begin, of messages that are read the slow way, and where the last one ends.
@@ -87,8 +89,9 @@ impl Decoder {
         Decoder {
             fields_max,
             isa: Isa::detected(),
-            shapes: Shapes::new(),
+            shapes: Shapes::new(1),
             remembers: true,
+            noted_by: 0,
             words: Box::new([0; _]),
             table: Box::new(Table::EMPTY),
             starts: vec![0; fields_max + 1].into_boxed_slice(),
@@ -117,6 +120,17 @@ impl Decoder {
     #[must_use]
     pub fn without_shapes(self) -> Decoder {
         Decoder { remembers: false, ..self }
+    }
+
+    /// One that remembers as many shapes as so many sessions have that share it.
+    pub(super) fn for_sessions(self, sessions: usize) -> Decoder {
+        Decoder { shapes: Shapes::new(sessions), ..self }
+    }
+
+    /// The messages from here on are this session's of those that share it.
+    #[inline]
+    pub(super) fn note_for(&mut self, session: u16) {
+        self.noted_by = session;
     }
 
     /// The fields of `bytes`, which are one whole message, framing and all.
@@ -182,7 +196,7 @@ impl Decoder {
             && (self.rules.data_fields.is_empty() || !self.has_announced(bytes, count))
         {
             if let Some(key) = key {
-                self.shapes.note(&bytes[..end], key, &self.table, count);
+                self.shapes.note(&bytes[..end], key, self.noted_by, &self.table, count);
             }
             let starts = self.table.all(count);
             return Ok(Message::new(bytes, &self.table, starts, None, Standing::STRANGER));

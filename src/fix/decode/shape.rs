@@ -16,10 +16,12 @@ use crate::fix::tags;
 
 /// How long messages are, without their trailer, whose shapes are remembered.
 const LENS: RangeInclusive<usize> = 32..=IMAGE_LEN;
-/// Shapes that are remembered. The oldest makes way.
-const PLACES: usize = 32;
+/// Shapes that are remembered of one session. Its oldest makes way.
+const PLACES_EACH: usize = 32;
+/// Shapes that are remembered of all sessions that share them, at most: a place is told by a byte.
+const PLACES_MAX: usize = 256;
 /// Pairs of keys. Three shapes of one pair cannot stand side by side, and that is to be rare.
-const PAIRS: usize = 128;
+const PAIRS: usize = 1_024;
 
 /// By what a shape is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,34 +67,74 @@ impl Shape {
 }
 
 /// The shapes remembered, by their keys.
+///
+/// Sessions that share them learn from each other, and none can take them from the others: whoever has as many places as one
+/// session may have gives up his own oldest for another, and in a pair whoever has one of the two gives up that. What a
+/// counterparty with a new shape in each message costs the others is a session's share of the places, once.
 #[derive(Clone, Debug)]
 pub(super) struct Shapes {
-    shapes: Box<[Shape; PLACES]>,
-    /// Which place is taken next.
-    next: usize,
-    /// In which pair and where in it the key of each shape stands.
-    owners: [(u8, u8); PLACES],
+    shapes: Box<[Shape]>,
     pairs: Box<[Pair; PAIRS]>,
+    /// Whose each shape is.
+    owners: Box<[Owner]>,
+    /// Keys that came without being remembered, by pairs.
+    awaited: Box<[Awaited; PAIRS]>,
+    /// How many were ever noted.
+    noted: u64,
 }
 
-/// Keys that fall together.
+/// Keys that fall together: in one line, and found by a shift.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(align(16))]
 struct Pair {
     keys: [Key; 2],
     places: [u8; 2],
-    /// The two keys that came last without being remembered, the later one first.
-    candidates: [Key; 2],
     /// Which of the two is replaced next.
     next: u8,
 }
 
+/// Of a place: who had its shape noted, and as the how manieth.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    by: u16,
+    /// In which pair and where in it its key stands.
+    pair: u16,
+    which: u8,
+    /// 0 for an empty place.
+    noted: u64,
+}
+
+impl Owner {
+    const NOBODY: Owner = Owner { by: 0, pair: 0, which: 0, noted: 0 };
+}
+
+/// The two keys of a pair that came last without being remembered, the later one first, and of whose messages; 0 is no key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Awaited {
+    keys: [Key; 2],
+    by: [u16; 2],
+}
+
+impl Awaited {
+    /// A key has come: the place of the older one is its, unless that is another's and the later one is its own.
+    fn put(&mut self, key: Key, by: u16) {
+        let [later, older] = [0, 1].map(|at| (self.keys[at], self.by[at]));
+        let keeps_older = older.0 != Key::default() && later.1 == by && older.1 != by;
+        let behind = if keeps_older { older } else { later };
+        (self.keys, self.by) = ([key, behind.0], [by, behind.1]);
+    }
+}
+
 impl Shapes {
-    pub(super) fn new() -> Shapes {
+    /// As many as `sessions` have that share them.
+    pub(super) fn new(sessions: usize) -> Shapes {
+        let places = PLACES_EACH * sessions.clamp(1, PLACES_MAX / PLACES_EACH);
         Shapes {
-            shapes: vec![Shape::NONE; PLACES].try_into().expect("as many"),
-            next: 0,
-            owners: [(0, 0); PLACES],
+            shapes: vec![Shape::NONE; places].into_boxed_slice(),
             pairs: Box::new([Pair::default(); PAIRS]),
+            owners: vec![Owner::NOBODY; places].into_boxed_slice(),
+            awaited: Box::new([Awaited::default(); PAIRS]),
+            noted: 0,
         }
     }
 
@@ -104,8 +146,8 @@ impl Shapes {
         if pair.keys[which] != key {
             return None;
         }
-        let place = usize::from(pair.places[which]) % PLACES;
-        let shape = &self.shapes[place];
+        let place = usize::from(pair.places[which]);
+        let shape = self.shapes.get(place)?;
         let is_it = shape.end == content.len() && fits(isa, content, &shape.image, &shape.mask);
         if is_it { Some(place) } else { self.find_namesake(isa, content, key) }
     }
@@ -114,8 +156,8 @@ impl Shapes {
     #[cold]
     fn find_namesake(&self, isa: Isa, content: &[u8], key: Key) -> Option<usize> {
         let pair = &self.pairs[key.pair()];
-        let place = usize::from(pair.places[1]) % PLACES;
-        let shape = &self.shapes[place];
+        let place = usize::from(pair.places[1]);
+        let shape = self.shapes.get(place)?;
         let is_it = pair.keys[1] == key
             && shape.end == content.len()
             && fits(isa, content, &shape.image, &shape.mask);
@@ -151,46 +193,34 @@ impl Shapes {
             shape.image[value.clone()].copy_from_slice(&bytes[value.clone()]);
             shape.mask[value].fill(0xff);
         }
-        let [number, time] = [tags::MSG_SEQ_NUM, tags::SENDING_TIME].map(|tag| {
+        let span = |tag| {
             let value = value(tag).unwrap_or_default();
             (value.start as u32, value.end as u32)
-        });
-        shape.table.vouched = Vouched { number_end: number.1, digits: number.1 - number.0, time };
+        };
+        let number = span(tags::MSG_SEQ_NUM);
+        shape.table.vouched = Vouched {
+            number_end: number.1,
+            digits: number.1 - number.0,
+            time: span(tags::SENDING_TIME),
+            sender: span(tags::SENDER_COMP_ID),
+            target: span(tags::TARGET_COMP_ID),
+        };
         shape.is_vouched = true;
     }
 
-    /// A message of a shape that is not remembered was read another way: `count` fields, CheckSum last. To be
-    /// called only for one without anything unusual.
+    /// A message of a shape that is not remembered was read another way, one of `by`'s: `count` fields, CheckSum last. To
+    /// be called only for one without anything unusual.
     #[cold]
-    pub(super) fn note(&mut self, content: &[u8], key: Key, table: &Table, count: u8) {
+    pub(super) fn note(&mut self, content: &[u8], key: Key, by: u16, table: &Table, count: u8) {
         if !LENS.contains(&content.len()) {
             return;
         }
-        let pair = &mut self.pairs[key.pair()];
-        if !pair.candidates.contains(&key) {
-            pair.candidates = [key, pair.candidates[0]];
-            return;
+        let awaited = &mut self.awaited[key.pair()];
+        if !awaited.keys.contains(&key) {
+            return awaited.put(key, by);
         }
-        let which = usize::from(pair.next);
-        pair.next ^= 1;
-        // One that is replaced leaves its place to the new one, else the oldest of all does.
-        let place = if pair.keys[which] == Key::default() {
-            let place = self.next;
-            self.next = (place + 1) % PLACES;
-            let (owner, of_it) = self.owners[place];
-            let owner = &mut self.pairs[usize::from(owner) % PAIRS];
-            if usize::from(owner.places[usize::from(of_it)]) == place {
-                owner.keys[usize::from(of_it)] = Key::default();
-            }
-            place
-        } else {
-            usize::from(pair.places[which]) % PLACES
-        };
-        self.owners[place] = (key.pair() as u8, which as u8);
-        let pair = &mut self.pairs[key.pair()];
-        (pair.keys[which], pair.places[which]) = (key, place as u8);
+        let place = self.place_for(key, by);
         let shape = &mut self.shapes[place];
-        shape.end = 0;
         let (Some(image), Some(mask)) =
             (shape.image.get_mut(..content.len()), shape.mask.get_mut(..content.len()))
         else {
@@ -208,5 +238,55 @@ impl Shapes {
         (shape.end, shape.count) = (content.len(), count);
         shape.table.clone_from(table);
         shape.is_vouched = false;
+    }
+
+    /// An empty place for a shape of `by`'s, found by `key` from now on.
+    fn place_for(&mut self, key: Key, by: u16) -> usize {
+        let at = key.pair();
+        let which = self.replaced_of(at, by);
+        let pair = &self.pairs[at];
+        let replaced =
+            (pair.keys[which] != Key::default()).then(|| usize::from(pair.places[which]));
+        let is_gain = replaced.is_none_or(|place| self.owners[place].by != by);
+        let own = self.owners.iter().filter(|owner| owner.noted > 0 && owner.by == by).count();
+        let given_up =
+            (is_gain && own >= PLACES_EACH).then(|| self.oldest(|of| of.noted > 0 && of.by == by));
+        // One that is replaced leaves its place to the new one, else the oldest does.
+        let place = replaced.or(given_up).unwrap_or_else(|| self.oldest(|_| true));
+        given_up.into_iter().chain([place]).for_each(|place| self.empty(place));
+        self.noted += 1;
+        self.owners[place] = Owner { by, pair: at as u16, which: which as u8, noted: self.noted };
+        let pair = &mut self.pairs[at];
+        (pair.keys[which], pair.places[which]) = (key, place as u8);
+        place
+    }
+
+    /// Which key of a pair makes way for one of `by`'s: none where one is empty, else his own, or the two in turn.
+    fn replaced_of(&mut self, at: usize, by: u16) -> usize {
+        let pair = &self.pairs[at];
+        let is_empty = |which: usize| pair.keys[which] == Key::default();
+        let is_own = |which: usize| self.owners[usize::from(pair.places[which])].by == by;
+        let next = usize::from(pair.next);
+        let other = next ^ 1;
+        let takes_other = !is_empty(next) && (is_empty(other) || is_own(other) && !is_own(next));
+        if takes_other {
+            return other;
+        }
+        self.pairs[at].next ^= 1;
+        next
+    }
+
+    /// The place that is empty, or was filled before all others `of` which this is true.
+    fn oldest(&self, of: impl Fn(&Owner) -> bool) -> usize {
+        let places = self.owners.iter().enumerate().filter(|(_, owner)| of(owner));
+        places.min_by_key(|(_, owner)| owner.noted).map_or(0, |(place, _)| place)
+    }
+
+    fn empty(&mut self, place: usize) {
+        let owner = core::mem::replace(&mut self.owners[place], Owner::NOBODY);
+        if owner.noted > 0 {
+            self.pairs[usize::from(owner.pair)].keys[usize::from(owner.which)] = Key::default();
+        }
+        self.shapes[place].end = 0;
     }
 }

@@ -39,6 +39,9 @@ pub(in crate::fix) struct Vouched {
     pub(in crate::fix) digits: u32,
     /// Where SendingTime(52) lies.
     pub(in crate::fix) time: (u32, u32),
+    /// Where SenderCompID(49) and TargetCompID(56) lie.
+    pub(in crate::fix) sender: (u32, u32),
+    pub(in crate::fix) target: (u32, u32),
 }
 
 impl Table {
@@ -79,7 +82,8 @@ impl Table {
 }
 
 impl Vouched {
-    const NONE: Vouched = Vouched { number_end: 0, digits: 0, time: (0, 0) };
+    const NONE: Vouched =
+        Vouched { number_end: 0, digits: 0, time: (0, 0), sender: (0, 0), target: (0, 0) };
 }
 
 /// How many bytes of a field are its tag and '='.

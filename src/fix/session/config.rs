@@ -271,6 +271,12 @@ impl SessionConfig {
         self.last_msg_seq_num_processed && self.version >= Version::Fix42
     }
 
+    /// Whether messages name more than CompIDs.
+    pub(super) fn has_sub_ids(&self) -> bool {
+        let both = [&self.sender_sub_ids, &self.target_sub_ids];
+        both.iter().any(|ids| ids.sub_id.is_some() || ids.location_id.is_some())
+    }
+
     /// Whether Logons say what is expected.
     pub(super) fn says_expected(&self) -> bool {
         self.next_expected_msg_seq_num && self.version >= Version::Fix44

@@ -8,6 +8,7 @@ use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
 use crate::fix::store::Store;
 use crate::fix::tags::{self, msg_type};
+use crate::fix::timestamp;
 use crate::fix::value::FieldError;
 use crate::time::Now;
 
@@ -67,7 +68,7 @@ impl<S: Store> Core<S> {
         let Some(sent) = message.field(tags::SENDING_TIME) else {
             return Some((RejectReason::RequiredTagMissing, b"52"));
         };
-        let Ok(sent) = self.sending_times.read(sent) else {
+        let Ok(sent) = timestamp::parse(sent) else {
             return Some((RejectReason::DataFormatIncorrect, b"52"));
         };
         if !message.msg_type().iter().all(u8::is_ascii_alphanumeric) {
@@ -87,11 +88,7 @@ impl<S: Store> Core<S> {
         if !self.is_recent(now, sent) {
             return Some((RejectReason::SendingTimeAccuracy, b""));
         }
-        let ours = !self.config.check_comp_id
-            || (sender == self.config.target_comp_id.as_bytes()
-                && target == self.config.sender_comp_id.as_bytes()
-                && self.are_sub_ids_ours(message));
-        if !ours {
+        if !self.are_parties_ours(message, (sender, target)) {
             return Some((RejectReason::CompId, b""));
         }
         self.processed_flaw(message).map(|reason| (reason, &b"369"[..]))
@@ -101,9 +98,14 @@ impl<S: Store> Core<S> {
     /// a message that we have not sent (FIX 4.2, Standard Message Header).
     #[inline(always)]
     pub(super) fn processed_flaw(&self, message: &Message<'_>) -> Option<RejectReason> {
-        if !self.header.says_processed() {
+        if !self.says_processed {
             return None;
         }
+        self.flaw_of_processed(message)
+    }
+
+    #[inline]
+    fn flaw_of_processed(&self, message: &Message<'_>) -> Option<RejectReason> {
         match message.u32(tags::LAST_MSG_SEQ_NUM_PROCESSED) {
             Ok(processed) if processed < self.store.next_out() => None,
             Err(FieldError::Missing) => None,
@@ -124,9 +126,20 @@ impl<S: Store> Core<S> {
         ]
     }
 
-    #[cold]
-    pub(super) fn has_sub_ids(&self) -> bool {
-        self.sub_ids().iter().any(|(_, agreed)| agreed.is_some())
+    /// Whether a message is the counterparty's and to us, by CompIDs and sub-IDs that are looked at one by one.
+    fn are_parties_ours(&self, message: &Message<'_>, (sender, target): (&[u8], &[u8])) -> bool {
+        !self.config.check_comp_id
+            || (sender == self.config.target_comp_id.as_bytes()
+                && target == self.config.sender_comp_id.as_bytes()
+                && self.are_sub_ids_ours(message))
+    }
+
+    /// The same of a message with a shape that was vouched for, which has both CompIDs.
+    #[inline(never)]
+    pub(super) fn are_fields_ours(&self, message: &Message<'_>) -> bool {
+        let [sender, target] = [tags::SENDER_COMP_ID, tags::TARGET_COMP_ID]
+            .map(|tag| message.field(tag).unwrap_or_default());
+        self.are_parties_ours(message, (sender, target))
     }
 
     fn are_sub_ids_ours(&self, message: &Message<'_>) -> bool {

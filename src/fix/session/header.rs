@@ -204,12 +204,6 @@ impl Header {
         if sub_id.is_some() { Place::Taken } else { Place::Free }
     }
 
-    /// Whether it ends with LastMsgSeqNumProcessed(369).
-    #[inline(always)]
-    pub(super) fn says_processed(&self) -> bool {
-        self.says_processed
-    }
-
     /// Ends a header that was begun: where it says so, the number before `next_in` is the last processed.
     #[inline(always)]
     pub(super) fn end(&self, encoder: &mut Encoder<'_>, next_in: u32) {

@@ -12,6 +12,13 @@ struct Entry {
 /// Whole messages by their numbers.
 #[derive(Debug)]
 pub(super) struct Held {
+    /// How many: asked with every message, and mostly none.
+    count: usize,
+    kept: Box<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
     bytes: Box<[u8]>,
     used: usize,
     entries: Vec<Entry>,
@@ -21,11 +28,46 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(messages_max: usize, bytes_max: usize) -> Held {
         let bytes = vec![0; bytes_max].into_boxed_slice();
-        Held { bytes, used: 0, entries: Vec::with_capacity(messages_max), messages_max }
+        let entries = Vec::with_capacity(messages_max);
+        Held { count: 0, kept: Box::new(Kept { bytes, used: 0, entries, messages_max }) }
     }
 
     /// Keeps a message, unless it is kept already or does not fit. Says whether it is kept now.
     pub(super) fn keep(&mut self, seq: u32, message: &[u8], whole: &Whole) -> bool {
+        let is_kept = self.kept.keep(seq, message, whole);
+        self.count = self.kept.entries.len();
+        is_kept
+    }
+
+    /// Moves the message numbered `seq` to the front of `into`, and says what was found of it.
+    /// Forgets every lower number.
+    pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
+        let taken = self.kept.take(seq, into);
+        self.count = self.kept.entries.len();
+        taken
+    }
+
+    /// Every message that is kept, with its number, in no order.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let Kept { bytes, entries, .. } = &*self.kept;
+        entries.iter().map(|entry| (entry.seq, &bytes[entry.at..entry.at + entry.whole.len]))
+    }
+
+    #[inline(always)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn clear(&mut self) {
+        if self.count > 0 {
+            self.kept.entries.clear();
+            (self.count, self.kept.used) = (0, 0);
+        }
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, seq: u32, message: &[u8], whole: &Whole) -> bool {
         if self.entries.iter().any(|entry| entry.seq == seq) {
             return true;
         }
@@ -39,9 +81,7 @@ impl Held {
         true
     }
 
-    /// Moves the message numbered `seq` to the front of `into`, and says what was found of it.
-    /// Forgets every lower number.
-    pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
+    fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
         self.entries.retain(|entry| entry.seq >= seq);
         let index = self.entries.iter().position(|entry| entry.seq == seq);
         let taken = index.map(|index| self.entries.swap_remove(index)).and_then(|entry| {
@@ -53,22 +93,6 @@ impl Held {
             self.used = 0;
         }
         taken
-    }
-
-    /// Every message that is kept, with its number, in no order.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        self.entries
-            .iter()
-            .map(|entry| (entry.seq, &self.bytes[entry.at..entry.at + entry.whole.len]))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.used = 0;
     }
 }
 

@@ -7,25 +7,25 @@ use arrayvec::ArrayString;
 
 use crate::fix::counters::Event;
 use crate::fix::frame::Whole;
+use crate::fix::message::{Message, Standing};
 use crate::fix::reason::{CloseReason, Garbled, RejectReason};
 use crate::fix::store::{SEQ_NUM_MAX, Store};
 use crate::fix::swar;
 use crate::fix::tags::{self, msg_type};
+use crate::fix::timestamp;
 use crate::fix::value::FieldError;
-use crate::fix::{
-    decode::Decoder,
-    message::{Message, Standing},
-};
 use crate::time::{Now, UtcTime};
 
-use super::held::Held;
-use super::{Core, Disposition, Handler, Outlet, Role, Sender, State, Version};
+use super::parties::Verdict;
+use super::{Core, Disposition, Handler, Outlet, Reader, Role, Sender, State, Version};
 
 /// The longest TestReqID(112) that is echoed, in bytes.
 const TEST_REQ_ID_BYTES_MAX: usize = 256;
-/// What is the same in every message of one type that a counterparty sends us, and is looked at no more
-/// once it was found right.
-const VOUCHED_FOR: [u32; 8] = [
+/// What is the same in every message of one type that anybody sends who speaks our version, and is looked at no more once it
+/// was found right.
+const VOUCHED_FOR: [u32; 2] = [tags::BEGIN_STRING, tags::MSG_TYPE];
+/// The same of one counterparty, for a session that shares what it learns with none.
+const VOUCHED_FOR_ALONE: [u32; 8] = [
     tags::BEGIN_STRING,
     tags::MSG_TYPE,
     tags::SENDER_COMP_ID,
@@ -45,29 +45,28 @@ impl<S: Store> Core<S> {
         &mut self,
         now: Now,
         (bytes, whole): (&[u8], Whole),
-        decoder: &mut Decoder,
-        held: &mut Held,
+        Reader { decoder, sending_times, .. }: &mut Reader,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) {
+        decoder.note_for(self.place.session);
         let message = match decoder.decode(bytes, &whole) {
             Ok(message) => message,
             Err(reason) => return self.on_garbled(now, &bytes[..whole.len], reason, out, app),
         };
         self.count_received(now);
-        let is_known = message.standing() == Standing::VOUCHED && self.is_in_order(now, &message);
+        let is_known = message.standing() == Standing::VOUCHED
+            && self.is_in_order(now, &message, sending_times);
         let shape = if is_known {
             None
-        } else if self.admits(now, &message, whole, held, out, app) {
+        } else if self.admits(now, &message, whole, out, app) {
             self.shape_to_vouch_for(&message)
         } else {
             return self.settle_gap(now, out);
         };
         self.deliver(now, &message, out, app);
         if let Some(place) = shape {
-            let without = &VOUCHED_FOR[..VOUCHED_FOR_WITHOUT_SUB_IDS];
-            let looked_at = if self.has_sub_ids() { &VOUCHED_FOR } else { without };
-            decoder.vouch(place, bytes, looked_at);
+            decoder.vouch(place, bytes, self.vouched_for());
         }
     }
 
@@ -78,10 +77,11 @@ impl<S: Store> Core<S> {
         &mut self,
         now: Now,
         message: &Message<'_>,
+        sending_times: &mut timestamp::Reader,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) -> bool {
-        if !self.is_in_order(now, message) {
+        if !self.is_in_order(now, message, sending_times) {
             return false;
         }
         self.count_received(now);
@@ -119,7 +119,6 @@ impl<S: Store> Core<S> {
         now: Now,
         message: &Message<'_>,
         whole: Whole,
-        held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) -> bool {
@@ -139,21 +138,31 @@ impl<S: Store> Core<S> {
             return false;
         }
         self.is_acceptable(now, message, out)
-            && self.is_for_application(now, seq, message, whole, held, out, app)
+            && self.is_for_application(now, seq, message, whole, out, app)
     }
 
     /// Whether a message that was [vouched](VOUCHED_FOR) for is the one expected, sent just now, and one that a dictionary
     /// allows: all that is left to look at.
     #[inline(always)]
-    fn is_in_order(&mut self, now: Now, message: &Message<'_>) -> bool {
+    fn is_in_order(
+        &mut self,
+        now: Now,
+        message: &Message<'_>,
+        sending_times: &mut timestamp::Reader,
+    ) -> bool {
         let next_in = self.store.next_in();
         self.state == State::Active
             && u64::from(next_in) < swar::NUMBERS
             && message.is_numbered(self.next_in_text.turn_to(next_in))
             && message
                 .vouched_time()
-                .and_then(|sent| self.sending_times.read(sent).ok())
+                .and_then(|sent| sending_times.read(sent).ok())
                 .is_some_and(|sent| self.is_recent(now, sent))
+            && match self.parties.are(message.bytes(), message.vouched_parties()) {
+                Verdict::Right => true,
+                Verdict::Wrong => false,
+                Verdict::Unknown => self.are_fields_ours(message),
+            }
             && self.processed_flaw(message).is_none()
             && self.violation(message).is_none()
     }
@@ -172,9 +181,17 @@ impl<S: Store> Core<S> {
 
     #[inline]
     pub(super) fn is_recent(&self, now: Now, sent: UtcTime) -> bool {
-        !self.config.check_latency
-            || now.utc.abs_diff(sent) <= self.config.max_latency()
-            || self.was_held
+        now.utc.abs_diff(sent) <= self.latency_max || self.was_held
+    }
+
+    /// The fields of which all messages of a shape have the same, once one of them was found right.
+    #[cold]
+    fn vouched_for(&self) -> &'static [u32] {
+        match (self.parties.are_in_shape(), self.config.has_sub_ids()) {
+            (false, _) => &VOUCHED_FOR,
+            (true, true) => &VOUCHED_FOR_ALONE,
+            (true, false) => &VOUCHED_FOR_ALONE[..VOUCHED_FOR_WITHOUT_SUB_IDS],
+        }
     }
 
     /// Bytes that are no message: ignored, unless nothing better was ever said.
@@ -222,7 +239,6 @@ impl<S: Store> Core<S> {
         seq: u32,
         message: &Message<'_>,
         whole: Whole,
-        held: &mut Held,
         out: &mut impl Outlet,
         app: &mut impl Handler,
     ) -> bool {
@@ -249,7 +265,7 @@ impl<S: Store> Core<S> {
             msg_type::LOGON => {
                 let cleared = message.bool(tags::RESET_SEQ_NUM_FLAG) == Ok(true);
                 if cleared {
-                    held.clear();
+                    self.held.clear();
                 }
                 self.on_logon(now, message, out, app);
                 return false;
@@ -270,7 +286,7 @@ impl<S: Store> Core<S> {
         if seq > next_in {
             // A ResendRequest was answered just now: its number may come back as a gap fill.
             if message.msg_type() != msg_type::RESEND_REQUEST {
-                let kept = held.keep(seq, message.bytes(), &whole);
+                let kept = self.held.keep(seq, message.bytes(), &whole);
                 self.counters.count(if kept { Event::MessageHeld } else { Event::MessageNotHeld });
             }
             self.request_gap(now, seq, out);

@@ -163,11 +163,11 @@ impl SessionSnapshot {
     }
 }
 
-impl<S: Store> Session<S> {
+impl<S: Store, R> Session<S, R> {
     /// The session with all that it has come to, as plain data. It goes on elsewhere as if nothing had been; here it may go
     /// on as well, as long as only one of the two does. To be called between two calls of its others.
     pub fn export(&self, now: Now) -> SessionSnapshot {
-        let core = &self.core;
+        let core = &self.body.core;
         let (state, close_reason) = numbered(core.state);
         SessionSnapshot {
             state,
@@ -188,8 +188,8 @@ impl<S: Store> Session<S> {
                 .and_then(|validator| validator.default_version())
                 .map(ApplVerId::code),
             parting_words: core.parting_words[..].into(),
-            assembly: self.assembly[..self.assembled].into(),
-            held: self.held.messages().map(|(seq, message)| (seq, message.into())).collect(),
+            assembly: self.body.assembly[..core.assembled].into(),
+            held: core.held.messages().map(|(seq, message)| (seq, message.into())).collect(),
         }
     }
 
@@ -199,10 +199,10 @@ impl<S: Store> Session<S> {
     /// # Errors
     /// [`SnapshotRefusal`], whatever the snapshot holds; nothing has changed.
     pub fn import(&mut self, now: Now, snapshot: &SessionSnapshot) -> Result<(), SnapshotRefusal> {
-        if self.core.state != State::Disconnected {
+        if self.body.core.state != State::Disconnected {
             return Err(SnapshotRefusal::Connected);
         }
-        let config = &self.core.config;
+        let config = &self.body.core.config;
         let held_bytes: usize = snapshot.held.iter().map(|(_, message)| message.len()).sum();
         let longest = snapshot.held.iter().map(|(_, message)| message.len()).max().unwrap_or(0);
         if snapshot.assembly.len().max(longest) > config.message_bytes_max
@@ -213,7 +213,7 @@ impl<S: Store> Session<S> {
             return Err(SnapshotRefusal::TooLarge);
         }
         let read = snapshot.read(config.message_bytes_max).ok_or(SnapshotRefusal::Malformed)?;
-        let core = &mut self.core;
+        let core = &mut self.body.core;
         core.store.restore(&snapshot.store)?;
         core.state = read.state;
         core.timers.set_left(now.mono, &snapshot.timers);
@@ -229,11 +229,11 @@ impl<S: Store> Session<S> {
         }
         core.parting_words.clear();
         core.parting_words.extend(snapshot.parting_words.iter().copied());
-        self.assembled = snapshot.assembly.len();
-        self.assembly[..self.assembled].copy_from_slice(&snapshot.assembly);
-        self.held.clear();
+        core.assembled = snapshot.assembly.len();
+        self.body.assembly[..core.assembled].copy_from_slice(&snapshot.assembly);
+        core.held.clear();
         for ((seq, message), whole) in snapshot.held.iter().zip(&read.held) {
-            self.held.keep(*seq, message, whole);
+            core.held.keep(*seq, message, whole);
         }
         Ok(())
     }

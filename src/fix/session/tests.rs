@@ -9,6 +9,7 @@ mod limits;
 mod moved;
 mod resend;
 mod rig;
+mod shared;
 mod versions;
 mod vouched;
 mod ways;
@@ -17,6 +18,7 @@ use rig::*;
 
 use super::*;
 use crate::fix::counters::Event;
+use crate::fix::decode::Decoder;
 use crate::fix::frame::{Framed, Whole, frame};
 use crate::fix::reason::Garbled;
 use crate::time::UtcTime;
@@ -122,9 +124,9 @@ fn a_vetoed_message_becomes_part_of_the_gap_fill() {
 fn what_the_store_gave_up_is_gap_filled_and_counted() {
     let mut rig = acceptor();
     rig.stays = true;
-    rig.session.core.store = MemoryStore::new(1, 200);
-    rig.session.core.store.set_next_in(2);
-    rig.session.core.store.set_next_out(2).unwrap();
+    rig.session.body.core.store = MemoryStore::new(1, 200);
+    rig.session.body.core.store.set_next_in(2);
+    rig.session.body.core.store.set_next_out(2).unwrap();
     rig.play("< D 2 | 11=a\n> 8 2 | 11=a\n< D 3 | 11=b\n> 8 3 | 11=b");
     rig.play(
         "< 2 4 | 7=2 | 16=0\n> 4 2 | 43=Y | 122=T | 36=3 | 123=Y\n> 8 3 | 43=Y | 122=T | 11=b",
@@ -200,7 +202,7 @@ fn messages_split_at_every_byte_are_the_same_messages() {
 #[test]
 fn no_number_is_left_after_the_last() {
     let mut rig = acceptor();
-    rig.session.core.store.set_next_out(crate::fix::store::SEQ_NUM_MAX + 1).unwrap();
+    rig.session.body.core.store.set_next_out(crate::fix::store::SEQ_NUM_MAX + 1).unwrap();
     let found = rig.session.send(at_ms(0), &mut rig.pipe, b"D", |_| {});
     assert_eq!(found, Err(SendError::MsgSeqNumExhausted));
     rig.play("< 1 2 | 112=X\nx close_msg_seq_num_exhausted");
@@ -246,7 +248,7 @@ fn a_request_to_999999_is_to_infinity_only_up_to_fix42() {
         let mut rig = Rig::new(Role::Acceptor, |config| config.version = version);
         let begin_string = version.begin_string();
         rig.play(&format!("< A 1 | 8={begin_string} | 98=0 | 108=30\n> A 1 | 98=0 | 108=30"));
-        rig.session.core.store.set_next_out(2_000_000).unwrap();
+        rig.session.body.core.store.set_next_out(2_000_000).unwrap();
         rig.play(&format!(
             "< 2 2 | 8={begin_string} | 7=999990 | 16=999999
              > 4 999990 | 43=Y | 122=T | 36={new_seq_no} | 123=Y"

@@ -13,18 +13,19 @@ use super::{Core, Handler, Outlet, SessionConfig, State};
 
 const TEST_REQUEST_ID: &[u8] = b"TEST";
 
-/// What the deadlines are computed from.
+/// What the deadlines are computed from. What each message has to do with is at the front.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Timers {
-    heart_bt_int: Duration,
-    /// When silence is asked after, and how long it may last, in hundredths of that.
-    test_request_after_pct: u32,
-    silence_max_pct: u32,
-    silence_ends: bool,
-    last_sent: Instant,
     last_received: Instant,
+    last_sent: Instant,
+    heart_bt_int: Duration,
     /// A TestRequest is out, and nothing has come since.
     test_request_sent: bool,
+    silence_ends: bool,
+    /// When silence is asked after, and how long it may last, in hundredths of the heartbeat interval.
+    test_request_after_pct: u32,
+    silence_max_pct: u32,
     /// For the Logon while it is awaited, then for the answer to our Logout.
     handshake_deadline: Instant,
     /// When the schedule ends the session.

@@ -14,18 +14,21 @@ struct Entry {
 }
 
 /// A bounded store in memory: it outlives a connection, not the process.
+///
+/// What each message takes is at its front, and stands in line with what else a session has of that kind.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct MemoryStore {
     next_out: u32,
     next_in: u32,
-    bytes: Box<[u8]>,
-    /// Ascending by number; each entry's bytes follow its predecessor's, or begin again at 0.
-    entries: VecDeque<Entry>,
-    messages_max: usize,
     /// Where the next entry begins. No two entries begin at one place, however short.
     next_at: usize,
     /// Up to here nothing is in its way.
     free_until: usize,
+    messages_max: usize,
+    bytes: Box<[u8]>,
+    /// Ascending by number; each entry's bytes follow its predecessor's, or begin again at 0.
+    entries: VecDeque<Entry>,
     forgotten_below: u32,
     created_at: Option<UtcTime>,
 }

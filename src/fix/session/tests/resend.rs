@@ -163,7 +163,7 @@ fn an_outlet_with_little_room_gets_session_messages_in_pieces() {
 fn what_cannot_be_read_again_is_filled_as_a_gap_and_no_veto() {
     let mut rig = acceptor();
     rig.play("< D 2 | 11=a\n> 8 2 | 11=a");
-    let store = &mut rig.session.core.store;
+    let store = &mut rig.session.body.core.store;
     store.put(3, b"8=FIX.4.4\x019=5\x01what is this").unwrap();
     rig.play(
         "< D 3 | 11=b\n> 8 4 | 11=b

@@ -55,7 +55,7 @@ impl Both {
         }
         self.remembers.receive(&bytes);
         self.forgets.receive(&bytes);
-        self.forgets.session.decoder = Decoder::default();
+        self.forgets.session.reader.decoder = Decoder::default();
     }
 
     fn pass_s(&mut self, s: u64) {
@@ -138,7 +138,7 @@ fn a_message_is_vouched_for_by_those_before_it_and_by_no_others() {
     ] {
         let bytes = rig.message(line);
         let Framed::Complete(whole) = frame(&bytes, usize::MAX) else { panic!("not whole") };
-        let standing = rig.session.decoder.decode(&bytes, &whole).unwrap().standing();
+        let standing = rig.session.reader.decoder.decode(&bytes, &whole).unwrap().standing();
         assert_eq!(standing == Standing::VOUCHED, is_vouched, "{line}");
     }
 }

@@ -88,7 +88,8 @@ impl Case {
         let mut rig = Rig::new(Role::Acceptor, self.agreed);
         rig.stays = memory != Memory::Moves;
         if memory == Memory::Forgets {
-            rig.session.decoder = core::mem::take(&mut rig.session.decoder).without_shapes();
+            rig.session.reader.decoder =
+                core::mem::take(&mut rig.session.reader.decoder).without_shapes();
         }
         let version = rig.session.config().version.default_appl_ver_id();
         let version =
@@ -193,7 +194,7 @@ impl core::fmt::Display for Case {
 
 /// What a session knows of a message that is all of `bytes`.
 fn known(rig: &Rig, bytes: &[u8]) -> Known {
-    let mut decoder = rig.session.decoder.clone();
+    let mut decoder = rig.session.reader.decoder.clone();
     let standing = decoder.parse(bytes).map(|message| message.standing());
     if standing == Ok(Standing::VOUCHED) { Vouched } else { Strange }
 }
@@ -293,12 +294,12 @@ fn a_number_of_more_digits_than_are_compared_at_once_is_compared_all_the_same() 
             let case = Case { agreed: usually, usual, edits: &[], known: Vouched, script: "" };
             let mut rig = acceptor();
             rig.stays = true;
-            rig.session.core.store.set_next_in(first - 3);
+            rig.session.body.core.store.set_next_in(first - 3);
             for seq in first - 3..first {
                 let bytes = case.usual(&rig, seq);
                 rig.receive(&bytes);
             }
-            rig.session.core.store.set_next_out(2).unwrap();
+            rig.session.body.core.store.set_next_out(2).unwrap();
             rig.pipe.sent.clear();
             let bytes = case.usual(&rig, first + off);
             assert_eq!(known(&rig, &bytes), Vouched);
@@ -329,7 +330,7 @@ fn a_number_is_compared_whole_however_many_digits_are_expected() {
             for seq in 2..5 {
                 rig.play(&format!("< {msg_type} {digits}{seq} | {fields}\n> 8 {seq} | 11=abcd"));
             }
-            rig.session.core.store.set_next_in(next_in);
+            rig.session.body.core.store.set_next_in(next_in);
             let bytes = rig.message(&format!("{msg_type} {number} | {fields}"));
             assert_eq!(known(&rig, &bytes), Vouched);
             rig.receive(&bytes);
