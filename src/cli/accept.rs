@@ -31,7 +31,7 @@ use super::failure::Failure;
 use super::hand_over::{Giving, NotGiven, TakeOverArgs, Taking};
 use super::kernel_side::Neighborhood;
 use super::nic_spec::NicSpec;
-use super::operations::{self, OperationsArgs};
+use super::operations::{self, OperationsArgs, Views};
 use super::percentiles::Percentiles;
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings};
@@ -280,7 +280,9 @@ impl Job<'_> {
         let engine = self.neighborhood.engine(nic, plan, setup, app);
         let mut engine = engine.map_err(Failure::Input)?;
         self.stores.keep(&mut engine);
-        let mut operations = logging.beside(&engine, &self.giving, &self.clock)?;
+        let views = Views { clocks: clocks.view(), measure: None };
+        let beside = (&self.giving, &self.clock);
+        let mut operations = logging.beside(&engine, beside, views)?;
         let teller = if self.args.json { Teller::Machines } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;
         let core = polling::pin(self.profile, |core| {

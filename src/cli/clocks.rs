@@ -4,14 +4,16 @@ use fixwire::app::Application;
 use fixwire::clock_watch::{ClockWatch, NewLife};
 use fixwire::engine::Engine;
 use fixwire::measure::live;
+use fixwire::offload::clock::{Conversions, Reader};
 use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::ClockSettings;
 use fixwire::offload::stamp::ClockInfo;
 #[cfg(feature = "dpdk")]
 use fixwire_hw::clock_route::ClockRoutes;
 use fixwire_hw::clock_route::{ClockRoute, RateBy, RouteRefusal};
-use fixwire_hw::clock_service::{ClockCounters, ClockService, DeviceClock};
+use fixwire_hw::clock_service::{ClockCounters, ClockService, ClockTally, DeviceClock};
 use fixwire_hw::host_counter::HostCounter;
+use serde_json::Value;
 
 use super::clock_report::{ClockReport, Known};
 use super::warn;
@@ -24,7 +26,7 @@ pub(crate) struct Clocks {
 }
 
 /// What a device stamps by, where that is a clock of its own.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Device {
     /// The clock, followed or not.
     pub(super) stamps: Option<ClockInfo>,
@@ -118,6 +120,19 @@ impl Clocks {
         }
     }
 
+    /// What another thread reads of them while they are followed.
+    pub(crate) fn view(&self) -> ClockView {
+        let service = self.service.as_ref();
+        ClockView {
+            counter: self.counter,
+            device: self.device.clone(),
+            followed: service.ok().and_then(ClockService::device),
+            lines: service
+                .map(|service| (service.reader(), service.tally()))
+                .map_err(String::clone),
+        }
+    }
+
     /// Who looks at them between rounds.
     pub(crate) fn looks(&self) -> Looks {
         Looks {
@@ -151,6 +166,42 @@ impl Clocks {
             Err(trouble) => report.trouble = Some(trouble),
         }
         report
+    }
+}
+
+/// How the clocks of a run stand, for whoever asks on a thread of his own. It reads what the clocks' own thread has published, and
+/// nothing of the polling core's.
+pub(crate) struct ClockView {
+    counter: HostCounter,
+    device: Device,
+    followed: Option<ClockInfo>,
+    lines: Result<(Reader, ClockTally), String>,
+}
+
+impl ClockView {
+    /// As in the report at the end, but for the stamps that the polling core looked at.
+    pub(crate) fn json(&mut self) -> Value {
+        let (known, counters, trouble) = match &mut self.lines {
+            Ok((reader, tally)) => {
+                let known = Known::of(reader.mapping(), self.counter.now());
+                (Some(known), tally.counters(), None)
+            }
+            Err(trouble) => (None, ClockCounters::default(), Some(trouble.clone())),
+        };
+        let report = ClockReport {
+            host: self.counter.info(),
+            device: self.device.clone(),
+            followed: self.followed,
+            known,
+            counters,
+            conversions: Conversions::default(),
+            trouble,
+        };
+        let mut json = report.json();
+        if let Value::Object(fields) = &mut json {
+            fields.remove("conversions");
+        }
+        json
     }
 }
 

@@ -104,7 +104,8 @@ pub(crate) fn command(args: &CtlArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn ask(path: &Path, request: &Request) -> Result<Value, Failure> {
+/// What is answered there, be it a refusal.
+pub(super) fn ask(path: &Path, request: &Request) -> Result<Value, Failure> {
     let shown = path.display();
     let mut stream = UnixStream::connect(path).map_err(|error| {
         let remedy = match error.kind() {

@@ -49,6 +49,7 @@ mod summary;
 mod table;
 mod telling;
 mod text_file;
+mod top;
 
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,6 +100,7 @@ enum Command {
     #[command(subcommand)]
     Session(session::SessionCommand),
     Ctl(ctl::CtlArgs),
+    Top(top::TopArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
 }
@@ -129,6 +131,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Measure(command) => measure::command(command),
         Command::Session(command) => session::command(command),
         Command::Ctl(args) => ctl::command(args),
+        Command::Top(args) => top::command(args),
         Command::Store(command) => store::command(command),
     }
 }

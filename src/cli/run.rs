@@ -36,7 +36,7 @@ use super::hand_over::{Giving, NotGiven, TakeOverArgs, Taking};
 use super::kernel_side::Neighborhood;
 use super::measure::live::{self, LiveArgs};
 use super::nic_spec::NicSpec;
-use super::operations::{self, Operations, OperationsArgs};
+use super::operations::{self, Operations, OperationsArgs, Views};
 use super::polling::{self, Polling};
 use super::session_file::{Purpose, SessionFile, SessionSettings, Side};
 use super::signals::Interruption;
@@ -388,8 +388,11 @@ impl Job<'_> {
         let within = self.args.operations.hand_over_within();
         let giving = Giving::new(share, (APP, self.secret), within, &self.settings.sessions);
         let setup = (network, sessions, &neighborhood);
-        let (mut engine, mut operations) = self.engine(nic, plan, setup, (&giving, &clock))?;
         let measure = self.measure.take();
+        let views =
+            Views { clocks: clocks.view(), measure: measure.as_ref().map(live::Asked::view) };
+        let (mut engine, mut operations) =
+            self.engine(nic, plan, setup, ((&giving, &clock), views))?;
         let measure = measure.map(|asked| asked.start(&mut engine, &clocks)).transpose()?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
@@ -480,7 +483,7 @@ impl Job<'_> {
         nic: N,
         plan: Plan,
         (network, sessions, neighborhood): (Network, Vec<SessionPlan>, &Neighborhood),
-        (giving, clock): (&Giving, &HostClock),
+        (beside, views): ((&Giving, &HostClock), Views),
     ) -> Result<(Engine<N, Trader>, Operations), Failure> {
         let taker =
             Taker::new(self.args.orders, sessions.len()).numbered_from(self.args.first_order);
@@ -491,7 +494,7 @@ impl Job<'_> {
         let (trader, logging) = asked.start_log(taker, configs)?;
         let mut engine = neighborhood.engine(nic, plan, setup, trader).map_err(Failure::Input)?;
         self.stores.keep(&mut engine);
-        let operations = logging.beside(&engine, giving, clock)?;
+        let operations = logging.beside(&engine, beside, views)?;
         Ok((engine, operations))
     }
 

@@ -83,6 +83,17 @@ pub enum ClockServiceError {
     Ended,
 }
 
+/// What became of a service's readings, for another thread: see [`ClockService::tally`].
+#[derive(Clone, Debug)]
+pub struct ClockTally(Arc<Shared>);
+
+impl ClockTally {
+    /// The same as [`ClockService::counters`].
+    pub fn counters(&self) -> ClockCounters {
+        self.0.counts.sum_up()
+    }
+}
+
 /// A clock service that runs. Dropped, it ends as by [`stop`](ClockService::stop).
 pub struct ClockService {
     shared: Arc<Shared>,
@@ -150,6 +161,11 @@ impl ClockService {
     /// What became of every reading so far.
     pub fn counters(&self) -> ClockCounters {
         self.shared.counts.sum_up()
+    }
+
+    /// The same for another thread, also when the service has ended.
+    pub fn tally(&self) -> ClockTally {
+        ClockTally(Arc::clone(&self.shared))
     }
 
     /// Keeps the service off `core`, which another thread wants for itself, where it may use another.

@@ -327,3 +327,42 @@ impl Shown<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fixwire::app::exchange::Exchange;
+    use fixwire::offload::profile::{Policy, Profile};
+    use fixwire_hw::sim::Model;
+
+    use super::super::super::session_file::SessionSettings;
+    use super::super::super::{bring_up, device};
+    use super::*;
+
+    #[test]
+    fn the_polling_core_waits_for_nobody_who_asks_and_writes_a_few_numbers_a_look() {
+        let (ours, theirs) = (Ipv4Addr::new(10, 9, 0, 2), Ipv4Addr::new(10, 9, 0, 1));
+        let profile = Profile::all(Policy::Prefer);
+        let (near, _, _) = device::sim(Model::named("sim").unwrap(), &profile);
+        let settings = SessionSettings::default();
+        let (nic, plan, setup) = bring_up::simulated(near, (ours, theirs), settings);
+        let engine = Engine::new(nic, plan, setup, Exchange::new()).unwrap();
+        let board = Board::of(&engine);
+        let mut writing = Writing::default();
+        writing.go_on(&board, &engine);
+        assert_eq!(board.turn.load(Ordering::Acquire), 0, "nobody has asked");
+        // All that askers share. The polling core would hang if it were its, too.
+        let held = board.asking.lock().unwrap();
+        board.wanted.store(true, Ordering::Release);
+        let mut looks = 0;
+        while board.turn.load(Ordering::Acquire) == 0 {
+            writing.go_on(&board, &engine);
+            looks += 1;
+            assert!(looks <= BUCKETS + 2, "it comes to no end");
+        }
+        drop(held);
+        // Counters, each bucket, and up to four sessions.
+        assert_eq!(looks, 1 + BUCKETS + 1);
+    }
+}

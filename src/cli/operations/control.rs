@@ -296,7 +296,7 @@ pub(super) struct Control<S> {
     pub(super) reception: Arc<Reception>,
 }
 
-impl<S: Fn() -> Option<Value>> Control<S> {
+impl<S: FnMut() -> Option<Value>> Control<S> {
     /// Answers whoever connects, for ever.
     pub(super) fn serve(mut self, socket: &UnixListener, counters: &Arc<Counters>) {
         loop {
@@ -425,7 +425,7 @@ mod tests {
     use super::super::commands;
     use super::*;
 
-    fn control() -> Control<impl Fn() -> Option<Value>> {
+    fn control() -> Control<impl FnMut() -> Option<Value>> {
         let config = |version, target| {
             let id = |text| CompId::new(text).unwrap();
             SessionConfig::new(version, Role::Initiator, id("US"), id(target))

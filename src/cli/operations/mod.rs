@@ -13,6 +13,7 @@ mod commands;
 mod control;
 mod exposition;
 mod metrics;
+mod status;
 
 use std::fs;
 use std::io;
@@ -20,21 +21,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use fixwire::app::Application;
 use fixwire::app::logged::Logged;
 use fixwire::engine::Engine;
-use fixwire::fix::{Event, SessionConfig};
+use fixwire::fix::SessionConfig;
 use fixwire::offload::nic::Nic;
-use fixwire::offload::plan::Plan;
 use fixwire::time::Now;
 use fixwire_hw::clock::HostClock;
 use fixwire_hw::core::BusyCore;
 use serde_json::{Value, json};
 
-use super::called::Called;
 use super::failure::Failure;
 use super::hand_over::giving::Ready;
 use super::hand_over::{self, Giving, Reception, Taking};
@@ -44,8 +43,10 @@ use super::telling::{Teller, Voice};
 use board::{Board, Writing};
 use commands::Obeying;
 use control::{Control, Counters, Listener};
+use status::Status;
 
 pub(crate) use control::Request;
+pub(crate) use status::Views;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct OperationsArgs {
@@ -133,12 +134,13 @@ pub(crate) struct Logging {
 }
 
 impl Logging {
-    /// Starts the rest beside an engine, which may be handed over as `giving` says. To be called before the thread is pinned.
+    /// Starts the rest beside an engine, which may be handed over as `giving` says, and of which `views` are shown. To be called
+    /// before the thread is pinned.
     pub(crate) fn beside<N: Nic, A: Application>(
         self,
         engine: &Engine<N, A>,
-        giving: &Giving,
-        clock: &HostClock,
+        (giving, clock): (&Giving, &HostClock),
+        views: Views,
     ) -> Result<Operations, Failure> {
         let Logging { asked, log } = self;
         let Asked { metrics, control, .. } = asked;
@@ -166,7 +168,9 @@ impl Logging {
         if let Some(listener) = control {
             let reception = giving.reception(listener.path().to_owned(), passed, clock);
             operations.ready = Some(Arc::clone(&reception.ready));
-            operations.serve_control(listener, board, engine.plan(), reception)?;
+            let (plan, log) = (engine.plan().clone(), operations.probe.clone());
+            let status = Status { board, plan, log, views, begun: Instant::now() };
+            operations.serve_control(listener, status, reception)?;
         }
         Ok(operations)
     }
@@ -219,8 +223,7 @@ impl Operations {
     fn serve_control(
         &mut self,
         listener: Listener,
-        board: Arc<Board>,
-        plan: &Plan,
+        mut status: Status,
         reception: Reception,
     ) -> Result<(), Failure> {
         let socket = listener.socket().map_err(|error| {
@@ -230,13 +233,12 @@ impl Operations {
         let reception = Arc::new(reception);
         let (commander, obeying) = commands::pair();
         self.obeying = Some(obeying);
-        let sessions = board.layout.sessions.clone();
-        let (counters, probe, plan) =
-            (Arc::clone(&self.counters), self.probe.clone(), plan.clone());
+        let sessions = status.board.layout.sessions.clone();
+        let counters = Arc::clone(&self.counters);
         self.start("control", move |busy_core| {
             let status = move || {
                 busy_core.heed();
-                status(&board, &plan, probe.as_ref())
+                status.answer()
             };
             Control { commander, sessions, status, reception }.serve(&socket, &counters);
         })
@@ -327,47 +329,6 @@ impl Operations {
         });
         Summary { log: self.log.map(MessageLog::finish), control }
     }
-}
-
-/// What `status` answers; `None` where the engine does not.
-fn status(board: &Board, plan: &Plan, probe: Option<&LogProbe>) -> Option<Value> {
-    let shown = board.ask()?;
-    let sessions = shown.sessions().map(|of| {
-        let count = |event: Event| {
-            of.counters().find(|(name, _)| *name == event.name()).map_or(0, |(_, count)| count)
-        };
-        json!({
-            "session": Called::of(of.config).name(),
-            "state": of.state,
-            "is_connected": of.is_connected,
-            "logons": of.logons,
-            "next_out": of.next_out,
-            "next_in": of.next_in,
-            "received": count(Event::MessageReceived),
-            "sent": count(Event::MessageSent),
-        })
-    });
-    let offloads = shown.capabilities().filter(|of| of.observed != "host").map(|of| {
-        json!({
-            "capability": of.capability.name(),
-            "by": plan.row(of.capability).by.to_string(),
-            "observed": of.observed,
-            "unchecked": of.seen,
-            "agreed": of.agreed,
-            "contradicted": of.contradicted,
-        })
-    });
-    let log: Option<serde_json::Map<String, Value>> = probe.map(|probe| {
-        probe.counts().into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect()
-    });
-    Some(json!({
-        "nic": plan.nic,
-        "profile": plan.profile,
-        "link_up": shown.is_link_up(),
-        "sessions": sessions.collect::<Vec<_>>(),
-        "offloads": offloads.collect::<Vec<_>>(),
-        "log": log,
-    }))
 }
 
 /// What it came to.

@@ -1,5 +1,6 @@
 //! `fixwire run --measure`: each message's way through a running engine, hop by hop, added up on a thread of its own.
 
+mod recent;
 mod report;
 mod thread;
 mod wire_port;
@@ -7,6 +8,7 @@ mod wire_port;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -27,12 +29,15 @@ use crate::cli::clocks::Clocks;
 use crate::cli::doctor::{self, Facts};
 use crate::cli::failure::Failure;
 use crate::cli::table;
+use recent::Recent;
 use report::LiveReport;
 use thread::{Shared, Worker};
 use wire_port::Reading;
 
 /// How long the device's clock is waited for before the first message.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(2);
+
+pub(crate) use recent::RecentView;
 
 /// How latencies are measured while the engine runs.
 #[derive(Clone, Debug, Args)]
@@ -67,6 +72,7 @@ pub(crate) struct Asked {
     after: u64,
     wire_port: Option<String>,
     facts: Facts,
+    view: RecentView,
 }
 
 /// A file to be written at the end.
@@ -97,11 +103,17 @@ impl LiveArgs {
             return Ok(None);
         }
         let (after, wire_port) = (self.measure_after, self.wire_port.clone());
-        Ok(Some(Asked { json, html, histogram, after, wire_port, facts: doctor::facts(profile) }))
+        let (facts, view) = (doctor::facts(profile), RecentView::default());
+        Ok(Some(Asked { json, html, histogram, after, wire_port, facts, view }))
     }
 }
 
 impl Asked {
+    /// What others read of the last seconds.
+    pub(crate) fn view(&self) -> RecentView {
+        self.view.clone()
+    }
+
     /// Has `engine` measured, its `clocks` being followed. To be called before the thread is pinned.
     pub(crate) fn start<N: Nic, A: Application>(
         self,
@@ -123,7 +135,8 @@ impl Asked {
         let hops = Hops::new(of_records, engine.tells_sendings());
         let hops = hops.without_first(self.after);
         let shared = Shared::default();
-        let worker = Worker { ring, hops, counter, shared: shared.clone() };
+        let recent = Recent::new(self.view, Arc::clone(&counters), Instant::now());
+        let worker = Worker { ring, hops, counter, shared: shared.clone(), recent };
         let thread = std::thread::Builder::new().name("measure".into()).spawn(|| worker.run());
         let thread = thread.map_err(|error| {
             Failure::run(

@@ -9,6 +9,8 @@ use fixwire_hw::core::BusyCore;
 use fixwire_hw::host_counter::HostCounter;
 use rtrb::Consumer;
 
+use super::recent::Recent;
+
 /// How long it sleeps between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// How long it waits at the end for one more reading of the device's clock.
@@ -29,6 +31,7 @@ pub(super) struct Worker {
     pub(super) hops: Hops,
     pub(super) counter: HostCounter,
     pub(super) shared: Shared,
+    pub(super) recent: Recent,
 }
 
 impl Worker {
@@ -38,9 +41,10 @@ impl Worker {
             self.shared.0.heed();
             let is_over = self.ring.is_abandoned();
             while let Ok(record) = self.ring.pop() {
-                self.hops.take(&record, &mut |_| {});
+                self.hops.take(&record, &mut |sample| self.recent.note(sample));
             }
-            self.hops.settle(self.counter.now(), &mut |_| {});
+            self.hops.settle(self.counter.now(), &mut |sample| self.recent.note(sample));
+            self.recent.turn(Instant::now(), self.hops.tally());
             if is_over {
                 break;
             }
