@@ -34,6 +34,7 @@ mod polling;
 mod probe_frame;
 mod profile;
 mod profiles;
+mod replay;
 mod report;
 mod run;
 mod selftest;
@@ -101,6 +102,7 @@ enum Command {
     Session(session::SessionCommand),
     Ctl(ctl::CtlArgs),
     Top(top::TopArgs),
+    Replay(replay::ReplayArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
 }
@@ -132,6 +134,7 @@ fn act(command: &Command) -> Result<(), Failure> {
         Command::Session(command) => session::command(command),
         Command::Ctl(args) => ctl::command(args),
         Command::Top(args) => top::command(args),
+        Command::Replay(args) => replay::command(args),
         Command::Store(command) => store::command(command),
     }
 }
