@@ -16,6 +16,8 @@ mod measure;
 mod operations;
 mod profiles;
 mod quickfix_settings;
+mod replay;
 mod selftest;
 mod steering;
 mod store;
+mod top;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::blocks::{has, keep};
-use crate::{captured, change, errors, replay, report, text};
+use super::blocks::{has, keep};
+use super::{captured, change, errors, replay, report, text};
 
 fn assert_refused(output: &Output, words: &[&str]) {
     let said = errors(output);

@@ -2,9 +2,9 @@
 
 use std::process::Command;
 
+use super::{BIN, assert_identical, report};
 use crate::common::client::Client;
 use crate::common::inside::{Program, inside};
-use crate::{BIN, assert_identical, report};
 
 /// The next message that is no heartbeat, or asks for none.
 fn said(client: &mut Client) -> String {
@@ -19,7 +19,7 @@ fn said(client: &mut Client) -> String {
 #[test]
 fn an_acceptor_s_day_with_gaps_tests_heartbeats_and_two_connections_replays() {
     inside(
-        "served::an_acceptor_s_day_with_gaps_tests_heartbeats_and_two_connections_replays",
+        "replay::served::an_acceptor_s_day_with_gaps_tests_heartbeats_and_two_connections_replays",
         || {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("accept.pcapng");

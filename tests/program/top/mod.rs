@@ -1,21 +1,19 @@
 //! `fixwire top` beside engines that run: as text, on ratatui's test backend, and on a terminal.
 
-#[path = "../common/mod.rs"]
-mod common;
 #[allow(dead_code, reason = "the program uses the rest")]
-#[path = "../../src/cli/top/terminal.rs"]
+#[path = "../../../src/cli/top/terminal.rs"]
 mod terminal;
 mod terminal_of_ours;
 #[allow(dead_code, reason = "the program uses the rest")]
-#[path = "../../src/cli/top/view/mod.rs"]
+#[path = "../../../src/cli/top/view/mod.rs"]
 mod view;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use common::client::Client;
-use common::inside::{PATIENCE, Program, inside};
+use crate::common::client::Client;
+use crate::common::inside::{PATIENCE, Program, inside};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::Value;
@@ -260,7 +258,7 @@ fn shown(view: &View, (width, height): (u16, u16)) -> Vec<String> {
 
 #[test]
 fn an_acceptor_on_a_tap_is_shown_through_its_end_and_another_start() {
-    inside("an_acceptor_on_a_tap_is_shown_through_its_end_and_another_start", || {
+    inside("top::an_acceptor_on_a_tap_is_shown_through_its_end_and_another_start", || {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("fw.sock");
         let accept = || {

@@ -2,8 +2,6 @@
 //! not.
 
 mod blocks;
-#[path = "../common/mod.rs"]
-mod common;
 mod refused;
 mod served;
 
