@@ -176,3 +176,35 @@ fn readable(bytes: &[u8]) -> String {
     });
     readable.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use fixwire::wire::tcp::SeqNumber;
+
+    use super::super::stream::Stream;
+    use super::*;
+
+    #[test]
+    fn what_is_lacking_at_the_end_is_a_difference_and_what_is_behind_the_capture_s_end_is_none() {
+        let stream = |bytes: &[u8], has_fin| Stream {
+            isn: Some(SeqNumber(7)),
+            bytes: bytes.to_vec(),
+            has_fin,
+            ..Stream::default()
+        };
+        let nothing = || Stream::default();
+        for (was, is, why) in [
+            (stream(b"ab", true), stream(b"ab", true), None),
+            (stream(b"ab", false), stream(b"ab", true), None),
+            (stream(b"ab", false), stream(b"abc", false), None),
+            (stream(b"ab", true), stream(b"abc", true), Some((2, Why::More))),
+            (stream(b"ab", true), stream(b"ab", false), Some((2, Why::NotClosed))),
+            (stream(b"ab", false), stream(b"a", false), Some((1, Why::Silent))),
+            (stream(b"", false), nothing(), Some((0, Why::NotBegun))),
+        ] {
+            let replayed = Replayed { sent: is, ..Replayed::default() };
+            let found = Difference::at_the_end(3, &Line::with_sent(was), &replayed);
+            assert_eq!(found, why.map(|(at, why)| Difference::new(3, at, why)));
+        }
+    }
+}

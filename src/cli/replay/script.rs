@@ -315,3 +315,34 @@ fn at_its_place(session: &SessionSettings, acceptor: SocketAddrV4) -> SessionSet
     session.reach.allowed = Vec::new();
     session
 }
+
+#[cfg(test)]
+impl Line {
+    /// One on which this was sent.
+    pub(super) fn with_sent(sent: Stream) -> Line {
+        let at = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 1);
+        let text = String::new;
+        Line {
+            ours: at,
+            theirs: at,
+            their_mac: Mac::default(),
+            session: SessionId(0),
+            identity: Identity {
+                begin_string: text(),
+                sender_comp_id: text(),
+                target_comp_id: text(),
+                sender_sub_id: text(),
+                target_sub_id: text(),
+            },
+            is_initiator: true,
+            begun_ns: 0,
+            messages: sent.messages(),
+            sent,
+            tsval: None,
+            received: Vec::new(),
+            received_stream: Vec::new(),
+            connection: 0,
+            end: 0,
+        }
+    }
+}

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::common::client::Client;
-use crate::common::inside::{PATIENCE, Program, inside};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::Value;
 use view::{Look, Theme, View, draw};
+
+use crate::common::client::Client;
+use crate::common::inside::{PATIENCE, Program, inside};
 
 const BIN: &str = env!("CARGO_BIN_EXE_fixwire");
 

@@ -11,10 +11,11 @@ use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use super::terminal::Screen;
-use super::{BIN, Run, start, text};
 use crate::common::inside::{PATIENCE, is_inside};
 use crate::common::{has, skip};
+
+use super::terminal::Screen;
+use super::{BIN, Run, start, text};
 
 /// What a terminal is told that shows another screen, and again the one before.
 const OTHER_SCREEN: &str = "\x1b[?1049h";
@@ -199,7 +200,7 @@ fn is_skipped(test: &str) -> bool {
 
 #[test]
 fn whoever_sits_at_a_terminal_looks_resizes_it_and_quits() {
-    if is_skipped("top::whoever_sits_at_a_terminal_looks_resizes_it_and_quits") {
+    if is_skipped("whoever_sits_at_a_terminal_looks_resizes_it_and_quits") {
         return;
     }
     let run = Run::start(&["--profile", "sim"]);
@@ -220,7 +221,7 @@ fn whoever_sits_at_a_terminal_looks_resizes_it_and_quits() {
 
 #[test]
 fn an_engine_that_is_killed_is_missed_and_another_one_is_found() {
-    if is_skipped("top::an_engine_that_is_killed_is_missed_and_another_one_is_found") {
+    if is_skipped("an_engine_that_is_killed_is_missed_and_another_one_is_found") {
         return;
     }
     let mut run = Run::start(&["--profile", "sim"]);
@@ -240,7 +241,7 @@ fn an_engine_that_is_killed_is_missed_and_another_one_is_found() {
 
 #[test]
 fn a_signal_gives_the_terminal_back_and_no_color_leaves_colours_out() {
-    if is_skipped("top::a_signal_gives_the_terminal_back_and_no_color_leaves_colours_out") {
+    if is_skipped("a_signal_gives_the_terminal_back_and_no_color_leaves_colours_out") {
         return;
     }
     let run = Run::start(&["--profile", "sim"]);

@@ -34,10 +34,10 @@ use report::LiveReport;
 use thread::{Shared, Worker};
 use wire_port::Reading;
 
+pub(crate) use recent::RecentView;
+
 /// How long the device's clock is waited for before the first message.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(2);
-
-pub(crate) use recent::RecentView;
 
 /// How latencies are measured while the engine runs.
 #[derive(Clone, Debug, Args)]
