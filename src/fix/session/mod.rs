@@ -286,7 +286,7 @@ impl<S: Store> Session<S, Joined> {
     /// joined `readers` and go by the same rules. Takes all the memory it will ever use, and that of a [`Reader`] if it is
     /// the first with its rules.
     pub fn among(readers: &mut Readers, config: SessionConfig, store: S) -> Session<S, Joined> {
-        let (parties, place) = (Parties::of(&config), readers.join(&config));
+        let (place, parties) = readers.join(&config);
         Session { body: Body::new(config, store, parties, place), reader: Joined }
     }
 
@@ -330,6 +330,7 @@ impl<S: Store> Session<S, Joined> {
         let core = &mut self.body.core;
         (core.config.sender_comp_id, core.config.target_comp_id) = (sender, target);
         *core.header = Header::new(&core.config);
+        // Shapes that have the old CompIDs are no proof of the new ones, from here on.
         core.parties = Parties::of(&core.config);
     }
 }

@@ -6,6 +6,7 @@ use crate::fix::decode::Decoder;
 use crate::fix::timestamp;
 
 use super::SessionConfig;
+use super::parties::Parties;
 
 /// `1=a` and its SOH: no message has more fields than it has room for these.
 const FIELD_BYTES_MIN: usize = 4;
@@ -75,6 +76,8 @@ struct Group {
     reader: Reader,
     /// How many have joined; with the last one its place is free.
     sessions: usize,
+    /// Nobody else joins: its shapes have the CompIDs of the one that has.
+    is_alone: bool,
 }
 
 /// What all sessions have in common that share a reader: a shape that one of them has vouched for is right for each.
@@ -106,21 +109,27 @@ impl Readers {
         Readers { sessions_max, groups: Vec::new(), next: 0 }
     }
 
-    /// The place of one more session. Takes memory where it is the first with its rules.
-    pub(super) fn join(&mut self, config: &SessionConfig) -> Place {
+    /// The place of one more session, and how its messages are known by their CompIDs. Takes memory where it is the first
+    /// with its rules.
+    pub(super) fn join(&mut self, config: &SessionConfig) -> (Place, Parties) {
         let rules = Rules::of(config);
-        let known = self.groups.iter().position(|group| group.rules == rules);
+        let is_same = |group: &Group| group.rules == rules && !group.is_alone;
+        let known = self.groups.iter().position(is_same);
         let reader = known.unwrap_or_else(|| self.begin(rules, config));
         self.groups[reader].sessions += 1;
         let session = self.next;
         self.next = self.next.wrapping_add(1);
-        Place { reader: reader as u16, session }
+        let is_alone = self.groups[reader].is_alone;
+        let parties = if is_alone { Parties::IN_SHAPE } else { Parties::of(config) };
+        (Place { reader: reader as u16, session }, parties)
     }
 
     /// A group that nobody has joined yet, in the place of one that all have left if there is any.
     fn begin(&mut self, rules: Rules, config: &SessionConfig) -> usize {
         let reader = Reader::of_sessions(config, self.sessions_max);
-        let group = Group { rules, reader, sessions: 0 };
+        // Where one was expected there is none to share with: any that comes yet begins a group of its own.
+        let is_alone = self.sessions_max <= 1 && self.groups.is_empty();
+        let group = Group { rules, reader, sessions: 0, is_alone };
         match self.groups.iter().position(|group| group.sessions == 0) {
             Some(left) => {
                 self.groups[left] = group;

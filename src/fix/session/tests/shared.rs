@@ -147,6 +147,22 @@ fn wild_messages_of_one_counterparty_leave_the_others_what_they_have_learned() {
 }
 
 #[test]
+fn one_that_was_expected_alone_shares_with_none_and_is_asked_for_its_new_name() {
+    let mut readers = Readers::for_sessions(1);
+    let mut pairs = ["THEM", "THEY"].map(|them| Pair::new(&mut readers, them, |_| {}));
+    for seq in 2..5 {
+        pairs[0].receive(&mut readers, &order("THEM", seq));
+    }
+    assert!(pairs[0].is_vouched(&mut readers, &order("THEM", 5)));
+    assert!(!pairs[0].is_vouched(&mut readers, &order("THEY", 5)), "the shape has its CompIDs");
+    assert!(!pairs[1].is_vouched(&mut readers, &order("THEM", 5)));
+    let id = |text| CompId::new(text).unwrap();
+    pairs[0].joined.rename(id("US"), id("THEY"));
+    pairs[0].receive(&mut readers, &order("THEM", 5));
+    assert_eq!(pairs[0].joined.counters().of_reject(RejectReason::CompId), 1);
+}
+
+#[test]
 fn the_place_of_rules_that_all_have_left_is_used_again() {
     let mut readers = Readers::for_sessions(ROOMY);
     let mut first = Pair::new(&mut readers, "THEM", |_| {});
@@ -169,7 +185,7 @@ proptest! {
     ) {
         const FIELDS: [&str; 8] =
             ["21=1|", "21=1|", "50=D|", "50=E|", "43=N|", "57=D|", "1=a|2=b|", "369=1|"];
-        let mut readers = Readers::for_sessions(1);
+        let mut readers = Readers::for_sessions(2);
         let adjust: fn(&mut SessionConfig) = match (checks, has_sub_ids) {
             (false, _) => |config| config.check_comp_id = false,
             (true, true) => |config| config.target_sub_ids.sub_id = CompId::new("D"),
