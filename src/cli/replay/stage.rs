@@ -38,10 +38,10 @@ impl Clock for ReplayClock {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replayed {
     /// Our port, once the engine has begun.
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
     pub(super) sent: Stream,
     /// Its SYN's TSval, and the newest one.
-    tsvals: Option<(u32, u32)>,
+    pub(super) tsvals: Option<(u32, u32)>,
     pub(super) segments: u64,
     /// Of the recorded bytes, those that were sent alike.
     pub(super) alike: usize,
