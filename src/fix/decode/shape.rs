@@ -22,6 +22,9 @@ const PLACES_EACH: usize = 32;
 const PLACES_MAX: usize = 256;
 /// Pairs of keys. Three shapes of one pair cannot stand side by side, and that is to be rare.
 const PAIRS: usize = 1_024;
+/// Pairs of keys that wait to come again. So few that of a counterparty whose fields are in some other order each time nothing
+/// is noted: that takes longer than to read its message.
+const AWAITED: usize = 128;
 
 /// By what a shape is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,8 +80,8 @@ pub(super) struct Shapes {
     pairs: Box<[Pair; PAIRS]>,
     /// Whose each shape is.
     owners: Box<[Owner]>,
-    /// Keys that came without being remembered, by pairs.
-    awaited: Box<[Awaited; PAIRS]>,
+    /// Keys that came without being remembered, several pairs' together.
+    awaited: Box<[Awaited; AWAITED]>,
     /// How many were ever noted.
     noted: u64,
 }
@@ -108,7 +111,7 @@ impl Owner {
     const NOBODY: Owner = Owner { by: 0, pair: 0, which: 0, noted: 0 };
 }
 
-/// The two keys of a pair that came last without being remembered, the later one first, and of whose messages; 0 is no key.
+/// The two keys that came last without being remembered, the later one first, and of whose messages; 0 is no key.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awaited {
     keys: [Key; 2],
@@ -133,7 +136,7 @@ impl Shapes {
             shapes: vec![Shape::NONE; places].into_boxed_slice(),
             pairs: Box::new([Pair::default(); PAIRS]),
             owners: vec![Owner::NOBODY; places].into_boxed_slice(),
-            awaited: Box::new([Awaited::default(); PAIRS]),
+            awaited: Box::new([Awaited::default(); AWAITED]),
             noted: 0,
         }
     }
@@ -215,7 +218,7 @@ impl Shapes {
         if !LENS.contains(&content.len()) {
             return;
         }
-        let awaited = &mut self.awaited[key.pair()];
+        let awaited = &mut self.awaited[key.pair() % AWAITED];
         if !awaited.keys.contains(&key) {
             return awaited.put(key, by);
         }
