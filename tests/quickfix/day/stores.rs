@@ -78,8 +78,11 @@ pub(super) fn logged_in(log: &Path, from: usize, sender: &str) -> Vec<Message> {
     let lines = bytes[from..].split(|byte| *byte == b'\n');
     let messages = lines.filter_map(|line| {
         let at = line.windows(5).position(|window| window == b"8=FIX")?;
-        // A line that a kill cut short.
-        Some(message(&line[at..])).filter(|message| line.ends_with(b"\x01") && message.has(&sender))
+        let message = message(&line[at..]);
+        // A line that a kill cut short, be it between two fields.
+        let is_whole = line.ends_with(b"\x01")
+            && message.fields().last().is_some_and(|field| field.starts_with("10="));
+        (is_whole && message.has(&sender)).then_some(message)
     });
     messages.collect()
 }
