@@ -60,7 +60,7 @@ pub struct Outstanding {
     /// When the first of them that is not acknowledged left for the first time, whether or not it left again. `None`
     /// where it has not left, or before [this stack's](Stack::import) clock began.
     pub first_sent_at: Option<Instant>,
-    /// Whether any of them that is not acknowledged left more than once.
+    /// Whether any of them that is not acknowledged left more than once, or any of the segment that one of them left in.
     pub is_sent_again: bool,
 }
 

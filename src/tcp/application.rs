@@ -173,6 +173,7 @@ impl Stack {
         let connection = &mut self.connections[index];
         // A reset may have come between the two.
         if !matches!(connection.state, State::Established | State::CloseWait) {
+            self.counters.count(Count::SendClosed);
             return None;
         }
         let number = connection.commit(self.now, used, tag, &mut self.counters)?;

@@ -109,7 +109,7 @@ counts! {
     Stale "tcp_stale" "A message was not acknowledged in time: its connection was reset, so that it is not delivered late."
     MessagesMerged "tcp_messages_merged" "More messages waited for an ACK than are told apart: one became part of that before it."
     SendNotConnected "tcp_send_not_connected" "`reserve` or `write` was refused: the connection was not established yet."
-    SendClosed "tcp_send_closed" "`reserve` or `write` was refused: our side was closed."
+    SendClosed "tcp_send_closed" "`reserve` or `write` was refused: our side was closed; or it was between `reserve` and `commit`."
     SendTooLong "tcp_send_too_long" "`reserve` or `write` was refused: longer than any message may be."
     SendNoRoom "tcp_send_no_room" "`reserve` or `write` was refused: the send buffer was full."
     PreparedOut "tcp_prepared_out" "A segment left as it had been prepared."

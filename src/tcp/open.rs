@@ -153,7 +153,7 @@ impl Connection {
             State::Established | State::CloseWait | State::FinWait1 | State::FinWait2
         );
         if self.apart.terms.keep_alive() != had_keep_alive && may_be_probed {
-            self.deadlines.keep_alive = Instant::FAR_FUTURE;
+            (self.deadlines.keep_alive, self.keep_alive_due) = (Instant::FAR_FUTURE, false);
             self.start_keep_alive(cx);
         }
         let tells = self.apart.terms.user_timeout_option();
@@ -181,8 +181,14 @@ impl Connection {
         self.rcv_edge = self.rcv_nxt + self.syn_window();
         self.last_heard = cx.now;
         let is_asked = self.state == State::SynReceived || self.snd_nxt == self.iss;
-        let wants = if is_asked { self.apart.terms.ecn() } else { self.ecn.has_offered };
-        self.ecn.negotiate(wants, syn);
+        let terms = &self.apart.terms;
+        let (wants_ecn, wants_sack) = match is_asked {
+            true => (terms.ecn(), terms.sack()),
+            false => (self.ecn.has_offered, self.sack.is_offered),
+        };
+        self.ecn.negotiate(wants_ecn, syn);
+        // RFC 2018 2: SACK only if both SYNs permit it.
+        self.sack.is_agreed = wants_sack && syn.options.sack_permitted;
         self.negotiate(cx, &syn.options);
         self.hear_user_timeout(cx, syn);
     }
@@ -193,8 +199,6 @@ impl Connection {
             (Some(_), Some(theirs)) => self.begin_stamps(cx.now, theirs.value),
             _ => self.set_stamps(None),
         }
-        // RFC 2018 2: SACK only if both SYNs permit it.
-        self.sack.is_agreed = self.apart.terms.sack() && theirs.sack_permitted;
         // RFC 7323 2.2: scaling only if both SYNs carry it.
         (self.snd_wind_shift, self.rcv_wind_shift) = match theirs.window_scale {
             Some(shift) if cx.config.window_scaling => {
@@ -234,7 +238,7 @@ impl Connection {
             mss: Some(cx.config.mss),
             window_scale: self.offers_scale(cx.config).then(|| cx.config.receive_window_scale()),
             sack_permitted: self.sack.is_agreed
-                || (self.state == State::SynSent && self.apart.terms.sack()),
+                || (self.state == State::SynSent && self.sack.is_offered),
             timestamps: self.stamps().map(|ours| ours.option(cx.now)),
             user_timeout: self.apart.terms.user_timeout_option().map(|option| option.advertised),
             ..Options::NONE

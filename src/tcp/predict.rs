@@ -264,7 +264,8 @@ impl Connection {
             && self.congestion.is_open()
             && self.fin_at.is_none();
         let tells_nothing = is_quiet && self.probe_due == ProbeDue::None && !self.patience.is_due;
-        let holds_nothing = self.apart.held.is_empty() && !self.sack.has_duplicate();
+        let holds_nothing =
+            self.apart.held.is_empty() && !self.sack.has_duplicate() && self.fin_ahead().is_none();
         let plain = Plainness {
             receives: is_calm && holds_nothing,
             sends: tells_nothing && self.scoreboard.is_clean() && holds_nothing && !self.is_grouped,
@@ -303,7 +304,7 @@ impl Connection {
     #[inline(always)]
     fn note_predicted(&mut self, now: Instant, segment: &impl Heard) {
         self.last_heard = now;
-        self.keep_alive_probes = 0;
+        (self.keep_alive_probes, self.keep_alive_due) = (0, false);
         self.hear_stamp(now);
         if let (Some(_), Some(theirs)) = (self.stamps(), segment.stamp())
             && self.last_ack_sent == self.rcv_nxt

@@ -111,6 +111,7 @@ impl Connection {
             && self.probe_due == ProbeDue::None
             && self.apart.held.is_empty()
             && !self.sack.has_duplicate()
+            && self.fin_ahead().is_none()
             && !self.ecn.is_busy
             && !self.patience.is_due
     }

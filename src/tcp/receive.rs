@@ -114,7 +114,7 @@ impl Connection {
             self.close_fast();
         }
         self.last_heard = cx.now;
-        self.keep_alive_probes = 0;
+        (self.keep_alive_probes, self.keep_alive_due) = (0, false);
         if let Some(theirs) = stamp {
             self.hear_stamp(cx.now);
             if segment.seq.is_at_or_before(self.last_ack_sent) {
@@ -276,7 +276,8 @@ impl Connection {
         }
         // RFC 5681 4.2: at once where the segment is out of order or fills a gap; and where part of it came
         // twice, which the ACK tells.
-        if self.rcv_nxt == before || !self.apart.held.is_empty() {
+        let is_ahead = !self.apart.held.is_empty() || self.fin_ahead().is_some();
+        if self.rcv_nxt == before || is_ahead {
             self.owe_duplicate_ack();
         } else if taken.has_joined || self.fin_received || self.sack.has_duplicate() {
             self.owe_ack();
@@ -324,6 +325,9 @@ impl Connection {
             cx.count(Count::DataAfterFin);
         } else if is_whole && !at.is_before(self.rcv_nxt) {
             self.fin_at = Some(at);
+            if self.rcv_nxt.is_before(segment.seq) && segment.payload.is_empty() {
+                self.note_fin_ahead();
+            }
         }
     }
 

@@ -11,15 +11,23 @@ use crate::wire::tcp::{
 /// What the next ACKs report besides what is next in order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SackReport {
+    /// Our SYN, which has left, permits it.
+    pub(super) is_offered: bool,
     /// Both SYNs permitted it.
     pub(super) is_agreed: bool,
     /// Bytes that came twice, told of once; of no length if there are none.
     duplicate: (SeqNumber, SeqNumber),
+    /// The peer's FIN came last of what is ahead of its turn, with no byte in front of it, and nobody was told yet.
+    fin_came_last: bool,
 }
 
 impl SackReport {
-    pub(super) const NONE: SackReport =
-        SackReport { is_agreed: false, duplicate: (SeqNumber(0), SeqNumber(0)) };
+    pub(super) const NONE: SackReport = SackReport {
+        is_offered: false,
+        is_agreed: false,
+        duplicate: (SeqNumber(0), SeqNumber(0)),
+        fin_came_last: false,
+    };
 
     #[inline(always)]
     pub(super) fn has_duplicate(&self) -> bool {
@@ -68,13 +76,58 @@ impl Connection {
         self.snd_mss.saturating_sub(options_len as u32).max(1)
     }
 
+    /// Where the peer's FIN stands that came ahead of its turn. It takes a number, and is held and told of like a byte.
+    pub(super) fn fin_ahead(&self) -> Option<SeqNumber> {
+        self.fin_at.filter(|_| !self.fin_received)
+    }
+
+    /// The FIN that is ahead and does not follow what is held.
+    fn fin_alone(&self) -> Option<SeqNumber> {
+        let last = self.apart.held.ranges().last();
+        self.fin_ahead().filter(|at| last.is_none_or(|range| range.1 != *at))
+    }
+
+    #[cold]
+    fn fins_due(&self) -> usize {
+        usize::from(self.fin_alone().is_some())
+    }
+
+    /// Adds a FIN that is ahead: to the block that it follows, or as one of its own, which is the `first` if it came last.
+    #[cold]
+    fn tell_fin(
+        &mut self,
+        fin: SeqNumber,
+        blocks: &mut ArrayVec<(SeqNumber, SeqNumber), SACK_BLOCKS_MAX>,
+        due: usize,
+        first: usize,
+    ) {
+        if self.fin_alone().is_none() {
+            let mut followed = blocks[first..].iter_mut().filter(|range| range.1 == fin);
+            followed.next().into_iter().for_each(|range| range.1 = fin + 1);
+            return;
+        }
+        if core::mem::take(&mut self.sack.fin_came_last) {
+            blocks.truncate(due - 1);
+            blocks.insert(first.min(blocks.len()), (fin, fin + 1));
+        } else if blocks.len() < due {
+            blocks.push((fin, fin + 1));
+        }
+    }
+
+    /// A FIN came ahead of its turn.
+    pub(super) fn note_fin_ahead(&mut self) {
+        self.sack.fin_came_last = self.fin_alone().is_some();
+    }
+
     /// How many blocks the next ACK carries.
     fn blocks_due(&self) -> usize {
         if !self.sack.is_agreed {
             return 0;
         }
         let duplicates = usize::from(self.sack.has_duplicate());
-        (self.apart.held.len() + duplicates).min(self.blocks_max())
+        let blocks = self.apart.held.len() + duplicates;
+        let fins = if self.fin_at.is_some() { self.fins_due() } else { 0 };
+        (blocks + fins).min(self.blocks_max())
     }
 
     /// How many blocks have room beside the timestamps (RFC 2018 3).
@@ -98,7 +151,7 @@ impl Connection {
     #[inline(always)]
     fn take_blocks(&mut self, due: usize) -> SackBlocks {
         let latest = self.apart.held.latest();
-        if latest.len >= due && !self.sack.has_duplicate() {
+        if latest.len >= due && !self.sack.has_duplicate() && self.fin_at.is_none() {
             return SackBlocks::of_edges(latest.ranges, due);
         }
         self.gather_blocks(due)
@@ -123,10 +176,13 @@ impl Connection {
                 blocks.push(*range);
             }
         }
+        if let Some(fin) = self.fin_ahead() {
+            self.tell_fin(fin, &mut blocks, due, usize::from(has_duplicate));
+        }
         let mut edges = [(SeqNumber(0), SeqNumber(0)); SACK_BLOCKS_MAX];
         edges[..blocks.len()].copy_from_slice(&blocks);
         SackBlocks::of_edges(edges, blocks.len())
     }
 }
 
-codec!(SackReport { is_agreed, duplicate });
+codec!(SackReport { is_offered, is_agreed, duplicate, fin_came_last });

@@ -30,7 +30,8 @@ impl Stack {
         connection.into_iter().flat_map(move |connection| connection.account.ending_in(seq, len))
     }
 
-    /// Whether any of the `len` bytes from `seq` on has left more than once, as far as they are not acknowledged.
+    /// Whether any of the `len` bytes from `seq` on has left more than once, as far as they are not acknowledged, or
+    /// any of the segment that one of them left in.
     pub(crate) fn is_sent_again(&self, id: ConnectionId, seq: SeqNumber, len: u32) -> bool {
         let connection = self.find(id).map(|index| &self.connections[index]);
         connection.is_some_and(|connection| connection.is_sent_again(seq, len))

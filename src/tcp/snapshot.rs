@@ -19,7 +19,7 @@ use crate::wire::tcp::SeqNumber;
 /// What every snapshot begins with: a name, and the version of what follows.
 const MAGIC: [u8; 4] = *b"fwtc";
 /// Of which version snapshots are: no other is read.
-pub const VERSION: u16 = 9;
+pub const VERSION: u16 = 10;
 /// No count of events is higher: what it is added to never overflows.
 const COUNT_MAX: u64 = 1 << 48;
 
@@ -270,6 +270,8 @@ impl Connection {
         };
         let window_max = WINDOW_FIELD_MAX << 14;
         numbers
+            // What is in flight is waited for.
+            && (flight == 0 || self.deadlines.retransmit != Instant::FAR_FUTURE)
             && !matches!(state, State::Closed | State::SynSent | State::SynReceived)
             && matches!(state, State::Established | State::CloseWait) != self.fin_queued
             && (!self.fin_sent || self.fin_queued)

@@ -91,12 +91,17 @@ impl Connection {
     /// What the windows let leave does not, as its next hop's address is not known: time passes as if it had left, so that
     /// who cannot be found is given up like who does not answer.
     pub(super) fn arm_unresolved_timer(&mut self, cx: &Context<'_>) {
-        if self.deadlines.retransmit == Instant::FAR_FUTURE
-            && self.can_transmit()
-            && self.flight() == 0
-            && self.has_new()
-        {
+        if !self.can_transmit() || self.flight() > 0 || self.next_data().is_none() {
+            return;
+        }
+        let is_still = self.deadlines.retransmit == Instant::FAR_FUTURE;
+        let is_noted = self.apart.stalled_since != Instant::FAR_FUTURE
+            && self.apart.stalled_una == self.snd_una;
+        // A probe has a timer already.
+        if is_still || !is_noted {
             (self.apart.stalled_since, self.apart.stalled_una) = (cx.now, self.snd_una);
+        }
+        if is_still {
             self.start_retransmit_timer(cx);
         }
     }

@@ -227,6 +227,9 @@ impl Connection {
 
     fn send_syn(&mut self, cx: &mut Context<'_>) -> Leaving {
         let is_again = self.snd_nxt != self.iss;
+        if !is_again {
+            self.sack.is_offered = self.apart.terms.sack();
+        }
         self.syn_due = false;
         self.snd_nxt = self.iss + 1;
         if is_again {
@@ -265,7 +268,7 @@ impl Connection {
     /// as duplicates.
     #[inline]
     pub(super) fn settle_acks(&mut self) {
-        if self.apart.held.is_empty() {
+        if self.apart.held.is_empty() && self.fin_ahead().is_none() {
             self.acks_due = 0;
         }
     }

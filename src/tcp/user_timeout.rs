@@ -41,7 +41,9 @@ impl Connection {
             return stalled_since;
         }
         // Nothing in flight: nobody was asked yet.
-        let Some(since) = self.scoreboard.first_sent_at() else { return cx.now };
+        let Some(left) = self.scoreboard.first_sent_at() else { return cx.now };
+        let first = self.scoreboard.sending_of(self.snd_una..self.snd_una);
+        let since = first.and_then(|sending| sending.first_at).unwrap_or(left);
         (self.apart.stalled_since, self.apart.stalled_una) = (since, self.snd_una);
         since
     }

@@ -80,7 +80,7 @@ impl Connection {
         if self.stamps().is_some() {
             self.hear_stamp(now);
         }
-        self.keep_alive_probes = 0;
+        (self.keep_alive_probes, self.keep_alive_due) = (0, false);
         Some(took)
     }
 
@@ -179,9 +179,9 @@ impl Connection {
         debug_assert!(self.holds_plainly && self.apart.held.is_empty());
         self.settle_grouping();
         // What holds plainly has the rest of it.
-        let tells_nothing = self.scoreboard.is_clean() && !self.sack.has_duplicate();
-        self.plain.receives =
-            tells_nothing && self.is_calm && self.congestion.is_open() && self.fin_at.is_none();
+        let tells_nothing =
+            self.scoreboard.is_clean() && !self.sack.has_duplicate() && self.fin_at.is_none();
+        self.plain.receives = tells_nothing && self.is_calm && self.congestion.is_open();
         self.plain.sends = tells_nothing && !self.is_grouped;
         debug_assert!(self.plain == self.plainness().0, "the books are behind");
         self.settle_fast(config);

@@ -21,6 +21,7 @@ struct Before {
     acks_due: u8,
     last_ack_sent: SeqNumber,
     rcv_edge: SeqNumber,
+    keep_alive_due: bool,
 }
 
 impl Connection {
@@ -35,6 +36,7 @@ impl Connection {
             acks_due: self.acks_due,
             last_ack_sent: self.last_ack_sent,
             rcv_edge: self.rcv_edge,
+            keep_alive_due: self.keep_alive_due,
         }
     }
 
@@ -54,6 +56,7 @@ impl Connection {
         self.acks_due = before.acks_due;
         self.last_ack_sent = before.last_ack_sent;
         self.rcv_edge = before.rcv_edge;
+        self.keep_alive_due = before.keep_alive_due;
     }
 }
 

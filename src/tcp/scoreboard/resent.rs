@@ -53,6 +53,11 @@ impl Scoreboard {
             self.send_again(self.due_from, una, now);
         }
         if self.due > 0 && self.edges(self.due_from, una).0.is_before(end) {
+            // Which sending an ACK answers nobody knows from here on (RFC 6298 3).
+            let place = self.due_from;
+            self.note_first(place);
+            let marks = self.at(place).marks;
+            self.mark(place, una, marks.with(Marks::EVER_AGAIN));
             (self.due_part, self.has_due_part) = (end, true);
         }
     }

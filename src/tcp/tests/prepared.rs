@@ -58,7 +58,7 @@ impl Line {
         self.stack.on_segment(self.now, REMOTE.addr, LOCAL.addr, &segment);
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         self.stack.reserve(self.id, bytes.len()).unwrap().copy_from_slice(bytes);
         self.stack.commit(self.now, self.id, bytes.len());
     }
@@ -437,6 +437,22 @@ fn warming_sends_nothing_and_changes_nothing() {
             assert_eq!(warm.drain(), cold.drain());
             assert_eq!(of(&warm), of(&cold));
         }
+    }
+}
+
+#[test]
+fn a_probe_that_is_due_still_leaves_after_warming() {
+    let [idle, interval] = [1_000, 100].map(Duration::from_ms);
+    let keep_alive = Some(KeepAlive { idle, interval, probes: 1 });
+    for warms in [false, true] {
+        let mut line = Line::new(Config { keep_alive, ..plain() });
+        line.now = line.now + idle;
+        let prepared = line.prepare();
+        line.stack.on_timeout(line.now);
+        if warms {
+            line.stack.warm_prepared(line.now, &prepared, &[0; 50], false).unwrap();
+        }
+        assert_eq!(line.drain().len(), 1, "warmed: {warms}");
     }
 }
 

@@ -60,7 +60,10 @@ fn of_reserve_and_write() {
     refused(&mut stack, id, 601, SendRefusal::TooLong, "tcp_send_too_long");
     stack.write(now, id, 500, |room| room.len()).unwrap();
     refused(&mut stack, id, 201, SendRefusal::NoRoom, "tcp_send_no_room");
+    stack.reserve(id, 10).unwrap();
     stack.shutdown(now, id);
+    // What was reserved comes to nothing.
+    counts(&mut stack, "tcp_send_closed", |stack| assert_eq!(stack.commit(now, id, 10), None));
     refused(&mut stack, id, 1, SendRefusal::Closed, "tcp_send_closed");
     stack.release(id);
     refused(&mut stack, id, 1, SendRefusal::StaleId, "tcp_stale_id");

@@ -3,47 +3,49 @@
 use super::super::*;
 use super::{LOCAL, REMOTE, plain};
 use crate::time::{Duration, Instant};
+use crate::wire::icmp::Quoted;
 use crate::wire::tcp::{Flags, Options, Repr, Segment, SeqNumber};
 
 /// What left, byte by byte of the stream, and segment by segment as it left first.
 #[derive(Default)]
 struct Log {
-    first_at: Vec<Instant>,
-    segments: Vec<(core::ops::Range<usize>, Again)>,
+    bytes: Vec<Byte>,
+    /// Those that left first together, and whether any of them left again.
+    segments: Vec<(core::ops::Range<usize>, bool)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Again {
-    No,
-    /// A part of it.
-    Part,
-    Whole,
+#[derive(Clone, Copy)]
+struct Byte {
+    first_at: Instant,
+    is_again: bool,
 }
 
 impl Log {
     fn note(&mut self, now: Instant, bytes: core::ops::Range<usize>) {
-        for (segment, again) in &mut self.segments {
-            if bytes.start <= segment.start && segment.end <= bytes.end {
-                *again = Again::Whole;
-            } else if *again == Again::No && bytes.start < segment.end && segment.start < bytes.end
-            {
-                *again = Again::Part;
-            }
+        for (segment, is_again) in &mut self.segments {
+            *is_again |= bytes.start < segment.end && segment.start < bytes.end;
         }
-        let first = self.first_at.len().max(bytes.start)..bytes.end;
+        let known = self.bytes.len();
+        for byte in &mut self.bytes[bytes.start.min(known)..bytes.end.min(known)] {
+            byte.is_again = true;
+        }
+        let first = known.max(bytes.start)..bytes.end;
         if !first.is_empty() {
-            self.first_at.resize(first.end, now);
-            self.segments.push((first, Again::No));
+            self.bytes.resize(first.end, Byte { first_at: now, is_again: false });
+            self.segments.push((first, false));
         }
     }
 
-    /// Whether any of these left again, if that is sure.
+    /// Whether any of these left again: not known of those beside which others of their segment did.
     fn is_again(&self, bytes: core::ops::Range<usize>) -> Option<bool> {
-        let of = |what| {
-            let mut all = self.segments.iter().filter(|(_, again)| *again == what);
-            all.any(|(segment, _)| segment.start < bytes.end && bytes.start < segment.end)
-        };
-        if of(Again::Whole) { Some(true) } else { (!of(Again::Part)).then_some(false) }
+        let mut of_it = self.bytes.iter().take(bytes.end).skip(bytes.start);
+        if of_it.any(|byte| byte.is_again) {
+            return Some(true);
+        }
+        let mut beside = self.segments.iter().filter(|(_, is_again)| *is_again);
+        let is_beside =
+            beside.any(|(segment, _)| segment.start < bytes.end && bytes.start < segment.end);
+        (!is_beside).then_some(false)
     }
 }
 
@@ -66,7 +68,21 @@ fn segment<'a>(header: &Repr, payload: &'a [u8]) -> Segment<'a> {
     Segment { src_port, dst_port, seq, ack, flags, window, options, payload, is_ce: false }
 }
 
-/// Messages of all lengths over a network that loses each tenth frame, on a connection that is moved now and then.
+/// The path takes no more than `mtu` from here on: what is in flight goes again in pieces.
+fn cut_path(stack: &mut Stack, now: Instant, id: ConnectionId, mtu: u16) {
+    let Some(seq) = stack.info(id).map(|info| info.snd_una) else { return };
+    let quoted = Quoted {
+        src: LOCAL.addr,
+        dst: REMOTE.addr,
+        src_port: LOCAL.port,
+        dst_port: REMOTE.port,
+        seq,
+        packet_len: 1_500,
+    };
+    stack.on_path_mtu(now, &quoted, mtu);
+}
+
+/// Messages of all lengths over a network that loses each tenth frame and takes less and less, on a connection that is moved now and then.
 /// Says how many were told of as sent again, and how many probes asked about a window.
 fn run(seed: u64) -> (usize, u64) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -119,6 +135,9 @@ fn run(seed: u64) -> (usize, u64) {
             at = 1 - at;
             id = ours[at].import(now, &snapshot).unwrap();
         }
+        if step % 500 == 250 {
+            cut_path(&mut ours[at], now, id, 1_000 - step as u16 / 6);
+        }
         for end in [0, 1] {
             let stack = if end == 0 { &mut ours[at] } else { &mut theirs };
             while let Some(transmit) = stack.poll_transmit(now) {
@@ -140,7 +159,7 @@ fn run(seed: u64) -> (usize, u64) {
             let number = message.number.0 as usize;
             let start = ends[number - 1] + message.acknowledged as usize;
             let end = ends[number - 1] + message.sent as usize;
-            let expected = (message.sent > message.acknowledged).then(|| log.first_at[start]);
+            let expected = (message.sent > message.acknowledged).then(|| log.bytes[start].first_at);
             assert_eq!(message.first_sent_at, expected, "seed {seed}, step {step}: {message:?}");
             if let Some(is_again) = log.is_again(start..end.max(start)) {
                 assert_eq!(message.is_sent_again, is_again, "seed {seed}, {step}: {message:?}");
@@ -158,6 +177,23 @@ fn each_message_is_known_by_its_first_sending_whatever_was_sent_again() {
     let agains: usize = runs.iter().map(|run| run.0).sum();
     let probes: u64 = runs.iter().map(|run| run.1).sum();
     assert!(agains > 1_000 && probes > 5, "{agains} sent again, {probes} probes");
+}
+
+#[test]
+fn a_part_that_leaves_again_is_told_of() {
+    use super::prepared::Line;
+    let mut line = Line::new(Config { sack: false, ..plain() });
+    line.write(&[7; 900]);
+    assert_eq!(line.drain().len(), 1);
+    let is_again = |line: &Line| line.stack.outstanding(line.id).next().unwrap().is_sent_again;
+    // Without SACK no probe asks first. The window is taken back, so that a part is all that may go.
+    line.hear(Segment { window: 100, ..line.peer });
+    assert!(!is_again(&line));
+    line.now = line.stack.next_timeout();
+    line.stack.on_timeout(line.now);
+    let left = line.drain();
+    assert_eq!(left.iter().map(|(_, payload)| payload.len()).collect::<Vec<_>>(), [100]);
+    assert!(is_again(&line));
 }
 
 #[test]

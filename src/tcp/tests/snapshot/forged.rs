@@ -124,6 +124,24 @@ fn a_window_that_promises_more_than_there_is_room_for_is_refused() {
     }
 }
 
+/// Nothing would send again what is in flight, and nobody would be given up.
+#[test]
+fn something_in_flight_that_nothing_waits_for_is_refused() {
+    for is_waited_for in [true, false] {
+        let (mut stack, id) = busy(small());
+        assert!(stack.info(id).unwrap().snd_una != stack.info(id).unwrap().snd_nxt);
+        stack.export(NOW, id).unwrap();
+        let deadlines = &mut stack.connections[id.index()].deadlines;
+        if !is_waited_for {
+            (deadlines.retransmit, deadlines.probe) = (Instant::FAR_FUTURE, Instant::FAR_FUTURE);
+        }
+        let snapshot = stack.export(NOW, id).unwrap();
+        let imported = Stack::new(small(), [1; 16]).import(NOW, &snapshot);
+        let refused = (!is_waited_for).then_some(SnapshotRefusal::Malformed);
+        assert_eq!(imported.err(), refused);
+    }
+}
+
 #[test]
 fn whatever_is_in_a_snapshot_nothing_fails() {
     let mut random = Random(0x1234_5678_9abc_def1);
