@@ -100,7 +100,10 @@ impl<S: Store> Core<S> {
         if !self.is_open() {
             return;
         }
-        self.state = State::Active;
+        // A Logout of ours that a reset crosses stands: whoever asked for it is not logged on again by that.
+        if first {
+            self.state = State::Active;
+        }
         self.settle_numbers(now, &logon, next_in, next_out, out);
         if first && self.is_open() {
             self.to_announce = true;
