@@ -34,6 +34,7 @@ events! {
     DuplicateIgnored "duplicate_ignored" "A number already processed came again with PossDupFlag."
     GapDetected "gap_detected" "A number higher than expected came."
     ResendRequested "resend_requested" "A ResendRequest was sent, for a gap or a chunk of one."
+    ResendRequestedAgain "resend_requested_again" "A gap was asked for once more: its first number was left out of an answer, our request was refused, or nothing came for three heartbeat intervals."
     MessageHeld "message_held" "A message past a gap was kept until the gap is filled."
     MessageNotHeld "message_not_held" "A message past a gap was dropped for want of room, to be requested again."
     ResendAnswered "resend_answered" "A ResendRequest was taken up."

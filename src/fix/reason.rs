@@ -108,6 +108,7 @@ reasons! {
         HeartbeatTimeout "close_heartbeat_timeout" "Nothing came for 2.4 heartbeat intervals, or as many as the session is told."
         BacklogFull "close_backlog_full" "The counterparty asks but does not read: its answers no longer fit."
         LimitExceeded "close_limit_exceeded" "The counterparty insists on a message longer, or with more fields, than we take."
+        GapNotFilled "close_gap_not_filled" "A number that was missing was asked for twice, and left out, refused or not answered both times."
         MsgSeqNumExhausted "close_msg_seq_num_exhausted" "No sequence number is left."
         StoreFailed "close_store_failed" "What is sent cannot be kept, or not as durably as was asked: look at the disk of the store."
         Disconnected "close_disconnected" "The transport went away."

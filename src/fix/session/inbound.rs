@@ -289,7 +289,7 @@ impl<S: Store> Core<S> {
                 let kept = self.held.keep(seq, message.bytes(), &whole);
                 self.counters.count(if kept { Event::MessageHeld } else { Event::MessageNotHeld });
             }
-            self.request_gap(now, seq, out);
+            self.on_past_gap(now, (seq, message), out, app);
             return false;
         }
         if message.msg_type() == msg_type::RESEND_REQUEST {

@@ -173,7 +173,7 @@ impl<S: Store> Core<S> {
     ) {
         match logon.expected {
             _ if logon.seq == next_in => {}
-            Some(_) => self.await_gap(logon.seq),
+            Some(_) => self.await_gap(now, logon.seq),
             None => self.request_gap(now, logon.seq, out),
         }
         // What it lacks, our own Logon included, whose number is the last (FIXT 1.1, NextExpectedMsgSeqNum processing).

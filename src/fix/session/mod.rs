@@ -56,7 +56,7 @@ use super::message::Message;
 use super::reason::{CloseReason, RejectReason};
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
-use gap::Gap;
+use gap::{Asked, Gap};
 use header::Header;
 use held::Held;
 use outbound::Backlog;
@@ -196,6 +196,7 @@ struct Core<S> {
     header: Box<Header>,
     config: Box<SessionConfig>,
     backlog: Backlog,
+    asked: Asked,
     formatter: super::timestamp::Formatter,
     /// The span of its schedule that the connection began in.
     window: Option<Window>,
@@ -363,6 +364,7 @@ impl<S: Store> Body<S> {
                 store,
                 header: Box::new(Header::new(&config)),
                 backlog: Backlog::new(config.backlog_bytes_max),
+                asked: Asked::default(),
                 config: Box::new(config),
                 formatter: Default::default(),
                 window: None,

@@ -11,7 +11,7 @@ use crate::fix::reason::CloseReason;
 use crate::fix::store::{ImageRefusal, SEQ_NUM_MAX, Store, StoreImage};
 use crate::time::{Instant, Now, UtcTime};
 
-use super::gap::Gap;
+use super::gap::{Asked, AskedLeft, Gap};
 use super::resend::Resend;
 use super::schedule::Window;
 use super::timers::TimersLeft;
@@ -36,6 +36,7 @@ pub struct SessionSnapshot {
     pub(super) resend: Option<(u32, u32, u32)>,
     /// The last number that is missing, and the last that was asked for.
     pub(super) gap: Option<(u32, Option<u32>)>,
+    pub(super) asked: AskedLeft,
     /// Start and end, in ns since 1970.
     pub(super) window: Option<(u64, u64)>,
     pub(super) reset_sent: bool,
@@ -178,6 +179,7 @@ impl<S: Store, R> Session<S, R> {
             backlog: core.backlog.waiting().into(),
             resend: core.resend.map(|of| (of.next, of.scanned, of.end)),
             gap: core.gap.map(|of| (of.through, of.asked_to)),
+            asked: core.asked.left(now.mono),
             window: core.window.map(|of| (of.start.as_unix_ns(), of.end.as_unix_ns())),
             reset_sent: core.reset_sent,
             announced: core.announced,
@@ -221,6 +223,7 @@ impl<S: Store, R> Session<S, R> {
         // It has room: that was seen to.
         core.backlog.restore(&snapshot.backlog);
         (core.resend, core.gap, core.window) = (read.resend, read.gap, read.window);
+        core.asked = Asked::of(&snapshot.asked, now.mono);
         core.reset_sent = snapshot.reset_sent;
         core.announced = snapshot.announced;
         core.to_announce = snapshot.to_announce;
