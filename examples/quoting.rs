@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example quoting              # on the polling core
-//! cargo run --release --example quoting -- --remote  # on a core of its own, behind two rings
+//! cargo run --release --example quoting -- --remote  # on a core of its own, behind rings
 //! ```
 //!
 //! It trades over fixwire's own TCP with the demo exchange, on two NIC models joined by a wire in
@@ -173,7 +173,7 @@ impl Bridge for QuoterBridge {
 fn quote_remotely(mut ends: Strategy<QuoterBridge>, done: &AtomicBool) -> u64 {
     let mut quoter = Quoter::new();
     while quoter.fills < FILLS {
-        let Ok(event) = ends.events.pop() else {
+        let Some(event) = ends.pop() else {
             std::thread::yield_now();
             continue;
         };

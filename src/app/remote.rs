@@ -1,11 +1,11 @@
-//! A strategy on a core of its own, behind two lock-free single-producer single-consumer rings.
+//! A strategy on a core of its own, behind lock-free single-producer single-consumer rings.
 //!
 //! The polling core turns each message into a small event and pushes it; the strategy pops events
-//! and pushes commands; the polling core encodes them. Neither ever waits for the other: a full
-//! ring refuses, and the refusal counts.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+//! and pushes commands, into a ring for each session; the polling core encodes them. Neither ever waits for the other: a
+//! full ring refuses, and the refusal counts. A session without room keeps its own commands waiting, and nobody else's.
+//!
+//! With each event goes which life of its session it is of, and with each command which one the strategy had heard of: what was
+//! decided before a logout is never sent after the next logon.
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -48,10 +48,21 @@ pub trait Bridge {
 /// The polling core's end.
 #[derive(Debug)]
 pub struct Remote<B: Bridge> {
-    events: Producer<B::Event>,
-    commands: Consumer<(u32, B::Command)>,
+    events: Producer<Heard<B::Event>>,
+    /// Of each session.
+    commands: Box<[Consumer<(u32, B::Command)>]>,
     lives: Lives,
     counters: RemoteCounters,
+}
+
+/// What crosses to the strategy.
+#[derive(Debug)]
+struct Heard<E> {
+    session: SessionId,
+    /// The session's, when it happened.
+    life: u32,
+    /// `None` where the strategy wants to know no more than that.
+    event: Option<E>,
 }
 
 /// What was refused, by name.
@@ -67,65 +78,86 @@ pub struct RemoteCounters {
 /// The strategy's end.
 #[derive(Debug)]
 pub struct Strategy<B: Bridge> {
-    /// What has happened. Pop it in a loop.
-    pub events: Consumer<B::Event>,
-    commands: Producer<(u32, B::Command)>,
+    events: Consumer<Heard<B::Event>>,
+    /// Of each session.
+    commands: Box<[Producer<(u32, B::Command)>]>,
+    /// As far as it was heard of.
     lives: Lives,
 }
 
 impl<B: Bridge> Strategy<B> {
-    /// Has a command carried out, if its session is still in the life that it is in now: what was
-    /// decided before a logout is never sent after the next logon.
+    /// What has happened next; `None` where nothing has since. To be called in a loop.
+    #[inline]
+    pub fn pop(&mut self) -> Option<B::Event> {
+        while let Ok(Heard { session, life, event }) = self.events.pop() {
+            self.lives.set(session, life);
+            if event.is_some() {
+                return event;
+            }
+        }
+        None
+    }
+
+    /// Has a command carried out, if its session is still in the life that the last event [popped](Strategy::pop) of it was
+    /// of: what was decided before a logout is never sent after the next logon, whenever it is sent. What is for a session
+    /// that is not established waits for its next logon, to be refused then.
     ///
     /// # Errors
-    /// The command itself, when the ring is full. It may be tried again.
+    /// The command itself, when the session's ring is full: it may be tried again; or when there is no such session.
+    #[inline]
     pub fn send(&mut self, command: B::Command) -> Result<(), B::Command> {
-        let life = self.lives.of(B::session(&command));
-        self.commands.push((life, command)).map_err(|rtrb::PushError::Full((_, command))| command)
+        let session = B::session(&command);
+        let life = self.lives.of(session);
+        let Some(commands) = self.commands.get_mut(usize::from(session.0)) else {
+            return Err(command);
+        };
+        commands.push((life, command)).map_err(|rtrb::PushError::Full((_, command))| command)
     }
 }
 
-/// How often each session was established or ended: odd while it is established. One writer.
+/// How often each session was established or ended: odd while it is established.
 #[derive(Clone, Debug)]
-struct Lives(Arc<[AtomicU32]>);
+struct Lives(Box<[u32]>);
 
 impl Lives {
     fn new(sessions: usize) -> Lives {
-        Lives((0..sessions).map(|_| AtomicU32::new(0)).collect())
+        Lives(vec![0; sessions].into_boxed_slice())
     }
 
     #[inline]
     fn of(&self, session: SessionId) -> u32 {
-        self.0.get(usize::from(session.0)).map_or(0, |life| life.load(Ordering::Acquire))
+        self.0.get(usize::from(session.0)).copied().unwrap_or(0)
     }
 
-    fn begin(&self, session: SessionId) {
-        self.change(session, |life| (life + 1) | 1);
-    }
-
-    fn end(&self, session: SessionId) {
-        self.change(session, |life| (life + 1) & !1);
-    }
-
-    fn change(&self, session: SessionId, next: impl Fn(u32) -> u32) {
-        if let Some(life) = self.0.get(usize::from(session.0)) {
-            life.store(next(life.load(Ordering::Relaxed)), Ordering::Release);
+    #[inline]
+    fn set(&mut self, session: SessionId, life: u32) {
+        if let Some(of) = self.0.get_mut(usize::from(session.0)) {
+            *of = life;
         }
+    }
+
+    fn begin(&mut self, session: SessionId) {
+        self.set(session, self.of(session).wrapping_add(1) | 1);
+    }
+
+    fn end(&mut self, session: SessionId) {
+        self.set(session, self.of(session).wrapping_add(1) & !1);
     }
 }
 
-/// Two ends for `sessions` sessions, joined by rings of `capacity` entries each way.
+/// Two ends for `sessions` sessions, joined by a ring of `capacity` events, and one of as many commands for each session.
 pub fn pair<B: Bridge>(sessions: usize, capacity: usize) -> (Remote<B>, Strategy<B>) {
     let (events_in, events) = RingBuffer::new(capacity);
-    let (commands, commands_out) = RingBuffer::new(capacity);
+    let rings = (0..sessions).map(|_| RingBuffer::new(capacity));
+    let (commands, commands_out): (Vec<_>, Vec<_>) = rings.unzip();
     let lives = Lives::new(sessions);
     let remote = Remote {
         events: events_in,
-        commands: commands_out,
+        commands: commands_out.into_boxed_slice(),
         lives: lives.clone(),
         counters: RemoteCounters::default(),
     };
-    (remote, Strategy { events, commands, lives })
+    (remote, Strategy { events, commands: commands.into_boxed_slice(), lives })
 }
 
 impl<B: Bridge> Remote<B> {
@@ -135,9 +167,18 @@ impl<B: Bridge> Remote<B> {
     }
 
     #[inline]
-    fn push(&mut self, event: Option<B::Event>) {
-        if let Some(event) = event {
-            self.counters.events_lost += u64::from(self.events.push(event).is_err());
+    fn push(&mut self, session: SessionId, event: Option<B::Event>) {
+        let heard = Heard { session, life: self.lives.of(session), event };
+        self.counters.events_lost += u64::from(self.events.push(heard).is_err());
+    }
+
+    /// Lets go what was decided in an earlier life, and has had no turn since.
+    fn refuse_stale(&mut self, session: SessionId) {
+        let life = self.lives.of(session);
+        let Some(commands) = self.commands.get_mut(usize::from(session.0)) else { return };
+        while commands.peek().is_ok_and(|(of, _)| *of != life) {
+            self.counters.commands_refused += 1;
+            let _ = commands.pop();
         }
     }
 }
@@ -149,12 +190,14 @@ impl<B: Bridge> Application for Remote<B> {
         _orders: &mut Sender<'_, S, O>,
     ) {
         self.lives.begin(session);
-        self.push(B::logon(session));
+        self.refuse_stale(session);
+        self.push(session, B::logon(session));
     }
 
     fn on_logout(&mut self, session: SessionId, reason: CloseReason) {
         self.lives.end(session);
-        self.push(B::logout(session, reason));
+        self.refuse_stale(session);
+        self.push(session, B::logout(session, reason));
     }
 
     #[inline]
@@ -165,30 +208,29 @@ impl<B: Bridge> Application for Remote<B> {
         stamp: Option<RxStamp>,
         orders: &mut Sender<'_, S, O>,
     ) {
-        self.push(B::event(session, message, stamp, orders.now()));
+        if let Some(event) = B::event(session, message, stamp, orders.now()) {
+            self.push(session, Some(event));
+        }
     }
 
     #[inline]
     fn on_poll<S: Store, O: Outlet>(&mut self, session: SessionId, orders: &mut Sender<'_, S, O>) {
-        while let Ok((life, command)) = self.commands.peek() {
-            let wanted = B::session(command);
-            let is_alive = *life % 2 == 1 && *life == self.lives.of(wanted);
-            if is_alive && wanted != session {
-                // Its own turn comes.
-                return;
-            }
+        let current = self.lives.of(session);
+        let Some(commands) = self.commands.get_mut(usize::from(session.0)) else { return };
+        while let Ok((life, command)) = commands.peek() {
             let now = orders.now();
-            let sent = if is_alive {
+            let sent = if *life == current && current % 2 == 1 {
                 orders.send(B::msg_type(command), |encoder| B::write(command, encoder, now))
             } else {
                 Err(SendError::NotLoggedOn)
             };
             match sent {
                 Ok(_) => {}
+                // Its turn comes again.
                 Err(SendError::Full) => return,
                 Err(_) => self.counters.commands_refused += 1,
             }
-            let _ = self.commands.pop();
+            let _ = commands.pop();
         }
     }
 
@@ -198,10 +240,121 @@ impl<B: Bridge> Application for Remote<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fix::oracle::sealed;
+    use crate::fix::{
+        CompId, Full, Handler, MemoryStore, Role, Session, SessionConfig, Version, tags,
+    };
+    use crate::time::{Instant, UtcTime};
+
+    /// Commands are orders, each for the session that it names.
+    struct Orders;
+
+    impl Bridge for Orders {
+        type Event = ();
+        type Command = SessionId;
+
+        fn event(_: SessionId, _: &Message<'_>, _: Option<RxStamp>, _: Now) -> Option<()> {
+            None
+        }
+
+        fn logon(_: SessionId) -> Option<()> {
+            Some(())
+        }
+
+        fn logout(_: SessionId, _: CloseReason) -> Option<()> {
+            None
+        }
+
+        fn session(command: &SessionId) -> SessionId {
+            *command
+        }
+
+        fn msg_type(_: &SessionId) -> &[u8] {
+            b"D"
+        }
+
+        fn write(_: &SessionId, encoder: &mut Encoder<'_>, _: Now) {
+            encoder.put_str(tags::CL_ORD_ID, "a");
+        }
+    }
+
+    /// A line whose peer reads, or does not.
+    struct Line {
+        reads: bool,
+        slot: Vec<u8>,
+        commits: usize,
+    }
+
+    impl Outlet for Line {
+        fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+            self.slot.resize(len, 0);
+            if self.reads { Ok(&mut self.slot) } else { Err(Full) }
+        }
+
+        fn commit(&mut self, _: usize) {
+            self.commits += 1;
+        }
+    }
+
+    struct Nobody;
+
+    impl Handler for Nobody {
+        fn on_message<S: Store, O: Outlet>(&mut self, _: &Message<'_>, _: &mut Sender<'_, S, O>) {}
+    }
+
+    fn now() -> Now {
+        let utc = UtcTime::from_unix_ns(1_767_323_045 * 1_000_000_000);
+        Now { mono: Instant::from_ms(1_000), utc }
+    }
+
+    fn established() -> (Session, Line) {
+        let id = |text| CompId::new(text).unwrap();
+        let config = SessionConfig::new(Version::Fix44, Role::Acceptor, id("US"), id("THEM"));
+        let mut session = Session::new(config, MemoryStore::new(16, 4_096));
+        let mut line = Line { reads: true, slot: Vec::new(), commits: 0 };
+        session.on_connect(now(), &mut line);
+        let body = "35=A|34=1|49=THEM|52=20260102-03:04:05|56=US|98=0|108=30|";
+        let logon = sealed("FIX.4.4", body);
+        let _ = session.on_bytes(now(), &logon, &mut line, &mut Nobody);
+        assert_eq!(line.commits, 1);
+        (session, line)
+    }
+
+    #[test]
+    fn a_session_without_room_keeps_nobody_else_s_orders_waiting() {
+        let (mut remote, mut strategy) = pair::<Orders>(2, 4);
+        let mut lines = [established(), established()];
+        let ids = [SessionId(0), SessionId(1)];
+        for (id, (session, line)) in ids.into_iter().zip(&mut lines) {
+            remote.on_logon(id, &mut session.sender(now(), line));
+            assert_eq!(strategy.pop(), Some(()));
+        }
+        lines[0].1.reads = false;
+        for _ in 0..3 {
+            for id in ids {
+                strategy.send(id).unwrap();
+            }
+        }
+        let poll = |remote: &mut Remote<Orders>, lines: &mut [(Session, Line); 2]| {
+            for (id, (session, line)) in ids.into_iter().zip(lines) {
+                remote.on_poll(id, &mut session.sender(now(), line));
+            }
+        };
+        poll(&mut remote, &mut lines);
+        assert_eq!([lines[0].1.commits, lines[1].1.commits], [1, 4]);
+        // Its own wait, as many as there is room for.
+        assert_eq!(strategy.send(ids[0]), Ok(()));
+        assert_eq!(strategy.send(ids[0]), Err(ids[0]));
+        assert_eq!(strategy.send(SessionId(2)), Err(SessionId(2)), "there is none");
+        lines[0].1.reads = true;
+        poll(&mut remote, &mut lines);
+        assert_eq!([lines[0].1.commits, lines[1].1.commits], [5, 4]);
+        assert_eq!(remote.counters().commands_refused, 0);
+    }
 
     #[test]
     fn a_life_is_odd_while_the_session_is_established() {
-        let lives = Lives::new(1);
+        let mut lives = Lives::new(1);
         let session = SessionId(0);
         let mut seen = vec![lives.of(session)];
         for _ in 0..2 {
