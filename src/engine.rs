@@ -294,7 +294,19 @@ impl<N: Nic, A: Application> Engine<N, A> {
         if self.neighbors.next_timeout() <= now.mono {
             self.ask_neighbors(now);
         }
-        if self.tcp.next_timeout() <= now.mono && self.has_heard_all(received) {
+        if self.tcp.next_timeout().min(self.desk.next_timeout()) <= now.mono {
+            self.on_due(now, received);
+        }
+        self.desk.give_turns(now, &mut self.tcp);
+    }
+
+    /// What TCP or the sessions have waited for has not come: whoever is silent may have spoken, in a frame that waits.
+    #[inline(never)]
+    fn on_due(&mut self, now: Now, received: usize) {
+        if !self.has_heard_all(received) {
+            return;
+        }
+        if self.tcp.next_timeout() <= now.mono {
             self.tcp.on_timeout(now.mono);
         }
         self.desk.on_time(now, &mut self.tcp);
@@ -302,7 +314,6 @@ impl<N: Nic, A: Application> Engine<N, A> {
 
     /// Whether no frame waits behind the `received` ones of this round, or others have waited long enough: a host that stood
     /// still has answers to hear before it sends again, or ends, what it takes for unanswered.
-    #[inline(never)]
     fn has_heard_all(&mut self, received: usize) -> bool {
         let may_wait = received == BURST_MAX && self.rounds_behind < ROUNDS_BEHIND_MAX;
         self.rounds_behind = if may_wait { self.rounds_behind + 1 } else { 0 };

@@ -295,12 +295,16 @@ impl<A: Application> Desk<A> {
         }
     }
 
-    /// What is due: reconnects, session timers, connections that linger; then the application's turn.
-    #[inline]
+    /// What is due: reconnects, session timers, connections that linger.
     pub(crate) fn on_time(&mut self, now: Now, tcp: &mut Stack) {
         if self.next_timeout <= now.mono {
             self.on_deadlines(now, tcp);
         }
+    }
+
+    /// The application's turn.
+    #[inline]
+    pub(crate) fn give_turns(&mut self, now: Now, tcp: &mut Stack) {
         if A::WANTS_POLL {
             for index in 0..self.seats.len() {
                 self.give_turn(now, tcp, index);
@@ -362,6 +366,7 @@ impl<A: Application> Desk<A> {
     }
 
     /// When [`on_time`](Desk::on_time) next has something to do.
+    #[inline]
     pub(crate) fn next_timeout(&self) -> Instant {
         self.next_timeout
     }

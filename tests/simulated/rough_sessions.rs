@@ -9,11 +9,14 @@ use fixwire::app::remote::{self, Bridge};
 use fixwire::app::taker::Taker;
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::LineFailure;
-use fixwire::fix::{CloseReason, Encoder, Message, Outlet, Sender, Store};
+use fixwire::fix::{CloseReason, Encoder, Message, Outlet, Role, Sender, State, Store};
 use fixwire::offload::RxStamp;
+use fixwire::offload::nic::{BURST_MAX, Burst, Frame as _, Link, Nic, RxMeta, TxMeta};
+use fixwire::offload::observe::NicCounters;
 use fixwire::tcp::{Closed, Config};
 use fixwire::time::{Clock, Duration, Now};
-use fixwire_hw::sim::Faults;
+use fixwire_hw::pool::Frame;
+use fixwire_hw::sim::{Faults, SimNic};
 
 use crate::common::{Pair, Terms};
 
@@ -208,4 +211,77 @@ fn what_a_remote_strategy_decided_before_or_between_logons_is_never_sent_after()
     // 3 had left for the session before the cut was known: its resend is the session's business.
     assert_eq!(*pair.theirs.app().0.borrow(), [2, 3, 5]);
     assert_eq!(pair.ours.app().counters().commands_refused, 3);
+}
+
+/// A device that has so many full bursts of others' frames before what came for us.
+struct Crowded {
+    nic: SimNic,
+    bursts: usize,
+}
+
+impl Nic for Crowded {
+    type Frame = Frame;
+
+    fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        if self.bursts == 0 {
+            return self.nic.rx_burst(burst);
+        }
+        self.bursts -= 1;
+        for _ in 0..BURST_MAX {
+            let mut frame = self.nic.tx_frame().expect("there are frames");
+            frame.space()[..64].fill(0x55);
+            frame.finish(64, TxMeta::default());
+            burst.push(frame);
+        }
+        BURST_MAX
+    }
+
+    fn rx_meta(&self, frame: &Frame) -> RxMeta {
+        self.nic.rx_meta(frame)
+    }
+
+    fn tx_frame(&mut self) -> Option<Frame> {
+        self.nic.tx_frame()
+    }
+
+    fn tx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        self.nic.tx_burst(burst)
+    }
+
+    fn link(&mut self) -> Link {
+        self.nic.link()
+    }
+
+    fn mac(&self) -> [u8; 6] {
+        self.nic.mac()
+    }
+
+    fn counters(&self) -> NicCounters {
+        self.nic.counters()
+    }
+}
+
+#[test]
+fn a_host_that_stood_still_hears_what_waits_before_it_takes_a_counterparty_for_silent() {
+    let tune = |config: &mut fixwire::fix::SessionConfig| {
+        if config.role == Role::Initiator {
+            config.silence_max_pct = 150;
+        }
+    };
+    let terms = Terms { tune, ..terms(Config::default(), 1) };
+    let crowded = |nic| Crowded { nic, bursts: 0 };
+    let mut pair = Pair::wrapped(terms, Taker::new(1, 1), Sink::default(), crowded);
+    pair.run_for(Duration::from_s(1));
+    let state = |pair: &Pair<Taker, Sink, Crowded>| {
+        pair.ours.desk().statuses().next().expect("there is one").state
+    };
+    assert_eq!(state(&pair), State::Active);
+    // The host stands still for longer than a silence may last, and there was none: a Heartbeat has come.
+    for _ in 0..50 {
+        pair.wire.advance(Duration::from_s(1));
+        pair.theirs.poll(&pair.wire);
+    }
+    pair.ours.nic_mut().bursts = 3;
+    pair.run_for(Duration::from_s(1));
+    assert_eq!((state(&pair), pair.ours.nic_mut().bursts), (State::Active, 0));
 }
