@@ -96,6 +96,7 @@ pub(crate) fn set(settings: &mut Settings, key: &str, value: &str) -> Result<(),
         "resend_request_chunk_size" => number(value, &mut config.resend_request_chunk_size),
         "message_bytes_max" => number(value, &mut config.message_bytes_max),
         "message_fields_max" => number(value, &mut config.message_fields_max),
+        "send_bytes_max" => number(value, &mut config.send_bytes_max),
         "held_messages_max" => number(value, &mut config.held_messages_max),
         "stored_messages_max" => number(value, &mut settings.stored_messages_max),
         "sends_on_logon" => {

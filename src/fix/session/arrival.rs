@@ -210,6 +210,7 @@ impl<S: Store> Body<S> {
             self.core.on_framed(now, (bytes, whole), reader, out, app);
             self.core.was_held = false;
             self.core.continue_resend(now, out, app, &mut reader.resend_decoder);
+            self.core.announce(now, out, app);
         }
     }
 }

@@ -105,12 +105,8 @@ impl<S: Store> Core<S> {
             self.state = State::Active;
         }
         self.settle_numbers(now, &logon, next_in, next_out, out);
-        if first && self.is_open() {
-            self.to_announce = true;
-            if self.resend.is_none() {
-                self.announce(now, out, app);
-            }
-        }
+        self.to_announce |= first;
+        self.announce(now, out, app);
     }
 
     /// What a Logon says, if it is one that may be answered. Nothing is touched before that: who may not log on moves no
@@ -182,9 +178,10 @@ impl<S: Store> Core<S> {
         }
     }
 
-    /// Tells the application of a logon, once.
+    /// Tells the application of a logon, once, and not before the counterparty has got what it lacked: nothing new is to
+    /// overtake that.
     pub(super) fn announce(&mut self, now: Now, out: &mut impl Outlet, app: &mut impl Handler) {
-        if core::mem::take(&mut self.to_announce) && self.is_open() {
+        if self.resend.is_none() && core::mem::take(&mut self.to_announce) && self.is_open() {
             self.announced = true;
             app.on_logon(&mut Sender { core: self, now, out });
         }

@@ -23,7 +23,8 @@ pub(super) const ADMIN_BYTES_MAX: usize = 1280;
 pub enum SendError {
     /// No session is established. Ours to wait for `on_logon`.
     NotLoggedOn,
-    /// The outlet has no room. Ours to try again later.
+    /// The outlet has no room, or what the counterparty lacked at its Logon has not all been sent again. Ours to try again
+    /// later.
     Full,
     /// The message is longer than there will ever be room for. Ours to shorten; the room is the lesser of
     /// [`send_bytes_max`](super::SessionConfig::send_bytes_max) and what the connection takes at once.
@@ -131,7 +132,8 @@ impl<S: Store> Core<S> {
         if msg_type::is_admin(msg_type) {
             return Err(SendError::AdminType);
         }
-        if !self.backlog.is_empty() {
+        // What the counterparty lacks goes first, before the application is told of the logon.
+        if !self.backlog.is_empty() | self.to_announce {
             return Err(SendError::Full);
         }
         let seq = self.store.next_out();
