@@ -190,10 +190,9 @@ impl Dictionaries {
             return Some(&self.default);
         }
         match message.field(tags::APPL_VER_ID) {
-            // The session's own messages are the transport's, whatever else there is.
-            None if !self.is_lost || tags::msg_type::is_admin(message.msg_type()) => {
-                Some(&self.default)
-            }
+            None if !self.is_lost => Some(&self.default),
+            // The session's own messages are the transport's, which is in all of them, whatever they say.
+            _ if tags::msg_type::is_admin(message.msg_type()) => Some(&self.default),
             None => None,
             Some(version) => {
                 let version = ApplVerId::of(version)?;

@@ -78,6 +78,11 @@ fn a_message_of_fixt_is_held_to_its_own_version_or_its_sender_s() {
     for (version, script) in table {
         of_fixt().play(&(logon(version) + script));
     }
+    // The session's own messages are the transport's, whichever version they bear.
+    for version in ["9", "6", "7", "99"] {
+        let script = format!("< 0 2 | 1128={version}\n< D 3 | 11=a\n> 8 2 | 11=a");
+        of_fixt().play(&(logon("9") + &script));
+    }
     // Of a version without a dictionary nothing is taken but the session's own.
     of_fixt().play(&(logon("7") + "< 0 2\n< D 3 | 11=a
         > 3 2 | 45=3 | 58=Value is incorrect (out of range) for this tag | 371=1128 | 372=D | 373=5"));
