@@ -331,6 +331,13 @@ impl<M: Medium> Journal<M> {
         self.medium.took(Taken { epoch, next_out, end });
     }
 
+    /// A number past those reserved. Where the disk is only behind it may come after: this connection ends, and the next
+    /// one goes on.
+    #[cold]
+    fn not_reserved(&mut self) -> StoreFailed {
+        if self.limit().0 == 0 { self.fail() } else { StoreFailed }
+    }
+
     #[inline]
     fn fail(&mut self) -> StoreFailed {
         self.has_failed = true;
@@ -394,7 +401,7 @@ impl<M: Medium> Store for Journal<M> {
     #[inline]
     fn set_next_out(&mut self, seq: u32) -> Result<(), StoreFailed> {
         if self.has_failed || seq > self.limit().0 {
-            return Err(self.fail());
+            return Err(self.not_reserved());
         }
         self.next_out = seq;
         self.word(NEXT_OUT_AT, self.salts.next_out.seal(seq));

@@ -262,6 +262,11 @@ fn numbers_wait_for_the_disk_and_not_those_of_the_session_layer() {
         journal.set_next_out(journal.next_out() + 1).unwrap();
     }
     assert_eq!(journal.set_next_out(journal.next_out() + 1), Err(StoreFailed));
+    // The disk is behind, no more: it goes on as soon as that has come after.
+    assert_eq!(journal.admits(), Err(NotNow::DiskBehind));
+    journal.medium.flushes = true;
+    journal.set_next_out(journal.next_out()).unwrap();
+    assert_eq!(journal.admits(), Ok(()));
     let mut journal = open(Model::formatted(), Durability::Async).unwrap();
     for seq in 1..=5_000 {
         assert_eq!(journal.admits(), Ok(()), "{seq}");
