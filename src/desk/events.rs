@@ -2,7 +2,7 @@
 
 use super::{Desk, Line, LineEvent, LineFailure, Owner, PeerRefusal, Wire};
 use crate::app::{Application, Passing, Seated, SessionId};
-use crate::fix::State;
+use crate::fix::{CloseReason, State};
 use crate::tcp::{Closed, ConnectionId, Event, Stack};
 use crate::time::Now;
 
@@ -39,9 +39,13 @@ impl<A: Application> Desk<A> {
                 self.after(now, tcp, index, connection, disposition);
             }
             (Event::PeerClosed, Owner::Seat(index)) => {
+                let is_logged_out =
+                    self.seats.get(index).is_some_and(|seat| seat.session.is_logged_out_by_peer());
                 self.end_session(now, index);
                 if self.seats.get(index).is_some_and(|seat| seat.line == Line::Up(connection)) {
-                    self.end_line(index, LineFailure::ByPeer);
+                    let by_logout = LineFailure::Fix(CloseReason::LogoutByPeer);
+                    let why = if is_logged_out { by_logout } else { LineFailure::ByPeer };
+                    self.end_line(index, why);
                     self.let_close(now, index, connection);
                 }
                 tcp.shutdown(now.mono, connection);

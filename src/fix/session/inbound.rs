@@ -62,9 +62,11 @@ impl<S: Store> Core<S> {
         } else if self.admits(now, &message, whole, out, app) {
             self.shape_to_vouch_for(&message)
         } else {
-            return self.settle_gap(now, out);
+            self.settle_gap(now, out);
+            return self.settle_logout(now, app);
         };
         self.deliver(now, &message, out, app);
+        self.settle_logout(now, app);
         if let Some(place) = shape {
             decoder.vouch(place, bytes, self.vouched_for());
         }
@@ -271,7 +273,12 @@ impl<S: Store> Core<S> {
                 return false;
             }
             msg_type::LOGOUT => {
-                self.on_logout(now, message, out, app);
+                let is_past = seq > self.store.next_in() && self.gap.is_some();
+                if is_past && self.state == State::Active {
+                    self.on_logout_past_gap(now, (seq, message), out);
+                } else {
+                    self.on_logout(now, message, out, app);
+                }
                 return false;
             }
             // Answered whatever its number: both sides may be in a gap, each waiting for the other.

@@ -237,17 +237,59 @@ impl<S: Store> Core<S> {
         }
         self.keep_parting_words(message);
         let reason = match self.state {
-            State::LogoutSent => CloseReason::LogoutComplete,
+            State::LogoutSent => self.logged_out_reason(CloseReason::LogoutComplete),
             State::LogonAwaited => CloseReason::LogonRefused,
             _ => {
                 self.send_logout(now, out, b"");
                 CloseReason::LogoutByPeer
             }
         };
+        self.close_logged_out(now, reason, app);
+    }
+
+    fn close_logged_out(&mut self, now: Now, reason: CloseReason, app: &mut impl Handler) {
         self.close(reason, app);
         if self.config.reset_on_logout {
             self.reset_numbers(now);
         }
+    }
+
+    /// A Logout past what was asked for is answered, and that may still come until the counterparty closes, or our patience is
+    /// over (FIXT 1.1, Logout: whoever sends one lets the other end fill its gaps).
+    #[cold]
+    pub(super) fn on_logout_past_gap(
+        &mut self,
+        now: Now,
+        (seq, message): (u32, &Message<'_>),
+        out: &mut impl Outlet,
+    ) {
+        self.keep_parting_words(message);
+        self.start_logout(now, out, b"");
+        self.peer_logout = seq;
+    }
+
+    /// The counterparty's Logout, past a gap, has its turn once all before it has come.
+    #[inline]
+    pub(super) fn settle_logout(&mut self, now: Now, app: &mut impl Handler) {
+        if self.peer_logout > 0 && self.store.next_in() >= self.peer_logout && self.is_open() {
+            self.consume(self.peer_logout);
+            self.close_logged_out(now, CloseReason::LogoutByPeer, app);
+        }
+    }
+
+    /// Nobody waits any longer behind a Logout: of ours that was not answered, unless it was our answer.
+    pub(super) fn give_up_logout(&mut self, now: Now, app: &mut impl Handler) {
+        let reason = self.logged_out_reason(CloseReason::LogoutTimeout);
+        if self.peer_logout > 0 {
+            self.close_logged_out(now, reason, app);
+        } else {
+            self.close(reason, app);
+        }
+    }
+
+    /// Why a session ends behind a Logout of ours: that of the counterparty, or `otherwise`.
+    fn logged_out_reason(&self, otherwise: CloseReason) -> CloseReason {
+        if self.peer_logout > 0 { CloseReason::LogoutByPeer } else { otherwise }
     }
 
     /// Text(58) of a Logout or a refusal: why, in the counterparty's words.

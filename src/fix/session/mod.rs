@@ -156,7 +156,7 @@ pub enum State {
     LogonAwaited,
     /// Established.
     Active,
-    /// Our Logout is out, the answer still to come.
+    /// Our Logout is out: the answer is still to come, or it was one, and so is what the counterparty has to send again.
     LogoutSent,
     /// Over: the caller was told to close.
     Closing(CloseReason),
@@ -197,6 +197,8 @@ struct Core<S> {
     config: Box<SessionConfig>,
     backlog: Backlog,
     asked: Asked,
+    /// The number of the counterparty's Logout, which was past a gap and is answered; 0 where there was none.
+    peer_logout: u32,
     formatter: super::timestamp::Formatter,
     /// The span of its schedule that the connection began in.
     window: Option<Window>,
@@ -365,6 +367,7 @@ impl<S: Store> Body<S> {
                 header: Box::new(Header::new(&config)),
                 backlog: Backlog::new(config.backlog_bytes_max),
                 asked: Asked::default(),
+                peer_logout: 0,
                 config: Box::new(config),
                 formatter: Default::default(),
                 window: None,
@@ -395,6 +398,7 @@ impl<S: Store> Body<S> {
         self.core.gap = None;
         self.core.reset_sent = false;
         self.core.to_announce = false;
+        self.core.peer_logout = 0;
     }
 }
 
@@ -449,6 +453,9 @@ impl<S: Store, R> Session<S, R> {
 
     /// The transport is gone. The numbers are kept for the next [`on_connect`](Session::on_connect).
     pub fn on_disconnect(&mut self, now: Now, app: &mut impl Handler) {
+        if self.is_logged_out_by_peer() {
+            self.body.core.give_up_logout(now, app);
+        }
         self.body.core.close(CloseReason::Disconnected, app);
         if self.body.core.config.reset_on_disconnect {
             self.body.core.reset_numbers(now);
@@ -490,6 +497,11 @@ impl<S: Store, R> Session<S, R> {
     #[inline]
     pub fn disposition(&self) -> Disposition {
         self.body.core.disposition()
+    }
+
+    /// The counterparty's Logout, past a gap, is answered, and what it is to send again before may still come.
+    pub(crate) fn is_logged_out_by_peer(&self) -> bool {
+        self.body.core.state == State::LogoutSent && self.body.core.peer_logout > 0
     }
 
     /// Where the session stands.

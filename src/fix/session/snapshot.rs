@@ -37,6 +37,8 @@ pub struct SessionSnapshot {
     /// The last number that is missing, and the last that was asked for.
     pub(super) gap: Option<(u32, Option<u32>)>,
     pub(super) asked: AskedLeft,
+    /// The number of the counterparty's Logout, past a gap.
+    pub(super) peer_logout: u32,
     /// Start and end, in ns since 1970.
     pub(super) window: Option<(u64, u64)>,
     pub(super) reset_sent: bool,
@@ -180,6 +182,7 @@ impl<S: Store, R> Session<S, R> {
             resend: core.resend.map(|of| (of.next, of.scanned, of.end)),
             gap: core.gap.map(|of| (of.through, of.asked_to)),
             asked: core.asked.left(now.mono),
+            peer_logout: core.peer_logout,
             window: core.window.map(|of| (of.start.as_unix_ns(), of.end.as_unix_ns())),
             reset_sent: core.reset_sent,
             announced: core.announced,
@@ -224,6 +227,7 @@ impl<S: Store, R> Session<S, R> {
         core.backlog.restore(&snapshot.backlog);
         (core.resend, core.gap, core.window) = (read.resend, read.gap, read.window);
         core.asked = Asked::of(&snapshot.asked, now.mono);
+        core.peer_logout = snapshot.peer_logout;
         core.reset_sent = snapshot.reset_sent;
         core.announced = snapshot.announced;
         core.to_announce = snapshot.to_announce;

@@ -175,7 +175,7 @@ impl<S: Store> Core<S> {
         match self.state {
             State::Disconnected | State::Closing(_) => {}
             State::LogonAwaited => self.close(CloseReason::LogonTimeout, app),
-            State::LogoutSent => self.close(CloseReason::LogoutTimeout, app),
+            State::LogoutSent => self.give_up_logout(now, app),
             State::Active if now.mono >= self.timers.silence_deadline() => {
                 if self.timers.silence_ends {
                     return self.close(CloseReason::HeartbeatTimeout, app);
