@@ -64,8 +64,10 @@ impl<A: Application> Desk<A> {
             Line::Up(connection) if seat.session.next_timeout() <= now.mono => {
                 let mut wire = Wire::new(now, tcp, connection);
                 let mut caller = Seated::new(&mut self.app, index, None);
-                let disposition = seat.session.on_timeout(now, &mut wire, &mut caller);
-                let written = wire.written;
+                let readers = &mut self.readers;
+                let disposition = seat.session.on_timeout_by(readers, now, &mut wire, &mut caller);
+                let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
+                self.note_logons(index, logons);
                 self.show_written(now, tcp, index, connection, written);
                 self.after(now, tcp, index, connection, disposition);
             }

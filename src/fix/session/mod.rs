@@ -125,8 +125,7 @@ pub trait Handler {
         reply: &mut Sender<'_, S, O>,
     );
 
-    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill.
-    fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
+    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill.     fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
         let _ = (seq, message);
         true
     }
@@ -197,6 +196,8 @@ struct Core<S> {
     config: Box<SessionConfig>,
     backlog: Backlog,
     asked: Asked,
+    /// When a resend goes on by itself; never where it waits for room.
+    resend_goes_on_at: Instant,
     /// The number of the counterparty's Logout, which was past a gap and is answered; 0 where there was none.
     peer_logout: u32,
     formatter: super::timestamp::Formatter,
@@ -282,6 +283,16 @@ impl<S: Store> Session<S> {
     ) -> Disposition {
         self.body.on_writable(&mut self.reader, now, out, app)
     }
+
+    /// A deadline has passed.
+    pub fn on_timeout(
+        &mut self,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        self.body.on_timeout(&mut self.reader, now, out, app)
+    }
 }
 
 impl<S: Store> Session<S, Joined> {
@@ -328,6 +339,20 @@ impl<S: Store> Session<S, Joined> {
         self.body.on_writable(readers.of(self.body.core.place), now, out, app)
     }
 
+    /// As [`on_timeout`](Session::on_timeout), by the readers that it has joined.
+    ///
+    /// # Panics
+    /// As [`on_bytes_by`](Session::on_bytes_by).
+    pub fn on_timeout_by(
+        &mut self,
+        readers: &mut Readers,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        self.body.on_timeout(readers.of(self.body.core.place), now, out, app)
+    }
+
     /// Goes by other CompIDs. To be called between connections.
     pub(crate) fn rename(&mut self, sender: CompId, target: CompId) {
         let core = &mut self.body.core;
@@ -367,6 +392,7 @@ impl<S: Store> Body<S> {
                 header: Box::new(Header::new(&config)),
                 backlog: Backlog::new(config.backlog_bytes_max),
                 asked: Asked::default(),
+                resend_goes_on_at: Instant::FAR_FUTURE,
                 peer_logout: 0,
                 config: Box::new(config),
                 formatter: Default::default(),
@@ -390,11 +416,27 @@ impl<S: Store> Body<S> {
         self.core.disposition()
     }
 
+    fn on_timeout(
+        &mut self,
+        reader: &mut Reader,
+        now: Now,
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) -> Disposition {
+        self.core.check_timers(now, out, app);
+        if self.core.resend_due() <= now.mono {
+            self.core.continue_resend(now, out, app, &mut reader.resend_decoder);
+            self.core.announce(now, out, app);
+        }
+        self.core.disposition()
+    }
+
     fn forget_connection(&mut self) {
         self.core.assembled = 0;
         self.core.held.clear();
         self.core.backlog.clear();
         self.core.resend = None;
+        self.core.resend_goes_on_at = Instant::FAR_FUTURE;
         self.core.gap = None;
         self.core.reset_sent = false;
         self.core.to_announce = false;
@@ -427,28 +469,19 @@ impl<S: Store, R> Session<S, R> {
         self.body.core.begin(now, out);
     }
 
-    /// A deadline has passed.
-    pub fn on_timeout(
-        &mut self,
-        now: Now,
-        out: &mut impl Outlet,
-        app: &mut impl Handler,
-    ) -> Disposition {
-        self.body.core.check_timers(now, out, app);
-        self.body.core.disposition()
-    }
-
     /// When [`on_timeout`](Session::on_timeout) is to be called at the latest.
     #[inline]
     pub fn next_timeout(&self) -> Instant {
-        self.body.core.timers.next(self.body.core.state)
+        self.body.core.timers.next(self.body.core.state).min(self.body.core.resend_due())
     }
 
-    /// The heartbeat interval of a session that is established and has no question open. As long as this
+    /// The heartbeat interval of a session that is established, has no question open and sends nothing again. As long as this
     /// stays the same, [`next_timeout`](Session::next_timeout) moves back only.
     #[inline]
     pub(crate) fn steady_interval(&self) -> Option<Duration> {
-        self.body.core.timers.steady_interval().filter(|_| self.body.core.state == State::Active)
+        let core = &self.body.core;
+        let is_steady = core.state == State::Active && core.resend.is_none();
+        core.timers.steady_interval().filter(|_| is_steady)
     }
 
     /// The transport is gone. The numbers are kept for the next [`on_connect`](Session::on_connect).

@@ -1,8 +1,8 @@
 //! ResendRequest answered from the store (FIX 4.4 Vol. 2, Resend Request): application messages
 //! again with PossDupFlag, everything else by gap fills as long as they can be.
 //!
-//! A resend remembers how far it has come. When the outlet is full it waits there, and messages
-//! sent meanwhile have numbers past its end. What can never be sent, or no longer be read, is not waited for: it
+//! A resend remembers how far it has come. When the outlet is full it waits there, when it has had its turn it goes on in the
+//! next one, and messages sent meanwhile have numbers past its end. What can never be sent, or no longer be read, is not waited for: it
 //! becomes part of a gap fill, and the application is told.
 
 use core::fmt;
@@ -13,7 +13,7 @@ use crate::fix::reason::CloseReason;
 use crate::fix::store::Store;
 use crate::fix::tags::{self, msg_type};
 use crate::fix::{decode::Decoder, message::Message};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 use super::header::Header;
 use super::outbound::ADMIN_BYTES_MAX;
@@ -22,6 +22,9 @@ use super::{COMP_ID_BYTES_MAX, Core, Full, Handler, Outlet, State};
 /// What PossDupFlag and OrigSendingTime add, a wider BodyLength and SendingTime, LastMsgSeqNumProcessed, and sub-IDs that
 /// there were none of when it was kept.
 const GROWTH_BYTES_MAX: usize = 64 + 4 * ("142=|".len() + COMP_ID_BYTES_MAX);
+
+/// So many messages are looked at in one call: a store of messages that are all vetoed is walked over several.
+const STEPS_MAX: u32 = 256;
 
 /// Why a message that was kept is not sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,7 +85,16 @@ impl<S: Store> Core<S> {
         self.resend = Some(Resend { next: begin, scanned: begin, end });
     }
 
-    /// Sends again as much as the outlet takes.
+    /// When a resend goes on that has only had enough of its turn.
+    #[inline]
+    pub(super) fn resend_due(&self) -> Instant {
+        match (&self.resend, self.state) {
+            (Some(_), State::Active | State::LogoutSent) => self.resend_goes_on_at,
+            _ => Instant::FAR_FUTURE,
+        }
+    }
+
+    /// Sends again as much as the outlet takes, and a call has time for.
     #[inline(never)]
     pub(super) fn continue_resend(
         &mut self,
@@ -91,7 +103,9 @@ impl<S: Store> Core<S> {
         app: &mut impl Handler,
         decoder: &mut Decoder,
     ) {
-        while let Some(resend) = self.resend {
+        self.resend_goes_on_at = Instant::FAR_FUTURE;
+        for _ in 0..STEPS_MAX {
+            let Some(resend) = self.resend else { return };
             if !matches!(self.state, State::Active | State::LogoutSent) {
                 return;
             }
@@ -107,6 +121,7 @@ impl<S: Store> Core<S> {
                 }
             }
         }
+        self.resend_goes_on_at = now.mono;
     }
 
     /// One message or one gap fill further; `None` at the end.

@@ -34,6 +34,7 @@ pub struct SessionSnapshot {
     pub(super) backlog: Blob,
     /// The next number to send again, how far it is known to be a gap fill, and the last.
     pub(super) resend: Option<(u32, u32, u32)>,
+    pub(super) resend_goes_on_at: Option<i64>,
     /// The last number that is missing, and the last that was asked for.
     pub(super) gap: Option<(u32, Option<u32>)>,
     pub(super) asked: AskedLeft,
@@ -180,6 +181,7 @@ impl<S: Store, R> Session<S, R> {
             counters: core.counters.counts(),
             backlog: core.backlog.waiting().into(),
             resend: core.resend.map(|of| (of.next, of.scanned, of.end)),
+            resend_goes_on_at: left(core.resend_goes_on_at, now.mono),
             gap: core.gap.map(|of| (of.through, of.asked_to)),
             asked: core.asked.left(now.mono),
             peer_logout: core.peer_logout,
@@ -226,6 +228,7 @@ impl<S: Store, R> Session<S, R> {
         // It has room: that was seen to.
         core.backlog.restore(&snapshot.backlog);
         (core.resend, core.gap, core.window) = (read.resend, read.gap, read.window);
+        core.resend_goes_on_at = at(snapshot.resend_goes_on_at, now.mono);
         core.asked = Asked::of(&snapshot.asked, now.mono);
         core.peer_logout = snapshot.peer_logout;
         core.reset_sent = snapshot.reset_sent;

@@ -194,3 +194,38 @@ fn what_was_sent_with_more_fields_than_are_taken_in_goes_again() {
     assert_eq!(again.matches("\x011=x").count(), 600);
     assert_eq!(count(&rig, "resend_vetoed"), Some(0));
 }
+
+#[test]
+fn a_store_of_what_is_vetoed_is_walked_in_turns() {
+    let mut rig = acceptor();
+    rig.stays = true;
+    let config = rig.session.config().clone();
+    rig.session = Session::new(config, MemoryStore::new(10_000, 1 << 21));
+    rig.connect();
+    rig.play(LOGON);
+    for _ in 0..10_000 {
+        let now = at_ms(rig.ms);
+        rig.session.send(now, &mut rig.pipe, b"8", |e| _ = e.put_str(58, "x")).unwrap();
+        rig.pipe.sent.clear();
+    }
+    rig.desk.vetoes_all = true;
+    rig.play("< 2 2 | 7=1 | 16=0\n> nothing");
+    assert!((1..=256).contains(&rig.desk.asked), "{}", rig.desk.asked);
+    assert!(rig.session.next_timeout() <= at_ms(rig.ms).mono, "it goes on in the next turn");
+    assert_eq!(rig.session.steady_interval(), None);
+    let snapshot = rig.session.export(at_ms(rig.ms));
+    let mut turns = 1;
+    while rig.session.next_timeout() <= at_ms(rig.ms).mono {
+        let before = rig.desk.asked;
+        let found = rig.session.on_timeout(at_ms(rig.ms), &mut rig.pipe, &mut rig.desk);
+        rig.note(found);
+        assert!(rig.desk.asked <= before + 256);
+        turns += 1;
+    }
+    assert_eq!((turns, rig.desk.asked), (10_000 / 256 + 1, 10_000));
+    rig.play("> 4 1 | 43=Y | 122=T | 36=10002 | 123=Y\n> nothing");
+    // In another process it goes on as well.
+    let mut moved = Session::new(rig.session.config().clone(), MemoryStore::new(10_000, 1 << 21));
+    moved.import(at_ms(rig.ms), &snapshot).unwrap();
+    assert!(moved.next_timeout() <= at_ms(rig.ms).mono);
+}

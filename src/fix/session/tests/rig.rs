@@ -50,6 +50,9 @@ pub(super) struct Desk {
     pub(super) ended: Vec<CloseReason>,
     pub(super) logons: usize,
     pub(super) veto: Option<u32>,
+    pub(super) vetoes_all: bool,
+    /// How often it was asked what may be sent again.
+    pub(super) asked: usize,
     pub(super) not_resent: Vec<(u32, NotResent)>,
 }
 
@@ -73,7 +76,8 @@ impl Handler for Desk {
     }
 
     fn may_resend(&mut self, seq: u32, _message: &Message<'_>) -> bool {
-        self.veto != Some(seq)
+        self.asked += 1;
+        self.veto != Some(seq) && !self.vetoes_all
     }
 
     fn on_not_resent(&mut self, seq: u32, why: NotResent) {
