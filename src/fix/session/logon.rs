@@ -170,7 +170,8 @@ impl<S: Store> Core<S> {
         match logon.expected {
             _ if logon.seq == next_in => {}
             Some(_) => self.await_gap(now, logon.seq),
-            None => self.request_gap(now, logon.seq, out),
+            // Its own number with them.
+            None => self.request_gap(now, logon.seq.saturating_add(1), out),
         }
         // What it lacks, our own Logon included, whose number is the last (FIXT 1.1, NextExpectedMsgSeqNum processing).
         if let Some(expected) = logon.expected.filter(|expected| *expected < next_out) {
