@@ -142,6 +142,8 @@ pub struct Seated<'a, A> {
     pub logons: u64,
     /// How many messages the application sent as it was told of that.
     pub(crate) sent_at_logon: u32,
+    /// How many messages, kept behind a gap, the counterparty has filled over.
+    pub(crate) filled_over: usize,
     app: &'a mut A,
     session: SessionId,
     stamp: Option<RxStamp>,
@@ -161,7 +163,7 @@ impl<'a, A: Application> Seated<'a, A> {
     #[inline]
     pub fn new(app: &'a mut A, index: usize, stamp: Option<RxStamp>) -> Self {
         let session = SessionId(index as u16);
-        Seated { logons: 0, sent_at_logon: 0, app, session, stamp, measured: None }
+        Seated { logons: 0, sent_at_logon: 0, filled_over: 0, app, session, stamp, measured: None }
     }
 
     /// The same, measured where somebody measures.
@@ -242,5 +244,9 @@ impl<A: Application> Handler for Seated<'_, A> {
 
     fn on_not_resent(&mut self, seq: u32, why: NotResent) {
         self.app.on_not_resent(self.session, seq, why);
+    }
+
+    fn on_filled_over(&mut self, messages: usize) {
+        self.filled_over += messages;
     }
 }

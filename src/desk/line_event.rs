@@ -50,6 +50,13 @@ pub enum LineEvent {
         /// The least and the greatest MsgSeqNum(34) among them.
         msg_seq_nums: (u32, u32),
     },
+    /// Messages that had come past a gap were not delivered: the counterparty has filled the gap over them.
+    FilledOver {
+        /// Whose.
+        session: SessionId,
+        /// How many.
+        messages: usize,
+    },
     /// An operator has logged a session out, and it has no connection until he lets it.
     HeldDown {
         /// Which.

@@ -552,6 +552,7 @@ impl<A: Application> Desk<A> {
         let readers = &mut self.readers;
         let disposition = seat.session.on_bytes_by(readers, now, bytes, &mut wire, &mut caller);
         let (written, logons) = (wire.written, (caller.logons, caller.sent_at_logon));
+        let filled_over = caller.filled_over;
         if let (Some(recorder), Some(before)) = (&mut self.recorder, begun_before) {
             recorder.on_read(index, stamp, (before, bytes.len(), seat.session.begun_len()));
         }
@@ -561,6 +562,10 @@ impl<A: Application> Desk<A> {
             interval_before.is_some() && seat.session.steady_interval() == interval_before;
         if logons.0 > 0 {
             self.note_logons(index, logons);
+        }
+        if filled_over > 0 {
+            let session = SessionId(index as u16);
+            self.events.push(LineEvent::FilledOver { session, messages: filled_over });
         }
         self.show_written(now, tcp, index, connection, written);
         if !is_steady {

@@ -36,6 +36,7 @@ events! {
     ResendRequested "resend_requested" "A ResendRequest was sent, for a gap or a chunk of one."
     ResendRequestedAgain "resend_requested_again" "A gap was asked for once more: its first number was left out of an answer, our request was refused, or nothing came for three heartbeat intervals."
     MessageHeld "message_held" "A message past a gap was kept until the gap is filled."
+    HeldFilledOver "held_filled_over" "A message that was kept behind a gap was passed over by a gap fill, or a reset, and dropped."
     MessageNotHeld "message_not_held" "A message past a gap was dropped for want of room, to be requested again."
     ResendAnswered "resend_answered" "A ResendRequest was taken up."
     MessageResent "message_resent" "An application message was sent again with PossDupFlag."
@@ -85,6 +86,15 @@ impl Counters {
         match self.busy.get_mut(number) {
             Some(busy) => *busy += 1,
             None => self.others.events[number - BUSY] += 1,
+        }
+    }
+
+    /// Counts an event that happened `times` at once.
+    pub(super) fn add(&mut self, event: Event, times: u64) {
+        let number = event as usize;
+        match self.busy.get_mut(number) {
+            Some(busy) => *busy += times,
+            None => self.others.events[number - BUSY] += times,
         }
     }
 

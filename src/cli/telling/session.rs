@@ -18,6 +18,7 @@ pub(super) fn session_of(event: &LineEvent) -> Option<SessionId> {
         | LineEvent::LoggedOn { session, .. }
         | LineEvent::Ended { session, .. }
         | LineEvent::Unacknowledged { session, .. }
+        | LineEvent::FilledOver { session, .. }
         | LineEvent::Resumed { session, .. }
         | LineEvent::FateUnknown { session, .. }
         | LineEvent::HeldDown { session }
@@ -75,6 +76,13 @@ pub(super) fn sentence(
             let many = if *messages == 1 { "message was" } else { "messages were" };
             let name = named(session);
             format!("{name}: {messages} {many} not acknowledged by {peer}: MsgSeqNum {range}")
+        }
+        LineEvent::FilledOver { session, messages } => {
+            let many = if *messages == 1 { "message that" } else { "messages that" };
+            format!(
+                "{}: {messages} {many} had come past a gap dropped: the counterparty filled it over them",
+                named(session)
+            )
         }
         LineEvent::HeldDown { session } => {
             format!("{}: logged out by an operator, until he lets it log on", named(session))
@@ -139,6 +147,11 @@ pub(super) fn object(
             object.insert("messages".into(), (*messages).into());
             object.insert("msg_seq_num_least".into(), (*from).into());
             object.insert("msg_seq_num_greatest".into(), (*to).into());
+            object
+        }
+        LineEvent::FilledOver { session, messages } => {
+            let mut object = of("filled_over", *session);
+            object.insert("messages".into(), (*messages).into());
             object
         }
         LineEvent::HeldDown { session } => of("held_down", *session),

@@ -204,6 +204,11 @@ impl<S: Store> Body<S> {
     ) {
         while !self.core.held.is_empty() && self.core.is_open() {
             let next_in = self.core.store.next_in();
+            let filled_over = self.core.held.forget_below(next_in);
+            if filled_over > 0 {
+                self.core.counters.add(Event::HeldFilledOver, filled_over as u64);
+                app.on_filled_over(filled_over);
+            }
             let Some(whole) = self.core.held.take(next_in, &mut self.released) else { return };
             let bytes = &self.released[..];
             self.core.was_held = true;

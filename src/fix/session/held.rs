@@ -39,8 +39,18 @@ impl Held {
         is_kept
     }
 
+    /// Forgets what is below `seq`, and says how many messages those were.
+    pub(super) fn forget_below(&mut self, seq: u32) -> usize {
+        let before = self.count;
+        self.kept.entries.retain(|entry| entry.seq >= seq);
+        self.count = self.kept.entries.len();
+        if self.count == 0 {
+            self.kept.used = 0;
+        }
+        before - self.count
+    }
+
     /// Moves the message numbered `seq` to the front of `into`, and says what was found of it.
-    /// Forgets every lower number.
     pub(super) fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
         let taken = self.kept.take(seq, into);
         self.count = self.kept.entries.len();
@@ -82,7 +92,6 @@ impl Kept {
     }
 
     fn take(&mut self, seq: u32, into: &mut [u8]) -> Option<Whole> {
-        self.entries.retain(|entry| entry.seq >= seq);
         let index = self.entries.iter().position(|entry| entry.seq == seq);
         let taken = index.map(|index| self.entries.swap_remove(index)).and_then(|entry| {
             let len = entry.whole.len;
@@ -113,6 +122,7 @@ mod tests {
         assert!(keep(&mut held, 8, b"8", 3));
         assert!(!keep(&mut held, 10, b"", 0), "a fourth message");
         assert_eq!(held.take(6, &mut out), None);
+        assert_eq!((held.forget_below(7), held.forget_below(8)), (0, 1));
         assert_eq!(held.take(8, &mut out), Some(whole(b"8", 3)));
         assert_eq!(held.take(7, &mut out), None, "7 was below 8");
         let taken = held.take(9, &mut out);

@@ -134,6 +134,11 @@ pub trait Handler {
     fn on_not_resent(&mut self, seq: u32, why: NotResent) {
         let _ = (seq, why);
     }
+
+    /// So many messages had come past a gap, and the counterparty has filled the gap over them: they are not delivered.
+    fn on_filled_over(&mut self, messages: usize) {
+        let _ = messages;
+    }
 }
 
 /// What the caller is to do with the connection.
