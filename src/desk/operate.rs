@@ -127,7 +127,8 @@ impl<A: Application> Desk<A> {
         now: Now,
         session: SessionId,
     ) -> Result<(u32, u32), SessionRefusal> {
-        self.idle_session(session)?.reset_numbers(now);
+        let reset = self.idle_session(session)?.reset_numbers(now);
+        reset.map_err(|_| SessionRefusal::StoreFailed)?;
         Ok(self.numbers_set(session))
     }
 

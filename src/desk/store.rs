@@ -110,7 +110,8 @@ impl Store for SeatStore {
     }
 
     fn settle(&mut self) -> Result<(), StoreFailed> {
-        either!(self, store => store.settle())
+        let done = either!(self, store => store.settle());
+        if self.has_failed() { Err(StoreFailed) } else { done }
     }
 
     fn image(&self) -> StoreImage {

@@ -575,9 +575,10 @@ impl<S: Store, R> Session<S, R> {
         self.body.core.store.renumber(1, 1, None)
     }
 
-    /// Begins again at 1, both ways. To be called between connections.
-    pub(crate) fn reset_numbers(&mut self, now: Now) {
+    /// Begins again at 1, both ways. To be called between connections. Done when the disk has it, where there is one.
+    pub(crate) fn reset_numbers(&mut self, now: Now) -> Result<(), StoreFailed> {
         self.body.core.reset_numbers(now);
+        self.body.core.store.settle()
     }
 
     /// The application message that was sent under this number, if it is still kept.

@@ -4,6 +4,8 @@ mod model;
 mod session;
 
 use super::*;
+use crate::fix::{CompId, Role, SessionConfig, Version};
+use crate::time::{Instant, Now};
 use model::Model;
 use session::{Session, Weather};
 
@@ -271,6 +273,20 @@ fn numbers_wait_for_the_disk_and_not_those_of_the_session_layer() {
     for seq in 1..=5_000 {
         assert_eq!(journal.admits(), Ok(()), "{seq}");
         journal.put(seq, b"x").unwrap();
+    }
+}
+
+#[test]
+fn an_operator_s_reset_is_done_when_the_disk_has_it() {
+    for (refuses, done) in [(false, Ok(())), (true, Err(StoreFailed))] {
+        let mut journal = open(Model::formatted(), Durability::Async).unwrap();
+        journal.put(1, b"x").unwrap();
+        journal.medium.refuses = refuses;
+        let id = |text| CompId::new(text).unwrap();
+        let config = SessionConfig::new(Version::Fix44, Role::Acceptor, id("US"), id("THEM"));
+        let mut session = crate::fix::Session::new(config, journal);
+        let now = Now { mono: Instant::ZERO, utc: at(1) };
+        assert_eq!(session.reset_numbers(now), done, "a disk that refuses: {refuses}");
     }
 }
 
