@@ -80,7 +80,8 @@ pub trait Application {
     const WANTS_POLL: bool = false;
 
     /// Whether a message may be sent again as it was, when the counterparty asks. A stale order is
-    /// better filled as a gap.
+    /// better filled as a gap. It is asked anew with each request, and may be asked more than once for one: where a gap fill
+    /// goes first, or there is no room yet. The last answer counts.
     fn may_resend(&mut self, session: SessionId, seq: u32, message: &Message<'_>) -> bool {
         let _ = (session, seq, message);
         true

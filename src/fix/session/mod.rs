@@ -125,7 +125,9 @@ pub trait Handler {
         reply: &mut Sender<'_, S, O>,
     );
 
-    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill.     fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
+    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill. It is asked anew with each request, and
+    /// may be asked more than once for one: where a gap fill goes first, or there is no room yet. The last answer counts.
+    fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
         let _ = (seq, message);
         true
     }
