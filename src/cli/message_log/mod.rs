@@ -3,6 +3,7 @@
 
 mod cut;
 mod files;
+mod mask;
 mod writer;
 
 use std::path::{Path, PathBuf};

@@ -19,6 +19,7 @@ use super::super::warn;
 use super::Shared;
 use super::cut::{Cutter, Piece};
 use super::files::{Files, LogFile, Pair};
+use super::mask::masked;
 
 /// How long the writer sleeps when there is nothing to write.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -126,6 +127,7 @@ impl Page {
             Piece::Garbled(bytes) => (bytes, &self.shared.garbled),
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        let bytes = &*masked(bytes, matches!(piece, Piece::Message(_)));
         let index = usize::from(session.0);
         let Some(files) = self.files.sessions.get_mut(index) else { return };
         let Pair { quickfix, json } = &mut files.messages;
