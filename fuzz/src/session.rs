@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fixwire::fix::{
-    CompId, Encoder, Framed, Full, Handler, MemoryStore, Message, Outlet, Role, Sender, Session,
-    SessionConfig, State, Store, Version, frame,
+    CloseReason, CompId, Encoder, Framed, Full, Handler, MemoryStore, Message, Outlet, Role,
+    Sender, Session, SessionConfig, State, Store, Version, frame,
 };
 use fixwire::time::{Duration, Instant, Now, UtcTime};
 
@@ -182,6 +182,11 @@ impl Play {
                 self.receive(if is_heartbeat(seq) { "0" } else { "D" }, seq, "");
                 self.model.held.insert(seq);
                 self.take(next);
+                // Whether what is missing has been waited for too long is not for the model to say, either.
+                let closed = CloseReason::GapNotFilled;
+                if self.session.state() == State::Closing(closed) {
+                    self.model.stand = Stand::Over;
+                }
             }
             12 if self.model.stand == Stand::LogonAwaited => {
                 // Something else than a Logon.
