@@ -37,7 +37,7 @@ impl WireTime {
         WireTime(s as i128 * UNITS_PER_S + fraction as i128 * (UNITS_PER_S >> 40))
     }
 
-    /// So many ticks of a clock after its origin, of which a second has `per_s`; rounded down, by less than 10^-26 s.
+    /// So many ticks of a clock after its origin, of which a second has `per_s`, 1 at least; rounded down, by less than 10^-26 s.
     pub fn from_ticks(ticks: u64, per_s: u64) -> WireTime {
         WireTime(units(ticks, per_s))
     }
@@ -86,7 +86,7 @@ impl WireSpan {
         WireSpan(ns as i128 * UNITS_PER_NS)
     }
 
-    /// Ticks of a clock, of which a second has `per_s`; rounded down, by less than 10^-26 s.
+    /// Ticks of a clock, of which a second has `per_s`, 1 at least; rounded down, by less than 10^-26 s.
     pub fn from_ticks(ticks: u64, per_s: u64) -> WireSpan {
         WireSpan(units(ticks, per_s))
     }

@@ -320,10 +320,11 @@ impl Hops {
         }
     }
 
-    /// Whether a stamp is by the device's clock.
+    /// Whether a stamp is by the device's clock, and no time at which somebody captured a frame that is played back.
     fn by_device(&self, stamp: RxStamp) -> Result<(), Exclusion> {
         let is = |device: ClockInfo| (device.id, device.domain) == (stamp.clock, stamp.domain);
-        if stamp.clock == ClockId::HOST || !self.clocks.device.is_some_and(is) {
+        let is_played_back = stamp.domain == stamp::Domain::Captured;
+        if stamp.clock == ClockId::HOST || is_played_back || !self.clocks.device.is_some_and(is) {
             return Err(Exclusion::Why(Reason::NotByDevice));
         }
         Ok(())
@@ -427,6 +428,10 @@ impl Hops {
         let Some(clock) = self.clocks.device else {
             return Err(Exclusion::Why(Reason::NotByDevice));
         };
+        if clock.ticks_per_s == 0 {
+            // Nobody reads it, and what its ticks are worth nobody says.
+            return Err(Exclusion::Why(Reason::NotFollowed));
+        }
         let (first, second) = (begin.0, end.0);
         if !first.compares_with(&second) {
             let life = |stamp: RxStamp| Clock::Nic { life: stamp.generation };

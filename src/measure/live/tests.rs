@@ -287,6 +287,33 @@ fn without_a_clock_that_is_followed_no_stamp_meets_the_host_s_counter() {
 }
 
 #[test]
+fn of_a_clock_whose_rate_nobody_knows_no_two_stamps_have_a_difference() {
+    let device = Some(ClockInfo { ticks_per_s: 0, ..NIC });
+    let mut hops = Hops::new(Clocks { host: HOST, device, reader: None }, true);
+    let whole = MessageRecord { first: by_nic(MS - 1_000), ..answered(by_nic(MS), 2 * MS) };
+    hops.take(&Record::Message(whole), &mut |_| {});
+    hops.take(&Record::Left(left(3 * MS, 4 * MS)), &mut |_| {});
+    for kind in [Kind::FirstToLastSegment, Kind::WireToPoll, Kind::WireToWire] {
+        assert_eq!(hops.tally().excluded(kind, Reason::NotFollowed), 1, "{kind}");
+        assert!(hops.tally().distributions().iter().all(|of| of.kind != kind), "{kind}");
+    }
+}
+
+#[test]
+fn times_of_capture_are_no_stamps_of_a_device_s() {
+    let device = ClockInfo { domain: Domain::Captured, ticks_per_s: 1_000_000_000, ..NIC };
+    let mut hops = Hops::new(Clocks { host: HOST, device: Some(device), reader: None }, true);
+    let played = |ns| RxStamp { domain: Domain::Captured, ..by_nic(ns) };
+    let whole = MessageRecord { first: played(MS - 1_000), ..answered(played(MS), 2 * MS) };
+    hops.take(&Record::Message(whole), &mut |_| {});
+    for kind in [Kind::WireToPoll, Kind::WireToDoorbell] {
+        assert_eq!(hops.tally().excluded(kind, Reason::NotByDevice), 1, "{kind}");
+    }
+    let segments = |of: &&Distribution| of.kind == Kind::FirstToLastSegment;
+    assert!(hops.tally().distributions().iter().find(segments).is_none());
+}
+
+#[test]
 fn a_full_ring_is_counted_and_waits_for_nobody() {
     let (recorder, mut ring, counters) = recorder(Box::new(|| 5), 4);
     let mut recorder = recorder.for_sessions(1);

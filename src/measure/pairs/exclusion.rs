@@ -194,10 +194,12 @@ impl fmt::Display for Reason {
             Reason::Incomparable => "the two stamps are by different clocks",
             Reason::Unanswered => "the capture has no answer to it",
             Reason::NotByDevice => {
-                "its stamp is not the device's, which stamps nothing here, lost this one, or is not believed any more"
+                "its stamp is not the device's, which stamps nothing here, lost this one, is not believed any more, or plays a \
+                 capture back"
             }
             Reason::NotFollowed => {
-                "it is stamped by a clock that is not followed: nothing relates that to the host's counter"
+                "it is stamped by a clock that is not followed: nothing relates that to the host's counter, or says what its ticks \
+                 are worth"
             }
             Reason::Unsettled => "no reading of the stamp's clock came behind it in time to vouch for it",
             Reason::ClockRefused => "the clock discipline has no time for its stamp",
