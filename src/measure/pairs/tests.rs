@@ -234,6 +234,22 @@ fn what_came_more_than_once_is_excluded() {
 }
 
 #[test]
+fn an_order_that_was_sent_again_is_known_however_many_were_since() {
+    let mut line = Line::new();
+    for order in 0..40 {
+        let text = message(US, &format!("D|11=O{order}|"));
+        let (seq, acknowledged) = (line.next[US], line.next[THEM]);
+        line.sends(US, 10, &text, acknowledged);
+        line.segment(US, seq, Some(acknowledged), Flags::PSH, &text);
+        line.says(US, 10, "0|");
+    }
+    for order in 0..40 {
+        line.says(THEM, 10, &format!("8|11=O{order}|"));
+        assert_eq!(line.last().order, Some(Err(Reason::SentAgain)), "O{order}");
+    }
+}
+
+#[test]
 fn what_the_capture_lacks_excludes_the_order_behind_it_and_no_other() {
     let mut line = Line::new();
     let lost = message(THEM, "8|11=O0|");
@@ -268,6 +284,26 @@ fn what_the_capture_lacks_excludes_the_order_behind_it_and_no_other() {
     line.says(THEM, 10, "8|11=O5|");
     assert_eq!(line.last().order, Some(Ok(10)));
     assert_eq!(line.matcher.counts().damaged, 1);
+}
+
+#[test]
+fn a_name_decides_nothing_where_what_is_lost_may_have_had_it_too() {
+    let mut line = Line::new();
+    line.says(US, 1, "D|11=O1|");
+    line.says(THEM, 10, "8|11=O1|");
+    line.says(US, 10, "D|11=O2|");
+    let lost = message(THEM, "8|11=O1|");
+    line.next[THEM] += lost.len() as u32;
+    line.says(THEM, 10, "8|11=O1|");
+    line.says(US, 10, "F|11=O3|41=O1|");
+    assert_eq!(line.last().trigger, Some(Err(Reason::Missing)));
+    let mut damaged = message(THEM, "8|11=O2|");
+    damaged[30] ^= 1;
+    let acknowledged = line.next[US];
+    line.sends(THEM, 10, &damaged, acknowledged);
+    line.says(THEM, 10, "8|11=O2|");
+    line.says(US, 10, "F|11=O4|41=O2|");
+    assert_eq!(line.last().trigger, Some(Err(Reason::Damaged)));
 }
 
 #[test]
