@@ -141,7 +141,7 @@ pub struct FirstData {
     pub bytes: [u8; 8],
 }
 
-/// Finds the pairs of a capture. Follows 4,096 connections, 65,536 orders, and 256 KiB of each direction.
+/// Finds the pairs of a capture. Follows 4,096 connections, 65,536 orders that wait, and 256 KiB of each direction.
 pub struct Matcher {
     connections: Connections,
     rest: Rest,
