@@ -3,6 +3,7 @@
 
 pub mod capture;
 pub mod compare;
+mod ether_type;
 pub mod live;
 pub mod pairs;
 pub mod slices;

@@ -6,6 +6,9 @@ use thiserror::Error;
 
 use super::wire_time::{WireSpan, WireTime};
 
+/// TAI - UTC since 2017 (IERS Bulletin C).
+pub(super) const TAI_MINUS_UTC: WireSpan = WireSpan::from_s(37);
+
 /// When something passed a point of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -114,6 +117,14 @@ impl Stamp {
             return Err(Incomparable::Timescales(theirs.scale, ours.scale));
         }
         Ok(self.time - earlier.time)
+    }
+
+    /// Its time in UTC if it is in TAI, or else as it is: for an order in which to look at things, by clocks that need not agree.
+    pub fn time_in_utc(&self) -> WireTime {
+        match self.domain.scale {
+            Timescale::Tai => self.time + -TAI_MINUS_UTC,
+            Timescale::Utc | Timescale::Elapsed => self.time,
+        }
     }
 }
 

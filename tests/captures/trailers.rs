@@ -198,3 +198,50 @@ fn a_captures_stamps_are_found_where_every_frame_has_them() {
     assert_eq!(found(&both), either);
     assert!(either.to_string().ends_with("say by --trailer which"), "{either}");
 }
+
+/// A Sync of PTP over Ethernet (IEEE 1588-2019, annex F), filled up to the shortest frame: what would be an Exablaze trailer's seconds
+/// are its own.
+fn ptp(s: u32) -> Vec<u8> {
+    let mut frame = vec![0x01, 0x1b, 0x19, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0x88, 0xf7, 0, 2, 0, 44];
+    frame.resize(50, 0);
+    frame.extend(s.to_be_bytes());
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn frames_without_ip_say_nothing_of_stamps() {
+    let found = |frames: &[Vec<u8>]| {
+        let file = file(frames);
+        let mut capture = Capture::open("f", 0, &file[..]).ok().unwrap();
+        let mut detector = Detector::default();
+        while let Some(frame) = capture.next_frame().unwrap() {
+            if !detector.on_frame(&frame) {
+                break;
+            }
+        }
+        detector.found()
+    };
+    assert!(read(layout(Trailer::Exablaze, false), &ptp(S)).is_ok(), "or this proves nothing");
+    let with_ptp = |stamp: &dyn Fn(&[u8]) -> Vec<u8>| {
+        (0..100).flat_map(|n| [ptp(S), stamp(&frame(n))]).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&with_ptp(&<[u8]>::to_vec)), Found::None);
+    assert_eq!(found(&[ptp(S), ptp(S)]), Found::None);
+    for tags in [&[][..], &[0x81, 0, 0, 1], &[0x88, 0xa8, 0, 1, 0x91, 0, 0, 2]] {
+        let stamped = with_ptp(&|bytes| {
+            let tagged = [&bytes[..12], tags, &bytes[12..]].concat();
+            metamako(&tagged, (S, 77), 1, 2, 3, &[])
+        });
+        assert_eq!(found(&stamped), Found::Stamps(layout(Trailer::Metamako, false)), "{tags:x?}");
+    }
+    let by_arista = with_ptp(&|bytes| arista(bytes, 0x0110, &[S.to_be_bytes(), [0; 4]].concat()));
+    assert_eq!(found(&by_arista), Found::Stamps(layout(Trailer::Arista7280, false)));
+    // Inside of what IP says is the packet's, behind a tag.
+    let whole = frame(1);
+    let mut tagged = [&whole[..12], &[0x91, 0, 0, 1], &whole[12..]].concat();
+    tagged = metamako(&tagged, (S, 5), 1, 2, 3, &[]);
+    let len = tagged.len() as u16 - 18;
+    tagged[20..22].copy_from_slice(&len.to_be_bytes());
+    assert_eq!(read(layout(Trailer::Metamako, false), &tagged), Err(NoStamp::Absent));
+}

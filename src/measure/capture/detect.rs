@@ -3,9 +3,9 @@
 use core::fmt;
 
 use super::Frame;
-use super::trailer::{Layout, NoStamp};
+use super::trailer::{Layout, NoStamp, may_tell_of_stamps};
 
-/// So many frames are looked at.
+/// So many frames with IP in them, or an Arista 7280's header, are looked at.
 pub const FRAMES: u32 = 64;
 
 /// Looks at the first [`FRAMES`] frames of a capture.
@@ -43,6 +43,9 @@ impl Detector {
     pub fn on_frame(&mut self, frame: &Frame<'_>) -> bool {
         if self.seen + self.cut_off == FRAMES {
             return false;
+        }
+        if !may_tell_of_stamps(frame.bytes) {
+            return true;
         }
         let mut is_cut_off = false;
         for (layout, fits) in Layout::ALL.into_iter().zip(&mut self.fits) {

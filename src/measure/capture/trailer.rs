@@ -6,17 +6,17 @@
 use core::fmt;
 
 use super::{Frame, Order};
-use crate::measure::stamp::{Clock, Domain, Stamp, Timescale};
+use crate::measure::ether_type::{IPV4, IPV6, behind_tags};
+use crate::measure::stamp::{Clock, Domain, Stamp, TAI_MINUS_UTC, Timescale};
 use crate::measure::wire_time::{WireSpan, WireTime};
 
 /// Destination and source address.
 const ADDRESSES_LEN: usize = 12;
 const FCS_LEN: usize = 4;
+const ARISTA_ETHER_TYPE: u16 = 0xd28b;
 /// A stamp further from the record's own time than this is none. Both clocks may be wrong by days.
 const APART_S_MAX: u32 = 30 * 24 * 60 * 60;
 const NS_PER_S: u32 = 1_000_000_000;
-/// TAI - UTC since 2017 (IERS Bulletin C).
-const TAI_MINUS_UTC: WireSpan = WireSpan::from_s(37);
 
 /// Who writes stamps, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +173,10 @@ fn exablaze(bytes: &[u8], recorded: WireTime) -> Option<Stamped> {
 
 /// Behind the addresses: 0xd28b, subtype 1, a version, seconds in four bytes or two, nanoseconds 4.
 fn arista(bytes: &[u8], recorded: WireTime) -> Option<Stamped> {
-    const ETHER_TYPE: u16 = 0xd28b;
     const SUBTYPE: u16 = 1;
     let header = bytes.get(ADDRESSES_LEN..ADDRESSES_LEN + 16)?;
     let word = |at: usize| Order::Big.u16(header, at);
-    if (word(0), word(2)) != (ETHER_TYPE, SUBTYPE) {
+    if (word(0), word(2)) != (ARISTA_ETHER_TYPE, SUBTYPE) {
         return None;
     }
     let version = word(4);
@@ -219,22 +218,21 @@ fn near(stamped: WireTime, recorded: WireTime) -> Option<WireTime> {
 
 /// Where a frame ends by what its IP header says, if it has one, behind VLAN tags or not.
 fn network_end(bytes: &[u8]) -> Option<usize> {
-    let mut at = ADDRESSES_LEN;
-    loop {
-        let kind = bytes.get(at..at + 2)?;
-        let len_at = match Order::Big.u16(kind, 0) {
-            0x8100 | 0x88a8 => {
-                at += 4;
-                continue;
-            }
-            0x0800 => at + 4,
-            0x86dd => at + 6,
-            _ => return None,
-        };
-        let len = usize::from(Order::Big.u16(bytes.get(len_at..len_at + 2)?, 0));
-        // IPv6 counts behind its header.
-        return Some(at + 2 + len + if len_at == at + 6 { 40 } else { 0 });
-    }
+    let (kind, at) = behind_tags(bytes, ADDRESSES_LEN)?;
+    // IPv6 counts behind its header.
+    let (len_at, header_len) = match kind {
+        IPV4 => (at + 4, 0),
+        IPV6 => (at + 6, 40),
+        _ => return None,
+    };
+    let len = usize::from(Order::Big.u16(bytes.get(len_at..len_at + 2)?, 0));
+    Some(at + 2 + header_len + len)
+}
+
+/// Whether a frame is of a kind that FIX is looked for in: others, as PTP's, may have anything where a stamp would be.
+pub(super) fn may_tell_of_stamps(bytes: &[u8]) -> bool {
+    let kind = behind_tags(bytes, ADDRESSES_LEN).map(|(kind, _)| kind);
+    kind.is_some_and(|kind| [IPV4, IPV6, ARISTA_ETHER_TYPE].contains(&kind))
 }
 
 impl fmt::Display for Trailer {

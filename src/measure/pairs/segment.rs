@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::measure::ether_type::{IPV4, IPV6, behind_tags};
 use crate::tcp::Endpoint;
 use crate::wire::Refusal;
 use crate::wire::tcp::{Flags, Packet, SeqNumber};
@@ -103,16 +104,10 @@ pub(super) fn segment<'a>(frame: &Arrived<'a>) -> Result<Segment<'a>, NotTcp> {
 
 /// What follows the frame's header, behind VLAN tags or not.
 fn network<'a>(frame: &Arrived<'a>) -> Result<&'a [u8], NotTcp> {
-    let mut at = frame.ether_type_at;
-    loop {
-        let Some(&[high, low]) = frame.bytes.get(at..at + 2).and_then(<[u8]>::first_chunk) else {
-            return Err(if frame.is_cut_off { NotTcp::CutOff } else { NotTcp::Malformed });
-        };
-        match u16::from_be_bytes([high, low]) {
-            0x0800 => return Ok(frame.bytes.get(at + 2..).unwrap_or_default()),
-            0x8100 | 0x88a8 => at += 4,
-            0x86dd => return Err(NotTcp::Ipv6),
-            _ => return Err(NotTcp::NotIp),
-        }
+    match behind_tags(frame.bytes, frame.ether_type_at) {
+        Some((IPV4, at)) => Ok(frame.bytes.get(at + 2..).unwrap_or_default()),
+        Some((IPV6, _)) => Err(NotTcp::Ipv6),
+        Some(_) => Err(NotTcp::NotIp),
+        None => Err(if frame.is_cut_off { NotTcp::CutOff } else { NotTcp::Malformed }),
     }
 }

@@ -391,6 +391,7 @@ fn frames_that_are_no_tcp_are_counted_by_what_they_are() {
         (whole[..40].to_vec(), false, Some(NotTcp::Malformed)),
         (with(46, &[0x40]), false, Some(NotTcp::Malformed)),
         (tagged, false, None),
+        ([&whole[..12], &[0x91, 0, 0, 1], &whole[12..]].concat(), false, None),
         (whole.clone(), false, None),
     ] {
         let mut matcher = Matcher::new(Roles::default());
