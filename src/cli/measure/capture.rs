@@ -107,7 +107,7 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     let mut csv = args.csv.as_deref().map(Csv::create).transpose()?;
     let bar = bar(inputs.len());
     let mut frames = 0_u64;
-    while let Some(earliest) = inputs.earliest() {
+    while let Some(earliest) = inputs.earliest(&matcher) {
         if let Some(arrived) = inputs.frame(earliest) {
             matcher.on_frame(&arrived, &mut |record| {
                 tally.record(record);

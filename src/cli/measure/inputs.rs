@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use fixwire::measure::capture::detect::{Detector, Found};
 use fixwire::measure::capture::trailer::{Aside, Layout, NoStamp, Stamped};
 use fixwire::measure::capture::{Capture, CaptureError, Frame, Skips};
-use fixwire::measure::pairs::{Arrived, Mark, NoTime, Place};
+use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place};
 use fixwire::measure::stamp::{Clock, Domain, Stamp};
 use fixwire::measure::wire_time::{WireSpan, WireTime};
 
@@ -16,7 +16,8 @@ use crate::cli::failure::Failure;
 
 /// What is looked at of a file to find out about its stamps, in bytes: its first frames.
 const HEAD_LEN: u64 = 512 * 1024;
-/// How many bytes are asked of a file at once.
+/// Clocks of a file that are watched for being set back.
+const CLOCKS_MAX: usize = 16;
 type Source = Box<dyn Read>;
 
 /// Files, and the next frame of each.
@@ -39,7 +40,7 @@ pub(super) struct Input {
 }
 
 /// What a file has besides frames to be measured by.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     /// Frames whose stamp the device calls degraded: their bytes count and their stamps do not.
     pub(super) degraded: u64,
@@ -48,9 +49,11 @@ pub(super) struct Told {
     pub(super) bad_fcs: u64,
     /// Frames without a stamp where others have one.
     pub(super) unstamped: u64,
-    /// Frames that are stamped before the one in front of them, and the most that one is.
+    /// Frames that are stamped before the one in front of them of the same clock, and the most that one is.
     pub(super) backwards: u64,
     pub(super) backwards_most: WireSpan,
+    /// The last time by each clock.
+    clocks: Vec<(Domain, WireTime)>,
     pub(super) first: Option<WireTime>,
     pub(super) last: Option<WireTime>,
 }
@@ -59,6 +62,9 @@ pub(super) struct Told {
 #[derive(Clone, Copy)]
 struct Next {
     time: WireTime,
+    domain: Domain,
+    /// The same in UTC: what the order of the files goes by.
+    turn: WireTime,
     /// Nothing where its bytes are not to be looked at.
     stamp: Option<Result<Stamp, NoTime>>,
     ether_type_at: usize,
@@ -86,11 +92,17 @@ impl Inputs {
         &self.files
     }
 
-    /// The file with the earliest frame.
-    pub(super) fn earliest(&self) -> Option<usize> {
-        let times = self.files.iter().enumerate();
-        let times = times.filter_map(|(file, input)| Some((input.next?.time, file)));
-        times.min().map(|(_, file)| file)
+    /// The file with the earliest frame; where several have one of that time, the first whose frame acknowledges nothing that
+    /// `matcher` has not seen.
+    pub(super) fn earliest(&self, matcher: &Matcher) -> Option<usize> {
+        let times = self.files.iter().map(|input| input.next.map(|next| next.turn));
+        let earliest = times.clone().flatten().min()?;
+        let mut first = times.enumerate().filter(|(_, time)| *time == Some(earliest));
+        let (file, _) = first.next()?;
+        let Some((second, _)) = first.next() else { return Some(file) };
+        let is_ahead = |file| self.frame(file).is_some_and(|frame| matcher.is_ahead(&frame));
+        let rest = first.map(|(file, _)| file);
+        [file, second].into_iter().chain(rest).find(|file| !is_ahead(*file)).or(Some(file))
     }
 
     /// The frame at hand, unless it is set aside.
@@ -201,6 +213,8 @@ impl Told {
         let fcs_len = frame.fcs_len.map_or(0, usize::from);
         let mut recorded = Next {
             time: frame.stamp.time,
+            domain: frame.stamp.domain,
+            turn: frame.stamp.time_in_utc(),
             stamp: Some(Ok(frame.stamp)),
             ether_type_at: ETHER_TYPE_AT,
             // Of a frame that was cut off, the check sequence is gone already.
@@ -223,14 +237,25 @@ impl Told {
             }
         };
         self.first.get_or_insert(next.time);
-        if let Some(last) = self.last
-            && next.time < last
-        {
-            self.backwards += 1;
-            self.backwards_most = self.backwards_most.max(last - next.time);
-        }
         self.last = Some(next.time);
+        self.note_clock(&next);
         next
+    }
+
+    /// Whether a frame's clock went back since the frame before that is stamped by it.
+    fn note_clock(&mut self, next: &Next) {
+        let Some((_, last)) = self.clocks.iter_mut().find(|(domain, _)| *domain == next.domain)
+        else {
+            if self.clocks.len() < CLOCKS_MAX {
+                self.clocks.push((next.domain, next.time));
+            }
+            return;
+        };
+        if next.time < *last {
+            self.backwards += 1;
+            self.backwards_most = self.backwards_most.max(*last - next.time);
+        }
+        *last = next.time;
     }
 
     fn stamped(&mut self, stamped: &Stamped) -> Next {
@@ -252,6 +277,8 @@ impl Told {
         };
         Next {
             time: stamped.stamp.time,
+            domain: stamped.stamp.domain,
+            turn: stamped.stamp.time_in_utc(),
             stamp,
             ether_type_at: stamped.ether_type_at,
             end: stamped.end,

@@ -35,12 +35,16 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// The connection of a segment, and which of its sides sent it. One begins with a SYN or with data.
+    /// The connection of a segment, if it has begun, and which of its sides sent it.
+    pub(super) fn find(&self, segment: &Segment<'_>) -> Option<(&Connection, usize)> {
+        let (ends, side) = ends(segment);
+        Some((self.all.get(*self.places.get(&ends)?)?, side))
+    }
+
+    /// The same; one begins with a SYN or with data.
     pub(super) fn of(&mut self, segment: &Segment<'_>) -> Option<(&mut Connection, usize)> {
         self.turn += 1;
-        let (from, to) = (word(segment.from), word(segment.to));
-        let ends = (from.min(to), from.max(to));
-        let side = usize::from(from > to);
+        let (ends, side) = ends(segment);
         let is_latest = self.all.get(self.latest).is_some_and(|latest| latest.ends == ends);
         if !is_latest {
             self.latest = match self.places.get(&ends) {
@@ -86,6 +90,12 @@ impl Connections {
         self.places.insert(ends, place);
         place
     }
+}
+
+/// Both ends of a segment's connection, and which of its sides sent it.
+fn ends(segment: &Segment<'_>) -> (Ends, usize) {
+    let (from, to) = (word(segment.from), word(segment.to));
+    ((from.min(to), from.max(to)), usize::from(from > to))
 }
 
 fn word(endpoint: Endpoint) -> u64 {

@@ -219,6 +219,15 @@ impl Matcher {
         }
     }
 
+    /// Whether a frame acknowledges bytes that no frame has brought yet: of frames with the same time, those that brought them
+    /// passed before it.
+    pub fn is_ahead(&self, frame: &Arrived<'_>) -> bool {
+        let Ok(segment) = segment(frame) else { return false };
+        let Some(ack) = segment.ack else { return false };
+        let Some((connection, side)) = self.connections.find(&segment) else { return false };
+        connection.streams[1 - side].next().is_none_or(|next| next.is_before(ack))
+    }
+
     /// What there was besides pairs.
     pub fn counts(&self) -> &Counts {
         &self.rest.counts
@@ -351,6 +360,9 @@ impl Early {
             return;
         }
         let (Ok(before), Ok(after)) = (by.stamp, segment.stamp) else { return };
+        if before.domain.scale != after.domain.scale {
+            return;
+        }
         let behind = after.time - before.time;
         // In the same tick nothing says which was first.
         if behind > WireSpan::ZERO {

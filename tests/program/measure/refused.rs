@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::dialogue::{Course, Passed, S, Session};
-use super::files::{Order, metamako, pcap_header, pcap_record};
+use super::files::{Order, arista, metamako, pcap_header, pcap_record};
 use super::{errors, measure, report, write};
 
 const PS_PER_NS: u64 = 1_000;
@@ -125,6 +125,35 @@ fn two_recorders_are_two_clocks_unless_somebody_vouches_for_one() {
 }
 
 #[test]
+fn of_frames_with_one_time_those_come_first_that_others_acknowledge() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(400, Course::Smooth);
+    let in_us = |frames: &mut dyn Iterator<Item = &Passed>| {
+        let mut file = pcap_header(Order::Little, false, 1);
+        for passed in frames {
+            let us = passed.ps / 1_000_000;
+            let s = S + (us / 1_000_000) as u32;
+            file.extend(pcap_record(Order::Little, s, (us % 1_000_000) as u32, &passed.bytes));
+        }
+        file
+    };
+    let both = write(folder.path(), "both.pcap", &in_us(&mut session.frames.iter()));
+    let both = report(&[both.to_str().unwrap()]);
+    let [ours, theirs] = [true, false].map(|is_ours| {
+        let mut of = session.frames.iter().filter(|passed| passed.is_ours == is_ours);
+        let path =
+            write(folder.path(), if is_ours { "out.pcap" } else { "in.pcap" }, &in_us(&mut of));
+        path.to_str().unwrap().to_owned()
+    });
+    for files in [[&ours, &theirs], [&theirs, &ours]] {
+        let one = report(&[files[0], files[1], "--one-clock"]);
+        assert_eq!(one["excluded"], both["excluded"]);
+        assert_eq!(one["intervals"], both["intervals"]);
+        assert_eq!(one["intervals"][1]["samples"], session.trigger_to_order.len());
+    }
+}
+
+#[test]
 fn clocks_that_disagree_between_files_are_found_out() {
     let folder = tempfile::tempdir().unwrap();
     let session = Session::new(200, Course::Smooth);
@@ -150,6 +179,67 @@ fn clocks_that_disagree_between_files_are_found_out() {
             );
         }
     }
+}
+
+#[test]
+fn tai_and_utc_are_not_held_against_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(200, Course::Smooth);
+    let stamped = |passed: &Passed| {
+        let ns = passed.ps / PS_PER_NS;
+        let (s, ns) = (S + (ns / 1_000_000_000) as u32, (ns % 1_000_000_000) as u32);
+        let (version, s) = if passed.is_ours { (0x0110, s) } else { (0x0010, s + 37) };
+        let stamp = [s.to_be_bytes(), ns.to_be_bytes()].concat();
+        Passed { bytes: arista(&passed.bytes, version, &stamp), ..passed.clone() }
+    };
+    let frames: Vec<_> = session.frames.iter().map(stamped).collect();
+    let paths = in_two_files(folder.path(), &frames, 0);
+    let report = report(&arguments(&paths));
+    let excluded = &report["excluded"]["trigger_to_order"];
+    // Read in the order in which they passed.
+    assert_eq!(excluded["incomparable_clocks"], session.trigger_to_order.len(), "{report:#}");
+    assert_eq!(report["gaps"], 0);
+    let said = notes(&report);
+    assert!(said.contains("one stamp is in UTC and the other in TAI"), "{said}");
+    assert!(!said.contains("disagree"), "{said}");
+    let mixed = write(folder.path(), "mixed.pcap", &pcap(&frames));
+    assert!(!notes(&super::report(&[mixed.to_str().unwrap()])).contains("set back"));
+}
+
+#[test]
+fn a_clock_is_set_back_by_its_own_times_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(200, Course::Smooth);
+    // The device's clock is five seconds ahead of the recorder's, and every tenth frame lacks its stamp.
+    let ahead: Vec<_> = session
+        .frames
+        .iter()
+        .map(|passed| Passed { ps: passed.ps + 5_000_000_000_000, ..passed.clone() })
+        .collect();
+    let by_device = by_metamako(&ahead, |_, _| (7, 1));
+    let mut file = by_device[..24].to_vec();
+    let mut at = 24;
+    for (number, passed) in session.frames.iter().enumerate() {
+        let len = 16 + passed.bytes.len() + 16;
+        let ns = passed.ps / PS_PER_NS;
+        let (s, ns) = (S + (ns / 1_000_000_000) as u32, (ns % 1_000_000_000) as u32);
+        let stamped = &by_device[at + 16..at + len];
+        let bytes = if number % 10 == 5 { &passed.bytes } else { stamped };
+        file.extend(pcap_record(Order::Little, s, ns, bytes));
+        at += len;
+    }
+    let path = write(folder.path(), "some.pcap", &file);
+    let some = report(&[path.to_str().unwrap(), "--trailer", "metamako"]);
+    assert!(some["files"][0]["frames_unstamped"].as_u64().unwrap() > 30, "{some:#}");
+    assert_eq!(some["files"][0]["frames_backwards"], 0, "{}", notes(&some));
+    let mut swapped = session.frames.clone();
+    swapped.swap(100, 101);
+    let path = write(folder.path(), "swapped.pcap", &pcap(&swapped));
+    let swapped = report(&[path.to_str().unwrap()]);
+    assert!(
+        notes(&swapped).contains("1 frames are stamped before the one in front"),
+        "{swapped:#}"
+    );
 }
 
 /// A session by Metamako trailers: the device and the flags of each frame by its number and direction.
