@@ -161,8 +161,10 @@ impl Neg for WireSpan {
 impl fmt::Display for WireTime {
     /// Seconds with twelve decimals, rounded down to a picosecond.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ps = self.0.rem_euclid(UNITS_PER_S) / UNITS_PER_PS;
-        write!(f, "{}.{ps:012}", self.as_s())
+        const PS_PER_S: u128 = 1_000_000_000_000;
+        let ps = self.0.div_euclid(UNITS_PER_PS);
+        let (sign, ps) = (if ps < 0 { "-" } else { "" }, ps.unsigned_abs());
+        write!(f, "{sign}{}.{:012}", ps / PS_PER_S, ps % PS_PER_S)
     }
 }
 
@@ -362,5 +364,13 @@ mod tests {
         let tick = WireTime::from_s_and_2_pow_minus_40(3, 1) - WireTime::from_s_ns(3, 0);
         assert_eq!((tick.as_ps(), (-tick).as_ps()), (1, -1));
         assert_eq!(later.to_string(), "3.000000001000");
+        let half = WireTime::from_s_ns(0, 500_000_000);
+        for (before, shown) in
+            [(1, "-0.500000000000"), (0, "0.500000000000"), (3, "-2.500000000000")]
+        {
+            assert_eq!((half + -WireSpan::from_s(before)).to_string(), shown);
+        }
+        let just_before = WireTime::from_s_ns(0, 0) + -WireSpan::from_2_pow_minus_24_ns(1);
+        assert_eq!(just_before.to_string(), "-0.000000000001", "rounded down");
     }
 }

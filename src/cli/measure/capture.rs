@@ -127,14 +127,16 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     tally.note_unanswered(matcher.unanswered());
-    if let (Some(csv), Some(path)) = (csv, &args.csv) {
-        csv.finish().map_err(|error| unwritable(path, &error))?;
-    }
     let report = Report { inputs: &inputs, matcher: &matcher, tally: &tally };
     for trouble in inputs.troubles() {
         warn(format_args!("{trouble}; what came before is measured"));
     }
-    report.usable()?;
+    let usable = report.usable();
+    if let (Some(csv), Some(path)) = (csv, &args.csv) {
+        let finished = if usable.is_ok() { csv.finish() } else { csv.take_back() };
+        finished.map_err(|error| unwritable(path, &error))?;
+    }
+    usable?;
     if let Some(path) = &args.histogram {
         let written =
             File::create(path).and_then(|file| histogram_log::write(file, &tally, LOGGED));

@@ -1,7 +1,7 @@
 //! A row for each message.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use fixwire::fix::tags;
@@ -46,6 +46,17 @@ impl Csv {
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.trouble.map_or(Ok(()), Err)?;
         self.out.flush()
+    }
+
+    /// Leaves nothing but the header: what was written rests on what turned out to be wrong. What went into a pipe is gone.
+    pub(super) fn take_back(self) -> io::Result<()> {
+        let (mut file, _) = self.out.into_parts();
+        if !file.metadata()?.is_file() {
+            return Ok(());
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{HEADER}")
     }
 
     fn row(&mut self, record: &Record<'_>) -> io::Result<()> {

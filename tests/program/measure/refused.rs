@@ -165,13 +165,18 @@ fn clocks_that_disagree_between_files_are_found_out() {
             .map(|passed| Passed { is_ours: !passed.is_ours, ..passed.clone() })
             .collect();
         let paths = in_two_files(folder.path(), &reversed, ahead_ps);
-        let output = measure(&[&arguments(&paths)[..], &["--one-clock"]].concat());
+        let csv = folder.path().join("messages.csv");
+        let more = ["--one-clock", "--csv", csv.to_str().unwrap()];
+        let output = measure(&[&arguments(&paths)[..], &more].concat());
         assert_eq!(output.status.success(), !is_found, "{}", errors(&output));
         if is_found {
             let said = errors(&output);
             assert!(said.contains("the files were not recorded by one clock"), "{said}");
             assert!(said.contains("leave --one-clock away"), "{said}");
             assert!(output.stdout.is_empty());
+            // No figure is anywhere else, either.
+            let rows = std::fs::read_to_string(&csv).unwrap();
+            assert!(rows.starts_with("file,frame,") && rows.lines().count() == 1, "{rows}");
             let said = notes(&report(&arguments(&paths)));
             assert!(
                 said.contains("the clocks of the files disagree: file 2 acknowledges"),
@@ -346,4 +351,27 @@ fn what_a_damaged_file_has_before_the_damage_is_measured() {
     let lacking = report(&[path.to_str().unwrap()]);
     assert!(lacking["gaps"].as_u64().unwrap() >= 5, "{lacking:#}");
     assert!(notes(&lacking).contains("gaps in TCP streams: the capture lacks frames"));
+}
+
+#[test]
+fn what_a_counterparty_writes_is_quoted_in_a_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = Session::new(2, Course::Smooth);
+    // Of the same length and sum: `O1` of the order and its report become `,"`, and the text after them makes up for it.
+    for passed in &mut session.frames {
+        let is_of = |text: &[u8]| text == b"\x0111=O1\x01";
+        if let Some(at) = passed.bytes.windows(7).position(is_of) {
+            passed.bytes[at + 4..at + 6].copy_from_slice(b",\"");
+            let sum = passed.bytes.windows(4).rposition(|of| of == b"\x0110=").unwrap();
+            let begin = passed.bytes.windows(5).position(|of| of == b"8=FIX").unwrap();
+            let of = passed.bytes[begin..=sum].iter().copied().fold(0_u8, u8::wrapping_add);
+            passed.bytes[sum + 4..sum + 7].copy_from_slice(format!("{of:03}").as_bytes());
+        }
+    }
+    let file = write(folder.path(), "quoted.pcap", &pcap(&session.frames));
+    let csv = folder.path().join("messages.csv");
+    let report = report(&[file.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
+    assert_eq!((&report["messages"], &report["damaged"]), (&3.into(), &0.into()), "{report:#}");
+    let text = std::fs::read_to_string(&csv).unwrap();
+    assert_eq!(text.matches(",\",\"\"\",").count(), 2, "{text}");
 }
