@@ -4,6 +4,7 @@
 pub mod capture;
 pub mod compare;
 mod ether_type;
+pub mod grains;
 pub mod live;
 pub mod pairs;
 pub mod slices;

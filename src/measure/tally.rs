@@ -4,11 +4,12 @@ use core::fmt;
 
 use hdrhistogram::Histogram;
 
+use super::grains::Grains;
 use super::live::{MsgType, Sample};
 use super::pairs::{Exclusion, Interval, Reason, Record};
 use super::slices::Slices;
 use super::stamp::{Clock, Domain, Incomparable, Stamp};
-use super::wire_time::{Grain, WireSpan};
+use super::wire_time::WireSpan;
 use crate::offload::clock::Refusal;
 
 /// The longest interval told apart, in ps; longer ones count as this long, their maximum excepted.
@@ -177,15 +178,25 @@ impl fmt::Display for Types {
 }
 
 /// How far intervals may be wrong.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Doubt {
-    /// By what their stamps turn out to be whole numbers of.
-    Grain(Grain),
+    /// By what the stamps of the coarsest of their ports turn out to be whole numbers of.
+    Grains(Grains),
     /// By as much as was said of each.
     Stated {
         /// The most that was said of any.
         most: WireSpan,
     },
+}
+
+impl Doubt {
+    /// As a span, unless that is finer than both a picosecond and 2^-40 s.
+    fn span(&self) -> Option<WireSpan> {
+        match self {
+            Doubt::Grains(grains) => grains.span(),
+            Doubt::Stated { most } => Some(*most),
+        }
+    }
 }
 
 /// Intervals of one kind by one clock.
@@ -248,8 +259,11 @@ impl Tally {
             Ok(sample) => {
                 let (domain, types) = (sample.end.domain, Some(sample.types));
                 let interval = (sample.begin, sample.end, sample.span);
-                if let Some(place) = self.place((kind, domain, types), &interval) {
-                    self.distributions[place].add(&interval, Some(sample.bound));
+                if let Some(of) = self.of((kind, domain, types), &interval) {
+                    of.add(&interval);
+                    if let Doubt::Stated { most } = &mut of.doubt {
+                        *most = (*most).max(sample.bound);
+                    }
                 }
             }
             Err(why) => self.exclude(kind, *why),
@@ -281,7 +295,7 @@ impl Tally {
         {
             match outcome {
                 None => {}
-                Some(Ok(interval)) => self.add(kind, &interval),
+                Some(Ok(interval)) => self.add(kind, &interval, record.first.place.file),
                 Some(Err(why)) => self.exclude(kind, why),
             }
         }
@@ -291,7 +305,9 @@ impl Tally {
     pub fn record_at_port(&mut self, record: &Record<'_>) {
         match record.trigger {
             None => {}
-            Some(Ok(interval)) => self.add(Kind::WireToWireAtPort, &interval),
+            Some(Ok(interval)) => {
+                self.add(Kind::WireToWireAtPort, &interval, record.first.place.file);
+            }
             Some(Err(why)) => self.exclude(Kind::WireToWireAtPort, why),
         }
     }
@@ -342,26 +358,38 @@ impl Tally {
         self.beyond
     }
 
-    fn add(&mut self, kind: Kind, interval: &Interval) {
-        let all = (interval.begin, interval.end, interval.span);
-        if let Some(place) = self.place((kind, interval.end.domain, None), &all) {
-            self.distributions[place].add(&all, None);
+    /// Adds an interval that a frame of `file` ends.
+    fn add(&mut self, kind: Kind, interval: &Interval, file: u32) {
+        let Interval { from, begin, end, span } = *interval;
+        let all = (begin, end, span);
+        if let Some(of) = self.of((kind, end.domain, None), &all) {
+            of.add(&all);
+            if let Doubt::Grains(grains) = &mut of.doubt {
+                grains.note((from.file, begin.port), begin.time);
+                grains.note((file, end.port), end.time);
+            }
         }
     }
 
-    /// Where the distribution stands that an interval is to be added to; `None`, and it is counted, where there is no room
-    /// for one more.
-    fn place(&mut self, of: (Kind, Domain, Option<Types>), interval: &Ends) -> Option<usize> {
+    /// The distribution that an interval is to be added to; `None`, and it is counted, where there is no room for one more.
+    fn of(
+        &mut self,
+        of: (Kind, Domain, Option<Types>),
+        interval: &Ends,
+    ) -> Option<&mut Distribution> {
         let same = |known: &Distribution| (known.kind, known.domain, known.types) == of;
-        if let Some(found) = self.distributions.iter().position(same) {
-            return Some(found);
-        }
-        if self.distributions.len() >= self.distributions_max {
-            self.beyond += 1;
-            return None;
-        }
-        self.distributions.push(Distribution::new(of, interval));
-        Some(self.distributions.len() - 1)
+        let place = match self.distributions.iter().position(same) {
+            Some(found) => found,
+            None if self.distributions.len() >= self.distributions_max => {
+                self.beyond += 1;
+                return None;
+            }
+            None => {
+                self.distributions.push(Distribution::new(of, interval));
+                self.distributions.len() - 1
+            }
+        };
+        self.distributions.get_mut(place)
     }
 }
 
@@ -380,7 +408,7 @@ impl Distribution {
             slices: Slices::new(end.time),
             max: WireSpan::ZERO,
             doubt: match types {
-                None => Doubt::Grain(Grain::default()),
+                None => Doubt::Grains(Grains::default()),
                 Some(_) => Doubt::Stated { most: WireSpan::ZERO },
             },
             begin,
@@ -388,18 +416,11 @@ impl Distribution {
         }
     }
 
-    fn add(&mut self, (begin, end, span): &Ends, bound: Option<WireSpan>) {
+    fn add(&mut self, (_, end, span): &Ends) {
         let ps = u64::try_from(span.as_ps()).unwrap_or(u64::MAX);
         self.ps.saturating_record(ps);
         self.slices.record(end.time, ps);
         self.max = self.max.max(*span);
-        match &mut self.doubt {
-            Doubt::Grain(grain) => {
-                grain.note(begin.time);
-                grain.note(end.time);
-            }
-            Doubt::Stated { most } => *most = (*most).max(bound.unwrap_or_default()),
-        }
         self.end = *end;
     }
 
@@ -421,14 +442,10 @@ impl Distribution {
         u64::try_from(self.max.as_ps()).unwrap_or(u64::MAX)
     }
 
-    /// What differences of stamps are in doubt by, in picoseconds: one tick, as each of the two is rounded by less than that, or
-    /// the most that was said of any.
+    /// What differences of stamps are in doubt by, in picoseconds: one tick of the coarser port, as each of the two is rounded by
+    /// less than that, or the most that was said of any.
     pub fn noise_floor_ps(&self) -> u64 {
-        let span = match self.doubt {
-            Doubt::Grain(grain) => grain.span(),
-            Doubt::Stated { most } => Some(most),
-        };
-        span.map_or(1, |span| u64::try_from(span.as_ps()).unwrap_or(u64::MAX).max(1))
+        self.doubt.span().map_or(1, |span| u64::try_from(span.as_ps()).unwrap_or(u64::MAX).max(1))
     }
 
     /// How far an interval may be from what passed the wire, in words.
@@ -468,12 +485,14 @@ impl Distribution {
                 );
             }
         };
-        let tick = match self.doubt {
-            Doubt::Grain(grain) => grain.span(),
-            Doubt::Stated { most } => Some(most),
+        let whole = match &self.doubt {
+            Doubt::Grains(grains) if !grains.are_alike() => {
+                "stamps of the coarsest port are whole numbers"
+            }
+            _ => "every stamp is a whole number",
         };
-        let tick = match tick {
-            Some(tick) => format!("every stamp is a whole number of {}", ns(tick.as_ps())),
+        let tick = match self.doubt.span() {
+            Some(tick) => format!("{whole} of {}", ns(tick.as_ps())),
             None => "stamps are finer than a picosecond".into(),
         };
         format!("{tick}, so that rounding makes an interval wrong by less than {floor}; {rest}")

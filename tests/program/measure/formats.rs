@@ -302,3 +302,41 @@ fn the_table_names_points_clock_bound_and_what_is_excluded() {
         "{text}"
     );
 }
+
+#[test]
+fn the_noise_floor_is_that_of_the_coarser_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = Session::new(ORDERS, Course::Smooth);
+    // A thousand times as slow: rounding changes no order.
+    session.frames.iter_mut().for_each(|passed| passed.ps *= 1_000);
+    let in_us = |passed: &Passed| u64::from(S) * 1_000_000 + passed.ps / 1_000_000;
+    let in_ns = |passed: &Passed| u64::from(S) * 1_000_000_000 + passed.ps / 1_000;
+    let mut ports = section(Order::Little);
+    for value in [6, 9] {
+        ports.extend(interface(Order::Little, 1, &[if_tsresol(value)]));
+    }
+    for passed in &session.frames {
+        let ticks = if passed.is_ours { in_ns(passed) } else { in_us(passed) };
+        ports.extend(packet(Order::Little, passed.is_ours.into(), ticks, &passed.bytes));
+    }
+    let ports = write(folder.path(), "ports.pcapng", &ports);
+    let of_side = |is_ours| -> Vec<Passed> {
+        session.frames.iter().filter(|of| of.is_ours == is_ours).cloned().collect()
+    };
+    let ours = write(folder.path(), "ours.pcap", &pcap(&of_side(true), Order::Little, true));
+    let theirs = write(folder.path(), "theirs.pcap", &pcap(&of_side(false), Order::Little, false));
+    let (ours, theirs) = (ours.to_str().unwrap(), theirs.to_str().unwrap());
+    for files in [&[ports.to_str().unwrap()][..], &[ours, theirs, "--one-clock"]] {
+        let report = report(files);
+        let intervals = report["intervals"].as_array().unwrap();
+        assert_eq!(intervals.len(), 2, "{report:#}");
+        for of in intervals {
+            assert_eq!(of["noise_floor_ns"], 1_000.0, "{of:#}");
+            let words = of["error_bound"].as_str().unwrap();
+            assert!(
+                words.starts_with("stamps of the coarsest port are whole numbers of 1000 ns"),
+                "{words}"
+            );
+        }
+    }
+}
