@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use super::tally::INTERVAL_PS_MAX;
 use super::wire_time::{WireSpan, WireTime};
 
 /// How many slices there are at the most.
@@ -10,7 +11,6 @@ const SLICES_MAX: usize = 128;
 const LEN_NS_MIN: u64 = 1_000_000;
 /// Significant decimal digits of a slice's values.
 const DIGITS: u8 = 2;
-const INTERVAL_PS_MAX: u64 = 60_000_000_000_000;
 
 /// Distributions of consecutive slices of time.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@ use super::stamp::{Clock, Domain, Incomparable, Stamp};
 use super::wire_time::WireSpan;
 use crate::offload::clock::Refusal;
 
-/// The longest interval told apart, in ps; longer ones count as this long, their maximum excepted.
-const INTERVAL_PS_MAX: u64 = 60_000_000_000_000;
+/// The longest interval told apart, in ps: 53 days. Longer ones count as this long, their maximum excepted.
+pub const INTERVAL_PS_MAX: u64 = 1 << 62;
 /// Significant decimal digits kept of each interval.
 pub const DIGITS: u8 = 3;
 /// Distributions that are kept, two for each clock. Intervals by further clocks are counted and not kept.
@@ -437,7 +437,14 @@ impl Distribution {
         self.ps.value_at_quantile(quantile).min(self.max_ps())
     }
 
-    /// The longest, in picoseconds.
+    /// The same where a sample lies beyond it; `None` where there are so few that nothing tells it from the longest.
+    pub fn told_quantile_ps(&self, quantile: f64) -> Option<u64> {
+        // 10,000 · (1 - 0.9999) is a little less than 1.
+        let beyond = self.ps.len() as f64 * (1.0 - quantile) + 1e-6;
+        (beyond >= 1.0).then(|| self.quantile_ps(quantile))
+    }
+
+    /// The longest, in picoseconds, up to 213 days.
     pub fn max_ps(&self) -> u64 {
         u64::try_from(self.max.as_ps()).unwrap_or(u64::MAX)
     }

@@ -19,6 +19,9 @@ pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
     ("p99.99", "p9999_ns", 0.9999),
 ];
 const PS_PER_NS: u64 = 1_000;
+/// What stands in place of a percentile, in words.
+pub(super) const UNTOLD: &str =
+    "fewer than one sample lies beyond that percentile: nothing tells it from the maximum";
 
 /// What was added up, of these kinds and with these reasons.
 #[derive(Clone, Copy)]
@@ -33,6 +36,14 @@ impl Figures<'_> {
         self.tally.distributions()
     }
 
+    /// Whether there are too few samples for some percentile.
+    pub(super) fn has_untold(&self) -> bool {
+        let is_untold = |of: &Distribution| {
+            QUANTILES.iter().any(|(.., quantile)| of.told_quantile_ps(*quantile).is_none())
+        };
+        self.all().iter().any(is_untold)
+    }
+
     /// The table, what each row is of, and what is in none.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
@@ -42,7 +53,9 @@ impl Figures<'_> {
                 ["latency, ns", "p50", "p90", "p99", "p99.9", "p99.99", "max", "samples", "clock"];
             let rows = (1..).zip(all).map(|(number, of)| {
                 let mut row = vec![format!("{number} {}", of.title())];
-                row.extend(QUANTILES.map(|(_, _, quantile)| shown(of, of.quantile_ps(quantile))));
+                row.extend(QUANTILES.map(|(_, _, quantile)| {
+                    of.told_quantile_ps(quantile).map_or_else(|| "-".into(), |ps| shown(of, ps))
+                }));
                 row.extend([
                     shown(of, of.max_ps()),
                     of.ps.len().to_string(),
@@ -51,6 +64,9 @@ impl Figures<'_> {
                 row
             });
             let _ = writeln!(out, "{}", table::rows(&header, rows));
+            if self.has_untold() {
+                let _ = writeln!(out, "-: {UNTOLD}");
+            }
         }
         for (number, of) in (1..).zip(all) {
             let [from, to] = of.kind.points();
@@ -122,7 +138,7 @@ fn interval_json(of: &Distribution) -> Value {
         object["order_type"] = types.order.map(|order| order.to_string()).into();
     }
     for (_, name, quantile) in QUANTILES {
-        object[name] = ns(of.quantile_ps(quantile)).into();
+        object[name] = of.told_quantile_ps(quantile).map(ns).into();
     }
     object
 }
@@ -132,7 +148,7 @@ fn shown(of: &Distribution, ps: u64) -> String {
     if of.noise_floor_ps() < PS_PER_NS {
         format!("{}.{:03}", ps / PS_PER_NS, ps % PS_PER_NS)
     } else {
-        ((ps + PS_PER_NS / 2) / PS_PER_NS).to_string()
+        (ps / PS_PER_NS + u64::from(ps % PS_PER_NS >= PS_PER_NS / 2)).to_string()
     }
 }
 

@@ -202,6 +202,10 @@ fn check(format: &Format, report: &Value, kind: &str, intervals: &[u64]) {
         ("p999_ns", 0.999),
         ("p9999_ns", 0.9999),
     ] {
+        if intervals.len() as f64 * (1.0 - quantile) < 1.0 {
+            assert!(of[key].is_null(), "{}: {key}: {of:#}", format.name);
+            continue;
+        }
         let (said, truth) = (number(key) * 1_000.0, truth(intervals, quantile));
         // Rounded by less than the floor, and kept to three digits.
         let bound = floor_ps + 1.0 + truth / 1_000.0;
@@ -339,4 +343,52 @@ fn the_noise_floor_is_that_of_the_coarser_port() {
             );
         }
     }
+}
+
+/// The last frame so many seconds later.
+fn late_by(frames: &[Passed], s: u32) -> Vec<u8> {
+    let (last, before) = frames.split_last().unwrap();
+    let (at_s, ps) = at(last);
+    let late = pcap_record(Order::Little, at_s + s, (ps / 1_000) as u32, &last.bytes);
+    [pcap(before, Order::Little, true), late].concat()
+}
+
+#[test]
+fn long_intervals_are_as_long_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = Session::new(2, Course::Smooth);
+    // An order and its answer, and no other order behind that.
+    session.frames.pop();
+    for (s, is_exact) in [(65, true), (200, true), (86_400, true), (300 * 86_400, false)] {
+        let file = write(folder.path(), "late.pcap", &late_by(&session.frames, s));
+        let html = folder.path().join("late.html");
+        let file = file.to_str().unwrap();
+        let report = report(&[file, "--html", html.to_str().unwrap()]);
+        let of = &report["intervals"][0];
+        let ns = |key: &str| of[key].as_f64().unwrap();
+        if is_exact {
+            for key in ["mean_ns", "max_ns"] {
+                let apart = (ns(key) / 1e9 - f64::from(s)).abs();
+                assert!(apart <= f64::from(s) / 1_000.0, "{key} of {s} s: {of:#}");
+            }
+        }
+        let output = super::measure(&[file]);
+        assert!(output.status.success(), "{s} s: {}", super::errors(&output));
+    }
+}
+
+#[test]
+fn percentiles_that_no_sample_lies_beyond_are_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(50, Course::Smooth);
+    let file = write(folder.path(), "few.pcap", &pcap(&session.frames, Order::Little, true));
+    let report = report(&[file.to_str().unwrap()]);
+    let of = &report["intervals"][0];
+    assert_eq!(of["samples"], 49);
+    assert!(of["p50_ns"].is_f64() && of["p90_ns"].is_f64(), "{of:#}");
+    for key in ["p99_ns", "p999_ns", "p9999_ns"] {
+        assert!(of[key].is_null(), "{key}: {of:#}");
+    }
+    let text = String::from_utf8(super::measure(&[file.to_str().unwrap()]).stdout).unwrap();
+    assert!(text.contains("-: fewer than one sample lies beyond"), "{text}");
 }

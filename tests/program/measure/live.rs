@@ -59,8 +59,10 @@ fn assert_whole(report: &Value, orders: u64) {
     }
     for of in report["intervals"].as_array().unwrap() {
         let ns = |key: &str| of[key].as_f64().unwrap_or_else(|| panic!("no {key}"));
-        let all = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"].map(ns);
-        assert!(all.is_sorted() && ns("noise_floor_ns") > 0.0, "{of:#}");
+        let all = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "p9999_ns", "max_ns"];
+        // Of few samples not every percentile is told.
+        let told = all.into_iter().filter(|key| !of[key].is_null()).map(ns);
+        assert!(told.is_sorted() && ns("noise_floor_ns") > 0.0, "{of:#}");
         assert_eq!(of["trigger_type"], "8");
         assert!(!of["error_bound"].as_str().unwrap().is_empty());
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fixwire::measure::live::{LiveCounters, Sample};
 use fixwire::measure::stamp::Clock;
-use fixwire::measure::tally::{Kind, Tally};
+use fixwire::measure::tally::{INTERVAL_PS_MAX, Kind, Tally};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
@@ -20,8 +20,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const SECONDS_MAX: usize = 120;
 /// Significant decimal digits of what is shown.
 const DIGITS: u8 = 2;
-/// The longest interval told apart, in ps; longer ones count as this long, their maximum excepted.
-const INTERVAL_PS_MAX: u64 = 60_000_000_000_000;
 
 /// Intervals of one kind, of all message types together, that ended within a second.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use fixwire::measure::tally::{Distribution, ns};
 
-use super::figures::{Figures, QUANTILES};
+use super::figures::{Figures, QUANTILES, UNTOLD};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -39,7 +39,7 @@ pub(super) fn html(page: &Page<'_>) -> String {
     }
     out += "</ul>";
     if !all.is_empty() {
-        out += &table(all);
+        out += &table(&page.figures);
         out += &breakdown(all, page.hops);
     }
     for (number, of) in (1..).zip(all) {
@@ -65,7 +65,8 @@ pub(super) fn html(page: &Page<'_>) -> String {
 }
 
 /// Percentiles side by side.
-fn table(all: &[Distribution]) -> String {
+fn table(figures: &Figures<'_>) -> String {
+    let all = figures.all();
     let mut out = String::from(
         "<section><h2>Percentiles</h2><div class=\"wide\"><table><thead><tr><th>interval</th>",
     );
@@ -76,7 +77,9 @@ fn table(all: &[Distribution]) -> String {
     for (number, of) in (1..).zip(all) {
         let _ = write!(out, "<tr><th>{number} {}</th>", escaped(&of.title()));
         for (.., quantile) in QUANTILES {
-            let _ = write!(out, "<td>{}</td>", ns(of.quantile_ps(quantile).into()));
+            let told = of.told_quantile_ps(quantile);
+            let told = told.map_or_else(|| "-".into(), |ps| ns(ps.into()));
+            let _ = write!(out, "<td>{told}</td>");
         }
         let _ = write!(
             out,
@@ -88,7 +91,8 @@ fn table(all: &[Distribution]) -> String {
             of.domain.scale
         );
     }
-    out + "</tbody></table></div></section>"
+    let words = if figures.has_untold() { format!("<p>-: {UNTOLD}</p>") } else { String::new() };
+    format!("{out}</tbody></table></div>{words}</section>")
 }
 
 /// The medians of what makes up a round, one behind the other.
