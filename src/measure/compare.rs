@@ -9,6 +9,8 @@ use hdrhistogram::Histogram;
 
 /// How often is drawn.
 const DRAWS: usize = 10_000;
+/// More cannot be told by so many draws: of them one lies beyond on each side.
+pub const CONFIDENCE_MAX: f64 = 1.0 - 2.0 / DRAWS as f64;
 /// A quantile is looked at if so many samples lie on either side of it.
 const BEYOND_MIN: f64 = 10.0;
 
@@ -36,7 +38,7 @@ pub enum Verdict {
     Same,
 }
 
-/// The difference between one quantile of each, with this confidence, between 0 and 1; none where too few samples lie beyond the quantile.
+/// The difference between one quantile of each, with this confidence, between 0 and [`CONFIDENCE_MAX`]; none where too few samples lie beyond the quantile.
 ///
 /// The same histograms have the same intervals each time.
 pub fn difference(
@@ -56,8 +58,7 @@ pub fn difference(
         .map(|_| b.draw(quantile, &mut dice).wrapping_sub(a.draw(quantile, &mut dice)) as i64)
         .collect();
     drawn.sort_unstable();
-    let beyond = ((1.0 - confidence) / 2.0 * DRAWS as f64) as usize;
-    let beyond = beyond.min(DRAWS / 2 - 1);
+    let beyond = beyond(confidence);
     Some(Difference {
         first: first.value_at_quantile(quantile),
         second: second.value_at_quantile(quantile),
@@ -89,8 +90,7 @@ pub fn paired(rounds: &[(u64, u64)], confidence: f64) -> Option<Difference> {
         })
         .collect();
     drawn.sort_unstable();
-    let beyond = ((1.0 - confidence) / 2.0 * DRAWS as f64) as usize;
-    let beyond = beyond.min(DRAWS / 2 - 1);
+    let beyond = beyond(confidence);
     let mut firsts: Vec<i64> = rounds.iter().map(|(first, _)| *first as i64).collect();
     let first = median(&mut firsts);
     let second = first + median(&mut differences.clone());
@@ -100,6 +100,13 @@ pub fn paired(rounds: &[(u64, u64)], confidence: f64) -> Option<Difference> {
         from: drawn[beyond],
         to: drawn[DRAWS - 1 - beyond],
     })
+}
+
+/// How many draws lie beyond an interval on each side, which holds the others with this confidence.
+fn beyond(confidence: f64) -> usize {
+    // 1 - 0.9998 is a little less than 0.0002.
+    let beyond = (1.0 - confidence) / 2.0 * DRAWS as f64 + 1e-6;
+    (beyond as usize).clamp(1, DRAWS / 2 - 1)
 }
 
 /// The middle one, or halfway between the two that are.

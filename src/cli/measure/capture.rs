@@ -94,7 +94,7 @@ impl Stamps {
 }
 
 /// How the log says what it is of.
-const LOGGED: Logged = Logged { by: "fixwire measure capture", from: None };
+const LOGGED: Logged = Logged { by: "fixwire measure capture", from: None, is_model: None };
 
 /// So many frames pass between two looks at how far it is.
 const FRAMES_BETWEEN_LOOKS: u64 = 65_536;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fixwire::measure::compare::{Difference, Verdict, difference};
+use fixwire::measure::compare::{CONFIDENCE_MAX, Difference, Verdict, difference};
 use fixwire::measure::tally::ns;
 use serde_json::{Value, json};
 
-use super::stored::{Stored, read};
+use super::stored::{Measured, Stored, read};
 use crate::cli::failure::Failure;
 use crate::cli::{say, table};
 
@@ -16,7 +16,7 @@ use crate::cli::{say, table};
 /// Reads reports of `fixwire measure capture --json` and HdrHistogram logs. For each kind of interval that both have, and each
 /// percentile with ten samples beyond it, a bootstrap tells how far it may be off by chance. A difference counts if its whole
 /// confidence interval is beyond what stamps and histogram round by. Ends with 1 if the second is slower at any of them, for a
-/// CI to stop at.
+/// CI to stop at, and with 2 if nothing could be compared: of too few samples, or of a model against a device.
 ///
 ///   fixwire measure compare before.json after.json
 ///   fixwire measure compare --confidence 99.9 --json monday.hlog tuesday.hlog
@@ -39,8 +39,12 @@ pub(crate) struct CompareArgs {
 
 pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let percent = text.parse::<f64>().ok().filter(|of| (50.0..100.0).contains(of));
-    percent
-        .ok_or_else(|| "no confidence; write a percentage from 50 to below 100, such as 99".into())
+    let percent =
+        percent.ok_or("no confidence; write a percentage from 50 to 99.98, such as 99")?;
+    if percent > CONFIDENCE_MAX * 100.0 + 1e-9 {
+        return Err("more than 10,000 draws can tell; write a percentage up to 99.98".into());
+    }
+    Ok(percent)
 }
 
 const QUANTILES: [(&str, f64); 5] =
@@ -56,7 +60,10 @@ struct Row {
 
 pub(crate) fn command(args: &CompareArgs) -> Result<(), Failure> {
     let (first, second) = (read(&args.first)?, read(&args.second)?);
+    of_one_kind(&first, &second, args)?;
+    let (first, second) = (first.all, second.all);
     let pairs = pairs(&first, &second, [&args.first, &args.second])?;
+    let alone = [alone(&first, &second), alone(&second, &first)];
     let mut rows = Vec::new();
     for (a, b) in &pairs {
         for (percentile, quantile) in QUANTILES {
@@ -66,10 +73,17 @@ pub(crate) fn command(args: &CompareArgs) -> Result<(), Failure> {
         }
     }
     say(if args.json {
-        as_json(&pairs, &rows, args).to_string()
+        as_json(&pairs, &rows, &alone, args).to_string()
     } else {
-        as_text(&pairs, &rows, args)
+        as_text(&pairs, &rows, &alone, args)
     });
+    if rows.iter().all(|row| row.found.is_none()) {
+        return Err(Failure::Input(
+            "nothing was compared: no percentile has ten samples beyond it in both, which the median has of 20; measure 20 messages \
+             or more of a kind with each, better thousands"
+                .into(),
+        ));
+    }
     let is_slower = |row: &&Row| matches!(row.found, Some((_, Verdict::More)));
     let slower: Vec<_> = rows
         .iter()
@@ -90,18 +104,41 @@ pub(crate) fn command(args: &CompareArgs) -> Result<(), Failure> {
     ))
 }
 
+/// A model's figures are made of this host's time: they are no better or worse than a device's.
+fn of_one_kind(first: &Stored, second: &Stored, args: &CompareArgs) -> Result<(), Failure> {
+    let (model, device) = match (first.is_model, second.is_model) {
+        (Some(true), Some(false)) => (&args.first, &args.second),
+        (Some(false), Some(true)) => (&args.second, &args.first),
+        _ => return Ok(()),
+    };
+    Err(Failure::Input(format!(
+        "{} is of a model of a NIC, made of its host's time, and {} is not: nothing follows from a difference; compare two runs on a \
+         device, or two on the model",
+        model.display(),
+        device.display()
+    )))
+}
+
+/// The kinds that the other has not.
+fn alone<'a>(of: &'a [Measured], other: &[Measured]) -> Vec<&'a str> {
+    let is_alone = |of: &&Measured| other.iter().all(|other| other.kind != of.kind);
+    let mut kinds: Vec<_> = of.iter().filter(is_alone).map(|of| of.kind.as_str()).collect();
+    kinds.dedup();
+    kinds
+}
+
 /// What values of both are rounded by: stamps, and three digits.
-fn noise_ps(a: &Stored, b: &Stored, found: &Difference) -> u64 {
+fn noise_ps(a: &Measured, b: &Measured, found: &Difference) -> u64 {
     let stamps = a.noise_floor_ps.max(b.noise_floor_ps).unwrap_or_default();
     stamps.max(a.ps.equivalent_range(found.first)).max(b.ps.equivalent_range(found.second))
 }
 
 /// The distributions of the kinds that both have. Of two clocks in one file none is the one that is meant.
 fn pairs<'a>(
-    first: &'a [Stored],
-    second: &'a [Stored],
+    first: &'a [Measured],
+    second: &'a [Measured],
     paths: [&Path; 2],
-) -> Result<Vec<(&'a Stored, &'a Stored)>, Failure> {
+) -> Result<Vec<(&'a Measured, &'a Measured)>, Failure> {
     let mut pairs = Vec::new();
     for a in first {
         for (of, path) in [(first, paths[0]), (second, paths[1])] {
@@ -117,7 +154,7 @@ fn pairs<'a>(
         pairs.extend(second.iter().find(|b| b.kind == a.kind).map(|b| (a, b)));
     }
     if pairs.is_empty() {
-        let kinds = |of: &[Stored]| {
+        let kinds = |of: &[Measured]| {
             let kinds: Vec<_> = of.iter().map(|of| of.kind.clone()).collect();
             if kinds.is_empty() { "none".into() } else { kinds.join(", ") }
         };
@@ -146,7 +183,12 @@ pub(super) fn signed(ps: i64) -> String {
     format!("{sign}{}", ns(ps.unsigned_abs().into()))
 }
 
-fn as_text(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> String {
+fn as_text(
+    pairs: &[(&Measured, &Measured)],
+    rows: &[Row],
+    alone: &[Vec<&str>; 2],
+    args: &CompareArgs,
+) -> String {
     let interval = format!("{} % interval", args.confidence);
     let header = ["interval", "percentile", "A", "B", "B - A", interval.as_str(), "B is"];
     let rows = rows.iter().map(|row| {
@@ -171,11 +213,26 @@ fn as_text(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> St
             Some(ps) => format!("; stamps round by up to {}", ns(ps.into())),
             None => "; what stamps round by is not in logs, and not taken into account".into(),
         };
+        if let (Some(of_a), Some(of_b)) = (&a.clock, &b.clock)
+            && of_a != of_b
+        {
+            text += &format!("\n{}: other clocks: A by {of_a}, B by {of_b}", a.kind);
+        }
+    }
+    for (which, kinds) in ["A", "B"].iter().zip(alone) {
+        if !kinds.is_empty() {
+            text += &format!("\n{which} alone has {}: compared with nothing", kinds.join(", "));
+        }
     }
     text
 }
 
-fn as_json(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> Value {
+fn as_json(
+    pairs: &[(&Measured, &Measured)],
+    rows: &[Row],
+    [only_in_a, only_in_b]: &[Vec<&str>; 2],
+    args: &CompareArgs,
+) -> Value {
     let ns = |ps: i64| ps as f64 / 1_000.0;
     let of = |row: &Row| {
         let (a, b) = *pairs.iter().find(|(a, _)| a.kind == row.kind)?;
@@ -184,6 +241,8 @@ fn as_json(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> Va
             "percentile": row.percentile,
             "samples_a": a.ps.len(),
             "samples_b": b.ps.len(),
+            "clock_a": a.clock,
+            "clock_b": b.clock,
         });
         let verdict = row.found.map_or("too few samples", |(_, verdict)| in_words(verdict));
         object["verdict"] = verdict.into();
@@ -202,5 +261,7 @@ fn as_json(pairs: &[(&Stored, &Stored)], rows: &[Row], args: &CompareArgs) -> Va
         "b": args.second.display().to_string(),
         "confidence_percent": args.confidence,
         "comparisons": rows.iter().filter_map(of).collect::<Vec<_>>(),
+        "only_in_a": only_in_a,
+        "only_in_b": only_in_b,
     })
 }

@@ -15,6 +15,8 @@ pub(super) struct Logged {
     pub(super) by: &'static str,
     /// When all of it began, where stamps are by clocks that do not know the time of day.
     pub(super) from: Option<SystemTime>,
+    /// Whether the device was a model, where somebody knows.
+    pub(super) is_model: Option<bool>,
 }
 
 /// Writes a line for each distribution, tagged by what it is of, over the time from its first stamp to its last.
@@ -30,19 +32,18 @@ pub(super) fn write(out: impl Write, tally: &Tally, of: Logged) -> io::Result<()
     let first = tally.distributions().iter().map(since_1970).min().unwrap_or_default();
     let mut serializer = V2DeflateSerializer::new();
     {
-        let mut log = IntervalLogWriterBuilder::new()
-            .add_comment(&format!("{}: values are picoseconds", of.by))
+        let mut begun = IntervalLogWriterBuilder::new();
+        begun.add_comment(&format!("{}: values are picoseconds", of.by));
+        if let Some(is_model) = of.is_model {
+            begun.add_comment(stored::device(is_model));
+        }
+        let mut log = begun
             .with_start_time(UNIX_EPOCH + first)
             .with_base_time(UNIX_EPOCH + first)
             .with_max_value_divisor(1.0)
             .begin_log_with(&mut out, &mut serializer)?;
         for (number, of) in (1..).zip(tally.distributions()) {
-            log.write_comment(&format!(
-                "{number}: {}, by {}, {}",
-                of.title(),
-                of.domain.clock,
-                of.domain.scale
-            ))?;
+            log.write_comment(&stored::line_is_of(number, of))?;
             let lasted = of.end.time - of.begin.time;
             let lasted_ns = u64::try_from(lasted.as_ps() / 1_000).unwrap_or_default();
             let tag = format!("{}-{number}", stored::kind(of.kind.name(), of.types));

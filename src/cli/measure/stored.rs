@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fixwire::measure::tally::Types;
+use fixwire::measure::tally::{Distribution, Types};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
@@ -13,13 +13,32 @@ use serde_json::Value;
 
 use crate::cli::failure::Failure;
 
-/// A distribution of one kind by one clock.
+/// What a file has.
 pub(super) struct Stored {
+    pub(super) all: Vec<Measured>,
+    /// Whether the device was a model, where the file says it.
+    pub(super) is_model: Option<bool>,
+}
+
+/// A distribution of one kind by one clock.
+pub(super) struct Measured {
     pub(super) kind: String,
+    /// By whose clock, where it is known.
+    pub(super) clock: Option<String>,
     /// In picoseconds.
     pub(super) ps: Histogram<u64>,
     /// Where it is known.
     pub(super) noise_floor_ps: Option<u64>,
+}
+
+/// How a log says in a comment what the device was.
+pub(super) fn device(is_model: bool) -> &'static str {
+    if is_model { "the device is a model" } else { "the device is no model" }
+}
+
+/// How a log says in a comment what its line of this number is of.
+pub(super) fn line_is_of(number: usize, of: &Distribution) -> String {
+    format!("{number}: {}, by {}, {}", of.title(), of.domain.clock, of.domain.scale)
 }
 
 /// What is compared with what: a kind, and the message types where they are told apart. Without commas and blanks, so
@@ -51,8 +70,8 @@ pub(super) fn decoded(text: &str) -> Result<Histogram<u64>, String> {
     read.map_err(|why| format!("a histogram cannot be read: {why}"))
 }
 
-/// What a file has.
-pub(super) fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
+/// Reads a file.
+pub(super) fn read(path: &Path) -> Result<Stored, Failure> {
     let shown = path.display();
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::Input(format!(
@@ -68,14 +87,14 @@ pub(super) fn read(path: &Path) -> Result<Vec<Stored>, Failure> {
     })
 }
 
-fn of_report(bytes: &[u8]) -> Result<Vec<Stored>, String> {
+fn of_report(bytes: &[u8]) -> Result<Stored, String> {
     let report: Value = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
     let intervals = report["intervals"].as_array().ok_or("it has no \"intervals\"")?;
     let of = |interval: &Value| {
         let text =
             |key: &str| interval[key].as_str().ok_or_else(|| format!("an interval has no {key:?}"));
         let floor_ns = interval["noise_floor_ns"].as_f64();
-        Ok(Stored {
+        Ok(Measured {
             kind: match (interval["trigger_type"].as_str(), interval["order_type"].as_str()) {
                 (None, _) => text("kind")?.into(),
                 (Some(trigger), None) => of_types(text("kind")?, trigger),
@@ -83,16 +102,18 @@ fn of_report(bytes: &[u8]) -> Result<Vec<Stored>, String> {
                     of_types(text("kind")?, &format!("{trigger}>{order}"))
                 }
             },
+            clock: interval["clock"].as_str().map(str::to_owned),
             ps: decoded(text("histogram_ps")?)?,
             noise_floor_ps: floor_ns.map(|ns| (ns * 1_000.0).round() as u64),
         })
     };
-    intervals.iter().map(of).collect()
+    let all = intervals.iter().map(of).collect::<Result<_, String>>()?;
+    Ok(Stored { all, is_model: report["is_model"].as_bool() })
 }
 
 /// A log's tags are kinds, with a number behind them; lines of one tag are parts of one distribution.
-fn of_log(bytes: &[u8]) -> Result<Vec<Stored>, String> {
-    let mut all: Vec<(String, Stored)> = Vec::new();
+fn of_log(bytes: &[u8]) -> Result<Stored, String> {
+    let mut all: Vec<(String, Measured)> = Vec::new();
     for entry in IntervalLogIterator::new(bytes) {
         let of = match entry {
             Ok(LogEntry::Interval(of)) => of,
@@ -106,13 +127,28 @@ fn of_log(bytes: &[u8]) -> Result<Vec<Stored>, String> {
                 stored.ps.add(&ps).map_err(|_| format!("lines of {tag} have different ranges"))?;
             }
             None => {
-                let kind = tag.rsplit_once('-').map_or(&tag[..], |(kind, _)| kind).to_owned();
-                all.push((tag, Stored { kind, ps, noise_floor_ps: None }));
+                let (kind, number) = tag.rsplit_once('-').unwrap_or((&tag, ""));
+                let (kind, clock) = (kind.to_owned(), clock(bytes, number));
+                all.push((tag, Measured { kind, clock, ps, noise_floor_ps: None }));
             }
         }
     }
     if all.is_empty() {
         return Err("there is no distribution in it".into());
     }
-    Ok(all.into_iter().map(|(_, stored)| stored).collect())
+    let is_model =
+        [true, false].into_iter().find(|of| comments(bytes).any(|said| said == device(*of)));
+    Ok(Stored { all: all.into_iter().map(|(_, of)| of).collect(), is_model })
+}
+
+/// Whose clock a log says that its lines of this number are by: see [`line_is_of`].
+fn clock(log: &[u8], number: &str) -> Option<String> {
+    let is_of = |said: &&str| said.split_once(": ").is_some_and(|(of, _)| of == number);
+    let (_, by) = comments(log).find(is_of)?.rsplit_once(", by ")?;
+    Some(by.rsplit_once(", ")?.0.to_owned())
+}
+
+fn comments(log: &[u8]) -> impl Iterator<Item = &str> {
+    let lines = log.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| str::from_utf8(line.strip_prefix(b"#")?).ok())
 }

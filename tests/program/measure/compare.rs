@@ -95,7 +95,84 @@ fn what_cannot_be_compared_is_said_with_a_remedy() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(errors(&output).contains(words), "{arguments:?}: {}", errors(&output));
     }
-    let refused = compare(&[&report, &report, "--confidence", "30"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(errors(&refused).contains("write a percentage"), "{}", errors(&refused));
+    for confidence in ["30", "99.999", "100"] {
+        let refused = compare(&[&report, &report, "--confidence", confidence]);
+        assert_eq!(refused.status.code(), Some(2), "{confidence}");
+        assert!(errors(&refused).contains("write a percentage"), "{}", errors(&refused));
+    }
+    assert_eq!(compare(&[&report, &report, "--confidence", "99.98"]).status.code(), Some(0));
+}
+
+/// A report as it is in the file, changed and written to another.
+fn changed(folder: &Path, name: &str, report: &str, change: impl FnOnce(&mut Value)) -> String {
+    let mut value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
+    change(&mut value);
+    write(folder, name, value.to_string().as_bytes()).display().to_string()
+}
+
+#[test]
+fn what_was_not_compared_is_no_success_and_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = measured(folder.path(), "few", 0, 15);
+    for form in [0, 1] {
+        let output = compare(&[&few[form], &few[form]]);
+        assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+        let said = errors(&output);
+        assert!(said.contains("nothing was compared") && said.contains("20 messages"), "{said}");
+    }
+    // Each has a kind that the other lacks.
+    let [all, _] = measured(folder.path(), "all", 0, 200);
+    let renamed = changed(folder.path(), "renamed.json", &all, |report| {
+        report["intervals"][0]["kind"] = "wire_to_wire".into();
+    });
+    let output = compare(&[&all, &renamed]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("A alone has order_to_answer"), "{text}");
+    assert!(text.contains("B alone has wire_to_wire"), "{text}");
+    let told: Value = serde_json::from_slice(&compare(&[&all, &renamed, "--json"]).stdout).unwrap();
+    assert_eq!(told["only_in_a"], serde_json::json!(["order_to_answer"]));
+    assert_eq!(told["only_in_b"], serde_json::json!(["wire_to_wire"]));
+}
+
+#[test]
+fn a_model_is_no_nic_and_other_clocks_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, log] = measured(folder.path(), "one", 0, 200);
+    let made = |name: &str, is_model: bool| {
+        let json = changed(folder.path(), &format!("{name}.json"), &report, |report| {
+            report["is_model"] = is_model.into();
+        });
+        let text = std::fs::read_to_string(&log).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let what = if is_model { "a model" } else { "no model" };
+        let text = format!("{first}\n#the device is {what}\n{rest}");
+        [json, write(folder.path(), &format!("{name}.hlog"), text.as_bytes()).display().to_string()]
+    };
+    let (model, nic) = (made("model", true), made("nic", false));
+    for (a, b) in [(&model[0], &nic[0]), (&nic[1], &model[1]), (&model[0], &nic[1])] {
+        let output = compare(&[a, b]);
+        assert_eq!(output.status.code(), Some(2), "{a} {b}");
+        let said = errors(&output);
+        assert!(said.contains("model.") && said.contains("is of a model"), "{said}");
+    }
+    for form in [0, 1] {
+        assert_eq!(compare(&[&model[form], &model[form]]).status.code(), Some(0));
+        let output = compare(&[&report, [&report, &log][form]]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && !text.contains("other clocks"), "{text}");
+    }
+    let other = changed(folder.path(), "other.json", &report, |report| {
+        report["intervals"][1]["clock"] = "the clock of Metamako device 7".into();
+    });
+    let output = compare(&[&log, &other]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = "trigger_to_order: other clocks: A by the clock that file 1 was recorded by, B by the clock of Metamako device 7";
+    assert!(output.status.success() && text.contains(words), "{text}");
+    assert!(!text.contains("order_to_answer: other clocks"), "{text}");
+    let told: Value = serde_json::from_slice(&compare(&[&log, &other, "--json"]).stdout).unwrap();
+    let all = told["comparisons"].as_array().unwrap();
+    let of = all.iter().find(|of| of["kind"] == "trigger_to_order").unwrap();
+    assert_eq!(of["clock_a"], "the clock that file 1 was recorded by");
+    assert_eq!(of["clock_b"], "the clock of Metamako device 7");
 }

@@ -125,6 +125,8 @@ fn a_run_on_the_model_is_measured_and_reported_in_every_form() {
     let rows = compared["comparisons"].as_array().unwrap();
     assert!(rows.iter().any(|row| row["kind"] == "poll_to_doorbell:8>D"), "{compared:#}");
     assert!(rows.iter().all(|row| row["difference_ns"].as_f64().unwrap_or(0.0) == 0.0));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.lines().any(|line| line == "#the device is a model"), "{}", &log[..2_000]);
 }
 
 #[test]

@@ -219,7 +219,11 @@ impl Measuring {
             out.write(&page::html(&report.page()))?;
         }
         if let Some(Out { path, file }) = histogram {
-            let logged = Logged { by: "fixwire run --measure", from: Some(begun) };
+            let logged = Logged {
+                by: "fixwire run --measure",
+                from: Some(begun),
+                is_model: Some(report.is_model),
+            };
             let written = histogram_log::write(file, report.figures().tally, logged);
             written.map_err(|error| unwritable(&path, &error))?;
         }
