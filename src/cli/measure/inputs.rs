@@ -9,7 +9,7 @@ use fixwire::measure::capture::trailer::{Aside, Layout, NoStamp, Stamped};
 use fixwire::measure::capture::{Capture, CaptureError, Frame, Skips};
 use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place};
 use fixwire::measure::stamp::{Clock, Domain, Stamp};
-use fixwire::measure::wire_time::{WireSpan, WireTime};
+use fixwire::measure::wire_time::{Grain, WireSpan, WireTime};
 
 use super::capture::Stamps;
 use crate::cli::failure::Failure;
@@ -52,6 +52,8 @@ pub(super) struct Told {
     /// Frames that are stamped before the one in front of them of the same clock, and the most that one is.
     pub(super) backwards: u64,
     pub(super) backwards_most: WireSpan,
+    /// What its frames' times are whole numbers of.
+    grain: Grain,
     /// The last time by each clock.
     clocks: Vec<(Domain, WireTime)>,
     pub(super) first: Option<WireTime>,
@@ -92,17 +94,23 @@ impl Inputs {
         &self.files
     }
 
-    /// The file with the earliest frame; where several have one of that time, the first whose frame acknowledges nothing that
-    /// `matcher` has not seen.
+    /// The file with the earliest frame. Others with a frame within its tick may have passed before it: where it acknowledges
+    /// what `matcher` has not seen, the earliest of them that does not.
     pub(super) fn earliest(&self, matcher: &Matcher) -> Option<usize> {
-        let times = self.files.iter().map(|input| input.next.map(|next| next.turn));
-        let earliest = times.clone().flatten().min()?;
-        let mut first = times.enumerate().filter(|(_, time)| *time == Some(earliest));
-        let (file, _) = first.next()?;
-        let Some((second, _)) = first.next() else { return Some(file) };
+        let turns = self.files.iter().enumerate();
+        let turns = turns.filter_map(|(file, input)| Some((input.next?.turn, file)));
+        let (turn, first) = turns.clone().min()?;
+        let until = turn + self.files[first].told.grain.span().unwrap_or_default();
         let is_ahead = |file| self.frame(file).is_some_and(|frame| matcher.is_ahead(&frame));
-        let rest = first.map(|(file, _)| file);
-        [file, second].into_iter().chain(rest).find(|file| !is_ahead(*file)).or(Some(file))
+        let mut others =
+            turns.filter(|(at, file)| *file != first && (*at == turn || *at < until)).peekable();
+        if others.peek().is_none() || !is_ahead(first) {
+            return Some(first);
+        }
+        others
+            .filter(|(_, file)| !is_ahead(*file))
+            .min()
+            .map_or(Some(first), |(_, file)| Some(file))
     }
 
     /// The frame at hand, unless it is set aside.
@@ -238,6 +246,7 @@ impl Told {
         };
         self.first.get_or_insert(next.time);
         self.last = Some(next.time);
+        self.grain.note(next.turn);
         self.note_clock(&next);
         next
     }

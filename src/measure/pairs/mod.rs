@@ -219,8 +219,8 @@ impl Matcher {
         }
     }
 
-    /// Whether a frame acknowledges bytes that no frame has brought yet: of frames with the same time, those that brought them
-    /// passed before it.
+    /// Whether a frame acknowledges bytes that no frame has brought yet: of frames whose times do not say which was first, those
+    /// that bring them passed before it.
     pub fn is_ahead(&self, frame: &Arrived<'_>) -> bool {
         let Ok(segment) = segment(frame) else { return false };
         let Some(ack) = segment.ack else { return false };

@@ -20,6 +20,17 @@ fn pcap<'a>(frames: impl IntoIterator<Item = &'a Passed>) -> Vec<u8> {
     file
 }
 
+/// The same in microseconds.
+fn in_us<'a>(frames: impl IntoIterator<Item = &'a Passed>) -> Vec<u8> {
+    let mut file = pcap_header(Order::Little, false, 1);
+    for passed in frames {
+        let us = passed.ps / 1_000_000;
+        let s = S + (us / 1_000_000) as u32;
+        file.extend(pcap_record(Order::Little, s, (us % 1_000_000) as u32, &passed.bytes));
+    }
+    file
+}
+
 /// Both directions in a file each, the trader's clock ahead by so many picoseconds.
 fn in_two_files(folder: &Path, frames: &[Passed], ahead_ps: u64) -> [PathBuf; 2] {
     [true, false].map(|is_ours| {
@@ -128,21 +139,11 @@ fn two_recorders_are_two_clocks_unless_somebody_vouches_for_one() {
 fn of_frames_with_one_time_those_come_first_that_others_acknowledge() {
     let folder = tempfile::tempdir().unwrap();
     let session = Session::new(400, Course::Smooth);
-    let in_us = |frames: &mut dyn Iterator<Item = &Passed>| {
-        let mut file = pcap_header(Order::Little, false, 1);
-        for passed in frames {
-            let us = passed.ps / 1_000_000;
-            let s = S + (us / 1_000_000) as u32;
-            file.extend(pcap_record(Order::Little, s, (us % 1_000_000) as u32, &passed.bytes));
-        }
-        file
-    };
-    let both = write(folder.path(), "both.pcap", &in_us(&mut session.frames.iter()));
+    let both = write(folder.path(), "both.pcap", &in_us(&session.frames));
     let both = report(&[both.to_str().unwrap()]);
     let [ours, theirs] = [true, false].map(|is_ours| {
-        let mut of = session.frames.iter().filter(|passed| passed.is_ours == is_ours);
-        let path =
-            write(folder.path(), if is_ours { "out.pcap" } else { "in.pcap" }, &in_us(&mut of));
+        let of = session.frames.iter().filter(|passed| passed.is_ours == is_ours);
+        let path = write(folder.path(), if is_ours { "out.pcap" } else { "in.pcap" }, &in_us(of));
         path.to_str().unwrap().to_owned()
     });
     for files in [[&ours, &theirs], [&theirs, &ours]] {
@@ -150,6 +151,27 @@ fn of_frames_with_one_time_those_come_first_that_others_acknowledge() {
         assert_eq!(one["excluded"], both["excluded"]);
         assert_eq!(one["intervals"], both["intervals"]);
         assert_eq!(one["intervals"][1]["samples"], session.trigger_to_order.len());
+    }
+}
+
+#[test]
+fn within_the_tick_of_a_coarser_file_those_come_first_that_are_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::new(400, Course::Smooth);
+    let of_side = |is_ours| session.frames.iter().filter(move |passed| passed.is_ours == is_ours);
+    let ours = write(folder.path(), "out.pcap", &pcap(of_side(true)));
+    let theirs = write(folder.path(), "in.pcap", &in_us(of_side(false)));
+    let [ours, theirs] = [ours, theirs].map(|path| path.display().to_string());
+    for files in [[&ours, &theirs], [&theirs, &ours]] {
+        let one = report(&[files[0], files[1], "--one-clock"]);
+        assert_eq!(one["intervals"][1]["kind"], "trigger_to_order");
+        assert_eq!(one["intervals"][1]["samples"], session.trigger_to_order.len(), "{one:#}");
+        // A report that its file rounds to before its order.
+        let answers = &one["excluded"]["order_to_answer"];
+        let backwards = answers["backwards"].as_u64().unwrap();
+        let samples = one["intervals"][0]["samples"].as_u64().unwrap();
+        assert_eq!(samples + backwards, session.order_to_answer.len() as u64, "{one:#}");
+        assert_eq!(answers["answered_before_acknowledged"], 0);
     }
 }
 
