@@ -45,12 +45,15 @@ pub trait Bridge {
     fn write(command: &Self::Command, encoder: &mut Encoder<'_>, now: Now);
 }
 
+/// Commands of each session, with the life of it that each was decided in.
+type CommandsIn<C> = Box<[Producer<(u32, C)>]>;
+type CommandsOut<C> = Box<[Consumer<(u32, C)>]>;
+
 /// The polling core's end.
 #[derive(Debug)]
 pub struct Remote<B: Bridge> {
     events: Producer<Heard<B::Event>>,
-    /// Of each session.
-    commands: Box<[Consumer<(u32, B::Command)>]>,
+    commands: CommandsOut<B::Command>,
     lives: Lives,
     counters: RemoteCounters,
 }
@@ -79,8 +82,7 @@ pub struct RemoteCounters {
 #[derive(Debug)]
 pub struct Strategy<B: Bridge> {
     events: Consumer<Heard<B::Event>>,
-    /// Of each session.
-    commands: Box<[Producer<(u32, B::Command)>]>,
+    commands: CommandsIn<B::Command>,
     /// As far as it was heard of.
     lives: Lives,
 }
