@@ -20,9 +20,10 @@
 //! they and a device's were taken, [`clock_route`] by which way a device's is read, and [`mod@core`] which processor core polls.
 //! [`mlx5`] reads what a ConnectX itself writes: completion entries, and the registers of its clocks.
 //! [`huge_pages`] says how many are needed, [`large_pages`] has the kernel put ordinary memory into some.
-//! [`wire_port`] reads a wire by a second port of the kernel's, with its stamps.
+//! [`wire_port`] reads a wire by a second port of the kernel's, with its stamps; [`ptp`] says which time a port's clock keeps, and how
+//! right the kernel takes its own to be.
 //! [`rtnetlink`] asks the kernel for what it knows of links, routes and neighbours, and follows the last.
-//! All unsafe code of this crate is in one private module, `sys`, with its `packet`, in those of `dpdk` that are named after a
+//! All unsafe code of this crate is in one private module, `sys`, with its `packet` and `ptp`, in those of `dpdk` that are named after a
 //! noun of DPDK's, and, with the feature `mlx5dv`, in `mlx5dv::verbs`.
 //!
 //! Linux only.
@@ -45,6 +46,7 @@ pub mod mlx5;
 #[cfg(feature = "mlx5dv")]
 mod mlx5dv;
 pub mod pool;
+pub mod ptp;
 pub mod rtnetlink;
 pub mod sim;
 mod sys;

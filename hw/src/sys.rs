@@ -14,6 +14,7 @@ use libc::{c_int, c_uint};
 use crate::mlx5::Registers;
 
 pub(crate) mod packet;
+pub(crate) mod ptp;
 
 /// The longest interface name, with its terminating zero (`IFNAMSIZ`).
 pub(crate) const INTERFACE_NAME_ROOM: usize = libc::IFNAMSIZ;
