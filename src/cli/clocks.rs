@@ -1,5 +1,7 @@
 //! The clocks of a run: the one service that disciplines them, and looks at it between rounds.
 
+use std::cell::OnceCell;
+
 use fixwire::app::Application;
 use fixwire::clock_watch::{ClockWatch, NewLife};
 use fixwire::engine::Engine;
@@ -16,6 +18,7 @@ use fixwire_hw::host_counter::HostCounter;
 use serde_json::Value;
 
 use super::clock_report::{ClockReport, Known};
+use super::doctor::{Host, HostTime};
 use super::warn;
 
 /// The clocks that stamps are by.
@@ -130,6 +133,7 @@ impl Clocks {
             lines: service
                 .map(|service| (service.reader(), service.tally()))
                 .map_err(String::clone),
+            host_time: OnceCell::new(),
         }
     }
 
@@ -176,10 +180,12 @@ pub(crate) struct ClockView {
     device: Device,
     followed: Option<ClockInfo>,
     lines: Result<(Reader, ClockTally), String>,
+    /// As it was when somebody asked first: hardware clocks are not read again and again beside an engine that may trade by them.
+    host_time: OnceCell<Value>,
 }
 
 impl ClockView {
-    /// As in the report at the end, but for the stamps that the polling core looked at.
+    /// As in the report at the end, but for the stamps that the polling core looked at, with who keeps the host's time and how.
     pub(crate) fn json(&mut self) -> Value {
         let (known, counters, trouble) = match &mut self.lines {
             Ok((reader, tally)) => {
@@ -200,6 +206,8 @@ impl ClockView {
         let mut json = report.json();
         if let Value::Object(fields) = &mut json {
             fields.remove("conversions");
+            let host_time = self.host_time.get_or_init(|| HostTime::read(&Host::this()).json());
+            fields.insert("host_time".into(), host_time.clone());
         }
         json
     }

@@ -54,7 +54,8 @@ fn it_ends_with_totals_and_the_code_that_follows_from_them() {
     assert_eq!(output.status.code(), Some(i32::from(failed > 0)), "{shown}{}", errors(&output));
     let rows = shown.lines().filter(|line| line.starts_with("│ ")).count() as u64;
     assert_eq!(ok + warnings + failed + unknown, rows - 1, "one is the heading: {shown}");
-    for name in ["hugepages", "isolcpus", "C-states", "SMT siblings", "clock source", "RST guard"] {
+    let names = ["hugepages", "isolcpus", "C-states", "SMT siblings", "clock source", "RST guard"];
+    for name in names.into_iter().chain(["system's time", "PTP clocks", "who keeps time"]) {
         assert!(shown.contains(&format!("┆ {name} ")), "{name}: {shown}");
     }
 }
@@ -76,6 +77,26 @@ fn machines_get_each_row_with_a_remedy_unless_all_is_well() {
         assert!(row["found"].as_str().is_some_and(|found| !found.is_empty()), "{row}");
         assert!(row["need"] == "required" || row["need"] == "advised", "{row}");
         assert!(row["state"] != "fail" || row["need"] == "required", "{row}");
+    }
+}
+
+#[test]
+fn the_host_s_time_is_told_as_numbers_too() {
+    let whole = json(&doctor(&["--json"]));
+    let time = &whole["time"];
+    let of = row(&whole, "system's time");
+    assert_eq!(time["synchronised"] == true, of["state"] == "ok", "{time:#} {of}");
+    // Each clock that this machine has is read, or is told why not.
+    let clocks = time["ptp_clocks"].as_array().expect("clocks");
+    let known = fs::read_dir("/sys/class/ptp").map_or(0, Iterator::count);
+    assert_eq!(clocks.len(), known, "{time:#}");
+    if clocks.is_empty() {
+        let test = "doctor::the_host_s_time_is_told_as_numbers_too, of clocks";
+        crate::common::skip(test, "this machine has no PTP clock");
+    }
+    for clock in clocks {
+        assert!(clock["keeps"].is_string() || clock["unread_because"].is_string(), "{clock}");
+        assert_eq!(clock["keeps"].is_string(), clock["within_ns"].is_u64(), "{clock}");
     }
 }
 

@@ -97,6 +97,8 @@ pub struct PhcTime {
     pub ahead: Ahead,
     /// Which time that makes it.
     pub keeps: Keeps,
+    /// Somebody steers the system's time, so that this is more than a likeness.
+    pub by_steered: bool,
 }
 
 impl PhcTime {
@@ -115,7 +117,7 @@ impl PhcTime {
         } else {
             Keeps::Own
         };
-        PhcTime { ahead, keeps }
+        PhcTime { ahead, keeps, by_steered: kernel.is_some_and(|kernel| kernel.is_synchronised) }
     }
 
     /// How far it is ahead of the time that it keeps, as the system's has that, or of the system's time itself, in ns.
@@ -129,27 +131,20 @@ impl fmt::Display for PhcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (off_ns, within_ns) = (self.off_ns(), self.ahead.within_ns);
         match self.keeps {
-            Keeps::Utc => {
-                write!(f, "keeps UTC, {off_ns:+} ns ± {within_ns} ns from the system's time")
+            Keeps::Utc => f.write_str("keeps UTC, ")?,
+            Keeps::Tai { ahead_s, by_kernel: true } => {
+                write!(f, "keeps TAI, {ahead_s} s ahead as the kernel says, but for ")?;
             }
-            Keeps::Tai { ahead_s, by_kernel } => {
-                let whose = if by_kernel {
-                    "the kernel says"
-                } else {
-                    "the kernel does not know, and fits"
-                };
+            Keeps::Tai { ahead_s, by_kernel: false } => {
                 write!(
                     f,
-                    "keeps TAI, {ahead_s} s ahead as {whose}, {off_ns:+} ns ± {within_ns} ns from the system's time so moved"
-                )
+                    "keeps TAI, {ahead_s} s ahead, which fits though the kernel was not told, but for "
+                )?;
             }
-            Keeps::Own => {
-                write!(
-                    f,
-                    "keeps a time of its own, {off_ns:+} ns ± {within_ns} ns from the system's"
-                )
-            }
+            Keeps::Own => f.write_str("keeps a time of its own, ")?,
         }
+        write!(f, "{off_ns:+} ns ± {within_ns} ns from the system's time")?;
+        if self.by_steered { Ok(()) } else { f.write_str(", which nobody is known to steer") }
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use fixwire_hw::ptp::{Ahead, KernelTime, PtpClock};
+
 use super::program::{self, Answer};
 
 /// How much of a file is read, in bytes: the kernel's longest table that is looked at, of routes, fits.
@@ -57,21 +59,34 @@ impl Untold {
 /// Asks a program by its name and arguments.
 type Ask = Box<dyn Fn(&str, &[&str]) -> Answer>;
 
+/// How the kernel is asked for times, which are in no file.
+pub(crate) struct Times {
+    /// What it knows of its own.
+    pub(crate) kernel: Box<dyn Fn() -> io::Result<KernelTime>>,
+    /// How far the hardware clock at this path is ahead of that.
+    pub(crate) phc: Box<dyn Fn(&Path) -> io::Result<Ahead>>,
+}
+
 /// A host, rooted somewhere. Paths are beneath the root, without a slash in front.
 pub(crate) struct Host {
     root: PathBuf,
     ask: Ask,
+    times: Times,
 }
 
 impl Host {
     /// This machine.
     pub(crate) fn this() -> Host {
-        Host::at(Path::new("/"), Box::new(program::ask))
+        let times = Times {
+            kernel: Box::new(KernelTime::read),
+            phc: Box::new(|path| PtpClock::open(path)?.ahead()),
+        };
+        Host::at(Path::new("/"), Box::new(program::ask), times)
     }
 
-    /// A host whose files lie beneath `root`, and whose programs answer by `ask`.
-    pub(crate) fn at(root: &Path, ask: Ask) -> Host {
-        Host { root: root.to_path_buf(), ask }
+    /// A host whose files lie beneath `root`, and whose programs and clocks answer by `ask` and `times`.
+    pub(crate) fn at(root: &Path, ask: Ask, times: Times) -> Host {
+        Host { root: root.to_path_buf(), ask, times }
     }
 
     /// What a file says, without the space around it: its first mebibyte.
@@ -114,6 +129,16 @@ impl Host {
             fs::read_link(self.root.join(path)).map_err(|error| Untold::new(path, &error))?;
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned());
         name.ok_or_else(|| Untold::Absent { path: format!("/{path}") })
+    }
+
+    /// What the kernel knows of its own time.
+    pub(crate) fn kernel_time(&self) -> io::Result<KernelTime> {
+        (self.times.kernel)()
+    }
+
+    /// How far a hardware clock is ahead of that.
+    pub(crate) fn phc_ahead(&self, path: &str) -> io::Result<Ahead> {
+        (self.times.phc)(&self.root.join(path))
     }
 
     /// Asks a program that only reads.

@@ -2,28 +2,37 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 
 use fixwire::offload::profile::Profile;
+use fixwire_hw::ptp::{Ahead, KernelTime};
 
 use super::Asked;
 use super::build::Build;
 use super::check::{Check, State};
-use super::host::Host;
+use super::host::{Host, Times};
 use super::program::Answer;
 use crate::cli::profile;
 use crate::cli::session_file::NetworkSettings;
 
-/// A folder that is a host's root, and what its programs say.
+/// A folder that is a host's root, and what its programs, its kernel and its clocks say.
 pub(crate) struct MadeHost {
     root: tempfile::TempDir,
     answers: HashMap<String, Answer>,
+    kernel_time: Option<KernelTime>,
+    phcs: HashMap<String, Result<Ahead, io::ErrorKind>>,
 }
 
 impl MadeHost {
     pub(crate) fn new() -> MadeHost {
-        MadeHost { root: tempfile::tempdir().unwrap(), answers: HashMap::new() }
+        MadeHost {
+            root: tempfile::tempdir().unwrap(),
+            answers: HashMap::new(),
+            kernel_time: None,
+            phcs: HashMap::new(),
+        }
     }
 
     pub(crate) fn file(self, path: &str, text: &str) -> MadeHost {
@@ -58,6 +67,18 @@ impl MadeHost {
         made.program(name, answer)
     }
 
+    /// What the kernel knows of its time; without, it tells nothing.
+    pub(crate) fn kernel_time(mut self, time: KernelTime) -> MadeHost {
+        self.kernel_time = Some(time);
+        self
+    }
+
+    /// How far `/dev/NAME` is ahead of that, or why it is not read; other clocks are not there.
+    pub(crate) fn phc(mut self, name: &str, ahead: Result<Ahead, io::ErrorKind>) -> MadeHost {
+        self.phcs.insert(name.to_owned(), ahead);
+        self
+    }
+
     pub(crate) fn host(&self) -> Host {
         let answers = self.answers.clone();
         let ask = move |program: &str, words: &[&str]| {
@@ -66,7 +87,18 @@ impl MadeHost {
             let asked = words.find_map(|word| answers.get(&format!("{program} {word}")));
             asked.or_else(|| answers.get(program)).cloned().unwrap_or(Answer::NotInstalled)
         };
-        Host::at(self.root.path(), Box::new(ask))
+        let (kernel_time, phcs) = (self.kernel_time, self.phcs.clone());
+        let times = Times {
+            kernel: Box::new(move || {
+                kernel_time.ok_or_else(|| io::ErrorKind::PermissionDenied.into())
+            }),
+            phc: Box::new(move |path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                let known = phcs.get(name).copied().unwrap_or(Err(io::ErrorKind::NotFound));
+                known.map_err(Into::into)
+            }),
+        };
+        Host::at(self.root.path(), Box::new(ask), times)
     }
 }
 

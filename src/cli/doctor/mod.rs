@@ -19,6 +19,7 @@ mod program;
 mod reach;
 mod report;
 mod rst_guard;
+mod time;
 mod unit;
 
 use std::net::Ipv4Addr;
@@ -41,12 +42,13 @@ use nic::Kind;
 use pci::PciAddress;
 pub(crate) use program::Answer;
 pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
+pub(crate) use time::HostTime;
 
 /// Look at the host as a latency engineer would, and say how to mend each thing that is found.
 ///
 /// Memory (hugepages, hugetlbfs, transparent hugepages, swap), the polling core (isolcpus, nohz_full,
-/// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, irqbalance, RT throttling), clocks, the
-/// memory that the process may lock, and whether the kernel would answer the engine's peers with RST. With --nic that
+/// rcu_nocbs, C-states, frequency governor, SMT siblings, IRQ affinity, irqbalance, RT throttling), clocks, who keeps
+/// the host's time, how right that is and whether its PTP hardware clocks keep TAI or UTC, the memory that the process may lock, and whether the kernel would answer the engine's peers with RST. With --nic that
 /// NIC too: whether this program has DPDK, driver binding, IOMMU, NUMA distance, PCIe link, ring sizes, IRQ affinity, of
 /// mlx5 its libraries, the kernel's interface (link, MTU, pause frames, queues), capabilities, firmware settings and
 /// whether they are in effect, the unit that starts the engine, and, with --session, which ports the kernel shares with
@@ -134,9 +136,10 @@ pub(crate) fn command(args: &DoctorArgs) -> Result<(), Failure> {
             .collect(),
         build: Build::this(),
     };
-    let checks = examine(&host, &asked);
+    let time = HostTime::read(&host);
+    let checks = examine(&host, &asked, &time);
     if args.json {
-        say(report::for_machines(&checks, &asked));
+        say(report::for_machines(&checks, &asked, &time));
     } else {
         say(report::for_people(&checks, &asked));
     }
@@ -167,7 +170,10 @@ pub(crate) fn facts(profile: &Profile) -> Facts {
     let mut checks = memory::checks(&host, &asked);
     checks.extend(cores::checks(&host, &asked));
     checks.extend(clocks::checks(&host, &asked));
-    Facts { text: report::for_people(&checks, &asked), json: report::for_machines(&checks, &asked) }
+    let time = HostTime::read(&host);
+    checks.extend(time.checks());
+    let json = report::for_machines(&checks, &asked, &time);
+    Facts { text: report::for_people(&checks, &asked), json }
 }
 
 fn default_profile(host: &Host, nic: Option<PciAddress>) -> &'static str {
@@ -198,10 +204,11 @@ fn polling_core(host: &Host, profile: &Profile, allowed: &[u16]) -> Option<u16> 
     }
 }
 
-fn examine(host: &Host, asked: &Asked) -> Vec<Check> {
+fn examine(host: &Host, asked: &Asked, time: &HostTime) -> Vec<Check> {
     let mut checks = memory::checks(host, asked);
     checks.extend(cores::checks(host, asked));
     checks.extend(clocks::checks(host, asked));
+    checks.extend(time.checks());
     checks.extend(nic::checks(host, asked));
     checks.extend(process::checks(host, asked));
     checks.extend(unit::checks(host, asked));

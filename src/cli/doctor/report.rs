@@ -6,6 +6,7 @@ use super::super::failure::Failure;
 use super::super::table;
 use super::Asked;
 use super::check::{Check, Need, State};
+use super::time::HostTime;
 
 /// A table, beneath it what mends each, and at last the totals.
 pub(crate) fn for_people(checks: &[Check], asked: &Asked) -> String {
@@ -53,8 +54,8 @@ fn totals(checks: &[Check]) -> String {
     )
 }
 
-/// The same rows and totals.
-pub(crate) fn for_machines(checks: &[Check], asked: &Asked) -> Value {
+/// The same rows and totals, and the host's time as numbers.
+pub(crate) fn for_machines(checks: &[Check], asked: &Asked, time: &HostTime) -> Value {
     let rows = checks.iter().map(|check| {
         json!({
             "area": check.subject.area,
@@ -70,6 +71,7 @@ pub(crate) fn for_machines(checks: &[Check], asked: &Asked) -> Value {
         "core": asked.core,
         "nic": asked.nic.map(|nic| nic.to_string()),
         "checks": rows.collect::<Vec<_>>(),
+        "time": time.json(),
         "ok": count(checks, State::Ok),
         "warnings": count(checks, State::Warn),
         "failed": count(checks, State::Fail),
@@ -96,7 +98,7 @@ pub(crate) fn outcome(checks: &[Check]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::super::check::Subject;
-    use super::super::made_host::asked;
+    use super::super::made_host::{MadeHost, asked};
     use super::*;
 
     fn some() -> Vec<Check> {
@@ -128,7 +130,8 @@ mod tests {
 
     #[test]
     fn machines_get_the_same_rows_and_totals() {
-        let whole = for_machines(&some(), &asked());
+        let time = HostTime::read(&MadeHost::new().host());
+        let whole = for_machines(&some(), &asked(), &time);
         assert_eq!(whole["checks"].as_array().unwrap().len(), 5);
         assert_eq!(whole["checks"][4]["state"], "fail");
         assert_eq!(whole["checks"][1]["need"], "advised");

@@ -20,7 +20,9 @@ fn rows() -> (BTreeSet<String>, BTreeSet<String>) {
         network: at([10, 9, 0, 2].into()),
         ..asked()
     };
-    let whole = report::for_machines(&examine(&made.host(), &asked), &asked);
+    let host = made.host();
+    let time = HostTime::read(&host);
+    let whole = report::for_machines(&examine(&host, &asked, &time), &asked, &time);
     let rows = whole["checks"].as_array().expect("rows");
     let names = |required: bool| {
         let rows = rows.iter().filter(|row| !required || row["need"] == "required");

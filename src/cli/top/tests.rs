@@ -39,6 +39,7 @@ fn answer(pid: u64, uptime_ms: u64, messages: u64) -> Value {
                 "drift_error_ppb": null, "readings": { "agreed": 2, "jumped": 1 },
             },
             "error_bound_ns": 286, "trouble": null,
+            "host_time": { "words": ["PTP clocks: ptp0 (mlx5_ptp; eth2) keeps TAI", "who keeps time: ptp4l"] },
         },
         "measure": null,
     })
@@ -95,6 +96,8 @@ clocks:
   host monotonic clock  not_yet       2       1  -                    1
   a stamp of now becomes UTC within 286 ns
   the device's clock is a model's: nothing here is a NIC's
+  PTP clocks: ptp0 (mlx5_ptp; eth2) keeps TAI (as first asked)
+  who keeps time: ptp4l (as first asked)
 
 plan:
   offload           done by                 observed  agreed  contradicted  unchecked  reason

@@ -73,7 +73,10 @@ fn assert_whole(report: &Value, orders: u64) {
     assert_eq!(overhead["timed"], 64_000);
     assert!(report["plan"].as_array().is_some_and(|rows| !rows.is_empty()), "{}", report["plan"]);
     let checks = report["host"]["checks"].as_array().unwrap();
-    assert!(checks.iter().any(|check| check["check"] == "clock source"), "{checks:?}");
+    for name in ["clock source", "system's time", "PTP clocks", "who keeps time"] {
+        assert!(checks.iter().any(|check| check["check"] == name), "{name}: {checks:?}");
+    }
+    assert!(report["host"]["time"]["synchronised"].is_boolean(), "{}", report["host"]["time"]);
     assert_eq!(report["records_ring_full"], 0);
 }
 

@@ -195,7 +195,15 @@ fn once_is_text_whose_every_line_is_known() {
     let clocks: Vec<_> = part(&said, "clocks").iter().map(|line| shape(line)).collect();
     assert_eq!(clocks[0], " clock state agreed jumped drift, ppb generation");
     assert!(clocks[1].starts_with(" NIC counter"), "{clocks:?}");
-    assert_eq!(clocks.last().unwrap(), " the device's clock is a model's: nothing here is a NIC's");
+    let model = " the device's clock is a model's: nothing here is a NIC's";
+    assert!(clocks.iter().any(|line| line == model), "{clocks:?}");
+    for check in ["system's time", "PTP clocks", "who keeps time"] {
+        let is_told = |line: &&String| line.starts_with(&format!(" {check}: "));
+        assert!(
+            clocks.iter().any(|line| is_told(&line) && line.ends_with(" (as first asked)")),
+            "{clocks:?}"
+        );
+    }
     let plan = part(&said, "plan");
     let rows = known["plan"].as_array().unwrap();
     let used = rows.iter().filter(|row| row["outcome"] != "off");

@@ -172,6 +172,10 @@ impl View {
                 Tone::Faint,
             ));
         }
+        let of_host = list(&clocks["host_time"]["words"]).iter();
+        lines.extend(
+            of_host.map(|words| line(format!("{} (as first asked)", word(words)), Tone::Faint)),
+        );
         let refused = list(&clocks["routes_refused"]).iter();
         lines.extend(refused.map(|of| {
             line(format!("not read by {}: {}", word(&of["route"]), word(&of["why"])), Tone::Faint)
