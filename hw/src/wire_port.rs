@@ -57,6 +57,9 @@ pub struct Passed<'a> {
     pub bytes: &'a [u8],
     /// Whether there was more of it.
     pub is_cut_off: bool,
+    /// Whether it is several segments that the kernel joined on their way up (GRO), or has not parted yet (TSO, GSO): the stamp is
+    /// of the first, and nobody says when the others passed.
+    pub is_joined: bool,
     /// When, if anybody says.
     pub at: Option<PassedAt>,
 }
@@ -130,6 +133,7 @@ impl WirePort {
         Ok(Some(Passed {
             bytes: &self.room[..len],
             is_cut_off: received.len > len,
+            is_joined: received.is_joined,
             at: by_device.or(received.by_kernel_ns.map(PassedAt::Kernel)),
         }))
     }

@@ -66,6 +66,8 @@ pub enum Clock {
     WirePort {
         /// Its hardware's, and not the kernel's.
         hardware: bool,
+        /// Which life of it: another after each step.
+        life: u16,
     },
 }
 
@@ -143,8 +145,13 @@ impl fmt::Display for Clock {
             Clock::NicByHost { life } => {
                 write!(f, "the NIC's clock in its life {life}, told by this host's counter")
             }
-            Clock::WirePort { hardware: true } => f.write_str("the second port's own clock"),
-            Clock::WirePort { hardware: false } => {
+            Clock::WirePort { hardware: true, life: 0 } => {
+                f.write_str("the second port's own clock")
+            }
+            Clock::WirePort { hardware: true, life } => {
+                write!(f, "the second port's own clock in its life {life}")
+            }
+            Clock::WirePort { hardware: false, .. } => {
                 f.write_str("the kernel's clock as it took the second port's frames over")
             }
         }

@@ -303,12 +303,17 @@ impl Tally {
 
     /// Takes in what a message that passed a second port ends: an order, its trigger.
     pub fn record_at_port(&mut self, record: &Record<'_>) {
-        match record.trigger {
-            None => {}
-            Some(Ok(interval)) => {
-                self.add(Kind::WireToWireAtPort, &interval, record.first.place.file);
-            }
-            Some(Err(why)) => self.exclude(Kind::WireToWireAtPort, why),
+        if let Some(found) = record.trigger {
+            self.record_trigger_at_port(found);
+        }
+    }
+
+    /// The same, of a record that is gone: what was found to lie between an order and its trigger.
+    pub fn record_trigger_at_port(&mut self, found: Result<Interval, Exclusion>) {
+        match found {
+            // A port is one recorder's: both ends are of the same file.
+            Ok(interval) => self.add(Kind::WireToWireAtPort, &interval, interval.from.file),
+            Err(why) => self.exclude(Kind::WireToWireAtPort, why),
         }
     }
 
@@ -478,10 +483,10 @@ impl Distribution {
                      more than {floor}; how far from the wire it takes its stamps it does not say, and is not in that"
                 );
             }
-            Clock::WirePort { hardware: true } => {
+            Clock::WirePort { hardware: true, .. } => {
                 "how far from the wire the port takes its stamps it does not say, and is not in that; it is the same for both ends"
             }
-            Clock::WirePort { hardware: false } => {
+            Clock::WirePort { hardware: false, .. } => {
                 "the kernel stamps frames as it takes them over, some microseconds and more behind the wire, and nothing says how far: \
                  this is no measure of a wire"
             }

@@ -13,6 +13,13 @@ use super::{INTERFACE_NAME_ROOM, done, terminated};
 
 /// Every protocol, in network order.
 const ALL_PROTOCOLS: u16 = (libc::ETH_P_ALL as u16).to_be();
+/// `PACKET_VNET_HDR` of linux/if_packet.h, which the libc crate lacks: a virtio-net header stands before each frame.
+const PACKET_VNET_HDR: c_int = 15;
+/// The length of that header in bytes, and where its `gso_type` stands (`struct virtio_net_hdr`, VIRTIO 1.3, 5.1.6).
+const VNET_HEADER_LEN: usize = 10;
+const GSO_TYPE_AT: usize = 1;
+/// `VIRTIO_NET_HDR_GSO_NONE`: a frame as it was on the wire.
+const GSO_NONE: u8 = 0;
 /// Control messages of one frame: three times, and room to spare. As words, for their alignment.
 const CONTROL_WORDS: usize = 32;
 
@@ -83,6 +90,7 @@ pub(crate) fn packet_socket(index: c_int, receive_len: c_int) -> io::Result<Owne
         | libc::SOF_TIMESTAMPING_RX_SOFTWARE
         | libc::SOF_TIMESTAMPING_SOFTWARE;
     set_option(&socket, (libc::SOL_SOCKET, libc::SO_TIMESTAMPING), &(stamps as c_int))?;
+    set_option(&socket, (libc::SOL_PACKET, PACKET_VNET_HDR), &1_i32)?;
     // Without the privilege, as much as anybody may have.
     if set_option(&socket, (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE), &receive_len).is_err() {
         set_option(&socket, (libc::SOL_SOCKET, libc::SO_RCVBUF), &receive_len)?;
@@ -155,31 +163,45 @@ pub(crate) struct Received {
     pub(crate) by_kernel_ns: Option<u64>,
     /// The device's, in ns by its own clock.
     pub(crate) by_device_ns: Option<u64>,
+    /// It is several segments that the kernel joined, or has not parted yet: one stamp for all of them.
+    pub(crate) is_joined: bool,
 }
 
-/// The next frame that waits, if one does.
+/// The next frame that waits, if one does. One of segments that the header has no name for is joined, and of no length.
 pub(crate) fn receive_stamped(
     socket: BorrowedFd<'_>,
     room: &mut [u8],
 ) -> io::Result<Option<Received>> {
     let mut control = [0_u64; CONTROL_WORDS];
-    let mut piece =
-        libc::iovec { iov_base: room.as_mut_ptr().cast::<c_void>(), iov_len: room.len() };
+    let mut vnet_header = [0_u8; VNET_HEADER_LEN];
+    let mut pieces = [vnet_header.as_mut_slice(), room].map(|piece| libc::iovec {
+        iov_base: piece.as_mut_ptr().cast::<c_void>(),
+        iov_len: piece.len(),
+    });
     // SAFETY: a `struct msghdr` of zeros is one without an address, pieces and control messages.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
-    header.msg_iov = &raw mut piece;
-    header.msg_iovlen = 1;
+    header.msg_iov = pieces.as_mut_ptr();
+    header.msg_iovlen = pieces.len() as _;
     header.msg_control = control.as_mut_ptr().cast::<c_void>();
     header.msg_controllen = size_of_val(&control) as _;
     let flags = libc::MSG_DONTWAIT | libc::MSG_TRUNC;
-    // SAFETY: the header names one piece, which is all of `room`, and `control` with its length; all of them live until the
-    // call returns, and the kernel writes no more than these lengths.
+    // SAFETY: the header names two pieces, which are all of `vnet_header` and of `room`, and `control` with its length; all of them
+    // live until the call returns, and the kernel writes no more than these lengths.
     let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, flags) };
     let Ok(len) = usize::try_from(len) else {
         let error = io::Error::last_os_error();
-        return if error.kind() == io::ErrorKind::WouldBlock { Ok(None) } else { Err(error) };
+        return match error.raw_os_error() {
+            _ if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // The frame is gone: the kernel's packet_recvmsg takes it off the queue before it writes the header.
+            Some(libc::EINVAL) => Ok(Some(Received { is_joined: true, ..Received::default() })),
+            _ => Err(error),
+        };
     };
-    let mut received = Received { len, ..Received::default() };
+    let mut received = Received {
+        len: len.saturating_sub(VNET_HEADER_LEN),
+        is_joined: vnet_header[GSO_TYPE_AT] != GSO_NONE,
+        ..Received::default()
+    };
     // SAFETY: the header is as the kernel left it, and its control messages lie in `control`, which is alive.
     let mut message = unsafe { libc::CMSG_FIRSTHDR(&raw const header) };
     while !message.is_null() {

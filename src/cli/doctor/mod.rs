@@ -42,7 +42,7 @@ use nic::Kind;
 use pci::PciAddress;
 pub(crate) use program::Answer;
 pub(crate) use rst_guard::{refuse_unguarded, required as rst_guard_of};
-pub(crate) use time::HostTime;
+pub(crate) use time::{HostTime, keeps};
 
 /// Look at the host as a latency engineer would, and say how to mend each thing that is found.
 ///

@@ -162,7 +162,8 @@ fn short(clock: Clock) -> String {
         Clock::Host(HostCounter::Monotonic) => "monotonic".into(),
         Clock::Nic { life } => format!("NIC {life}"),
         Clock::NicByHost { life } => format!("NIC {life} by host"),
-        Clock::WirePort { hardware: true } => "second port".into(),
-        Clock::WirePort { hardware: false } => "kernel".into(),
+        Clock::WirePort { hardware: true, life: 0 } => "second port".into(),
+        Clock::WirePort { hardware: true, life } => format!("second port {life}"),
+        Clock::WirePort { hardware: false, .. } => "kernel".into(),
     }
 }

@@ -44,6 +44,8 @@ pub enum Reason {
     NoStamp,
     /// The device calls one of the two stamps degraded.
     Degraded,
+    /// One of the two frames is several segments that were joined.
+    Joined,
     /// Which frame brought it is not known any more.
     Forgotten,
     /// The second is stamped before the first.
@@ -74,7 +76,7 @@ pub enum Reason {
 
 impl Reason {
     /// How many there are.
-    pub const COUNT: usize = 25;
+    pub const COUNT: usize = 26;
 
     /// Those of a running engine.
     pub const LIVE: [Reason; 11] = [
@@ -92,7 +94,7 @@ impl Reason {
     ];
 
     /// Those of a running engine and of the second port beside it.
-    pub const LIVE_AND_PORT: [Reason; 24] = [
+    pub const LIVE_AND_PORT: [Reason; 25] = [
         Reason::NotByDevice,
         Reason::NotFollowed,
         Reason::Unsettled,
@@ -116,6 +118,7 @@ impl Reason {
         Reason::BeforeAcknowledged,
         Reason::NoStamp,
         Reason::Degraded,
+        Reason::Joined,
         Reason::Forgotten,
     ];
 
@@ -154,6 +157,7 @@ impl Reason {
             Reason::BeforeAcknowledged => "answered_before_acknowledged",
             Reason::NoStamp => "no_stamp",
             Reason::Degraded => "stamp_degraded",
+            Reason::Joined => "segments_joined",
             Reason::Forgotten => "frame_forgotten",
             Reason::Backwards => "backwards",
             Reason::Incomparable => "incomparable_clocks",
@@ -189,6 +193,9 @@ impl fmt::Display for Reason {
             Reason::BeforeAcknowledged => "it left before its order was acknowledged",
             Reason::NoStamp => "one of the two frames has no stamp",
             Reason::Degraded => "the device calls one of the two stamps degraded",
+            Reason::Joined => {
+                "one of the two frames is several segments that were joined before they were seen: when which of them passed is not known"
+            }
             Reason::Forgotten => "which frame brought it is not known any more",
             Reason::Backwards => "it is stamped before what it answers",
             Reason::Incomparable => "the two stamps are by different clocks",

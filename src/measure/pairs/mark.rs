@@ -28,6 +28,10 @@ pub enum NoTime {
     Absent,
     /// The device says that its clock was not synchronized well.
     Degraded,
+    /// It is several segments that were joined on their way up, with the stamp of the first.
+    Joined,
+    /// No reading of its clock vouches for it.
+    Unsettled,
     /// It is not known any more which frame it was: too many brought pieces of what was held.
     Forgotten,
 }

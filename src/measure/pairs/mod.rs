@@ -342,6 +342,8 @@ fn between(from: &Mark, to: &Mark) -> Result<Interval, Exclusion> {
         Exclusion::Why(match no_time {
             NoTime::Absent => Reason::NoStamp,
             NoTime::Degraded => Reason::Degraded,
+            NoTime::Joined => Reason::Joined,
+            NoTime::Unsettled => Reason::Unsettled,
             NoTime::Forgotten => Reason::Forgotten,
         })
     };

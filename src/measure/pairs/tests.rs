@@ -361,6 +361,8 @@ fn stamps_that_cannot_be_subtracted_are_no_interval() {
         (Ok(stamp(other, 5)), Ok(stamp(CLOCK, 9)), Err(Reason::Incomparable)),
         (Err(NoTime::Absent), Ok(stamp(CLOCK, 9)), Err(Reason::NoStamp)),
         (Ok(stamp(CLOCK, 5)), Err(NoTime::Degraded), Err(Reason::Degraded)),
+        (Err(NoTime::Joined), Ok(stamp(CLOCK, 9)), Err(Reason::Joined)),
+        (Ok(stamp(CLOCK, 5)), Err(NoTime::Unsettled), Err(Reason::Unsettled)),
     ] {
         let mut line = Line::new();
         let (report, order) = (message(THEM, "8|11=O0|"), message(US, "D|11=O1|"));

@@ -22,6 +22,8 @@ fn assert_port(report: &Value, interface: &str) {
         "{port:#}"
     );
     assert!(port["no_hardware_stamps_because"].is_string(), "{port:#}");
+    // The kernel's stamps need no clock of the port's.
+    assert_eq!((&port["clock"], &port["clock_unread_because"]), (&Value::Null, &Value::Null));
     // Logons, Logouts, orders and their reports.
     assert_eq!(port["messages"], 2 * ORDERS + 4, "{port:#}");
     let all = report["intervals"].as_array().unwrap();
@@ -106,6 +108,70 @@ fn a_veth_on_the_way_sees_what_passes_a_tap() {
     }
     assert!(output.status.success(), "{}", errors(&output));
     assert_port(&read(&json), "near0");
+}
+
+/// The kernel hands a veth more than a segment at once, which is seen as one frame with one stamp.
+#[test]
+fn segments_that_the_kernel_has_joined_have_no_time() {
+    if let Some(why) = no_namespace() {
+        return skip("measure::segments_that_the_kernel_has_joined_have_no_time", &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("live.json");
+    let script = format!(
+        "set -e
+        ip link set lo up
+        ip link add bridge0 type bridge
+        ip link add near0 type veth peer name far0
+        ip tuntap add traded0 mode tap vnet_hdr
+        ip link set near0 master bridge0
+        ip link set traded0 master bridge0
+        unshare -n sleep 60 &
+        far=$!
+        trap 'kill $far' EXIT
+        until [ \"$(readlink /proc/$far/ns/net)\" != \"$(readlink /proc/self/ns/net)\" ]; do kill -0 $far; sleep 0.05; done
+        ip link set far0 netns $far
+        nsenter -t $far -n sh -c 'ip address add 10.9.0.1/24 dev far0; ip link set far0 up'
+        ip address add 10.9.0.3/24 dev bridge0
+        ip address add 10.9.1.1/24 dev traded0
+        for of in bridge0 near0 traded0; do ip link set $of up; done
+        # Nothing outlives a test that ends before its time.
+        nsenter -t $far -n timeout 60 {fixwire} exchange --listen 10.9.0.1:9878 >/dev/null 2>&1 &
+        exchange=$!
+        trap 'kill $far $exchange' EXIT
+        until nsenter -t $far -n ss -ltn | grep -q 10.9.0.1:9878; do kill -0 $exchange; sleep 0.05; done
+        {fixwire} run --nic tap:traded0 --session {session} --orders {ORDERS} --wire-port near0 --measure-json {json} &
+        trader=$!
+        while kill -0 $trader 2>/dev/null; do
+          # It ends by what it is given, which is no FIX.
+          nsenter -t $far -n timeout 5 {fixwire} exchange --listen 10.9.0.1:9879 >/dev/null 2>&1 &
+          sleep 0.05
+          bash -c 'head -c 100000 /dev/zero >/dev/tcp/10.9.0.1/9879' 2>/dev/null || true
+        done
+        wait $trader",
+        fixwire = env!("CARGO_BIN_EXE_fixwire"),
+        session = session(folder.path()),
+        json = json.display(),
+    );
+    let output = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).output().unwrap();
+    if errors(&output).contains("Unknown device type") {
+        return skip(
+            "measure::segments_that_the_kernel_has_joined_have_no_time",
+            "this kernel has no bridge or no veth",
+        );
+    }
+    assert!(output.status.success(), "{}", errors(&output));
+    let report = read(&json);
+    let port = &report["wire_port"];
+    assert!(port["frames_joined"].as_u64().unwrap() > 0, "{port:#}");
+    assert_eq!(port["trouble"], Value::Null, "{port:#}");
+    let notes = report["notes"].as_array().unwrap();
+    let is_told = |note: &Value| note.as_str().unwrap().contains("ethtool -K near0 gro off");
+    assert!(notes.iter().any(is_told), "{notes:#?}");
+    // Orders and reports are frames of their own, and their figures stay.
+    let all = report["intervals"].as_array().unwrap();
+    let of = all.iter().find(|of| of["kind"] == KIND).unwrap();
+    assert!(of["samples"].as_u64().unwrap() > ORDERS * 8 / 10, "{report:#}");
 }
 
 /// A session with the exchange behind the bridge.

@@ -8,7 +8,7 @@ use fixwire::measure::wire_time::WireTime;
 use super::Story;
 
 const PORT: Domain =
-    Domain { clock: Clock::WirePort { hardware: true }, scale: Timescale::Elapsed };
+    Domain { clock: Clock::WirePort { hardware: true, life: 0 }, scale: Timescale::Elapsed };
 /// What the NIC's stamps, by which the truth of what came is found, are rounded by.
 const NIC_TICK_PS: i128 = 12_800;
 

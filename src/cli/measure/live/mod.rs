@@ -1,5 +1,6 @@
 //! `fixwire run --measure`: each message's way through a running engine, hop by hop, added up on a thread of its own.
 
+mod port_clock;
 mod recent;
 mod report;
 mod thread;

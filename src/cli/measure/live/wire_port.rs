@@ -5,15 +5,18 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place, Roles};
+use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place, Reason, Roles};
 use fixwire::measure::stamp::{Clock, Domain, Stamp, Timescale};
 use fixwire::measure::tally::Tally;
 use fixwire::measure::wire_time::WireTime;
 use fixwire_hw::core::BusyCore;
+use fixwire_hw::ptp::PtpClock;
 use fixwire_hw::wire_port::{Passed, PassedAt, WirePort, WirePortError};
 use serde_json::{Value, json};
 
+use super::port_clock::{PortClock, Told};
 use crate::cli::failure::Failure;
 
 /// How long one look waits for a frame.
@@ -23,6 +26,11 @@ const FRAMES_A_LOOK: usize = 1_024;
 /// Where a frame's EtherType stands.
 const ETHER_TYPE_AT: usize = 12;
 const NS_PER_S: u64 = 1_000_000_000;
+/// What its hardware stamps by while nobody reads that.
+const UNREAD: Domain =
+    Domain { clock: Clock::WirePort { hardware: true, life: 0 }, scale: Timescale::Elapsed };
+const BY_KERNEL: Domain =
+    Domain { clock: Clock::WirePort { hardware: false, life: 0 }, scale: Timescale::Utc };
 
 /// A second port that is read.
 pub(super) struct Reading {
@@ -36,6 +44,8 @@ pub(crate) struct Seen {
     pub(super) tally: Tally,
     name: String,
     no_hardware: Option<String>,
+    /// What its hardware stamps by, where it stamps, or why that is not read.
+    clock: Option<Result<Told, String>>,
     messages: u64,
     counted: Counted,
     /// Why it was not read to the end.
@@ -48,6 +58,7 @@ struct Counted {
     all: u64,
     by_device: u64,
     by_kernel: u64,
+    joined: u64,
     no_room: u64,
 }
 
@@ -58,10 +69,11 @@ impl Reading {
             WirePortError::NoInterface { .. } => Failure::Input(error.to_string()),
             WirePortError::NoSocket { .. } => Failure::Run(error.to_string()),
         })?;
+        let clock = port.no_hardware().is_none().then(|| clock_of(name));
         let (is_over, busy_core) = (Arc::default(), Arc::default());
         let (over, busy) = (Arc::clone(&is_over), Arc::clone(&busy_core));
         let thread = std::thread::Builder::new().name("wire port".into());
-        let thread = thread.spawn(move || read(port, &over, &busy)).map_err(|error| {
+        let thread = thread.spawn(move || read(port, clock, &over, &busy)).map_err(|error| {
             Failure::run(
                 format!("no thread can be started: {error}"),
                 "raise the limit of threads (`ulimit -u`)",
@@ -82,8 +94,24 @@ impl Reading {
     }
 }
 
-fn read(mut port: WirePort, is_over: &AtomicBool, busy_core: &BusyCore) -> Seen {
+/// What its hardware stamps by, read for the first time.
+fn clock_of(name: &str) -> Result<PortClock<PtpClock>, String> {
+    let clock = PtpClock::of_interface(name).map_err(|error| error.to_string())?;
+    let path = clock.path().display().to_string();
+    PortClock::new(clock, Instant::now()).map_err(|error| format!("{path} is not read: {error}"))
+}
+
+fn read(
+    mut port: WirePort,
+    clock: Option<Result<PortClock<PtpClock>, String>>,
+    is_over: &AtomicBool,
+    busy_core: &BusyCore,
+) -> Seen {
     let (name, no_hardware) = (port.name().to_owned(), port.no_hardware().map(ToString::to_string));
+    let (mut clock, unread) = match clock.transpose() {
+        Ok(clock) => (clock, None),
+        Err(why) => (None, Some(why)),
+    };
     let mut matcher = Matcher::new(Roles::new(Roles::ORDERS, Roles::ANSWERS));
     let (mut tally, mut counted) = (Tally::default(), Counted::default());
     let mut look = || -> io::Result<bool> {
@@ -91,12 +119,23 @@ fn read(mut port: WirePort, is_over: &AtomicBool, busy_core: &BusyCore) -> Seen 
         // Asked first: what has come before that is read below.
         let is_over = is_over.load(Ordering::Acquire);
         port.wait(if is_over { 0 } else { LOOK_MS })?;
+        let mut is_empty = false;
         for _ in 0..FRAMES_A_LOOK {
-            let Some(passed) = port.next_frame()? else { return Ok(is_over) };
-            let arrived = counted.arrived(&passed);
-            matcher.on_frame(&arrived, &mut |record| tally.record_at_port(record));
+            let Some(passed) = port.next_frame()? else {
+                is_empty = true;
+                break;
+            };
+            let by = clock.as_ref().map_or(Ok(UNREAD), PortClock::domain);
+            let arrived = counted.arrived(&passed, by);
+            matcher.on_frame(&arrived, &mut |record| match &mut clock {
+                None => tally.record_at_port(record),
+                Some(clock) => record.trigger.into_iter().for_each(|found| clock.hold(found)),
+            });
         }
-        Ok(false)
+        if let Some(clock) = &mut clock {
+            clock.look(Instant::now(), is_empty, &mut tally);
+        }
+        Ok(is_over && is_empty)
     };
     let trouble = loop {
         match look() {
@@ -105,30 +144,33 @@ fn read(mut port: WirePort, is_over: &AtomicBool, busy_core: &BusyCore) -> Seen 
             Err(error) => break Some(error.to_string()),
         }
     };
+    let clock = clock.map(|clock| Ok(clock.finish(&mut tally))).or_else(|| unread.map(Err));
     counted.no_room = port.dropped();
     let messages = matcher.counts().messages;
-    Seen { tally, name, no_hardware, messages, counted, trouble }
+    Seen { tally, name, no_hardware, clock, messages, counted, trouble }
 }
 
 impl Counted {
-    fn arrived<'a>(&mut self, passed: &Passed<'a>) -> Arrived<'a> {
+    /// A frame, `by` what the hardware stamps by at present.
+    fn arrived<'a>(&mut self, passed: &Passed<'a>, by: Result<Domain, NoTime>) -> Arrived<'a> {
         self.all += 1;
-        let stamp = |ns: u64, hardware, scale| Stamp {
-            time: WireTime::from_ticks(ns, NS_PER_S),
-            domain: Domain { clock: Clock::WirePort { hardware }, scale },
-            port: 0,
+        let stamp = |ns: u64, domain| {
+            let time = WireTime::from_ticks(ns, NS_PER_S);
+            Stamp { time, domain, port: 0 }
         };
         let stamp = match passed.at {
             Some(PassedAt::Device(ns)) => {
                 self.by_device += 1;
-                Ok(stamp(ns, true, Timescale::Elapsed))
+                by.map(|by| stamp(ns, by))
             }
             Some(PassedAt::Kernel(ns)) => {
                 self.by_kernel += 1;
-                Ok(stamp(ns, false, Timescale::Utc))
+                Ok(stamp(ns, BY_KERNEL))
             }
             None => Err(NoTime::Absent),
         };
+        self.joined += u64::from(passed.is_joined);
+        let stamp = if passed.is_joined { Err(NoTime::Joined) } else { stamp };
         Arrived {
             mark: Mark { place: Place { file: 0, frame: self.all }, stamp },
             bytes: passed.bytes,
@@ -141,7 +183,7 @@ impl Counted {
 impl Seen {
     /// What a reader of its figures should know, in sentences.
     pub(super) fn notes(&self) -> Vec<String> {
-        let Counted { all, by_device, by_kernel, no_room } = self.counted;
+        let Counted { all, by_device, by_kernel, joined, no_room } = self.counted;
         let name = &self.name;
         let mut notes = vec![format!(
             "the second port {name}: {all} frames with {} FIX messages, {by_device} frames stamped in its hardware, {by_kernel} by the \
@@ -152,6 +194,20 @@ impl Seen {
             notes.push(format!(
                 "{name} stamps nothing in hardware ({why}): the kernel stamps its frames as it takes them over, which is no measure of \
                  a wire"
+            ));
+        }
+        match &self.clock {
+            None => {}
+            Some(Ok(told)) => notes.extend(told.notes(name)),
+            Some(Err(why)) => notes.push(format!(
+                "which time {name}'s clock keeps is not known, and a step of it goes unnoticed: {why}"
+            )),
+        }
+        if joined > 0 {
+            notes.push(format!(
+                "{joined} frames at {name} were several segments each, joined by the kernel before they were seen, with one stamp: \
+                 what they carried is excluded as {}; `ethtool -K {name} gro off tso off gso off` has each seen by itself",
+                Reason::Joined.name()
             ));
         }
         if no_room > 0 {
@@ -171,9 +227,12 @@ impl Seen {
             "frames": self.counted.all,
             "frames_stamped_in_hardware": self.counted.by_device,
             "frames_stamped_by_kernel": self.counted.by_kernel,
+            "frames_joined": self.counted.joined,
             "frames_no_room": self.counted.no_room,
             "messages": self.messages,
             "no_hardware_stamps_because": self.no_hardware,
+            "clock": self.clock.as_ref().and_then(|clock| clock.as_ref().ok()).map(Told::json),
+            "clock_unread_because": self.clock.as_ref().and_then(|clock| clock.as_ref().err()),
             "trouble": self.trouble,
         })
     }
