@@ -9,6 +9,8 @@ module checksum_tx_formal (
   input wire        tvalid,
   input wire        tlast,
   input wire [17:0] tuser,
+  input wire        enable_l3,
+  input wire        enable_l4,
   input wire        out_ready
 );
 
@@ -16,12 +18,15 @@ module checksum_tx_formal (
   wire [63:0] out_data;
   wire [7:0] out_keep;
   wire [3:0] stats;
+  wire drops;
+  wire [2:0] code;
 
   checksum_tx #(.DATA_W(64), .LEN_MAX(32), .RAM_BYTES(64), .FRAMES(4)) dut (
     .clk(clk), .rst(rst), .s_axis_tdata(tdata), .s_axis_tkeep(tkeep), .s_axis_tvalid(tvalid), .s_axis_tready(tready),
-    .s_axis_tlast(tlast), .s_axis_tuser(tuser), .m_axis_tdata(out_data), .m_axis_tkeep(out_keep),
-    .m_axis_tvalid(out_valid), .m_axis_tready(out_ready), .m_axis_tlast(out_last), .stat_finished(stats[0]),
-    .stat_passed(stats[1]), .stat_drop_too_long(stats[2]), .stat_drop_lengths(stats[3])
+    .s_axis_tlast(tlast), .s_axis_tuser(tuser), .enable_l3(enable_l3), .enable_l4(enable_l4), .m_axis_tdata(out_data),
+    .m_axis_tkeep(out_keep), .m_axis_tvalid(out_valid), .m_axis_tready(out_ready), .m_axis_tlast(out_last),
+    .drop_valid(drops), .drop_code(code), .stat_finished(stats[0]), .stat_passed(stats[1]),
+    .stat_drop_too_long(stats[2]), .stat_drop_lengths(stats[3])
   );
 
   reg started = 1'b0;
@@ -30,7 +35,7 @@ module checksum_tx_formal (
   wire takes = tvalid && tready;
   wire leaves = out_valid && out_ready;
 
-  // --- One beat of all that go in unasked for anything, whichever it is, is watched until it is out ----
+  // --- One beat of all that go in unasked for anything that is on, whichever it is, is watched until it is out
 
   (* anyconst *) reg [3:0] watched;
   reg [3:0] beats_in = 0, beats_out = 0;
@@ -52,7 +57,7 @@ module checksum_tx_formal (
     beat <= rst ? 0 : takes ? (tlast ? 0 : beat + 1) : beat;
     untold <= rst ? 0 : untold + (takes && tlast) - (stats != 0);
 `ifdef UNASKED
-    assume (tuser[17:16] == 0);
+    assume ((tuser[17:16] & {enable_l4, enable_l3}) == 0);
     // All bits of a beat are treated alike: few stand for all.
     assume (tdata[63:2] == 0);
     // Frames fit.
@@ -79,10 +84,12 @@ module checksum_tx_formal (
       assert (stats == 0 || untold != 0);
       // property: under one name alone
       assert ((stats & (stats - 4'd1)) == 0);
+      // property: a drop has its reason's number, and nothing else has one
+      assert (drops == |stats[3:2] && code == (stats[2] ? 3'd2 : stats[3] ? 3'd6 : 3'd0));
 `ifdef UNASKED
       // property: nothing leaves that did not come
       if (out_valid) assert (beats_out < beats_in);
-      // property: what asks for nothing leaves as it came, in order
+      // property: what asks for nothing that is on leaves as it came, in order
       if (out_valid && beats_out == watched && is_in)
         assert ({out_last, out_keep, out_data} == seen);
 `endif

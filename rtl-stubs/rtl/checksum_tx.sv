@@ -8,6 +8,8 @@
 //                [16] fill in IPv4's checksum, whatever its field holds, [17] finish TCP's, whose field holds
 //                the sum of the pseudo-header
 //
+// What is not switched on in that cycle is as if it were not asked for.
+//
 // TCP's sum goes to the packet's end where the frame's own lengths tell it, else to the frame's. A sum of zero is
 // written as 0x0000. A frame that asks for nothing passes as it is, whatever it is. One that is longer than
 // LEN_MAX, or whose fields would lie outside of it, or whose lengths are none of 14, 18 and 22 for Ethernet and
@@ -35,13 +37,20 @@ module checksum_tx #(
   input  wire               s_axis_tlast,
   input  wire [17:0]        s_axis_tuser,
 
+  // Which sums are finished; a field that is not leaves as it came.
+  input  wire               enable_l3,
+  input  wire               enable_l4,
+
   output logic [DATA_W-1:0] m_axis_tdata,
   output logic [BYTES-1:0]  m_axis_tkeep,
   output logic              m_axis_tvalid,
   input  wire               m_axis_tready,
   output logic              m_axis_tlast,
 
-  // One cycle for each frame that is counted under this name.
+  // One cycle for each frame that is dropped, with the number of the reason.
+  output logic              drop_valid,
+  output logic [2:0]        drop_code,
+  // And for each frame that is counted under this name.
   output logic              stat_finished,
   output logic              stat_passed,
   output logic              stat_drop_too_long,
@@ -87,12 +96,13 @@ module checksum_tx #(
 
   localparam int ENTRY_BITS = LANE_BITS + DATA_W;
   logic [ENTRY_BITS-1:0] ring [0:RAM_BEATS-1];
+  wire [17:0] asked = {s_axis_tuser[17] && enable_l4, s_axis_tuser[16] && enable_l3, s_axis_tuser[15:0]};
   logic [17:0] meta_held;
   wire frame_leaves;
 
   always_ff @(posedge clk) begin
     if (stores) ring[write_at[RAM_BITS-1:0]] <= {kept_less_1, s_axis_tdata};
-    if (takes && is_first) meta_held <= s_axis_tuser;
+    if (takes && is_first) meta_held <= asked;
     if (rst) begin
       is_first <= 1'b1;
       write_at <= '0;
@@ -136,7 +146,7 @@ module checksum_tx #(
   logic [RAM_BITS:0] beats_1, beats;
   logic              over_1, over;
   always_ff @(posedge clk) begin
-    meta_1  <= is_first ? s_axis_tuser : meta_held;
+    meta_1  <= is_first ? asked : meta_held;
     beats_1 <= is_over ? beats_in : beats_in + 1'b1;
     over_1  <= is_over;
     meta    <= meta_1;
@@ -212,6 +222,9 @@ module checksum_tx #(
     if (rst) finished_write <= '0;
     else if (finished_valid) finished_write <= finished_write + 1'b1;
 
+    drop_valid <= sums_valid && !rst && (over_told || wrong_told);
+    drop_code  <= !sums_valid || rst ? 3'd0 : over_told ? offload_pkg::DROP_TOO_LONG
+                : wrong_told ? offload_pkg::DROP_LENGTHS : 3'd0;
     stat_drop_too_long <= sums_valid && !rst && over_told;
     stat_drop_lengths  <= sums_valid && !rst && !over_told && wrong_told;
     stat_finished      <= sums_valid && !rst && !over_told && !wrong_told && asks_told;

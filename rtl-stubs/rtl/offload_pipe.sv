@@ -114,7 +114,9 @@ module offload_pipe #(
   localparam int RAM_BITS = $clog2(RAM_BEATS);
   localparam int BEATS_MAX = (LEN_MAX + BYTES - 1) / BYTES;
   localparam int FRAME_BITS = $clog2(FRAMES);
-  localparam logic [2:0] MAC_ERROR = 3'd1, TOO_LONG = 3'd2, BUFFER_FULL = 3'd3, NOT_OURS = 3'd4, FLOW_DROP = 3'd5;
+  localparam logic [2:0] MAC_ERROR = offload_pkg::DROP_MAC_ERROR, TOO_LONG = offload_pkg::DROP_TOO_LONG,
+                         BUFFER_FULL = offload_pkg::DROP_BUFFER_FULL, NOT_OURS = offload_pkg::DROP_NOT_OURS,
+                         FLOW_DROP = offload_pkg::DROP_FLOW_DROP;
   // From a last beat to what the slowest block says of it; and what the others wait for that.
   localparam int WAIT = 7;
   localparam int WAIT_END = WAIT - 3;

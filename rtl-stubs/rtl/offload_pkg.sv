@@ -9,6 +9,14 @@ package offload_pkg;
   localparam logic [1:0] VERDICT_BAD     = 2'd1;
   localparam logic [1:0] VERDICT_GOOD    = 2'd2;
 
+  // Why a frame was dropped, as last_drop and tx_last_drop have it (regs/offload.rdl). 0 is none.
+  localparam logic [2:0] DROP_MAC_ERROR   = 3'd1;
+  localparam logic [2:0] DROP_TOO_LONG    = 3'd2;
+  localparam logic [2:0] DROP_BUFFER_FULL = 3'd3;
+  localparam logic [2:0] DROP_NOT_OURS    = 3'd4;
+  localparam logic [2:0] DROP_FLOW_DROP   = 3'd5;
+  localparam logic [2:0] DROP_LENGTHS     = 3'd6;
+
   // The link's types (IEEE 802.1Q table 9-1; RFC 894, RFC 826).
   localparam logic [15:0] ETHERTYPE_IPV4  = 16'h0800;
   localparam logic [15:0] ETHERTYPE_ARP   = 16'h0806;

@@ -12,6 +12,8 @@ from scapy.utils import checksum  # noqa: E402
 UNKNOWN, BAD, GOOD = 0, 1, 2
 TAGS = (0x8100, 0x88A8)
 LINK_LEN = 14
+# What is asked for a frame to send, in s_axis_tuser of checksum_tx.
+IPV4, TCP = 1 << 16, 1 << 17
 
 
 @dataclass
@@ -78,3 +80,15 @@ def look(frame):
     zeroed = segment[:16] + b"\0\0" + segment[18:]
     found.l4 = GOOD if same(word(segment, 16), in4_chksum(6, addresses, zeroed)) else BAD
     return found
+
+
+def unfinished(rng, frame, asks=IPV4 | TCP):
+    """The frame as a host leaves it, and what is to be said of it."""
+    found = look(frame)
+    frame = bytearray(frame)
+    if asks & IPV4:
+        frame[found.l3_at + 10 : found.l3_at + 12] = rng.randbytes(2)
+    if asks & TCP:
+        pseudo = frame[found.l3_at + 12 : found.l3_at + 20] + struct.pack(">HH", 6, found.end - found.l4_at)
+        frame[found.l4_at + 16 : found.l4_at + 18] = struct.pack(">H", 0xFFFF ^ checksum(bytes(pseudo)))
+    return bytes(frame), found.l3_at | (found.l4_at - found.l3_at) << 8 | asks

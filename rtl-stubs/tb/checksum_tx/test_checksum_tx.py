@@ -10,11 +10,12 @@ from scapy.utils import checksum
 
 import frames
 from bench import Bench, pauses
-from reference import look
+from reference import IPV4, TCP, unfinished
 
 STATS = ("finished", "passed", "drop_too_long", "drop_lengths")
+# As rtl/offload_pkg.sv numbers them.
+TOO_LONG, LENGTHS = 2, 6
 LEN_MAX = 9216
-IPV4, TCP = 1 << 16, 1 << 17
 
 
 class Sender(Bench):
@@ -25,6 +26,9 @@ class Sender(Bench):
         self.first_out = []
         self.outs = 0
         self.counted = dict.fromkeys(STATS, 0)
+        self.codes = []
+        dut.enable_l3.setimmediatevalue(1)
+        dut.enable_l4.setimmediatevalue(1)
         cocotb.start_soon(self._listen())
 
     async def _listen(self):
@@ -37,6 +41,8 @@ class Sender(Bench):
                 continue
             for name in STATS:
                 self.counted[name] += int(getattr(dut, f"stat_{name}").value)
+            if dut.drop_valid.value == 1:
+                self.codes.append(int(dut.drop_code.value))
             if dut.m_axis_tvalid.value == 1 and dut.m_axis_tready.value == 1:
                 self.outs += 1
                 if first:
@@ -58,18 +64,6 @@ class Sender(Bench):
             assert found == wanted, f"\n{found.hex()}\n{wanted.hex()}"
         await self.cycles(30)
         assert self.out.empty()
-
-
-def unfinished(rng, frame, asks=IPV4 | TCP):
-    """The frame as a host leaves it, and what is to be said of it."""
-    found = look(frame)
-    frame = bytearray(frame)
-    if asks & IPV4:
-        frame[found.l3_at + 10 : found.l3_at + 12] = rng.randbytes(2)
-    if asks & TCP:
-        pseudo = frame[found.l3_at + 12 : found.l3_at + 20] + struct.pack(">HH", 6, found.end - found.l4_at)
-        frame[found.l4_at + 16 : found.l4_at + 18] = struct.pack(">H", 0xFFFF ^ checksum(bytes(pseudo)))
-    return bytes(frame), found.l3_at | (found.l4_at - found.l3_at) << 8 | asks
 
 
 def any_right(rng, payload_len):
@@ -184,6 +178,33 @@ async def what_cannot_be_finished_is_dropped_whole_and_counted(dut):
     await bench.left(expected)
     assert (bench.counted["drop_too_long"], bench.counted["drop_lengths"]) == (too_long, lengths)
     assert bench.counted["finished"] == len(expected)
+    assert sorted(bench.codes) == [TOO_LONG] * too_long + [LENGTHS] * lengths
+
+
+@cocotb.test()
+async def what_is_off_is_left_as_it_came(dut):
+    """Whatever is asked for, and with lengths for which what is on would drop it; a frame goes by its first beat."""
+    rng = random.Random(10)
+    bench = Sender(dut)
+    await bench.reset()
+    for turn in range(40):
+        on = turn % 4
+        dut.enable_l3.value, dut.enable_l4.value = on & 1, on >> 1
+        right = frames.segment(rng, rng.randrange(20, 200), 0, 0, 0)
+        left, meta = unfinished(rng, right)
+        expected = left[:24] + (right if on & 1 else left)[24:26] + left[26:50] + (right if on & 2 else left)[50:52] + left[52:]
+        before = bench.beats
+        bench.ask(rng, left, meta)
+        # It is on its way in, and has to stay what it was begun as.
+        await bench.cycles(4)
+        assert bench.beats > before
+        dut.enable_l3.value, dut.enable_l4.value = 1 - (on & 1), 1 - (on >> 1)
+        await bench.left([expected])
+        if not on:
+            dut.enable_l3.value = dut.enable_l4.value = 0
+            bench.ask(rng, left[:40], meta)
+            await bench.left([left[:40]])
+    assert not bench.codes and bench.counted == {"finished": 30, "passed": 20, "drop_too_long": 0, "drop_lengths": 0}
 
 
 @cocotb.test()
