@@ -74,8 +74,8 @@ fn conformance_holds_the_design_to_a_device_that_does_nothing() {
     let output = fixwire(&["conformance", "--nic", "rtl", "--all-subsets"]);
     let words = words(&output);
     assert!(output.status.success(), "{words}");
-    // Five capabilities of the data path, on a clean line and a corrupting one.
-    assert!(words.ends_with("64 passed, 0 failed\n"), "{words}");
+    // Seven capabilities of the data path, on a clean line and a corrupting one.
+    assert!(words.ends_with("256 passed, 0 failed\n"), "{words}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-// The receive side behind its registers: offload_pipe, the register block of regs/offload.rdl, and AXI4-Lite from
-// another clock domain. Registers, counters, clock and table are of the stream's domain: one transaction crosses at
-// a time, so that nothing else has to.
+// Both sides behind their registers: offload_pipe for what is received, checksum_tx for what is sent, the register
+// block of regs/offload.rdl, and AXI4-Lite from another clock domain. Streams, registers, counters, clock and table
+// are of one domain: one transaction crosses at a time, so that nothing else has to.
 `default_nettype none
 
 module offload_nic #(
@@ -37,6 +37,20 @@ module offload_nic #(
   output wire [63:0]       m_stamp_count,
   output wire [15:0]       m_stamp_generation,
 
+  // Frames to send, from the host and to the wire, as checksum_tx has them.
+  input  wire [DATA_W-1:0] s_axis_tx_tdata,
+  input  wire [BYTES-1:0]  s_axis_tx_tkeep,
+  input  wire              s_axis_tx_tvalid,
+  output wire              s_axis_tx_tready,
+  input  wire              s_axis_tx_tlast,
+  input  wire [17:0]       s_axis_tx_tuser,
+
+  output wire [DATA_W-1:0] m_axis_tx_tdata,
+  output wire [BYTES-1:0]  m_axis_tx_tkeep,
+  output wire              m_axis_tx_tvalid,
+  input  wire              m_axis_tx_tready,
+  output wire              m_axis_tx_tlast,
+
   input  wire              axil_clk,
   input  wire              axil_rst,
   input  wire [8:0]        s_axil_awaddr,
@@ -60,9 +74,9 @@ module offload_nic #(
 
   localparam int RULES = 16;
   localparam int QUEUES = 16;
-  // Capability n in bit n, of offload/src/capability.rs: both received checksums, stamps by a clock that tells the
-  // time of day, and steering with masks, drop, mark, count and isolation.
-  localparam logic [31:0] CAPABILITIES = 32'b1111_1111_0011;
+  // Capability n in bit n, of offload/src/capability.rs: both checksums of what is received and of what is sent, stamps
+  // by a clock that tells the time of day, and steering with masks, drop, mark, count and isolation.
+  localparam logic [31:0] CAPABILITIES = 32'b1111_1111_1111;
 
   // --- The registers, in the stream's domain ----------------------------------------------------------
 
@@ -107,25 +121,29 @@ module offload_nic #(
   wire [15:0] clock_generation;
   wire        drop_valid, delivered, drop_mac_error, drop_too_long, drop_buffer_full, drop_not_ours, drop_flow_drop;
   wire [2:0]  drop_code;
+  wire        tx_drop_valid, tx_finished, tx_passed, tx_drop_too_long, tx_drop_lengths;
+  wire [2:0]  tx_drop_code;
 
   logic [7:0]  period_ns;
   logic [31:0] period_fraction;
   logic [95:0] tod_latched;
   logic [63:0] count_latched;
   logic [15:0] generation_latched;
-  logic [2:0]  code_last;
+  logic [2:0]  code_last, tx_code_last;
 
   always_ff @(posedge clk) begin
     if (rst) begin
       period_ns <= '0;
       period_fraction <= '0;
       code_last <= '0;
+      tx_code_last <= '0;
     end else begin
       if (regs.clock_commit.period.value) begin
         period_ns <= regs.clock_ns.ns.value;
         period_fraction <= regs.clock_fraction.fraction.value;
       end
       if (drop_valid) code_last <= drop_code;
+      if (tx_drop_valid) tx_code_last <= tx_drop_code;
     end
     if (regs.clock_commit.latch.value) begin
       tod_latched <= tod;
@@ -163,6 +181,16 @@ module offload_nic #(
     .stat_drop_not_ours(drop_not_ours), .stat_drop_flow_drop(drop_flow_drop)
   );
 
+  checksum_tx #(.DATA_W(DATA_W)) finisher (
+    .clk(clk), .rst(rst), .s_axis_tdata(s_axis_tx_tdata), .s_axis_tkeep(s_axis_tx_tkeep),
+    .s_axis_tvalid(s_axis_tx_tvalid), .s_axis_tready(s_axis_tx_tready), .s_axis_tlast(s_axis_tx_tlast),
+    .s_axis_tuser(s_axis_tx_tuser), .enable_l3(regs.enables.tx_ipv4_checksum.value),
+    .enable_l4(regs.enables.tx_tcp_checksum.value), .m_axis_tdata(m_axis_tx_tdata), .m_axis_tkeep(m_axis_tx_tkeep),
+    .m_axis_tvalid(m_axis_tx_tvalid), .m_axis_tready(m_axis_tx_tready), .m_axis_tlast(m_axis_tx_tlast),
+    .drop_valid(tx_drop_valid), .drop_code(tx_drop_code), .stat_finished(tx_finished), .stat_passed(tx_passed),
+    .stat_drop_too_long(tx_drop_too_long), .stat_drop_lengths(tx_drop_lengths)
+  );
+
   // --- What they show ---------------------------------------------------------------------------------
 
   always_comb begin
@@ -188,7 +216,12 @@ module offload_nic #(
     regs_in.drop_buffer_full.frames.incr = drop_buffer_full;
     regs_in.drop_not_ours.frames.incr = drop_not_ours;
     regs_in.drop_flow_drop.frames.incr = drop_flow_drop;
+    regs_in.tx_finished.frames.incr = tx_finished;
+    regs_in.tx_passed.frames.incr = tx_passed;
+    regs_in.tx_drop_too_long.frames.incr = tx_drop_too_long;
+    regs_in.tx_drop_lengths.frames.incr = tx_drop_lengths;
     regs_in.last_drop.code.next = code_last;
+    regs_in.tx_last_drop.code.next = tx_code_last;
   end
 
 endmodule

@@ -9,7 +9,7 @@
 #include "verilated_fst_c.h"
 
 // What src/design/abi.rs asserts too.
-static_assert(sizeof(fixwire_rtl_in) == 96 && sizeof(fixwire_rtl_out) == 128);
+static_assert(sizeof(fixwire_rtl_in) == 176 && sizeof(fixwire_rtl_out) == 200);
 
 namespace {
 
@@ -68,6 +68,12 @@ class Verilated_ : public Design {
     m.s_axis_tlast = in.tlast;
     m.s_axis_tuser = in.tuser;
     m.m_axis_tready = in.m_tready;
+    put(m.s_axis_tx_tdata, in.tx_tdata);
+    put(m.s_axis_tx_tkeep, &in.tx_tkeep);
+    m.s_axis_tx_tvalid = in.tx_tvalid;
+    m.s_axis_tx_tlast = in.tx_tlast;
+    m.s_axis_tx_tuser = in.tx_tuser;
+    m.m_axis_tx_tready = in.m_tx_tready;
     m.axil_rst = in.axil_rst;
     m.s_axil_awaddr = in.awaddr;
     m.s_axil_awvalid = in.awvalid;
@@ -99,6 +105,13 @@ class Verilated_ : public Design {
       out.stamp_seconds = bits(tod, 48, 48);
       out.stamp_count = m.m_stamp_count;
       out.stamp_generation = m.m_stamp_generation;
+    }
+    out.tx_tready = m.s_axis_tx_tready;
+    out.m_tx_tvalid = m.m_axis_tx_tvalid;
+    out.m_tx_tlast = m.m_axis_tx_tlast;
+    if (m.m_axis_tx_tvalid) {
+      take(out.tx_tdata, m.m_axis_tx_tdata);
+      out.tx_tkeep = m.m_axis_tx_tkeep;
     }
     out.awready = m.s_axil_awready;
     out.wready = m.s_axil_wready;

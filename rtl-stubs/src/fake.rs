@@ -12,7 +12,7 @@ use crate::bus::{Access, Bus, BusError, Fault};
 /// AXI4's SLVERR.
 const SLVERR: u8 = 2;
 /// Bytes of the map.
-const LEN: u16 = 0x184;
+const LEN: u16 = 0x188;
 
 /// What each access takes of the clock's time, in 2^-16 ns: a third of a second, and a bit, so that every word
 /// changes.
@@ -51,6 +51,8 @@ struct State {
     latched_time: [u32; 7],
     frames: [u32; 6],
     last_drop: u32,
+    tx_frames: [u32; 4],
+    tx_last_drop: u32,
 }
 
 /// Registers that are modelled.
@@ -66,7 +68,7 @@ pub struct Fake {
 }
 
 impl Default for Fake {
-    /// After a reset: version 1.0, 64 bits, 16 rules and 16 queues, and what the RTL can do.
+    /// After a reset: version 1.1, 64 bits, 16 rules and 16 queues, and what the RTL can do.
     fn default() -> Fake {
         let state = State {
             written: [0; LEN as usize / 4],
@@ -80,10 +82,12 @@ impl Default for Fake {
             latched_time: [0; 7],
             frames: [0; 6],
             last_drop: 0,
+            tx_frames: [0; 4],
+            tx_last_drop: 0,
         };
         Fake {
             state: RefCell::new(state),
-            says: Cell::new([0x4649_5857, 1 << 16, 0b1111_1111_0011, 0x0010_1008]),
+            says: Cell::new([0x4649_5857, 1 << 16 | 1, 0b1111_1111_1111, 0x0010_1008]),
             accesses: Cell::new(0),
             fails: Cell::new(None),
             fails_once: Cell::new(None),
@@ -120,12 +124,21 @@ impl Fake {
         self.loses_commits.set(does);
     }
 
-    /// Counts frames under one of the six names, and what was dropped last.
+    /// Counts received frames under one of the six names, and what was dropped last.
     pub fn counts(&self, name: usize, frames: u32) {
         let state = &mut *self.state.borrow_mut();
         state.frames[name] = state.frames[name].wrapping_add(frames);
         if name > 0 {
             state.last_drop = name as u32;
+        }
+    }
+
+    /// Likewise frames to send, under one of the four.
+    pub fn counts_sent(&self, name: usize, frames: u32) {
+        let state = &mut *self.state.borrow_mut();
+        state.tx_frames[name] = state.tx_frames[name].wrapping_add(frames);
+        if let Some(code) = [None, None, Some(2), Some(6)][name] {
+            state.tx_last_drop = code;
         }
     }
 
@@ -167,7 +180,7 @@ fn refused(at: u16, access: Access) -> BusError {
 /// Bits of the registers that can be written and read.
 const fn bits_of(at: u16) -> Option<u32> {
     match at {
-        0x010 => Some(0x000f_0103),
+        0x010 => Some(0x000f_010f),
         0x014 | 0x08c => Some(0xffff),
         0x020 => Some(0xf),
         0x024..=0x02c | 0x034..=0x03c | 0x048 | 0x080 | 0x088 => Some(u32::MAX),
@@ -249,7 +262,9 @@ impl Bus for Fake {
             0x060 => (state.latched_count.1 >> 32) as u32,
             0x098..=0x0b0 => state.latched_time[usize::from((at - 0x098) / 4)],
             0x100..=0x114 => state.frames[usize::from((at - 0x100) / 4)],
+            0x140..=0x14c => state.tx_frames[usize::from((at - 0x140) / 4)],
             0x180 => state.last_drop,
+            0x184 => state.tx_last_drop,
             _ if bits_of(at).is_some() => state.word(at),
             _ => return Err(refused(at, Access::Read)),
         })

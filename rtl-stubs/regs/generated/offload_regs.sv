@@ -267,7 +267,12 @@ module offload_regs (
         logic drop_buffer_full;
         logic drop_not_ours;
         logic drop_flow_drop;
+        logic tx_finished;
+        logic tx_passed;
+        logic tx_drop_too_long;
+        logic tx_drop_lengths;
         logic last_drop;
+        logic tx_last_drop;
     } decoded_reg_strb_t;
     decoded_reg_strb_t decoded_reg_strb;
     logic decoded_err;
@@ -408,9 +413,24 @@ module offload_regs (
         decoded_reg_strb.drop_flow_drop = cpuif_req_masked & (cpuif_addr == 9'h114) & !cpuif_req_is_wr;
         is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h114);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h114) & !cpuif_req_is_wr;
+        decoded_reg_strb.tx_finished = cpuif_req_masked & (cpuif_addr == 9'h140) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h140);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h140) & !cpuif_req_is_wr;
+        decoded_reg_strb.tx_passed = cpuif_req_masked & (cpuif_addr == 9'h144) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h144);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h144) & !cpuif_req_is_wr;
+        decoded_reg_strb.tx_drop_too_long = cpuif_req_masked & (cpuif_addr == 9'h148) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h148);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h148) & !cpuif_req_is_wr;
+        decoded_reg_strb.tx_drop_lengths = cpuif_req_masked & (cpuif_addr == 9'h14c) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h14c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h14c) & !cpuif_req_is_wr;
         decoded_reg_strb.last_drop = cpuif_req_masked & (cpuif_addr == 9'h180) & !cpuif_req_is_wr;
         is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h180);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h180) & !cpuif_req_is_wr;
+        decoded_reg_strb.tx_last_drop = cpuif_req_masked & (cpuif_addr == 9'h184) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h184);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h184) & !cpuif_req_is_wr;
         decoded_err = (~is_valid_addr | (is_valid_addr & ~is_valid_rw)) & decoded_req;
     end
 
@@ -434,6 +454,14 @@ module offload_regs (
                 logic next;
                 logic load_next;
             } rx_tcp_checksum;
+            struct {
+                logic next;
+                logic load_next;
+            } tx_ipv4_checksum;
+            struct {
+                logic next;
+                logic load_next;
+            } tx_tcp_checksum;
             struct {
                 logic next;
                 logic load_next;
@@ -637,6 +665,38 @@ module offload_regs (
                 logic overflow;
             } frames;
         } drop_flow_drop;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+                logic incrthreshold;
+                logic overflow;
+            } frames;
+        } tx_finished;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+                logic incrthreshold;
+                logic overflow;
+            } frames;
+        } tx_passed;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+                logic incrthreshold;
+                logic overflow;
+            } frames;
+        } tx_drop_too_long;
+        struct {
+            struct {
+                logic [31:0] next;
+                logic load_next;
+                logic incrthreshold;
+                logic overflow;
+            } frames;
+        } tx_drop_lengths;
     } field_combo_t;
     field_combo_t field_combo;
 
@@ -648,6 +708,12 @@ module offload_regs (
             struct {
                 logic value;
             } rx_tcp_checksum;
+            struct {
+                logic value;
+            } tx_ipv4_checksum;
+            struct {
+                logic value;
+            } tx_tcp_checksum;
             struct {
                 logic value;
             } miss_is_ours;
@@ -804,6 +870,26 @@ module offload_regs (
                 logic [31:0] value;
             } frames;
         } drop_flow_drop;
+        struct {
+            struct {
+                logic [31:0] value;
+            } frames;
+        } tx_finished;
+        struct {
+            struct {
+                logic [31:0] value;
+            } frames;
+        } tx_passed;
+        struct {
+            struct {
+                logic [31:0] value;
+            } frames;
+        } tx_drop_too_long;
+        struct {
+            struct {
+                logic [31:0] value;
+            } frames;
+        } tx_drop_lengths;
     } field_storage_t;
     field_storage_t field_storage;
 
@@ -853,6 +939,52 @@ module offload_regs (
         end
     end
     assign hwif_out.enables.rx_tcp_checksum.value = field_storage.enables.rx_tcp_checksum.value;
+    // Field: offload_regs.enables.tx_ipv4_checksum
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.enables.tx_ipv4_checksum.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.enables && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.enables.tx_ipv4_checksum.value & ~decoded_wr_biten[2:2]) | (decoded_wr_data[2:2] & decoded_wr_biten[2:2]);
+            load_next_c = '1;
+        end
+        field_combo.enables.tx_ipv4_checksum.next = next_c;
+        field_combo.enables.tx_ipv4_checksum.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.enables.tx_ipv4_checksum.value <= 1'h0;
+        end else begin
+            if(field_combo.enables.tx_ipv4_checksum.load_next) begin
+                field_storage.enables.tx_ipv4_checksum.value <= field_combo.enables.tx_ipv4_checksum.next;
+            end
+        end
+    end
+    assign hwif_out.enables.tx_ipv4_checksum.value = field_storage.enables.tx_ipv4_checksum.value;
+    // Field: offload_regs.enables.tx_tcp_checksum
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.enables.tx_tcp_checksum.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.enables && decoded_req_is_wr) begin // SW write
+            next_c = (field_storage.enables.tx_tcp_checksum.value & ~decoded_wr_biten[3:3]) | (decoded_wr_data[3:3] & decoded_wr_biten[3:3]);
+            load_next_c = '1;
+        end
+        field_combo.enables.tx_tcp_checksum.next = next_c;
+        field_combo.enables.tx_tcp_checksum.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.enables.tx_tcp_checksum.value <= 1'h0;
+        end else begin
+            if(field_combo.enables.tx_tcp_checksum.load_next) begin
+                field_storage.enables.tx_tcp_checksum.value <= field_combo.enables.tx_tcp_checksum.next;
+            end
+        end
+    end
+    assign hwif_out.enables.tx_tcp_checksum.value = field_storage.enables.tx_tcp_checksum.value;
     // Field: offload_regs.enables.miss_is_ours
     always_comb begin
         automatic logic [0:0] next_c;
@@ -1696,6 +1828,114 @@ module offload_regs (
             end
         end
     end
+    // Field: offload_regs.tx_finished.frames
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.tx_finished.frames.value;
+        load_next_c = '0;
+        
+        if(hwif_in.tx_finished.frames.incr) begin // increment
+            field_combo.tx_finished.frames.overflow = (((33)'(next_c) + 32'h1) > 33'hffffffff);
+            next_c = next_c + 32'h1;
+            load_next_c = '1;
+        end else begin
+            field_combo.tx_finished.frames.overflow = '0;
+        end
+        field_combo.tx_finished.frames.incrthreshold = (field_storage.tx_finished.frames.value >= 32'hffffffff);
+        field_combo.tx_finished.frames.next = next_c;
+        field_combo.tx_finished.frames.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.tx_finished.frames.value <= 32'h0;
+        end else begin
+            if(field_combo.tx_finished.frames.load_next) begin
+                field_storage.tx_finished.frames.value <= field_combo.tx_finished.frames.next;
+            end
+        end
+    end
+    // Field: offload_regs.tx_passed.frames
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.tx_passed.frames.value;
+        load_next_c = '0;
+        
+        if(hwif_in.tx_passed.frames.incr) begin // increment
+            field_combo.tx_passed.frames.overflow = (((33)'(next_c) + 32'h1) > 33'hffffffff);
+            next_c = next_c + 32'h1;
+            load_next_c = '1;
+        end else begin
+            field_combo.tx_passed.frames.overflow = '0;
+        end
+        field_combo.tx_passed.frames.incrthreshold = (field_storage.tx_passed.frames.value >= 32'hffffffff);
+        field_combo.tx_passed.frames.next = next_c;
+        field_combo.tx_passed.frames.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.tx_passed.frames.value <= 32'h0;
+        end else begin
+            if(field_combo.tx_passed.frames.load_next) begin
+                field_storage.tx_passed.frames.value <= field_combo.tx_passed.frames.next;
+            end
+        end
+    end
+    // Field: offload_regs.tx_drop_too_long.frames
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.tx_drop_too_long.frames.value;
+        load_next_c = '0;
+        
+        if(hwif_in.tx_drop_too_long.frames.incr) begin // increment
+            field_combo.tx_drop_too_long.frames.overflow = (((33)'(next_c) + 32'h1) > 33'hffffffff);
+            next_c = next_c + 32'h1;
+            load_next_c = '1;
+        end else begin
+            field_combo.tx_drop_too_long.frames.overflow = '0;
+        end
+        field_combo.tx_drop_too_long.frames.incrthreshold = (field_storage.tx_drop_too_long.frames.value >= 32'hffffffff);
+        field_combo.tx_drop_too_long.frames.next = next_c;
+        field_combo.tx_drop_too_long.frames.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.tx_drop_too_long.frames.value <= 32'h0;
+        end else begin
+            if(field_combo.tx_drop_too_long.frames.load_next) begin
+                field_storage.tx_drop_too_long.frames.value <= field_combo.tx_drop_too_long.frames.next;
+            end
+        end
+    end
+    // Field: offload_regs.tx_drop_lengths.frames
+    always_comb begin
+        automatic logic [31:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.tx_drop_lengths.frames.value;
+        load_next_c = '0;
+        
+        if(hwif_in.tx_drop_lengths.frames.incr) begin // increment
+            field_combo.tx_drop_lengths.frames.overflow = (((33)'(next_c) + 32'h1) > 33'hffffffff);
+            next_c = next_c + 32'h1;
+            load_next_c = '1;
+        end else begin
+            field_combo.tx_drop_lengths.frames.overflow = '0;
+        end
+        field_combo.tx_drop_lengths.frames.incrthreshold = (field_storage.tx_drop_lengths.frames.value >= 32'hffffffff);
+        field_combo.tx_drop_lengths.frames.next = next_c;
+        field_combo.tx_drop_lengths.frames.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.tx_drop_lengths.frames.value <= 32'h0;
+        end else begin
+            if(field_combo.tx_drop_lengths.frames.load_next) begin
+                field_storage.tx_drop_lengths.frames.value <= field_combo.tx_drop_lengths.frames.next;
+            end
+        end
+    end
 
     //--------------------------------------------------------------------------
     // Write response
@@ -1721,7 +1961,7 @@ module offload_regs (
             readback_data_var[31:0] = 32'h46495857;
         end
         if(rd_mux_addr == 9'h4) begin
-            readback_data_var[15:0] = 16'h0;
+            readback_data_var[15:0] = 16'h1;
             readback_data_var[31:16] = 16'h1;
         end
         if(rd_mux_addr == 9'h8) begin
@@ -1735,6 +1975,8 @@ module offload_regs (
         if(rd_mux_addr == 9'h10) begin
             readback_data_var[0] = field_storage.enables.rx_ipv4_checksum.value;
             readback_data_var[1] = field_storage.enables.rx_tcp_checksum.value;
+            readback_data_var[2] = field_storage.enables.tx_ipv4_checksum.value;
+            readback_data_var[3] = field_storage.enables.tx_tcp_checksum.value;
             readback_data_var[8] = field_storage.enables.miss_is_ours.value;
             readback_data_var[19:16] = field_storage.enables.miss_queue.value;
         end
@@ -1848,8 +2090,23 @@ module offload_regs (
         if(rd_mux_addr == 9'h114) begin
             readback_data_var[31:0] = field_storage.drop_flow_drop.frames.value;
         end
+        if(rd_mux_addr == 9'h140) begin
+            readback_data_var[31:0] = field_storage.tx_finished.frames.value;
+        end
+        if(rd_mux_addr == 9'h144) begin
+            readback_data_var[31:0] = field_storage.tx_passed.frames.value;
+        end
+        if(rd_mux_addr == 9'h148) begin
+            readback_data_var[31:0] = field_storage.tx_drop_too_long.frames.value;
+        end
+        if(rd_mux_addr == 9'h14c) begin
+            readback_data_var[31:0] = field_storage.tx_drop_lengths.frames.value;
+        end
         if(rd_mux_addr == 9'h180) begin
             readback_data_var[2:0] = hwif_in.last_drop.code.next;
+        end
+        if(rd_mux_addr == 9'h184) begin
+            readback_data_var[2:0] = hwif_in.tx_last_drop.code.next;
         end
         readback_data = readback_data_var;
         readback_done = decoded_req & ~decoded_req_is_wr;

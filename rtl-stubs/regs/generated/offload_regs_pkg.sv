@@ -5,7 +5,7 @@ package offload_regs_pkg;
 
     localparam OFFLOAD_REGS_DATA_WIDTH = 32;
     localparam OFFLOAD_REGS_MIN_ADDR_WIDTH = 9;
-    localparam OFFLOAD_REGS_SIZE = 'h184;
+    localparam OFFLOAD_REGS_SIZE = 'h188;
 
     typedef struct {
         logic [31:0] next;
@@ -66,6 +66,14 @@ package offload_regs_pkg;
     } offload_regs__last_drop__in_t;
 
     typedef struct {
+        logic [2:0] next;
+    } offload_regs__tx_last_drop__code__in_t;
+
+    typedef struct {
+        offload_regs__tx_last_drop__code__in_t code;
+    } offload_regs__tx_last_drop__in_t;
+
+    typedef struct {
         offload_regs__capabilities__in_t capabilities;
         offload_regs__shape__in_t shape;
         offload_regs__flow_generation__in_t flow_generation;
@@ -86,7 +94,12 @@ package offload_regs_pkg;
         offload_regs__frame_counter__in_t drop_buffer_full;
         offload_regs__frame_counter__in_t drop_not_ours;
         offload_regs__frame_counter__in_t drop_flow_drop;
+        offload_regs__frame_counter__in_t tx_finished;
+        offload_regs__frame_counter__in_t tx_passed;
+        offload_regs__frame_counter__in_t tx_drop_too_long;
+        offload_regs__frame_counter__in_t tx_drop_lengths;
         offload_regs__last_drop__in_t last_drop;
+        offload_regs__tx_last_drop__in_t tx_last_drop;
     } offload_regs__in_t;
 
     typedef struct {
@@ -99,6 +112,14 @@ package offload_regs_pkg;
 
     typedef struct {
         logic value;
+    } offload_regs__enables__tx_ipv4_checksum__out_t;
+
+    typedef struct {
+        logic value;
+    } offload_regs__enables__tx_tcp_checksum__out_t;
+
+    typedef struct {
+        logic value;
     } offload_regs__enables__miss_is_ours__out_t;
 
     typedef struct {
@@ -108,6 +129,8 @@ package offload_regs_pkg;
     typedef struct {
         offload_regs__enables__rx_ipv4_checksum__out_t rx_ipv4_checksum;
         offload_regs__enables__rx_tcp_checksum__out_t rx_tcp_checksum;
+        offload_regs__enables__tx_ipv4_checksum__out_t tx_ipv4_checksum;
+        offload_regs__enables__tx_tcp_checksum__out_t tx_tcp_checksum;
         offload_regs__enables__miss_is_ours__out_t miss_is_ours;
         offload_regs__enables__miss_queue__out_t miss_queue;
     } offload_regs__enables__out_t;

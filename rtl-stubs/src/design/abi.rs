@@ -11,13 +11,17 @@ use std::path::Path;
 /// The widest stream, in bytes.
 pub(super) const LANES_MAX: usize = 64;
 
-/// What the pins are given before a cycle. Lanes past the design's width are not looked at.
+/// What the pins are given before a cycle. Lanes past the design's width are not looked at. What begins with `tx` is of
+/// frames to send.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub(super) struct Inputs {
     pub(super) tdata: [u8; LANES_MAX],
+    pub(super) tx_tdata: [u8; LANES_MAX],
     pub(super) tkeep: u64,
+    pub(super) tx_tkeep: u64,
     pub(super) wdata: u32,
+    pub(super) tx_tuser: u32,
     pub(super) awaddr: u16,
     pub(super) araddr: u16,
     pub(super) rst: bool,
@@ -25,6 +29,9 @@ pub(super) struct Inputs {
     pub(super) tlast: bool,
     pub(super) tuser: bool,
     pub(super) m_tready: bool,
+    pub(super) tx_tvalid: bool,
+    pub(super) tx_tlast: bool,
+    pub(super) m_tx_tready: bool,
     pub(super) axil_rst: bool,
     pub(super) awvalid: bool,
     pub(super) wvalid: bool,
@@ -33,12 +40,15 @@ pub(super) struct Inputs {
     pub(super) rready: bool,
 }
 
-/// What they say when it ends, before its edge. What stands beside a beat is of now where `m_tvalid` is, and old else.
+/// What they say when it ends, before its edge. What stands beside a beat is of now where its `tvalid`
+/// is high, and old else.
 #[repr(C)]
 #[derive(Clone, Debug)]
 pub(super) struct Outputs {
     pub(super) tdata: [u8; LANES_MAX],
+    pub(super) tx_tdata: [u8; LANES_MAX],
     pub(super) tkeep: u64,
+    pub(super) tx_tkeep: u64,
     pub(super) said: u64,
     pub(super) stamp_seconds: u64,
     pub(super) stamp_count: u64,
@@ -50,6 +60,9 @@ pub(super) struct Outputs {
     pub(super) tready: u8,
     pub(super) m_tvalid: u8,
     pub(super) m_tlast: u8,
+    pub(super) tx_tready: u8,
+    pub(super) m_tx_tvalid: u8,
+    pub(super) m_tx_tlast: u8,
     pub(super) awready: u8,
     pub(super) wready: u8,
     pub(super) bvalid: u8,
@@ -60,14 +73,17 @@ pub(super) struct Outputs {
 }
 
 // `sim/design.cpp` asserts the same.
-const _: () = assert!(size_of::<Inputs>() == 96 && size_of::<Outputs>() == 128);
+const _: () = assert!(size_of::<Inputs>() == 176 && size_of::<Outputs>() == 200);
 
 impl Inputs {
     /// Everything low.
     pub(super) const LOW: Inputs = Inputs {
         tdata: [0; LANES_MAX],
+        tx_tdata: [0; LANES_MAX],
         tkeep: 0,
+        tx_tkeep: 0,
         wdata: 0,
+        tx_tuser: 0,
         awaddr: 0,
         araddr: 0,
         rst: false,
@@ -75,6 +91,9 @@ impl Inputs {
         tlast: false,
         tuser: false,
         m_tready: false,
+        tx_tvalid: false,
+        tx_tlast: false,
+        m_tx_tready: false,
         axil_rst: false,
         awvalid: false,
         wvalid: false,
@@ -87,7 +106,9 @@ impl Inputs {
 impl Outputs {
     const LOW: Outputs = Outputs {
         tdata: [0; LANES_MAX],
+        tx_tdata: [0; LANES_MAX],
         tkeep: 0,
+        tx_tkeep: 0,
         said: 0,
         stamp_seconds: 0,
         stamp_count: 0,
@@ -99,6 +120,9 @@ impl Outputs {
         tready: 0,
         m_tvalid: 0,
         m_tlast: 0,
+        tx_tready: 0,
+        m_tx_tvalid: 0,
+        m_tx_tlast: 0,
         awready: 0,
         wready: 0,
         bvalid: 0,

@@ -1,15 +1,18 @@
-//! The design itself, Verilated: frames in, frames out with what is said of them, and registers by AXI4-Lite.
+//! The design itself, Verilated: frames in, frames out with what is said of them, frames to send with what is asked for
+//! them, and registers by AXI4-Lite.
 //!
 //! Its time is cycles, and passes only while it is asked for something. What it takes on the host says nothing of a
 //! card, and is never shown as a latency.
 
 mod abi;
+mod chance;
 mod simulation;
 #[cfg(test)]
 mod tests;
+mod transmit;
 
 use bitfield_struct::bitfield;
-use fixwire_offload::nic::Parsed;
+use fixwire_offload::nic::{Parsed, TxChecksum, TxMeta};
 use fixwire_offload::verdict::Verdict;
 
 use crate::driver::TimeOfDay;
@@ -56,6 +59,32 @@ impl Said {
     /// What it takes the frame for.
     pub fn parsed(self) -> Parsed {
         if self.is_segment() { Parsed::Ipv4Tcp } else { Parsed::Other }
+    }
+}
+
+/// What stands beside the first beat of a frame to send.
+#[bitfield(u32)]
+#[derive(PartialEq, Eq)]
+pub struct Asked {
+    /// Ethernet header with its tags, in bytes.
+    pub l2_len: u8,
+    /// IPv4 header, in bytes.
+    pub l3_len: u8,
+    /// Fill in IPv4's checksum.
+    pub ipv4: bool,
+    /// Finish TCP's.
+    pub tcp: bool,
+    #[bits(14)]
+    __: u16,
+}
+
+impl From<TxMeta> for Asked {
+    fn from(meta: TxMeta) -> Asked {
+        Asked::new()
+            .with_l2_len(meta.l2_len)
+            .with_l3_len(meta.l3_len)
+            .with_ipv4(meta.ipv4 == TxChecksum::Partial)
+            .with_tcp(meta.tcp == TxChecksum::Partial)
     }
 }
 

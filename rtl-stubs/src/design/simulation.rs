@@ -1,14 +1,19 @@
-//! Clocks the design: a wire that sends beats into it, a host that takes beats out of it, a bus beside both.
+//! Clocks the design: a wire that sends beats into it, a host that takes beats out of it, the same the other way round, and
+//! a bus beside all of it.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::Path;
 
+use fixwire_offload::nic::TxMeta;
+
 use crate::bus::{Access, Bus, BusError, Fault};
 use crate::driver::TimeOfDay;
 
-use super::abi::{Design, Inputs, LANES_MAX, Outputs};
-use super::{Received, Said, Stamp};
+use super::abi::{Design, Inputs, Outputs};
+use super::chance::Chance;
+use super::transmit::{Transmit, keep};
+use super::{Asked, Received, Said, Stamp};
 
 /// The bus's clock makes so many edges in so many of the stream's: neither a half nor a third.
 const BUS_EDGES: u32 = 2;
@@ -19,7 +24,7 @@ const SILENT: u32 = 1_000;
 const BUS_LEN: usize = 512;
 /// Cycles of reset, enough for both domains.
 const RESET: u32 = 16;
-/// Cycles without a beat on the way out after which none will come: from a last beat in to a first one out it is 11.
+/// Cycles without a beat on a way out after which none will come: from a last beat in to a first one out it is 11 at most.
 const QUIET: u32 = 32;
 
 /// A width of the stream that is built.
@@ -50,13 +55,13 @@ impl Width {
     }
 }
 
-/// How wire and host behave: in so many cycles of 256 there is no beat, or none is taken. Zero of both is a frame's
-/// beats in a row, and the next frame's behind them.
+/// How the two ends of a stream behave: in so many cycles of 256 there is no beat, or none is taken. Zero of both is a
+/// frame's beats in a row, and the next frame's behind them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manners {
-    /// Cycles of 256 in which the wire has no beat.
+    /// Cycles of 256 in which whoever sends has no beat.
     pub gaps: u8,
-    /// Cycles of 256 in which the host takes none.
+    /// Cycles of 256 in which whoever receives takes none.
     pub stalls: u8,
 }
 
@@ -93,7 +98,7 @@ pub struct Simulation {
     width: Width,
     inputs: Inputs,
     manners: Manners,
-    chance: u64,
+    chance: Chance,
     bus_phase: u32,
     cycles: u64,
     /// Frames to send; of the first so many bytes are in.
@@ -104,6 +109,7 @@ pub struct Simulation {
     /// Of a frame on its way out, what has come.
     coming: Vec<u8>,
     received: VecDeque<Received>,
+    transmit: Transmit,
     cycles_quiet: u32,
 }
 
@@ -129,7 +135,7 @@ impl Simulation {
             width: built.width,
             inputs: Inputs { m_tready: true, bready: true, rready: true, ..Inputs::LOW },
             manners: Manners::default(),
-            chance: u64::from(built.seed) << 1 | 1,
+            chance: Chance::new(built.seed),
             bus_phase: 0,
             cycles: 0,
             sending: VecDeque::new(),
@@ -137,6 +143,7 @@ impl Simulation {
             begun: Vec::new(),
             coming: Vec::new(),
             received: VecDeque::new(),
+            transmit: Transmit::default(),
             cycles_quiet: 0,
         };
         simulation.reset();
@@ -153,19 +160,25 @@ impl Simulation {
         self.cycles
     }
 
-    /// How wire and host behave from now on.
+    /// How wire and host behave from now on, of frames that are received.
     pub fn behave(&mut self, manners: Manners) {
         self.manners = manners;
     }
 
+    /// How host and wire behave from now on, of frames to send.
+    pub fn behave_in_transmit(&mut self, manners: Manners) {
+        self.transmit.manners = manners;
+    }
+
     /// Resets both domains, in the midst of whatever goes on: a frame that is half in is cut, what was not handed over
-    /// whole is lost, registers are as they were at first. Frames that the wire has not begun come after it.
+    /// whole is lost, registers are as they were at first. Frames that wire or host have not begun come after it.
     pub fn reset(&mut self) {
         if self.sent_bytes > 0 {
             self.sending.pop_front();
             self.sent_bytes = 0;
         }
         self.coming.clear();
+        self.transmit.reset();
         (self.inputs.rst, self.inputs.axil_rst) = (true, true);
         for _ in 0..RESET {
             self.tick();
@@ -197,9 +210,20 @@ impl Simulation {
         }
     }
 
-    /// Takes back the frames that the wire has not begun.
+    /// Has the host send a frame, behind those that it has, and ask that for it. An empty one is none.
+    pub fn transmit(&mut self, bytes: &[u8], meta: TxMeta) {
+        self.transmit.push(bytes, Asked::from(meta));
+    }
+
+    /// The next frame that came out to the wire.
+    pub fn next_transmitted(&mut self) -> Option<Vec<u8>> {
+        self.transmit.next_sent()
+    }
+
+    /// Takes back the frames that wire and host have not begun.
     pub fn withdraw(&mut self) {
         self.sending.truncate(usize::from(self.is_in_frame()));
+        self.transmit.withdraw();
     }
 
     /// Frames that the wire has not sent whole.
@@ -207,9 +231,19 @@ impl Simulation {
         self.sending.len()
     }
 
-    /// Whether a frame is in in part.
+    /// Frames that the host has not handed over whole.
+    pub fn frames_to_transmit(&self) -> usize {
+        self.transmit.waiting()
+    }
+
+    /// Whether a frame from the wire is in in part.
     pub fn is_in_frame(&self) -> bool {
         self.sent_bytes > 0
+    }
+
+    /// Whether one from the host is.
+    pub fn is_in_frame_to_transmit(&self) -> bool {
+        self.transmit.is_in_frame()
     }
 
     /// In which cycle each frame that has come since this was asked had its first beat: one by one, dropped or not.
@@ -232,16 +266,18 @@ impl Simulation {
     /// Goes on until all frames are in, and nothing more comes out.
     pub fn run_until_quiet(&mut self) {
         self.cycles_quiet = 0;
-        while !self.sending.is_empty() || self.cycles_quiet < QUIET {
+        while !self.sending.is_empty() || self.transmit.waiting() > 0 || self.cycles_quiet < QUIET {
             self.tick();
         }
     }
 
     /// One cycle. What the bus says, if its clock has an edge.
     fn tick(&mut self) -> Option<BusSays> {
-        let is_reset = self.inputs.rst;
+        let (is_reset, lanes) = (self.inputs.rst, self.width.bytes());
         let in_beat = self.lay_beat(is_reset);
-        self.inputs.m_tready = !self.happens(self.manners.stalls);
+        self.inputs.m_tready = !self.chance.happens(self.manners.stalls);
+        let tx_in_beat =
+            self.transmit.lay_beat(&mut self.inputs, lanes, is_reset, &mut self.chance);
         self.bus_phase += BUS_EDGES;
         let bus_edge = self.bus_phase >= BUS_OF;
         if bus_edge {
@@ -259,6 +295,10 @@ impl Simulation {
         });
         let is_in = outputs.tready != 0 && !is_reset;
         self.cycles_quiet += 1;
+        let wire_takes = self.inputs.m_tx_tready;
+        if !is_reset && self.transmit.takes(outputs, lanes, tx_in_beat, wire_takes) {
+            self.cycles_quiet = 0;
+        }
         if outputs.m_tvalid != 0 && !is_reset {
             self.cycles_quiet = 0;
             if takes {
@@ -281,13 +321,10 @@ impl Simulation {
 
     /// Lays the wire's next beat onto the pins, and says how many bytes it has: none in a gap.
     fn lay_beat(&mut self, is_reset: bool) -> usize {
-        let is_gap = is_reset || self.happens(self.manners.gaps);
+        let is_gap = is_reset || self.chance.happens(self.manners.gaps);
         let lanes = self.width.bytes();
         // What is not kept may be anything.
-        for at in (0..lanes).step_by(8) {
-            let garbage = self.draw().to_le_bytes();
-            self.inputs.tdata[at..at + 8].copy_from_slice(&garbage);
-        }
+        self.chance.fill(&mut self.inputs.tdata[..lanes]);
         let (mut len, mut is_last, mut is_damaged) = (0, false, false);
         if let Some(sent) = self.sending.front().filter(|_| !is_gap) {
             let rest = &sent.bytes[self.sent_bytes..];
@@ -297,23 +334,10 @@ impl Simulation {
             is_damaged = is_last && sent.is_damaged;
         }
         self.inputs.tvalid = len > 0;
-        self.inputs.tkeep = if len == LANES_MAX { u64::MAX } else { (1 << len) - 1 };
+        self.inputs.tkeep = keep(len);
         self.inputs.tlast = is_last;
         self.inputs.tuser = is_damaged;
         len
-    }
-
-    /// Whether it does, so many times of 256.
-    fn happens(&mut self, of_256: u8) -> bool {
-        of_256 > 0 && (self.draw() & 0xff) < u64::from(of_256)
-    }
-
-    /// Marsaglia's xorshift.
-    fn draw(&mut self) -> u64 {
-        self.chance ^= self.chance << 13;
-        self.chance ^= self.chance >> 7;
-        self.chance ^= self.chance << 17;
-        self.chance
     }
 
     fn read(&mut self, at: u16) -> Result<u32, BusError> {

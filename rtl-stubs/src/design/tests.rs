@@ -4,12 +4,13 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use std::cell::RefCell;
 
 use fixwire_offload::flow::{Count, Fate, FlowRule, OnMiss, Pattern, RuleSet};
+use fixwire_offload::nic::{TxChecksum, TxMeta};
 use fixwire_offload::plan::Provider;
 use fixwire_offload::verdict::Verdict;
 
 use super::*;
 use crate::bus::{Access, Bus as _, BusError, Fault};
-use crate::driver::{Counters, DropReason, Found, Period, Verdicts};
+use crate::driver::{Counters, DropReason, Finishes, Found, Period, TxCounters, Verdicts};
 use crate::{Fake, Offload};
 
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
@@ -114,6 +115,84 @@ fn frames_are_steered_judged_counted_and_stamped() {
         let counters = Counters { delivered: 4, not_ours: 1, flow_drop: 1, ..Counters::default() };
         assert_eq!(offload.counters(), Ok(counters));
     }
+}
+
+/// A segment with both sums left, and what is asked for it.
+fn unfinished(port: u16, payload_len: usize) -> (Vec<u8>, TxMeta) {
+    use fixwire_offload::checksum::Sum;
+    let mut frame = segment(port, payload_len);
+    let pseudo = Sum::of_tcp_pseudo_header(PEER.octets(), HOST.octets(), 20 + payload_len as u16);
+    frame[24..26].fill(0x5a);
+    frame[50..52].copy_from_slice(&pseudo.folded().to_be_bytes());
+    let (ipv4, tcp) = (TxChecksum::Partial, TxChecksum::Partial);
+    (frame, TxMeta { l2_len: 14, l3_len: 20, l4_len: 20, ipv4, tcp, stamp_token: 0 })
+}
+
+fn transmit(offload: &Offload<RefCell<Simulation>>, frames: &[(Vec<u8>, TxMeta)]) -> Vec<Vec<u8>> {
+    let mut simulation = offload.bus().borrow_mut();
+    frames.iter().for_each(|(frame, meta)| simulation.transmit(frame, *meta));
+    simulation.run_until_quiet();
+    std::iter::from_fn(|| simulation.next_transmitted()).collect()
+}
+
+#[test]
+fn frames_to_send_are_finished_as_they_ask_and_as_is_on() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let sizes = [0usize, 1, 7, 100, 1_460];
+        let left: Vec<_> = sizes.iter().map(|len| unfinished(3, *len)).collect();
+        let as_they_are: Vec<_> = left.iter().map(|(frame, _)| frame.clone()).collect();
+        // After a reset nothing is finished.
+        assert_eq!(transmit(&offload, &left), as_they_are);
+        assert_eq!(offload.tx_counters(), Ok(TxCounters { passed: 5, ..TxCounters::default() }));
+        offload.finish(Finishes { ipv4: true, tcp: true }).unwrap();
+        let finished: Vec<_> = sizes.iter().map(|len| segment(3, *len)).collect();
+        assert_eq!(transmit(&offload, &left), finished);
+
+        let mut wrong = left[3].clone();
+        wrong.1.l3_len = 22;
+        let too_long = (vec![0; 9_217], TxMeta::default());
+        let sent = [left[0].clone(), too_long, wrong, left[3].clone()];
+        assert_eq!(transmit(&offload, &sent), [finished[0].clone(), finished[3].clone()]);
+        let counters = TxCounters { finished: 7, passed: 5, too_long: 1, lengths: 1 };
+        assert_eq!(offload.tx_counters(), Ok(counters));
+        assert_eq!(offload.tx_last_drop(), Ok(Some(DropReason::Lengths)));
+        // Nothing of it was received.
+        assert_eq!((offload.counters(), offload.last_drop()), (Ok(Counters::default()), Ok(None)));
+
+        offload.finish(Finishes { ipv4: true, tcp: false }).unwrap();
+        let half = [&finished[3][..50], &as_they_are[3][50..52], &finished[3][52..]].concat();
+        assert_eq!(transmit(&offload, &left[3..4]), [half]);
+    }
+}
+
+#[test]
+fn both_sides_go_on_beside_each_other_and_begin_anew_after_a_reset() {
+    let offload = found(Width::Bits64);
+    offload.install(&RuleSet::EMPTY.on_missing(OnMiss::Queue(0))).unwrap();
+    offload.finish(Finishes { ipv4: true, tcp: true }).unwrap();
+    let bus = offload.bus();
+    bus.borrow_mut().behave(Manners { gaps: 60, stalls: 30 });
+    bus.borrow_mut().behave_in_transmit(Manners { gaps: 20, stalls: 120 });
+    for port in 0..40 {
+        bus.borrow_mut().send(&segment(port, 150));
+        let (frame, meta) = unfinished(port, 90);
+        bus.borrow_mut().transmit(&frame, meta);
+    }
+    let received: Vec<_> = carry(&offload, &[]).into_iter().map(|one| one.bytes).collect();
+    let sent = transmit(&offload, &[]);
+    assert_eq!(received, (0..40).map(|port| segment(port, 150)).collect::<Vec<_>>());
+    assert_eq!(sent, (0..40).map(|port| segment(port, 90)).collect::<Vec<_>>());
+
+    let (frame, meta) = unfinished(1, 800);
+    bus.borrow_mut().transmit(&frame, meta);
+    bus.borrow_mut().transmit(&frame, meta);
+    bus.borrow_mut().run(30);
+    assert!(bus.borrow().is_in_frame_to_transmit());
+    bus.borrow_mut().reset();
+    // The one that had not begun comes after it, and what was switched on is off.
+    assert_eq!(transmit(&offload, &[]), [frame]);
+    assert_eq!(offload.finishes(), Ok(Finishes::default()));
 }
 
 #[test]

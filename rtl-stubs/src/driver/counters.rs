@@ -1,4 +1,4 @@
-//! What became of frames: one counter for each end that a frame can come to.
+//! What became of received frames: one counter for each end that a frame can come to.
 
 use std::cell::Cell;
 
@@ -6,7 +6,7 @@ use crate::bus::{Bus, BusError};
 
 use super::Offload;
 
-/// Frames by what became of them, since the device was found. Each is in one of them.
+/// Received frames by what became of them, since the device was found. Each is in one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Handed over.
@@ -48,21 +48,45 @@ pub enum DropReason {
     NotOurs,
     /// A rule dropped it.
     FlowDrop,
+    /// A sum of it was to be finished, and its lengths are none that there are, or the sum's field lies outside of it.
+    Lengths,
     /// A reason of a newer device's.
     Other(u8),
 }
 
-/// The device's counters are of 32 bits and go round: what they were when they were read last, and what that came to.
-#[derive(Debug, Default)]
-pub(super) struct Widened {
-    last: Cell<Option<[u32; 6]>>,
-    counted: Cell<[u64; 6]>,
+impl DropReason {
+    /// By its number; 0 is none.
+    pub(super) const fn numbered(code: u8) -> Option<DropReason> {
+        Some(match code {
+            0 => return None,
+            1 => DropReason::MacError,
+            2 => DropReason::TooLong,
+            3 => DropReason::BufferFull,
+            4 => DropReason::NotOurs,
+            5 => DropReason::FlowDrop,
+            6 => DropReason::Lengths,
+            other => DropReason::Other(other),
+        })
+    }
 }
 
-impl Widened {
-    fn take(&self, now: [u32; 6]) -> [u64; 6] {
+/// The device's counters are of 32 bits and go round: what they were when they were read last, and what that came to.
+#[derive(Debug)]
+pub(super) struct Widened<const N: usize> {
+    last: Cell<[u32; N]>,
+    counted: Cell<[u64; N]>,
+}
+
+impl<const N: usize> Default for Widened<N> {
+    fn default() -> Self {
+        Widened { last: Cell::new([0; N]), counted: Cell::new([0; N]) }
+    }
+}
+
+impl<const N: usize> Widened<N> {
+    pub(super) fn take(&self, now: [u32; N]) -> [u64; N] {
         let mut counted = self.counted.get();
-        let last = self.last.replace(Some(now)).unwrap_or_default();
+        let last = self.last.replace(now);
         for (sum, (now, last)) in counted.iter_mut().zip(now.into_iter().zip(last)) {
             *sum += u64::from(now.wrapping_sub(last));
         }
@@ -72,7 +96,7 @@ impl Widened {
 }
 
 impl<B: Bus> Offload<B> {
-    /// What became of frames since the device's reset. To be asked at least once in 2^32 frames, which are 28 s of the
+    /// What became of received frames since the device's reset. To be asked at least once in 2^32 frames, which are 28 s of the
     /// shortest at 100 Gbit/s: the device's own go round.
     ///
     /// One is read after the other: frames that come meanwhile are in those that are read later.
@@ -94,20 +118,12 @@ impl<B: Bus> Offload<B> {
         Ok(Counters { delivered, mac_error, too_long, buffer_full, not_ours, flow_drop })
     }
 
-    /// Why a frame was dropped, the last time that one was.
+    /// Why a received frame was dropped, the last time that one was.
     ///
     /// # Errors
     /// The bus failed.
     pub fn last_drop(&self) -> Result<Option<DropReason>, BusError> {
         let code = self.words.regs().last_drop().try_read()?.code();
-        Ok(match code {
-            0 => None,
-            1 => Some(DropReason::MacError),
-            2 => Some(DropReason::TooLong),
-            3 => Some(DropReason::BufferFull),
-            4 => Some(DropReason::NotOurs),
-            5 => Some(DropReason::FlowDrop),
-            other => Some(DropReason::Other(other)),
-        })
+        Ok(DropReason::numbered(code))
     }
 }

@@ -6,6 +6,7 @@
 mod clock;
 mod counters;
 mod flow;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::map::Words;
 pub use clock::{ClockError, Period, Reading, TimeOfDay};
 pub use counters::{Counters, DropReason};
 pub use flow::FlowError;
+pub use sending::{Finishes, TxCounters};
 
 /// "FIXW", in the first register.
 pub const IDENTITY: u32 = 0x4649_5857;
@@ -98,7 +100,8 @@ pub struct Verdicts {
 pub struct Offload<B> {
     words: Words<B>,
     found: Found,
-    counters: counters::Widened,
+    counters: counters::Widened<6>,
+    tx_counters: counters::Widened<4>,
 }
 
 impl<B: Bus> Offload<B> {
@@ -128,7 +131,8 @@ impl<B: Bus> Offload<B> {
         let version = (major, minor);
         let stream_bytes = shape.stream_bytes();
         let found = Found { version, capability_bits, stream_bytes, rules, queues };
-        Ok(Offload { words, found, counters: counters::Widened::default() })
+        let (counters, tx_counters) = Default::default();
+        Ok(Offload { words, found, counters, tx_counters })
     }
 
     /// What was found.
@@ -211,6 +215,9 @@ fn how(capability: Capability) -> &'static str {
     match capability {
         Capability::RxIpv4Checksum | Capability::RxTcpChecksum => {
             "checksum_rx, a verdict with each frame"
+        }
+        Capability::TxIpv4Checksum | Capability::TxTcpChecksum => {
+            "checksum_tx, which stores a frame and finishes what it asks for"
         }
         Capability::RxTimestamp | Capability::RxTimestampRealTime => {
             "rx_timestamp, by ptp_clock at the first beat"

@@ -30,11 +30,11 @@ fn it_finds_the_blocks_and_changes_nothing() {
     let offload = Offload::find(Recording::new(Fake::default())).unwrap();
     assert_eq!(passed(&offload), [(0x000, None), (0x004, None), (0x008, None), (0x00c, None)]);
     let found =
-        Found { version: (1, 0), capability_bits: 0xff3, stream_bytes: 8, rules: 16, queues: 16 };
+        Found { version: (1, 1), capability_bits: 0xfff, stream_bytes: 8, rules: 16, queues: 16 };
     assert_eq!(offload.found(), found);
     let capabilities = offload.capabilities(Provider::Model);
     for capability in Capability::ALL {
-        let has = matches!(capability.number(), 0 | 1 | 4..=11);
+        let has = capability.number() <= 11;
         assert_eq!(capabilities.advert(capability).is_some(), has, "{}", capability.name());
     }
     assert_eq!(capabilities.driver.name, "rtl");
@@ -83,6 +83,37 @@ fn verdicts_are_switched_and_nothing_beside_them() {
     offload.judge(Verdicts { ipv4: false, tcp: true }).unwrap();
     assert_eq!(passed(&offload), [(0x010, None), (0x010, Some(0x0009_0102))]);
     assert_eq!(offload.verdicts(), Ok(Verdicts { ipv4: false, tcp: true }));
+}
+
+#[test]
+fn finishing_is_switched_and_nothing_beside_it() {
+    let offload = found();
+    offload.install(&RuleSet::EMPTY.on_missing(OnMiss::Queue(9))).unwrap();
+    offload.judge(Verdicts { ipv4: true, tcp: true }).unwrap();
+    offload.bus().take();
+    offload.finish(Finishes { ipv4: true, tcp: false }).unwrap();
+    assert_eq!(passed(&offload), [(0x010, None), (0x010, Some(0x0009_0107))]);
+    offload.finish(Finishes { ipv4: false, tcp: true }).unwrap();
+    assert_eq!(offload.finishes(), Ok(Finishes { ipv4: false, tcp: true }));
+    offload.judge(Verdicts::default()).unwrap();
+    assert_eq!(offload.finishes(), Ok(Finishes { ipv4: false, tcp: true }));
+    assert_eq!(offload.bus().inner().written(0x010), 0x0009_0108);
+}
+
+#[test]
+fn of_a_device_without_a_sending_side_nothing_is_asked_and_nothing_switched_on() {
+    let fake = Fake::default();
+    fake.says(1, 1 << 16);
+    fake.says(2, 0xff3);
+    let offload = Offload::find(Recording::new(fake)).unwrap();
+    offload.bus().take();
+    assert_eq!(offload.tx_counters(), Ok(TxCounters::default()));
+    assert_eq!(offload.tx_last_drop(), Ok(None));
+    assert_eq!(passed(&offload), []);
+    offload.finish(Finishes { ipv4: true, tcp: true }).unwrap();
+    assert_eq!(offload.finishes(), Ok(Finishes::default()));
+    let capabilities = offload.capabilities(Provider::Model);
+    assert_eq!(capabilities.advert(Capability::TxTcpChecksum), None);
 }
 
 #[test]
@@ -240,6 +271,33 @@ fn counters_go_on_where_the_device_s_go_round() {
         fake.counts(name, 1);
         assert_eq!(offload.last_drop(), Ok(Some(reason)));
     }
+    assert_eq!(offload.tx_counters(), Ok(TxCounters::default()));
+}
+
+#[test]
+fn counters_of_frames_to_send_go_on_likewise() {
+    let offload = found();
+    let fake = offload.bus().inner();
+    let none = (Ok(TxCounters::default()), Ok(None));
+    assert_eq!((offload.tx_counters(), offload.tx_last_drop()), none);
+    let mut sums = [0u64; 4];
+    for frames in [[5, 1, 2, 3], [u32::MAX, 0, u32::MAX - 1, 9], [7, u32::MAX, 4, u32::MAX]] {
+        for (name, frames) in frames.into_iter().enumerate() {
+            fake.counts_sent(name, frames);
+            sums[name] += u64::from(frames);
+        }
+        let [finished, passed, too_long, lengths] = sums;
+        let counters = TxCounters { finished, passed, too_long, lengths };
+        assert_eq!(offload.tx_counters(), Ok(counters));
+        assert_eq!(counters.frames(), sums.iter().sum::<u64>());
+        assert_eq!(counters.dropped(), too_long + lengths);
+    }
+    for (name, reason) in [(2, DropReason::TooLong), (3, DropReason::Lengths)] {
+        fake.counts_sent(name, 1);
+        assert_eq!(offload.tx_last_drop(), Ok(Some(reason)));
+    }
+    // What is received counts by itself.
+    assert_eq!((offload.counters(), offload.last_drop()), (Ok(Counters::default()), Ok(None)));
 }
 
 #[test]

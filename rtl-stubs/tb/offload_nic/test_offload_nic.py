@@ -11,13 +11,16 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, Timer
 
 import frames
-from reference import look
+from reference import IPV4, TCP, look, unfinished
 
 # Of regs/offload.rdl, written out once more.
 IDENTITY, VERSION, CAPABILITIES, SHAPE, ENABLES = 0x000, 0x004, 0x008, 0x00C, 0x010
 INDEX, VALUE, MASK, ACTIONS, MARK, COMMIT, GENERATION, HITS, BYTES = 0x020, 0x024, 0x034, 0x044, 0x048, 0x04C, 0x050, 0x054, 0x05C
 PERIOD_FRACTION, PERIOD_NS, SET_SECONDS, SET_NS, CLOCK_COMMIT, NOW = 0x080, 0x084, 0x088, 0x090, 0x094, 0x098
-CLOCK_GENERATION, COUNTERS, LAST_DROP = 0x0B0, 0x100, 0x180
+CLOCK_GENERATION, COUNTERS, TX_COUNTERS, LAST_DROP, TX_LAST_DROP = 0x0B0, 0x100, 0x140, 0x180, 0x184
+LEN_MAX = 9216
+# Of rtl/offload_pkg.sv, likewise.
+TOO_LONG, LENGTHS = 2, 6
 
 
 class Driver:
@@ -29,12 +32,15 @@ class Driver:
         ]
         dut.rst.value = dut.axil_rst.value = 1
         dut.m_axis_tready.value = 1
-        for name in ("s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid", "s_axis_tvalid", "s_axis_tuser"):
+        dut.m_axis_tx_tready.value = 0
+        for name in ("s_axil_awvalid", "s_axil_wvalid", "s_axil_arvalid", "s_axis_tvalid", "s_axis_tuser", "s_axis_tx_tvalid"):
             getattr(dut, name).value = 0
         dut.s_axil_bready.value = dut.s_axil_rready.value = 1
         dut.s_axil_wstrb.value = 15
-        self.out = []
+        self.out, self.sent = [], []
+        self.stalls, self.rng = 0.0, random.Random(0)
         cocotb.start_soon(self._take())
+        cocotb.start_soon(self._take_sent())
 
     async def start(self):
         await ClockCycles(self.dut.axil_clk, 10)
@@ -56,6 +62,22 @@ class Driver:
                     said = {name: int(getattr(dut, f"m_{name}").value)
                             for name in ("queue", "marked", "mark", "verdict_l3", "verdict_l4", "stamp_tod")}
                     self.out.append((bytes(data), said))
+                    data = bytearray()
+
+    async def _take_sent(self):
+        """The wire, which stalls in such a share of cycles."""
+        dut, data = self.dut, bytearray()
+        while True:
+            await FallingEdge(dut.clk)
+            takes = self.rng.random() >= self.stalls
+            dut.m_axis_tx_tready.value = takes
+            if dut.rst.value == 1:
+                data = bytearray()
+            elif takes and dut.m_axis_tx_tvalid.value == 1:
+                kept = int(dut.m_axis_tx_tkeep.value).bit_length()
+                data += int(dut.m_axis_tx_tdata.value).to_bytes(len(dut.m_axis_tx_tkeep), "little")[:kept]
+                if dut.m_axis_tx_tlast.value == 1:
+                    self.sent.append(bytes(data))
                     data = bytearray()
 
     async def _until(self, signal):
@@ -122,6 +144,33 @@ class Driver:
         dut.s_axis_tvalid.value = 0
         await ClockCycles(dut.clk, 300)
 
+    async def transmit(self, asked):
+        """Frames to send, each with what is asked for it; on beats but the first that may be anything."""
+        dut, rng = self.dut, self.rng
+        width = len(dut.s_axis_tx_tkeep)
+        await FallingEdge(dut.clk)
+        for frame, meta in asked:
+            for at in range(0, len(frame), width):
+                beat = frame[at : at + width]
+                dut.s_axis_tx_tvalid.value = 1
+                dut.s_axis_tx_tdata.value = int.from_bytes(beat + rng.randbytes(width - len(beat)), "little")
+                dut.s_axis_tx_tkeep.value = (1 << len(beat)) - 1
+                dut.s_axis_tx_tlast.value = at + width >= len(frame)
+                dut.s_axis_tx_tuser.value = rng.getrandbits(18) if at else meta
+                await Timer(1, "step")
+                while dut.s_axis_tx_tready.value == 0:
+                    await FallingEdge(dut.clk)
+                await FallingEdge(dut.clk)
+        dut.s_axis_tx_tvalid.value = 0
+
+    async def tx_counts(self):
+        """Finished, passed, too long, lengths that are wrong."""
+        return [await self.read(TX_COUNTERS + 4 * number) for number in range(4)]
+
+    def take_sent(self):
+        sent, self.sent = self.sent, []
+        return sent
+
 
 @cocotb.test()
 async def a_driver_finds_sets_up_and_counts(dut):
@@ -129,9 +178,9 @@ async def a_driver_finds_sets_up_and_counts(dut):
     driver = Driver(dut)
     await driver.start()
     assert await driver.read(IDENTITY) == int.from_bytes(b"FIXW", "big")
-    assert await driver.read(VERSION) == 1 << 16
-    # rx_ipv4_checksum, rx_tcp_checksum, rx_timestamp, rx_timestamp_real_time, flow_*: offload/src/capability.rs.
-    assert await driver.read(CAPABILITIES) == sum(1 << bit for bit in (0, 1, 4, 5, 6, 7, 8, 9, 10, 11))
+    assert await driver.read(VERSION) == 1 << 16 | 1
+    # rx_ and tx_ checksums of both kinds, rx_timestamp, rx_timestamp_real_time, flow_*: offload/src/capability.rs.
+    assert await driver.read(CAPABILITIES) == sum(1 << bit for bit in range(12))
     assert await driver.read(SHAPE) == len(dut.s_axis_tkeep) | 16 << 8 | 16 << 16
 
     # After a reset nothing is ours, and nothing is judged.
@@ -186,4 +235,92 @@ async def a_driver_sets_the_clock_and_reads_it_whole(dut):
     await driver.send([frames.segment(rng, 20)])
     stamp = driver.out[0][1]["stamp_tod"]
     assert stamp >> 48 == seconds and (stamp >> 16 & 0xFFFFFFFF) > ns
+    driver.stop()
+
+
+@cocotb.test()
+async def a_driver_has_frames_finished_while_others_are_received(dut):
+    rng = random.Random(3)
+    driver = Driver(dut)
+    await driver.start()
+    # After a reset nothing is finished, whatever is asked for, and however wrong its lengths.
+    left = [unfinished(rng, frames.segment(rng, rng.randrange(200))) for _ in range(4)]
+    left.append((left[0][0], 13 | 19 << 8 | IPV4 | TCP))
+    await driver.transmit(left)
+    await ClockCycles(dut.clk, 300)
+    assert driver.take_sent() == [frame for frame, _ in left] and await driver.tx_counts() == [0, 5, 0, 0]
+
+    # Both ways at once, while the wire stalls and the host has the driver read.
+    await driver.write(ENABLES, 0xF | 1 << 8)
+    driver.stalls = 0.3
+    right, asked, expected, counts = [frames.segment(rng, rng.randrange(200)) for _ in range(40)], [], [], [0, 5, 0, 0]
+    for turn in range(60):
+        frame = frames.segment(rng, rng.randrange(200))
+        asks = rng.choice((IPV4 | TCP, IPV4 | TCP, IPV4, TCP, 0))
+        sent, meta = unfinished(rng, frame, asks)
+        if turn % 10 == 4:
+            # No length of IPv4's header.
+            sent, meta, counts[3] = sent, 14 | 22 << 8 | TCP, counts[3] + 1
+        elif turn in (19, 39):
+            sent, counts[2] = rng.randbytes(LEN_MAX + 64), counts[2] + 1
+        else:
+            expected.append(frame)
+            counts[0 if asks else 1] += 1
+        asked.append((sent, meta))
+    transmits = cocotb.start_soon(driver.transmit(asked))
+    await driver.send(right)
+    for _ in range(10):
+        assert await driver.read(IDENTITY) == int.from_bytes(b"FIXW", "big")
+    await transmits
+    await ClockCycles(dut.clk, 400)
+    assert driver.take_sent() == expected
+    assert [data for data, _ in driver.out] == right and all(said["verdict_l4"] == 2 for _, said in driver.out)
+    assert await driver.tx_counts() == counts
+    # What is dropped of frames to send says nothing of those that are received.
+    assert (await driver.read(TX_LAST_DROP), await driver.read(LAST_DROP)) == (LENGTHS, 0)
+    await driver.transmit([(rng.randbytes(LEN_MAX + 64), IPV4)])
+    await ClockCycles(dut.clk, 100)
+    assert (await driver.read(TX_LAST_DROP), await driver.read(LAST_DROP)) == (TOO_LONG, 0)
+
+    # A sum alone.
+    for enables, fields in ((4, (24,)), (8, (50,))):
+        await driver.write(ENABLES, enables)
+        frame = frames.segment(rng, 30, 0, 0, 0)
+        sent, meta = unfinished(rng, frame)
+        half = bytearray(sent)
+        for at in fields:
+            half[at : at + 2] = frame[at : at + 2]
+        await driver.transmit([(sent, meta)])
+        await ClockCycles(dut.clk, 200)
+        assert driver.take_sent() == [bytes(half)]
+    driver.stop()
+
+
+@cocotb.test()
+async def a_reset_in_mid_frame_leaves_nothing_of_it_on_the_way_out(dut):
+    rng = random.Random(4)
+    driver = Driver(dut)
+    await driver.start()
+    for turn in range(12):
+        driver.stalls = rng.choice((0, 0.3, 1))
+        transmits = cocotb.start_soon(
+            driver.transmit([unfinished(rng, frames.segment(rng, rng.randrange(100, 400))) for _ in range(3)])
+        )
+        await ClockCycles(dut.clk, rng.randrange(2, 40))
+        transmits.kill()
+        dut.rst.value = dut.axil_rst.value = 1
+        dut.s_axis_tx_tvalid.value = 0
+        await driver.start()
+        driver.take_sent()
+        assert (await driver.tx_counts(), await driver.read(TX_LAST_DROP)) == ([0] * 4, 0)
+        await driver.write(ENABLES, 12)
+        driver.stalls = 0
+        right = [frames.segment(rng, rng.randrange(200)) for _ in range(2)]
+        await driver.transmit([unfinished(rng, frame) for frame in right])
+        await ClockCycles(dut.clk, 200)
+        assert driver.take_sent() == right and await driver.tx_counts() == [2, 0, 0, 0]
+        if turn % 3 == 0:
+            await driver.transmit([(right[0][:30], 14 | 20 << 8 | TCP)])
+            await ClockCycles(dut.clk, 60)
+            assert await driver.read(TX_LAST_DROP) == LENGTHS
     driver.stop()

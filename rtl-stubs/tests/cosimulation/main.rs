@@ -1,10 +1,12 @@
 //! The design beside its twins in software: the frames of `tests/checksums_of_frames`, whole ones and everything that can
 //! be wrong with one, go through the Verilated design, and what it says of each is what the parser of
-//! `fixwire::wire`, the sums of `fixwire_offload::checksum` and the classifier of `fixwire_offload::flow` say.
+//! `fixwire::wire`, the sums of `fixwire_offload::checksum` and the classifier of `fixwire_offload::flow` say. As many go the
+//! other way meanwhile, with sums that are left to the design, right lengths and wrong ones, and what leaves is what those sums make
+//! of them, byte for byte.
 //!
 //! At each width, by a seed: frames back to back and with gaps and stalls, rules that change while frames pass, a host
-//! that is too slow, resets in mid-frame, anything in lanes that are not kept. `FIXWIRE_RTL_FRAMES` frames a width instead of
-//! 100,000, by the seed `FIXWIRE_RTL_SEED`.
+//! that is too slow, resets in mid-frame, anything in lanes that are not kept. `FIXWIRE_RTL_FRAMES` frames a width and
+//! direction instead of 100,000, by the seed `FIXWIRE_RTL_SEED`.
 #![allow(unreachable_pub, missing_docs)]
 
 mod batch;
@@ -15,6 +17,7 @@ mod frames;
 #[allow(dead_code, reason = "likewise, and what a host refuses")]
 mod oracle;
 mod rules;
+mod sending;
 mod trial;
 mod twin;
 
@@ -52,7 +55,7 @@ fn agrees(width: Width) {
     }
     let (cycles, seconds) = (trial.cycles(), began.elapsed().as_secs_f64());
     println!(
-        "{} bits, seed {seed}: {} frames, {cycles} cycles, {seconds:.1} s, {:.2} Mcycle/s\n{trial}",
+        "{} bits, seed {seed}: {} frames each way, {cycles} cycles, {seconds:.1} s, {:.2} Mcycle/s\n{trial}",
         width.bits(),
         trial.frames(),
         cycles as f64 / seconds / 1e6,

@@ -1,4 +1,4 @@
-//! One design, its driver, and batches of frames through both.
+//! One design, its driver, and batches of frames through both, received and sent.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,6 +12,7 @@ use fixwire_rtl::driver::{Counters, DropReason, Period, TimeOfDay, Verdicts};
 use super::batch::{End, Sent, end_of};
 use super::frames::{Frames, LEN_MAX};
 use super::rules::{self, Table};
+use super::sending::Sending;
 
 /// Frames of a batch, and fewer bytes than the design's buffer holds are under way at a time.
 const BATCH: usize = 400;
@@ -22,6 +23,7 @@ pub struct Trial {
     chance: Frames,
     rules: RuleSet,
     verdicts: Verdicts,
+    sending: Sending,
     frames: usize,
     /// As the design is to have counted.
     counted: Counters,
@@ -38,6 +40,7 @@ impl Trial {
             chance: Frames::new(seed),
             rules: RuleSet::EMPTY,
             verdicts: Verdicts::default(),
+            sending: Sending::new(seed),
             frames: 0,
             counted: Counters::default(),
             seen: BTreeMap::new(),
@@ -58,6 +61,7 @@ impl Trial {
     pub fn goes_on(&mut self) {
         let batch = self.batch();
         self.settles(&batch);
+        self.sending.begins(&self.offload, batch.len());
         match self.chance.number(8) {
             0 => self.outpaces(&batch),
             1 | 2 => self.changes_rules(&batch),
@@ -160,6 +164,7 @@ impl Trial {
             );
         }
         assert_eq!(self.offload.counters().unwrap(), self.counted);
+        self.has_sent();
         self.note("batches that passed");
     }
 
@@ -188,6 +193,7 @@ impl Trial {
             self.note("batches that overflowed");
         }
         self.offload.bus().borrow_mut().behave(Manners::default());
+        self.has_sent();
     }
 
     /// Other rules are written while frames pass: each frame meets a table as it was, is, or was for a moment between.
@@ -217,6 +223,7 @@ impl Trial {
         );
         assert_eq!(counters.buffer_full, self.counted.buffer_full);
         self.counted = counters;
+        self.has_sent();
         if under_way > 0 {
             self.note("rules that changed with frames to come");
         }
@@ -240,6 +247,8 @@ impl Trial {
             came += usize::from(self.comes(sent, &table, &mut received, false).is_some());
         }
         assert!(received.is_empty() && came <= before);
+        let Trial { sending, offload, seen, .. } = self;
+        sending.is_cut(offload, &mut |what| *seen.entry(what).or_default() += 1);
         // The next frame is of the next batch, and judged: a block that is still within this one would show.
         self.offload.bus().borrow_mut().withdraw();
         self.offload.bus().borrow_mut().reset();
@@ -247,6 +256,13 @@ impl Trial {
         self.finds_anew();
         self.counted = Counters::default();
         assert_eq!(self.offload.counters(), Ok(self.counted));
+        self.has_sent();
+    }
+
+    /// What was to be sent has left.
+    fn has_sent(&mut self) {
+        let Trial { sending, offload, seen, .. } = self;
+        sending.ends(offload, &mut |what| *seen.entry(what).or_default() += 1);
     }
 
     fn finds_anew(&mut self) {
@@ -294,7 +310,8 @@ impl Trial {
             DropReason::TooLong => self.counted.too_long += 1,
             DropReason::BufferFull => self.counted.buffer_full += 1,
             DropReason::NotOurs => self.counted.not_ours += 1,
-            DropReason::FlowDrop | DropReason::Other(_) => self.counted.flow_drop += 1,
+            DropReason::FlowDrop => self.counted.flow_drop += 1,
+            DropReason::Lengths | DropReason::Other(_) => panic!("{reason:?} of a received frame"),
         }
         self.note(&format!("{reason:?}"));
         None
@@ -318,6 +335,11 @@ impl Trial {
             "batches that overflowed",
             "rules that changed with frames to come",
             "resets in mid-frame",
+            "sent finished",
+            "sent as it was",
+            "not sent: TooLong",
+            "not sent: Lengths",
+            "resets in mid-frame to send",
         ] {
             assert!(self.seen.contains_key(what), "never seen: {what}; seen: {self}");
         }

@@ -1,10 +1,13 @@
-//! What software says of a frame.
+//! What software says of a frame, and makes of one to send.
 
 use fixwire::wire::{Refusal, ipv4};
 use fixwire_offload::checksum::Sum;
 use fixwire_offload::flow::FlowKey;
+use fixwire_offload::nic::TxMeta;
 use fixwire_offload::verdict::Verdict;
+use fixwire_rtl::driver::DropReason;
 
+use super::frames::LEN_MAX;
 use super::oracle;
 
 /// IEEE 802.1Q and 802.1ad; IPv4's ethertype.
@@ -65,6 +68,48 @@ fn sums(frame: &[u8]) -> (Option<bool>, Option<bool>) {
         parsed.protocol == ipv4::Protocol::Tcp && parsed.payload.len() >= TCP_HEADER_LEN;
     let tcp = parsed.tcp_pseudo_header().plus(Sum::of(parsed.payload)).is_valid();
     (Some(parsed.checksum_is_valid()), is_segment.then_some(tcp))
+}
+
+/// A frame as it leaves, with IPv4's sum filled in, and TCP's finished, as far as that is to be done.
+pub fn sent(frame: &[u8], meta: TxMeta, ipv4: bool, tcp: bool) -> Result<Vec<u8>, DropReason> {
+    if frame.len() > LEN_MAX {
+        return Err(DropReason::TooLong);
+    }
+    let mut finished = frame.to_vec();
+    if !ipv4 && !tcp {
+        return Ok(finished);
+    }
+    let (l2_len, l3_len) = (usize::from(meta.l2_len), usize::from(meta.l3_len));
+    let are_lengths =
+        matches!(l2_len, 14 | 18 | 22) && (20..=60).contains(&l3_len) && l3_len.is_multiple_of(4);
+    let l4 = l2_len + l3_len;
+    // Padding does not count, where the packet says that it is some.
+    let end = packet_len(frame).map_or(frame.len(), |(at, len)| at + len);
+    if !are_lengths || (ipv4 && l4 > frame.len()) || (tcp && l4 + 18 > end) {
+        return Err(DropReason::Lengths);
+    }
+    if ipv4 {
+        finished[l2_len + 10..l2_len + 12].fill(0);
+        let checksum = Sum::of(&finished[l2_len..l4]).checksum();
+        finished[l2_len + 10..l2_len + 12].copy_from_slice(&checksum.to_be_bytes());
+    }
+    if tcp {
+        let checksum = Sum::of(&frame[l4..end]).checksum();
+        finished[l4 + 16..l4 + 18].copy_from_slice(&checksum.to_be_bytes());
+    }
+    Ok(finished)
+}
+
+/// Where a frame's IPv4 packet begins, and how long it is, where its header says so.
+fn packet_len(frame: &[u8]) -> Option<(usize, usize)> {
+    let packet = packet(frame)?;
+    match ipv4::Packet::parse(packet) {
+        Ok(_) | Err(Refusal::Ipv4Fragment | Refusal::Ipv4ProtocolUnknown) => {
+            let len = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+            Some((frame.len() - packet.len(), len))
+        }
+        Err(_) => None,
+    }
 }
 
 /// What follows the tags of a frame that carries IPv4.

@@ -22,6 +22,7 @@ pub mod set_seconds_high;
 pub mod set_ns;
 pub mod clock_commit;
 pub mod last_drop;
+pub mod tx_last_drop;
 
 /// Named types defined within this component's body
 pub mod named_types {
@@ -59,6 +60,10 @@ pub use _root::components::offload_regs::named_types::frame_counter as drop_too_
 pub use _root::components::offload_regs::named_types::frame_counter as drop_buffer_full;
 pub use _root::components::offload_regs::named_types::frame_counter as drop_not_ours;
 pub use _root::components::offload_regs::named_types::frame_counter as drop_flow_drop;
+pub use _root::components::offload_regs::named_types::frame_counter as tx_finished;
+pub use _root::components::offload_regs::named_types::frame_counter as tx_passed;
+pub use _root::components::offload_regs::named_types::frame_counter as tx_drop_too_long;
+pub use _root::components::offload_regs::named_types::frame_counter as tx_drop_lengths;
 
 
 /// fixwire offload blocks
@@ -99,7 +104,7 @@ impl OffloadRegs<'static> {
 
 impl<'io, IO> OffloadRegs<'io, IO> {
     /// Size in bytes of the underlying memory
-    pub const SIZE: usize = 0x184;
+    pub const SIZE: usize = 0x188;
 
     /// # Safety
     ///
@@ -467,11 +472,48 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
         unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x114).cast(), self.io) }
     }
 
+    /// Frames under this name
+    #[inline(always)]
+    #[must_use]
+    pub const fn tx_finished(&self) -> peakrdl_rust::reg::Reg<'io, tx_finished::FrameCounter, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x140).cast(), self.io) }
+    }
+
+    /// Frames under this name
+    #[inline(always)]
+    #[must_use]
+    pub const fn tx_passed(&self) -> peakrdl_rust::reg::Reg<'io, tx_passed::FrameCounter, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x144).cast(), self.io) }
+    }
+
+    /// Frames under this name
+    #[inline(always)]
+    #[must_use]
+    pub const fn tx_drop_too_long(&self) -> peakrdl_rust::reg::Reg<'io, tx_drop_too_long::FrameCounter, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x148).cast(), self.io) }
+    }
+
+    /// Frames under this name
+    #[inline(always)]
+    #[must_use]
+    pub const fn tx_drop_lengths(&self) -> peakrdl_rust::reg::Reg<'io, tx_drop_lengths::FrameCounter, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x14C).cast(), self.io) }
+    }
+
     /// Capture: what was dropped last
     #[inline(always)]
     #[must_use]
     pub const fn last_drop(&self) -> peakrdl_rust::reg::Reg<'io, last_drop::LastDrop, IO> {
         unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x180).cast(), self.io) }
+    }
+
+    /// Capture: what was dropped last of frames to send
+    ///
+    /// Since 1.1.
+    #[inline(always)]
+    #[must_use]
+    pub const fn tx_last_drop(&self) -> peakrdl_rust::reg::Reg<'io, tx_last_drop::TxLastDrop, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x184).cast(), self.io) }
     }
 
 

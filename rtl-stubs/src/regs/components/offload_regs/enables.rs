@@ -93,6 +93,58 @@ impl Enables {
     }
 
 
+    pub const TX_IPV4_CHECKSUM_OFFSET: usize = 2;
+    pub const TX_IPV4_CHECKSUM_WIDTH: usize = 1;
+    pub const TX_IPV4_CHECKSUM_MASK: u32 = 0x1;
+
+    /// tx_ipv4_checksum
+    ///
+    /// IPv4's checksum of frames to send is filled in where it is asked for; without, the field leaves as it is. Since 1.1.
+    #[inline(always)]
+    #[allow(clippy::missing_panics_doc)]
+    #[must_use]
+    pub fn tx_ipv4_checksum(&self) -> bool {
+        let val = (self.0 >> Self::TX_IPV4_CHECKSUM_OFFSET) & Self::TX_IPV4_CHECKSUM_MASK;
+        val != 0
+    }
+
+
+    /// tx_ipv4_checksum
+    ///
+    /// IPv4's checksum of frames to send is filled in where it is asked for; without, the field leaves as it is. Since 1.1.
+    #[inline(always)]
+    pub fn set_tx_ipv4_checksum(&mut self, val: bool) {
+        let val = val as u32;
+        self.0 = (self.0 & !(Self::TX_IPV4_CHECKSUM_MASK << Self::TX_IPV4_CHECKSUM_OFFSET)) | ((val & Self::TX_IPV4_CHECKSUM_MASK) << Self::TX_IPV4_CHECKSUM_OFFSET);
+    }
+
+
+    pub const TX_TCP_CHECKSUM_OFFSET: usize = 3;
+    pub const TX_TCP_CHECKSUM_WIDTH: usize = 1;
+    pub const TX_TCP_CHECKSUM_MASK: u32 = 0x1;
+
+    /// tx_tcp_checksum
+    ///
+    /// TCP's is finished likewise. Since 1.1.
+    #[inline(always)]
+    #[allow(clippy::missing_panics_doc)]
+    #[must_use]
+    pub fn tx_tcp_checksum(&self) -> bool {
+        let val = (self.0 >> Self::TX_TCP_CHECKSUM_OFFSET) & Self::TX_TCP_CHECKSUM_MASK;
+        val != 0
+    }
+
+
+    /// tx_tcp_checksum
+    ///
+    /// TCP's is finished likewise. Since 1.1.
+    #[inline(always)]
+    pub fn set_tx_tcp_checksum(&mut self, val: bool) {
+        let val = val as u32;
+        self.0 = (self.0 & !(Self::TX_TCP_CHECKSUM_MASK << Self::TX_TCP_CHECKSUM_OFFSET)) | ((val & Self::TX_TCP_CHECKSUM_MASK) << Self::TX_TCP_CHECKSUM_OFFSET);
+    }
+
+
     pub const MISS_IS_OURS_OFFSET: usize = 8;
     pub const MISS_IS_OURS_WIDTH: usize = 1;
     pub const MISS_IS_OURS_MASK: u32 = 0x1;
@@ -152,6 +204,8 @@ impl core::fmt::Debug for Enables {
         f.debug_struct("Enables")
             .field("rx_ipv4_checksum", &self.rx_ipv4_checksum())
             .field("rx_tcp_checksum", &self.rx_tcp_checksum())
+            .field("tx_ipv4_checksum", &self.tx_ipv4_checksum())
+            .field("tx_tcp_checksum", &self.tx_tcp_checksum())
             .field("miss_is_ours", &self.miss_is_ours())
             .field("miss_queue", &self.miss_queue())
             .finish()
@@ -167,6 +221,8 @@ mod tests {
         let reg = Enables::default();
         assert_eq!(reg.rx_ipv4_checksum(), false);
         assert_eq!(reg.rx_tcp_checksum(), false);
+        assert_eq!(reg.tx_ipv4_checksum(), false);
+        assert_eq!(reg.tx_tcp_checksum(), false);
         assert_eq!(reg.miss_is_ours(), false);
         assert_eq!(reg.miss_queue(), 0);
     }
