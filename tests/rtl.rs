@@ -31,7 +31,7 @@ fn row<'a>(run: &'a Value, capability: &str) -> &'a Value {
 }
 
 #[test]
-fn it_trades_at_both_widths_and_the_design_judges_and_steers() {
+fn it_trades_at_both_widths_and_the_design_judges_steers_and_finishes() {
     for nic in ["rtl", "rtl:512"] {
         let run = run(nic, &[]);
         assert_eq!(run["nic"], "rtl");
@@ -40,11 +40,18 @@ fn it_trades_at_both_widths_and_the_design_judges_and_steers() {
             (&session["orders_sent"], &session["reports_received"]),
             (&ORDERS.into(), &ORDERS.into())
         );
-        for capability in ["rx_ipv4_checksum", "rx_tcp_checksum", "flow_steering"] {
+        // That what it sends arrives right is the counterparty's to see: it has traded.
+        for (capability, observed) in [
+            ("rx_ipv4_checksum", "proven"),
+            ("rx_tcp_checksum", "proven"),
+            ("tx_ipv4_checksum", "passive"),
+            ("tx_tcp_checksum", "passive"),
+            ("flow_steering", "proven"),
+        ] {
             let row = row(&run, capability);
             assert_eq!(
                 (&row["outcome"], &row["observed"]),
-                (&"device".into(), &"proven".into()),
+                (&"device".into(), &observed.into()),
                 "{row}"
             );
         }
@@ -53,6 +60,21 @@ fn it_trades_at_both_widths_and_the_design_judges_and_steers() {
         assert_eq!(stamps["outcome"], "host", "{stamps}");
         assert!(stamps["reason"].as_str().unwrap().contains("simulated cycles"), "{stamps}");
     }
+}
+
+#[test]
+fn a_selftest_sees_every_sum_that_was_left_to_it_arrive_right() {
+    let output = fixwire(&["selftest", "--nic", "rtl", "--json"]);
+    assert!(output.status.success(), "{}", words(&output));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = found["findings"].as_array().expect("findings");
+    for capability in ["tx_ipv4_checksum", "tx_tcp_checksum"] {
+        let finding = findings.iter().find(|finding| finding["capability"] == capability);
+        let finding = finding.unwrap_or_else(|| panic!("no {capability} in {found}"));
+        assert_eq!(finding["observed"], "proven", "{finding}");
+        assert_eq!(finding["seen"], "16 of 16 fields left to it arrived right");
+    }
+    assert!(findings.iter().all(|finding| finding["observed"] != "refuted"), "{found}");
 }
 
 #[test]

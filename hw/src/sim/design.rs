@@ -1,5 +1,5 @@
-//! The offload blocks of `rtl-stubs/` in the place of a model's receive side: the Verilated design steers, judges and
-//! counts, and what it hands over is what is received.
+//! The offload blocks of `rtl-stubs/` in the place of a model's own: the Verilated design steers, judges and counts, and
+//! what it hands over is what is received; it finishes checksums, and what it lets out is what is sent.
 //!
 //! Its time is cycles, which pass only while a frame goes through or a register is reached. They are no time of the
 //! wire's, so that it offers no stamps here.
@@ -10,10 +10,11 @@ use std::path::PathBuf;
 
 use fixwire_offload::capability::Capability;
 use fixwire_offload::flow::{Count, RuleSet};
+use fixwire_offload::nic::TxMeta;
 use fixwire_offload::plan::{Capabilities, Provider};
 use fixwire_rtl::Offload;
 use fixwire_rtl::design::{Built, Received, Simulation};
-use fixwire_rtl::driver::{DropReason, FindError, Verdicts};
+use fixwire_rtl::driver::{DropReason, FindError, Finishes, Verdicts};
 
 pub use fixwire_rtl::design::Width;
 
@@ -45,8 +46,7 @@ impl Design {
 }
 
 impl Model {
-    /// A NIC that receives by the design. What it can do the driver has read off its registers; of sending it does
-    /// nothing.
+    /// A NIC that receives and sends by the design. What it can do the driver has read off its registers.
     ///
     /// # Errors
     /// The driver does not know the design: it is of another version.
@@ -87,9 +87,15 @@ impl Blocks {
         Ok(Blocks { offload })
     }
 
-    /// Has them judge these, and steer by `rules`.
-    pub(super) fn set_up(&self, verdicts: Verdicts, rules: &RuleSet) -> Result<(), String> {
+    /// Has them judge and finish these, and steer by `rules`.
+    pub(super) fn set_up(
+        &self,
+        verdicts: Verdicts,
+        finishes: Finishes,
+        rules: &RuleSet,
+    ) -> Result<(), String> {
         self.offload.judge(verdicts).map_err(|error| error.to_string())?;
+        self.offload.finish(finishes).map_err(|error| error.to_string())?;
         self.install(rules)
     }
 
@@ -101,7 +107,15 @@ impl Blocks {
         self.offload.flow_count(rule).ok()
     }
 
-    /// One frame, all the way through.
+    /// One frame to send, all the way through, as it leaves; `None` where it does not.
+    pub(super) fn transmit(&self, frame: &[u8], meta: TxMeta) -> Option<Vec<u8>> {
+        let mut simulation = self.offload.bus().borrow_mut();
+        simulation.transmit(frame, meta);
+        simulation.run_until_quiet();
+        simulation.next_transmitted()
+    }
+
+    /// One frame from the wire, all the way through.
     pub(super) fn carry(&self, frame: &[u8]) -> Fate {
         let received = {
             let mut simulation = self.offload.bus().borrow_mut();

@@ -116,7 +116,7 @@ pub struct Model {
     pub faults: NicFaults,
     /// The largest IP packet, in bytes; at most [`MTU_MAX`](crate::pool::MTU_MAX).
     pub mtu: usize,
-    /// The RTL that receives in its place.
+    /// The RTL that receives and sends in its place.
     #[cfg(feature = "rtl")]
     pub design: Option<super::design::Design>,
 }
@@ -156,7 +156,7 @@ impl Model {
         }
     }
 
-    /// Whether it receives by the RTL itself, which says what it says: no style of speech and no fault is modelled.
+    /// Whether it receives and sends by the RTL itself, which says what it says: no style of speech and no fault is modelled.
     pub fn is_design(&self) -> bool {
         #[cfg(feature = "rtl")]
         let is_design = self.design.is_some();

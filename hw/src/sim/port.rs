@@ -10,7 +10,7 @@ use fixwire_offload::flow::{Classifier, OnMiss, RuleSet};
 use fixwire_offload::observe::NicCounters;
 use fixwire_offload::time::{Instant, UtcTime};
 #[cfg(feature = "rtl")]
-use fixwire_rtl::driver::Verdicts;
+use fixwire_rtl::driver::{Finishes, Verdicts};
 
 use super::clock::ModelClock;
 use super::departures::Departures;
@@ -121,7 +121,7 @@ pub(super) struct Port {
     /// How far its clock has jumped by them, for those who read it on other threads.
     jump_ns: Arc<AtomicI64>,
     pub(super) dice: NicDice,
-    /// The RTL that receives, or why there is none.
+    /// The RTL that receives and sends, or why there is none.
     #[cfg(feature = "rtl")]
     pub(super) blocks: Option<Result<Blocks, String>>,
     /// How long its clock had wandered at the wire's origin.
@@ -195,14 +195,15 @@ impl Port {
         Ok(())
     }
 
-    /// Has the RTL judge what the plan leaves to it, and steer by no rule.
+    /// Has the RTL judge and finish what the plan leaves to it, and steer by no rule.
     #[cfg(feature = "rtl")]
     fn set_up_blocks(&self) -> Result<(), String> {
         let Some(blocks) = &self.blocks else { return Ok(()) };
         let verdicts = Verdicts { ipv4: self.uses.rx_ipv4, tcp: self.uses.rx_tcp };
+        let finishes = Finishes { ipv4: self.uses.tx_ipv4, tcp: self.uses.tx_tcp };
         let on_miss = if self.isolated { OnMiss::NotOurs } else { OnMiss::Queue(OUR_QUEUE) };
         let blocks = blocks.as_ref().map_err(String::clone)?;
-        blocks.set_up(verdicts, &RuleSet::EMPTY.on_missing(on_miss))
+        blocks.set_up(verdicts, finishes, &RuleSet::EMPTY.on_missing(on_miss))
     }
 
     /// Lets frames pass (rte_eth_dev_start).
