@@ -59,12 +59,15 @@ impl Untold {
 /// Asks a program by its name and arguments.
 type Ask = Box<dyn Fn(&str, &[&str]) -> Answer>;
 
+/// Reads how far the hardware clock at a path is ahead of the kernel's time.
+type ReadPhc = Box<dyn Fn(&Path) -> io::Result<Ahead>>;
+
 /// How the kernel is asked for times, which are in no file.
 pub(crate) struct Times {
     /// What it knows of its own.
     pub(crate) kernel: Box<dyn Fn() -> io::Result<KernelTime>>,
-    /// How far the hardware clock at this path is ahead of that.
-    pub(crate) phc: Box<dyn Fn(&Path) -> io::Result<Ahead>>,
+    /// How far hardware clocks are ahead of that.
+    pub(crate) phc: ReadPhc,
 }
 
 /// A host, rooted somewhere. Paths are beneath the root, without a slash in front.
