@@ -1,6 +1,9 @@
-//! UTCTimestamp: `YYYYMMDD-HH:MM:SS` with nothing, milli-, micro- or nanoseconds after it.
+//! UTCTimestamp: `YYYYMMDD-HH:MM:SS` with a fraction of a second after it or none. What is written has nothing, milli-,
+//! micro- or nanoseconds; what is read has whatever two sides agree on.
 
 use core::ops::Range;
+
+use arrayvec::ArrayVec;
 
 use crate::time::UtcTime;
 
@@ -46,10 +49,15 @@ impl Precision {
 }
 
 const SECONDS_LEN: usize = 17;
+/// The longest fraction that the standard has, picoseconds, in digits.
+const FRACTION_DIGITS_MAX: usize = 12;
+/// The longest timestamp, in bytes.
+pub(super) const LEN_MAX: usize = SECONDS_LEN + 1 + FRACTION_DIGITS_MAX;
 const NS_PER_S: u64 = 1_000_000_000;
 const S_PER_DAY: u64 = 86_400;
 
-/// Reads a timestamp of any precision. A leap second (`:60`) is the first of the next minute.
+/// Reads a timestamp of any precision: a fraction has 1 to 12 digits, and what of it is finer than a nanosecond is left out. A
+/// leap second (`:60`) is the first of the next minute.
 ///
 /// # Errors
 /// [`FieldError::Format`] for another shape, [`FieldError::Range`] for a date that no calendar has
@@ -61,7 +69,7 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
         21 => 3,
         24 => 6,
         27 => 9,
-        _ => return Err(FieldError::Format),
+        _ => return parse_unusual(bytes),
     };
     let text = bytes.first_chunk::<SECONDS_LEN>().ok_or(FieldError::Format)?;
     let [d0, d1, d2, d3, d4, d5, d6, d7, b'-', h0, h1, b':', m0, m1, b':', s0, s1] = *text else {
@@ -85,6 +93,38 @@ pub fn parse(bytes: &[u8]) -> Result<UtcTime, FieldError> {
     let seconds =
         days_since_epoch(year, month, day) * S_PER_DAY + hour * 3600 + minute * 60 + second;
     Ok(UtcTime::from_unix_ns(seconds * NS_PER_S + fraction_ns))
+}
+
+/// The same of a fraction that has neither three, six nor nine digits.
+#[cold]
+#[inline(never)]
+fn parse_unusual(bytes: &[u8]) -> Result<UtcTime, FieldError> {
+    let fraction = bytes.get(SECONDS_LEN + 1..).unwrap_or_default();
+    let is_fraction = (1..=FRACTION_DIGITS_MAX).contains(&fraction.len())
+        && fraction.iter().all(u8::is_ascii_digit);
+    if !is_fraction {
+        return Err(FieldError::Format);
+    }
+    let mut text = *b"YYYYMMDD-HH:MM:SS.000000000";
+    let len = bytes.len().min(text.len());
+    text[..len].copy_from_slice(&bytes[..len]);
+    parse(&text)
+}
+
+/// Whether this is a timestamp of any year that four digits tell, those among them that [`UtcTime`] does not hold.
+#[cold]
+#[inline(never)]
+pub(super) fn is_of_any_year(bytes: &[u8]) -> bool {
+    // The calendar repeats itself after 400 years.
+    const YEARS: u32 = 400;
+    const YEAR_THAT_IS_HELD: u32 = 2000;
+    let Some((year, rest)) = bytes.split_first_chunk::<4>() else { return false };
+    let Ok(year) = value::parse_u32(year) else { return false };
+    let mut text = ArrayVec::<u8, LEN_MAX>::new();
+    let mut of_year = [0; 4];
+    put_digits(&mut of_year, u64::from(YEAR_THAT_IS_HELD + year % YEARS));
+    [&of_year[..], rest].into_iter().all(|part| text.try_extend_from_slice(part).is_ok())
+        && parse(&text).is_ok()
 }
 
 /// The first second that there is.
@@ -288,7 +328,7 @@ fn digits(text: [u8; 8]) -> Result<u64, FieldError> {
     Ok(u64::from(number))
 }
 
-/// The digits behind the point: three, six or nine.
+/// The digits behind the point, where they are three, six or nine.
 #[inline]
 fn digits_of_any(fraction: &[u8]) -> Result<u64, FieldError> {
     if let [a, b, c] = *fraction {
@@ -359,6 +399,12 @@ mod tests {
             ("20000229-12:34:56.789", Ok(951_827_696_789_000_000)),
             ("20260102-03:04:05.000006", Ok(1_767_323_045_000_006_000)),
             ("20260102-03:04:05.000000007", Ok(1_767_323_045_000_000_007)),
+            ("20260102-03:04:05.1", Ok(1_767_323_045_100_000_000)),
+            ("20260102-03:04:05.12", Ok(1_767_323_045_120_000_000)),
+            ("20260102-03:04:05.1234", Ok(1_767_323_045_123_400_000)),
+            ("20260102-03:04:05.00000007", Ok(1_767_323_045_000_000_070)),
+            ("20260102-03:04:05.1234567899", Ok(1_767_323_045_123_456_789)),
+            ("20260102-03:04:05.123456789999", Ok(1_767_323_045_123_456_789)),
             ("20161231-23:59:60", Ok(1_483_228_800_000_000_000)),
             ("20250229-00:00:00", Err(FieldError::Range)),
             ("21000229-00:00:00", Err(FieldError::Range)),
@@ -371,11 +417,37 @@ mod tests {
             ("20260101", Err(FieldError::Format)),
             ("20260101 00:00:00", Err(FieldError::Format)),
             ("20260101-00:00:00,000", Err(FieldError::Format)),
+            ("20260101-00:00:00.", Err(FieldError::Format)),
+            ("20260101-00:00:00,1", Err(FieldError::Format)),
+            ("20260101-00:00:00.1x", Err(FieldError::Format)),
+            ("20260101-00:00:00.000000000x", Err(FieldError::Format)),
+            ("20260101-00:00:00.0000000000000", Err(FieldError::Format)),
+            ("20260101-24:00:00.1", Err(FieldError::Range)),
             ("2026010a-00:00:00", Err(FieldError::Format)),
             ("", Err(FieldError::Format)),
         ];
         for (text, expected) in table {
             assert_eq!(parse(text.as_bytes()).map(UtcTime::as_unix_ns), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_year_that_is_not_held_has_its_days_all_the_same() {
+        for (text, is) in [
+            ("00000229-00:00:00", true),
+            ("19620101-23:59:59.5", true),
+            ("99991231-00:00:00", true),
+            ("28000229-00:00:00.000000000000", true),
+            ("27000229-00:00:00", false),
+            ("19000229-00:00:00", false),
+            ("99991301-00:00:00", false),
+            ("99991231-24:00:00", false),
+            ("9999123-00:00:00", false),
+            ("x9991231-00:00:00", false),
+            ("99991231-00:00:00.0000000000000", false),
+            ("999", false),
+        ] {
+            assert_eq!(is_of_any_year(text.as_bytes()), is, "{text}");
         }
     }
 
@@ -412,7 +484,7 @@ mod tests {
         #[test]
         fn a_reader_reads_what_parse_reads(
             base in 0u64..16_000_000_000_000_000_000, steps in prop::collection::vec(0u64..2_000_000_000, 1..8),
-            damage in prop::option::of((0usize..27, any::<u8>()))
+            damage in prop::option::of((0usize..27, any::<u8>())), digits in 0usize..14
         ) {
             let mut reader = Reader::default();
             let mut ns = base;
@@ -424,6 +496,8 @@ mod tests {
                         *place = byte;
                     }
                     prop_assert_eq!(reader.read(&text), parse(&text));
+                    prop_assert_eq!(reader.read(&text), parse(&text));
+                    text.resize(SECONDS_LEN + 1 + digits, b'7');
                     prop_assert_eq!(reader.read(&text), parse(&text));
                 }
             }

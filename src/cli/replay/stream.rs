@@ -143,12 +143,8 @@ pub(super) struct Message {
 impl Message {
     fn of(begin: usize, bytes: &[u8], passed_ns: u64) -> Message {
         let sending_time = field(bytes, 52).and_then(|written| {
-            let within = match written.len() {
-                17 => 1_000_000_000,
-                21 => 1_000_000,
-                24 => 1_000,
-                _ => 1,
-            };
+            let places = written.len().saturating_sub(b"YYYYMMDD-HH:MM:SS.".len()).min(9);
+            let within = 10u64.pow(9 - places as u32);
             Some((timestamp::parse(written).ok()?.as_unix_ns(), within))
         });
         Message { begin, len: bytes.len(), passed_ns, sending_time }
@@ -204,6 +200,17 @@ mod tests {
         assert!(stream.has_fin);
         stream.take(&segment(at(20), Flags::ACK, b"x"), 9);
         assert!(stream.has_hole());
+    }
+
+    #[test]
+    fn a_time_is_as_fine_as_it_is_written() {
+        for (fraction, within) in
+            [("", 1_000_000_000), (".0", 100_000_000), (".000", 1_000_000), (".000000000000", 1)]
+        {
+            let text = format!("8=FIX.4.4\x0152=19700101-00:00:01{fraction}\x01");
+            let found = Message::of(0, text.as_bytes(), 0).sending_time;
+            assert_eq!(found, Some((1_000_000_000, within)), "{fraction}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::fix::decimal::Decimal;
 use crate::fix::swar;
-use crate::fix::timestamp::{self, Reader};
+use crate::fix::timestamp::{self, LEN_MAX, Reader, is_of_any_year};
 use crate::fix::value::{self, FieldError};
 
 /// A data type, by what its values are checked for.
@@ -26,9 +26,10 @@ pub enum DataType {
     Unsigned,
     /// A price, quantity, amount or percentage.
     Decimal,
-    /// `YYYYMMDD-HH:MM:SS`, and a fraction of 3, 6 or 9 digits.
+    /// `YYYYMMDD-HH:MM:SS`, and a fraction of up to 12 digits. The year is any from 0000 to 9999, as in all that follow: what
+    /// is not [held](crate::time::UtcTime) is for whoever reads it to refuse.
     UtcTimestamp,
-    /// `HH:MM:SS`, and a fraction of 3, 6 or 9 digits.
+    /// `HH:MM:SS`, and a fraction of up to 12 digits.
     UtcTime,
     /// `YYYYMMDD`.
     Date,
@@ -77,7 +78,7 @@ impl DataType {
                 short().is_some_and(|word| Decimal::parse_short(word, len).is_some())
                     || is_decimal(text)
             }
-            DataType::UtcTimestamp => times.read(text).is_ok(),
+            DataType::UtcTimestamp => times.read(text).is_ok() || is_of_any_year(text),
             DataType::UtcTime => is_time(text),
             DataType::Date => is_date(text),
             DataType::MonthYear => is_month_year(text),
@@ -122,9 +123,9 @@ fn is_month_year(text: &[u8]) -> bool {
 
 /// Whether the parts make a UTCTimestamp.
 fn timestamp_of(parts: &[&[u8]; 2]) -> bool {
-    let mut text = arrayvec::ArrayVec::<u8, 27>::new();
+    let mut text = arrayvec::ArrayVec::<u8, LEN_MAX>::new();
     parts.iter().all(|part| text.try_extend_from_slice(part).is_ok())
-        && timestamp::parse(&text).is_ok()
+        && (timestamp::parse(&text).is_ok() || is_of_any_year(&text))
 }
 
 #[cfg(test)]
@@ -147,13 +148,23 @@ mod tests {
             ),
             (
                 "UTCTIMESTAMP",
-                "20260102-03:04:05 20260102-03:04:05.678",
-                "20260102 20260230-03:04:05 20260102-24:04:05 20260102-03:04:05.6",
+                "20260102-03:04:05 20260102-03:04:05.678 20260102-03:04:05.6 19620101-00:00:00 \
+                 99991231-00:00:00.000000000000",
+                "20260102 20260230-03:04:05 20260102-24:04:05 20260102-03:04:05. 99990229-00:00:00 \
+                 20260102-03:04:05.0000000000000",
             ),
-            ("UTCTIMEONLY", "03:04:05 23:59:60.123456", "3:04:05 24:00:00 03:04 03:04:05.1"),
-            ("UTCDATEONLY", "20240229", "20230229 202401 20240101x"),
-            ("LOCALMKTDATE", "20240229", "20241301"),
-            ("MONTHYEAR", "202401 20240131 202401w5", "202413 2024 202401w6 20240132 202401w"),
+            (
+                "UTCTIMEONLY",
+                "03:04:05 23:59:60.123456 03:04:05.1 03:04:05.123456789012",
+                "3:04:05 24:00:00 03:04 03:04:05. 03:04:05.1234567890123",
+            ),
+            ("UTCDATEONLY", "20240229 00000229 99991231", "20230229 202401 20240101x 99990229"),
+            ("LOCALMKTDATE", "20240229 19620101 24000229", "20241301 19000229"),
+            (
+                "MONTHYEAR",
+                "202401 20240131 202401w5 999912 196202 196202w1 99991231",
+                "202413 2024 202401w6 20240132 202401w 999913 196200",
+            ),
             ("DAYOFMONTH", "1 31 07", "0 32 001 x"),
             ("NO SUCH TYPE", "x", ""),
         ];

@@ -3,7 +3,7 @@
 
 use super::DataType;
 use crate::fix::swar;
-use crate::fix::timestamp::Reader;
+use crate::fix::timestamp::{Reader, is_of_any_year};
 
 /// How a value is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,8 @@ impl Rule {
                     || self.is_met_by_far(all, message, (start, end))
             }
             Class::Timestamp => {
-                message.get(start..end).is_some_and(|text| times.read(text).is_ok())
+                let is_time = |text| times.read(text).is_ok() || is_of_any_year(text);
+                message.get(start..end).is_some_and(is_time)
             }
             _ => self.is_met_by_far(all, message, (start, end)),
         }
@@ -311,7 +312,8 @@ mod tests {
         ];
         let texts = "1 12345678 123456789 -1 -12 1.5 1. .5 . .. 1..5 1.2.3 12345.67 123456.78 1-2 x \
             1x x1 Y N YN 202401 20240131 202401w5 03:04:05 20260102-03:04:05 \
-            20260102-03:04:05.123 20260102-03:04:05.12x /1 :1 1: 1/ \u{7f}1 1\u{8a}1 \u{9e}1";
+            20260102-03:04:05.123 20260102-03:04:05.12x 20260102-03:04:05.12 99991231-00:00:00 \
+            99990229-00:00:00 99991231 999912 /1 :1 1: 1/ \u{7f}1 1\u{8a}1 \u{9e}1";
         for kind in kinds {
             for text in texts.split_ascii_whitespace().map(str::as_bytes) {
                 let expected = kind.takes(text, 0..text.len(), &mut Reader::default());
