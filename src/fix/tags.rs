@@ -123,8 +123,8 @@ pub const fn data_of_length(tag: u32) -> Option<u32> {
     })
 }
 
-/// Where a tag of the standard header lies among them, or `None` for a tag of the body or trailer.
-/// Hops (627 to 630) are not listed: a repeating group closes the header and may repeat its tags.
+/// Where a tag of the standard header lies among them, or `None` for a tag of the body or trailer, and for those
+/// [of hops](is_of_hops).
 #[inline]
 pub const fn header_slot(tag: u32) -> Option<usize> {
     Some(match tag {
@@ -159,6 +159,13 @@ pub const fn header_slot(tag: u32) -> Option<usize> {
         APPL_EXT_ID => 28,
         _ => return None,
     })
+}
+
+/// Whether a field is of the standard header's repeating group (FIX 4.3, Standard Message Header: NoHops, HopCompID,
+/// HopSendingTime, HopRefID). Each entry has these tags again, so that none has a slot.
+#[inline]
+pub const fn is_of_hops(tag: u32) -> bool {
+    matches!(tag, 627..=630)
 }
 
 /// How many slots [`header_slot`] gives out.

@@ -51,6 +51,15 @@ struct Rules {
     leniency: Leniency,
     /// Tags of lengths and of the data behind them.
     data_fields: Box<[(u32, u32)]>,
+    /// Tags of the header, ascending.
+    header_fields: Box<[u32]>,
+}
+
+impl Rules {
+    /// Whether the header goes on behind a field that has no slot in it.
+    fn is_in_header(&self, tag: u32) -> bool {
+        tags::is_of_hops(tag) || self.header_fields.binary_search(&tag).is_ok()
+    }
 }
 
 /// What messages are decoded into, used again for each.
@@ -113,6 +122,16 @@ impl Decoder {
         let is_new = |(length, data): &&(u32, u32)| tags::data_of_length(*length) != Some(*data);
         let data_fields = data_fields.iter().filter(is_new).copied().collect();
         Decoder { rules: Rules { data_fields, ..self.rules }, ..self }
+    }
+
+    /// One that knows more fields of the header than the standard's, those of groups in it among them: behind one of these the
+    /// header goes on. Whether they are repeated, or follow the body, is not looked at: a dictionary does that.
+    #[must_use]
+    pub fn with_header_fields(self, header_fields: &[u32]) -> Decoder {
+        let is_new = |tag: &u32| tags::header_slot(*tag).is_none() && !tags::is_of_hops(*tag);
+        let mut header_fields: Vec<u32> = header_fields.iter().copied().filter(is_new).collect();
+        header_fields.sort_unstable();
+        Decoder { rules: Rules { header_fields: header_fields.into(), ..self.rules }, ..self }
     }
 
     /// One that remembers no message's shape: for streams in which hardly one has the widths of values that

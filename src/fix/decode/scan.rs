@@ -128,7 +128,7 @@ impl Scan<'_, '_> {
     /// Finds header fields that are repeated or follow the body, and CheckSum where it is not the last field.
     fn place(&mut self, tag: u32, tag_text: Range<usize>) {
         let Some(slot) = header_slot(tag) else {
-            self.in_body = true;
+            self.in_body = self.in_body || !self.rules.is_in_header(tag);
             if tag == CHECK_SUM {
                 self.fault(RejectReason::TagOutOfOrder, tag_text);
             }

@@ -145,6 +145,37 @@ fn data_fields_of_one_s_own_hold_sohs() {
     }
 }
 
+#[test]
+fn a_header_goes_on_behind_hops_and_fields_of_one_s_own() {
+    type Wrong = Option<(RejectReason, &'static [u8])>;
+    let refused = |tag: &'static [u8]| Some((RejectReason::TagOutOfOrder, tag));
+    let table: &[(&[u32], &str, Wrong)] = &[
+        (&[], "34=2|627=2|628=A|630=1|628=B|49=A|56=B|11=x|", None),
+        (&[], "627=1|628=A|34=2|49=A|56=B|11=x|", None),
+        (&[], "34=2|49=A|56=B|627=1|628=A|11=x|", None),
+        (&[], "34=2|627=1|628=A|49=A|56=B|11=x|50=y|", refused(b"50")),
+        (&[], "34=2|627=1|628=A|49=A|56=B|34=2|", Some((RejectReason::TagRepeated, b"34"))),
+        (&[], "34=2|9700=x|49=A|56=B|11=x|", refused(b"49")),
+        (&[9700], "34=2|9700=x|49=A|56=B|11=x|", None),
+        (&[9700], "34=2|9701=x|49=A|56=B|11=x|", refused(b"49")),
+        (&[9700], "34=2|9700=x|49=A|56=B|11=x|50=y|", refused(b"50")),
+        (&[], "34=2|49=A|56=B|627=1|628=A|1128=9|11=x|", None),
+        (&[9700], "34=2|49=A|56=B|9700=x|1128=9|11=x|", None),
+        (&[], "34=2|49=A|56=B|9700=x|1128=9|11=x|", refused(b"1128")),
+        (&[9700, 49, 901, 627], "34=2|901=x|9700=x|49=A|56=B|11=x|", None),
+    ];
+    for (header_fields, body, expected) in table {
+        let bytes = sealed("FIX.4.4", &format!("35=D|{body}"));
+        let mut decoder = Decoder::default().with_header_fields(header_fields);
+        for _ in 0..3 {
+            let message = decoder.parse(&bytes).unwrap();
+            let found = message.fault().map(|fault| (fault.reason, fault.tag));
+            assert_eq!(found, *expected, "{header_fields:?} {body}");
+            assert_eq!(message.field(56), Some(&b"B"[..]), "{body}");
+        }
+    }
+}
+
 /// Where SOHs are is in the key already, which for some messages is another's by chance.
 #[test]
 fn a_message_with_the_key_of_another_is_not_taken_for_one_of_its_shape() {

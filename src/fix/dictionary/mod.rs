@@ -52,6 +52,7 @@ const WORDS: usize = 32;
 pub struct Dictionary {
     begin_string: String,
     data_fields: Vec<(u32, u32)>,
+    header_fields: Vec<u32>,
     tables: table::Tables,
 }
 
@@ -63,12 +64,18 @@ impl Dictionary {
     pub fn compile(spec: &Spec) -> Result<Dictionary, TooManyFields> {
         let tables = table::Tables::compile(spec).map_err(|_| TooManyFields)?;
         let (begin_string, data_fields) = (spec.begin_string.clone(), spec.data_fields.clone());
-        Ok(Dictionary { begin_string, data_fields, tables })
+        let header_fields = spec.header_fields();
+        Ok(Dictionary { begin_string, data_fields, header_fields, tables })
     }
 
     /// Tags of lengths, each with that of the data behind it.
     pub fn data_fields(&self) -> &[(u32, u32)] {
         &self.data_fields
+    }
+
+    /// Tags of the header, those of groups in it among them.
+    pub fn header_fields(&self) -> &[u32] {
+        &self.header_fields
     }
 
     /// The version it is for, as BeginString(8) has it.

@@ -62,6 +62,17 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Tags of the header, those of groups in it among them.
+    pub(super) fn header_fields(&self) -> Vec<u32> {
+        let mut tags = Vec::new();
+        let mut open: Vec<&[Part]> = vec![&self.header];
+        while let Some(parts) = open.pop() {
+            tags.extend(parts.iter().map(|part| part.tag));
+            open.extend(parts.iter().filter_map(|part| part.group.as_deref().map(Vec::as_slice)));
+        }
+        tags
+    }
+
     /// What FIXT speaks: header, trailer and session messages of `transport`, and the rest of these.
     /// Where both define something, the transport's counts. Session messages are held to
     /// the transport's alone.

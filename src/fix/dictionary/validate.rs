@@ -70,10 +70,19 @@ impl Validation {
 
     /// Tags of lengths, each with that of the data behind it, of all versions.
     pub fn data_fields(&self) -> Vec<(u32, u32)> {
+        self.of_all_versions(Dictionary::data_fields)
+    }
+
+    /// Tags of the header, of all versions.
+    pub fn header_fields(&self) -> Vec<u32> {
+        self.of_all_versions(Dictionary::header_fields)
+    }
+
+    /// What any of the dictionaries has, ascending and once.
+    fn of_all_versions<T: Copy + Ord>(&self, of: fn(&Dictionary) -> &[T]) -> Vec<T> {
         let others = self.by_version.iter().map(|(_, dictionary)| dictionary);
         let all = others.chain([&self.dictionary]);
-        let mut fields: Vec<_> =
-            all.flat_map(|dictionary| dictionary.data_fields()).copied().collect();
+        let mut fields: Vec<T> = all.flat_map(|dictionary| of(dictionary)).copied().collect();
         fields.sort_unstable();
         fields.dedup();
         fields

@@ -57,7 +57,7 @@ impl Place {
 }
 
 /// What the messages of all sessions of one core are read by. Sessions that go by the same rules share what they learn of
-/// messages: version, limits and data fields.
+/// messages: version, limits, data fields and fields of the header.
 ///
 /// None can take from the others what they have learned: of the 256 shapes of messages that are remembered for each set of
 /// rules one session has 32 noted at most, and gives up its own oldest for the next one.
@@ -88,6 +88,7 @@ struct Rules {
     kept_fields_max: usize,
     leniency: crate::fix::decode::Leniency,
     data_fields: Vec<(u32, u32)>,
+    header_fields: Vec<u32>,
 }
 
 impl Rules {
@@ -99,6 +100,7 @@ impl Rules {
             kept_fields_max: kept_fields_max(config),
             leniency: validation.map(|of| of.leniency()).unwrap_or_default(),
             data_fields: validation.map(|of| of.data_fields()).unwrap_or_default(),
+            header_fields: validation.map(|of| of.header_fields()).unwrap_or_default(),
         }
     }
 }
@@ -163,9 +165,10 @@ fn kept_fields_max(config: &SessionConfig) -> usize {
 fn decoder(config: &SessionConfig, fields_max: usize) -> Decoder {
     let decoder = Decoder::with_fields(fields_max);
     match &config.validation {
-        Some(validation) => {
-            decoder.with_leniency(validation.leniency()).with_data_fields(&validation.data_fields())
-        }
+        Some(validation) => decoder
+            .with_leniency(validation.leniency())
+            .with_data_fields(&validation.data_fields())
+            .with_header_fields(&validation.header_fields()),
         None => decoder,
     }
 }

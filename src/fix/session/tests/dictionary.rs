@@ -119,6 +119,36 @@ fn what_a_dictionary_s_rules_let_pass_is_delivered() {
 }
 
 #[test]
+fn a_header_has_the_fields_that_its_dictionary_has_there_wherever_they_stand_in_it() {
+    let field = |tag| Part { tag, required: false, group: None };
+    let mut spec = spec();
+    let logon = [98, 108].map(field).to_vec();
+    spec.messages.push(message("A", logon));
+    spec.header.insert(4, field(9700));
+    spec.header.push(Part { group: Some(Arc::new(vec![field(628), field(9701)])), ..field(627) });
+    let dictionary = Arc::new(Dictionary::compile(&spec).unwrap());
+    let checks = Checks { user_defined_fields: false, ..Checks::default() };
+    let mut rig = Rig::new(Role::Acceptor, |config| {
+        config.validation = Some(Validation::of(dictionary, checks));
+    });
+    rig.play(
+        "< A 1 | 34=1|9700=x | 98=0 | 108=30
+         > A 1 | 98=0 | 108=30
+         < D 2 | 34=2|9700=x | 11=a | 38=1
+         > 8 2 | 11=a
+         < D 3 | 34=3|627=2|628=HUB|9701=y|628=RING | 11=b | 38=1
+         > 8 3 | 11=b
+         < D 4 | 11=c | 38=1 | 9700=late
+         > 3 4 | 45=4 | 58=Tag specified out of required order | 371=9700 | 372=D | 373=14
+         < D 5 | 34=5|9700=x|9700=y | 11=d | 38=1
+         > 3 5 | 45=5 | 58=Tag appears more than once | 371=9700 | 372=D | 373=13
+         < D 6 | 34=6|9702=x | 11=e | 38=1
+         > 3 6 | 45=6 | 58=Tag specified out of required order | 371=49 | 372=D | 373=14",
+    );
+    assert_eq!(rig.desk.delivered, ["a", "b"]);
+}
+
+#[test]
 fn a_logon_that_does_not_conform_begins_nothing() {
     validated().play("< A 1 | 98=0 | 108=30 | 58=t\nx close_logon_invalid");
 }
