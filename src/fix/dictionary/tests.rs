@@ -142,7 +142,10 @@ fn each_violation_has_its_reason_and_its_tag() {
         ("D", "11=a|38=1|386=3|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
         ("D", "11=a|38=1|386=1|336=x|336=y|", Some((R::GroupCountIncorrect, Some(386)))),
         ("D", "11=a|38=1|386=2|58=t|", Some((R::GroupCountIncorrect, Some(386)))),
-        ("D", "11=a|38=1|386=1|625=x|336=y|", Some((R::RequiredTagMissing, Some(336)))),
+        ("D", "11=a|38=1|386=1|625=x|336=y|", Some((R::GroupOutOfOrder, Some(625)))),
+        ("D", "11=a|38=1|386=2|6000=Y|336=x|6000=Y|336=y|", Some((R::GroupOutOfOrder, Some(6000)))),
+        ("D", "11=a|38=1|386=1|625=x|58=t|", Some((R::RequiredTagMissing, Some(336)))),
+        ("D", "11=a|38=1|386=1|336=x|555=1|608=1|600=l|", Some((R::GroupOutOfOrder, Some(608)))),
         ("D", "11=a|38=1|386=1|336=x|6000=Y|625=y|", Some((R::GroupOutOfOrder, Some(625)))),
         ("D", "11=a|38=1|386=1|336=x|625=y|625=y|", Some((R::TagRepeated, Some(625)))),
         (
@@ -222,6 +225,12 @@ fn each_check_is_switched_off_by_itself() {
             Checks { unordered_group_fields: false, ..all },
             "11=a|38=1|386=1|336=x|625=y|625=y|",
             (R::TagRepeated, Some(625)),
+        ),
+        // Where an entry begins is known by no other field.
+        (
+            Checks { unordered_group_fields: false, ..all },
+            "11=a|38=1|386=1|625=y|336=x|",
+            (R::GroupOutOfOrder, Some(625)),
         ),
     ];
     for (checks, rest, expected) in still {

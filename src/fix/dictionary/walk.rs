@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
                 last = 0;
                 entries += 1;
             } else if entries == 0 {
-                return Err(Violation::of(RejectReason::RequiredTagMissing, scope.delimiter));
+                return Err(self.begins_wrong(scope, field));
             }
             if !seen.note(member) {
                 return Err(Violation::of(RejectReason::TagRepeated, field.tag));
@@ -218,6 +218,19 @@ impl<'a> Walk<'a> {
             plan.count(steps, entries);
         }
         within
+    }
+
+    /// A group whose first entry begins with the field at hand, another one than it is to begin with: where that comes after all,
+    /// the order is wrong (FIX 4.3, Reject, SessionRejectReason 15), and otherwise it is missing.
+    #[cold]
+    fn begins_wrong(&self, scope: &Scope, field: &Field) -> Violation {
+        let rest = self.starts.get(self.at..).unwrap_or_default();
+        let mut behind = rest.windows(2).map(|pair| field_at(self.bytes, pair[0], pair[1]));
+        if behind.any(|other| other.tag == scope.delimiter) {
+            Violation::of(RejectReason::GroupOutOfOrder, field.tag)
+        } else {
+            Violation::of(RejectReason::RequiredTagMissing, scope.delimiter)
+        }
     }
 
     /// A field that has a member's place.

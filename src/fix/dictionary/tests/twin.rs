@@ -97,7 +97,12 @@ impl Twin<'_> {
                 entries.push(Vec::new());
             }
             let Some(entry) = entries.last_mut() else {
-                return Err((R::RequiredTagMissing, body[0].tag));
+                let first = body[0].tag;
+                let comes_late = self.fields[self.at..].iter().any(|(other, _)| *other == first);
+                return Err(match comes_late {
+                    true => (R::GroupOutOfOrder, tag),
+                    false => (R::RequiredTagMissing, first),
+                });
             };
             if entry.contains(&tag) {
                 return Err((R::TagRepeated, tag));
