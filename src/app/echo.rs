@@ -14,7 +14,7 @@ use crate::blob::Blob;
 use crate::fix::decode::FIELDS_DEFAULT;
 use crate::fix::tags::msg_type::BUSINESS_MESSAGE_REJECT;
 use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
-use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version};
+use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version, route_back};
 use crate::offload::RxStamp;
 
 /// MsgType(35) of Email.
@@ -120,19 +120,21 @@ impl Echo {
         fields.into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
     }
 
-    /// FIXT's says by DefaultApplVerID which version's it is, as QuickFIX's does.
+    /// Writes a BusinessMessageReject back the way the message came. FIXT's says by DefaultApplVerID which version's it is, as
+    /// QuickFIX's does.
     fn write_unsupported(&mut self, message: &Message<'_>, version: Version) -> bool {
         let appl_ver_id = version.default_appl_ver_id().map(|id| id.value().as_bytes());
         self.answer.clear();
-        [
+        let refusal = [
             (tags::REF_SEQ_NUM, message.field(tags::MSG_SEQ_NUM).unwrap_or(b"0")),
             (tags::TEXT, b"Unsupported Message Type"),
             (tags::REF_MSG_TYPE, message.msg_type()),
             (tags::BUSINESS_REJECT_REASON, UNSUPPORTED_MESSAGE_TYPE),
-        ]
-        .into_iter()
-        .chain(appl_ver_id.map(|id| (tags::DEFAULT_APPL_VER_ID, id)))
-        .all(|(tag, value)| write(&mut self.answer, tag, value))
+        ];
+        route_back(message, version)
+            .chain(refusal)
+            .chain(appl_ver_id.map(|id| (tags::DEFAULT_APPL_VER_ID, id)))
+            .all(|(tag, value)| write(&mut self.answer, tag, value))
     }
 
     /// Sends the answer, or lets it wait for room behind those that wait already.
@@ -441,6 +443,18 @@ mod tests {
             assert!(echo.write_unsupported(&decoder.parse(&bytes).unwrap(), version));
             assert_eq!(String::from_utf8_lossy(&echo.answer).replace('\x01', "|"), expected);
         }
+    }
+
+    #[test]
+    fn what_is_not_sent_back_is_refused_back_the_way_it_came() {
+        let route = "115=JCD|116=CS|128=HUB|144=CHI|";
+        let bytes = sealed("FIX.4.4", &format!("35=8|34=2|49=A|56=B|{route}"));
+        let mut decoder = Decoder::default();
+        let mut echo = Echo::new(1);
+        assert!(echo.write_unsupported(&decoder.parse(&bytes).unwrap(), Version::Fix44));
+        let expected =
+            "128=JCD|129=CS|115=HUB|145=CHI|45=2|58=Unsupported Message Type|372=8|380=3|";
+        assert_eq!(String::from_utf8_lossy(&echo.answer).replace('\x01', "|"), expected);
     }
 
     #[test]

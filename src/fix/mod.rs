@@ -34,6 +34,7 @@ pub use encode::{EncodeError, Encoder};
 pub use frame::{Framed, Whole, frame};
 pub use message::{Fault, Message};
 pub use reason::{CloseReason, Garbled, RejectReason};
+pub(crate) use session::route_back;
 pub use session::{
     ApplVerId, BusinessRejectReason, CompId, Credentials, Disposition, Full, Handler, Joined,
     LogonFieldRefusal, LogonFields, NotResent, Outlet, PartingWords, Reader, Readers, Role,

@@ -73,6 +73,7 @@ pub(crate) use config::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
 pub use logon_fields::{LOGON_FIELDS_BYTES_MAX, LogonFieldRefusal, LogonFields};
 pub use outbound::SendError;
 pub use reader::{Joined, Reader, Readers};
+pub(crate) use reject::route_back;
 pub use resend::NotResent;
 pub use schedule::{Schedule, Window};
 pub use snapshot::{SessionSnapshot, SnapshotRefusal};

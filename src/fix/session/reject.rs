@@ -30,15 +30,20 @@ const REVERSE_ROUTE: [(u32, u32, Version); 6] = [
     (tags::ON_BEHALF_OF_LOCATION_ID, tags::DELIVER_TO_LOCATION_ID, Version::Fix41),
 ];
 
-/// The routing fields of an answer to `message`, which go the way back.
+/// The routing fields of an answer to `message`, which go the way back: tag and value.
+pub(crate) fn route_back<'a>(
+    message: &Message<'a>,
+    version: Version,
+) -> impl Iterator<Item = (u32, &'a [u8])> {
+    let known = REVERSE_ROUTE.into_iter().filter(move |route| route.2 <= version);
+    let turned = known.filter_map(move |(to, from, _)| Some((to, message.field(from)?)));
+    turned.filter(|(_, value)| (1..=QUOTE_BYTES_MAX).contains(&value.len()))
+}
+
+/// Puts the same.
 pub(super) fn put_route_back(encoder: &mut Encoder<'_>, message: &Message<'_>, version: Version) {
-    for (to, from, _) in REVERSE_ROUTE.into_iter().filter(|route| route.2 <= version) {
-        match message.field(from) {
-            Some(value) if (1..=QUOTE_BYTES_MAX).contains(&value.len()) => {
-                encoder.put_bytes(to, value);
-            }
-            _ => {}
-        }
+    for (tag, value) in route_back(message, version) {
+        encoder.put_bytes(tag, value);
     }
 }
 
