@@ -63,6 +63,8 @@ const TLS: &str = "there is no TLS here: end it in front, where SocketUseSSL wou
 const DATABASE: &str = "there is no database here";
 const JAVA: &str = "it is of QuickFIX/J's own threads and classes";
 const HOSTS: &str = "each address is connected to in turn";
+const SHARED: &str = "nobody else may write to the store of a session that runs";
+const ERRORS: &str = "an error of the application's ends no session here";
 
 /// By name. They are looked up in whatever case.
 #[rustfmt::skip]
@@ -151,16 +153,16 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("RejectMessageOnUnhandledException", Nothing(JAVA)),
     ("DefaultCstmApplVerID", Nothing("no custom versions are spoken here")),
     ("SendResetSeqNumFlag", Nothing("ResetSeqNumFlag is sent where ResetOnLogon is Y")),
-    ("RefreshOnLogon", Nothing("nobody else writes to the store of a session that runs")),
-    ("ResetOnError", Nothing("an error of the application's ends no session here")),
-    ("DisconnectOnError", Nothing("an error of the application's ends no session here")),
+    ("RefreshOnLogon", Always("N", SHARED)),
+    ("ResetOnError", Always("N", ERRORS)),
+    ("DisconnectOnError", Always("N", ERRORS)),
     ("ForceResendWhenCorruptedStore", Nothing("what a store has lost is filled as a gap")),
     ("ContinueInitializationOnError", Nothing("a file with a mistake is never run")),
     ("LogMessageWhenSessionNotFound", Nothing("who is refused is always told of")),
     ("MaxScheduledWriteRequests", Nothing("what waits to be sent is bounded by the send buffer")),
     ("InChanCapacity", Nothing("nothing waits between TCP and a session")),
     ("HttpAcceptPort", Nothing("there is no web server here")),
-    ("HostSelectionPolicy", Nothing(HOSTS)),
+    ("HostSelectionPolicy", Always("ROUNDROBIN", HOSTS)),
     ("HostSelectionPolicyPriorityStartOverInterval", Nothing(HOSTS)),
     ("SocketConnectTimeout", Nothing("TCP gives an attempt up by itself")),
     ("SocketAcceptHost", Nothing("the engine listens on its own address")),

@@ -85,6 +85,11 @@ pub(crate) fn translate(
             }
             Line::Setting(setting) => match whole.translated(setting)? {
                 Said::Key(line) => line,
+                Said::Nearly(line, does) => {
+                    let what = format!("`{}` is {}, and {does}", setting.name, setting.shown());
+                    translation.warn(file, &setting.span, &what);
+                    line
+                }
                 Said::Implied => format!("# {}={}", setting.name, setting.shown()),
                 Said::Of(why) => {
                     let name = setting.name;

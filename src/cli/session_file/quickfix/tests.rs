@@ -10,6 +10,8 @@ use super::super::{Conduct, DictionaryFile, Purpose, SessionFile, Side};
 use super::keys::Meaning;
 use super::*;
 
+mod said_anew;
+
 fn file(text: &str) -> TomlFile {
     TomlFile { name: "s".into(), path: "s.cfg".into(), text: text.into() }
 }
@@ -590,7 +592,12 @@ fn each_mistake_is_a_sentence_with_file_line_key_and_remedy() {
             "write both",
         ),
         (session("ProxyType=http"), 7, "`ProxyType` is not done here", "no proxy"),
-        (session("TimestampPrecision=5"), 7, "`TimeStampPrecision` is \"5\"", "0, 3, 6 or 9"),
+        (session("TimestampPrecision=10"), 7, "`TimeStampPrecision` is \"10\"", "0 to 9 digits"),
+        (session("TimestampPrecision="), 7, "`TimeStampPrecision` is \"\"", "0 to 9 digits"),
+        (session("HostSelectionPolicy=PRIORITY"), 7, "connected to in turn", "write ROUNDROBIN"),
+        (session("RefreshOnLogon=Y"), 7, "nobody else may write to the store", "write N"),
+        (session("ResetOnError=Y"), 7, "ends no session", "write N"),
+        (session("DisconnectOnError=Y"), 7, "ends no session", "write N"),
         (session("SenderCompID=$(NOWHERE)"), 7, "the variable NOWHERE", "environment"),
         (session("HeartBtInt"), 7, "neither a setting nor a heading", "KEY=VALUE"),
         (session("[OTHER]"), 7, "[OTHER] is no heading", "[SESSION]"),

@@ -16,6 +16,8 @@ use super::whole::Whole;
 pub(super) enum Said {
     /// A line of ours.
     Key(String),
+    /// One that does not do quite what was said, and what it does.
+    Nearly(String, &'static str),
     /// Nothing: it is so without a word.
     Implied,
     /// Nothing, and why.
@@ -106,11 +108,12 @@ impl Whole<'_> {
                     Ok(Said::Of("NonStopSession is Y"))
                 }
                 true => key("time_zone", &"\"local\""),
+                false if self.undoes_local_time(setting) => key("time_zone", &"\"UTC\""),
                 false => Ok(Said::Implied),
             },
             Special::Milliseconds => {
                 let precision = if self.yes_or_no(setting)? { "millis" } else { "seconds" };
-                match self.of_section(setting.section, "TimeStampPrecision") {
+                match self.in_force(setting.section, "TimeStampPrecision") {
                     Some(_) => Ok(Said::Of("TimestampPrecision says it")),
                     None => key("time_stamp_precision", &quoted(precision)),
                 }
@@ -166,13 +169,27 @@ impl Whole<'_> {
         }
     }
 
+    /// Whether UseLocalTime=N takes back what [DEFAULT] says, and nothing else in the section does.
+    fn undoes_local_time(&self, setting: &Setting<'_>) -> bool {
+        let of_section = |name| self.of_section(setting.section, name).is_some();
+        self.of_default("UseLocalTime").is_some_and(|said| said.value == "Y")
+            && !of_section("TimeZone")
+            && !self.is_yes(setting.section, "NonStopSession")
+    }
+
     /// What is held against the dictionary for nothing but the count of it is as if it were not.
     fn validate_incoming(&self, setting: &Setting<'_>) -> Result<Said, TomlError> {
         let validates = self.yes_or_no(setting)?;
-        let said = self.of_section(setting.section, "RejectInvalidMessage").is_some();
+        let is_said = self.of_section(setting.section, "RejectInvalidMessage").is_some();
+        let by_default = self.of_default("ValidateIncomingMessage");
+        let undoes = by_default.is_some_and(|said| said.value == "N");
         match (validates, self.has_dictionary(setting.section)) {
             (false, false) => Ok(Said::Of("there is no DataDictionary")),
-            (false, true) if !said => key("reject_invalid_message", &false),
+            (false, true) if !is_said => key("reject_invalid_message", &false),
+            (true, true) if !is_said && undoes => {
+                let rejects = self.in_force(setting.section, "RejectInvalidMessage");
+                key("reject_invalid_message", &rejects.is_none_or(|said| said.value != "N"))
+            }
             _ => Ok(Said::Implied),
         }
     }
@@ -187,19 +204,30 @@ impl Whole<'_> {
         }
     }
 
+    /// By its name, or as so many digits: those that are none of ours become the next ones that are.
     fn precision(&self, setting: &Setting<'_>) -> Result<Said, TomlError> {
-        let digits = ["seconds", "millis", "micros", "nanos"].iter().zip([0, 3, 6, 9]);
-        let mut named = digits.filter(|(name, digits)| {
-            name.eq_ignore_ascii_case(&setting.value) || digits.to_string() == setting.value
-        });
-        match named.next() {
-            Some((name, _)) => key("time_stamp_precision", &quoted(name)),
-            None => self.error(
-                setting,
-                "",
-                "write 0, 3, 6 or 9 digits, or SECONDS, MILLIS, MICROS or NANOS",
-            ),
-        }
+        let value = setting.value.as_str();
+        let mut names = ["seconds", "millis", "micros", "nanos"].into_iter();
+        let by_name = names.find(|name| name.eq_ignore_ascii_case(value));
+        let (name, does) = match (by_name, value) {
+            (Some(name), _) => (name, None),
+            (None, "0") => ("seconds", None),
+            (None, "3") => ("millis", None),
+            (None, "6") => ("micros", None),
+            (None, "9") => ("nanos", None),
+            (None, "1" | "2") => ("millis", Some("3 digits are written")),
+            (None, "4" | "5") => ("micros", Some("6 digits are written")),
+            (None, "7" | "8") => ("nanos", Some("9 digits are written")),
+            (None, _) => {
+                let remedy = "write 0 to 9 digits, or SECONDS, MILLIS, MICROS or NANOS";
+                return self.error(setting, "", remedy);
+            }
+        };
+        let line = format!("time_stamp_precision = {}", quoted(name));
+        Ok(match does {
+            None => Said::Key(line),
+            Some(does) => Said::Nearly(line, does),
+        })
     }
 
     /// One interval, or one for each attempt, each with how often it counts before it: `5;3x10;30`.

@@ -22,10 +22,15 @@ impl Whole<'_> {
             .rfind(|setting| setting.section == section && setting.name == name)
     }
 
+    /// What [DEFAULT] has for `name`.
+    pub(super) fn of_default(&self, name: &str) -> Option<&Setting<'_>> {
+        let default = self.sections.iter().position(|(_, is_session)| !is_session);
+        self.of_section(default?, name)
+    }
+
     /// What is in force in a section: its own, or what [DEFAULT] has.
     pub(super) fn in_force(&self, section: usize, name: &str) -> Option<&Setting<'_>> {
-        let default = self.sections.iter().position(|(_, is_session)| !is_session);
-        self.of_section(section, name).or_else(|| self.of_section(default?, name))
+        self.of_section(section, name).or_else(|| self.of_default(name))
     }
 
     pub(super) fn is_yes(&self, section: usize, name: &str) -> bool {
