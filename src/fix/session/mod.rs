@@ -8,11 +8,13 @@
 //! | `config` | what is agreed beforehand |
 //! | `flaw` | what is wrong with a message whatever its type |
 //! | `gap` | what is missing, and how it is asked for |
+//! | `handler` | the application's side: what it is told, and how it sends |
 //! | `header` | what each of our messages begins with |
 //! | `inbound` | what an arriving message means: garbled, reject, logout, disconnect, or deliver |
 //! | `logon` | how a session begins and ends |
 //! | `logon_fields` | what a Logon has besides |
 //! | `outbound` | how a message gets its number and leaves |
+//! | `outlet` | where messages go |
 //! | `parties` | whether a message has both CompIDs, where sessions share what they learn |
 //! | `reader` | what messages are read by: one session's, or that of all on a core |
 //! | `resend` | what is sent again, and how far a resend has come |
@@ -26,12 +28,14 @@ mod business;
 mod config;
 mod flaw;
 mod gap;
+mod handler;
 mod header;
 mod held;
 mod inbound;
 mod logon;
 mod logon_fields;
 mod outbound;
+mod outlet;
 mod parties;
 mod reader;
 mod reject;
@@ -52,8 +56,7 @@ use crate::time::{Duration, Instant, Now};
 use super::counters::Counters;
 use super::dictionary::Validator;
 use super::encode::Encoder;
-use super::message::Message;
-use super::reason::{CloseReason, RejectReason};
+use super::reason::CloseReason;
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
 use gap::{Asked, Gap};
@@ -70,79 +73,16 @@ pub use config::{
     COMP_ID_BYTES_MAX, CREDENTIAL_BYTES_MAX, CompId, Credentials, Role, SessionConfig, SubIds,
 };
 pub(crate) use config::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
+pub use handler::{Handler, Sender};
 pub use logon_fields::{LOGON_FIELDS_BYTES_MAX, LogonFieldRefusal, LogonFields};
 pub use outbound::SendError;
+pub use outlet::{Full, Outlet};
 pub use reader::{Joined, Reader, Readers};
 pub(crate) use reject::route_back;
 pub use resend::NotResent;
 pub use schedule::{Schedule, Window};
 pub use snapshot::{SessionSnapshot, SnapshotRefusal};
 pub use version::{ApplVerId, Version};
-
-/// The outlet has no room for so many bytes now: never to be waited for where they are more than its
-/// [most](Outlet::room_max).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
-
-/// Where a session writes, without knowing what carries it.
-pub trait Outlet {
-    /// Room for `len` bytes, or [`Full`]: [`Session::on_writable`] is to be called once there is
-    /// room again. A reservation that is not committed is void.
-    fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full>;
-
-    /// The most that it ever has room for at once, however long one waits.
-    fn room_max(&self) -> usize {
-        usize::MAX
-    }
-
-    /// Sends the first `used` of the bytes reserved last.
-    fn commit(&mut self, used: usize);
-
-    /// The same, where they are one message, of this MsgSeqNum(34): for an outlet that is asked later which
-    /// of them arrived.
-    #[inline(always)]
-    fn commit_message(&mut self, used: usize, msg_seq_num: u32) {
-        let _ = msg_seq_num;
-        self.commit(used);
-    }
-}
-
-/// The application's side of a session. Nothing here may block.
-pub trait Handler {
-    /// The session is established.
-    fn on_logon<S: Store, O: Outlet>(&mut self, reply: &mut Sender<'_, S, O>) {
-        let _ = reply;
-    }
-
-    /// The session has ended.
-    fn on_logout(&mut self, reason: CloseReason) {
-        let _ = reason;
-    }
-
-    /// An application message, in its order.
-    fn on_message<S: Store, O: Outlet>(
-        &mut self,
-        message: &Message<'_>,
-        reply: &mut Sender<'_, S, O>,
-    );
-
-    /// Whether a message may be sent again as it was. A veto makes it part of a gap fill. It is asked anew with each request, and
-    /// may be asked more than once for one: where a gap fill goes first, or there is no room yet. The last answer counts.
-    fn may_resend(&mut self, seq: u32, message: &Message<'_>) -> bool {
-        let _ = (seq, message);
-        true
-    }
-
-    /// A message that was kept, and that the counterparty asks for, is not sent again: a gap is filled in its place.
-    fn on_not_resent(&mut self, seq: u32, why: NotResent) {
-        let _ = (seq, why);
-    }
-
-    /// So many messages had come past a gap, and the counterparty has filled the gap over them: they are not delivered.
-    fn on_filled_over(&mut self, messages: usize) {
-        let _ = messages;
-    }
-}
 
 /// What the caller is to do with the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,14 +194,6 @@ const _: () = {
     assert!(core::mem::offset_of!(Any, store) + STORE_FRONT_LEN <= HOT_LEN);
     assert!(core::mem::offset_of!(Body<MemoryStore>, core) == 0);
 };
-
-/// Sends application messages from within a [`Handler`].
-#[derive(Debug)]
-pub struct Sender<'a, S: Store, O: Outlet> {
-    core: &'a mut Core<S>,
-    now: Now,
-    out: &'a mut O,
-}
 
 impl<S: Store> Session<S> {
     /// A session that goes on with the numbers in `store`. Takes all the memory it will ever use.
@@ -622,65 +554,5 @@ impl<S> Core<S> {
         prefetch(&self.latency_max);
         prefetch(&self.counters);
         prefetch(&self.assembled);
-    }
-}
-
-impl<S: Store, O: Outlet> Sender<'_, S, O> {
-    /// Sends an application message, as [`Session::send`] does.
-    ///
-    /// # Errors
-    /// [`SendError`]; no number is consumed.
-    #[inline]
-    pub fn send(
-        &mut self,
-        msg_type: &[u8],
-        fill: impl FnOnce(&mut Encoder<'_>),
-    ) -> Result<u32, SendError> {
-        self.core.send(self.now, self.out, msg_type, fill)
-    }
-
-    /// Refuses a message that breaks the rules of its type by a Reject. `tag` is the field at fault.
-    pub fn reject(&mut self, message: &Message<'_>, reason: RejectReason, tag: Option<u32>) {
-        self.core.reject_tag(self.now, message, reason, tag, self.out);
-    }
-
-    /// As [`reject`](Sender::reject), with a Text(58) of our own: 1 to 256 bytes, or it is the reason's.
-    pub fn reject_in_words(&mut self, message: &Message<'_>, reason: RejectReason, text: &str) {
-        let is_usable = (1..=256).contains(&text.len()) && !text.contains('\x01');
-        let text = if is_usable { text } else { reason.doc() };
-        self.core.reject_in_words(self.now, message, (reason, text), b"", self.out);
-    }
-
-    /// The version that the session speaks.
-    pub fn version(&self) -> Version {
-        self.core.config.version
-    }
-
-    /// Logs out, and waits for the answer.
-    pub fn logout(&mut self, text: &str) {
-        if self.core.state == State::Active {
-            self.core.start_logout(self.now, self.out, text.as_bytes());
-        }
-    }
-
-    /// The present.
-    pub fn now(&self) -> Now {
-        self.now
-    }
-
-    /// The number of the next message to send.
-    pub(crate) fn next_out(&self) -> u32 {
-        self.core.store.next_out()
-    }
-
-    /// Whether the message at hand had been held behind one that was missing.
-    pub(crate) fn was_held(&self) -> bool {
-        self.core.was_held
-    }
-
-    /// The number expected of the next message to arrive. Within `on_logon`, 2 says that both sides
-    /// began again at 1: what was not answered never will be.
-    pub fn next_in(&self) -> u32 {
-        self.core.store.next_in()
     }
 }

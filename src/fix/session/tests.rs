@@ -20,7 +20,8 @@ use super::*;
 use crate::fix::counters::Event;
 use crate::fix::decode::Decoder;
 use crate::fix::frame::{Framed, Whole, frame};
-use crate::fix::reason::Garbled;
+use crate::fix::message::Message;
+use crate::fix::reason::{Garbled, RejectReason};
 use crate::time::UtcTime;
 
 #[test]
