@@ -37,10 +37,19 @@ impl<S: Store> Core<S> {
             if self.config.reset_on_logon {
                 self.reset_numbers(now);
             }
-            // ResetSeqNumFlag came with FIX 4.1.
-            self.reset_sent = self.config.reset_on_logon && self.config.version > Version::Fix40;
+            self.reset_sent = self.should_ask_for_reset();
             self.send_logon(now, out, self.reset_sent);
         }
+    }
+
+    /// Whether our Logon has the counterparty begin anew as we do: its own numbers may have gone on where ours began again.
+    fn should_ask_for_reset(&self) -> bool {
+        let config = &self.config;
+        let begins_again =
+            config.reset_on_logon || config.reset_on_logout || config.reset_on_disconnect;
+        let is_at_first = (self.store.next_out(), self.store.next_in()) == (1, 1);
+        // ResetSeqNumFlag came with FIX 4.1.
+        begins_again && is_at_first && config.version > Version::Fix40
     }
 
     /// The first Logon of a connection, or one that resets the numbers of an established session.

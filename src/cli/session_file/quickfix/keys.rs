@@ -152,7 +152,7 @@ pub(super) const KEYS: &[(&str, Meaning)] = &[
     ("PreserveMessageFieldsOrder", Nothing("fields leave in the order in which they are written")),
     ("RejectMessageOnUnhandledException", Nothing(JAVA)),
     ("DefaultCstmApplVerID", Nothing("no custom versions are spoken here")),
-    ("SendResetSeqNumFlag", Nothing("ResetSeqNumFlag is sent where ResetOnLogon is Y")),
+    ("SendResetSeqNumFlag", Nothing("ResetSeqNumFlag is sent where ResetOnLogon, ResetOnLogout or ResetOnDisconnect is Y")),
     ("RefreshOnLogon", Always("N", SHARED)),
     ("ResetOnError", Always("N", ERRORS)),
     ("DisconnectOnError", Always("N", ERRORS)),
