@@ -22,6 +22,11 @@ const HEART_BT_INT_S_MAX: u32 = 86_400;
 const TEXT_BYTES_MAX: usize = 256;
 /// Text(58) of the Logout that answers a second Logon.
 const SECOND_LOGON: &[u8] = b"Logon in an established session, without ResetSeqNumFlag";
+/// The same of one with ResetSeqNumFlag, that cannot be followed.
+const RESET_NOT_FIRST: &[u8] = b"Logon with ResetSeqNumFlag, and a MsgSeqNum other than 1";
+const APPL_VER_ID_REFUSED: &[u8] = b"DefaultApplVerID is missing, or no version that is known";
+const TERMS_REFUSED: &[u8] =
+    b"EncryptMethod, HeartBtInt or NextExpectedMsgSeqNum is missing, or none that is taken";
 
 impl<S: Store> Core<S> {
     /// The transport is connected.
@@ -66,7 +71,8 @@ impl<S: Store> Core<S> {
         }
         let (logon, reset) = match self.read_logon(message) {
             Ok(logon) => (logon, logon.reset),
-            Err(reason) => return self.close(reason, app),
+            Err(reason) if first => return self.close(reason, app),
+            Err(reason) => return self.refuse_reset(now, (reason, message), out, app),
         };
         let acceptor = self.config.role == Role::Acceptor;
         if first && self.is_closed(now) {
@@ -146,6 +152,24 @@ impl<S: Store> Core<S> {
         Ok(Read { seq, reset, heart_bt_int_s, expected, processed })
     }
 
+    /// A Logon that would begin the numbers of an established session anew, and may not: who was let in is told why.
+    #[cold]
+    fn refuse_reset(
+        &mut self,
+        now: Now,
+        (reason, message): (CloseReason, &Message<'_>),
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
+        let seq = message.msg_seq_num().unwrap_or(0);
+        let text = match reason {
+            CloseReason::LogonApplVerIdRefused => APPL_VER_ID_REFUSED,
+            _ if seq != 1 => RESET_NOT_FIRST,
+            _ => TERMS_REFUSED,
+        };
+        self.end_for_second_logon(now, (seq, text, reason), out, app);
+    }
+
     /// A Logon without ResetSeqNumFlag where one was answered already: nothing begins anew by it, and whoever sends it
     /// takes the session for another one.
     #[cold]
@@ -160,11 +184,22 @@ impl<S: Store> Core<S> {
         if seq < self.store.next_in() && self.config.validate_sequence_numbers {
             return self.refuse_low_number(now, seq, out, app);
         }
+        let why = (seq, SECOND_LOGON, CloseReason::LogonUnexpected);
+        self.end_for_second_logon(now, why, out, app);
+    }
+
+    fn end_for_second_logon(
+        &mut self,
+        now: Now,
+        (seq, text, reason): (u32, &[u8], CloseReason),
+        out: &mut impl Outlet,
+        app: &mut impl Handler,
+    ) {
         self.consume(seq);
         if self.state == State::Active {
-            self.send_logout(now, out, SECOND_LOGON);
+            self.send_logout(now, out, text);
         }
-        self.close(CloseReason::LogonUnexpected, app);
+        self.close(reason, app);
     }
 
     /// What each side lacks of the other is asked for, awaited or sent, once a Logon is answered.

@@ -122,8 +122,12 @@ fn numbers_begin_again_or_move_forward_as_the_peer_says() {
             "< D 2 | 11=a\n> 8 2 | 11=a\n< A 1 | 98=0 | 108=30 | 141=Y\n> A 1 | 98=0 | 108=30 | 141=Y
              < D 2 | 11=b\n> 8 2 | 11=b",
         ),
-        ("a resetting logon with another number than 1 is the end",
-         "< A 5 | 98=0 | 108=30 | 141=Y\nx close_logon_terms_refused"),
+        (
+            "a resetting logon with another number than 1 is the end, in words",
+            "< A 5 | 98=0 | 108=30 | 141=Y
+             > 5 2 | 58=Logon with ResetSeqNumFlag, and a MsgSeqNum other than 1
+             x close_logon_terms_refused",
+        ),
         (
             "a gap fill that does not move forward is refused",
             "< 4 2 | 36=2 | 123=Y
