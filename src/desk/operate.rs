@@ -2,8 +2,8 @@
 
 use super::{Desk, LINGER_AT_END, Line, LineEvent, SeatStore, Wire};
 use crate::app::{Application, SessionId};
-use crate::fix::State;
 use crate::fix::store::SEQ_NUM_MAX;
+use crate::fix::{Joined, Session, State};
 use crate::tcp::Stack;
 use crate::time::Now;
 
@@ -112,12 +112,13 @@ impl<A: Application> Desk<A> {
         next_out: Option<u32>,
         next_in: Option<u32>,
     ) -> Result<(u32, u32), SessionRefusal> {
-        let session_at = self.idle_session(session)?;
+        let index = self.idle_seat(session)?;
         let is_number = |number: &u32| (1..=SEQ_NUM_MAX).contains(number);
         if !next_out.iter().chain(&next_in).all(is_number) {
             return Err(SessionRefusal::NumberOutOfRange);
         }
-        session_at.set_numbers(now, next_out, next_in).map_err(|_| SessionRefusal::StoreFailed)?;
+        let of = self.between_connections(now, index);
+        of.set_numbers(now, next_out, next_in).map_err(|_| SessionRefusal::StoreFailed)?;
         Ok(self.numbers_set(session))
     }
 
@@ -127,21 +128,26 @@ impl<A: Application> Desk<A> {
         now: Now,
         session: SessionId,
     ) -> Result<(u32, u32), SessionRefusal> {
-        let reset = self.idle_session(session)?.reset_numbers(now);
+        let index = self.idle_seat(session)?;
+        let reset = self.between_connections(now, index).reset_numbers(now);
         reset.map_err(|_| SessionRefusal::StoreFailed)?;
         Ok(self.numbers_set(session))
     }
 
-    /// A session between two connections.
-    fn idle_session(
-        &mut self,
-        session: SessionId,
-    ) -> Result<&mut crate::fix::Session<SeatStore, crate::fix::Joined>, SessionRefusal> {
+    /// The seat of a session that has no connection, or none that anything is sent on any more.
+    fn idle_seat(&self, session: SessionId) -> Result<usize, SessionRefusal> {
         let index = self.seat_of(session).ok_or(SessionRefusal::Unknown)?;
-        let seat = &mut self.seats[index];
+        let seat = &self.seats[index];
         let is_idle = matches!(seat.session.state(), State::Disconnected | State::Closing(_))
             && !matches!(seat.line, Line::Up(_) | Line::Connecting(_));
-        if is_idle { Ok(&mut seat.session) } else { Err(SessionRefusal::Connected) }
+        if is_idle { Ok(index) } else { Err(SessionRefusal::Connected) }
+    }
+
+    /// An idle session, done with the connection that it had: what its end does to the numbers comes before what an operator
+    /// does to them.
+    fn between_connections(&mut self, now: Now, index: usize) -> &mut Session<SeatStore, Joined> {
+        self.end_session(now, index);
+        &mut self.seats[index].session
     }
 
     fn numbers_set(&mut self, session: SessionId) -> (u32, u32) {
@@ -151,12 +157,13 @@ impl<A: Application> Desk<A> {
         (next_out, next_in)
     }
 
-    /// Logs out what is logged on, gives up what is not, and has no other connection follow.
+    /// Logs out what is logged on, gives up what has not logged on yet, and has no other connection follow.
     pub(super) fn take_down(&mut self, now: Now, tcp: &mut Stack, index: usize, reason: &str) {
         let seat = &mut self.seats[index];
         seat.stays_down = true;
         match seat.line {
-            Line::Up(connection) if seat.session.state() == State::Active => {
+            // One whose Logout is out, or that is over, goes on as it does.
+            Line::Up(connection) if seat.session.state() != State::LogonAwaited => {
                 let mut wire = Wire::new(now, tcp, connection);
                 seat.session.logout(now, &mut wire, reason);
                 let written = wire.written;

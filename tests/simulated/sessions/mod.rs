@@ -2,6 +2,7 @@
 
 mod hours;
 mod identity;
+mod operators;
 mod peers;
 mod roster;
 
