@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 #[cfg(feature = "hand-over")]
 use super::NotTaken;
 use super::order::NEW_ORDER_SINGLE;
-use super::{Application, SessionId};
+use super::{Application, SessionId, refuse_logged_out};
 #[cfg(feature = "hand-over")]
 use crate::blob::Blob;
 use crate::fix::decode::FIELDS_DEFAULT;
@@ -58,7 +58,7 @@ pub struct EchoCounters {
     pub unsupported: u64,
     /// Orders that were seen before and came again with PossResend.
     pub duplicates_ignored: u64,
-    /// Messages whose answer found no place to wait, or was too long: rejected.
+    /// Messages whose answer found no place to wait, was too long, or would have come behind our Logout: rejected.
     pub refused: u64,
     /// ClOrdIDs forgotten for newer ones.
     pub ids_forgotten: u64,
@@ -138,21 +138,24 @@ impl Echo {
     }
 
     /// Sends the answer, or lets it wait for room behind those that wait already.
+    ///
+    /// # Errors
+    /// Why it is not sent, nor will be.
     fn send<S: Store, O: Outlet>(
         &mut self,
         session: SessionId,
         msg_type: &[u8],
         orders: &mut Sender<'_, S, O>,
-    ) -> bool {
+    ) -> Result<(), SendError> {
         let waiting = &mut self.partners[usize::from(session.0)].waiting;
         if waiting.is_empty() {
             match orders.send(msg_type, |encoder| _ = encoder.put_fields(&self.answer)) {
-                Ok(_) => return true,
+                Ok(_) => return Ok(()),
                 Err(SendError::Full) => {}
-                Err(_) => return false,
+                Err(why) => return Err(why),
             }
         }
-        waiting.push(&[msg_type, &self.answer])
+        if waiting.push(&[msg_type, &self.answer]) { Ok(()) } else { Err(SendError::Full) }
     }
 }
 
@@ -198,11 +201,18 @@ impl Application for Echo {
                 (BUSINESS_MESSAGE_REJECT, self.write_unsupported(message, version))
             }
         };
-        if is_written && self.send(session, answer_type, orders) {
-            self.counters.echoed += u64::from(answer_type != BUSINESS_MESSAGE_REJECT);
-        } else {
-            self.counters.refused += 1;
-            orders.reject(message, RejectReason::ValueIncorrect, None);
+        match is_written.then(|| self.send(session, answer_type, orders)) {
+            Some(Ok(())) => {
+                self.counters.echoed += u64::from(answer_type != BUSINESS_MESSAGE_REJECT);
+            }
+            Some(Err(SendError::NotLoggedOn)) => {
+                self.counters.refused += 1;
+                refuse_logged_out(message, orders);
+            }
+            _ => {
+                self.counters.refused += 1;
+                orders.reject(message, RejectReason::ValueIncorrect, None);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 #[cfg(feature = "hand-over")]
 use super::NotTaken;
 use super::order::{EXECUTION_REPORT, Fill, NEW_ORDER_SINGLE, NewOrderSingle, NumberedId, Side};
-use super::{Application, SessionId};
+use super::{Application, SessionId, refuse_logged_out};
 use crate::fix::{
     BusinessRejectReason, Decimal, FieldError, Message, Outlet, RejectReason, SendError, Sender,
     Store, Version,
@@ -90,7 +90,8 @@ impl Exchange {
         self.fills
     }
 
-    /// Messages that were no order, orders that lacked a field, and orders that found no place to wait.
+    /// Messages that were no order, orders that lacked a field, and orders that found no place to wait or came behind our
+    /// Logout.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -192,6 +193,10 @@ impl Application for Exchange {
                 }
                 _ => self.refuse(message, RejectReason::ValueIncorrect, orders),
             },
+            Err(SendError::NotLoggedOn) => {
+                self.refused += 1;
+                refuse_logged_out(message, orders);
+            }
             Err(_) => self.refuse(message, RejectReason::ValueIncorrect, orders),
         }
     }

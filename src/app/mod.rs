@@ -13,7 +13,7 @@ pub mod taker;
 
 use core::ops::RangeInclusive;
 
-use crate::fix::{CloseReason, Handler, Message, NotResent, Outlet, Sender, Store};
+use crate::fix::{CloseReason, Handler, Message, NotResent, Outlet, RejectReason, Sender, Store};
 use crate::measure::live::{MessageRecord, MsgType, Recorder};
 use crate::offload::RxStamp;
 use crate::tcp::{ConnectionId, Delivery};
@@ -123,6 +123,12 @@ pub trait Application {
     fn on_bytes(&mut self, session: SessionId, now: Now, passing: Passing<'_>) {
         let _ = (session, now, passing);
     }
+}
+
+/// Refuses a message that came behind our Logout, and whose answer would have to leave behind it. Nothing is wrong with it: the
+/// counterparty is to know that it was not dealt with, and may send it again when it is logged on.
+fn refuse_logged_out<S: Store, O: Outlet>(message: &Message<'_>, orders: &mut Sender<'_, S, O>) {
+    orders.reject_in_words(message, RejectReason::Other, "logged out: not dealt with");
 }
 
 /// What passes on a session's connection.
@@ -249,5 +255,76 @@ impl<A: Application> Handler for Seated<'_, A> {
 
     fn on_filled_over(&mut self, messages: usize) {
         self.filled_over += messages;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::echo::Echo;
+    use super::exchange::Exchange;
+    use super::*;
+    use crate::fix::oracle::sealed;
+    use crate::fix::{ApplVerId, CompId, Full, MemoryStore, Role, Session, SessionConfig, Version};
+    use crate::time::{Instant, UtcTime};
+
+    /// An outlet that takes all.
+    #[derive(Default)]
+    struct Line {
+        sent: Vec<u8>,
+        slot: Vec<u8>,
+    }
+
+    impl Outlet for Line {
+        fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
+            self.slot.resize(len, 0);
+            Ok(&mut self.slot)
+        }
+
+        fn commit(&mut self, used: usize) {
+            self.sent.extend_from_slice(&self.slot[..used]);
+        }
+    }
+
+    /// What `app` has a session answer to a sound order that comes behind our Logout: its fields from RefSeqNum(45) on.
+    fn answer_behind_our_logout(app: &mut impl Application, version: Version) -> String {
+        let id = |text| CompId::new(text).unwrap();
+        let config = SessionConfig::new(version, Role::Acceptor, id("US"), id("THEM"));
+        let utc = UtcTime::from_unix_ns(1_767_323_045 * 1_000_000_000);
+        let now = Now { mono: Instant::from_ms(1_000), utc };
+        let (mut session, mut line) =
+            (Session::new(config, MemoryStore::new(16, 4_096)), Line::default());
+        session.on_connect(now, &mut line);
+        let mut receive = |session: &mut Session, line: &mut Line, msg_type, seq, fields: &str| {
+            let head = format!("35={msg_type}|34={seq}|49=THEM|52=20260102-03:04:05|56=US|");
+            let bytes = sealed(version.begin_string(), &(head + fields));
+            let _ = session.on_bytes(now, &bytes, line, &mut Seated::new(app, 0, None));
+        };
+        receive(&mut session, &mut line, "A", 1, "98=0|108=30|1137=9|");
+        session.logout(now, &mut line, "done");
+        line.sent.clear();
+        let order = "11=a|38=1|40=2|44=2|54=1|55=X|60=20260102-03:04:05|";
+        receive(&mut session, &mut line, "D", 2, order);
+        assert_eq!(session.next_in(), 3, "its number is dealt with");
+        let sent = String::from_utf8_lossy(&line.sent).replace('\x01', "|");
+        assert!(sent.contains("|35=3|"), "{sent}");
+        let (_, from_reference) = sent.split_once("|45=").unwrap();
+        from_reference[..from_reference.len() - "10=000|".len()].into()
+    }
+
+    #[test]
+    fn what_comes_behind_our_logout_is_refused_as_not_dealt_with_and_not_as_wrong() {
+        let words = "2|58=logged out: not dealt with|";
+        for (version, expected) in [
+            (Version::Fix40, words.to_owned()),
+            (Version::Fix42, format!("{words}372=D|")),
+            (Version::Fix43, format!("{words}372=D|")),
+            (Version::Fix44, format!("{words}372=D|373=99|")),
+            (Version::Fixt11(ApplVerId::Fix50Sp2), format!("{words}372=D|373=99|")),
+        ] {
+            let (mut echo, mut exchange) = (Echo::new(1), Exchange::new());
+            assert_eq!(answer_behind_our_logout(&mut echo, version), expected);
+            assert_eq!(answer_behind_our_logout(&mut exchange, version), expected);
+            assert_eq!((echo.counters().refused, exchange.refused(), exchange.fills()), (1, 1, 0));
+        }
     }
 }

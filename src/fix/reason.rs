@@ -71,17 +71,24 @@ reasons! {
         TagOutOfOrder "reject_tag_out_of_order" "Tag specified out of required order"
         GroupOutOfOrder "reject_group_out_of_order" "Repeating group fields out of order"
         GroupCountIncorrect "reject_group_count_incorrect" "Incorrect NumInGroup count for repeating group"
+        Other "reject_other" "Other"
     }
 }
 
 impl RejectReason {
     /// The value of SessionRejectReason(373).
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            RejectReason::Other => 99,
+            reason => reason as u8,
+        }
     }
 
     /// The last code that FIX 4.2 defines.
     pub const FIX42_LAST: RejectReason = RejectReason::InvalidMsgType;
+
+    /// The last that FIX 4.3 defines of those here.
+    pub const FIX43_LAST: RejectReason = RejectReason::GroupCountIncorrect;
 }
 
 reasons! {
@@ -133,6 +140,7 @@ mod tests {
             (RejectReason::TagRepeated, 13),
             (RejectReason::TagOutOfOrder, 14),
             (RejectReason::GroupCountIncorrect, 16),
+            (RejectReason::Other, 99),
         ];
         for (reason, code) in expected {
             assert_eq!(reason.code(), code, "{reason}");

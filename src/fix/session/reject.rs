@@ -134,7 +134,11 @@ impl<S: Store> Core<S> {
         let seq = message.msg_seq_num().unwrap_or(0);
         // What is refused, and why, has fields of its own from FIX 4.2 on; before, the text names the tag.
         let version = self.config.version;
-        let coded = version > Version::Fix42 || reason <= RejectReason::FIX42_LAST;
+        let coded = match version {
+            _ if version < Version::Fix43 => reason <= RejectReason::FIX42_LAST,
+            Version::Fix43 => reason <= RejectReason::FIX43_LAST,
+            _ => true,
+        };
         let mut named = ArrayString::<{ 64 + 3 + QUOTE_BYTES_MAX }>::new();
         let text = match str::from_utf8(tag) {
             Ok(tag) if version < Version::Fix42 && !tag.is_empty() => {
