@@ -33,8 +33,17 @@ pub struct Domain {
 /// The clocks that stamps are taken by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Clock {
-    /// That of whoever wrote the file, the only one that a record's own time can be by. A file is taken for one recorder's.
+    /// That of whoever wrote the file, the only one that a record's own time can be by. A file is taken for one recorder's,
+    /// except that each interface of a pcapng file may have a clock of its own.
     Recorder {
+        /// Which of the files that are read together, from 0.
+        file: u32,
+        /// Of pcapng: which interface of the file, as [`Stamp::port`] has it.
+        interface: Option<u32>,
+    },
+    /// Those of several recorders, whose files were merged into one which does not say whose a frame is. Its stamps have no
+    /// difference, not even from each other.
+    Merged {
         /// Which of the files that are read together, from 0.
         file: u32,
     },
@@ -103,6 +112,16 @@ pub enum Incomparable {
          between them"
     )]
     Clocks(Clock, Clock),
+    /// Nothing says by which clock either is.
+    #[error(
+        "file {n} was merged of several, and does not say by whose clock a stamp in it is: there is no difference between two \
+         of them",
+        n = .file + 1
+    )]
+    Merged {
+        /// Which of the files that are read together, from 0.
+        file: u32,
+    },
 }
 
 impl Stamp {
@@ -117,6 +136,9 @@ impl Stamp {
         }
         if ours.scale != theirs.scale {
             return Err(Incomparable::Timescales(theirs.scale, ours.scale));
+        }
+        if let Clock::Merged { file } = ours.clock {
+            return Err(Incomparable::Merged { file });
         }
         Ok(self.time - earlier.time)
     }
@@ -133,8 +155,18 @@ impl Stamp {
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Clock::Recorder { file } => {
+            Clock::Recorder { file, interface: None } => {
                 write!(f, "the clock that file {} was recorded by", file + 1)
+            }
+            Clock::Recorder { file, interface: Some(interface) } => {
+                write!(
+                    f,
+                    "the clock that interface {interface} of file {} was recorded by",
+                    file + 1
+                )
+            }
+            Clock::Merged { file } => {
+                write!(f, "one of the clocks of what file {} was merged of", file + 1)
             }
             Clock::Metamako { device } => write!(f, "the clock of Metamako device {device}"),
             Clock::Exablaze { device } => write!(f, "the clock of Exablaze device {device}"),
@@ -173,8 +205,11 @@ mod tests {
     use super::*;
 
     fn stamp(file: u32, scale: Timescale, ns: u32) -> Stamp {
-        let domain = Domain { clock: Clock::Recorder { file }, scale };
-        Stamp { time: WireTime::from_s_ns(1, ns), domain, port: ns }
+        by(Clock::Recorder { file, interface: None }, scale, ns)
+    }
+
+    fn by(clock: Clock, scale: Timescale, ns: u32) -> Stamp {
+        Stamp { time: WireTime::from_s_ns(1, ns), domain: Domain { clock, scale }, port: ns }
     }
 
     #[test]
@@ -191,5 +226,19 @@ mod tests {
             other.contains("file 1 was recorded by and the other by the clock that file 2 "),
             "{other}"
         );
+    }
+    #[test]
+    fn interfaces_are_clocks_and_what_was_merged_has_none_that_is_known() {
+        let of = |interface, ns| {
+            by(Clock::Recorder { file: 0, interface: Some(interface) }, Timescale::Utc, ns)
+        };
+        assert_eq!(of(1, 7).since(&of(1, 5)), Ok(WireSpan::from_ns(2)));
+        let words = of(1, 7).since(&of(0, 5)).unwrap_err().to_string();
+        assert!(words.contains("that interface 0 of file 1 was recorded by and the"), "{words}");
+        let merged = |ns| by(Clock::Merged { file: 2 }, Timescale::Utc, ns);
+        assert_eq!(merged(7).since(&merged(5)), Err(Incomparable::Merged { file: 2 }));
+        let words = merged(7).since(&merged(5)).unwrap_err().to_string();
+        assert!(words.starts_with("file 3 was merged of several"), "{words}");
+        assert!(matches!(merged(7).since(&of(1, 5)), Err(Incomparable::Clocks(..))));
     }
 }

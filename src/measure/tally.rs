@@ -232,6 +232,8 @@ pub struct Tally {
     beyond: u64,
     incomparable: Option<Incomparable>,
     refused: Option<Refusal>,
+    /// Intervals between two files by a device's clock, and the first such clock.
+    across: Option<(Clock, u64)>,
 }
 
 impl Default for Tally {
@@ -243,6 +245,7 @@ impl Default for Tally {
             beyond: 0,
             incomparable: None,
             refused: None,
+            across: None,
         }
     }
 }
@@ -295,9 +298,21 @@ impl Tally {
         {
             match outcome {
                 None => {}
-                Some(Ok(interval)) => self.add(kind, &interval, record.first.place.file),
+                Some(Ok(interval)) => {
+                    let file = record.first.place.file;
+                    self.note_across(&interval, file);
+                    self.add(kind, &interval, file);
+                }
                 Some(Err(why)) => self.exclude(kind, why),
             }
+        }
+    }
+
+    /// Counts an interval that a frame of `file` ends, if it begins in another and nothing but a device's name relates the two.
+    fn note_across(&mut self, interval: &Interval, file: u32) {
+        let clock = interval.end.domain.clock;
+        if interval.from.file != file && !matches!(clock, Clock::Recorder { .. }) {
+            self.across.get_or_insert((clock, 0)).1 += 1;
         }
     }
 
@@ -351,6 +366,22 @@ impl Tally {
     /// Why the first two stamps had no difference that had none.
     pub fn incomparable(&self) -> Option<Incomparable> {
         self.incomparable
+    }
+
+    /// Intervals between two files, which say that a device with this clock stamped both, and the first such clock.
+    pub fn across_files(&self) -> Option<(Clock, u64)> {
+        self.across
+    }
+
+    /// Widens what is measured by recorders' clocks by what these may be apart.
+    pub fn set_apart(&mut self, apart: WireSpan) {
+        for of in &mut self.distributions {
+            if let (Clock::Recorder { .. }, Doubt::Grains(grains)) =
+                (of.domain.clock, &mut of.doubt)
+            {
+                grains.set_apart(apart);
+            }
+        }
     }
 
     /// Why the first stamp got no time that got none of the clock discipline.
@@ -455,7 +486,7 @@ impl Distribution {
     }
 
     /// What differences of stamps are in doubt by, in picoseconds: one tick of the coarser port, as each of the two is rounded by
-    /// less than that, or the most that was said of any.
+    /// less than that, with what their clocks may be apart; or the most that was said of any.
     pub fn noise_floor_ps(&self) -> u64 {
         self.doubt.span().map_or(1, |span| u64::try_from(span.as_ps()).unwrap_or(u64::MAX).max(1))
     }
@@ -464,7 +495,7 @@ impl Distribution {
     pub fn error_bound(&self) -> String {
         let floor = ns(i128::from(self.noise_floor_ps()));
         let rest = match self.domain.clock {
-            Clock::Recorder { .. } => {
+            Clock::Recorder { .. } | Clock::Merged { .. } => {
                 "what lies between the wire and the recorder's clock, in a kernel or a NIC, the file does not say and is not in that"
             }
             Clock::Metamako { .. } | Clock::Exablaze { .. } | Clock::Arista7280 => {
@@ -497,17 +528,11 @@ impl Distribution {
                 );
             }
         };
-        let whole = match &self.doubt {
-            Doubt::Grains(grains) if !grains.are_alike() => {
-                "stamps of the coarsest port are whole numbers"
-            }
-            _ => "every stamp is a whole number",
+        let rounding = match &self.doubt {
+            Doubt::Grains(grains) => grains.in_words(),
+            Doubt::Stated { .. } => format!("no interval is wrong by more than {floor}"),
         };
-        let tick = match self.doubt.span() {
-            Some(tick) => format!("{whole} of {}", ns(tick.as_ps())),
-            None => "stamps are finer than a picosecond".into(),
-        };
-        format!("{tick}, so that rounding makes an interval wrong by less than {floor}; {rest}")
+        format!("{rounding}; {rest}")
     }
 }
 

@@ -5,8 +5,12 @@
 //! of 2^-64 s. What holds them is their product: a [`WireTime`] counts units of 10^-15 · 2^-37 s, in 128 bits. So a
 //! difference is one subtraction, and nothing is divided before something is shown.
 
+mod grain;
+
 use core::fmt;
 use core::ops::{Add, Neg, Sub};
+
+pub use grain::{Grain, Rounding};
 
 /// Every 10^-n s up to n = 15 and every 2^-n s up to n = 52 is a whole number of units.
 const UNITS_PER_S: i128 = FS_PER_S << BINARY_DIGITS;
@@ -226,49 +230,6 @@ impl Resolution {
     }
 }
 
-/// The coarsest 10^-n s or 2^-n s, from a second down, that all of some times are whole numbers of: the tick that a clock has in fact,
-/// whatever the file that its times are in could hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Grain {
-    decimal: u32,
-    binary: u32,
-    looked_at: u32,
-}
-
-impl Grain {
-    /// So many times say what all others are like.
-    const LOOKED_AT_MAX: u32 = 65_536;
-    /// A picosecond, and 2^-40 s.
-    const DECIMAL_MAX: u32 = 12;
-    const BINARY_MAX: u32 = 40;
-
-    /// Takes in one more.
-    pub fn note(&mut self, at: WireTime) {
-        if self.looked_at == Grain::LOOKED_AT_MAX {
-            return;
-        }
-        self.looked_at += 1;
-        let is_whole = |unit: i128| at.0 % unit == 0;
-        while self.decimal <= Grain::DECIMAL_MAX
-            && !is_whole(UNITS_PER_S / 10_i128.pow(self.decimal))
-        {
-            self.decimal += 1;
-        }
-        while self.binary <= Grain::BINARY_MAX && !is_whole(UNITS_PER_S >> self.binary) {
-            self.binary += 1;
-        }
-    }
-
-    /// The tick, unless it is finer than both a picosecond and 2^-40 s.
-    pub fn span(&self) -> Option<WireSpan> {
-        let decimal = (self.decimal <= Grain::DECIMAL_MAX)
-            .then(|| WireSpan(UNITS_PER_S / 10_i128.pow(self.decimal)));
-        let binary =
-            (self.binary <= Grain::BINARY_MAX).then(|| WireSpan(UNITS_PER_S >> self.binary));
-        decimal.max(binary)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,21 +248,6 @@ mod tests {
         }
         assert!(WireTime::from_ticks(u64::MAX, 1).as_s() > 0);
         assert_eq!(WireSpan::from_ns(1_000_000).parts_per_billion(200_000).as_ps(), 200_000);
-    }
-
-    #[test]
-    fn the_grain_is_the_tick_that_times_have_whatever_their_file_could_hold() {
-        let grain = |times: &[WireTime]| {
-            let mut grain = Grain::default();
-            times.iter().for_each(|at| grain.note(*at));
-            grain.span()
-        };
-        let ns = |ns| WireTime::from_s_ns(1_800_000_000, ns);
-        assert_eq!(grain(&[ns(3_000), ns(17_000)]), Some(WireSpan::from_ns(1_000)));
-        assert_eq!(grain(&[ns(3_000), ns(17_001)]), Some(WireSpan::from_ns(1)));
-        let erf = |ticks| Resolution::binary(32).time(ticks).unwrap();
-        assert_eq!(grain(&[erf(7 << 32 | 5), erf(8 << 32 | 9)]), Some(WireSpan(UNITS_PER_S >> 32)));
-        assert_eq!(grain(&[ns(1) + WireSpan::from_2_pow_minus_24_ns(1)]), None);
     }
 
     #[test]

@@ -80,11 +80,32 @@ pub(crate) fn block(order: Order, kind: u32, mut body: Vec<u8>) -> Vec<u8> {
 }
 
 pub(crate) fn section(order: Order) -> Vec<u8> {
+    section_by(order, &[])
+}
+
+/// A Section Header Block with these options, by code and value.
+pub(crate) fn section_by(order: Order, options: &[(u16, &[u8])]) -> Vec<u8> {
     let mut body = order.u32(0x1a2b_3c4d).to_vec();
     body.extend(order.u16(1));
     body.extend(order.u16(0));
     body.extend([0xff; 8]);
+    body.extend(option_list(order, options));
     block(order, 0x0a0d_0d0a, body)
+}
+
+/// Options, and what ends them.
+fn option_list(order: Order, options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (code, value) in options {
+        out.extend(order.u16(*code));
+        out.extend(order.u16(value.len() as u16));
+        out.extend(*value);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+    if !options.is_empty() {
+        out.extend([0; 4]);
+    }
+    out
 }
 
 /// An Interface Description Block with these options, by code and value.
@@ -92,16 +113,17 @@ pub(crate) fn interface(order: Order, link: u16, options: &[(u16, Vec<u8>)]) -> 
     let mut body = order.u16(link).to_vec();
     body.extend([0; 2]);
     body.extend(order.u32(0));
-    for (code, value) in options {
-        body.extend(order.u16(*code));
-        body.extend(order.u16(value.len() as u16));
-        body.extend(value);
-        body.resize(body.len().next_multiple_of(4), 0);
-    }
-    if !options.is_empty() {
-        body.extend([0; 4]);
-    }
+    let options: Vec<_> = options.iter().map(|(code, value)| (*code, &value[..])).collect();
+    body.extend(option_list(order, &options));
     block(order, 1, body)
+}
+
+/// An Interface Statistics Block with a comment.
+pub(crate) fn statistics(order: Order, interface: u32, comment: &str) -> Vec<u8> {
+    let mut body = order.u32(interface).to_vec();
+    body.extend([0; 8]);
+    body.extend(option_list(order, &[(4, &[7; 8]), (1, comment.as_bytes())]));
+    block(order, 5, body)
 }
 
 /// The option if_tsresol.
@@ -116,15 +138,23 @@ pub(crate) fn if_tsoffset(order: Order, s: i64) -> (u16, Vec<u8>) {
 
 /// An Enhanced Packet Block, with an option behind its data, as those of today have.
 pub(crate) fn packet(order: Order, interface: u32, ticks: u64, bytes: &[u8]) -> Vec<u8> {
+    packet_with_flags(order, interface, ticks, 1, bytes)
+}
+
+/// The same with these epb_flags.
+pub(crate) fn packet_with_flags(
+    order: Order,
+    interface: u32,
+    ticks: u64,
+    flags: u32,
+    bytes: &[u8],
+) -> Vec<u8> {
     let len = bytes.len() as u32;
     let words = [interface, (ticks >> 32) as u32, ticks as u32, len, len];
     let mut body: Vec<u8> = words.into_iter().flat_map(|word| order.u32(word)).collect();
     body.extend(bytes);
     body.resize(body.len().next_multiple_of(4), 0);
-    body.extend(order.u16(2));
-    body.extend(order.u16(4));
-    body.extend(order.u32(1));
-    body.extend([0; 4]);
+    body.extend(option_list(order, &[(2, &order.u32(flags))]));
     block(order, 6, body)
 }
 

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use crate::files::{
     ORDERS, Order, block, erf_record, frame, if_tsoffset, if_tsresol, interface, packet,
-    pcap_header, pcap_record, section,
+    packet_with_flags, pcap_header, pcap_record, section, section_by, statistics,
 };
 
 /// What is asked of a frame.
@@ -55,10 +55,14 @@ fn read_by(bytes: &[u8], step: usize) -> Outcome {
         match capture.next_frame() {
             Ok(Some(frame)) => {
                 let domain = frame.stamp.domain;
-                assert_eq!(
-                    (domain.clock, domain.scale),
-                    (Clock::Recorder { file: 3 }, Timescale::Utc)
-                );
+                assert_eq!(domain.scale, Timescale::Utc);
+                match domain.clock {
+                    Clock::Recorder { file: 3, interface } => {
+                        assert!(interface.is_none_or(|of| of == frame.stamp.port));
+                    }
+                    Clock::Merged { file: 3 } => {}
+                    other => panic!("{other:?}"),
+                }
                 outcome.frames.push(Lent {
                     time: frame.stamp.time,
                     bytes: frame.bytes.to_vec(),
@@ -175,6 +179,103 @@ fn pcapng_is_read_in_any_resolution_with_offsets_and_several_sections_and_interf
     assert_eq!(outcome.skips, [(Skip::UnknownInterface, 1, at as u64)]);
 }
 
+/// The clock of each frame of a file.
+fn clocks(bytes: &[u8]) -> Vec<Clock> {
+    let mut capture = Capture::open("f", 3, bytes).ok().unwrap();
+    let mut clocks = Vec::new();
+    while let Some(frame) = capture.next_frame().unwrap() {
+        clocks.push(frame.stamp.domain.clock);
+    }
+    clocks
+}
+
+#[test]
+fn each_interface_of_pcapng_has_a_clock_of_its_own_and_what_was_merged_none_that_is_known() {
+    let recorder = |interface| Clock::Recorder { file: 3, interface };
+    for order in ORDERS {
+        let two = [interface(order, 1, &[]), interface(order, 1, &[])].concat();
+        let packets = [packet(order, 1, 5, &frame(1)), packet(order, 0, 6, &frame(2))].concat();
+        let dumpcap = section_by(order, &[(4, b"Dumpcap (Wireshark) 4.0.17")]);
+        let mergecap = section_by(order, &[(3, b"Linux"), (4, b"Mergecap (Wireshark) 4.0.17")]);
+        // Those of another section are others.
+        let file =
+            [&dumpcap[..], &two, &packets, &mergecap, &two, &packets, &dumpcap, &two, &packets];
+        let merged = Clock::Merged { file: 3 };
+        let expected = [Some(1), Some(0), None, None, Some(5), Some(4)]
+            .map(|interface| interface.map_or(merged, |of| recorder(Some(of))));
+        assert_eq!(clocks(&file.concat()), expected);
+    }
+    let pcap = [pcap_header(Order::Big, true, 1), pcap_record(Order::Big, 1, 2, &frame(1))];
+    assert_eq!(clocks(&pcap.concat()), [recorder(None)]);
+    // The ports of a card have one clock.
+    let erf = [erf_record(1 << 32, 2, 0, 0, &frame(1)), erf_record(2 << 32, 2, 1, 0, &frame(2))];
+    assert_eq!(clocks(&erf.concat()), [recorder(None); 2]);
+}
+
+#[test]
+fn pcapng_is_read_for_what_it_says_of_itself() {
+    for order in ORDERS {
+        let of_interface = |name: &str, description: &[u8]| {
+            interface(order, 1, &[(2, name.as_bytes().to_vec()), (3, description.to_vec())])
+        };
+        let file = [
+            section_by(order, &[(2, b"x86_64, a NIC model"), (4, b"fixwire 0.1.0")]),
+            of_interface("sim", b"received; \x1b[31mstamps"),
+            of_interface("tap", &[b'a'; 5_000]),
+            packet(order, 0, 5, &frame(1)),
+            statistics(order, 1, "7 frames"),
+            statistics(order, 9, "of no interface"),
+        ];
+        let file = file.concat();
+        let mut capture = Capture::open("f", 0, &file[..]).ok().unwrap();
+        while capture.next_frame().unwrap().is_some() {}
+        let about = capture.about().unwrap();
+        assert_eq!(about.hardware, "x86_64, a NIC model");
+        assert_eq!(about.application, "fixwire 0.1.0");
+        let [received, sent] = &about.interfaces[..] else { panic!("{about:?}") };
+        assert_eq!((&received.name[..], &received.statistics[..]), ("sim", ""));
+        assert_eq!(received.description, "received;  [31mstamps", "nothing for a terminal to obey");
+        assert_eq!((&sent.name[..], sent.description.len()), ("tap", 1_024));
+        assert_eq!(sent.statistics, "7 frames");
+        // However many interfaces there are.
+        let many = (0..200).flat_map(|_| of_interface("eth", b"one of many"));
+        let many: Vec<u8> = section(order).into_iter().chain(many).collect();
+        let mut capture = Capture::open("f", 0, &many[..]).ok().unwrap();
+        assert!(capture.next_frame().unwrap().is_none());
+        assert_eq!(capture.about().unwrap().interfaces.len(), 16);
+    }
+    let pcap = pcap_header(Order::Little, true, 1);
+    assert!(Capture::open("f", 0, &pcap[..]).ok().unwrap().about().is_none());
+}
+
+#[test]
+fn packets_that_their_flags_call_damaged_are_passed_over_and_check_sequences_are_known_by_them() {
+    for order in ORDERS {
+        let with = |flags| packet_with_flags(order, 0, 5, flags, &frame(1));
+        let packets = [
+            (0, Some(Some(0))),
+            (1, Some(Some(0))),
+            (4 << 5, Some(Some(4))),
+            // Of a length that no check sequence of Ethernet's has.
+            (2 << 5, Some(Some(0))),
+            (1 << 24, None),
+            (1 << 31 | 4 << 5, None),
+            // Not of the link.
+            (1 << 16, Some(Some(0))),
+        ];
+        let head = [section(order), interface(order, 1, &[(13, vec![0])])].concat();
+        let all: Vec<u8> = packets.iter().flat_map(|(flags, _)| with(*flags)).collect();
+        let file = [head, all].concat();
+        let mut capture = Capture::open("f", 0, &file[..]).ok().unwrap();
+        for (flags, fcs_len) in packets {
+            let Some(fcs_len) = fcs_len else { continue };
+            assert_eq!(capture.next_frame().unwrap().unwrap().fcs_len, fcs_len, "{flags:#x}");
+        }
+        assert!(capture.next_frame().unwrap().is_none());
+        assert_eq!(capture.skips().count(Skip::Damaged), 2);
+    }
+}
+
 #[test]
 fn predecessors_of_packet_blocks_are_read_and_simple_ones_have_no_time() {
     for order in ORDERS {
@@ -278,7 +379,7 @@ fn where_records_cannot_be_told_apart_it_ends_with_the_byte_and_what_came_before
         ends_at(&and(long), pcap.len(), "a record of 1879048192 bytes");
         let late = pcap_record(order, 1, 123_456_789, &frame(2));
         ends_at(&and(late), pcap.len(), "a time with 123456789 µs past the second");
-        ends_at(&and(pcap.clone()), pcap.len(), "mergecap joins captures");
+        ends_at(&and(pcap.clone()), pcap.len(), "cat joins none");
 
         let head = [section(order), interface(order, 1, &[])].concat();
         let one = [head.clone(), packet(order, 0, 1, &frame(1))].concat();
@@ -299,10 +400,13 @@ fn where_records_cannot_be_told_apart_it_ends_with_the_byte_and_what_came_before
         damaged[len - 2] ^= 1;
         damaged[len - 3] ^= 1;
         ends_at(&and(damaged), one.len(), "lengths contradict");
-        let mut behind = block(order, 5, vec![0; 20]);
-        behind[29] ^= 1;
-        behind[30] ^= 1;
-        ends_at(&and(behind), one.len() + 28, "lengths contradict");
+        // A block that is passed over, and one that is read.
+        for (kind, at) in [(4, 28), (5, 0)] {
+            let mut behind = block(order, kind, vec![0; 20]);
+            behind[29] ^= 1;
+            behind[30] ^= 1;
+            ends_at(&and(behind), one.len() + at, "lengths contradict");
+        }
         ends_at(
             &and(interface(order, 1, &[if_tsoffset(order, i64::MAX)])),
             one.len(),

@@ -142,8 +142,10 @@ pub fn start<N: Nic>(file: CaptureFile, nic: N, options: &Options<'_>) -> (Captu
 fn head(nic: &impl Nic, stamps: &Stamps, options: &Options<'_>) -> Vec<u8> {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let os = format!("Linux {}", kernel.trim());
+    // A wire that is simulated is a model's.
+    let device = if options.wire_origin.is_some() { ", a NIC model" } else { "" };
     let section = Section {
-        hardware: std::env::consts::ARCH,
+        hardware: &format!("{}{device}", std::env::consts::ARCH),
         os: os.trim(),
         application: options.application,
     };

@@ -117,6 +117,7 @@ fn both_directions_are_in_the_file_with_stamps_and_sources() {
     let kinds: Vec<u32> = blocks.iter().map(|block| block.kind).collect();
     assert_eq!(kinds, [0x0a0d_0d0a, 1, 1, 6, 6, 5, 5]);
     assert_eq!(blocks[0].text(4), "a test");
+    assert!(blocks[0].text(2).ends_with(", a NIC model"), "{:?}", blocks[0]);
     assert!(blocks[0].text(3).starts_with("Linux "), "{:?}", blocks[0]);
     for (index, words) in
         [(1, "received; stamps: simulated wire clock"), (2, "sent; stamps: host monotonic clock")]

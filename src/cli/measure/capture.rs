@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::csv::Csv;
 use super::histogram_log::{self, Logged};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, Terms};
 use super::page::{self, Page};
 use super::report::Report;
 use crate::cli::failure::Failure;
@@ -23,7 +23,8 @@ use crate::cli::{say, warn};
 /// The trigger of an order is the one message that the order's frame acknowledges and no order before it did; the answer to an
 /// order is the first message back with its ClOrdID(11). What is ambiguous is excluded and counted by its reason. Times are
 /// the stamps that a device wrote into the frames, if every frame has them, or else the records' own. Files are read
-/// together in the order of time; no figure mixes clocks. Memory does not grow with the files.
+/// together in the order of time; no figure mixes clocks: each file, and each interface of a pcapng file, is taken for
+/// one with a clock of its own, unless --one-clock says otherwise. Memory does not grow with the files.
 ///
 ///   fixwire measure capture day.pcapng
 ///   fixwire measure capture --csv messages.csv --histogram day.hlog tap.erf
@@ -50,9 +51,13 @@ pub(crate) struct CaptureArgs {
     /// Stamps in the frames: by default those that the first 64 frames all have.
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Stamps::Auto)]
     trailer: Stamps,
-    /// The files were recorded by one clock: their own times can be subtracted from each other.
+    /// The files, and all interfaces in each, were recorded by one clock: their own times can be subtracted from each other.
     #[arg(long)]
     one_clock: bool,
+    /// The network has frames of more than 1,522 bytes. Without this they are taken for segments that were joined or not parted yet
+    /// (GRO, LRO, TSO), and what they carry is excluded.
+    #[arg(long)]
+    jumbo: bool,
     /// MsgTypes that are orders.
     #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_values = Roles::ORDERS)]
     orders: Vec<String>,
@@ -94,13 +99,15 @@ impl Stamps {
 }
 
 /// How the log says what it is of.
-const LOGGED: Logged = Logged { by: "fixwire measure capture", from: None, is_model: None };
+const LOGGED_BY: &str = "fixwire measure capture";
 
 /// So many frames pass between two looks at how far it is.
 const FRAMES_BETWEEN_LOOKS: u64 = 65_536;
 
 pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
-    let mut inputs = Inputs::open(&args.files, args.trailer, args.one_clock)?;
+    let terms =
+        Terms { stamps: args.trailer, is_one_clock: args.one_clock, has_jumbo_frames: args.jumbo };
+    let mut inputs = Inputs::open(&args.files, terms)?;
     let roles =
         Roles::new(args.orders.iter().map(String::as_str), args.answers.iter().map(String::as_str));
     let (mut matcher, mut tally) = (Matcher::new(roles), Tally::default());
@@ -127,6 +134,7 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     }
     bar.finish_and_clear();
     tally.note_unanswered(matcher.unanswered());
+    tally.set_apart(inputs.apart());
     let report = Report { inputs: &inputs, matcher: &matcher, tally: &tally };
     for trouble in inputs.troubles() {
         warn(format_args!("{trouble}; what came before is measured"));
@@ -138,8 +146,9 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     }
     usable?;
     if let Some(path) = &args.histogram {
+        let logged = Logged { by: LOGGED_BY, from: None, is_model: report.is_model() };
         let written =
-            File::create(path).and_then(|file| histogram_log::write(file, &tally, LOGGED));
+            File::create(path).and_then(|file| histogram_log::write(file, &tally, logged));
         written.map_err(|error| unwritable(path, &error))?;
     }
     if let Some(path) = &args.html {

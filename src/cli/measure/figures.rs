@@ -154,7 +154,11 @@ fn shown(of: &Distribution, ps: u64) -> String {
 
 fn short(clock: Clock) -> String {
     match clock {
-        Clock::Recorder { file } => format!("file {}", file + 1),
+        Clock::Recorder { file, interface: None } => format!("file {}", file + 1),
+        Clock::Recorder { file, interface: Some(interface) } => {
+            format!("file {}, interface {interface}", file + 1)
+        }
+        Clock::Merged { file } => format!("file {}, merged", file + 1),
         Clock::Metamako { device } => format!("Metamako {device}"),
         Clock::Exablaze { device } => format!("Exablaze {device}"),
         Clock::Arista7280 => "Arista 7280".into(),

@@ -6,23 +6,40 @@ use std::path::{Path, PathBuf};
 
 use fixwire::measure::capture::detect::{Detector, Found};
 use fixwire::measure::capture::trailer::{Aside, Layout, NoStamp, Stamped};
-use fixwire::measure::capture::{Capture, CaptureError, Frame, Skips};
+use fixwire::measure::capture::{About, Capture, CaptureError, Frame, Skips};
 use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place};
 use fixwire::measure::stamp::{Clock, Domain, Stamp};
 use fixwire::measure::wire_time::{Grain, WireSpan, WireTime};
 
 use super::capture::Stamps;
+use super::own;
 use crate::cli::failure::Failure;
 
 /// What is looked at of a file to find out about its stamps, in bytes: its first frames.
 const HEAD_LEN: u64 = 512 * 1024;
+/// The longest Ethernet frame without its check sequence, in bytes: with two VLAN tags. What is longer is several segments that were
+/// joined, or not parted yet, unless the network has jumbo frames.
+const FRAME_LEN_MAX: usize = 14 + 2 * 4 + 1_500;
 /// Clocks of a file that are watched for being set back.
 const CLOCKS_MAX: usize = 16;
 type Source = Box<dyn Read>;
 
+/// Where a frame's EtherType stands, unless a device moved it.
+const ETHER_TYPE_AT: usize = 12;
+
 /// Files, and the next frame of each.
 pub(super) struct Inputs {
     files: Vec<Input>,
+}
+
+/// What was said of all of them.
+#[derive(Clone, Copy)]
+pub(super) struct Terms {
+    pub(super) stamps: Stamps,
+    /// One clock recorded them.
+    pub(super) is_one_clock: bool,
+    /// Long frames passed as they are.
+    pub(super) has_jumbo_frames: bool,
 }
 
 /// One of them.
@@ -33,7 +50,7 @@ pub(super) struct Input {
     /// What its frames are stamped by, and what says so.
     layout: Option<Layout>,
     pub(super) stamps: String,
-    pub(super) is_one_clock: bool,
+    pub(super) terms: Terms,
     next: Option<Next>,
     pub(super) told: Told,
     trouble: Option<CaptureError>,
@@ -47,6 +64,8 @@ pub(super) struct Told {
     /// Frames that the device saw before, and frames whose check sequence was wrong.
     pub(super) duplicate: u64,
     pub(super) bad_fcs: u64,
+    /// Frames that are longer than one that passed an Ethernet.
+    pub(super) joined: u64,
     /// Frames without a stamp where others have one.
     pub(super) unstamped: u64,
     /// Frames that are stamped before the one in front of them of the same clock, and the most that one is.
@@ -74,16 +93,12 @@ struct Next {
 }
 
 impl Inputs {
-    pub(super) fn open(
-        paths: &[PathBuf],
-        stamps: Stamps,
-        is_one_clock: bool,
-    ) -> Result<Inputs, Failure> {
+    pub(super) fn open(paths: &[PathBuf], terms: Terms) -> Result<Inputs, Failure> {
         if paths.iter().filter(|path| is_stdin(path)).count() > 1 {
             return Err(Failure::Input("standard input is one file: name `-` once".into()));
         }
         let opened = (0..).zip(paths).map(|(file, path)| {
-            let mut input = Input::open(path, file, stamps, is_one_clock)?;
+            let mut input = Input::open(path, file, terms)?;
             input.advance();
             Ok(input)
         });
@@ -128,6 +143,11 @@ impl Inputs {
         })
     }
 
+    /// What the clocks of their interfaces may be apart, where captures of our own say it.
+    pub(super) fn apart(&self) -> WireSpan {
+        own::apart(&self.files)
+    }
+
     pub(super) fn advance(&mut self, file: usize) {
         self.files[file].advance();
     }
@@ -149,7 +169,7 @@ impl Inputs {
 }
 
 impl Input {
-    fn open(path: &Path, file: u32, stamps: Stamps, is_one_clock: bool) -> Result<Input, Failure> {
+    fn open(path: &Path, file: u32, terms: Terms) -> Result<Input, Failure> {
         let name =
             if is_stdin(path) { "standard input".into() } else { path.display().to_string() };
         let unreadable = |error: io::Error| {
@@ -169,7 +189,7 @@ impl Input {
         };
         let mut head = Vec::new();
         source.by_ref().take(HEAD_LEN).read_to_end(&mut head).map_err(unreadable)?;
-        let (layout, words) = match stamps {
+        let (layout, words) = match terms.stamps {
             Stamps::Auto => detected(&name, &head)?,
             Stamps::None => (None, "the records' own times are used, as was asked for".into()),
             asked => {
@@ -187,7 +207,7 @@ impl Input {
             len,
             layout,
             stamps: words,
-            is_one_clock,
+            terms,
             next: None,
             told: Told::default(),
             trouble: None,
@@ -202,9 +222,14 @@ impl Input {
         self.capture.skips()
     }
 
+    /// What it says of itself, if its format can.
+    pub(super) fn about(&self) -> Option<&About> {
+        self.capture.about()
+    }
+
     fn advance(&mut self) {
         self.next = match self.capture.next_frame() {
-            Ok(Some(frame)) => Some(self.told.look(&frame, self.layout, self.is_one_clock)),
+            Ok(Some(frame)) => Some(self.told.look(&frame, self.layout, self.terms)),
             Ok(None) => None,
             Err(trouble) => {
                 self.trouble = Some(trouble);
@@ -214,10 +239,18 @@ impl Input {
     }
 }
 
+impl Next {
+    /// How long the frame was that passed, without its check sequence and what a device wrote into it, in bytes.
+    fn len(&self, frame: &Frame<'_>) -> usize {
+        let is_cut_off = frame.bytes.len() < frame.original_len as usize;
+        let end = if is_cut_off { frame.original_len as usize } else { self.end };
+        end.saturating_sub(self.ether_type_at - ETHER_TYPE_AT)
+    }
+}
+
 impl Told {
     /// Finds out when a frame passed.
-    fn look(&mut self, frame: &Frame<'_>, layout: Option<Layout>, is_one_clock: bool) -> Next {
-        const ETHER_TYPE_AT: usize = 12;
+    fn look(&mut self, frame: &Frame<'_>, layout: Option<Layout>, terms: Terms) -> Next {
         let fcs_len = frame.fcs_len.map_or(0, usize::from);
         let mut recorded = Next {
             time: frame.stamp.time,
@@ -232,11 +265,12 @@ impl Told {
                 frame.bytes.len().saturating_sub(fcs_len)
             },
         };
-        if is_one_clock {
-            let domain = Domain { clock: Clock::Recorder { file: 0 }, ..frame.stamp.domain };
+        if terms.is_one_clock {
+            let clock = Clock::Recorder { file: 0, interface: None };
+            let domain = Domain { clock, ..frame.stamp.domain };
             recorded.stamp = Some(Ok(Stamp { domain, ..frame.stamp }));
         }
-        let next = match layout.map(|layout| layout.read(frame)) {
+        let mut next = match layout.map(|layout| layout.read(frame)) {
             None => recorded,
             Some(Ok(stamped)) => self.stamped(&stamped),
             Some(Err(NoStamp::Absent | NoStamp::CutOff)) => {
@@ -244,6 +278,10 @@ impl Told {
                 Next { stamp: Some(Err(NoTime::Absent)), ..recorded }
             }
         };
+        if !terms.has_jumbo_frames && next.len(frame) > FRAME_LEN_MAX {
+            self.joined += 1;
+            next.stamp = next.stamp.map(|stamp| stamp.and(Err(NoTime::Joined)));
+        }
         self.first.get_or_insert(next.time);
         self.last = Some(next.time);
         self.grain.note(next.turn);

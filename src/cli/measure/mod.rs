@@ -8,6 +8,7 @@ mod histogram_log;
 mod inputs;
 pub(crate) mod live;
 mod offloads;
+mod own;
 mod page;
 mod report;
 mod stored;

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
-use fixwire::measure::pairs::{Counts, Early, FirstData, Matcher, NotTcp, Reason};
-use fixwire::measure::stamp::Clock;
+use fixwire::measure::capture::AboutInterface;
+use fixwire::measure::pairs::{Ahead, Counts, FirstData, Mark, Matcher, NotTcp, Reason};
+use fixwire::measure::stamp::{Clock, Incomparable};
 use fixwire::measure::tally::{Kind, Tally, ns};
 use serde_json::{Map, Value, json};
 
 use super::figures::Figures;
 use super::inputs::{Input, Inputs};
+use super::own;
 use crate::cli::failure::Failure;
 
 /// What a capture led to.
@@ -32,26 +34,49 @@ impl Report<'_> {
                 "name a capture of an unencrypted FIX session",
             ));
         }
-        let is_one_clock = self.inputs.files().iter().any(|file| file.is_one_clock);
-        let Early { between_files, most: Some((behind, by, segment)), .. } =
-            counts.acknowledged_early
-        else {
-            return Ok(());
-        };
-        if !is_one_clock {
+        let early = counts.acknowledged_early.by_one_clock;
+        let Some(Ahead { span, by, segment }) = early.most else { return Ok(()) };
+        let is_one_clock = self.inputs.files().iter().any(|file| file.terms.is_one_clock);
+        let are_files = by.place.file != segment.place.file;
+        if !(are_files || is_one_clock) {
             return Ok(());
         }
-        let name = |file: u32| &self.inputs.files()[file as usize].name;
+        let name = |mark: Mark| {
+            let file = &self.inputs.files()[mark.place.file as usize].name;
+            match mark.stamp {
+                Ok(stamp) if !are_files => format!("interface {} of {file}", stamp.port),
+                _ => file.clone(),
+            }
+        };
+        let by_device = by.stamp.ok().map(|stamp| stamp.domain.clock);
+        let by_device = by_device.filter(|clock| !matches!(clock, Clock::Recorder { .. }));
+        let what = if are_files { "files" } else { "interfaces" };
+        let (what, remedy) = match by_device {
+            None => (
+                format!("the {what} were not recorded by one clock"),
+                "leave --one-clock away, or record both directions by one clock",
+            ),
+            Some(clock) => (
+                format!("the files were not stamped by one device, though both name {clock}"),
+                "measure each file by itself, and give each device a number of its own",
+            ),
+        };
         Err(Failure::run(
             format!(
-                "the files were not recorded by one clock: {} acknowledges {between_files} segments of {} before they are \
-                 sent, by {} in one case, so that no interval between them is right",
+                "{what}: {} acknowledges {} segments of {} before they are sent, by {} in one case, so that no interval between \
+                 them is right",
                 name(by),
+                early.segments,
                 name(segment),
-                ns(behind.as_ps())
+                ns(span.as_ps())
             ),
-            "leave --one-clock away, or record both directions by one clock",
+            remedy,
         ))
+    }
+
+    /// Whether the device was a model, where a capture of our own says so.
+    pub(super) fn is_model(&self) -> Option<bool> {
+        own::is_model(self.inputs.files())
     }
 
     /// What there is instead of FIX.
@@ -113,6 +138,7 @@ impl Report<'_> {
             "gaps": counts.gaps,
             "damaged": counts.damaged,
             "frames_without_tcp": not_tcp,
+            "is_model": self.is_model(),
             "notes": self.notes(),
         })
     }
@@ -123,6 +149,7 @@ impl Report<'_> {
         let mut notes = self.of_figures(counts);
         for file in self.inputs.files() {
             notes.extend(of_file(file));
+            notes.extend(own::notes(file));
         }
         notes.extend(not_tcp(counts));
         let given_way = self.matcher.connections().1;
@@ -142,14 +169,16 @@ impl Report<'_> {
             ));
         }
         if let Some(why) = self.tally.incomparable() {
-            let remedy = match why {
-                fixwire::measure::stamp::Incomparable::Clocks(
-                    Clock::Recorder { .. },
-                    Clock::Recorder { .. },
-                ) => "; if one clock recorded both files, say so by --one-clock",
-                _ => "",
-            };
-            notes.push(format!("intervals between two clocks are no figures: {why}{remedy}"));
+            notes.push(format!(
+                "intervals between two clocks are no figures: {why}{}",
+                remedy(&why)
+            ));
+        }
+        if let Some((clock, intervals)) = self.tally.across_files() {
+            notes.push(format!(
+                "{intervals} intervals lie between two files whose frames both name {clock}, and two devices that say the same of \
+                 themselves are taken for one: if there were two, measure each file by itself"
+            ));
         }
         if self.tally.beyond() > 0 {
             notes.push(format!(
@@ -161,6 +190,28 @@ impl Report<'_> {
     }
 }
 
+/// What to do where stamps have no difference.
+fn remedy(why: &Incomparable) -> &'static str {
+    match why {
+        Incomparable::Clocks(Clock::Recorder { file, .. }, Clock::Recorder { file: other, .. })
+            if file == other =>
+        {
+            "; if one clock recorded both interfaces, say so by --one-clock"
+        }
+        Incomparable::Clocks(Clock::Recorder { .. }, Clock::Recorder { .. }) => {
+            "; if one clock recorded both files, say so by --one-clock"
+        }
+        Incomparable::Clocks(
+            Clock::Recorder { .. } | Clock::Merged { .. },
+            Clock::Recorder { .. } | Clock::Merged { .. },
+        )
+        | Incomparable::Merged { .. } => {
+            "; name the files that were merged instead, or say by --one-clock that one clock recorded them all"
+        }
+        Incomparable::Clocks(..) | Incomparable::Timescales(..) => "",
+    }
+}
+
 /// What a file's frames and stamps are not.
 fn of_file(file: &Input) -> Vec<String> {
     let (name, told) = (&file.name, &file.told);
@@ -168,6 +219,12 @@ fn of_file(file: &Input) -> Vec<String> {
         "frames are stamped before the one in front of them, by {} at the most: the clock was set back, or frames were written in \
          another order",
         ns(told.backwards_most.as_ps())
+    );
+    let joined = format!(
+        "frames are longer than one that passes an Ethernet: several segments that were joined, or not parted yet, with one stamp; what \
+         they carry is excluded as {}; record with `ethtool -K IFNAME gro off lro off tso off gso off`, or say by --jumbo that the network \
+         has such frames",
+        Reason::Joined.name()
     );
     let mut notes: Vec<String> = counted([
         (
@@ -180,6 +237,7 @@ fn of_file(file: &Input) -> Vec<String> {
         ),
         (told.duplicate, "frames set aside that the device saw before"),
         (told.bad_fcs, "frames set aside whose check sequence was wrong"),
+        (told.joined, joined.as_str()),
         (told.backwards, backwards.as_str()),
     ])
     .map(|note| format!("{name}: {note}"))
@@ -208,16 +266,23 @@ fn of_streams(counts: &Counts, given_way: u64) -> impl Iterator<Item = String> {
 }
 
 fn of_clocks_that_disagree(counts: &Counts) -> Option<String> {
-    let Early { between_files, most: Some((behind, by, segment)), .. } = counts.acknowledged_early
-    else {
-        return None;
+    let early = counts.acknowledged_early.between;
+    let Ahead { span, by, segment } = early.most?;
+    let are_files = by.place.file != segment.place.file;
+    let place = |mark: Mark| {
+        let file = mark.place.file + 1;
+        match mark.stamp {
+            Ok(stamp) if !are_files => format!("interface {} of file {file}", stamp.port),
+            _ => format!("file {file}"),
+        }
     };
     Some(format!(
-        "the clocks of the files disagree: file {} acknowledges {between_files} segments of file {} before they are sent, by {} at \
-         the most",
-        by + 1,
-        segment + 1,
-        ns(behind.as_ps())
+        "the clocks of the {} disagree: {} acknowledges {} segments of {} before they are sent, by {} at the most",
+        if are_files { "files" } else { "interfaces" },
+        place(by),
+        early.segments,
+        place(segment),
+        ns(span.as_ps())
     ))
 }
 
@@ -241,6 +306,7 @@ fn file_json(file: &Input) -> Value {
         "name": file.name,
         "frames": file.frames(),
         "stamps": file.stamps,
+        "interfaces": file.about().map(|about| about.interfaces.iter().map(interface_json).collect::<Vec<_>>()),
         "first": told.first.map(|at| at.to_string()),
         "last": told.last.map(|at| at.to_string()),
         "passed_over": file.skips().total(),
@@ -248,7 +314,12 @@ fn file_json(file: &Input) -> Value {
         "stamps_degraded": told.degraded,
         "frames_duplicate": told.duplicate,
         "frames_bad_fcs": told.bad_fcs,
+        "frames_joined": told.joined,
         "frames_unstamped": told.unstamped,
         "frames_backwards": told.backwards,
     })
+}
+
+fn interface_json(of: &AboutInterface) -> Value {
+    json!({ "name": of.name, "description": of.description, "statistics": of.statistics })
 }

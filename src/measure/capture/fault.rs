@@ -69,7 +69,9 @@ pub enum Fault {
     #[error("an interface whose times are {0} s from 1970 on: the file is damaged here")]
     OffsetTooLarge(i64),
     /// Files written one behind the other.
-    #[error("another capture begins here: mergecap joins captures, cat does not")]
+    #[error(
+        "another capture begins here, and cat joins none: name each file by itself, or join those that one clock recorded by mergecap"
+    )]
     Joined,
 }
 

@@ -4,6 +4,7 @@
 //! does not grow with the file. What cannot be used is passed over with a reason, a count and a place ([`Skips`]); where records
 //! cannot be told apart any more, reading ends with the file, the byte and a sentence ([`CaptureError`]).
 
+mod about;
 pub mod detect;
 mod erf;
 mod fault;
@@ -15,6 +16,7 @@ mod window;
 
 use std::io::Read;
 
+pub use about::{About, AboutInterface};
 pub use fault::{CaptureError, Fault, Hint, LinkType};
 pub use skips::{Skip, Skips};
 
@@ -27,7 +29,8 @@ use super::wire_time::WireTime;
 /// A capture that is being read.
 pub struct Capture<R> {
     name: String,
-    domain: Domain,
+    /// Which of those that are read together.
+    file: u32,
     window: Window<R>,
     format: Format,
     skips: Skips,
@@ -84,9 +87,7 @@ impl<R: Read> Capture<R> {
             Ok(format) => format,
             Err(fault) => return Err(CaptureError { file: name, offset: window.offset(), fault }),
         };
-        // pcap and pcapng count from 1970 in UTC, and so do DAG cards.
-        let domain = Domain { clock: Clock::Recorder { file }, scale: Timescale::Utc };
-        Ok(Capture { name, domain, window, format, skips: Skips::default(), frames: 0, lent: None })
+        Ok(Capture { name, file, window, format, skips: Skips::default(), frames: 0, lent: None })
     }
 
     /// The next frame, or none where the file ends.
@@ -122,11 +123,36 @@ impl<R: Read> Capture<R> {
         Some(Frame {
             bytes: &self.window.bytes()[record.begin..record.begin + record.len],
             original_len: record.original_len,
-            stamp: Stamp { time: record.time, domain: self.domain, port: record.interface },
+            stamp: Stamp {
+                time: record.time,
+                domain: self.domain(record.interface),
+                port: record.interface,
+            },
             fcs_len: record.fcs_len,
             number: self.frames + self.skips.total(),
             offset: self.window.offset(),
         })
+    }
+
+    /// What its records' own times are by.
+    fn domain(&self, interface: u32) -> Domain {
+        let file = self.file;
+        let clock = match &self.format {
+            Format::Pcapng(of) if of.is_merged(interface) => Clock::Merged { file },
+            Format::Pcapng(_) => Clock::Recorder { file, interface: Some(interface) },
+            // The ports of a DAG card have one clock.
+            Format::Pcap(_) | Format::Erf => Clock::Recorder { file, interface: None },
+        };
+        // pcap and pcapng count from 1970 in UTC, and so do DAG cards.
+        Domain { clock, scale: Timescale::Utc }
+    }
+
+    /// What it says of itself, as far as it was read: of the formats pcapng alone does.
+    pub fn about(&self) -> Option<&About> {
+        match &self.format {
+            Format::Pcapng(of) => Some(of.about()),
+            Format::Pcap(_) | Format::Erf => None,
+        }
     }
 
     /// What it was opened as.

@@ -123,7 +123,7 @@ impl Reason {
     ];
 
     /// Those of captures.
-    pub const ALL: [Reason; 16] = [
+    pub const ALL: [Reason; 17] = [
         Reason::NothingNew,
         Reason::Several,
         Reason::Unseen,
@@ -136,6 +136,7 @@ impl Reason {
         Reason::BeforeAcknowledged,
         Reason::NoStamp,
         Reason::Degraded,
+        Reason::Joined,
         Reason::Forgotten,
         Reason::Backwards,
         Reason::Incomparable,

@@ -40,7 +40,7 @@ use self::mark::Came;
 use self::pending::{Key, Pending, digest};
 use self::segment::segment;
 use self::stream::{Stream, Told};
-use super::stamp::Stamp;
+use super::stamp::{Clock, Stamp};
 use super::wire_time::WireSpan;
 use crate::fix::{Decoder, Message, tags};
 use crate::tcp::Endpoint;
@@ -122,12 +122,32 @@ pub struct Counts {
 /// Effects before their causes: clocks that disagree, or frames in a wrong order.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Early {
-    /// Within one file.
+    /// Within one file, of what one recorder saw at one place.
     pub in_one_file: u64,
-    /// From one file to another.
-    pub between_files: u64,
-    /// The most that a segment came behind its acknowledgement of another file, by the times as they stand, and the files of both.
-    pub most: Option<(WireSpan, u32, u32)>,
+    /// From one file to another, or from one of a recorder's interfaces to another, by the times as they stand.
+    pub between: Apart,
+    /// Of these those by stamps of one domain, which are taken for one clock's: they are not.
+    pub by_one_clock: Apart,
+}
+
+/// Segments that are stamped behind the frame that acknowledges them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Apart {
+    /// How many.
+    pub segments: u64,
+    /// The one that is furthest behind.
+    pub most: Option<Ahead>,
+}
+
+/// A frame that acknowledges a segment before it passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Ahead {
+    /// By how much before.
+    pub span: WireSpan,
+    /// The frame.
+    pub by: Mark,
+    /// That of the segment.
+    pub segment: Mark,
 }
 
 /// What somebody began to say.
@@ -357,21 +377,37 @@ fn between(from: &Mark, to: &Mark) -> Result<Interval, Exclusion> {
 
 impl Early {
     fn note(&mut self, by: &Mark, segment: &Mark) {
-        if by.place.file == segment.place.file {
+        let is_one_file = by.place.file == segment.place.file;
+        let (Ok(before), Ok(after)) = (by.stamp, segment.stamp) else {
+            self.in_one_file += u64::from(is_one_file);
+            return;
+        };
+        // Ports of a device have its clock.
+        let by_recorders = [before, after]
+            .iter()
+            .all(|of| matches!(of.domain.clock, Clock::Recorder { .. } | Clock::Merged { .. }));
+        let behind = after.time - before.time;
+        if is_one_file && !(by_recorders && before.port != after.port && behind > WireSpan::ZERO) {
             self.in_one_file += 1;
             return;
         }
-        let (Ok(before), Ok(after)) = (by.stamp, segment.stamp) else { return };
-        if before.domain.scale != after.domain.scale {
+        // In the same tick nothing says which was first.
+        if before.domain.scale != after.domain.scale || behind <= WireSpan::ZERO {
             return;
         }
-        let behind = after.time - before.time;
-        // In the same tick nothing says which was first.
-        if behind > WireSpan::ZERO {
-            self.between_files += 1;
-            if self.most.is_none_or(|(most, ..)| most < behind) {
-                self.most = Some((behind, by.place.file, segment.place.file));
-            }
+        let ahead = Ahead { span: behind, by: *by, segment: *segment };
+        self.between.note(ahead);
+        if before.domain == after.domain {
+            self.by_one_clock.note(ahead);
+        }
+    }
+}
+
+impl Apart {
+    fn note(&mut self, ahead: Ahead) {
+        self.segments += 1;
+        if self.most.is_none_or(|most| most.span < ahead.span) {
+            self.most = Some(ahead);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A captured frame's TCP segment, by the engine's own reading of headers.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::measure::ether_type::{IPV4, IPV6, behind_tags};
 use crate::tcp::Endpoint;
@@ -78,7 +79,7 @@ pub(super) struct Segment<'a> {
 }
 
 pub(super) fn segment<'a>(frame: &Arrived<'a>) -> Result<Segment<'a>, NotTcp> {
-    let packet = ipv4::Packet::parse(network(frame)?).map_err(|refusal| match refusal {
+    let packet = packet(network(frame)?, frame.is_cut_off).map_err(|refusal| match refusal {
         Refusal::Ipv4ProtocolUnknown => NotTcp::OtherProtocol,
         Refusal::Ipv4Fragment => NotTcp::Fragment,
         Refusal::Ipv4TotalLengthWrong | Refusal::Ipv4TooShort if frame.is_cut_off => NotTcp::CutOff,
@@ -100,6 +101,26 @@ pub(super) fn segment<'a>(frame: &Arrived<'a>) -> Result<Segment<'a>, NotTcp> {
         syn,
         payload,
     })
+}
+
+/// An IPv4 packet. Without a Total Length, as a host hands it over to a device that parts it (TSO), it ends with the frame.
+fn packet(bytes: &[u8], is_cut_off: bool) -> Result<ipv4::Packet<'_>, Refusal> {
+    const TOTAL_LEN: Range<usize> = 2..4;
+    /// Shorter frames are filled up, and nothing says by how much.
+    const LEN_MIN: usize = 60 - 14;
+    if is_cut_off || bytes.len() <= LEN_MIN || bytes[TOTAL_LEN] != [0, 0] {
+        return ipv4::Packet::parse(bytes);
+    }
+    let header_len = usize::from(bytes[0] & 0x0f) * 4;
+    let mut header = [0; 60];
+    let (Some(of_frame), Some(copy)) = (bytes.get(..header_len), header.get_mut(..header_len))
+    else {
+        return Err(Refusal::Ipv4HeaderLengthWrong);
+    };
+    copy.copy_from_slice(of_frame);
+    header[TOTAL_LEN].copy_from_slice(&(header_len as u16).to_be_bytes());
+    let ipv4::Packet { src, dst, protocol, .. } = ipv4::Packet::parse(&header[..header_len])?;
+    Ok(ipv4::Packet { src, dst, protocol, header: of_frame, payload: &bytes[header_len..] })
 }
 
 /// What follows the frame's header, behind VLAN tags or not.

@@ -11,7 +11,8 @@ use crate::wire::tcp::Flags;
 const US: usize = 0;
 const THEM: usize = 1;
 
-const CLOCK: Domain = Domain { clock: Clock::Recorder { file: 0 }, scale: Timescale::Utc };
+const CLOCK: Domain =
+    Domain { clock: Clock::Recorder { file: 0, interface: None }, scale: Timescale::Utc };
 
 /// Frames of one connection, with the numbers that both sides have reached.
 struct Line {
@@ -370,6 +371,67 @@ fn stamps_that_cannot_be_subtracted_are_no_interval() {
         let end = 500 + report.len() as u32;
         line.stamped(US, 100, Some(end), Flags::PSH, &order, to);
         assert_eq!(line.last().trigger, Some(expected), "{from:?} {to:?}");
+    }
+}
+
+#[test]
+fn effects_before_their_causes_are_told_by_whose_clocks_they_are() {
+    let recorder = |file, interface| Clock::Recorder { file, interface };
+    let device = Clock::Metamako { device: 0 };
+    let one_clock = recorder(0, None);
+    let (two, first) = (recorder(0, Some(1)), recorder(0, Some(0)));
+    // Of the acknowledgement and of the segment: clock, file, port, and by how many ns the segment is stamped later.
+    for (by, segment, later_ns, expected) in [
+        ((one_clock, 0, 0), (one_clock, 0, 0), 5, (1, 0, 0)),
+        ((two, 0, 1), (first, 0, 0), 5, (0, 1, 0)),
+        // Behind each other in the file, and not by their times.
+        ((two, 0, 1), (first, 0, 0), -5, (1, 0, 0)),
+        ((one_clock, 0, 1), (one_clock, 0, 0), 5, (0, 1, 1)),
+        ((one_clock, 0, 0), (one_clock, 1, 0), 5, (0, 1, 1)),
+        ((recorder(0, None), 0, 0), (recorder(1, None), 1, 0), 5, (0, 1, 0)),
+        ((recorder(0, None), 0, 0), (recorder(1, None), 1, 0), 0, (0, 0, 0)),
+        ((device, 0, 1), (device, 1, 1), 5, (0, 1, 1)),
+        // The ports of a device have its clock, and a file may have its frames in another order.
+        ((device, 0, 1), (device, 0, 2), 5, (1, 0, 0)),
+    ] {
+        let mark = |(clock, file, port), ns: i64| {
+            let domain = Domain { clock, ..CLOCK };
+            let time = WireTime::from_s_ns(1_800_000_000, 9) + WireSpan::from_ns(ns);
+            Mark { place: Place { file, frame: 1 }, stamp: Ok(Stamp { time, domain, port }) }
+        };
+        let mut early = Early::default();
+        early.note(&mark(by, 0), &mark(segment, later_ns));
+        let found = (early.in_one_file, early.between.segments, early.by_one_clock.segments);
+        assert_eq!(found, expected, "{by:?} {segment:?} {later_ns}");
+        let most = early.between.most.map(|ahead| (ahead.span, ahead.by.place.file));
+        let span = (WireSpan::from_ns(later_ns), by.1);
+        assert_eq!(most, (expected.1 > 0).then_some(span));
+    }
+}
+
+#[test]
+fn packets_that_a_device_is_to_part_end_with_their_frame() {
+    let without_length = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes[16..18].fill(0);
+        bytes
+    };
+    let long = frame(US, 40_000, 7, 1, Flags::ACK, &[b'x'; 70_000]);
+    // Of a length that the field does not hold either.
+    let whole = without_length(&long);
+    // Filled up by nobody knows how much.
+    let short = without_length(&frame(US, 40_000, 7, 1, Flags::ACK, b""));
+    // With options that reach past the end.
+    let mut beyond = without_length(&long[..70]);
+    (beyond[14], beyond[46]) = (0x4f, 0x50);
+    for (bytes, expected) in [(&whole, Some(70_004)), (&short, None), (&beyond, None)] {
+        let mark = Mark { place: Place { file: 0, frame: 1 }, stamp: Err(NoTime::Absent) };
+        let arrived = |is_cut_off| Arrived { mark, bytes, ether_type_at: 12, is_cut_off };
+        let whole = arrived(false);
+        let found = segment(&whole);
+        assert_eq!(found.map(|of| of.payload.len()).ok(), expected);
+        assert!(found.is_ok() || matches!(found, Err(NotTcp::Malformed)));
+        assert!(segment(&arrived(true)).is_err(), "its end is not known");
     }
 }
 

@@ -42,9 +42,15 @@ fn pcap(frames: &[Passed], order: Order, is_ns: bool) -> Vec<u8> {
     file
 }
 
+/// By a clock of so many picoseconds a tick, written in nanoseconds.
+fn by_ticks(frames: &[Passed], tick_ps: u64) -> Vec<u8> {
+    let at = |passed: &Passed| Passed { ps: passed.ps / tick_ps * tick_ps, ..passed.clone() };
+    pcap(&frames.iter().map(at).collect::<Vec<_>>(), Order::Little, true)
+}
+
 fn pcapng(frames: &[Passed], order: Order, value: u8, ticks: fn(&Passed) -> u64) -> Vec<u8> {
     let mut file = section(order);
-    // An interface for each direction, of one recorder.
+    // An interface for each direction, of one recorder with one clock.
     for _ in 0..2 {
         file.extend(interface(order, 1, &[if_tsresol(value), if_tsoffset(order, 0)]));
     }
@@ -84,7 +90,7 @@ fn by_arista(passed: &Passed) -> Vec<u8> {
     arista(&passed.bytes, 0x0010, &stamp)
 }
 
-const FORMATS: [Format; 14] = [
+const FORMATS: [Format; 16] = [
     Format {
         name: "pcap, us",
         tick_ps: 1e6,
@@ -102,6 +108,19 @@ const FORMATS: [Format; 14] = [
         tick_ps: 1e3,
         clock: "file 1",
         write: |of| pcap(of, Order::Big, true),
+    },
+    Format {
+        name: "pcap, ns, by a clock of 125 MHz",
+        tick_ps: 8e3,
+        clock: "file 1",
+        write: |of| by_ticks(of, 8_000),
+    },
+    Format {
+        name: "pcap, ns, by a clock of 156.25 MHz",
+        // Its tick, and what is cut off from that.
+        tick_ps: 6.4e3 + 1e3,
+        clock: "file 1",
+        write: |of| by_ticks(of, 6_400),
     },
     Format {
         name: "pcap with check sequences",
@@ -235,7 +254,8 @@ fn the_report_is_the_truth_within_its_bound_in_every_format() {
     for format in &FORMATS {
         let file = write(folder.path(), "capture", &(format.write)(&session.frames));
         let csv = folder.path().join("messages.csv");
-        let report = report(&[file.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
+        let arguments = [file.to_str().unwrap(), "--one-clock", "--csv", csv.to_str().unwrap()];
+        let report = report(&arguments);
         check(format, &report, "trigger_to_order", &session.trigger_to_order);
         check(format, &report, "order_to_answer", &session.order_to_answer);
         let orders = &report["excluded"]["trigger_to_order"];
@@ -330,7 +350,7 @@ fn the_noise_floor_is_that_of_the_coarser_port() {
     let ours = write(folder.path(), "ours.pcap", &pcap(&of_side(true), Order::Little, true));
     let theirs = write(folder.path(), "theirs.pcap", &pcap(&of_side(false), Order::Little, false));
     let (ours, theirs) = (ours.to_str().unwrap(), theirs.to_str().unwrap());
-    for files in [&[ports.to_str().unwrap()][..], &[ours, theirs, "--one-clock"]] {
+    for files in [&[ports.to_str().unwrap(), "--one-clock"][..], &[ours, theirs, "--one-clock"]] {
         let report = report(files);
         let intervals = report["intervals"].as_array().unwrap();
         assert_eq!(intervals.len(), 2, "{report:#}");
@@ -338,7 +358,7 @@ fn the_noise_floor_is_that_of_the_coarser_port() {
             assert_eq!(of["noise_floor_ns"], 1_000.0, "{of:#}");
             let words = of["error_bound"].as_str().unwrap();
             assert!(
-                words.starts_with("stamps of the coarsest port are whole numbers of 1000 ns"),
+                words.starts_with("stamps of the coarsest port are whole numbers of 1000 ns apart"),
                 "{words}"
             );
         }

@@ -5,9 +5,11 @@
 #[path = "../../captures/files.rs"]
 mod files;
 
+mod clocks;
 mod compare;
 mod dialogue;
 mod formats;
+mod joined;
 mod live;
 mod offloads;
 mod oracle;

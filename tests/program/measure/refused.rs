@@ -10,7 +10,7 @@ use super::{errors, measure, report, write};
 
 const PS_PER_NS: u64 = 1_000;
 
-fn pcap<'a>(frames: impl IntoIterator<Item = &'a Passed>) -> Vec<u8> {
+pub(super) fn pcap<'a>(frames: impl IntoIterator<Item = &'a Passed>) -> Vec<u8> {
     let mut file = pcap_header(Order::Little, true, 1);
     for passed in frames {
         let ns = passed.ps / PS_PER_NS;
@@ -32,7 +32,7 @@ fn in_us<'a>(frames: impl IntoIterator<Item = &'a Passed>) -> Vec<u8> {
 }
 
 /// Both directions in a file each, the trader's clock ahead by so many picoseconds.
-fn in_two_files(folder: &Path, frames: &[Passed], ahead_ps: u64) -> [PathBuf; 2] {
+pub(super) fn in_two_files(folder: &Path, frames: &[Passed], ahead_ps: u64) -> [PathBuf; 2] {
     [true, false].map(|is_ours| {
         let of = frames.iter().filter(|passed| passed.is_ours == is_ours);
         let ahead = if is_ours { ahead_ps } else { 0 };
@@ -42,11 +42,11 @@ fn in_two_files(folder: &Path, frames: &[Passed], ahead_ps: u64) -> [PathBuf; 2]
     })
 }
 
-fn arguments(paths: &[PathBuf; 2]) -> Vec<&str> {
+pub(super) fn arguments(paths: &[PathBuf; 2]) -> Vec<&str> {
     paths.iter().map(|path| path.to_str().unwrap()).collect()
 }
 
-fn notes(report: &Value) -> String {
+pub(super) fn notes(report: &Value) -> String {
     let notes = report["notes"].as_array().unwrap().iter();
     notes.map(|note| note.as_str().unwrap()).collect::<Vec<_>>().join("\n")
 }
@@ -364,7 +364,7 @@ fn what_a_damaged_file_has_before_the_damage_is_measured() {
     assert!(output.status.success());
     let said = errors(&output);
     assert!(
-        said.contains("mergecap joins captures") && said.contains("what came before is measured"),
+        said.contains("cat joins none") && said.contains("what came before is measured"),
         "{said}"
     );
     // A capture that lacks frames says so.
