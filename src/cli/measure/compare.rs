@@ -127,10 +127,11 @@ fn alone<'a>(of: &'a [Measured], other: &[Measured]) -> Vec<&'a str> {
     kinds
 }
 
-/// What values of both are rounded by: stamps, and three digits.
+/// What the difference of two values may be wrong by: stamps of both, where that is known, and three digits.
 fn noise_ps(a: &Measured, b: &Measured, found: &Difference) -> u64 {
-    let stamps = a.noise_floor_ps.max(b.noise_floor_ps).unwrap_or_default();
-    stamps.max(a.ps.equivalent_range(found.first)).max(b.ps.equivalent_range(found.second))
+    let stamps = [a, b].map(|of| of.noise_floor_ps.unwrap_or_default());
+    let digits = a.ps.equivalent_range(found.first).max(b.ps.equivalent_range(found.second));
+    stamps[0].saturating_add(stamps[1]).saturating_add(digits)
 }
 
 /// The distributions of the kinds that both have. Of two clocks in one file none is the one that is meant.
@@ -209,10 +210,14 @@ fn as_text(
     text += &table::rows(&header, rows);
     for (a, b) in pairs {
         text += &format!("\n{}: {} samples in A, {} in B", a.kind, a.ps.len(), b.ps.len());
-        text += &match a.noise_floor_ps.max(b.noise_floor_ps) {
-            Some(ps) => format!("; stamps round by up to {}", ns(ps.into())),
-            None => "; what stamps round by is not in logs, and not taken into account".into(),
-        };
+        for (which, of) in [("A", a), ("B", b)] {
+            text += &match of.noise_floor_ps {
+                Some(ps) => format!("; stamps of {which} round by up to {}", ns(ps.into())),
+                None => format!(
+                    "; what stamps of {which} round by it does not say: that is not taken into account"
+                ),
+            };
+        }
         if let (Some(of_a), Some(of_b)) = (&a.clock, &b.clock)
             && of_a != of_b
         {
@@ -243,6 +248,9 @@ fn as_json(
             "samples_b": b.ps.len(),
             "clock_a": a.clock,
             "clock_b": b.clock,
+            // Where it is not known it is not in `noise_ns` either.
+            "noise_floor_a_ns": a.noise_floor_ps.map(|ps| ps as f64 / 1_000.0),
+            "noise_floor_b_ns": b.noise_floor_ps.map(|ps| ps as f64 / 1_000.0),
         });
         let verdict = row.found.map_or("too few samples", |(_, verdict)| in_words(verdict));
         object["verdict"] = verdict.into();

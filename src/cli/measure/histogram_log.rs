@@ -33,7 +33,7 @@ pub(super) fn write(out: impl Write, tally: &Tally, of: Logged) -> io::Result<()
     let mut serializer = V2DeflateSerializer::new();
     {
         let mut begun = IntervalLogWriterBuilder::new();
-        begun.add_comment(&format!("{}: values are picoseconds", of.by));
+        begun.add_comment(&format!("{}{}", of.by, stored::VALUES));
         if let Some(is_model) = of.is_model {
             begun.add_comment(stored::device(is_model));
         }
@@ -44,6 +44,7 @@ pub(super) fn write(out: impl Write, tally: &Tally, of: Logged) -> io::Result<()
             .begin_log_with(&mut out, &mut serializer)?;
         for (number, of) in (1..).zip(tally.distributions()) {
             log.write_comment(&stored::line_is_of(number, of))?;
+            log.write_comment(&stored::noise_of(number, of))?;
             let lasted = of.end.time - of.begin.time;
             let lasted_ns = u64::try_from(lasted.as_ps() / 1_000).unwrap_or_default();
             let tag = format!("{}-{number}", stored::kind(of.kind.name(), of.types));

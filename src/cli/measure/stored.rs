@@ -31,6 +31,9 @@ pub(super) struct Measured {
     pub(super) noise_floor_ps: Option<u64>,
 }
 
+/// How a log says in a comment what its values are, behind who wrote it: HdrHistogram's format has no word for that.
+pub(super) const VALUES: &str = ": values are picoseconds";
+
 /// How a log says in a comment what the device was.
 pub(super) fn device(is_model: bool) -> &'static str {
     if is_model { "the device is a model" } else { "the device is no model" }
@@ -40,6 +43,13 @@ pub(super) fn device(is_model: bool) -> &'static str {
 pub(super) fn line_is_of(number: usize, of: &Distribution) -> String {
     format!("{number}: {}, by {}, {}", of.title(), of.domain.clock, of.domain.scale)
 }
+
+/// How a log says in a comment what the intervals of its line of this number may be wrong by.
+pub(super) fn noise_of(number: usize, of: &Distribution) -> String {
+    format!("{number}{NOISE}{} ps", of.noise_floor_ps())
+}
+
+const NOISE: &str = ": noise floor ";
 
 /// What is compared with what: a kind, and the message types where they are told apart. Without commas and blanks, so
 /// that it is a tag as well.
@@ -111,7 +121,7 @@ fn of_report(bytes: &[u8]) -> Result<Stored, String> {
     Ok(Stored { all, is_model: report["is_model"].as_bool() })
 }
 
-/// A log's tags are kinds, with a number behind them; lines of one tag are parts of one distribution.
+/// A log of ours. Its tags are kinds, with a number behind them; lines of one tag are parts of one distribution.
 fn of_log(bytes: &[u8]) -> Result<Stored, String> {
     let mut all: Vec<(String, Measured)> = Vec::new();
     for entry in IntervalLogIterator::new(bytes) {
@@ -129,9 +139,15 @@ fn of_log(bytes: &[u8]) -> Result<Stored, String> {
             None => {
                 let (kind, number) = tag.rsplit_once('-').unwrap_or((&tag, ""));
                 let (kind, clock) = (kind.to_owned(), clock(bytes, number));
-                all.push((tag, Measured { kind, clock, ps, noise_floor_ps: None }));
+                let noise_floor_ps = noise_floor_ps(bytes, number);
+                all.push((tag, Measured { kind, clock, ps, noise_floor_ps }));
             }
         }
+    }
+    if !comments(bytes).any(|said| said.ends_with(VALUES)) {
+        return Err(format!(
+            "it is no log of fixwire's: nothing in it says what its values are, where ours have a comment that ends in {VALUES:?}"
+        ));
     }
     if all.is_empty() {
         return Err("there is no distribution in it".into());
@@ -146,6 +162,15 @@ fn clock(log: &[u8], number: &str) -> Option<String> {
     let is_of = |said: &&str| said.split_once(": ").is_some_and(|(of, _)| of == number);
     let (_, by) = comments(log).find(is_of)?.rsplit_once(", by ")?;
     Some(by.rsplit_once(", ")?.0.to_owned())
+}
+
+/// What a log says that its lines of this number may be wrong by: see [`noise_of`].
+fn noise_floor_ps(log: &[u8], number: &str) -> Option<u64> {
+    let of = |said: &str| {
+        let (of, floor) = said.split_once(NOISE)?;
+        (of == number).then(|| floor.strip_suffix(" ps")?.parse().ok())?
+    };
+    comments(log).find_map(of)
 }
 
 fn comments(log: &[u8]) -> impl Iterator<Item = &str> {

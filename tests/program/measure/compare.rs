@@ -103,6 +103,39 @@ fn what_cannot_be_compared_is_said_with_a_remedy() {
     assert_eq!(compare(&[&report, &report, "--confidence", "99.98"]).status.code(), Some(0));
 }
 
+/// A session of which the trader always takes so long, by a clock of 125 MHz: the path of its report.
+fn by_eight_ns(folder: &Path, name: &str, latency_ns: u64) -> String {
+    let mut file = pcap_header(Order::Little, true, 1);
+    let (mut before_ps, mut at_ps, mut was_ours) = (0, 0, true);
+    for Passed { ps, is_ours, bytes } in &Session::new(3_000, Course::Smooth).frames {
+        at_ps += if *is_ours && !was_ours { latency_ns * 1_000 } else { ps - before_ps };
+        (before_ps, was_ours) = (*ps, *is_ours);
+        let ns = at_ps / 8_000 * 8;
+        let s = S + (ns / 1_000_000_000) as u32;
+        file.extend(pcap_record(Order::Little, s, (ns % 1_000_000_000) as u32, bytes));
+    }
+    let capture = write(folder, &format!("{name}.pcap"), &file);
+    let report = report(&[capture.to_str().unwrap()]);
+    write(folder, &format!("{name}.json"), report.to_string().as_bytes()).display().to_string()
+}
+
+#[test]
+fn what_a_coarse_clock_cannot_tell_is_within_the_noise() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b] = [("a", 699), ("b", 701)].map(|(name, ns)| by_eight_ns(folder.path(), name, ns));
+    let output = compare(&[&a, &b, "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let all = told["comparisons"].as_array().unwrap().iter();
+    let mut medians =
+        all.filter(|of| of["kind"] == "trigger_to_order" && of["percentile"] == "p50");
+    let median = medians.next().unwrap();
+    // By the stamps they are a tick apart.
+    assert!((median["difference_ns"].as_f64().unwrap() - 8.0).abs() < 1.0, "{median:#}");
+    assert_eq!((&median["verdict"], output.status.code()), (&"within the noise".into(), Some(0)));
+    let longer = by_eight_ns(folder.path(), "longer", 740);
+    assert_eq!(compare(&[&a, &longer]).status.code(), Some(1));
+}
+
 /// A report as it is in the file, changed and written to another.
 fn changed(folder: &Path, name: &str, report: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
@@ -175,4 +208,46 @@ fn a_model_is_no_nic_and_other_clocks_are_told_of() {
     let of = all.iter().find(|of| of["kind"] == "trigger_to_order").unwrap();
     assert_eq!(of["clock_a"], "the clock that file 1 was recorded by");
     assert_eq!(of["clock_b"], "the clock of Metamako device 7");
+}
+
+#[test]
+fn a_log_of_somebody_else_s_is_not_taken_for_picoseconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, log] = measured(folder.path(), "one", 0, 200);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let foreign: Vec<_> = text.lines().filter(|line| !line.contains("picoseconds")).collect();
+    assert_eq!(foreign.len() + 1, text.lines().count());
+    let foreign = write(folder.path(), "foreign.hlog", (foreign.join("\n") + "\n").as_bytes());
+    for [a, b] in [[&report[..], foreign.to_str().unwrap()], [foreign.to_str().unwrap(), &log]] {
+        let output = compare(&[a, b]);
+        let said = errors(&output);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{said}");
+        assert!(
+            said.contains("foreign.hlog: it is no log of fixwire's: nothing in it says"),
+            "{said}"
+        );
+        assert!(said.contains("or a histogram log of theirs"), "{said}");
+    }
+}
+
+#[test]
+fn what_stamps_round_by_is_in_logs_and_said_where_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let [report, log] = measured(folder.path(), "one", 0, 200);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let older: Vec<_> = text.lines().filter(|line| !line.contains(": noise floor ")).collect();
+    assert_eq!(older.len() + 2, text.lines().count());
+    let older = write(folder.path(), "older.hlog", (older.join("\n") + "\n").as_bytes());
+    for (a, is_known) in [(&report[..], true), (&log, true), (older.to_str().unwrap(), false)] {
+        let output = compare(&[a, &log, "--json"]);
+        assert!(output.status.success(), "{}", errors(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        for of in told["comparisons"].as_array().unwrap() {
+            assert_eq!(of["noise_floor_b_ns"], 1.0, "{of:#}");
+            assert_eq!(of["noise_floor_a_ns"].as_f64(), is_known.then_some(1.0), "{of:#}");
+        }
+        let text = String::from_utf8(compare(&[a, &log]).stdout).unwrap();
+        assert_eq!(text.contains("what stamps of A round by it does not say"), !is_known, "{text}");
+        assert!(text.contains("; stamps of B round by up to 1 ns"), "{text}");
+    }
 }
