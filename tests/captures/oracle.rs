@@ -1,34 +1,44 @@
 //! Captures as tshark reads them and as we do, field by field.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Output};
 
-use fixwire::measure::capture::Capture;
-use fixwire::measure::capture::trailer::{Layout, Trailer};
-use fixwire::measure::wire_time::WireTime;
+use fixwire::measure::capture::trailer::{Aside, Layout, Trailer};
+use fixwire::measure::capture::{Capture, Skip};
+use fixwire::measure::stamp::{Clock, Timescale};
+use fixwire::measure::wire_time::{WireSpan, WireTime};
 
 use crate::common::{has, skip};
 use crate::files::{
     ORDERS, Order, arista, erf_record, exablaze, frame, if_tsoffset, if_tsresol, interface,
-    metamako, packet, pcap_header, pcap_record, section, with_fcs,
+    metamako, packet, packet_with_flags, pcap_header, pcap_record, section, with_fcs,
 };
 
 const S: u32 = 1_800_000_000;
 
 /// The values of these fields in every frame, as tshark prints them.
 fn tshark(file: &[u8], fields: &[&str]) -> Vec<Vec<String>> {
+    let fields: Vec<_> = fields.iter().flat_map(|field| ["-e", field]).collect();
+    let text = tshark_by(file, &[&["-T", "fields", "-E", "separator=|"], &fields[..]].concat());
+    text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+}
+
+/// What tshark says of a protocol in every frame.
+fn in_words(file: &[u8], protocol: &str) -> String {
+    tshark_by(file, &["-V", "-O", protocol])
+}
+
+fn tshark_by(file: &[u8], arguments: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("capture");
     fs::write(&path, file).unwrap();
     let mut tshark = Command::new("tshark");
-    tshark.arg("-r").arg(&path).args(["-T", "fields", "-E", "separator=|"]);
+    tshark.arg("-r").arg(&path);
     tshark.args(["--enable-heuristic", "metamako_eth", "--enable-heuristic", "exablaze_eth"]);
-    tshark.args(fields.iter().flat_map(|field| ["-e", field]));
-    let output = tshark.output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "tshark does not read it: {errors}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+    let Output { status, stdout, stderr } = tshark.args(arguments).output().unwrap();
+    let errors = String::from_utf8_lossy(&stderr).into_owned();
+    assert!(status.success(), "tshark does not read it: {errors}");
+    String::from_utf8(stdout).unwrap()
 }
 
 /// Seconds with nine decimals in nanoseconds.
@@ -113,80 +123,218 @@ fn pcap(frames: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
     pcap_header(Order::Little, true, 1).into_iter().chain(records).collect()
 }
 
+/// What tshark says of a stamp.
+struct Told {
+    time: WireTime,
+    clock: Clock,
+    port: u32,
+    aside: Option<Aside>,
+    /// The frame's own check sequence, as the device has it.
+    fcs: Option<u32>,
+}
+
+/// Holds the stamps of a file's 20 frames against what `told` makes of tshark's fields, of which the first is `tcp.seq_raw`.
+fn check(layout: Layout, file: &[u8], fields: &[&str], told: &dyn Fn(&[String]) -> Told) {
+    let lines = tshark(file, fields);
+    let mut capture = Capture::open("f", 0, file).ok().unwrap();
+    assert_eq!(lines.len(), 20);
+    for line in &lines {
+        let frame = capture.next_frame().unwrap().unwrap();
+        let read = layout.read(&frame).unwrap_or_else(|why| panic!("{layout}: {why:?} {line:?}"));
+        let told = told(line);
+        let label = format!("{layout}: {line:?}");
+        assert_eq!(told.time, read.stamp.time, "{label}");
+        assert_eq!(told.clock, read.stamp.domain.clock, "{label}");
+        assert_eq!((told.port, told.aside), (read.stamp.port, read.aside), "{label}");
+        let at = |at: usize| u32::from_be_bytes(*frame.bytes[at..].first_chunk().unwrap());
+        assert_eq!(line[0], at(read.ether_type_at + 26).to_string());
+        if let Some(fcs) = told.fcs {
+            // It stands where the frame ends that passed.
+            assert_eq!(fcs, at(read.end), "{label}");
+        }
+    }
+}
+
+fn number<T: TryFrom<u64>>(text: &str) -> T
+where
+    T::Error: std::fmt::Debug,
+{
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.unwrap_or_else(|_| panic!("{text:?}")).try_into().unwrap()
+}
+
 #[test]
-fn stamps_in_frames_are_what_tshark_says() {
-    const NAME: &str = "stamps_in_frames_are_what_tshark_says";
+fn metamako_trailers_are_what_tshark_says() {
+    const NAME: &str = "metamako_trailers_are_what_tshark_says";
     if !has("tshark") {
         return skip(NAME, "tshark is not installed");
     }
-    let check =
-        |layout: Layout, file: &[u8], fields: &[&str], told_ns: &dyn Fn(&[String]) -> i128| {
-            let told = tshark(file, fields);
-            let mut capture = Capture::open("f", 0, file).ok().unwrap();
-            assert_eq!(told.len(), 20);
-            for line in &told {
-                let frame = capture.next_frame().unwrap().unwrap();
-                let read =
-                    layout.read(&frame).unwrap_or_else(|why| panic!("{layout}: {why:?} {line:?}"));
-                assert_eq!(told_ns(line), unix_ns(read.stamp.time), "{layout}: {line:?}");
-                let seq = u32::from_be_bytes(
-                    *frame.bytes[read.ether_type_at + 26..].first_chunk().unwrap(),
-                );
-                assert_eq!(line[0], seq.to_string());
-                let port = line.get(4).map_or(0, |port| port.parse().unwrap());
-                assert_eq!(port, read.stamp.port, "{layout}: {line:?}");
-            }
+    let fields = [
+        "tcp.seq_raw",
+        "metamako.tdiff",
+        "metamako.subns",
+        "metamako.orig_fcs",
+        "metamako.flags.orig_fcs_vld",
+        "metamako.flags",
+        "metamako.srcdevice",
+        "metamako.srcport",
+    ];
+    let told = |line: &[String]| {
+        let ns = ns(&line[1]);
+        let after = WireTime::from_s_ns(S, 5) + WireSpan::from_ns(ns.try_into().unwrap());
+        let sub_ns = if line[2].is_empty() { 0 } else { number(&line[2]) };
+        // Of these bits tshark shows the values, and no names.
+        let (duplicate, degraded) = (0x04, 0x10);
+        let flags: u8 = number(&line[5]);
+        let aside = match &line[4][..] {
+            _ if flags & degraded != 0 => Some(Aside::Degraded),
+            _ if flags & duplicate != 0 => Some(Aside::Duplicate),
+            "1" => None,
+            _ => Some(Aside::BadFcs),
         };
-    let recorded_ns = i128::from(S) * 1_000_000_000 + 5;
+        Told {
+            time: after + WireSpan::from_2_pow_minus_24_ns(sub_ns),
+            clock: Clock::Metamako { device: number(&line[6]) },
+            port: number(&line[7]),
+            aside,
+            fcs: Some(number(&line[3])),
+        }
+    };
     for has_fcs in [false, true] {
-        let end = |bytes: Vec<u8>| if has_fcs { with_fcs(&bytes) } else { bytes };
         let file = pcap((0..20).map(|n| {
             let extensions = [(n * 12) as u8, 0x34, n as u8, 0x21];
-            let (flags, extensions) = if n % 2 == 0 { (3, &extensions[..]) } else { (1, &[][..]) };
-            end(metamako(&frame(n), (S + n, n * 48_271_001), flags, n as u16, n as u8, extensions))
+            let (flags, extensions) = match n % 5 {
+                0 => (0x03, &extensions[..]),
+                1 => (0x01, &[][..]),
+                2 => (0x05, &[][..]),
+                3 => (0x13, &extensions[..]),
+                _ => (0x00, &[][..]),
+            };
+            let at = (S + n, n * 48_271_001);
+            let device = n as u16 * 3_000;
+            let bytes = metamako(&frame(n), at, flags, device, n as u8, extensions);
+            if has_fcs { with_fcs(&bytes) } else { bytes }
         }));
-        let layout = Layout { trailer: Trailer::Metamako, has_fcs };
-        let fields = [
-            "tcp.seq_raw",
-            "metamako.tdiff",
-            "metamako.orig_fcs",
-            "metamako.srcdevice",
-            "metamako.srcport",
-        ];
-        check(layout, &file, &fields, &|line| recorded_ns + ns(&line[1]));
+        check(Layout { trailer: Trailer::Metamako, has_fcs }, &file, &fields, &told);
+    }
+}
 
+#[test]
+fn exablaze_trailers_are_what_tshark_says() {
+    const NAME: &str = "exablaze_trailers_are_what_tshark_says";
+    if !has("tshark") {
+        return skip(NAME, "tshark is not installed");
+    }
+    let fields = [
+        "tcp.seq_raw",
+        "exablaze.timestamp.seconds",
+        "exablaze.timestamp.fractional_seconds",
+        "exablaze.original_fcs",
+        "exablaze.device",
+        "exablaze.port",
+    ];
+    let told = |line: &[String]| {
+        // With 15 digits, of which 2^-40 s takes 12.
+        let fraction: f64 = line[2].parse().unwrap();
+        let fraction = (fraction * (1_u64 << 40) as f64).round() as u64;
+        Told {
+            time: WireTime::from_s_and_2_pow_minus_40(number(&line[1]), fraction),
+            clock: Clock::Exablaze { device: number(&line[4]) },
+            port: number(&line[5]),
+            aside: None,
+            fcs: Some(number(&line[3])),
+        }
+    };
+    for has_fcs in [false, true] {
         let file = pcap((0..20).map(|n| {
             let fraction = (u64::from(n) * 0x0a_bcde_f123) & ((1 << 40) - 1);
-            end(exablaze(&frame(n), S + n, fraction, n as u8, n as u8 + 1))
+            let bytes = exablaze(&frame(n), S + n, fraction, n as u8 * 11, n as u8 + 1);
+            if has_fcs { with_fcs(&bytes) } else { bytes }
         }));
-        let layout = Layout { trailer: Trailer::Exablaze, has_fcs };
-        let fields = [
-            "tcp.seq_raw",
-            "exablaze.timestamp.seconds",
-            "exablaze.timestamp.fractional_seconds",
-            "exablaze.device",
-            "exablaze.port",
-        ];
-        check(layout, &file, &fields, &|line| {
-            let fraction: f64 = line[2].parse().unwrap();
-            line[1].parse::<i128>().unwrap() * 1_000_000_000 + (fraction * 1e9) as i128
-        });
+        check(Layout { trailer: Trailer::Exablaze, has_fcs }, &file, &fields, &told);
+    }
+}
+
+#[test]
+fn arista_headers_are_what_tshark_says() {
+    const NAME: &str = "arista_headers_are_what_tshark_says";
+    if !has("tshark") {
+        return skip(NAME, "tshark is not installed");
     }
     let layout = Layout { trailer: Trailer::Arista7280, has_fcs: false };
-    let long = pcap((0..20).map(|n| {
-        let stamp = [(S + n).to_be_bytes(), (n * 48_271_001).to_be_bytes()].concat();
-        arista(&frame(n), 0x0010, &stamp)
-    }));
-    check(layout, &long, &["tcp.seq_raw", "avsp.64sec", "avsp.64ns"], &|line| {
-        line[1].parse::<i128>().unwrap() * 1_000_000_000 + line[2].parse::<i128>().unwrap()
-    });
-    let short = pcap((0..20).map(|n| {
-        let stamp = [&(S + n).to_be_bytes()[2..], &(n * 48_271_001).to_be_bytes()].concat();
-        arista(&frame(n), 0x0020, &stamp)
-    }));
-    check(layout, &short, &["tcp.seq_raw", "avsp.48sec", "avsp.48ns"], &|line| {
-        // Of these seconds tshark has the sixteen bits.
-        let s = i128::from(S & !0xffff) + line[1].parse::<i128>().unwrap();
-        s * 1_000_000_000 + line[2].parse::<i128>().unwrap()
-    });
+    let stamp = |s: u32, ns: u32, is_short: bool| {
+        let seconds = &s.to_be_bytes()[if is_short { 2 } else { 0 }..];
+        [seconds, &ns.to_be_bytes()].concat()
+    };
+    // Of versions whose last digit tells of later hardware tshark 4.0 knows nothing.
+    for (version, is_short, scale, words) in [
+        (0x0010, false, Timescale::Tai, "Timestamp (TAI)"),
+        (0x0110, false, Timescale::Utc, "Timestamp (UTC)"),
+        (0x0020, true, Timescale::Tai, "Timestamp (TAI)"),
+        (0x0120, true, Timescale::Utc, "Timestamp (UTC)"),
+    ] {
+        let file = pcap((0..20).map(|n| {
+            let at = S + n + if scale == Timescale::Tai { 37 } else { 0 };
+            arista(&frame(n), version, &stamp(at, n * 48_271_001, is_short))
+        }));
+        let fields = match is_short {
+            false => ["tcp.seq_raw", "avsp.64sec", "avsp.64ns"],
+            true => ["tcp.seq_raw", "avsp.48sec", "avsp.48ns"],
+        };
+        check(layout, &file, &fields, &|line| {
+            // Of short seconds tshark has the sixteen bits.
+            let s = number::<u32>(&line[1]) + if is_short { S & !0xffff } else { 0 };
+            Told {
+                time: WireTime::from_s_ns(s, number(&line[2])),
+                clock: Clock::Arista7280,
+                port: 0,
+                aside: None,
+                fcs: None,
+            }
+        });
+        let mut capture = Capture::open("f", 0, &file[..]).ok().unwrap();
+        let read = layout.read(&capture.next_frame().unwrap().unwrap()).unwrap();
+        assert_eq!(read.stamp.domain.scale, scale, "{version:#x}");
+        let text = in_words(&file, "avsp");
+        assert_eq!(text.matches(words).count(), 20, "{version:#x}: {text}");
+    }
+}
+
+#[test]
+fn flags_of_packets_are_what_tshark_says() {
+    const NAME: &str = "flags_of_packets_are_what_tshark_says";
+    if !has("tshark") {
+        return skip(NAME, "tshark is not installed");
+    }
+    let (crc_error, too_long, symbol_error) = (1 << 24, 1 << 25, 1 << 31);
+    let flags = [0, 1, 2 | 4 << 5, crc_error | 1, too_long, symbol_error | 4 << 5, 4 << 5];
+    for order in ORDERS {
+        let mut file = [section(order), interface(order, 1, &[if_tsresol(9)])].concat();
+        for (n, flags) in (0..).zip(flags) {
+            file.extend(packet_with_flags(order, 0, n, flags, &with_fcs(&frame(n as u32))));
+        }
+        let fields = [
+            "frame.number",
+            "frame.packet_flags_fcs_length",
+            "frame.packet_flags_crc_error",
+            "frame.packet_flags_packet_too_error",
+            "frame.packet_flags_symbol_error",
+        ];
+        let told = tshark(&file, &fields);
+        assert_eq!(told.len(), flags.len());
+        let is_damaged = |line: &&Vec<String>| line[2..].iter().any(|bit| bit == "1");
+        let damaged = told.iter().filter(is_damaged).count() as u64;
+        let mut capture = Capture::open("f", 0, &file[..]).ok().unwrap();
+        for line in told.iter().filter(|line| !is_damaged(line)) {
+            let frame = capture.next_frame().unwrap().expect("as many as tshark has");
+            assert_eq!(line[0], frame.number.to_string());
+            let len: u8 = number(&line[1]);
+            assert_eq!((len > 0).then_some(len), frame.fcs_len, "{line:?}");
+        }
+        assert!(capture.next_frame().unwrap().is_none());
+        assert_eq!((capture.skips().count(Skip::Damaged), damaged), (3, 3));
+    }
 }
