@@ -4,9 +4,15 @@
 // seen turned is the request looked at, which has not changed since. The answer comes back the same way. So nothing
 // that is wider than one bit is ever taken while it changes, however the two clocks stand to each other.
 //
-// Where both are asked for at once a write comes first. Each side has its own reset; one is to be followed by the
-// other's before the next request. To tools for timing: request, answer and both turned bits are false paths, or
-// bounded by one period of the faster clock.
+// Where both are asked for at once a write comes first. Each side has its own reset, which may come alone, at any time
+// and for a single cycle: no request is ever done twice, nor answered by another's answer.
+//
+//   m_rst  refuses, by SLVERR, what is under way and what is asked until it ends: nothing that was asked before is done
+//          after it
+//   s_rst  drops the answer to what is under way, which is done all the same; the next request waits until it is
+//
+// To tools for timing: request, answer and both turned bits are false paths, or bounded by one period of the faster
+// clock.
 `default_nettype none
 
 module axil_cdc #(
@@ -53,11 +59,14 @@ module axil_cdc #(
   output wire              m_axil_rready
 );
 
+  localparam logic [1:0] SLVERR = 2'b10;
+
   // --- The side that is asked -------------------------------------------------------------------------
 
-  // Turned for each request, and for each answer.
-  logic asked, answered;
-  (* ASYNC_REG = "TRUE" *) logic [1:0] asked_m, answered_s;
+  // Turned for each request, and for each answer: while they differ a request is under way. Neither reset touches them,
+  // as it would be a turn to the other side; they begin at zero with the power.
+  logic asked = 1'b0, answered = 1'b0;
+  (* ASYNC_REG = "TRUE" *) logic [1:0] asked_m = 2'b00, answered_s = 2'b00;
 
   logic              request_is_write;
   logic [ADDR_W-1:0] request_addr;
@@ -65,26 +74,25 @@ module axil_cdc #(
   logic [3:0]        request_strobe;
   logic [31:0]       answer_data;
   logic [1:0]        answer_code;
-  // A request is under way.
+  // The request under way is of after the last reset.
   logic              waits;
 
-  wire is_idle = !waits && !s_axil_bvalid && !s_axil_rvalid;
+  wire all_is_answered = answered_s[1] == asked;
+  wire is_idle = all_is_answered && !waits && !s_axil_bvalid && !s_axil_rvalid;
   wire takes_write = is_idle && s_axil_awvalid && s_axil_wvalid;
   wire takes_read = is_idle && !takes_write && s_axil_arvalid;
   assign s_axil_awready = takes_write;
   assign s_axil_wready = takes_write;
   assign s_axil_arready = takes_read;
-  wire is_answered = waits && answered_s[1] == asked;
+  wire is_answered = waits && all_is_answered;
 
   always_ff @(posedge s_clk) begin
+    answered_s <= {answered_s[0], answered};
     if (s_rst) begin
-      asked <= 1'b0;
-      answered_s <= 2'b00;
       waits <= 1'b0;
       s_axil_bvalid <= 1'b0;
       s_axil_rvalid <= 1'b0;
     end else begin
-      answered_s <= {answered_s[0], answered};
       if (takes_write || takes_read) begin
         asked <= !asked;
         waits <= 1'b1;
@@ -109,26 +117,27 @@ module axil_cdc #(
 
   // It is at work on a request.
   logic works;
-  wire is_asked = !works && asked_m[1] != answered;
+  // What was asked before the reset ended may come out of its two flip-flops in three cycles more.
+  logic [2:0] settles;
+  wire refuses = m_rst || settles[2];
+  wire is_under_way = asked_m[1] != answered;
+  wire is_asked = is_under_way && !works && !refuses;
   wire is_done = works && (m_axil_bvalid || m_axil_rvalid);
   assign m_axil_bready = works;
   assign m_axil_rready = works;
 
   always_ff @(posedge m_clk) begin
+    asked_m <= {asked_m[0], asked};
+    settles <= m_rst ? 3'b111 : {settles[1:0], 1'b0};
+    if (is_under_way && (refuses || is_done)) answered <= asked_m[1];
     if (m_rst) begin
-      answered <= 1'b0;
-      asked_m <= 2'b00;
       works <= 1'b0;
       m_axil_awvalid <= 1'b0;
       m_axil_wvalid <= 1'b0;
       m_axil_arvalid <= 1'b0;
     end else begin
-      asked_m <= {asked_m[0], asked};
       if (is_asked) works <= 1'b1;
-      else if (is_done) begin
-        works <= 1'b0;
-        answered <= asked_m[1];
-      end
+      else if (is_done) works <= 1'b0;
       m_axil_awvalid <= is_asked ? request_is_write : m_axil_awvalid && !m_axil_awready;
       m_axil_wvalid <= is_asked ? request_is_write : m_axil_wvalid && !m_axil_wready;
       m_axil_arvalid <= is_asked ? !request_is_write : m_axil_arvalid && !m_axil_arready;
@@ -139,9 +148,10 @@ module axil_cdc #(
       m_axil_wdata <= request_data;
       m_axil_wstrb <= request_strobe;
     end
-    if (is_done) begin
-      answer_data <= m_axil_rdata;
-      answer_code <= m_axil_bvalid ? m_axil_bresp : m_axil_rresp;
+    // Never while an answer is on its way: it has to stay.
+    if (is_under_way) begin
+      answer_data <= refuses ? 32'd0 : m_axil_rdata;
+      answer_code <= refuses ? SLVERR : m_axil_bvalid ? m_axil_bresp : m_axil_rresp;
     end
   end
 
