@@ -29,9 +29,9 @@ module ptp_clock_formal (
   always @(posedge clk) begin
     started <= 1'b1;
     if (!started) assume (rst);
-    assume (set_ns < 30'd1000000000);
     was_running <= !rst;
-    was_set <= set_valid && !rst;
+    // What is no time of day is not set.
+    was_set <= set_valid && set_ns < 30'd1000000000 && !rst;
     set_to <= {set_seconds, 2'b00, set_ns, 16'd0};
     was_tod <= tod;
     was_count <= count;

@@ -17,7 +17,7 @@ module ptp_clock (
   input  wire [7:0]   period_ns,
   input  wire [31:0]  period_fraction,
 
-  // Takes effect with the next cycle. set_ns is below 10^9.
+  // Takes effect with the next cycle; set_ns of 10^9 or more is no time, and sets nothing.
   input  wire         set_valid,
   input  wire [47:0]  set_seconds,
   input  wire [29:0]  set_ns,
@@ -30,6 +30,8 @@ module ptp_clock (
   // A second has so many blocks of 512 ns, and no period is half as long as one: whoever enters the next block is in it for
   // another cycle at least, which is time to see what follows it.
   localparam logic [20:0] LAST_BLOCK = 21'(1_000_000_000 / 512 - 1);
+
+  wire sets = set_valid && set_ns[29:9] <= LAST_BLOCK;
 
   // The step, and its ns with the cycle after: fractions are added up a cycle ahead.
   logic [39:0] step;
@@ -73,7 +75,7 @@ module ptp_clock (
       total_ns <= total_ns + {40'd0, step_ns} + {47'd0, total_carry_on};
       total_fraction <= total_fraction_on[31:16];
       {total_carry_on, total_fraction_on} <= {1'b0, total_fraction_on} + {1'b0, step[31:0]};
-      if (set_valid) begin
+      if (sets) begin
         block <= set_ns[29:9];
         block_next <= set_ns[29:9] == LAST_BLOCK ? 21'd0 : set_ns[29:9] + 21'd1;
         block_is_last <= set_ns[29:9] == LAST_BLOCK;

@@ -232,9 +232,41 @@ async def a_driver_sets_the_clock_and_reads_it_whole(dut):
         last = now
     assert seconds == 0x123500000000
     assert await driver.read(CLOCK_GENERATION) == 1
+    # No second has so many ns: nothing is set, and no generation begins.
+    for ns_set in (10**9, (1 << 30) - 1):
+        await driver.write(SET_NS, ns_set)
+        await driver.write(CLOCK_COMMIT, 2)
+        await driver.write(CLOCK_COMMIT, 4)
+        assert await driver.read(NOW + 8, 2) == seconds and ns < await driver.read(NOW + 4) < 10**9
+        assert await driver.read(CLOCK_GENERATION) == 1
     await driver.send([frames.segment(rng, 20)])
     stamp = driver.out[0][1]["stamp_tod"]
     assert stamp >> 48 == seconds and (stamp >> 16 & 0xFFFFFFFF) > ns
+    driver.stop()
+
+
+@cocotb.test()
+async def a_reset_of_one_side_alone_does_nothing_twice(dut):
+    """The stream's side is reset after one access and after two; what was switched on is off, and stays off."""
+    driver = Driver(dut)
+    await driver.start()
+    for accesses in (1, 2, 3):
+        for _ in range(accesses):
+            await driver.write(ENABLES, 0xF)
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        await FallingEdge(dut.clk)
+        dut.rst.value = 0
+        await ClockCycles(dut.axil_clk, 20)
+        assert await driver.read(ENABLES) == 0
+        await driver.write(ENABLES, 3)
+        await FallingEdge(dut.axil_clk)
+        dut.axil_rst.value = 1
+        await ClockCycles(dut.axil_clk, 2)
+        await FallingEdge(dut.axil_clk)
+        dut.axil_rst.value = 0
+        await ClockCycles(dut.axil_clk, 20)
+        assert await driver.read(ENABLES) == 3
     driver.stop()
 
 

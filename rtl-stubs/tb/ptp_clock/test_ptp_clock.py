@@ -34,11 +34,12 @@ class Ptp:
         self.dut.period_fraction.value = period & 0xFFFFFFFF
 
     async def cycle(self, to=None):
-        """One cycle, in which the time may be set; then both clocks are compared."""
+        """One cycle, in which the time may be set, if it is one; then both clocks are compared."""
         dut = self.dut
         dut.set_valid.value = to is not None
         if to is not None:
             dut.set_seconds.value, dut.set_ns.value = to
+            to = to if to[1] < 10**9 else None
         await FallingEdge(dut.clk)
         self.periods.append(self.now)
         step = self.periods.pop(0)
@@ -96,3 +97,16 @@ async def it_is_slewed_and_set_while_it_goes_on(dut):
             clock.period(rng.randrange(256 << 32))
         to = (rng.getrandbits(48), rng.randrange(10**9)) if rng.random() < 0.05 else None
         await clock.cycle(to)
+
+
+@cocotb.test()
+async def what_is_no_time_sets_nothing(dut):
+    """The first ns that no second has, the last that the field holds, and the block between: no generation begins."""
+    rng = random.Random(3)
+    clock = Ptp(dut)
+    await clock.reset(period_of(156.25))
+    await clock.cycle((7, 999_999_900))
+    for ns in (10**9, 10**9 + 1, (1 << 30) - 1, *(rng.randrange(10**9, 1 << 30) for _ in range(40))):
+        await clock.cycle((rng.getrandbits(48), ns))
+        await clock.cycles(rng.randrange(3))
+    assert clock.generation == 1 and clock.time // SECOND == 8
