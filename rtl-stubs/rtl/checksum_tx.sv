@@ -23,8 +23,9 @@ module checksum_tx #(
   // The longest frame, in bytes, and room for frames in bytes: a power of two, and no less.
   parameter int LEN_MAX = 9216,
   parameter int RAM_BYTES = 16384,
-  // How many frames are held at once.
-  parameter int FRAMES = 32,
+  // How many frames are held at once: those that come while the longest leaves, if none is shorter than 33 bytes. A
+  // sender then waits only where what takes the frames does.
+  parameter int FRAMES = 256,
   localparam int BYTES = DATA_W / 8
 ) (
   input  wire               clk,

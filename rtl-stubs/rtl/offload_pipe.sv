@@ -17,6 +17,9 @@
 //   4 not_ours     no rule matched it, and what no rule matches is not ours
 //   5 flow_drop    a rule dropped it
 //
+// What comes during a reset is lost, and what follows it begins a frame: a MAC that is not reset as well has to be
+// between frames, or the rest of its frame counts as one.
+//
 // Eight cycles after its last beat a frame's fate is known. Its first beat leaves three cycles later, if nothing is
 // before it.
 `default_nettype none
@@ -26,7 +29,9 @@ module offload_pipe #(
   parameter int LEN_MAX = 9216,
   // A power of two, no less than LEN_MAX.
   parameter int BUFFER_BYTES = 32768,
-  parameter int FRAMES = 64,
+  // While the longest frame leaves, some 155 of Ethernet's shortest (60 bytes) come, at either width: a host that is
+  // always ready loses none of them.
+  parameter int FRAMES = 256,
   parameter int RULES = 16,
   localparam int BYTES = DATA_W / 8,
   localparam int INDEX_BITS = $clog2(RULES),

@@ -96,6 +96,14 @@ async def every_length_back_to_back(dut):
 
 
 @cocotb.test()
+async def short_frames_do_not_wait_for_the_longest(dut):
+    """A beat is taken in each cycle where one is always taken on the other side."""
+    lengths = [LEN_MAX] + [60] * 400 + [LEN_MAX] * 3 + [54] * 200 + [LEN_MAX, 60]
+    bench = await finish(dut, lambda rng: [frames.of_length(rng, length) for length in lengths])
+    assert bench.last_beats[-1] - bench.first_beats[0] + 1 == bench.beats == bench.outs
+
+
+@cocotb.test()
 async def any_segment_with_tags_options_and_padding(dut):
     await finish(dut, lambda rng: [any_right(rng, rng.randrange(200)) for _ in range(400)])
 

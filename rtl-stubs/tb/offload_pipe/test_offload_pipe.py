@@ -255,6 +255,20 @@ async def what_overflows_is_dropped_whole_and_nothing_that_is_in(dut):
 
 
 @cocotb.test()
+async def a_host_that_is_always_ready_loses_nothing(dut):
+    """While the longest frame leaves, the shortest come, each right behind the one before, and again."""
+    rng = random.Random(27)
+    pipe = Pipe(dut)
+    await pipe.reset()
+    sent = [frames.of_length(rng, length) for length in ([LEN_MAX] + [60] * 400 + [LEN_MAX] * 3 + [60] * 200 + [LEN_MAX, 60])]
+    for frame in sent:
+        pipe.push(frame)
+    await pipe.drained()
+    assert pipe.last_beats[-1] - pipe.first_beats[0] + 1 == pipe.beats
+    assert not pipe.drops and [data for data, _ in pipe.out] == sent
+
+
+@cocotb.test()
 async def a_frame_beyond_the_longest_is_dropped_for_that(dut):
     rng = random.Random(29)
     pipe = Pipe(dut)
