@@ -30,7 +30,8 @@ module header_fields #(
   output logic                 beat_first,
   output logic                 beat_last,
   output logic [DATA_W-1:0]    beat_data,
-  // Which beat of its frame, from 0, and how many bytes of the frame it ends after.
+  // Which beat of its frame, from 0, and how many bytes of the frame it ends after. Both stay at all ones from the
+  // last beat that is numbered on.
   output logic [BEAT_BITS-1:0] beat_index,
   output logic [POS_BITS-1:0]  frame_len,
 
@@ -116,10 +117,12 @@ module header_fields #(
       always_ff @(posedge clk) if (is_here) header[16*g +: 16] <= word;
       if (g == 6 || g == 8 || g == 10) begin : take_type
         localparam int PLACE = (g - 6) / 2;
+        // A frame that ends within its type names none.
+        wire is_whole = s_tkeep[LANE+1];
         always_ff @(posedge clk) begin
           if (is_here) begin
-            names_ipv4[PLACE] <= word == offload_pkg::ETHERTYPE_IPV4;
-            names_arp[PLACE]  <= word == offload_pkg::ETHERTYPE_ARP;
+            names_ipv4[PLACE] <= is_whole && word == offload_pkg::ETHERTYPE_IPV4;
+            names_arp[PLACE]  <= is_whole && word == offload_pkg::ETHERTYPE_ARP;
           end else if (beat_in && index_in == '0) begin
             names_ipv4[PLACE] <= 1'b0;
             names_arp[PLACE]  <= 1'b0;
@@ -129,7 +132,8 @@ module header_fields #(
         if (PLACE < 2) begin : take_tag
           always_ff @(posedge clk) begin
             if (is_here)
-              names_tag[PLACE] <= word == offload_pkg::ETHERTYPE_C_TAG || word == offload_pkg::ETHERTYPE_S_TAG;
+              names_tag[PLACE] <= is_whole
+                && (word == offload_pkg::ETHERTYPE_C_TAG || word == offload_pkg::ETHERTYPE_S_TAG);
             else if (beat_in && index_in == '0) names_tag[PLACE] <= 1'b0;
           end
         end
@@ -159,7 +163,7 @@ module header_fields #(
     beat_last  <= last_1;
     beat_data  <= data_1;
     beat_index <= index_1;
-    frame_len  <= {index_1, {LANE_BITS{1'b0}}} + POS_BITS'(kept_1);
+    frame_len  <= index_1 == '1 ? '1 : {index_1, {LANE_BITS{1'b0}}} + POS_BITS'(kept_1);
 
     is_ipv4 <= names_tag[0] ? (names_tag[1] ? names_ipv4[2] : names_ipv4[1]) : names_ipv4[0];
     is_arp  <= names_tag[0] ? (names_tag[1] ? names_arp[2] : names_arp[1]) : names_arp[0];

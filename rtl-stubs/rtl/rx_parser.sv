@@ -36,7 +36,7 @@ module rx_parser #(
   output logic                end_has_key,
   // A whole IPv4 packet with a TCP segment in it: what offload/src/nic.rs calls Parsed::Ipv4Tcp.
   output logic                end_is_segment,
-  // In bytes, without the frame check sequence. It saturates at 2^17 - 1, or a beat below.
+  // In bytes, without the frame check sequence. Within a beat of 2^17 and from there on it is 2^17 - 1.
   output logic [POS_BITS-1:0] end_len,
 
   // One cycle for each frame without a key that is counted under this name.

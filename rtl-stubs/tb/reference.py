@@ -23,6 +23,8 @@ class Look:
     # The 128 bits of FlowKey; None where nothing could match.
     key: int | None = None
     is_segment: bool = False
+    # Why it has no key, as rx_parser counts it; None where it has one.
+    without: str | None = "not_ipv4"
     # Where the packet and what it carries begin, and where that ends.
     l3_at: int = 0
     l4_at: int = 0
@@ -56,10 +58,13 @@ def look(frame):
         at += 4
     vlan = 0 if vlan in (None, 0xFFF) else vlan
     if word(frame, at) == 0x0806:
-        found.key = 1 << 30 | vlan << 17
+        found.key, found.without = 1 << 30 | vlan << 17, None
         return found
     packet = frame[at + 2 :]
-    if word(frame, at) != 0x0800 or len(packet) < 20:
+    if word(frame, at) != 0x0800:
+        return found
+    found.without = "ipv4_malformed"
+    if len(packet) < 20:
         return found
     header_len, total_len = (packet[0] & 15) * 4, word(packet, 2)
     if packet[0] >> 4 != 4 or header_len < 20 or not header_len <= total_len <= len(packet):
@@ -70,10 +75,12 @@ def look(frame):
     found.l3 = GOOD if same(word(header, 10), checksum(zeroed)) else BAD
     key = int.from_bytes(header[12:20], "big") << 64 | vlan << 17
     if header[9] != 6 or word(header, 6) & 0x3FFF:
-        found.key = key | (header[9] == 1) << 29
+        found.key, found.without = key | (header[9] == 1) << 29, None
         return found
+    found.without = "tcp_malformed"
     if len(segment) < 20:
         return found
+    found.without = None
     found.key = key | int.from_bytes(segment[:4], "big") << 32 | 1 << 16
     found.is_segment = True
     addresses = IP(src=".".join(map(str, header[12:16])), dst=".".join(map(str, header[16:20])))
