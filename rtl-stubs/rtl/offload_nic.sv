@@ -74,6 +74,8 @@ module offload_nic #(
 
   localparam int RULES = 16;
   localparam int QUEUES = 16;
+  localparam int BUFFER_BYTES = 32768;
+  localparam int FRAMES = 256;
   // Capability n in bit n, of offload/src/capability.rs: both checksums of what is received and of what is sent, stamps
   // by a clock that tells the time of day, and steering with masks, drop, mark, count and isolation.
   localparam logic [31:0] CAPABILITIES = 32'b1111_1111_1111;
@@ -131,6 +133,22 @@ module offload_nic #(
   logic [15:0] generation_latched;
   logic [2:0]  code_last, tx_code_last;
 
+  // What cannot be done as it is asked is not done, and told by an event.
+  wire names_rule = regs.flow_index.index.value < 8'(RULES);
+  wire flow_refused = (regs.flow_commit.commit.value || regs.flow_commit.latch.value) && !names_rule;
+  wire names_time = regs.set_ns.ns.value < 30'd1_000_000_000;
+  wire step_refused = regs.clock_commit.step.value && !names_time;
+
+  // What the receive buffer holds, a cycle later.
+  wire [$clog2(BUFFER_BYTES / BYTES):0] beats;
+  wire [$clog2(FRAMES):0]               frames;
+  logic [15:0] held_bytes, held_frames;
+
+  always_ff @(posedge clk) begin
+    held_bytes <= rst ? '0 : 16'(beats) << $clog2(BYTES);
+    held_frames <= rst ? '0 : 16'(frames);
+  end
+
   always_ff @(posedge clk) begin
     if (rst) begin
       period_ns <= '0;
@@ -152,7 +170,7 @@ module offload_nic #(
     end
   end
 
-  offload_pipe #(.DATA_W(DATA_W), .RULES(RULES)) pipe (
+  offload_pipe #(.DATA_W(DATA_W), .BUFFER_BYTES(BUFFER_BYTES), .FRAMES(FRAMES), .RULES(RULES)) pipe (
     .clk(clk), .rst(rst), .s_axis_tdata(s_axis_tdata), .s_axis_tkeep(s_axis_tkeep), .s_axis_tvalid(s_axis_tvalid),
     .s_axis_tready(s_axis_tready), .s_axis_tlast(s_axis_tlast), .s_axis_tuser(s_axis_tuser),
     .m_axis_tdata(m_axis_tdata), .m_axis_tkeep(m_axis_tkeep), .m_axis_tvalid(m_axis_tvalid),
@@ -162,7 +180,7 @@ module offload_nic #(
     .m_stamp_count(m_stamp_count), .m_stamp_generation(m_stamp_generation),
     .enable_l3(regs.enables.rx_ipv4_checksum.value), .enable_l4(regs.enables.rx_tcp_checksum.value),
     .miss_is_ours(regs.enables.miss_is_ours.value), .miss_queue(regs.enables.miss_queue.value),
-    .write_valid(regs.flow_commit.commit.value), .write_index(regs.flow_index.index.value),
+    .write_valid(regs.flow_commit.commit.value && names_rule), .write_index(regs.flow_index.index.value[3:0]),
     .write_enable(regs.flow_actions.enable.value), .write_priority(regs.flow_actions.priority_.value),
     .write_value({regs.flow_value_src.bits.value, regs.flow_value_dst.bits.value, regs.flow_value_ports.bits.value,
                   1'b0, regs.flow_value_kind.bits.value}),
@@ -171,14 +189,15 @@ module offload_nic #(
     .write_drop(regs.flow_actions.drop.value), .write_queue(regs.flow_actions.destination.value),
     .write_marks(regs.flow_actions.marks.value), .write_mark(regs.flow_mark.mark.value),
     .write_counts(regs.flow_actions.counts.value), .generation(generation),
-    .read_valid(regs.flow_commit.latch.value), .read_index(regs.flow_index.index.value), .read_hits(hits),
-    .read_bytes(bytes), .period_ns(period_ns), .period_fraction(period_fraction),
-    .set_valid(regs.clock_commit.step.value),
+    .read_valid(regs.flow_commit.latch.value && names_rule), .read_index(regs.flow_index.index.value[3:0]),
+    .read_hits(hits), .read_bytes(bytes), .period_ns(period_ns), .period_fraction(period_fraction),
+    .set_valid(regs.clock_commit.step.value && names_time),
     .set_seconds({regs.set_seconds_high.high.value, regs.set_seconds_low.low.value}),
     .set_ns(regs.set_ns.ns.value), .tod(tod), .count(count), .clock_generation(clock_generation),
     .drop_valid(drop_valid), .drop_code(drop_code), .stat_delivered(delivered), .stat_drop_mac_error(drop_mac_error),
     .stat_drop_too_long(drop_too_long), .stat_drop_buffer_full(drop_buffer_full),
-    .stat_drop_not_ours(drop_not_ours), .stat_drop_flow_drop(drop_flow_drop)
+    .stat_drop_not_ours(drop_not_ours), .stat_drop_flow_drop(drop_flow_drop), .held_beats(beats),
+    .held_frames(frames)
   );
 
   checksum_tx #(.DATA_W(DATA_W)) finisher (
@@ -222,6 +241,17 @@ module offload_nic #(
     regs_in.tx_drop_lengths.frames.incr = tx_drop_lengths;
     regs_in.last_drop.code.next = code_last;
     regs_in.tx_last_drop.code.next = tx_code_last;
+    regs_in.events.rx_drop.hwset = drop_valid;
+    regs_in.events.rx_overflow.hwset = drop_buffer_full;
+    regs_in.events.tx_drop.hwset = tx_drop_valid;
+    regs_in.events.flow_refused.hwset = flow_refused;
+    regs_in.events.step_refused.hwset = step_refused;
+    regs_in.rx_peak.bytes.next = held_bytes;
+    regs_in.rx_peak.bytes.we = held_bytes > regs.rx_peak.bytes.value;
+    regs_in.rx_peak.frames.next = held_frames;
+    regs_in.rx_peak.frames.we = held_frames > regs.rx_peak.frames.value;
+    regs_in.rx_buffer.bytes.next = 16'(BUFFER_BYTES);
+    regs_in.rx_buffer.frames.next = 16'(FRAMES);
   end
 
 endmodule

@@ -111,7 +111,11 @@ module offload_pipe #(
   output logic                 stat_drop_too_long,
   output logic                 stat_drop_buffer_full,
   output logic                 stat_drop_not_ours,
-  output logic                 stat_drop_flow_drop
+  output logic                 stat_drop_flow_drop,
+
+  // What the buffer holds: beats of frames that are in or come in, and frames that are in whole.
+  output wire [$clog2(BUFFER_BYTES / BYTES):0] held_beats,
+  output wire [$clog2(FRAMES):0]               held_frames
 );
 
   localparam int LANE_BITS = $clog2(BYTES);
@@ -139,7 +143,9 @@ module offload_pipe #(
 
   wire [RAM_BITS:0] start = is_first ? write_at : frame_at;
   wire is_too_long = beats_in == (RAM_BITS + 1)'(BEATS_MAX);
-  wire is_full = write_at - read_at == (RAM_BITS + 1)'(RAM_BEATS) || (is_first && frames_held == (FRAME_BITS + 1)'(FRAMES));
+  assign held_beats = write_at - read_at;
+  assign held_frames = frames_held;
+  wire is_full = held_beats == (RAM_BITS + 1)'(RAM_BEATS) || (is_first && frames_held == (FRAME_BITS + 1)'(FRAMES));
   // With this beat, or before.
   wire loses = is_lost || is_too_long || is_full;
   wire [2:0] loses_to = is_too_long ? TOO_LONG : is_lost ? lost_to : BUFFER_FULL;

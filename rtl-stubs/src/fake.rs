@@ -3,7 +3,8 @@
 //!
 //! Like the device it goes on between two accesses: its clock runs and its rules match, by much at a time, so that
 //! whoever reads two words of a number without latching them finds them of two moments. A one that is written to a
-//! commit has its effect and reads as nothing: commits cannot be read at all. Bits that no field has are dropped.
+//! commit has its effect and reads as nothing: commits cannot be read at all. A one that is written to an event clears it,
+//! and the buffer's peak is cleared by its read. Bits that no field has are dropped.
 
 use std::cell::{Cell, RefCell};
 
@@ -12,7 +13,7 @@ use crate::bus::{Access, Bus, BusError, Fault};
 /// AXI4's SLVERR.
 const SLVERR: u8 = 2;
 /// Bytes of the map.
-const LEN: u16 = 0x188;
+const LEN: u16 = 0x194;
 
 /// What each access takes of the clock's time, in 2^-16 ns: a third of a second, and a bit, so that every word
 /// changes.
@@ -20,6 +21,18 @@ const STEP: u64 = (333_333_333 << 16) + 12_345;
 /// What each counting rule matches meanwhile: frames, and bytes that carry into the upper word every second time.
 const HITS: u64 = 3;
 const BYTES: u64 = 0x8000_0001;
+
+/// Bits of the events.
+const WAS_RESET: u32 = 1;
+const RX_DROP: u32 = 1 << 1;
+const RX_OVERFLOW: u32 = 1 << 2;
+const TX_DROP: u32 = 1 << 3;
+const FLOW_REFUSED: u32 = 1 << 4;
+const STEP_REFUSED: u32 = 1 << 5;
+/// Where received frames that found no room count.
+const BUFFER_FULL: usize = 3;
+/// What the receive buffer has room for: 256 frames and 32 KiB.
+const ROOM: u32 = 256 << 16 | 32_768;
 
 /// A rule as it was committed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +66,10 @@ struct State {
     last_drop: u32,
     tx_frames: [u32; 4],
     tx_last_drop: u32,
+    events: u32,
+    /// Bytes and frames in the receive buffer, and the most of each.
+    held: [u16; 2],
+    held_most: [u16; 2],
 }
 
 /// Registers that are modelled.
@@ -65,33 +82,22 @@ pub struct Fake {
     fails: Cell<Option<(u32, Fault)>>,
     fails_once: Cell<Option<(u32, Fault)>>,
     loses_commits: Cell<bool>,
+    drops_later: Cell<Option<(u32, usize)>>,
+    resets_later: Cell<Option<u32>>,
 }
 
 impl Default for Fake {
-    /// After a reset: version 1.1, 64 bits, 16 rules and 16 queues, and what the RTL can do.
+    /// After a reset: version 1.2, 64 bits, 16 rules and 16 queues, and what the RTL can do.
     fn default() -> Fake {
-        let state = State {
-            written: [0; LEN as usize / 4],
-            rules: [FakeRule::default(); 16],
-            writes: 0,
-            latched_count: (0, 0),
-            period: (0, 0),
-            time: (0, 0),
-            count: 0,
-            generation: 0,
-            latched_time: [0; 7],
-            frames: [0; 6],
-            last_drop: 0,
-            tx_frames: [0; 4],
-            tx_last_drop: 0,
-        };
         Fake {
-            state: RefCell::new(state),
-            says: Cell::new([0x4649_5857, 1 << 16 | 1, 0b1111_1111_1111, 0x0010_1008]),
+            state: RefCell::new(State::after_reset()),
+            says: Cell::new([0x4649_5857, 1 << 16 | 2, 0b1111_1111_1111, 0x0010_1008]),
             accesses: Cell::new(0),
             fails: Cell::new(None),
             fails_once: Cell::new(None),
             loses_commits: Cell::new(false),
+            drops_later: Cell::new(None),
+            resets_later: Cell::new(None),
         }
     }
 }
@@ -124,13 +130,29 @@ impl Fake {
         self.loses_commits.set(does);
     }
 
+    /// Resets it, under whoever drives it.
+    pub fn resets(&self) {
+        self.state.replace(State::after_reset());
+    }
+
+    /// Likewise right before the access after so many others.
+    pub fn resets_before(&self, accesses: u32) {
+        self.resets_later.set(Some(self.accesses.get() + accesses));
+    }
+
     /// Counts received frames under one of the six names, and what was dropped last.
     pub fn counts(&self, name: usize, frames: u32) {
-        let state = &mut *self.state.borrow_mut();
-        state.frames[name] = state.frames[name].wrapping_add(frames);
-        if name > 0 {
-            state.last_drop = name as u32;
-        }
+        self.state.borrow_mut().counts(name, frames);
+    }
+
+    /// Has a received frame be dropped, under a name that is not the first, right before the access after so many others.
+    pub fn drops_before(&self, accesses: u32, name: usize) {
+        self.drops_later.set(Some((self.accesses.get() + accesses, name)));
+    }
+
+    /// Has so many bytes and frames be in the receive buffer from now on.
+    pub fn holds(&self, bytes: u16, frames: u16) {
+        self.state.borrow_mut().holds([bytes, frames]);
     }
 
     /// Likewise frames to send, under one of the four.
@@ -139,6 +161,7 @@ impl Fake {
         state.tx_frames[name] = state.tx_frames[name].wrapping_add(frames);
         if let Some(code) = [None, None, Some(2), Some(6)][name] {
             state.tx_last_drop = code;
+            state.events |= TX_DROP;
         }
     }
 
@@ -156,6 +179,14 @@ impl Fake {
     fn passes(&self, at: u16, access: Access) -> Result<(), BusError> {
         let number = self.accesses.replace(self.accesses.get() + 1);
         self.state.borrow_mut().goes_on();
+        if self.resets_later.get() == Some(number) {
+            self.resets();
+        }
+        if let Some((before, name)) = self.drops_later.get()
+            && number == before
+        {
+            self.state.borrow_mut().counts(name, 1);
+        }
         if let Some((after, fault)) = self.fails.get()
             && number >= after
         {
@@ -182,7 +213,7 @@ const fn bits_of(at: u16) -> Option<u32> {
     match at {
         0x010 => Some(0x000f_010f),
         0x014 | 0x08c => Some(0xffff),
-        0x020 => Some(0xf),
+        0x020 => Some(0xff),
         0x024..=0x02c | 0x034..=0x03c | 0x048 | 0x080 | 0x088 => Some(u32::MAX),
         0x030 | 0x040 => Some(0x7fff),
         0x044 => Some(0xfff),
@@ -193,6 +224,51 @@ const fn bits_of(at: u16) -> Option<u32> {
 }
 
 impl State {
+    fn after_reset() -> State {
+        State {
+            written: [0; LEN as usize / 4],
+            rules: [FakeRule::default(); 16],
+            writes: 0,
+            latched_count: (0, 0),
+            period: (0, 0),
+            time: (0, 0),
+            count: 0,
+            generation: 0,
+            latched_time: [0; 7],
+            frames: [0; 6],
+            last_drop: 0,
+            tx_frames: [0; 4],
+            tx_last_drop: 0,
+            events: WAS_RESET,
+            held: [0; 2],
+            held_most: [0; 2],
+        }
+    }
+
+    fn counts(&mut self, name: usize, frames: u32) {
+        self.frames[name] = self.frames[name].wrapping_add(frames);
+        if name > 0 {
+            self.last_drop = name as u32;
+            self.events |= RX_DROP;
+        }
+        if name == BUFFER_FULL {
+            self.events |= RX_OVERFLOW;
+        }
+    }
+
+    fn holds(&mut self, held: [u16; 2]) {
+        self.held = held;
+        for (most, now) in self.held_most.iter_mut().zip(held) {
+            *most = now.max(*most);
+        }
+    }
+
+    /// The most that was held; from now on it is what is held.
+    fn takes_peak(&mut self) -> u32 {
+        let [bytes, frames] = std::mem::replace(&mut self.held_most, self.held).map(u32::from);
+        frames << 16 | bytes
+    }
+
     fn goes_on(&mut self) {
         for rule in self.rules.iter_mut().filter(|rule| rule.actions & 0b1001 == 0b1001) {
             rule.hits += HITS;
@@ -213,6 +289,10 @@ impl State {
 
     fn commits_flow(&mut self, word: u32, loses: bool) {
         let place = self.word(0x020) as usize;
+        if place >= self.rules.len() {
+            self.events |= if word & 3 == 0 { 0 } else { FLOW_REFUSED };
+            return;
+        }
         if word & 1 != 0 && !loses {
             let four = |from: u16| [0, 4, 8, 12].map(|offset| self.word(from + offset));
             let (value, mask) = (four(0x024), four(0x034));
@@ -229,7 +309,11 @@ impl State {
         if word & 1 != 0 {
             self.period = (self.word(0x084), self.word(0x080));
         }
-        if word & 2 != 0 {
+        let names_time = self.word(0x090) < 1_000_000_000;
+        if word & 2 != 0 && !names_time {
+            self.events |= STEP_REFUSED;
+        }
+        if word & 2 != 0 && names_time {
             let seconds = u64::from(self.word(0x08c)) << 32 | u64::from(self.word(0x088));
             self.time = (seconds, u64::from(self.word(0x090)) << 16);
             self.generation = self.generation.wrapping_add(1);
@@ -252,7 +336,7 @@ impl State {
 impl Bus for Fake {
     fn read32(&self, at: u16) -> Result<u32, BusError> {
         self.passes(at, Access::Read)?;
-        let state = self.state.borrow();
+        let state = &mut *self.state.borrow_mut();
         Ok(match at {
             0x000..=0x00c => self.says.get()[usize::from(at / 4)],
             0x050 => state.writes,
@@ -265,6 +349,9 @@ impl Bus for Fake {
             0x140..=0x14c => state.tx_frames[usize::from((at - 0x140) / 4)],
             0x180 => state.last_drop,
             0x184 => state.tx_last_drop,
+            0x188 => state.events,
+            0x18c => state.takes_peak(),
+            0x190 => ROOM,
             _ if bits_of(at).is_some() => state.word(at),
             _ => return Err(refused(at, Access::Read)),
         })
@@ -276,6 +363,7 @@ impl Bus for Fake {
         match (at, bits_of(at)) {
             (0x04c, _) => state.commits_flow(word, self.loses_commits.get()),
             (0x094, _) => state.commits_clock(word),
+            (0x188, _) => state.events &= !word,
             (_, Some(bits)) => state.written[usize::from(at / 4)] = word & bits,
             _ => return Err(refused(at, Access::Write)),
         }

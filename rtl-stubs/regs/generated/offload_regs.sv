@@ -273,6 +273,9 @@ module offload_regs (
         logic tx_drop_lengths;
         logic last_drop;
         logic tx_last_drop;
+        logic events;
+        logic rx_peak;
+        logic rx_buffer;
     } decoded_reg_strb_t;
     decoded_reg_strb_t decoded_reg_strb;
     logic decoded_err;
@@ -431,6 +434,15 @@ module offload_regs (
         decoded_reg_strb.tx_last_drop = cpuif_req_masked & (cpuif_addr == 9'h184) & !cpuif_req_is_wr;
         is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h184);
         is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h184) & !cpuif_req_is_wr;
+        decoded_reg_strb.events = cpuif_req_masked & (cpuif_addr == 9'h188);
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h188);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h188);
+        decoded_reg_strb.rx_peak = cpuif_req_masked & (cpuif_addr == 9'h18c) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h18c);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h18c) & !cpuif_req_is_wr;
+        decoded_reg_strb.rx_buffer = cpuif_req_masked & (cpuif_addr == 9'h190) & !cpuif_req_is_wr;
+        is_valid_addr |= cpuif_req_masked & (cpuif_addr == 9'h190);
+        is_valid_rw |= cpuif_req_masked & (cpuif_addr == 9'h190) & !cpuif_req_is_wr;
         decoded_err = (~is_valid_addr | (is_valid_addr & ~is_valid_rw)) & decoded_req;
     end
 
@@ -479,7 +491,7 @@ module offload_regs (
         } calibration;
         struct {
             struct {
-                logic [3:0] next;
+                logic [7:0] next;
                 logic load_next;
             } index;
         } flow_index;
@@ -697,6 +709,42 @@ module offload_regs (
                 logic overflow;
             } frames;
         } tx_drop_lengths;
+        struct {
+            struct {
+                logic next;
+                logic load_next;
+            } was_reset;
+            struct {
+                logic next;
+                logic load_next;
+            } rx_drop;
+            struct {
+                logic next;
+                logic load_next;
+            } rx_overflow;
+            struct {
+                logic next;
+                logic load_next;
+            } tx_drop;
+            struct {
+                logic next;
+                logic load_next;
+            } flow_refused;
+            struct {
+                logic next;
+                logic load_next;
+            } step_refused;
+        } events;
+        struct {
+            struct {
+                logic [15:0] next;
+                logic load_next;
+            } bytes;
+            struct {
+                logic [15:0] next;
+                logic load_next;
+            } frames;
+        } rx_peak;
     } field_combo_t;
     field_combo_t field_combo;
 
@@ -728,7 +776,7 @@ module offload_regs (
         } calibration;
         struct {
             struct {
-                logic [3:0] value;
+                logic [7:0] value;
             } index;
         } flow_index;
         struct {
@@ -890,6 +938,34 @@ module offload_regs (
                 logic [31:0] value;
             } frames;
         } tx_drop_lengths;
+        struct {
+            struct {
+                logic value;
+            } was_reset;
+            struct {
+                logic value;
+            } rx_drop;
+            struct {
+                logic value;
+            } rx_overflow;
+            struct {
+                logic value;
+            } tx_drop;
+            struct {
+                logic value;
+            } flow_refused;
+            struct {
+                logic value;
+            } step_refused;
+        } events;
+        struct {
+            struct {
+                logic [15:0] value;
+            } bytes;
+            struct {
+                logic [15:0] value;
+            } frames;
+        } rx_peak;
     } field_storage_t;
     field_storage_t field_storage;
 
@@ -1055,12 +1131,12 @@ module offload_regs (
     end
     // Field: offload_regs.flow_index.index
     always_comb begin
-        automatic logic [3:0] next_c;
+        automatic logic [7:0] next_c;
         automatic logic load_next_c;
         next_c = field_storage.flow_index.index.value;
         load_next_c = '0;
         if(decoded_reg_strb.flow_index && decoded_req_is_wr) begin // SW write
-            next_c = (field_storage.flow_index.index.value & ~decoded_wr_biten[3:0]) | (decoded_wr_data[3:0] & decoded_wr_biten[3:0]);
+            next_c = (field_storage.flow_index.index.value & ~decoded_wr_biten[7:0]) | (decoded_wr_data[7:0] & decoded_wr_biten[7:0]);
             load_next_c = '1;
         end
         field_combo.flow_index.index.next = next_c;
@@ -1068,7 +1144,7 @@ module offload_regs (
     end
     always_ff @(posedge clk) begin
         if(rst) begin
-            field_storage.flow_index.index.value <= 4'h0;
+            field_storage.flow_index.index.value <= 8'h0;
         end else begin
             if(field_combo.flow_index.index.load_next) begin
                 field_storage.flow_index.index.value <= field_combo.flow_index.index.next;
@@ -1936,6 +2012,205 @@ module offload_regs (
             end
         end
     end
+    // Field: offload_regs.events.was_reset
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.was_reset.value;
+        load_next_c = '0;
+        if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.was_reset.value & ~(decoded_wr_data[0:0] & decoded_wr_biten[0:0]);
+            load_next_c = '1;
+        end
+        field_combo.events.was_reset.next = next_c;
+        field_combo.events.was_reset.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.was_reset.value <= 1'h1;
+        end else begin
+            if(field_combo.events.was_reset.load_next) begin
+                field_storage.events.was_reset.value <= field_combo.events.was_reset.next;
+            end
+        end
+    end
+    // Field: offload_regs.events.rx_drop
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.rx_drop.value;
+        load_next_c = '0;
+        if(hwif_in.events.rx_drop.hwset) begin // HW Set
+            next_c = '1;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.rx_drop.value & ~(decoded_wr_data[1:1] & decoded_wr_biten[1:1]);
+            load_next_c = '1;
+        end
+        field_combo.events.rx_drop.next = next_c;
+        field_combo.events.rx_drop.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.rx_drop.value <= 1'h0;
+        end else begin
+            if(field_combo.events.rx_drop.load_next) begin
+                field_storage.events.rx_drop.value <= field_combo.events.rx_drop.next;
+            end
+        end
+    end
+    // Field: offload_regs.events.rx_overflow
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.rx_overflow.value;
+        load_next_c = '0;
+        if(hwif_in.events.rx_overflow.hwset) begin // HW Set
+            next_c = '1;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.rx_overflow.value & ~(decoded_wr_data[2:2] & decoded_wr_biten[2:2]);
+            load_next_c = '1;
+        end
+        field_combo.events.rx_overflow.next = next_c;
+        field_combo.events.rx_overflow.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.rx_overflow.value <= 1'h0;
+        end else begin
+            if(field_combo.events.rx_overflow.load_next) begin
+                field_storage.events.rx_overflow.value <= field_combo.events.rx_overflow.next;
+            end
+        end
+    end
+    // Field: offload_regs.events.tx_drop
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.tx_drop.value;
+        load_next_c = '0;
+        if(hwif_in.events.tx_drop.hwset) begin // HW Set
+            next_c = '1;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.tx_drop.value & ~(decoded_wr_data[3:3] & decoded_wr_biten[3:3]);
+            load_next_c = '1;
+        end
+        field_combo.events.tx_drop.next = next_c;
+        field_combo.events.tx_drop.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.tx_drop.value <= 1'h0;
+        end else begin
+            if(field_combo.events.tx_drop.load_next) begin
+                field_storage.events.tx_drop.value <= field_combo.events.tx_drop.next;
+            end
+        end
+    end
+    // Field: offload_regs.events.flow_refused
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.flow_refused.value;
+        load_next_c = '0;
+        if(hwif_in.events.flow_refused.hwset) begin // HW Set
+            next_c = '1;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.flow_refused.value & ~(decoded_wr_data[4:4] & decoded_wr_biten[4:4]);
+            load_next_c = '1;
+        end
+        field_combo.events.flow_refused.next = next_c;
+        field_combo.events.flow_refused.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.flow_refused.value <= 1'h0;
+        end else begin
+            if(field_combo.events.flow_refused.load_next) begin
+                field_storage.events.flow_refused.value <= field_combo.events.flow_refused.next;
+            end
+        end
+    end
+    // Field: offload_regs.events.step_refused
+    always_comb begin
+        automatic logic [0:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.events.step_refused.value;
+        load_next_c = '0;
+        if(hwif_in.events.step_refused.hwset) begin // HW Set
+            next_c = '1;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.events && decoded_req_is_wr) begin // SW write 1 clear
+            next_c = field_storage.events.step_refused.value & ~(decoded_wr_data[5:5] & decoded_wr_biten[5:5]);
+            load_next_c = '1;
+        end
+        field_combo.events.step_refused.next = next_c;
+        field_combo.events.step_refused.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.events.step_refused.value <= 1'h0;
+        end else begin
+            if(field_combo.events.step_refused.load_next) begin
+                field_storage.events.step_refused.value <= field_combo.events.step_refused.next;
+            end
+        end
+    end
+    // Field: offload_regs.rx_peak.bytes
+    always_comb begin
+        automatic logic [15:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.rx_peak.bytes.value;
+        load_next_c = '0;
+        if(hwif_in.rx_peak.bytes.we) begin // HW Write - we
+            next_c = hwif_in.rx_peak.bytes.next;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.rx_peak && !decoded_req_is_wr) begin // SW clear on read
+            next_c = '0;
+            load_next_c = '1;
+        end
+        field_combo.rx_peak.bytes.next = next_c;
+        field_combo.rx_peak.bytes.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.rx_peak.bytes.value <= 16'h0;
+        end else begin
+            if(field_combo.rx_peak.bytes.load_next) begin
+                field_storage.rx_peak.bytes.value <= field_combo.rx_peak.bytes.next;
+            end
+        end
+    end
+    assign hwif_out.rx_peak.bytes.value = field_storage.rx_peak.bytes.value;
+    // Field: offload_regs.rx_peak.frames
+    always_comb begin
+        automatic logic [15:0] next_c;
+        automatic logic load_next_c;
+        next_c = field_storage.rx_peak.frames.value;
+        load_next_c = '0;
+        if(hwif_in.rx_peak.frames.we) begin // HW Write - we
+            next_c = hwif_in.rx_peak.frames.next;
+            load_next_c = '1;
+        end else if(decoded_reg_strb.rx_peak && !decoded_req_is_wr) begin // SW clear on read
+            next_c = '0;
+            load_next_c = '1;
+        end
+        field_combo.rx_peak.frames.next = next_c;
+        field_combo.rx_peak.frames.load_next = load_next_c;
+    end
+    always_ff @(posedge clk) begin
+        if(rst) begin
+            field_storage.rx_peak.frames.value <= 16'h0;
+        end else begin
+            if(field_combo.rx_peak.frames.load_next) begin
+                field_storage.rx_peak.frames.value <= field_combo.rx_peak.frames.next;
+            end
+        end
+    end
+    assign hwif_out.rx_peak.frames.value = field_storage.rx_peak.frames.value;
 
     //--------------------------------------------------------------------------
     // Write response
@@ -1961,7 +2236,7 @@ module offload_regs (
             readback_data_var[31:0] = 32'h46495857;
         end
         if(rd_mux_addr == 9'h4) begin
-            readback_data_var[15:0] = 16'h1;
+            readback_data_var[15:0] = 16'h2;
             readback_data_var[31:16] = 16'h1;
         end
         if(rd_mux_addr == 9'h8) begin
@@ -1984,7 +2259,7 @@ module offload_regs (
             readback_data_var[15:0] = field_storage.calibration.ingress_ns.value;
         end
         if(rd_mux_addr == 9'h20) begin
-            readback_data_var[3:0] = field_storage.flow_index.index.value;
+            readback_data_var[7:0] = field_storage.flow_index.index.value;
         end
         if(rd_mux_addr == 9'h24) begin
             readback_data_var[31:0] = field_storage.flow_value_src.bits.value;
@@ -2107,6 +2382,22 @@ module offload_regs (
         end
         if(rd_mux_addr == 9'h184) begin
             readback_data_var[2:0] = hwif_in.tx_last_drop.code.next;
+        end
+        if(rd_mux_addr == 9'h188) begin
+            readback_data_var[0] = field_storage.events.was_reset.value;
+            readback_data_var[1] = field_storage.events.rx_drop.value;
+            readback_data_var[2] = field_storage.events.rx_overflow.value;
+            readback_data_var[3] = field_storage.events.tx_drop.value;
+            readback_data_var[4] = field_storage.events.flow_refused.value;
+            readback_data_var[5] = field_storage.events.step_refused.value;
+        end
+        if(rd_mux_addr == 9'h18c) begin
+            readback_data_var[15:0] = field_storage.rx_peak.bytes.value;
+            readback_data_var[31:16] = field_storage.rx_peak.frames.value;
+        end
+        if(rd_mux_addr == 9'h190) begin
+            readback_data_var[15:0] = hwif_in.rx_buffer.bytes.next;
+            readback_data_var[31:16] = hwif_in.rx_buffer.frames.next;
         end
         readback_data = readback_data_var;
         readback_done = decoded_req & ~decoded_req_is_wr;

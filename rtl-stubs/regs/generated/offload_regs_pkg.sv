@@ -5,7 +5,7 @@ package offload_regs_pkg;
 
     localparam OFFLOAD_REGS_DATA_WIDTH = 32;
     localparam OFFLOAD_REGS_MIN_ADDR_WIDTH = 9;
-    localparam OFFLOAD_REGS_SIZE = 'h188;
+    localparam OFFLOAD_REGS_SIZE = 'h194;
 
     typedef struct {
         logic [31:0] next;
@@ -74,6 +74,62 @@ package offload_regs_pkg;
     } offload_regs__tx_last_drop__in_t;
 
     typedef struct {
+        logic hwset;
+    } offload_regs__events__rx_drop__in_t;
+
+    typedef struct {
+        logic hwset;
+    } offload_regs__events__rx_overflow__in_t;
+
+    typedef struct {
+        logic hwset;
+    } offload_regs__events__tx_drop__in_t;
+
+    typedef struct {
+        logic hwset;
+    } offload_regs__events__flow_refused__in_t;
+
+    typedef struct {
+        logic hwset;
+    } offload_regs__events__step_refused__in_t;
+
+    typedef struct {
+        offload_regs__events__rx_drop__in_t rx_drop;
+        offload_regs__events__rx_overflow__in_t rx_overflow;
+        offload_regs__events__tx_drop__in_t tx_drop;
+        offload_regs__events__flow_refused__in_t flow_refused;
+        offload_regs__events__step_refused__in_t step_refused;
+    } offload_regs__events__in_t;
+
+    typedef struct {
+        logic [15:0] next;
+        logic we;
+    } offload_regs__rx_peak__bytes__in_t;
+
+    typedef struct {
+        logic [15:0] next;
+        logic we;
+    } offload_regs__rx_peak__frames__in_t;
+
+    typedef struct {
+        offload_regs__rx_peak__bytes__in_t bytes;
+        offload_regs__rx_peak__frames__in_t frames;
+    } offload_regs__rx_peak__in_t;
+
+    typedef struct {
+        logic [15:0] next;
+    } offload_regs__rx_buffer__bytes__in_t;
+
+    typedef struct {
+        logic [15:0] next;
+    } offload_regs__rx_buffer__frames__in_t;
+
+    typedef struct {
+        offload_regs__rx_buffer__bytes__in_t bytes;
+        offload_regs__rx_buffer__frames__in_t frames;
+    } offload_regs__rx_buffer__in_t;
+
+    typedef struct {
         offload_regs__capabilities__in_t capabilities;
         offload_regs__shape__in_t shape;
         offload_regs__flow_generation__in_t flow_generation;
@@ -100,6 +156,9 @@ package offload_regs_pkg;
         offload_regs__frame_counter__in_t tx_drop_lengths;
         offload_regs__last_drop__in_t last_drop;
         offload_regs__tx_last_drop__in_t tx_last_drop;
+        offload_regs__events__in_t events;
+        offload_regs__rx_peak__in_t rx_peak;
+        offload_regs__rx_buffer__in_t rx_buffer;
     } offload_regs__in_t;
 
     typedef struct {
@@ -136,7 +195,7 @@ package offload_regs_pkg;
     } offload_regs__enables__out_t;
 
     typedef struct {
-        logic [3:0] value;
+        logic [7:0] value;
     } offload_regs__flow_index__index__out_t;
 
     typedef struct {
@@ -272,6 +331,19 @@ package offload_regs_pkg;
     } offload_regs__clock_commit__out_t;
 
     typedef struct {
+        logic [15:0] value;
+    } offload_regs__rx_peak__bytes__out_t;
+
+    typedef struct {
+        logic [15:0] value;
+    } offload_regs__rx_peak__frames__out_t;
+
+    typedef struct {
+        offload_regs__rx_peak__bytes__out_t bytes;
+        offload_regs__rx_peak__frames__out_t frames;
+    } offload_regs__rx_peak__out_t;
+
+    typedef struct {
         offload_regs__enables__out_t enables;
         offload_regs__flow_index__out_t flow_index;
         offload_regs__flow_word__out_t flow_value_src;
@@ -291,5 +363,6 @@ package offload_regs_pkg;
         offload_regs__set_seconds_high__out_t set_seconds_high;
         offload_regs__set_ns__out_t set_ns;
         offload_regs__clock_commit__out_t clock_commit;
+        offload_regs__rx_peak__out_t rx_peak;
     } offload_regs__out_t;
 endpackage

@@ -9,8 +9,10 @@ use fixwire_offload::plan::Provider;
 use fixwire_offload::verdict::Verdict;
 
 use super::*;
-use crate::bus::{Access, Bus as _, BusError, Fault};
-use crate::driver::{Counters, DropReason, Finishes, Found, Period, TxCounters, Verdicts};
+use crate::bus::{Access, Bus, BusError, Fault};
+use crate::driver::{
+    Counters, DropReason, Events, Finishes, Found, Held, Period, TxCounters, Verdicts,
+};
 use crate::{Fake, Offload};
 
 const PEER: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
@@ -193,6 +195,93 @@ fn both_sides_go_on_beside_each_other_and_begin_anew_after_a_reset() {
     // The one that had not begun comes after it, and what was switched on is off.
     assert_eq!(transmit(&offload, &[]), [frame]);
     assert_eq!(offload.finishes(), Ok(Finishes::default()));
+}
+
+/// What cannot be done as it is asked is told, and changes nothing.
+fn asks_in_vain(offload: &Offload<impl Bus>) {
+    let (bus, none) = (offload.bus(), Events::new());
+    let taken = || offload.take_events().unwrap().unwrap();
+    assert_eq!((taken(), taken()), (none.with_was_reset(true), none));
+    let rule = FlowRule::new(Pattern::TCP, Fate::Queue(3)).counted();
+    offload.install(&RuleSet::new(vec![rule], OnMiss::NotOurs).unwrap()).unwrap();
+    for place in [16, 0x1f, 255] {
+        for commit in [1, 2, 3] {
+            bus.write32(0x020, place).unwrap();
+            bus.write32(0x04c, commit).unwrap();
+            assert_eq!(taken(), none.with_flow_refused(true));
+            assert_eq!((bus.read32(0x020), offload.flow_generation()), (Ok(place), Ok(16)));
+        }
+    }
+    offload.step_to(TimeOfDay { seconds: 5, ns: 999_999_999 }).unwrap();
+    for ns in [1_000_000_000, 0x3fff_ffff] {
+        bus.write32(0x090, ns).unwrap();
+        bus.write32(0x094, 2).unwrap();
+        assert_eq!(taken(), none.with_step_refused(true));
+        assert_eq!(offload.now().unwrap().generation, 1);
+    }
+    // A zero clears nothing, and a one its own alone.
+    bus.write32(0x094, 2).unwrap();
+    bus.write32(0x04c, 1).unwrap();
+    for (word, left) in [(0, 0b11_0000), (0b10_1111, 0b01_0000), (u32::MAX, 0)] {
+        bus.write32(0x188, word).unwrap();
+        assert_eq!(bus.read32(0x188), Ok(left));
+    }
+}
+
+#[test]
+fn what_is_asked_in_vain_is_told_by_design_and_fake_alike() {
+    asks_in_vain(&Offload::find(Fake::default()).unwrap());
+    Width::ALL.into_iter().for_each(|width| asks_in_vain(&found(width)));
+}
+
+#[test]
+fn what_has_happened_is_told_with_the_most_that_the_buffer_held() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let none = Events::new();
+        let taken = || offload.take_events().unwrap().unwrap();
+        let peak = || offload.take_rx_peak().unwrap().unwrap();
+        assert_eq!((taken(), peak()), (none.with_was_reset(true), Held::new()));
+        assert_eq!(carry(&offload, &[segment(1, 10)]), []);
+        assert_eq!(taken(), none.with_rx_drop(true));
+        offload.finish(Finishes { ipv4: true, tcp: true }).unwrap();
+        let (frame, meta) = unfinished(1, 10);
+        let meta = TxMeta { l3_len: 7, ..meta };
+        assert_eq!(transmit(&offload, &[(frame, meta)]), Vec::<Vec<u8>>::new());
+        assert_eq!(taken(), none.with_tx_drop(true));
+        // A frame alone is in the buffer whole before it leaves.
+        offload.install(&RuleSet::EMPTY.on_missing(OnMiss::Queue(0))).unwrap();
+        peak();
+        let (frame, lanes) = (segment(1, 1_000), width.bytes());
+        assert_eq!(carry(&offload, std::slice::from_ref(&frame)).len(), 1);
+        let bytes = (frame.len().div_ceil(lanes) * lanes) as u16;
+        assert_eq!((peak(), peak()), (Held::new().with_bytes(bytes).with_frames(1), Held::new()));
+        // A host that takes next to nothing: one frame too many.
+        offload.bus().borrow_mut().behave(Manners { gaps: 0, stalls: 255 });
+        let room = offload.rx_buffer().unwrap().unwrap();
+        let frames: Vec<_> = (0..room.frames() + 40).map(|port| segment(port, 0)).collect();
+        let came = carry(&offload, &frames).len();
+        assert_eq!(taken(), none.with_rx_drop(true).with_rx_overflow(true));
+        assert!(came < frames.len());
+        assert_eq!(offload.counters().unwrap().buffer_full, (frames.len() - came) as u64);
+        let most = peak();
+        assert!(most.frames() == room.frames() && most.bytes() < room.bytes(), "{most:?}");
+        assert_eq!(peak(), Held::new());
+    }
+}
+
+#[test]
+fn counters_go_on_over_a_reset_under_the_driver() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let frames: Vec<_> = (0..20).map(|port| segment(port, 10)).collect();
+        carry(&offload, &frames);
+        assert_eq!(offload.counters().unwrap().not_ours, 20);
+        offload.bus().borrow_mut().reset();
+        carry(&offload, &frames[..1]);
+        assert_eq!(offload.counters(), Ok(Counters { not_ours: 21, ..Counters::default() }));
+        assert!(offload.take_events().unwrap().unwrap().was_reset());
+    }
 }
 
 #[test]

@@ -6,10 +6,13 @@ use crate::bus::{Bus, BusError};
 
 use super::Offload;
 
-/// Received frames by what became of them, since the device was found. Each is in one of them.
+/// Received frames by what became of them. Each is in one of them, as soon as that is known.
+///
+/// They count from the reset that was before the device was found, and go on over later ones: what came between the last look
+/// and such a reset is in none. A device before 1.2 tells of no reset: it is to be found anew after one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Handed over.
+    /// Not dropped; the host may still have to take them.
     pub delivered: u64,
     /// Dropped: the MAC found them damaged.
     pub mac_error: u64,
@@ -29,7 +32,7 @@ impl Counters {
         self.delivered + self.dropped()
     }
 
-    /// Those that were not handed over.
+    /// Those that the host does not get.
     pub const fn dropped(&self) -> u64 {
         self.mac_error + self.too_long + self.buffer_full + self.not_ours + self.flow_drop
     }
@@ -93,11 +96,16 @@ impl<const N: usize> Widened<N> {
         self.counted.set(counted);
         counted
     }
+
+    /// The device's are at zero again.
+    pub(super) fn begin_anew(&self) {
+        self.last.set([0; N]);
+    }
 }
 
 impl<B: Bus> Offload<B> {
-    /// What became of received frames since the device's reset. To be asked at least once in 2^32 frames, which are 28 s of the
-    /// shortest at 100 Gbit/s: the device's own go round.
+    /// What became of received frames. To be asked at least once in 2^32 frames, which are 28 s of the shortest at
+    /// 100 Gbit/s: the device's own go round.
     ///
     /// One is read after the other: frames that come meanwhile are in those that are read later.
     ///
@@ -105,14 +113,16 @@ impl<B: Bus> Offload<B> {
     /// The bus failed.
     pub fn counters(&self) -> Result<Counters, BusError> {
         let regs = self.words.regs();
-        let now = [
-            regs.delivered().try_read()?.frames(),
-            regs.drop_mac_error().try_read()?.frames(),
-            regs.drop_too_long().try_read()?.frames(),
-            regs.drop_buffer_full().try_read()?.frames(),
-            regs.drop_not_ours().try_read()?.frames(),
-            regs.drop_flow_drop().try_read()?.frames(),
-        ];
+        let now = self.read_counters(|| {
+            Ok([
+                regs.delivered().try_read()?.frames(),
+                regs.drop_mac_error().try_read()?.frames(),
+                regs.drop_too_long().try_read()?.frames(),
+                regs.drop_buffer_full().try_read()?.frames(),
+                regs.drop_not_ours().try_read()?.frames(),
+                regs.drop_flow_drop().try_read()?.frames(),
+            ])
+        })?;
         let [delivered, mac_error, too_long, buffer_full, not_ours, flow_drop] =
             self.counters.take(now);
         Ok(Counters { delivered, mac_error, too_long, buffer_full, not_ours, flow_drop })

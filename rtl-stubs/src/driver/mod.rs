@@ -1,14 +1,18 @@
 //! The driver of the offload blocks, over any [`Bus`].
 //!
-//! It keeps next to nothing: what the device is set to stands in the device. What it is told is checked before the
-//! first access, as a register drops the bits that it has no room for without a word.
+//! It keeps next to nothing: what the device is set to stands in the device, and is gone with its reset, of which
+//! [`Events::was_reset`] tells. What it is told is checked before the first access, as a register drops the bits that it
+//! has no room for without a word.
 
 mod clock;
 mod counters;
 mod flow;
 mod sending;
+mod status;
 #[cfg(test)]
 mod tests;
+
+use std::cell::Cell;
 
 use fixwire_offload::capability::Capability;
 use fixwire_offload::driver::Driver;
@@ -22,6 +26,7 @@ pub use clock::{ClockError, Period, Reading, TimeOfDay};
 pub use counters::{Counters, DropReason};
 pub use flow::FlowError;
 pub use sending::{Finishes, TxCounters};
+pub use status::{Events, Held};
 
 /// "FIXW", in the first register.
 pub const IDENTITY: u32 = 0x4649_5857;
@@ -102,6 +107,8 @@ pub struct Offload<B> {
     found: Found,
     counters: counters::Widened<6>,
     tx_counters: counters::Widened<4>,
+    /// What was heard, and not told yet.
+    untold: Cell<Events>,
 }
 
 impl<B: Bus> Offload<B> {
@@ -131,8 +138,8 @@ impl<B: Bus> Offload<B> {
         let version = (major, minor);
         let stream_bytes = shape.stream_bytes();
         let found = Found { version, capability_bits, stream_bytes, rules, queues };
-        let (counters, tx_counters) = Default::default();
-        Ok(Offload { words, found, counters, tx_counters })
+        let (counters, tx_counters, untold) = Default::default();
+        Ok(Offload { words, found, counters, tx_counters, untold })
     }
 
     /// What was found.

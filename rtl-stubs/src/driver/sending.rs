@@ -16,8 +16,8 @@ pub struct Finishes {
     pub tcp: bool,
 }
 
-/// Frames to send by what became of them, since the device was found. Each is in one of them, as soon as it is in the
-/// device whole.
+/// Frames to send by what became of them. Each is in one of them, as soon as it is in the device whole. They count from
+/// one reset and over others as [`Counters`](super::Counters) do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TxCounters {
     /// Sent with a checksum that the device finished, or two.
@@ -64,8 +64,8 @@ impl<B: Bus> Offload<B> {
         Ok(Finishes { ipv4: enables.tx_ipv4_checksum(), tcp: enables.tx_tcp_checksum() })
     }
 
-    /// What became of frames to send since the device's reset; nothing of a device of version 1.0, whose registers know no
-    /// sending side. To be asked as often as [`counters`](Offload::counters), for the same reason.
+    /// What became of frames to send; nothing of a device of version 1.0, whose registers know no sending side. To be asked
+    /// as often as [`counters`](Offload::counters), for the same reason.
     ///
     /// # Errors
     /// The bus failed.
@@ -74,12 +74,14 @@ impl<B: Bus> Offload<B> {
             return Ok(TxCounters::default());
         }
         let regs = self.words.regs();
-        let now = [
-            regs.tx_finished().try_read()?.frames(),
-            regs.tx_passed().try_read()?.frames(),
-            regs.tx_drop_too_long().try_read()?.frames(),
-            regs.tx_drop_lengths().try_read()?.frames(),
-        ];
+        let now = self.read_counters(|| {
+            Ok([
+                regs.tx_finished().try_read()?.frames(),
+                regs.tx_passed().try_read()?.frames(),
+                regs.tx_drop_too_long().try_read()?.frames(),
+                regs.tx_drop_lengths().try_read()?.frames(),
+            ])
+        })?;
         let [finished, passed, too_long, lengths] = self.tx_counters.take(now);
         Ok(TxCounters { finished, passed, too_long, lengths })
     }

@@ -30,7 +30,7 @@ fn it_finds_the_blocks_and_changes_nothing() {
     let offload = Offload::find(Recording::new(Fake::default())).unwrap();
     assert_eq!(passed(&offload), [(0x000, None), (0x004, None), (0x008, None), (0x00c, None)]);
     let found =
-        Found { version: (1, 1), capability_bits: 0xfff, stream_bytes: 8, rules: 16, queues: 16 };
+        Found { version: (1, 2), capability_bits: 0xfff, stream_bytes: 8, rules: 16, queues: 16 };
     assert_eq!(offload.found(), found);
     let capabilities = offload.capabilities(Provider::Model);
     for capability in Capability::ALL {

@@ -18,6 +18,7 @@ IDENTITY, VERSION, CAPABILITIES, SHAPE, ENABLES = 0x000, 0x004, 0x008, 0x00C, 0x
 INDEX, VALUE, MASK, ACTIONS, MARK, COMMIT, GENERATION, HITS, BYTES = 0x020, 0x024, 0x034, 0x044, 0x048, 0x04C, 0x050, 0x054, 0x05C
 PERIOD_FRACTION, PERIOD_NS, SET_SECONDS, SET_NS, CLOCK_COMMIT, NOW = 0x080, 0x084, 0x088, 0x090, 0x094, 0x098
 CLOCK_GENERATION, COUNTERS, TX_COUNTERS, LAST_DROP, TX_LAST_DROP = 0x0B0, 0x100, 0x140, 0x180, 0x184
+EVENTS, RX_PEAK, RX_BUFFER = 0x188, 0x18C, 0x190
 LEN_MAX = 9216
 # Of rtl/offload_pkg.sv, likewise.
 TOO_LONG, LENGTHS = 2, 6
@@ -178,7 +179,7 @@ async def a_driver_finds_sets_up_and_counts(dut):
     driver = Driver(dut)
     await driver.start()
     assert await driver.read(IDENTITY) == int.from_bytes(b"FIXW", "big")
-    assert await driver.read(VERSION) == 1 << 16 | 1
+    assert await driver.read(VERSION) == 1 << 16 | 2
     # rx_ and tx_ checksums of both kinds, rx_timestamp, rx_timestamp_real_time, flow_*: offload/src/capability.rs.
     assert await driver.read(CAPABILITIES) == sum(1 << bit for bit in range(12))
     assert await driver.read(SHAPE) == len(dut.s_axis_tkeep) | 16 << 8 | 16 << 16
@@ -187,6 +188,13 @@ async def a_driver_finds_sets_up_and_counts(dut):
     right = [frames.segment(rng, 40) for _ in range(3)]
     await driver.send(right)
     assert not driver.out and await driver.read(COUNTERS + 16) == 3 and await driver.read(LAST_DROP) == 4
+    # A reset and a drop, each cleared by a one in its own bit; and the most that was held, cleared by its read.
+    assert await driver.read(EVENTS) == 0b11
+    await driver.write(EVENTS, 0b01)
+    assert await driver.read(EVENTS) == 0b10
+    most, room = await driver.read(RX_PEAK), await driver.read(RX_BUFFER)
+    assert 1 <= most >> 16 <= 3 and len(right[0]) <= most & 0xFFFF <= room & 0xFFFF == 32768
+    assert await driver.read(RX_PEAK) == 0
 
     keys = [look(frame).key for frame in right]
     whole = (1 << 128) - (1 << 16) - (1 << 31)

@@ -23,6 +23,9 @@ pub mod set_ns;
 pub mod clock_commit;
 pub mod last_drop;
 pub mod tx_last_drop;
+pub mod events;
+pub mod rx_peak;
+pub mod rx_buffer;
 
 /// Named types defined within this component's body
 pub mod named_types {
@@ -68,7 +71,7 @@ pub use _root::components::offload_regs::named_types::frame_counter as tx_drop_l
 
 /// fixwire offload blocks
 ///
-/// Identity, capabilities, switches, the flow table's window, the clock, counters and what was dropped last.
+/// Identity, capabilities, switches, the flow table's window, the clock, counters, and what has happened. While the stream's side is in reset every access is refused.
 #[derive(Eq, PartialEq)]
 pub struct OffloadRegs<'io, IO = peakrdl_rust::io::PtrIO> {
     ptr: *mut u8,
@@ -104,7 +107,7 @@ impl OffloadRegs<'static> {
 
 impl<'io, IO> OffloadRegs<'io, IO> {
     /// Size in bytes of the underlying memory
-    pub const SIZE: usize = 0x188;
+    pub const SIZE: usize = 0x194;
 
     /// # Safety
     ///
@@ -273,7 +276,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// Flow table: commit
     ///
-    /// A one written here has its effect and reads as zero.
+    /// A one written here has its effect, and a zero none. It cannot be read.
     #[inline(always)]
     #[must_use]
     pub const fn flow_commit(&self) -> peakrdl_rust::reg::Reg<'io, flow_commit::FlowCommit, IO> {
@@ -360,7 +363,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// Clock: commit
     ///
-    /// A one written here has its effect and reads as zero.
+    /// A one written here has its effect, and a zero none. It cannot be read.
     #[inline(always)]
     #[must_use]
     pub const fn clock_commit(&self) -> peakrdl_rust::reg::Reg<'io, clock_commit::ClockCommit, IO> {
@@ -514,6 +517,33 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
     #[must_use]
     pub const fn tx_last_drop(&self) -> peakrdl_rust::reg::Reg<'io, tx_last_drop::TxLastDrop, IO> {
         unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x184).cast(), self.io) }
+    }
+
+    /// Events
+    ///
+    /// What has happened since it was cleared: a one written to a bit clears it, a zero leaves it. What happens in the cycle of the write stays. Since 1.2.
+    #[inline(always)]
+    #[must_use]
+    pub const fn events(&self) -> peakrdl_rust::reg::Reg<'io, events::Events, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x188).cast(), self.io) }
+    }
+
+    /// Receive buffer: most held
+    ///
+    /// The most that it held at a time since this was read last; cleared by the read, from when on it is what is held. Since 1.2.
+    #[inline(always)]
+    #[must_use]
+    pub const fn rx_peak(&self) -> peakrdl_rust::reg::Reg<'io, rx_peak::RxPeak, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x18C).cast(), self.io) }
+    }
+
+    /// Receive buffer: room
+    ///
+    /// What it holds: a frame that either has no room for is dropped. Since 1.2.
+    #[inline(always)]
+    #[must_use]
+    pub const fn rx_buffer(&self) -> peakrdl_rust::reg::Reg<'io, rx_buffer::RxBuffer, IO> {
+        unsafe { peakrdl_rust::reg::Reg::from_ptr_with(self.ptr.wrapping_byte_add(0x190).cast(), self.io) }
     }
 
 

@@ -42,12 +42,12 @@ impl peakrdl_rust::reg::Register for FlowIndex {
 
 impl FlowIndex {
     pub const INDEX_OFFSET: usize = 0;
-    pub const INDEX_WIDTH: usize = 4;
-    pub const INDEX_MASK: u32 = 0xF;
+    pub const INDEX_WIDTH: usize = 8;
+    pub const INDEX_MASK: u32 = 0xFF;
 
     /// index
     ///
-    /// From 0.
+    /// From 0, below shape's rules; with any other a commit or a latch is ignored, and events says so. Before 1.2 it has 4 bits.
     #[inline(always)]
     #[allow(clippy::missing_panics_doc)]
     #[must_use]
@@ -59,7 +59,7 @@ impl FlowIndex {
 
     /// index
     ///
-    /// From 0.
+    /// From 0, below shape's rules; with any other a commit or a latch is ignored, and events says so. Before 1.2 it has 4 bits.
     #[inline(always)]
     pub fn set_index(&mut self, val: u8) {
         let val = val as u32;

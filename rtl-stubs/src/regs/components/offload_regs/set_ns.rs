@@ -45,7 +45,7 @@ impl SetNs {
 
     /// ns
     ///
-    /// Below 10^9.
+    /// Below 10^9; a step with 10^9 or more is no time and is ignored: no generation begins, and events says so. Such a step is undefined before 1.2.
     #[inline(always)]
     #[allow(clippy::missing_panics_doc)]
     #[must_use]
@@ -57,7 +57,7 @@ impl SetNs {
 
     /// ns
     ///
-    /// Below 10^9.
+    /// Below 10^9; a step with 10^9 or more is no time and is ignored: no generation begins, and events says so. Such a step is undefined before 1.2.
     #[inline(always)]
     pub fn set_ns(&mut self, val: u32) {
         let val = val as u32;

@@ -20,7 +20,7 @@ unsafe impl Sync for Version {}
 
 impl core::default::Default for Version {
     fn default() -> Self {
-        Self(0x1_0001)
+        Self(0x1_0002)
     }
 }
 
@@ -47,7 +47,7 @@ impl Version {
 
     /// minor
     ///
-    /// What was added since.
+    /// What was added since: 1, the sending side; 2, events, the receive buffer, and what is ignored by name.
     #[inline(always)]
     #[allow(clippy::missing_panics_doc)]
     #[must_use]
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn test_default() {
         let reg = Version::default();
-        assert_eq!(reg.minor(), 1);
+        assert_eq!(reg.minor(), 2);
         assert_eq!(reg.major(), 1);
     }
 }

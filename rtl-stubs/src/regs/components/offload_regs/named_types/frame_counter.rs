@@ -45,7 +45,7 @@ impl FrameCounter {
 
     /// frames
     ///
-    /// Frames since the reset; past the last number it is at zero again.
+    /// Frames since the reset, each as soon as its fate is known; past the last number it is at zero again.
     #[inline(always)]
     #[allow(clippy::missing_panics_doc)]
     #[must_use]
