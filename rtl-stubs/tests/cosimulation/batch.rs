@@ -5,7 +5,8 @@ use fixwire_offload::verdict::Verdict;
 use fixwire_rtl::design::Received;
 use fixwire_rtl::driver::{DropReason, Verdicts};
 
-use super::frames::{Frames, LEN_MAX};
+use super::frames::{Damage, Frames, LEN_MAX, Make, Oddity};
+use super::oracle::Look;
 use super::rules::Table;
 use super::twin::Judged;
 
@@ -15,6 +16,13 @@ pub struct Sent {
     /// The MAC finds it damaged.
     pub is_damaged: bool,
     pub key: Option<FlowKey>,
+    /// How it was made, unless it was changed since.
+    pub make: Option<Make>,
+    pub tags: usize,
+    /// The words of a well-formed IPv4 header.
+    pub ihl: Option<usize>,
+    pub has_tcp_options: bool,
+    pub trailer_len: usize,
     judged: Judged,
 }
 
@@ -25,9 +33,31 @@ pub enum End {
     Dropped(DropReason),
 }
 
+/// How a frame may have ended, and the place of the rule that has counted it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    pub end: End,
+    pub counts_at: Option<usize>,
+}
+
+impl Way {
+    /// Not delivered.
+    pub const fn dropped(reason: DropReason) -> Way {
+        Way { end: End::Dropped(reason), counts_at: None }
+    }
+}
+
 impl Sent {
+    /// The next frame as it was made.
+    pub fn whole(frames: &mut Frames) -> Sent {
+        let frame = frames.next();
+        Sent::new(frame.bytes, false, Some(frame.make))
+    }
+
+    /// The next one, as it was made or as something else.
     pub fn next(frames: &mut Frames) -> Sent {
-        let mut bytes = frames.next().bytes;
+        let frame = frames.next();
+        let (mut bytes, mut make) = (frame.bytes.clone(), frame.make);
         match frames.number(40) {
             // What carries no TCP at all.
             0 if bytes.len() > 13 => bytes[12..14].copy_from_slice(&[0x08, 0x06]),
@@ -36,29 +66,54 @@ impl Sent {
             2 if bytes.len() > 60 && frames.number(8) == 0 => {
                 bytes.resize(LEN_MAX + frames.number(4) * 60, 0x5a);
             }
+            // A runt, of which no other is the same.
+            3 => {
+                bytes.truncate(4 + frames.number(56));
+                make = Make { is_cut: bytes.len() < frame.bytes.len(), ..Make::default() };
+                bytes[..4].fill_with(|| frames.number(256) as u8);
+            }
             _ => {}
         }
+        let is_as_made = make.is_cut || bytes == frame.bytes;
+        Sent::new(bytes, frames.number(32) == 0, is_as_made.then_some(make))
+    }
+
+    fn new(mut bytes: Vec<u8>, is_damaged: bool, make: Option<Make>) -> Sent {
         if bytes.is_empty() {
             bytes.push(0);
         }
-        let is_damaged = frames.number(32) == 0;
         let (key, judged) = (FlowKey::of_frame(&bytes), Judged::of(&bytes));
-        Sent { bytes, is_damaged, key, judged }
+        let Look { tags, ihl, trailer_len, tcp, .. } = Look::at(&bytes);
+        let l4 = 14 + 4 * (tags + ihl.unwrap_or(0));
+        let has_tcp_options = tcp.is_some() && bytes[l4 + 12] >> 4 > 5;
+        Sent { bytes, is_damaged, key, make, tags, ihl, has_tcp_options, trailer_len, judged }
+    }
+
+    pub fn is_odd(&self, oddity: Oddity) -> bool {
+        self.make.is_some_and(|make| make.oddity == Some(oddity))
+    }
+
+    pub fn is_damaged_by(&self, is_so: fn(Damage) -> bool) -> bool {
+        self.make.is_some_and(|make| make.damage.is_some_and(is_so))
     }
 
     /// What becomes of it by a table, if there is room.
-    pub fn end(&self, table: &Table) -> End {
+    pub fn way(&self, table: &Table) -> Way {
         if self.is_damaged {
-            return End::Dropped(DropReason::MacError);
+            return Way::dropped(DropReason::MacError);
         }
         if self.bytes.len() > LEN_MAX {
-            return End::Dropped(DropReason::TooLong);
+            return Way::dropped(DropReason::TooLong);
         }
         match table.meets(self.key.as_ref()) {
-            Ok((place, rule)) => steered(place as u8, &rule),
-            Err(OnMiss::NotOurs) => End::Dropped(DropReason::NotOurs),
+            Ok((place, rule)) => {
+                let counts = rule.actions.count && table.is_written(place);
+                Way { end: steered(place as u8, &rule), counts_at: counts.then_some(place) }
+            }
+            Err(OnMiss::NotOurs) => Way::dropped(DropReason::NotOurs),
             Err(OnMiss::Queue(queue)) => {
-                End::Delivered { queue: queue as u8, rule: None, mark: None }
+                let end = End::Delivered { queue: queue as u8, rule: None, mark: None };
+                Way { end, counts_at: None }
             }
         }
     }

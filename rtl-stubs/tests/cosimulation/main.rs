@@ -5,19 +5,20 @@
 //! of them, byte for byte.
 //!
 //! At each width, by a seed: frames back to back and with gaps and stalls, rules that change while frames pass, a host
-//! that is too slow, resets in mid-frame, anything in lanes that are not kept. `FIXWIRE_RTL_FRAMES` frames a width and
-//! direction instead of 100,000, by the seed `FIXWIRE_RTL_SEED`.
+//! that is too slow, resets in mid-frame, anything in lanes that are not kept. It goes on until `FIXWIRE_RTL_FRAMES` frames
+//! a width and direction were compared, instead of 100,000, by the seed `FIXWIRE_RTL_SEED`.
 #![allow(unreachable_pub, missing_docs)]
 
 mod batch;
 #[path = "../../../tests/checksums_of_frames/frames.rs"]
-#[allow(dead_code, reason = "how a frame was made is its other user's concern")]
 mod frames;
 #[path = "../../../tests/checksums_of_frames/oracle.rs"]
 #[allow(dead_code, reason = "likewise, and what a host refuses")]
 mod oracle;
 mod rules;
+mod seen;
 mod sending;
+mod tally;
 mod trial;
 mod twin;
 
@@ -55,7 +56,7 @@ fn agrees(width: Width) {
     }
     let (cycles, seconds) = (trial.cycles(), began.elapsed().as_secs_f64());
     println!(
-        "{} bits, seed {seed}: {} frames each way, {cycles} cycles, {seconds:.1} s, {:.2} Mcycle/s\n{trial}",
+        "{} bits, seed {seed}: {} frames compared each way, {cycles} cycles, {seconds:.1} s, {:.2} Mcycle/s\n{trial}",
         width.bits(),
         trial.frames(),
         cycles as f64 / seconds / 1e6,

@@ -9,6 +9,7 @@ use fixwire_rtl::driver::{DropReason, Finishes, TxCounters};
 
 use super::frames::Frames;
 use super::oracle;
+use super::seen::Lengths;
 use super::twin;
 
 /// Where a checksum's field lies in its header (RFC 791 3.1, RFC 9293 3.1).
@@ -25,7 +26,8 @@ struct Outgoing {
 }
 
 impl Outgoing {
-    fn next(frames: &mut Frames, finishes: Finishes) -> Outgoing {
+    /// The next frame with what is asked for it, which is `right`, or may be anything.
+    fn next(frames: &mut Frames, finishes: Finishes, is_right: bool) -> Outgoing {
         let frame = frames.next();
         let (l2_len, l3_len) = (frame.l2_len as u8, frame.l3_len as u8);
         let [ipv4, tcp] = [frames.number(4), frames.number(4)].map(|drawn| match drawn {
@@ -40,7 +42,7 @@ impl Outgoing {
         }
         if frame.make.is_left {
             leave(&mut bytes, meta, frames);
-        } else if frames.number(10) == 0 {
+        } else if !is_right && frames.number(10) == 0 {
             match frames.number(3) {
                 0 => meta.l2_len = frames.number(256) as u8,
                 1 => meta.l3_len = frames.number(256) as u8,
@@ -81,6 +83,9 @@ pub struct Sending {
     chance: Frames,
     finishes: Finishes,
     batch: Vec<Outgoing>,
+    /// Frames that came out as they are to, or were dropped by the right name; and which lengths they had.
+    compared: usize,
+    lengths: Lengths,
     /// As the design is to have counted, and to remember.
     counted: TxCounters,
     last_drop: Option<DropReason>,
@@ -91,17 +96,27 @@ impl Sending {
         // Where received frames of every length are damaged ones, those to send are right, and the other way round.
         let chance = Frames::new(seed ^ 1);
         let (counted, finishes) = (TxCounters::default(), Finishes::default());
-        Sending { chance, finishes, batch: Vec::new(), counted, last_drop: None }
+        let (batch, lengths) = Default::default();
+        Sending { chance, finishes, batch, compared: 0, lengths, counted, last_drop: None }
     }
 
-    /// Hands over so many frames, host and wire as they may be.
-    pub fn begins(&mut self, offload: &Offload<RefCell<Simulation>>, len: usize) {
-        let all = self.chance.number(4) > 0;
+    pub fn compared(&self) -> usize {
+        self.compared
+    }
+
+    pub fn lengths(&self) -> &Lengths {
+        &self.lengths
+    }
+
+    /// Hands over so many frames, host and wire as they may be. Those of every length are asked for as they are.
+    pub fn begins(&mut self, offload: &Offload<RefCell<Simulation>>, len: usize, sweeps: bool) {
+        let all = sweeps || self.chance.number(4) > 0;
         let [ipv4, tcp] = [(); 2].map(|()| all || self.chance.number(2) == 0);
         self.finishes = Finishes { ipv4, tcp };
         offload.finish(self.finishes).unwrap();
         assert_eq!(offload.finishes(), Ok(self.finishes));
-        self.batch = (0..len).map(|_| Outgoing::next(&mut self.chance, self.finishes)).collect();
+        let next = |_| Outgoing::next(&mut self.chance, self.finishes, sweeps);
+        self.batch = (0..len).map(next).collect();
         let [gaps, stalls] = [(); 2].map(|()| [0, 0, 40, 150][self.chance.number(4)]);
         let mut simulation = offload.bus().borrow_mut();
         simulation.behave_in_transmit(Manners { gaps, stalls });
@@ -114,6 +129,8 @@ impl Sending {
     /// how each ended.
     pub fn ends(&mut self, offload: &Offload<RefCell<Simulation>>, note: &mut dyn FnMut(String)) {
         for outgoing in std::mem::take(&mut self.batch) {
+            self.compared += 1;
+            self.lengths.note(outgoing.bytes.len());
             match &outgoing.end {
                 Ok(expected) => {
                     let sent = offload.bus().borrow_mut().next_transmitted();
@@ -147,6 +164,7 @@ impl Sending {
         let expected = std::mem::take(&mut self.batch).into_iter().filter_map(|one| one.end.ok());
         let sent: Vec<Vec<u8>> = std::iter::from_fn(|| simulation.next_transmitted()).collect();
         assert!(sent.iter().eq(expected.take(sent.len()).collect::<Vec<_>>().iter()));
+        self.compared += sent.len();
         if simulation.is_in_frame_to_transmit() {
             note("resets in mid-frame to send".into());
         }
