@@ -137,6 +137,7 @@ impl Report<'_> {
             "segments_sent_again": counts.sent_again,
             "gaps": counts.gaps,
             "damaged": counts.damaged,
+            "orders_behind_unseen": counts.behind_unseen,
             "frames_without_tcp": not_tcp,
             "is_model": self.is_model(),
             "notes": self.notes(),
@@ -262,6 +263,11 @@ fn of_streams(counts: &Counts, given_way: u64) -> impl Iterator<Item = String> {
             "segments come behind their acknowledgement in one file: its frames are not in the order of the wire",
         ),
         (given_way, "connections were let go of for others: more than 4,096 at once"),
+        (
+            counts.behind_unseen,
+            "orders in these figures come behind messages that the capture does not have, without a pause of a second since: had \
+             those still been waiting, each of these orders would be the answer to an earlier message",
+        ),
     ])
 }
 

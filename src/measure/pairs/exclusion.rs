@@ -24,6 +24,8 @@ pub enum Reason {
     NothingNew,
     /// An order whose frame acknowledges several.
     Several,
+    /// An order behind one that acknowledged several: it may be the answer to one of those.
+    Owed,
     /// An order whose frame acknowledges bytes that the capture does not have, or not yet.
     Unseen,
     /// Bytes are missing in between.
@@ -76,7 +78,7 @@ pub enum Reason {
 
 impl Reason {
     /// How many there are.
-    pub const COUNT: usize = 26;
+    pub const COUNT: usize = 27;
 
     /// Those of a running engine.
     pub const LIVE: [Reason; 11] = [
@@ -94,7 +96,7 @@ impl Reason {
     ];
 
     /// Those of a running engine and of the second port beside it.
-    pub const LIVE_AND_PORT: [Reason; 25] = [
+    pub const LIVE_AND_PORT: [Reason; 26] = [
         Reason::NotByDevice,
         Reason::NotFollowed,
         Reason::Unsettled,
@@ -108,6 +110,7 @@ impl Reason {
         Reason::AtLogon,
         Reason::NothingNew,
         Reason::Several,
+        Reason::Owed,
         Reason::Unseen,
         Reason::Missing,
         Reason::Damaged,
@@ -126,6 +129,7 @@ impl Reason {
     pub const ALL: [Reason; 17] = [
         Reason::NothingNew,
         Reason::Several,
+        Reason::Owed,
         Reason::Unseen,
         Reason::Missing,
         Reason::Damaged,
@@ -165,6 +169,7 @@ impl Reason {
             Reason::Unanswered => "unanswered",
             Reason::NotByDevice => "not_stamped_by_device",
             Reason::NotFollowed => "clock_not_followed",
+            Reason::Owed => "earlier_message_owed",
             Reason::Unsettled => "clock_unsettled",
             Reason::ClockRefused => "clock_refused",
             Reason::Held => "held_behind_gap",
@@ -201,6 +206,9 @@ impl fmt::Display for Reason {
             Reason::Backwards => "it is stamped before what it answers",
             Reason::Incomparable => "the two stamps are by different clocks",
             Reason::Unanswered => "the capture has no answer to it",
+            Reason::Owed => {
+                "an order before it acknowledged several messages, and may have left one of them to be answered by this one"
+            }
             Reason::NotByDevice => {
                 "its stamp is not the device's, which stamps nothing here, lost this one, is not believed any more, or plays a \
                  capture back"

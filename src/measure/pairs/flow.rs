@@ -6,6 +6,7 @@ use crate::wire::tcp::SeqNumber;
 
 use super::exclusion::Reason;
 use super::mark::Mark;
+use super::owed::{Debtor, is_old};
 
 /// Messages that wait for an order that acknowledges them; of more the oldest are let go of, and that there were more is known.
 const WAITING_MAX: usize = 64;
@@ -17,7 +18,12 @@ const FORGOTTEN_BEHIND: u32 = 1 << 30;
 #[derive(Default)]
 pub(super) struct Flow {
     waiting: VecDeque<Sent>,
+    /// So many of the foremost an order acknowledged that may have been the answer to another of them.
+    owed: usize,
     has_let_go: bool,
+    debtor: Debtor,
+    /// No message that nobody saw is owed an answer.
+    is_all_seen: bool,
     /// Everything before was acknowledged by an order.
     taken: Option<SeqNumber>,
     /// Everything before was acknowledged, and when that was first known of the last of it.
@@ -44,54 +50,179 @@ pub(super) enum What {
     Spoiled(Reason),
 }
 
+impl Sent {
+    /// The last segment of a message.
+    fn last(&self) -> Option<Mark> {
+        match self.what {
+            What::Message { last, .. } => Some(last),
+            What::Spoiled(_) => None,
+        }
+    }
+}
+
+/// What an order says of what it is the answer to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order {
+    /// Its first segment acknowledges everything before.
+    pub(super) ack: SeqNumber,
+    pub(super) first: Mark,
+    pub(super) last: Mark,
+    /// The ClOrdID that it names, as a digest.
+    pub(super) named: Option<u128>,
+}
+
+/// What an order is the answer to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found {
+    Trigger(Mark),
+    /// This one, or one that is owed an answer.
+    OrOwed(Mark),
+    Nothing(Reason),
+}
+
+/// A message that an order may be the answer to.
+#[derive(Clone, Copy)]
+struct Candidate {
+    place: usize,
+    sent: Sent,
+    last: Mark,
+    is_alone: bool,
+}
+
 impl Flow {
+    /// One whose first byte is seen.
+    pub(super) fn from_the_start() -> Flow {
+        Flow { is_all_seen: true, ..Flow::default() }
+    }
+
     pub(super) fn push(&mut self, sent: Sent) {
+        self.is_all_seen &= matches!(sent.what, What::Message { .. });
         if self.taken.is_some_and(|taken| sent.end.is_at_or_before(taken)) {
             // An order acknowledged it before it was captured.
             return;
         }
         if self.waiting.len() == WAITING_MAX {
-            self.waiting.pop_front();
-            self.has_let_go = true;
+            self.let_go();
         }
         self.waiting.push_back(sent);
     }
 
-    /// The one message that an order acknowledges which acknowledges everything before `ack`, and no order before it did. Among several it
-    /// is the one with the ClOrdID that the order names, if one alone has it.
-    pub(super) fn take(&mut self, ack: SeqNumber, named: Option<u128>) -> Result<Mark, Reason> {
-        let (mut count, mut alike, mut spoiled) = (0_u32, 0_u32, None);
-        let (mut only, mut of_name) = (None, None);
-        while let Some(sent) = self.waiting.front().copied()
-            && sent.end.is_at_or_before(ack)
-        {
-            self.waiting.pop_front();
-            count += 1;
-            match sent.what {
-                What::Spoiled(why) => spoiled = Some(why),
-                What::Message { last, id } => {
-                    only = Some((sent, last));
-                    if id.is_some() && id == named {
-                        alike += 1;
-                        of_name = Some((sent, last));
-                    }
-                }
-            }
+    fn let_go(&mut self) {
+        self.waiting.pop_front();
+        self.owed = self.owed.saturating_sub(1);
+        self.has_let_go = true;
+    }
+
+    /// Whether no message that nobody saw can be what the last order was the answer to.
+    pub(super) fn is_all_seen(&self) -> bool {
+        self.is_all_seen
+    }
+
+    /// The one message that an order is the answer to: the one that it acknowledges and no order before it did, unless another
+    /// is owed an answer. Among several it is the one with the ClOrdID that the order names, if one alone has it.
+    pub(super) fn take(&mut self, order: &Order) -> Found {
+        let is_fresh = |sent: &&Sent| sent.end.is_at_or_before(order.ack);
+        let fresh = self.waiting.range(self.owed..).take_while(is_fresh).count();
+        if self.taken.is_none_or(|taken| taken.is_before(order.ack)) {
+            self.taken = Some(order.ack);
         }
-        if self.taken.is_none_or(|taken| taken.is_before(ack)) {
-            self.taken = Some(ack);
+        if fresh > 0 {
+            self.note_pause();
         }
         let is_whole = !core::mem::take(&mut self.has_let_go);
-        let found = match (spoiled, of_name, only) {
-            // What is lost may have had the name as well.
-            (Some(why), ..) => return Err(why),
-            (None, Some(named), _) if alike == 1 && is_whole => named,
-            (None, _, None) if is_whole => return Err(Reason::NothingNew),
-            (None, _, Some(only)) if count == 1 && is_whole => only,
-            _ => return Err(Reason::Several),
-        };
-        let (sent, last) = found;
-        if self.came_again(sent.begin, sent.end) { Err(Reason::SentAgain) } else { Ok(last) }
+        let found = self.candidate(fresh, order.named, is_whole);
+        self.settle(order, fresh, found.ok().filter(|of| of.is_alone).map(|of| of.place));
+        match found {
+            Err(why) => Found::Nothing(why),
+            Ok(Candidate { last, is_alone: false, .. }) => Found::OrOwed(last),
+            Ok(Candidate { sent, .. }) if self.came_again(sent.begin, sent.end) => {
+                Found::Nothing(Reason::SentAgain)
+            }
+            Ok(Candidate { last, .. }) => Found::Trigger(last),
+        }
+    }
+
+    /// Nothing is owed any more if the application has let so much time pass before the next message came.
+    fn note_pause(&mut self) {
+        let Some(last) = self.waiting.get(self.owed).and_then(Sent::last) else { return };
+        if self.owed > 0 && self.debtor.was_idle(&last) {
+            self.waiting.drain(..self.owed);
+            self.owed = 0;
+            self.debtor.note_settled();
+        }
+        self.is_all_seen = self.is_all_seen || self.debtor.was_idle_for_long(&last);
+    }
+
+    /// What an order is the answer to that acknowledges `fresh` messages behind those that are owed.
+    fn candidate(
+        &self,
+        fresh: usize,
+        named: Option<u128>,
+        is_whole: bool,
+    ) -> Result<Candidate, Reason> {
+        let (mut of_name, mut alike, mut only) = (None, 0, None);
+        for (place, sent) in self.waiting.range(..self.owed + fresh).enumerate() {
+            let (last, id) = match sent.what {
+                // What is lost may have had the name as well.
+                What::Spoiled(why) => return Err(why),
+                What::Message { last, id } => (last, id),
+            };
+            let candidate = Candidate { place, sent: *sent, last, is_alone: true };
+            if id.is_some() && id == named {
+                alike += 1;
+                of_name = Some(candidate);
+            }
+            only = Some(Candidate { is_alone: self.owed == 0, ..candidate });
+        }
+        match (of_name, only) {
+            (Some(named), _) if alike == 1 && is_whole => Ok(named),
+            _ if fresh > 1 || !is_whole => Err(Reason::Several),
+            (_, Some(only)) if fresh == 1 => Ok(only),
+            _ => Err(Reason::NothingNew),
+        }
+    }
+
+    /// An order leaves that acknowledges `fresh` messages behind those that are owed, and is the answer to the one at `place`, or
+    /// nobody knows to which.
+    fn settle(&mut self, order: &Order, fresh: usize, place: Option<usize>) {
+        let answers_one = place.is_none() && (fresh > 0 || self.debtor.pays());
+        if self.owed == 0 {
+            self.debtor.note_habit(fresh);
+        }
+        let mut all = self.owed + fresh;
+        if fresh > 1 {
+            let mut fresh = self.waiting.range(self.owed..all).filter_map(Sent::last);
+            let oldest = fresh.find(|last| !is_old(last, &order.first));
+            oldest.iter().for_each(|oldest| self.debtor.note_several(&order.first, oldest));
+        }
+        if let Some(place) = place {
+            // Messages are read in their order: those before are owed nothing any more.
+            self.waiting.drain(..=place);
+            all -= place + 1;
+        }
+        self.owed = if all > 0 { self.keep_owed(all, answers_one, &order.first) } else { 0 };
+        if self.owed == 0 {
+            self.debtor.note_settled();
+        }
+        self.debtor.note_order(&order.last);
+    }
+
+    /// Keeps those of the foremost that may still be answered, without the first of them if the order answers one. Says how many.
+    fn keep_owed(&mut self, foremost: usize, mut answers_one: bool, order: &Mark) -> usize {
+        let (mut place, mut owed) = (0, 0);
+        self.waiting.retain(|sent| {
+            place += 1;
+            let last = sent.last();
+            if place > foremost {
+                return true;
+            }
+            if last.is_some_and(|last| is_old(&last, order)) || core::mem::take(&mut answers_one) {
+                return false;
+            }
+            owed += usize::from(last.is_some());
+            last.is_some()
+        });
+        owed
     }
 
     /// These bytes came before.
@@ -129,6 +260,10 @@ impl Flow {
             let is_far = |to: SeqNumber| (to + FORGOTTEN_BEHIND).is_before(ack);
             self.repeats.retain(|(_, to)| !is_far(*to));
             self.repeated_before = self.repeated_before.filter(|before| !is_far(*before));
+            self.taken = self.taken.filter(|taken| !is_far(*taken));
+            while self.waiting.front().is_some_and(|sent| is_far(sent.end)) {
+                self.let_go();
+            }
         }
     }
 
@@ -180,5 +315,41 @@ mod tests {
         flow.note_acknowledged(far + (1 << 30), MARK);
         flow.note_acknowledged(begin - 10, MARK);
         assert!(!flow.came_again(begin + 780, begin + 790), "once round");
+    }
+
+    #[test]
+    fn what_orders_acknowledged_is_forgotten_before_numbers_come_round() {
+        let message = |begin: SeqNumber| {
+            let what = What::Message { last: MARK, id: None };
+            Sent { begin, end: begin + 100, what }
+        };
+        let order = |ack| Order { ack, first: MARK, last: MARK, named: None };
+        let mut flow = Flow::default();
+        let mut next = SeqNumber(u32::MAX - 50);
+        // Between two orders, two gibibytes without a message, and so once more with one that nobody answered in front.
+        for waits in [false, true] {
+            flow.push(message(next));
+            next = next + 100;
+            flow.note_acknowledged(next, MARK);
+            assert!(matches!(flow.take(&order(next)), Found::Trigger(_)), "{waits}");
+            if waits {
+                flow.push(message(next));
+            }
+            for _ in 0..5 {
+                next = next + (1 << 29);
+                flow.note_acknowledged(next, MARK);
+            }
+        }
+        for is_whole in [false, true] {
+            flow.push(message(next));
+            next = next + 100;
+            flow.note_acknowledged(next, MARK);
+            let found = flow.take(&order(next));
+            // One of those that were let go of may have been the trigger as well.
+            match found {
+                Found::Nothing(why) => assert!(!is_whole && why == Reason::Several),
+                found => assert!(is_whole && matches!(found, Found::Trigger(_)), "{found:?}"),
+            }
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! Which message answers which, found in frames: each order's trigger, and each order's answer.
 //!
 //! Sans-IO: frames with their stamps come in, in the order of time; of each message a [`Record`] comes out, with the pairs that it
-//! ends or with why it ends none. A pair is certain or it is excluded with a [`Reason`].
+//! ends or with why it ends none. What is ambiguous is excluded with a [`Reason`].
 //!
-//! - **Trigger to order.** A segment acknowledges what its sender had received when it sent it. The trigger of an order is the one
-//!   application message of the other side that the order's first segment acknowledges and no order before it did. Of several it is
+//! - **Trigger to order.** A segment acknowledges what its sender's TCP had received when it left. The trigger of an order is the one
+//!   application message of the other side that the order's first segment acknowledges and no order before it did, unless an
+//!   order before it acknowledged several and may have left one of them [owed] an answer. Of several it is
 //!   the one whose ClOrdID(11) the order names in OrigClOrdID(41), if one alone has it. Measured from the trigger's last segment to
 //!   the order's first.
 //! - **Order to answer.** The first message of a type that answers, from the other side of the connection, with the order's
@@ -14,11 +15,13 @@
 //! [`crate::fix`]. Memory is bounded: [connections], what is held of each, messages that wait.
 //!
 //! [connections]: Matcher
+//! [owed]: Reason::Owed
 
 mod connections;
 mod exclusion;
 mod flow;
 mod mark;
+mod owed;
 mod pending;
 mod roles;
 mod segment;
@@ -35,7 +38,7 @@ pub use roles::Roles;
 pub use segment::NotTcp;
 
 use self::connections::{Connection, Connections};
-use self::flow::{Flow, Sent, What};
+use self::flow::{Flow, Found, Order, Sent, What};
 use self::mark::Came;
 use self::pending::{Key, Pending, digest};
 use self::segment::segment;
@@ -113,6 +116,9 @@ pub struct Counts {
     pub gaps: u64,
     /// Places where bytes are no message.
     pub damaged: u64,
+    /// Orders with a trigger behind messages that the capture does not have, with no pause since in which these would have been
+    /// answered: had they still waited, each order is the answer to an earlier message.
+    pub behind_unseen: u64,
     /// Segments that are acknowledged by an earlier frame.
     pub acknowledged_early: Early,
     /// The first bytes that a TCP connection carried.
@@ -200,7 +206,7 @@ impl Matcher {
                 // Ports that are used again: what waited is of another connection.
                 *number += ANOTHER;
             }
-            flows[side] = Flow::default();
+            flows[side] = Flow::from_the_start();
         }
         let number = *number;
         let ends = [segment.from, segment.to];
@@ -313,11 +319,11 @@ impl Rest {
         let is_order = self.roles.is_order(msg_type);
         let trigger = is_order.then(|| {
             let named = message.field(ORIG_CL_ORD_ID).map(digest);
-            let found = trigger(&mut flows[1 - sender.side], &first, next, named);
-            refused
-                .map_or(Ok(()), Err)
-                .and(found)
-                .map_or_else(|why| Err(Exclusion::Why(why)), |last| between(&last, &first.mark))
+            let theirs = &mut flows[1 - sender.side];
+            let found = trigger(theirs, (&first, &last), next, named);
+            let found = refused.map_or(Ok(()), |why| Err(Exclusion::Why(why))).and(found);
+            self.counts.behind_unseen += u64::from(found.is_ok() && !theirs.is_all_seen());
+            found
         });
         let key = |side| id.map(|id| Key { connection: sender.connection, side, id });
         if let (true, false, Some(key)) = (is_order, is_dup, key(sender.side)) {
@@ -345,16 +351,26 @@ impl Rest {
     }
 }
 
-/// The mark of what made a party send its order, whose peer's next byte is `next`.
+/// What lies between an order and what made a party send it, whose peer's next byte is `next`.
 fn trigger(
     theirs: &mut Flow,
-    first: &Came,
+    (first, last): (&Came, &Came),
     next: Option<SeqNumber>,
     named: Option<u128>,
-) -> Result<Mark, Reason> {
-    let Some(ack) = first.ack else { return Err(Reason::Forgotten) };
-    let found = theirs.take(ack, named);
-    if next.is_none_or(|next| next.is_before(ack)) { Err(Reason::Unseen) } else { found }
+) -> Result<Interval, Exclusion> {
+    let Some(ack) = first.ack else { return Err(Exclusion::Why(Reason::Forgotten)) };
+    let found = theirs.take(&Order { ack, first: first.mark, last: last.mark, named });
+    if next.is_none_or(|next| next.is_before(ack)) {
+        return Err(Exclusion::Why(Reason::Unseen));
+    }
+    match found {
+        Found::Trigger(trigger) => between(&trigger, &first.mark),
+        // What has no figure in any case is told by what keeps it from one.
+        Found::OrOwed(trigger) => {
+            between(&trigger, &first.mark).and(Err(Exclusion::Why(Reason::Owed)))
+        }
+        Found::Nothing(why) => Err(Exclusion::Why(why)),
+    }
 }
 
 fn between(from: &Mark, to: &Mark) -> Result<Interval, Exclusion> {

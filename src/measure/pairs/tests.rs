@@ -155,9 +155,9 @@ fn an_order_that_acknowledges_nothing_new_or_several_messages_is_excluded_unless
     assert_eq!(line.last().trigger, Some(Err(Reason::Several)));
     line.says(US, 100, "D|11=O3|");
     assert_eq!(line.last().trigger, Some(Err(Reason::NothingNew)));
-    // A Heartbeat makes no application act.
+    // A Heartbeat makes no application act, and after so long nothing before it is answered any more.
     line.says(THEM, 10, "0|");
-    line.says(THEM, 10, "8|11=O2|");
+    line.says(THEM, 300, "8|11=O2|");
     line.says(US, 100, "D|11=O4|");
     assert_eq!(line.last().trigger, Some(Ok(100)));
     // What its frame does not acknowledge yet came too late to be its trigger.
@@ -181,6 +181,125 @@ fn an_order_that_acknowledges_nothing_new_or_several_messages_is_excluded_unless
     (0..70).for_each(|_| line.says(THEM, 1, "8|11=O9|"));
     line.says(US, 100, "D|11=O10|");
     assert_eq!(line.last().trigger, Some(Err(Reason::Several)));
+}
+
+#[test]
+fn behind_several_messages_an_order_may_be_the_answer_to_an_earlier_one_than_it_acknowledges() {
+    let trigger = |line: &mut Line, ns: u32, body: &str| {
+        line.says(US, ns, body);
+        line.last().trigger.unwrap()
+    };
+    // A kernel acknowledges what it has while its application is at the message before, for as long as that goes on.
+    let mut line = Line::new();
+    line.says(THEM, 10, "8|11=A|");
+    for _ in 0..3 {
+        line.says(THEM, 10, "8|11=A|");
+        let found = trigger(&mut line, 5, "D|11=O|");
+        assert!(matches!(found, Err(Reason::Several | Reason::Owed)), "{found:?}");
+    }
+    // An order without a message of its own may be one more of a message before: it settles nothing.
+    assert_eq!(trigger(&mut line, 10, "D|11=O|"), Err(Reason::NothingNew));
+    // The first order was sent after 15 ns at the most: after twice that nothing is left to be answered.
+    line.says(THEM, 30, "8|11=A|");
+    assert_eq!(trigger(&mut line, 5, "D|11=O|"), Err(Reason::Owed));
+    line.says(THEM, 31, "8|11=A|");
+    assert_eq!(trigger(&mut line, 5, "D|11=O|"), Ok(5));
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 6, "D|11=O|"), Ok(6));
+    // Where messages lead to one order each, it is the answer to the one that is owed.
+    line.says(THEM, 1, "8|11=A|");
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 100, "D|11=O|"), Err(Reason::Several));
+    assert_eq!(trigger(&mut line, 1, "D|11=O|"), Err(Reason::NothingNew));
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 7, "D|11=O|"), Ok(7));
+    // Where they lead to two, it may be the second of the one before.
+    assert_eq!(trigger(&mut line, 1, "D|11=O|"), Err(Reason::NothingNew));
+    line.says(THEM, 1, "8|11=A|");
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 100, "D|11=O|"), Err(Reason::Several));
+    assert_eq!(trigger(&mut line, 1, "D|11=O|"), Err(Reason::NothingNew));
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 7, "D|11=O|"), Err(Reason::Owed));
+    // What an order names is known, also when it was acknowledged before, and what came before that is settled.
+    line.says(THEM, 1, "8|11=B|");
+    line.says(THEM, 1, "8|11=C|");
+    assert_eq!(trigger(&mut line, 5, "G|11=O|41=B|"), Ok(6));
+    assert_eq!(trigger(&mut line, 5, "G|11=O|41=C|"), Ok(10));
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 7, "D|11=O|"), Ok(7));
+    // What nobody has answered for a second is not answered any more.
+    line.says(THEM, 1, "8|11=A|");
+    line.says(THEM, 1_000_000_000, "8|11=A|");
+    assert_eq!(trigger(&mut line, 7, "D|11=O|"), Err(Reason::Several));
+    line.says(THEM, 1, "8|11=A|");
+    assert_eq!(trigger(&mut line, 8, "D|11=O|"), Ok(8));
+    assert_eq!(line.matcher.counts().behind_unseen, 0);
+}
+
+/// When messages come, and when the order leaves that each leads to, if it leads to one, in nanoseconds.
+type Served = Vec<(u32, Option<u32>)>;
+
+/// A line on which an application answers in the order in which messages came, behind a TCP that acknowledges whatever has
+/// come: how many orders there were, and how many of them had their trigger.
+fn queued(served: &Served) -> (usize, usize) {
+    let mut events: Vec<(u32, usize, usize)> = Vec::new();
+    for (number, (came, left)) in served.iter().enumerate() {
+        events.push((*came, THEM, number));
+        events.extend(left.map(|left| (left, US, number)));
+    }
+    events.sort_unstable();
+    let (mut line, mut orders, mut found) = (Line::new(), 0, 0);
+    for (ns, side, number) in events {
+        let since = ns - line.ns;
+        if side == THEM {
+            line.says(THEM, since, "8|11=A|");
+            continue;
+        }
+        line.says(US, since, "D|11=O|");
+        orders += 1;
+        if let Some(Ok(told)) = line.last().trigger {
+            assert_eq!(told, i128::from(ns - served[number].0), "of message {number}: {served:?}");
+            found += 1;
+        }
+    }
+    (orders, found)
+}
+
+#[test]
+fn however_messages_queue_no_order_has_another_s_trigger() {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |most: u32| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 11) as u32 % most
+    };
+    let (mut orders_at_ease, mut found_at_ease) = (0, 0);
+    for round in 0..300 {
+        // From an application that hardly has time to one that is idle mostly; some messages are not answered.
+        let (spacing, mute) = (400 + 200 * (round % 30), below(4) * 15);
+        let (mut at, mut free_from) = (0, 0);
+        let mut one_by_one = Served::new();
+        for _ in 0..100 {
+            at += 1 + below(2 * spacing);
+            let left = (below(100) >= mute).then(|| free_from.max(at) + 1_000 + below(1_000));
+            free_from = left.unwrap_or(free_from);
+            one_by_one.push((at, left));
+        }
+        let (orders, found) = queued(&one_by_one);
+        if spacing > 4_000 && mute == 0 {
+            (orders_at_ease, found_at_ease) = (orders_at_ease + orders, found_at_ease + found);
+        }
+        // Several at a time, each after so long.
+        let mut latest = 0;
+        let together = (0..100).map(|number| {
+            latest = (number * spacing + below(spacing) + 15_000).max(latest + 1);
+            (number * spacing, Some(latest))
+        });
+        assert_eq!(queued(&together.collect()), (100, 0), "{spacing}");
+    }
+    assert!(found_at_ease * 2 > orders_at_ease, "{found_at_ease} of {orders_at_ease}");
 }
 
 #[test]
@@ -261,7 +380,7 @@ fn what_the_capture_lacks_excludes_the_order_behind_it_and_no_other() {
     let types: Vec<_> = line.told.iter().map(|told| &told.msg_type[..]).collect();
     assert_eq!(types, ["8", "D"]);
     assert_eq!(line.last().trigger, Some(Err(Reason::Missing)));
-    line.says(THEM, 10, "8|11=O1|");
+    line.says(THEM, 30, "8|11=O1|");
     line.says(US, 42, "D|11=O2|");
     assert_eq!(line.last().trigger, Some(Ok(42)));
     assert_eq!(line.matcher.counts().gaps, 1);
@@ -316,6 +435,11 @@ fn a_capture_that_begins_in_the_middle_is_read_from_the_next_message_on() {
     line.says(US, 33, "D|11=O1|");
     assert_eq!((line.told.len(), line.last().trigger), (2, Some(Ok(33))));
     assert_eq!(line.matcher.counts().damaged, 0);
+    // What came before it may have been waiting, until nothing was answered for a second.
+    assert_eq!(line.matcher.counts().behind_unseen, 1);
+    line.says(THEM, 1_000_000_001, "8|11=O1|");
+    line.says(US, 34, "D|11=O2|");
+    assert_eq!((line.last().trigger, line.matcher.counts().behind_unseen), (Some(Ok(34)), 1));
 }
 
 #[test]

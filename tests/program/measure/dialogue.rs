@@ -31,9 +31,19 @@ pub(crate) struct Session {
     pub(crate) no_order: u64,
     pub(crate) messages: u64,
     now_ps: u64,
+    /// By how much longer the next answer takes.
+    pause_ps: u64,
     next: [u32; 2],
     numbers: [u32; 2],
     random: u64,
+}
+
+/// An order: its frame and its trigger's, and what lies between them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) frame: usize,
+    pub(crate) trigger: usize,
+    pub(crate) ns: u64,
 }
 
 /// The trader's side, and the other.
@@ -67,6 +77,49 @@ impl Session {
         session
     }
 
+    /// One of a trader behind a kernel's TCP, whose acknowledgements say what that has received and not what the trader is at, and
+    /// what is true of each order. Reports come at ease; faster than the answers to those before leave; at ease; and while the
+    /// trader stands still now and then.
+    pub(crate) fn queueing() -> (Session, Vec<Answered>) {
+        let mut session = Session {
+            next: [1_000, u32::MAX - 3_000],
+            random: 0x9e37_79b9_97f4_a7c1,
+            ..Session::default()
+        };
+        session.shake_hands();
+        let (mut at_ns, mut left_ns) = (session.now_ps / 1_000, 0);
+        let mut events: Vec<(u64, usize, usize)> = Vec::new();
+        for number in 0..600 {
+            let (spacing_ns, takes_ns) = match number {
+                200..400 => (10_000, 15_000),
+                500.. if number % 20 == 0 => (7_000, 25_000),
+                500.. => (7_000, 3_000),
+                _ => (40_000, 2_000),
+            };
+            at_ns += spacing_ns + session.dice(200);
+            // Two at a time, or one after the other.
+            let is_taken_up = if (200..400).contains(&number) { at_ns } else { at_ns.max(left_ns) };
+            left_ns = is_taken_up + takes_ns + session.dice(300);
+            events.extend([(at_ns, THEM, number), (left_ns, US, number)]);
+        }
+        events.sort_unstable();
+        let (mut came, mut answered) = (Vec::new(), Vec::new());
+        for (ns, side, number) in events {
+            session.now_ps = ns * 1_000;
+            let frame = session.frames.len() + 1;
+            if side == THEM {
+                let report = session.message(THEM, &format!("35=8|37=X{number}|150=0|39=0|"));
+                session.sends(THEM, &report);
+                came.push((frame, ns));
+            } else {
+                session.order(number as u32, false);
+                let (trigger, came_ns) = came[number];
+                answered.push(Answered { frame, trigger, ns: ns - came_ns });
+            }
+        }
+        (session, answered)
+    }
+
     /// A long tail above 687.3 ns.
     fn interval_ps(&mut self) -> u64 {
         let dice = self.dice(1_000);
@@ -91,7 +144,7 @@ impl Session {
 
     /// The order of this number is answered, and the answer makes the trader send the next.
     fn answered(&mut self, number: u32, course: Course) {
-        let answer_ps = self.interval_ps();
+        let answer_ps = self.interval_ps() + core::mem::take(&mut self.pause_ps);
         self.now_ps += answer_ps;
         let seq = self.next[THEM];
         let text =
@@ -144,6 +197,10 @@ impl Session {
         self.now_ps += order_ps;
         if is_trigger {
             self.trigger_to_order.push(self.now_ps - trigger_ps);
+        }
+        if number % 50 == 7 {
+            // For so long that neither of the two reports can be waiting any more.
+            self.pause_ps = 2 * (self.now_ps - trigger_ps) + 5_000_000;
         }
         self.order(number + 1, number % 50 == 13);
     }

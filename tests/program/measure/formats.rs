@@ -298,6 +298,43 @@ fn the_report_is_the_truth_within_its_bound_in_every_format() {
 }
 
 #[test]
+fn a_trader_with_a_queue_makes_no_order_another_report_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let (session, answered) = Session::queueing();
+    let file = write(folder.path(), "queue.pcap", &pcap(&session.frames, Order::Little, true));
+    let csv = folder.path().join("messages.csv");
+    let report = report(&[file.to_str().unwrap(), "--csv", csv.to_str().unwrap()]);
+    let rows = Rows::read(&csv);
+    let columns = rows.columns(["msg_type", "frame", "trigger_frame", "trigger_to_order_ns"]);
+    let orders = columns.iter().filter(|[msg_type, ..]| *msg_type == "D");
+    let mut found = [0; 6];
+    for (number, ([_, frame, trigger, ns], truth)) in orders.zip(&answered).enumerate() {
+        assert_eq!(*frame, truth.frame.to_string());
+        if !ns.is_empty() {
+            assert_eq!(*trigger, truth.trigger.to_string(), "{truth:?}");
+            assert_eq!(*ns, format!("{}.000", truth.ns), "{truth:?}");
+            found[number / 100] += 1;
+        }
+    }
+    // All while there is no queue, none while there always is one, and from when it has been empty.
+    assert_eq!(found[..4], [100, 100, 0, 0], "{report:#}");
+    assert!(found[4] > 90 && found[5] > 40, "{found:?}");
+    let excluded = report["excluded"]["trigger_to_order"].as_object().unwrap();
+    let all: u64 = excluded.values().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(all, answered.len() as u64 - found.iter().sum::<u64>());
+    assert!(excluded["earlier_message_owed"].as_u64().unwrap() > 190, "{excluded:?}");
+    assert_eq!(report["orders_behind_unseen"], 0);
+
+    // Of a capture that begins while the queue is never empty nothing can be told, but that.
+    let middle = session.frames.iter().filter(|of| of.ps > session.frames[answered[250].frame].ps);
+    let middle: Vec<_> = middle.cloned().collect();
+    let file = write(folder.path(), "middle.pcap", &pcap(&middle, Order::Little, true));
+    let report = super::report(&[file.to_str().unwrap()]);
+    assert!(report["orders_behind_unseen"].as_u64().unwrap() > 100, "{report:#}");
+    assert!(report["notes"].to_string().contains("come behind messages that the capture does not"));
+}
+
+#[test]
 fn the_table_names_points_clock_bound_and_what_is_excluded() {
     let folder = tempfile::tempdir().unwrap();
     let session = Session::new(ORDERS, Course::Rough);
