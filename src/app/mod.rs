@@ -188,7 +188,7 @@ impl<'a, A: Application> Seated<'a, A> {
         reply: &mut Sender<'_, S, O>,
     ) {
         let Some(Measured { recorder, connection, bytes }) = &mut self.measured else { return };
-        let was_held = reply.was_held();
+        let was_held = reply.was_held() || recorder.holds();
         let msg_seq_num = reply.next_out();
         let entered = recorder.reading();
         self.app.on_message(self.session, message, self.stamp, reply);

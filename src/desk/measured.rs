@@ -15,6 +15,13 @@ impl<A: Application> Desk<A> {
         self.recorder.as_deref_mut()
     }
 
+    /// What is read from here on was held behind a gap of bytes, or is not any more.
+    pub(super) fn note_held(&mut self, is_held: bool) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.hold(is_held);
+        }
+    }
+
     /// Frames were handed over, all that there were or not.
     pub(crate) fn note_handed_over(&mut self, tcp: &Stack, took_all: bool) {
         let (Some(recorder), seats) = (&mut self.recorder, &self.seats) else { return };

@@ -62,7 +62,7 @@ impl<A: Application> Desk<A> {
             let (bytes, receipt) = tcp.readable_of_segment(connection);
             let len = bytes.len().min(self.chunk.len());
             if len == 0 {
-                return;
+                break;
             }
             let own = receipt.and_then(stamp_of).or(stamp);
             let mut chunk = core::mem::take(&mut self.chunk);
@@ -76,11 +76,14 @@ impl<A: Application> Desk<A> {
                 rest = behind;
             }
             if !rest.is_empty() {
+                // What begins here came before the segment at hand, and was polled before it.
+                self.note_held(true);
                 latest = own;
                 self.feed(now, tcp, index, connection, rest, own);
             }
             self.chunk = chunk;
         }
+        self.note_held(false);
     }
 
     /// How much a session lacks of a message that has begun.

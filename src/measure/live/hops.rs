@@ -216,7 +216,7 @@ impl Hops {
         self.messages += 1;
         let MessageRecord { first, last, polled, entered, order, .. } = *message;
         let types = Types { trigger: message.msg_type, order: None };
-        self.between_host(Kind::PollToApplication, types, (polled, entered), each);
+        self.since_poll(Kind::PollToApplication, types, message, entered, each);
         let came = self.by_device(last).map(|()| (last, polled));
         let came = if message.was_held { Err(Exclusion::Why(Reason::Held)) } else { came };
         match came {
@@ -235,7 +235,12 @@ impl Hops {
                     }
                 }
             }
-            Err(why) => self.tell(Kind::WireToPoll, Err(why), each),
+            Err(why) => {
+                self.tell(Kind::WireToPoll, Err(why), each);
+                if message.was_held && first != last {
+                    self.tell(Kind::FirstToLastSegment, Err(why), each);
+                }
+            }
         }
         if let Some(order) = order {
             self.answered += 1;
@@ -251,7 +256,7 @@ impl Hops {
         each: &mut dyn FnMut(&Sample),
     ) {
         let types = Types { trigger: message.msg_type, order: Some(order.msg_type) };
-        let MessageRecord { polled, entered, .. } = *message;
+        let entered = message.entered;
         let HandedOver { ready, doorbell } = match order.handed_over {
             Ok(handed_over) => handed_over,
             Err(why) => {
@@ -264,7 +269,7 @@ impl Hops {
         };
         self.between_host(Kind::ApplicationToFrame, types, (entered, ready), each);
         self.between_host(Kind::FrameToDoorbell, types, (ready, doorbell), each);
-        self.between_host(Kind::PollToDoorbell, types, (polled, doorbell), each);
+        self.since_poll(Kind::PollToDoorbell, types, message, doorbell, each);
         match came {
             Ok(came) => {
                 self.wait(Kind::WireToDoorbell, types, Between::NicAndHost(came, doorbell), each);
@@ -348,6 +353,23 @@ impl Hops {
         each: &mut dyn FnMut(&Sample),
     ) {
         let sample = self.on_host(kind, types, begin, end, 0);
+        self.tell(kind, sample, each);
+    }
+
+    /// From the poll of what completed a message; of one that was held nobody knows that any more.
+    fn since_poll(
+        &mut self,
+        kind: Kind,
+        types: Types,
+        message: &MessageRecord,
+        end: u64,
+        each: &mut dyn FnMut(&Sample),
+    ) {
+        let sample = if message.was_held {
+            Err(Exclusion::Why(Reason::Held))
+        } else {
+            self.on_host(kind, types, message.polled, end, 0)
+        };
         self.tell(kind, sample, each);
     }
 

@@ -30,7 +30,8 @@ pub struct MessageRecord {
     pub first_polled: u64,
     /// The stamp of the one that completed it.
     pub last: RxStamp,
-    /// It had been held behind a gap: the stamps are of what filled that.
+    /// It had been held behind a gap of messages or of bytes: its stamps, or [`polled`](MessageRecord::polled), are of what
+    /// filled that.
     pub was_held: bool,
     /// When `rx_burst` had returned the frame that completed it.
     pub polled: u64,

@@ -50,6 +50,8 @@ pub struct Recorder {
     ring: Producer<Record>,
     counters: Arc<LiveCounters>,
     polled: u64,
+    /// What is read was polled before, in nobody knows which round.
+    holds: bool,
     drafts: ArrayVec<Draft, DRAFTS_MAX>,
     /// By session: the stamp of the segment that a message began in which is not whole, and when that was polled.
     begun: Box<[Option<(RxStamp, u64)>]>,
@@ -71,6 +73,7 @@ pub fn recorder(read: Reading, records: usize) -> (Recorder, Consumer<Record>, A
         ring,
         counters: Arc::clone(&counters),
         polled: 0,
+        holds: false,
         drafts: ArrayVec::new(),
         begun: Box::default(),
         in_parts: false,
@@ -111,6 +114,17 @@ impl Recorder {
     /// When the round's frames were there.
     pub(crate) fn polled(&self) -> u64 {
         self.polled
+    }
+
+    /// What is read from here on was held behind a gap of bytes, or is not any more.
+    pub(crate) fn hold(&mut self, holds: bool) {
+        self.holds = holds;
+    }
+
+    /// Whether what is read was held, so that it was polled before the round's frames.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        self.holds
     }
 
     /// The application is about to be called.

@@ -250,6 +250,23 @@ fn what_is_not_the_device_s_or_could_not_leave_is_excluded_by_name() {
 }
 
 #[test]
+fn what_was_held_is_in_no_figure_that_begins_with_its_stamps_or_its_poll() {
+    let mut of = Followed::new();
+    let at = of.now + 10 * MS;
+    let first = by_nic(at - 1_000);
+    let held = answered(by_nic(at), at + 1_000);
+    of.take(Record::Message(MessageRecord { was_held: true, first, ..held }));
+    of.take(Record::Left(left(at + 2_000, at + 3_000)));
+    of.read(0);
+    let known = [Kind::ApplicationToFrame, Kind::FrameToDoorbell, Kind::DoorbellToWire];
+    for kind in Kind::LIVE {
+        let is_known = known.contains(&kind);
+        assert_eq!(of.of(kind).map(|of| of.ps.len()), is_known.then_some(1), "{kind}");
+        assert_eq!(of.excluded(kind, Reason::Held), u64::from(!is_known), "{kind}");
+    }
+}
+
+#[test]
 fn what_is_sent_at_a_logon_is_excluded_of_all_that_an_order_ends_and_the_first_messages_of_nothing()
 {
     let of = Followed::new();

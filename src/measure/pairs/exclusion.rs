@@ -219,7 +219,9 @@ impl fmt::Display for Reason {
             }
             Reason::Unsettled => "no reading of the stamp's clock came behind it in time to vouch for it",
             Reason::ClockRefused => "the clock discipline has no time for its stamp",
-            Reason::Held => "it was held behind a gap: the stamps at hand are of what filled that",
+            Reason::Held => {
+                "it was held behind a gap of messages or of bytes: its own stamps, or when it was polled, are not known any more"
+            }
             Reason::Waits => {
                 "the order could not leave at once: it waited for the peer's window, a buffer, an address or the device"
             }

@@ -17,17 +17,18 @@ use fixwire_hw::sim::{End, SimNic, Wire};
 use crate::common::prepared::order;
 use crate::line::{busy_for, data_of};
 
-/// When a segment arrived by the wire's clock, in ns, and by its stamp.
+/// When a segment arrived by the wire's clock, in ns, and by its stamp, and when it was polled.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Came {
     pub(crate) at: u64,
     pub(crate) ticks: u64,
+    pub(crate) polled: u64,
 }
 
 /// What happened to one message, by the wire's clock, in ns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Truth {
-    /// When its first segment and its last one arrived, and how they were stamped.
+    /// When the segment with its first byte and the last one to come arrived, and how they were stamped.
     pub(crate) first: Came,
     pub(crate) last: Came,
     pub(crate) polled: u64,
@@ -74,7 +75,7 @@ impl Stream {
         }
     }
 
-    /// The segments with the first and the last byte of the next message that is this one.
+    /// The segment with the first byte of the next message that is this one, and the last of its segments to come.
     fn segments_of(&mut self, message: &[u8]) -> (Came, Came) {
         loop {
             let rest = &self.bytes[self.at..];
@@ -82,7 +83,9 @@ impl Stream {
             let (begin, end) = (self.at, self.at + sum + 8);
             self.at = end;
             if &self.bytes[begin..end] == message {
-                return (self.by[begin].unwrap(), self.by[end - 1].unwrap());
+                let last = self.by[begin..end].iter().flatten();
+                let last = last.max_by_key(|came| (came.polled, came.at));
+                return (self.by[begin].unwrap(), *last.unwrap());
             }
         }
     }
@@ -134,15 +137,16 @@ impl Nic for Watched {
 
     fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
         let count = self.nic.rx_burst(burst);
-        for frame in burst.iter() {
-            let Some((seq, payload)) = data_of(frame.bytes()) else { continue };
-            let ticks = self.nic.rx_meta(frame).stamp.map_or(0, |stamp| stamp.ticks);
-            let came = Came { at: self.known.moment_of(ticks).unwrap_or(0), ticks };
-            self.known.stream.borrow_mut().take(seq, payload, came);
-        }
         if count > 0 {
             self.known.takes(400);
             self.known.polled.set(self.known.now());
+        }
+        for frame in burst.iter() {
+            let Some((seq, payload)) = data_of(frame.bytes()) else { continue };
+            let ticks = self.nic.rx_meta(frame).stamp.map_or(0, |stamp| stamp.ticks);
+            let at = self.known.moment_of(ticks).unwrap_or(0);
+            let came = Came { at, ticks, polled: self.known.polled.get() };
+            self.known.stream.borrow_mut().take(seq, payload, came);
         }
         count
     }
@@ -236,8 +240,9 @@ impl Application for Striker {
         orders: &mut Sender<'_, S, O>,
     ) {
         let is_answered = message.msg_type() == EXECUTION_REPORT;
-        let (polled, entered) = (self.known.polled.get(), self.known.now());
+        let entered = self.known.now();
         let (first, last) = self.known.stream.borrow_mut().segments_of(message.bytes());
+        let polled = last.polled;
         let truth = Truth { first, last, polled, entered, is_answered, ..Truth::default() };
         self.known.truths.borrow_mut().push(truth);
         if is_answered {

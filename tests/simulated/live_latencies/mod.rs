@@ -20,7 +20,7 @@ use fixwire::offload::nic::Nic;
 use fixwire::offload::profile::{Policy, Profile};
 use fixwire::offload::stamp::{ClockId, ClockInfo, Domain};
 use fixwire::time::{Clock, Duration, Instant};
-use fixwire_hw::sim::{self, End, Line, Model, ModelClock, NicFaults};
+use fixwire_hw::sim::{self, Direction, End, Faults, Line, Model, ModelClock, NicFaults};
 use known::{Known, Striker, Truth, Venue, Watched};
 use rtrb::Consumer;
 
@@ -264,6 +264,29 @@ fn what_is_told_of_each_hop_is_what_the_wire_knows() {
             assert!(of.noise_floor_ps() < 2_000_000, "{}: {}", of.title(), of.error_bound());
         }
     }
+}
+
+#[test]
+fn what_was_held_behind_a_lost_segment_is_in_no_figure_that_begins_with_its_poll() {
+    let mut all = 0;
+    for seed in 31..=35 {
+        let mut story = Story::new(seed);
+        let faults = Faults { loss_ppm: 200_000, ..Faults::default() };
+        story.pair.wire.set_faults(Direction::BToA, faults);
+        story.rounds(60);
+        story.finish();
+        story.check();
+        let tally = story.hops.tally();
+        let held = tally.excluded(Kind::WireToPoll, Reason::Held);
+        assert_eq!(tally.excluded(Kind::PollToApplication, Reason::Held), held, "seed {seed}");
+        assert!(story.count(Kind::PollToApplication) > 250, "seed {seed}");
+        // Reports behind news, each of which was answered.
+        for kind in [Kind::PollToDoorbell, Kind::WireToDoorbell, Kind::WireToWire] {
+            assert_eq!(tally.excluded(kind, Reason::Held), held, "seed {seed}: {kind}");
+        }
+        all += held;
+    }
+    assert!(all > 20, "{all}");
 }
 
 #[test]
