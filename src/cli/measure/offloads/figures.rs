@@ -30,12 +30,14 @@ pub(super) struct Figure {
     pub(super) error_bound: String,
 }
 
-/// What a turn measured: for each kind the figure of the messages that are answered most often.
+/// Of which messages a figure is: the type of what came, and of what was sent of it, as reports have them.
+type Types = [Option<String>; 2];
+
+/// What a turn measured: of each kind a figure for each message type. Of one by several lives of the clock there is none: no
+/// life is the one that is meant.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
-    kinds: BTreeMap<String, Figure>,
-    /// Kinds that have figures by several lives of the clock: none of them is the one that is meant.
-    pub(super) of_several_clocks: u64,
+    kinds: BTreeMap<String, BTreeMap<Types, Option<Figure>>>,
 }
 
 impl Measured {
@@ -44,16 +46,13 @@ impl Measured {
         let intervals = report["intervals"].as_array().ok_or("it has no \"intervals\"")?;
         let mut measured = Measured::default();
         for (kind, _) in KINDS {
-            let of_kind = intervals.iter().filter(|of| of["kind"] == kind);
-            let most = of_kind.clone().max_by_key(|of| of["samples"].as_u64());
-            let Some(most) = most else { continue };
-            let is_same =
-                |of: &&Value| ["trigger_type", "order_type"].iter().all(|key| of[key] == most[key]);
-            if of_kind.filter(is_same).count() > 1 {
-                measured.of_several_clocks += 1;
-                continue;
+            for of in intervals.iter().filter(|of| of["kind"] == kind) {
+                let types =
+                    ["trigger_type", "order_type"].map(|key| of[key].as_str().map(str::to_owned));
+                let figures = measured.kinds.entry(kind.to_owned()).or_default();
+                let is_first = !figures.contains_key(&types);
+                figures.insert(types, is_first.then(|| Figure::of(of)).transpose()?);
             }
-            measured.kinds.insert(kind.to_owned(), Figure::of(most)?);
         }
         Ok(measured)
     }
@@ -126,24 +125,64 @@ impl Rounds {
         self.rounds.len()
     }
 
+    /// The messages that figures of a kind are of: those that were answered most often in the first turn of the whole profile
+    /// that has a figure of it. In every other turn the same count, however many there were of others.
+    fn types(&self, kind: &str) -> Option<&Types> {
+        let of_whole = self.rounds.iter().filter_map(|round| round.first()?.kinds.get(kind));
+        let mut most = of_whole.filter_map(|figures| {
+            let samples = |figure: &Option<Figure>| figure.as_ref().map(|of| of.samples);
+            let told = figures.iter().filter_map(|(types, of)| Some((samples(of)?, types)));
+            told.max().map(|(_, types)| types)
+        });
+        most.next()
+    }
+
+    /// The same in words, as tables have it.
+    pub(super) fn types_in_words(&self, kind: &str) -> Option<String> {
+        let [trigger, order] = self.types(kind)?;
+        let written = [trigger, order].into_iter().flatten();
+        Some(written.map(String::as_str).collect::<Vec<_>>().join(">"))
+    }
+
+    /// The figure of a kind that a turn has, if it has one of those messages.
+    fn figure<'a>(&self, turn: &'a Measured, kind: &str) -> Option<&'a Figure> {
+        turn.kinds.get(kind)?.get(self.types(kind)?)?.as_ref()
+    }
+
     /// A turn's figure of a kind, of the first round that has one.
     pub(super) fn example(&self, kind: &str) -> Option<&Figure> {
-        self.rounds.iter().flatten().find_map(|turn| turn.kinds.get(kind))
+        self.rounds.iter().flatten().find_map(|turn| self.figure(turn, kind))
     }
 
     /// Samples of a kind in the turns of `arm`, all rounds together.
     pub(super) fn samples(&self, kind: &str, arm: usize) -> u64 {
-        let of = self.rounds.iter().filter_map(|round| round.get(arm)?.kinds.get(kind));
+        let of = self.rounds.iter().filter_map(|round| self.figure(round.get(arm)?, kind));
         of.map(|figure| figure.samples).sum()
     }
 
     /// Figures that had several clocks.
-    pub(super) fn of_several_clocks(&self) -> u64 {
-        self.rounds.iter().flatten().map(|turn| turn.of_several_clocks).sum()
+    pub(super) fn of_several_clocks(&self) -> usize {
+        self.turns_of_kinds(|figures, types| figures.get(types).is_some_and(Option::is_none))
+    }
+
+    /// Figures that there are of other messages only.
+    pub(super) fn of_other_messages(&self) -> usize {
+        self.turns_of_kinds(|figures, types| !figures.contains_key(types))
+    }
+
+    fn turns_of_kinds(
+        &self,
+        is_counted: impl Fn(&BTreeMap<Types, Option<Figure>>, &Types) -> bool,
+    ) -> usize {
+        let of_kind = |kind: &str| {
+            let turns = self.rounds.iter().flatten().filter_map(|turn| turn.kinds.get(kind));
+            self.types(kind).map_or(0, |types| turns.filter(|of| is_counted(of, types)).count())
+        };
+        KINDS.iter().map(|(kind, _)| of_kind(kind)).sum()
     }
 
     fn pairs(&self, kind: &str, place: usize, [one, other]: [usize; 2]) -> Vec<(u64, u64)> {
-        let of = |turn: &Measured| turn.kinds.get(kind)?.quantiles_ps[place];
+        let of = |turn: &Measured| self.figure(turn, kind)?.quantiles_ps[place];
         let both = |round: &Vec<Measured>| Some((of(round.get(one)?)?, of(round.get(other)?)?));
         self.rounds.iter().filter_map(both).collect()
     }
@@ -152,7 +191,7 @@ impl Rounds {
     /// digits round. The first two arms are those.
     pub(super) fn floor(&self, kind: &str, place: usize, confidence: f64) -> Option<u64> {
         let same = paired(&self.pairs(kind, place, [0, 1]), confidence)?;
-        let turns = self.rounds.iter().flatten().filter_map(|turn| turn.kinds.get(kind));
+        let turns = self.rounds.iter().flatten().filter_map(|turn| self.figure(turn, kind));
         let rounding = turns.map(|figure| figure.noise_ps).max().unwrap_or_default();
         Some(same.from.unsigned_abs().max(same.to.unsigned_abs()).max(rounding))
     }
@@ -210,17 +249,25 @@ impl Worth {
 mod tests {
     use super::*;
 
-    fn turn(kinds: &[(&str, u64)], noise_ps: u64) -> Measured {
-        let figure = |ps: u64| Figure {
-            samples: 2_000,
+    fn figure(samples: u64, ps: u64, noise_ps: u64) -> Figure {
+        Figure {
+            samples,
             quantiles_ps: [Some(ps), Some(2 * ps), None],
             noise_ps,
             points: ["from".into(), "to".into()],
             clock: "this host's counter".into(),
             error_bound: "none".into(),
-        };
-        let kinds = kinds.iter().map(|(kind, ps)| ((*kind).to_owned(), figure(*ps))).collect();
-        Measured { kinds, of_several_clocks: 0 }
+        }
+    }
+
+    fn types(trigger: &str) -> Types {
+        [Some(trigger.to_owned()), Some("D".to_owned())]
+    }
+
+    fn turn(kinds: &[(&str, u64)], noise_ps: u64) -> Measured {
+        let of = |ps| BTreeMap::from([(types("8"), Some(figure(2_000, ps, noise_ps)))]);
+        let kinds = kinds.iter().map(|(kind, ps)| ((*kind).to_owned(), of(*ps))).collect();
+        Measured { kinds }
     }
 
     /// Twelve rounds on a host that gets slower: the same twice, which differ by up to `noise`, and one that is `more`.
@@ -270,6 +317,31 @@ mod tests {
     }
 
     #[test]
+    fn every_turn_is_of_the_messages_that_the_first_one_had_most_of() {
+        const KIND: &str = "poll_to_doorbell";
+        let of = |all: &[(&str, u64, u64)]| {
+            let figures = all
+                .iter()
+                .map(|(trigger, samples, ps)| (types(trigger), Some(figure(*samples, *ps, 1_000))));
+            Measured { kinds: BTreeMap::from([(KIND.to_owned(), figures.collect())]) }
+        };
+        let mut rounds = Rounds::new();
+        for round in 0..12 {
+            // News are many in some turns, and of another price; in one turn there are no reports.
+            let whole = of(&[("8", 900, 700_000), ("B", 100 + 200 * round, 90_000)]);
+            let without = of(&[("8", 500, 730_000), ("B", 700, 60_000)]);
+            let news = of(&[("B", 1_200, 60_000)]);
+            rounds.push(vec![whole.clone(), whole, if round == 7 { news } else { without }]);
+        }
+        assert_eq!(rounds.types_in_words(KIND).unwrap(), "8>D");
+        let rows = rounds.rows(2, 0.99);
+        let (found, verdict) = rows[0].found.unwrap();
+        assert_eq!((found.first, found.second, verdict), (700_000, 730_000, Verdict::More));
+        assert_eq!((rounds.samples(KIND, 0), rounds.samples(KIND, 2)), (12 * 900, 11 * 500));
+        assert_eq!((rounds.of_several_clocks(), rounds.of_other_messages()), (0, 1));
+    }
+
+    #[test]
     fn a_turn_whose_clock_began_a_new_life_has_no_figure_of_it() {
         use hdrhistogram::Histogram;
         let mut ps = Histogram::<u64>::new_with_bounds(1, 60_000_000_000_000, 3).unwrap();
@@ -287,10 +359,12 @@ mod tests {
             interval("poll_to_doorbell", "this host's counter", "D"),
         ]});
         let measured = Measured::of(&report).unwrap();
-        assert_eq!(measured.of_several_clocks, 1);
-        let names: Vec<_> = measured.kinds.keys().collect();
-        assert_eq!(names, ["poll_to_doorbell"]);
-        let of = &measured.kinds["poll_to_doorbell"];
+        let mut rounds = Rounds::new();
+        rounds.push(vec![turn(&[("wire_to_wire", 1), ("poll_to_doorbell", 1)], 1), measured]);
+        assert_eq!((rounds.of_several_clocks(), rounds.of_other_messages()), (1, 0));
+        let measured = &rounds.rounds[0][1];
+        assert!(rounds.figure(measured, "wire_to_wire").is_none());
+        let of = rounds.figure(measured, "poll_to_doorbell").unwrap();
         assert!(of.quantiles_ps[0].unwrap().abs_diff(500_000) < 600, "{of:?}");
         // 30 samples are enough for a median, and for no more.
         assert_eq!(of.quantiles_ps[1..], [None, None]);

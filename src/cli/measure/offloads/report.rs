@@ -158,8 +158,9 @@ impl Report<'_> {
                 continue;
             };
             let [from, to] = &figure.points;
+            let types = self.rounds.types_in_words(kind).unwrap_or_default();
             lines.push(format!(
-                "{name}: from {from} to {to}, by {}; of one turn: {}",
+                "{name}, {types}: from {from} to {to}, by {}; of one turn: {}",
                 figure.clock, figure.error_bound
             ));
         }
@@ -187,6 +188,12 @@ impl Report<'_> {
             notes.push(format!(
                 "{} figures of turns in which the NIC's clock began a new life are left out",
                 self.rounds.of_several_clocks()
+            ));
+        }
+        if self.rounds.of_other_messages() > 0 {
+            notes.push(format!(
+                "{} figures of turns are left out that are of other messages than the first turn had most of",
+                self.rounds.of_other_messages()
             ));
         }
         for (capability, why) in &self.arms.left_out {
@@ -258,6 +265,9 @@ impl Report<'_> {
             let of = QUANTILES.into_iter().enumerate().filter_map(move |(place, (percentile, _))| Some((percentile, floor(place)?)));
             of.map(move |(percentile, ps)| json!({ "interval": name, "percentile": percentile, "ns": ns(ps as i64) }))
         });
+        let of_messages = KINDS.iter().filter_map(|(kind, _)| {
+            Some(((*kind).to_owned(), Value::from(self.rounds.types_in_words(kind)?)))
+        });
         let not_tried = self
             .arms
             .left_out
@@ -278,6 +288,7 @@ impl Report<'_> {
             "capabilities": capabilities.collect::<Vec<_>>(),
             "not_tried": not_tried.collect::<Vec<_>>(),
             "noise_floors": floors.collect::<Vec<_>>(),
+            "of_messages": of_messages.collect::<serde_json::Map<_, _>>(),
             "points": self.points(),
             "notes": self.notes(),
         })
