@@ -20,6 +20,8 @@ pub const DIGITS: u8 = 3;
 const DISTRIBUTIONS_MAX: usize = 32;
 /// The same of a running engine, where message types have some of their own.
 const LIVE_DISTRIBUTIONS_MAX: usize = 256;
+/// Of them the first so many are kept over time as well, which takes up to eight times the memory of the others.
+pub const SLICED_MAX: usize = 16;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -210,8 +212,8 @@ pub struct Distribution {
     pub types: Option<Types>,
     /// In picoseconds.
     pub ps: Histogram<u64>,
-    /// The same over time.
-    pub slices: Slices,
+    /// The same over time, of the first [`SLICED_MAX`].
+    pub slices: Option<Slices>,
     /// The longest, exactly.
     pub max: WireSpan,
     /// How far they may be wrong.
@@ -421,7 +423,8 @@ impl Tally {
                 return None;
             }
             None => {
-                self.distributions.push(Distribution::new(of, interval));
+                let is_sliced = self.distributions.len() < SLICED_MAX;
+                self.distributions.push(Distribution::new(of, interval, is_sliced));
                 self.distributions.len() - 1
             }
         };
@@ -433,7 +436,11 @@ impl Tally {
 type Ends = (Stamp, Stamp, WireSpan);
 
 impl Distribution {
-    fn new((kind, domain, types): (Kind, Domain, Option<Types>), interval: &Ends) -> Distribution {
+    fn new(
+        (kind, domain, types): (Kind, Domain, Option<Types>),
+        interval: &Ends,
+        is_sliced: bool,
+    ) -> Distribution {
         let ps = Histogram::new_with_bounds(1, INTERVAL_PS_MAX, DIGITS);
         let (begin, end, _) = *interval;
         Distribution {
@@ -441,7 +448,7 @@ impl Distribution {
             domain,
             types,
             ps: ps.expect("bounds are constants in range"),
-            slices: Slices::new(end.time),
+            slices: is_sliced.then(|| Slices::new(end.time)),
             max: WireSpan::ZERO,
             doubt: match types {
                 None => Doubt::Grains(Grains::default()),
@@ -455,7 +462,9 @@ impl Distribution {
     fn add(&mut self, (_, end, span): &Ends) {
         let ps = u64::try_from(span.as_ps()).unwrap_or(u64::MAX);
         self.ps.saturating_record(ps);
-        self.slices.record(end.time, ps);
+        if let Some(slices) = &mut self.slices {
+            slices.record(end.time, ps);
+        }
         self.max = self.max.max(*span);
         self.end = *end;
     }

@@ -5,7 +5,7 @@ use super::*;
 use crate::app::SessionId;
 use crate::measure::pairs::Reason;
 use crate::measure::stamp::{Clock, HostCounter};
-use crate::measure::tally::{Distribution, Kind};
+use crate::measure::tally::{Distribution, Kind, SLICED_MAX};
 use crate::measure::wire_time::WireSpan;
 use crate::offload::RxStamp;
 use crate::offload::clock::{Bracket, ClockConfig, Discipline, Publisher};
@@ -428,6 +428,22 @@ fn sendings_are_told_once_each_though_somebody_else_asks_for_them_too() {
     .collect();
     // What has no number is no order.
     assert_eq!(told, [1, 2, 4, 5]);
+}
+
+#[test]
+fn of_more_message_types_than_are_kept_over_time_each_has_its_figure() {
+    let mut hops = Hops::new(Clocks { host: HOST, device: None, reader: None }, false);
+    for (number, letter) in (1..).zip(b'A'..=b'Z') {
+        let msg_type = MsgType::new(&[letter]);
+        hops.take(
+            &Record::Message(MessageRecord { msg_type, ..message(by_host(MS), number * MS) }),
+            &mut |_| {},
+        );
+    }
+    let all = hops.tally().distributions();
+    assert!(all.len() == 26 && all.iter().all(|of| of.ps.len() == 1));
+    assert!(all[..SLICED_MAX].iter().all(|of| of.slices.is_some()));
+    assert!(all[SLICED_MAX..].iter().all(|of| of.slices.is_none()));
 }
 
 #[test]

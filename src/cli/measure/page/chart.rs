@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use fixwire::measure::slices::Slices;
 use fixwire::measure::tally::Distribution;
 
 const WIDTH: f64 = 900.0;
@@ -171,9 +172,8 @@ pub(super) fn histogram(of: &Distribution) -> String {
 }
 
 /// Percentiles of each slice of time.
-pub(super) fn over_time(of: &Distribution) -> String {
-    let slices: Vec<_> =
-        of.slices.iter().enumerate().filter_map(|(at, of)| Some((at, of?))).collect();
+pub(super) fn over_time(of: &Slices) -> String {
+    let slices: Vec<_> = of.iter().enumerate().filter_map(|(at, of)| Some((at, of?))).collect();
     let last = slices.last().map_or(0, |(at, _)| *at);
     let values =
         slices.iter().flat_map(|(_, of)| [0.5, 1.0].map(|at| of.value_at_quantile(at) as f64));
@@ -196,7 +196,7 @@ pub(super) fn over_time(of: &Distribution) -> String {
             );
         }
     }
-    let len_ps = of.slices.len().as_ps() as f64;
+    let len_ps = of.len().as_ps() as f64;
     below(&mut out, x(0.0), "0");
     if last > 0 {
         below(&mut out, x(1.0) - 20.0, &duration(len_ps * last as f64));

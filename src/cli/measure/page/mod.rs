@@ -4,7 +4,7 @@ mod chart;
 
 use std::fmt::Write;
 
-use fixwire::measure::tally::{Distribution, ns};
+use fixwire::measure::tally::{Distribution, SLICED_MAX, ns};
 
 use super::figures::{Figures, QUANTILES, UNTOLD};
 
@@ -110,9 +110,7 @@ fn section(number: usize, of: &Distribution) -> String {
     format!(
         "<section><h2>{number} {}</h2><p>From {from} to {to}, by {}, {}. Noise floor {}: {}.</p>\
          <figure><figcaption>Percentile curve: how long the slowest take</figcaption>{}</figure>\
-         <figure><figcaption>Histogram: how many took how long</figcaption>{}</figure>\
-         <figure><figcaption>Over time, in slices of {}: <span class=\"p50\">p50</span>, <span class=\"p99\">p99</span>, \
-         <span class=\"max\">max</span></figcaption>{}</figure></section>",
+         <figure><figcaption>Histogram: how many took how long</figcaption>{}</figure>{}</section>",
         escaped(&of.title()),
         of.domain.clock,
         of.domain.scale,
@@ -120,8 +118,21 @@ fn section(number: usize, of: &Distribution) -> String {
         of.error_bound(),
         chart::percentiles(of),
         chart::histogram(of),
-        chart::duration(of.slices.len().as_ps() as f64),
-        chart::over_time(of),
+        over_time(of),
+    )
+}
+
+fn over_time(of: &Distribution) -> String {
+    let Some(slices) = &of.slices else {
+        return format!(
+            "<p>Over time the first {SLICED_MAX} are kept, and this is none of them.</p>"
+        );
+    };
+    format!(
+        "<figure><figcaption>Over time, in slices of {}: <span class=\"p50\">p50</span>, <span class=\"p99\">p99</span>, \
+         <span class=\"max\">max</span></figcaption>{}</figure>",
+        chart::duration(slices.len().as_ps() as f64),
+        chart::over_time(slices),
     )
 }
 
