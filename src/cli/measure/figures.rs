@@ -20,8 +20,12 @@ pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
 ];
 const PS_PER_NS: u64 = 1_000;
 /// What stands in place of a percentile, in words.
-pub(super) const UNTOLD: &str =
-    "fewer than one sample lies beyond that percentile: nothing tells it from the maximum";
+const UNTOLD: &str =
+    "-: fewer than one sample lies beyond that percentile: nothing tells it from the maximum";
+/// What the column of what is excluded has, in words.
+const EXCLUDED: &str = "excluded: the part of all intervals of the kind, whatever their messages and clock, that is in no figure";
+/// From this part on, what is left out where messages come close together makes what is left look faster than it was.
+const BUNCHED_SHARE_MAX: f64 = 0.01;
 
 /// What was added up, of these kinds and with these reasons.
 #[derive(Clone, Copy)]
@@ -36,12 +40,44 @@ impl Figures<'_> {
         self.tally.distributions()
     }
 
-    /// Whether there are too few samples for some percentile.
-    pub(super) fn has_untold(&self) -> bool {
+    /// What the table's signs stand for.
+    pub(super) fn legend(&self) -> impl Iterator<Item = &'static str> {
         let is_untold = |of: &Distribution| {
             QUANTILES.iter().any(|(.., quantile)| of.told_quantile_ps(*quantile).is_none())
         };
-        self.all().iter().any(is_untold)
+        let has_untold = self.all().iter().any(is_untold);
+        let has_excluded = self.all().iter().any(|of| self.excluded_share(of.kind) > 0.0);
+        has_untold.then_some(UNTOLD).into_iter().chain(has_excluded.then_some(EXCLUDED))
+    }
+
+    /// The part of a kind's intervals that is in no figure, from 0 to 1.
+    pub(super) fn excluded_share(&self, kind: Kind) -> f64 {
+        self.share(kind, self.tally.excluded_in_all(kind))
+    }
+
+    fn share(&self, kind: Kind, excluded: u64) -> f64 {
+        let samples = self.all().iter().filter(|of| of.kind == kind).map(|of| of.ps.len());
+        let all = samples.sum::<u64>() + self.tally.excluded_in_all(kind);
+        excluded as f64 / all.max(1) as f64
+    }
+
+    /// Of which kinds those that are left are no fair part of all, in sentences.
+    pub(super) fn bunched(&self) -> impl Iterator<Item = String> {
+        self.kinds.iter().filter_map(|kind| {
+            let is_of_bunches = |(reason, _): &(Reason, u64)| reason.is_met_in_bunches();
+            let reasons: Vec<_> = self.excluded(*kind).filter(is_of_bunches).collect();
+            let share = self.share(*kind, reasons.iter().map(|(_, count)| count).sum());
+            let has_figure = self.all().iter().any(|of| of.kind == *kind);
+            (has_figure && share > BUNCHED_SHARE_MAX).then(|| {
+                let names: Vec<_> = reasons.iter().map(|(reason, _)| reason.name()).collect();
+                format!(
+                    "{kind}: {} of all are left out for what is met where messages come close together, when latencies are long \
+                     ({}): those that are measured may look faster than all were",
+                    percent(share),
+                    names.join(", ")
+                )
+            })
+        })
     }
 
     /// The table, what each row is of, and what is in none.
@@ -49,8 +85,18 @@ impl Figures<'_> {
         let mut out = String::new();
         let all = self.all();
         if !all.is_empty() {
-            let header =
-                ["latency, ns", "p50", "p90", "p99", "p99.9", "p99.99", "max", "samples", "clock"];
+            let header = [
+                "latency, ns",
+                "p50",
+                "p90",
+                "p99",
+                "p99.9",
+                "p99.99",
+                "max",
+                "samples",
+                "excluded",
+                "clock",
+            ];
             let rows = (1..).zip(all).map(|(number, of)| {
                 let mut row = vec![format!("{number} {}", of.title())];
                 row.extend(QUANTILES.map(|(_, _, quantile)| {
@@ -59,14 +105,15 @@ impl Figures<'_> {
                 row.extend([
                     shown(of, of.max_ps()),
                     of.ps.len().to_string(),
+                    percent(self.excluded_share(of.kind)),
                     format!("{}, {}", short(of.domain.clock), of.domain.scale),
                 ]);
                 row
             });
             let _ = writeln!(out, "{}", table::rows(&header, rows));
-            if self.has_untold() {
-                let _ = writeln!(out, "-: {UNTOLD}");
-            }
+            self.legend().for_each(|words| {
+                let _ = writeln!(out, "{words}");
+            });
         }
         for (number, of) in (1..).zip(all) {
             let [from, to] = of.kind.points();
@@ -99,7 +146,8 @@ impl Figures<'_> {
     }
 
     pub(super) fn intervals_json(&self) -> Value {
-        self.all().iter().map(interval_json).collect()
+        let of = |of: &Distribution| interval_json(of, self.excluded_share(of.kind));
+        self.all().iter().map(of).collect()
     }
 
     pub(super) fn excluded_json(&self) -> Value {
@@ -113,7 +161,17 @@ impl Figures<'_> {
     }
 }
 
-fn interval_json(of: &Distribution) -> Value {
+/// A part of a whole, to three digits.
+pub(super) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent <= 0.0 => "0 %".into(),
+        percent if percent < 0.01 => "< 0.01 %".into(),
+        percent if percent < 10.0 => format!("{percent:.2} %"),
+        percent => format!("{percent:.1} %"),
+    }
+}
+
+fn interval_json(of: &Distribution, excluded_share: f64) -> Value {
     let ns = |ps: u64| ps as f64 / PS_PER_NS as f64;
     let [from, to] = of.kind.points();
     let mut object = json!({
@@ -123,6 +181,7 @@ fn interval_json(of: &Distribution) -> Value {
         "clock": of.domain.clock.to_string(),
         "timescale": of.domain.scale.to_string(),
         "samples": of.ps.len(),
+        "excluded_share": excluded_share,
         "min_ns": ns(of.ps.min()),
         "mean_ns": of.ps.mean() / PS_PER_NS as f64,
         "max_ns": ns(of.max_ps()),

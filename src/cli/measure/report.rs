@@ -148,6 +148,7 @@ impl Report<'_> {
     pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.matcher.counts();
         let mut notes = self.of_figures(counts);
+        notes.extend(self.figures().bunched());
         for file in self.inputs.files() {
             notes.extend(of_file(file));
             notes.extend(own::notes(file));
@@ -262,12 +263,12 @@ fn of_streams(counts: &Counts, given_way: u64) -> impl Iterator<Item = String> {
             counts.acknowledged_early.in_one_file,
             "segments come behind their acknowledgement in one file: its frames are not in the order of the wire",
         ),
-        (given_way, "connections were let go of for others: more than 4,096 at once"),
         (
             counts.behind_unseen,
             "orders in these figures come behind messages that the capture does not have, without a pause of a second since: had \
              those still been waiting, each of these orders would be the answer to an earlier message",
         ),
+        (given_way, "connections were let go of for others: more than 4,096 at once"),
     ])
 }
 

@@ -147,11 +147,29 @@ impl Reason {
         Reason::Unanswered,
     ];
 
+    /// Whether it is met most where messages come close together: intervals are long there, and leaving them out makes the others
+    /// no fair part of all.
+    pub const fn is_met_in_bunches(self) -> bool {
+        matches!(
+            self,
+            Reason::NothingNew
+                | Reason::Several
+                | Reason::Owed
+                | Reason::Missing
+                | Reason::SentAgain
+                | Reason::Joined
+                | Reason::Held
+                | Reason::Waits
+                | Reason::InParts
+        )
+    }
+
     /// Its counter's name.
     pub const fn name(self) -> &'static str {
         match self {
             Reason::NothingNew => "nothing_new_acknowledged",
             Reason::Several => "several_messages_acknowledged",
+            Reason::Owed => "earlier_message_owed",
             Reason::Unseen => "unseen_bytes_acknowledged",
             Reason::Missing => "bytes_missing",
             Reason::Damaged => "damaged",
@@ -169,7 +187,6 @@ impl Reason {
             Reason::Unanswered => "unanswered",
             Reason::NotByDevice => "not_stamped_by_device",
             Reason::NotFollowed => "clock_not_followed",
-            Reason::Owed => "earlier_message_owed",
             Reason::Unsettled => "clock_unsettled",
             Reason::ClockRefused => "clock_refused",
             Reason::Held => "held_behind_gap",
@@ -189,6 +206,9 @@ impl fmt::Display for Reason {
                  trigger"
             }
             Reason::Several => "its frame acknowledges several messages: any of them may be the trigger",
+            Reason::Owed => {
+                "an order before it acknowledged several messages, and may have left one of them to be answered by this one"
+            }
             Reason::Unseen => "its frame acknowledges bytes that the capture does not have, or only later",
             Reason::Missing => "bytes are missing in between, and may hold a message",
             Reason::Damaged => "bytes in between are no message",
@@ -206,9 +226,6 @@ impl fmt::Display for Reason {
             Reason::Backwards => "it is stamped before what it answers",
             Reason::Incomparable => "the two stamps are by different clocks",
             Reason::Unanswered => "the capture has no answer to it",
-            Reason::Owed => {
-                "an order before it acknowledged several messages, and may have left one of them to be answered by this one"
-            }
             Reason::NotByDevice => {
                 "its stamp is not the device's, which stamps nothing here, lost this one, is not believed any more, or plays a \
                  capture back"

@@ -349,6 +349,10 @@ fn the_table_names_points_clock_bound_and_what_is_excluded() {
         "1 order to answer: from the order's last frame at the point of capture to the answer's first frame there",
         "by the clock of Metamako device 7, UTC; noise floor 0.001 ns",
         "rounding makes an interval wrong by less than",
+        "excluded: the part of all intervals of the kind",
+        // 8 of several, 8 sent again, and the first.
+        "4.25 %",
+        "trigger to order: 4.25 % of all are left out for what is met where messages come close together",
         "1 nothing_new_acknowledged: ",
         "8 several_messages_acknowledged: ",
         "8 segments with bytes that came before: retransmitted, or captured twice",

@@ -161,6 +161,7 @@ impl LiveReport {
                     .into(),
             );
         }
+        notes.extend(self.figures().bunched());
         notes.extend(self.port.iter().flat_map(|port| port.notes()));
         if let Some(why) = tally.incomparable() {
             notes.push(format!("intervals between two clocks are no figures: {why}"));

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use fixwire::measure::tally::{Distribution, SLICED_MAX, ns};
 
-use super::figures::{Figures, QUANTILES, UNTOLD};
+use super::figures::{Figures, QUANTILES, percent};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -73,7 +73,7 @@ fn table(figures: &Figures<'_>) -> String {
     for (name, ..) in QUANTILES {
         let _ = write!(out, "<th>{name}</th>");
     }
-    out += "<th>max</th><th>samples</th><th>noise floor</th><th>clock</th></tr></thead><tbody>";
+    out += "<th>max</th><th>samples</th><th>excluded</th><th>noise floor</th><th>clock</th></tr></thead><tbody>";
     for (number, of) in (1..).zip(all) {
         let _ = write!(out, "<tr><th>{number} {}</th>", escaped(&of.title()));
         for (.., quantile) in QUANTILES {
@@ -83,15 +83,16 @@ fn table(figures: &Figures<'_>) -> String {
         }
         let _ = write!(
             out,
-            "<td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}, {}</td></tr>",
+            "<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td class=\"text\">{}, {}</td></tr>",
             ns(of.max_ps().into()),
             of.ps.len(),
+            percent(figures.excluded_share(of.kind)),
             ns(of.noise_floor_ps().into()),
             of.domain.clock,
             of.domain.scale
         );
     }
-    let words = if figures.has_untold() { format!("<p>-: {UNTOLD}</p>") } else { String::new() };
+    let words: String = figures.legend().map(|words| format!("<p>{words}</p>")).collect();
     format!("{out}</tbody></table></div>{words}</section>")
 }
 
