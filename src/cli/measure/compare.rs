@@ -7,6 +7,7 @@ use fixwire::measure::compare::{CONFIDENCE_MAX, Difference, Verdict, difference}
 use fixwire::measure::tally::ns;
 use serde_json::{Value, json};
 
+use super::figures::percent;
 use super::stored::{Measured, Stored, read};
 use crate::cli::failure::Failure;
 use crate::cli::{say, table};
@@ -47,6 +48,8 @@ pub(super) fn confidence(text: &str) -> Result<f64, String> {
     Ok(percent)
 }
 
+/// By so much the parts that two leave out may differ before a difference between them may be one of what was left out.
+const SHARES_APART_MAX: f64 = 0.01;
 const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
@@ -218,6 +221,7 @@ fn as_text(
                 ),
             };
         }
+        text += &excluded(a, b);
         if let (Some(of_a), Some(of_b)) = (&a.clock, &b.clock)
             && of_a != of_b
         {
@@ -230,6 +234,18 @@ fn as_text(
         }
     }
     text
+}
+
+/// What parts of their kind both leave out, where it is known.
+fn excluded(a: &Measured, b: &Measured) -> String {
+    let (Some(of_a), Some(of_b)) = (a.excluded_share, b.excluded_share) else {
+        return String::new();
+    };
+    let mut words = format!("; excluded {} in A, {} in B", percent(of_a), percent(of_b));
+    if (of_a - of_b).abs() > SHARES_APART_MAX {
+        words += ": a difference may come of what is left out";
+    }
+    words
 }
 
 fn as_json(
@@ -251,6 +267,8 @@ fn as_json(
             // Where it is not known it is not in `noise_ns` either.
             "noise_floor_a_ns": a.noise_floor_ps.map(|ps| ps as f64 / 1_000.0),
             "noise_floor_b_ns": b.noise_floor_ps.map(|ps| ps as f64 / 1_000.0),
+            "excluded_share_a": a.excluded_share,
+            "excluded_share_b": b.excluded_share,
         });
         let verdict = row.found.map_or("too few samples", |(_, verdict)| in_words(verdict));
         object["verdict"] = verdict.into();

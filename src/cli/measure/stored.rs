@@ -29,6 +29,8 @@ pub(super) struct Measured {
     pub(super) ps: Histogram<u64>,
     /// Where it is known.
     pub(super) noise_floor_ps: Option<u64>,
+    /// The part of its kind's intervals that is in no figure, where it is known.
+    pub(super) excluded_share: Option<f64>,
 }
 
 /// How a log says in a comment what its values are, behind who wrote it: HdrHistogram's format has no word for that.
@@ -115,6 +117,7 @@ fn of_report(bytes: &[u8]) -> Result<Stored, String> {
             clock: interval["clock"].as_str().map(str::to_owned),
             ps: decoded(text("histogram_ps")?)?,
             noise_floor_ps: floor_ns.map(|ns| (ns * 1_000.0).round() as u64),
+            excluded_share: interval["excluded_share"].as_f64(),
         })
     };
     let all = intervals.iter().map(of).collect::<Result<_, String>>()?;
@@ -139,8 +142,8 @@ fn of_log(bytes: &[u8]) -> Result<Stored, String> {
             None => {
                 let (kind, number) = tag.rsplit_once('-').unwrap_or((&tag, ""));
                 let (kind, clock) = (kind.to_owned(), clock(bytes, number));
-                let noise_floor_ps = noise_floor_ps(bytes, number);
-                all.push((tag, Measured { kind, clock, ps, noise_floor_ps }));
+                let (noise_floor_ps, excluded_share) = (noise_floor_ps(bytes, number), None);
+                all.push((tag, Measured { kind, clock, ps, noise_floor_ps, excluded_share }));
             }
         }
     }

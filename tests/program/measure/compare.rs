@@ -77,6 +77,36 @@ fn a_slower_trader_is_found_and_an_equal_one_is_not() {
 }
 
 #[test]
+fn what_both_leave_out_is_told_and_that_a_difference_may_come_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let [before, log] = measured(folder.path(), "before", 0, 1_000);
+    let mut other: Value = serde_json::from_slice(&std::fs::read(&before).unwrap()).unwrap();
+    for of in other["intervals"].as_array_mut().unwrap() {
+        // One of fifty orders acknowledges two reports, and before the first there was none.
+        let share = of["excluded_share"].as_f64().unwrap();
+        if of["kind"] == "trigger_to_order" {
+            assert!((share - 0.021).abs() < 1e-9, "{of:#}");
+            of["excluded_share"] = 0.04.into();
+        }
+    }
+    let after = write(folder.path(), "after.json", other.to_string().as_bytes());
+    let after = after.to_str().unwrap();
+    let text = String::from_utf8(compare(&[&before, after]).stdout).unwrap();
+    let words = "excluded 2.10 % in A, 4.00 % in B: a difference may come of what is left out";
+    assert!(text.contains(words), "{text}");
+    assert_eq!(text.matches("a difference may come").count(), 1, "{text}");
+    let told = compare(&[&before, after, "--json"]).stdout;
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    let all = told["comparisons"].as_array().unwrap();
+    let of = all.iter().find(|of| of["kind"] == "trigger_to_order").unwrap();
+    let [a, b] = ["excluded_share_a", "excluded_share_b"].map(|key| of[key].as_f64().unwrap());
+    assert!((a - 0.021).abs() < 1e-9 && (b - 0.04).abs() < 1e-9, "{of:#}");
+    // Logs do not say it.
+    let text = String::from_utf8(compare(&[&before, &log]).stdout).unwrap();
+    assert!(!text.contains("; excluded "), "{text}");
+}
+
+#[test]
 fn what_cannot_be_compared_is_said_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let [report, _] = measured(folder.path(), "one", 0, 50);
