@@ -8,15 +8,16 @@ module flow_match_formal (
   input wire [1:0]    write_index,
   input wire          write_enable,
   input wire [1:0]    write_priority,
-  input wire [127:16] write_value,
-  input wire [127:16] write_mask,
+  // All bits of a key are treated alike, and so are those of a mark: few of each stand for all.
+  input wire [1:0]    value_bits,
+  input wire [1:0]    mask_bits,
   input wire          write_drop,
   input wire [3:0]    write_queue,
   input wire          write_marks,
-  input wire [31:0]   write_mark,
+  input wire          mark_bit,
   input wire          write_counts,
   input wire          key_valid,
-  input wire [127:16] key,
+  input wire [1:0]    key_bits,
   input wire          count_valid,
   input wire [1:0]    count_index,
   input wire [3:0]    count_life,
@@ -33,11 +34,12 @@ module flow_match_formal (
 
   flow_match #(.RULES(4), .PRIORITY_BITS(2), .QUEUE_BITS(4), .COUNT_BITS(20), .LIFE_BITS(4)) dut (
     .clk(clk), .rst(rst), .write_valid(write_valid), .write_index(write_index), .write_enable(write_enable),
-    .write_priority(write_priority), .write_value(write_value), .write_mask(write_mask), .write_drop(write_drop),
-    .write_queue(write_queue), .write_marks(write_marks), .write_mark(write_mark), .write_counts(write_counts),
-    .generation(generation), .key_valid(key_valid), .key(key), .match_valid(match_valid), .match_hit(match_hit),
-    .match_index(match_index), .match_life(match_life), .match_drop(match_drop), .match_queue(match_queue),
-    .match_marks(match_marks), .match_mark(match_mark), .match_generation(match_generation),
+    .write_priority(write_priority), .write_value({110'd0, value_bits}), .write_mask({110'd0, mask_bits}),
+    .write_drop(write_drop), .write_queue(write_queue), .write_marks(write_marks), .write_mark({31'd0, mark_bit}),
+    .write_counts(write_counts),
+    .generation(generation), .key_valid(key_valid), .key({110'd0, key_bits}), .match_valid(match_valid),
+    .match_hit(match_hit), .match_index(match_index), .match_life(match_life), .match_drop(match_drop),
+    .match_queue(match_queue), .match_marks(match_marks), .match_mark(match_mark), .match_generation(match_generation),
     .count_valid(count_valid), .count_index(count_index), .count_life(count_life), .count_bytes(count_bytes),
     .read_valid(read_valid), .read_index(read_index), .read_hits(read_hits), .read_bytes(read_bytes)
   );
@@ -49,8 +51,8 @@ module flow_match_formal (
   reg [3:0] counting = 0;
   reg [15:0] lives = 0;
   reg [4*2-1:0] priorities;
-  reg [4*112-1:0] values, masks;
-  reg [4*38-1:0] actions;
+  reg [4*2-1:0] values, masks;
+  reg [4*7-1:0] actions;
   reg [31:0] writes = 0;
 
   wire [3:0] next_life = lives[4*write_index +: 4] + 4'd1;
@@ -69,9 +71,9 @@ module flow_match_formal (
     end
     if (write_valid) begin
       priorities[2*write_index +: 2] <= write_priority;
-      values[112*write_index +: 112] <= write_value;
-      masks[112*write_index +: 112] <= write_mask;
-      actions[38*write_index +: 38] <= {write_drop, write_queue, write_marks, write_mark};
+      values[2*write_index +: 2] <= value_bits;
+      masks[2*write_index +: 2] <= mask_bits;
+      actions[7*write_index +: 7] <= {write_drop, write_queue, write_marks, mark_bit};
     end
   end
 
@@ -86,7 +88,7 @@ module flow_match_formal (
     least = 2'd0;
     // From the last to the first, so that of one priority the first stands.
     for (r = 3; r >= 0; r = r - 1)
-      if (enabled[r] && ((key ^ values[112*r +: 112]) & masks[112*r +: 112]) == 0
+      if (enabled[r] && ((key_bits ^ values[2*r +: 2]) & masks[2*r +: 2]) == 0
           && (!hit || priorities[2*r +: 2] <= least)) begin
         hit = 1'b1;
         index = r;
@@ -94,8 +96,8 @@ module flow_match_formal (
       end
   end
 
-  localparam ANSWER = 1 + 2 + 4 + 38 + 32;
-  wire [ANSWER-1:0] decision = {hit, hit ? {index, lives[4*index +: 4], actions[38*index +: 38]} : 44'd0, writes};
+  localparam ANSWER = 1 + 2 + 4 + 7 + 32;
+  wire [ANSWER-1:0] decision = {hit, hit ? {index, lives[4*index +: 4], actions[7*index +: 7]} : 13'd0, writes};
   reg [4*ANSWER-1:0] decisions;
   reg [3:0] keys = 0;
   always @(posedge clk) begin
@@ -124,8 +126,6 @@ module flow_match_formal (
   always @(posedge clk) begin
     started <= 1'b1;
     if (!started) assume (rst);
-    // All bits of a key are treated alike, and so are those of a mark: few of each stand for all.
-    assume ({key[127:18], write_value[127:18], write_mask[127:18], write_mark[31:1]} == 0);
     if (started) begin
 `ifdef COUNTS
       // property: no event is lost, and none is counted for a rule that has gone
@@ -135,8 +135,8 @@ module flow_match_formal (
       assert (match_valid == keys[3]);
       // property: each key meets whole rules, those of its own cycle, and the best of them decides
       if (match_valid)
-        assert ({match_hit, match_index, match_life, match_drop, match_queue, match_marks, match_mark, match_generation}
-                == decisions[3*ANSWER +: ANSWER]);
+        assert (match_mark[31:1] == 0 && {match_hit, match_index, match_life, match_drop, match_queue, match_marks,
+                match_mark[0], match_generation} == decisions[3*ANSWER +: ANSWER]);
 `endif
     end
   end

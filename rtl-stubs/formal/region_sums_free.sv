@@ -19,15 +19,19 @@ module region_sums #(
   input  wire                             skip,
   input  wire [5:0]                       skip_word,
   input  wire [18:0]                      l4_extra,
-  output reg                              sums_valid,
+  output wire                             sums_valid,
   output wire [31:0]                      raw_sum,
   output wire [31:0]                      l3_sum,
   output wire [31:0]                      l4_sum
 );
 
+  localparam CYCLES = DATA_W > 64 ? 4 : 1;
+
   (* anyseq *) reg [95:0] sums;
   assign {raw_sum, l3_sum, l4_sum} = sums;
-  always @(posedge clk) sums_valid <= beat_valid && beat_last && !rst;
+  reg [CYCLES-1:0] ends;
+  always @(posedge clk) ends <= rst ? 0 : {ends, beat_valid && beat_last};
+  assign sums_valid = ends[CYCLES-1];
 
 endmodule
 
