@@ -126,7 +126,7 @@ impl Reason {
     ];
 
     /// Those of captures.
-    pub const ALL: [Reason; 17] = [
+    pub const ALL: [Reason; 18] = [
         Reason::NothingNew,
         Reason::Several,
         Reason::Owed,

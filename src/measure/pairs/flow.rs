@@ -329,20 +329,20 @@ mod tests {
         // Between two orders, two gibibytes without a message, and so once more with one that nobody answered in front.
         for waits in [false, true] {
             flow.push(message(next));
-            next = next + 100;
+            next += 100;
             flow.note_acknowledged(next, MARK);
             assert!(matches!(flow.take(&order(next)), Found::Trigger(_)), "{waits}");
             if waits {
                 flow.push(message(next));
             }
             for _ in 0..5 {
-                next = next + (1 << 29);
+                next += 1 << 29;
                 flow.note_acknowledged(next, MARK);
             }
         }
         for is_whole in [false, true] {
             flow.push(message(next));
-            next = next + 100;
+            next += 100;
             flow.note_acknowledged(next, MARK);
             let found = flow.take(&order(next));
             // One of those that were let go of may have been the trigger as well.

@@ -41,7 +41,10 @@ pub(super) struct Stream {
 
 /// What a stream has, in its order.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every one is a message, read where it is made and never kept")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every one is a message, read where it is made and never kept"
+)]
 pub(super) enum Told<'a> {
     Message {
         bytes: &'a [u8],
