@@ -124,10 +124,8 @@ impl Trial {
         if self.chance.number(4) == 0 {
             let seconds = (self.chance.number(0xffff) as u64) << 32 | u64::from(u32::MAX);
             // A second ends among the frames, or just before them.
-            self.steps_to(TimeOfDay {
-                seconds,
-                ns: 999_999_999 - self.chance.number(50_000) as u32,
-            });
+            let ns = 999_999_999 - self.chance.number(50_000) as u32;
+            self.steps_to(TimeOfDay { seconds, ns });
         }
     }
 
