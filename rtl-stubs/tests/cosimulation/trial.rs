@@ -225,10 +225,16 @@ impl Trial {
     /// Other rules are written while frames pass: each frame meets a table as it was, is, or was for a moment between.
     fn changes_rules(&mut self, batch: &[Sent]) {
         self.behaves();
+        // Writing takes some thousand cycles, in which a wide stream is through with a batch, unless it has gaps.
+        let width = self.offload.bus().borrow().width();
+        if width == Width::Bits512 && self.chance.number(4) > 0 {
+            let gaps = [220, 240, 250][self.chance.number(3)];
+            self.offload.bus().borrow_mut().behave(Manners { gaps, stalls: 0 });
+        }
         self.send(batch);
-        let waits = self.chance.number(4_000) as u32;
-        self.offload.bus().borrow_mut().run(waits);
+        self.waits_for_some(4_000);
         let next = self.rules_for(batch, true);
+        let ahead = self.offload.bus().borrow().frames_to_send();
         self.offload.install(&next).unwrap();
         let under_way = self.offload.bus().borrow().frames_to_send();
         self.offload.bus().borrow_mut().run_until_quiet();
@@ -250,17 +256,23 @@ impl Trial {
             self.adds(&mut tally, sent, &left, came[at]);
         }
         self.has_counted(&tally, received.len());
-        if under_way > 0 {
-            self.seen.note("rules that changed with frames to come");
+        if under_way > 0 && ahead < batch.len() {
+            self.seen.note("rules that changed with frames before and to come");
         }
+    }
+
+    /// Goes on within a batch: for less than so many cycles at 64 bits, and for as many bytes at others.
+    fn waits_for_some(&mut self, cycles: usize) {
+        let width = self.offload.bus().borrow().width();
+        let waits = self.chance.number(cycles * Width::Bits64.bytes() / width.bytes());
+        self.offload.bus().borrow_mut().run(waits as u32);
     }
 
     /// A reset in the midst of it: what came before is right, and what comes after begins anew.
     fn resets(&mut self, batch: &[Sent]) {
         self.behaves();
         self.send(batch);
-        let waits = self.chance.number(10_000) as u32;
-        self.offload.bus().borrow_mut().run(waits);
+        self.waits_for_some(10_000);
         let before = self.offload.bus().borrow_mut().take_begun().len();
         let in_midst = self.offload.bus().borrow().is_in_frame();
         let mut received = self.received();
