@@ -102,7 +102,7 @@ impl Whole<'_> {
                 Ok(Said::Of("NonStopSession is Y"))
             }
             Special::Hours(ours) => key(ours, &quoted(&setting.value)),
-            Special::NonStop => key("non_stop_session", &self.yes_or_no(setting)?),
+            Special::NonStop => self.non_stop(setting),
             Special::UseLocalTime => match self.yes_or_no(setting)? {
                 true if self.is_yes(setting.section, "NonStopSession") => {
                     Ok(Said::Of("NonStopSession is Y"))
@@ -167,6 +167,24 @@ impl Whole<'_> {
             Some(used) => key("use_data_dictionary", &used),
             None => Ok(Said::Implied),
         }
+    }
+
+    /// N under a [DEFAULT] of Y asks for hours, and those of [DEFAULT] were of no account there.
+    fn non_stop(&self, setting: &Setting<'_>) -> Result<Said, TomlError> {
+        let never_stops = self.yes_or_no(setting)?;
+        let is_undone = self.of_default("NonStopSession").is_some_and(|said| said.value == "Y");
+        if !never_stops
+            && is_undone
+            && self.of_default("StartTime").is_some()
+            && self.of_section(setting.section, "StartTime").is_none()
+        {
+            return self.error(
+                setting,
+                ", and [DEFAULT] has its StartTime beside NonStopSession=Y, where it is of no account",
+                "write this session's StartTime and EndTime below it",
+            );
+        }
+        key("non_stop_session", &never_stops)
     }
 
     /// Whether UseLocalTime=N takes back what [DEFAULT] says, and nothing else in the section does.

@@ -30,6 +30,21 @@ fn a_session_s_no_undoes_the_default_s_yes_to_local_time() {
 }
 
 #[test]
+fn a_session_that_stops_after_all_says_its_own_hours() {
+    let of = |lines: &str| {
+        let text = format!(
+            "{SESSION}NonStopSession=Y\nStartTime=08:00:00\nEndTime=17:00:00\n[SESSION]\nTargetCompID=A\n{lines}"
+        );
+        read(&text).map(|file| file.sessions[0].hours.hours().is_some())
+    };
+    assert!(!of("").unwrap());
+    let said = of("NonStopSession=N\n").unwrap_err().to_string();
+    assert!(said.contains("where it is of no account"), "{said}");
+    assert!(said.contains("write this session's StartTime and EndTime"), "{said}");
+    assert!(of("NonStopSession=N\nStartTime=09:00:00\nEndTime=10:00:00\n").unwrap());
+}
+
+#[test]
 fn times_are_written_as_finely_as_the_file_says_or_a_little_finer() {
     use Precision::{Micros, Millis, Nanos, Seconds};
     let of = |default: &str, lines: &str| {
