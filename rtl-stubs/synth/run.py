@@ -18,6 +18,8 @@ BUDGET = STUBS / "synth" / "budget.toml"
 README = STUBS / "README.md"
 BLOCKS = tomllib.loads((STUBS / "blocks.toml").read_text())
 INPUTS = (6, 4)
+# Tables of six inputs in a row, from which on the README names a block.
+DEEP = 15
 
 
 def outlines(generated, folder):
@@ -70,6 +72,12 @@ def table(budget):
     return "\n".join([*head, *rows]) + "\n"
 
 
+def deepest(budget):
+    """The deepest paths, as the README tells of them: all of DEEP tables and more."""
+    deep = [(of["depth_lut6"], name) for name, of in budget.items() if of["depth_lut6"] >= DEEP]
+    return ", ".join(f"`{name}` {depth}" for depth, name in sorted(deep, key=lambda one: (-one[0], one[1])))
+
+
 def shown():
     """The README, up to the table, the table and after it."""
     return re.split(r"((?:^\| block \| LUT6.*\n)(?:^\|.*\n)+)", README.read_text(), maxsplit=1, flags=re.M)
@@ -115,6 +123,11 @@ def main():
         README.write_text(before + table(budget) + after)
     if shown()[1] != table(budget):
         failed.append("the README's table is not what budget.toml has; scripts/rtl synth --write")
+    else:
+        passed += 1
+    told = f"The deepest paths, in tables of six inputs: {deepest(budget)}."
+    if told not in " ".join(README.read_text().split()):
+        failed.append(f"the README does not say \"{told}\"")
     else:
         passed += 1
     for what in failed:
