@@ -40,7 +40,7 @@ module ptp_clock_formal (
       // property: a second has 10^9 ns
       assert (tod[47:16] < 32'd1000000000);
       if (was_running) begin
-        // property: the count never goes back, and never on by more than a period
+        // property: each cycle the count goes on by no more than a period, and past its end it goes round
         assert (count - was_count <= {40'd0, 8'hff, 16'hffff} + 64'd1);
         // property: a step of the time of day, and nothing else, begins a generation
         assert (generation == was_generation + {15'd0, was_set});

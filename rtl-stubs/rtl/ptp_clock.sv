@@ -1,5 +1,5 @@
-// The clock that stamps are read from: time of day, which can be set, and a count of ns beside it, which only
-// ever goes on.
+// The clock that stamps are read from: time of day, which can be set, and a count of ns beside it, which no step
+// sets back. It goes round every 2^48 ns, 78 hours: differences of it are taken modulo 2^64 of its units.
 //
 // Each cycle adds `period`, in ns and 2^-32 ns. Writing another period slews the clock; it takes effect whole, in
 // the third cycle after it is given. Setting the time of day steps it: `generation` grows by one with the first

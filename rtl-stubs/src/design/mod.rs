@@ -105,7 +105,7 @@ pub struct Stamp {
     pub time: TimeOfDay,
     /// And so many 2^-16 ns.
     pub fraction: u16,
-    /// A count that only goes on, in 2^-16 ns.
+    /// A count in 2^-16 ns that no step of the time sets back, and that goes round every 2^48 ns (78 h): to be subtracted wrapping.
     pub count: u64,
     /// Of the time of day.
     pub generation: u16,

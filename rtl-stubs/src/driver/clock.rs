@@ -61,7 +61,8 @@ pub struct Reading {
     pub time: TimeOfDay,
     /// And so many 2^-16 ns.
     pub fraction: u16,
-    /// A count that only goes on, in 2^-16 ns.
+    /// A count in 2^-16 ns that no step of the time sets back. It goes round every 2^48 ns, which are 78 h: what has passed is a
+    /// wrapping difference.
     pub count: u64,
     /// Begins anew with each step of the time. It goes round.
     pub generation: u16,
