@@ -9,6 +9,7 @@ import random
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, Timer
+from cocotb.utils import get_sim_time
 
 import frames
 from reference import IPV4, TCP, look, unfinished
@@ -26,7 +27,7 @@ TOO_LONG, LENGTHS = 2, 6
 
 class Driver:
     def __init__(self, dut):
-        self.dut = dut
+        self.dut, self.begun = dut, get_sim_time("step")
         self.clocks = [
             cocotb.start_soon(Clock(dut.clk, 64, units="step").start()),
             cocotb.start_soon(Clock(dut.axil_clk, 100, units="step").start()),
@@ -47,6 +48,11 @@ class Driver:
         await ClockCycles(self.dut.axil_clk, 10)
         self.dut.rst.value = self.dut.axil_rst.value = 0
         await ClockCycles(self.dut.axil_clk, 10)
+
+    async def in_phase(self):
+        """To an edge of the bus's clock at which both clocks stand to each other as at the last such: every 1600 steps."""
+        while (get_sim_time("step") - self.begun) % 1600 != 1550:
+            await FallingEdge(self.dut.axil_clk)
 
     def stop(self):
         for clock in self.clocks:
@@ -363,4 +369,130 @@ async def a_reset_in_mid_frame_leaves_nothing_of_it_on_the_way_out(dut):
             await driver.transmit([(right[0][:30], 14 | 20 << 8 | TCP)])
             await ClockCycles(dut.clk, 60)
             assert await driver.read(TX_LAST_DROP) == LENGTHS
+    driver.stop()
+
+
+async def beat(dut, wait=0):
+    """A frame of one beat, whole lanes of zeroes, after so many cycles."""
+    for _ in range(wait + 1):
+        await FallingEdge(dut.clk)
+    dut.s_axis_tdata.value, dut.s_axis_tkeep.value = 0, (1 << len(dut.s_axis_tkeep)) - 1
+    dut.s_axis_tvalid.value = dut.s_axis_tlast.value = 1
+    await FallingEdge(dut.clk)
+    dut.s_axis_tvalid.value = 0
+
+
+# An access begins so many cycles of the bus behind the frame that would come at once, which sees to it that the frame's fate can be
+# known before it has its effect; and in as many cycles of the stream the frame begins, which sees to it that it can be known after.
+BEFORE, SWEPT = 10, 40
+
+
+@cocotb.test()
+async def an_event_in_the_cycle_of_its_clearing_stays(dut):
+    """A frame is dropped in each cycle around an access. What a read in the place of the write does not see yet, the write does
+    not clear: one of both tells of it, and never neither."""
+    driver = Driver(dut)
+    await driver.start()
+    # A host that takes nothing, so that each drop is one for want of room as well; and before that each is for no rule.
+    for is_full in (False, True):
+        if is_full:
+            dut.m_axis_tready.value = 0
+            await driver.write(ENABLES, 1 << 8)
+            # 256, and what has left the buffer and waits to be taken.
+            for _ in range(260):
+                await beat(dut)
+            await ClockCycles(dut.clk, 50)
+            assert await driver.read(COUNTERS + 12) > 0
+        named = 0b110 if is_full else 0b010
+        told = []
+        for wait in range(SWEPT):
+            seen = []
+            for clears in (False, True):
+                await driver.write(EVENTS, 0x3F)
+                if clears:
+                    # One that was heard before, and is to be cleared.
+                    await beat(dut)
+                    await ClockCycles(dut.clk, 50)
+                    assert await driver.read(EVENTS) == named
+                await driver.in_phase()
+                drops = cocotb.start_soon(beat(dut, wait))
+                await ClockCycles(dut.axil_clk, BEFORE)
+                word = await (driver.write(EVENTS, named) if clears else driver.read(EVENTS))
+                await drops
+                await ClockCycles(dut.clk, 50)
+                seen.append(await driver.read(EVENTS) if clears else word)
+            assert sum(seen) == named and not seen[0] & seen[1], (wait, seen)
+            told.append(seen[1] == named)
+        assert told == sorted(told) and not told[0] and told[-1], told
+    driver.stop()
+
+
+@cocotb.test()
+async def a_frame_to_send_that_is_dropped_as_its_event_is_cleared_is_told(dut):
+    driver = Driver(dut)
+    await driver.start()
+    await driver.write(ENABLES, 12)
+    # No length of IPv4's header.
+    wrong = [(bytes(len(dut.s_axis_tx_tkeep)), 14 | 22 << 8 | TCP)]
+
+    async def drop(wait):
+        await ClockCycles(dut.clk, wait + 1)
+        await driver.transmit(wrong)
+
+    told = []
+    for wait in range(SWEPT):
+        seen = []
+        for clears in (False, True):
+            await driver.write(EVENTS, 0x3F)
+            await driver.in_phase()
+            drops = cocotb.start_soon(drop(wait))
+            await ClockCycles(dut.axil_clk, BEFORE)
+            word = await (driver.write(EVENTS, 0b1000) if clears else driver.read(EVENTS))
+            await drops
+            await ClockCycles(dut.clk, 50)
+            seen.append(await driver.read(EVENTS) if clears else word)
+        assert sorted(seen) == [0, 0b1000], (wait, seen)
+        told.append(seen[1] != 0)
+    assert told == sorted(told) and not told[0] and told[-1], told
+    driver.stop()
+
+
+@cocotb.test()
+async def a_peak_in_the_cycle_of_its_read_is_told_by_that_or_by_the_next(dut):
+    """Two frames of a beat each, so far apart that both are held for some cycles, for one, or never; and a read in each cycle
+    around that."""
+    driver = Driver(dut)
+    await driver.start()
+    await driver.write(ENABLES, 1 << 8)
+
+    async def two(wait, apart):
+        await beat(dut, wait)
+        await beat(dut, apart)
+
+    def most(*words):
+        return max(word & 0xFFFF for word in words), max(word >> 16 for word in words)
+
+    peaks = set()
+    for apart in range(5, 13):
+        await driver.read(RX_PEAK)
+        await two(0, apart)
+        await ClockCycles(dut.clk, 50)
+        peak = most(await driver.read(RX_PEAK))
+        peaks.add(peak)
+        told = []
+        for wait in range(SWEPT):
+            assert await driver.read(RX_PEAK) == 0
+            await driver.in_phase()
+            comes = cocotb.start_soon(two(wait, apart))
+            await ClockCycles(dut.axil_clk, BEFORE)
+            words = [await driver.read(RX_PEAK)]
+            await comes
+            await ClockCycles(dut.clk, 50)
+            words.append(await driver.read(RX_PEAK))
+            assert most(*words) == peak, (apart, wait, words, peak)
+            told.append(most(words[0]) == peak)
+        assert told == sorted(told, reverse=True) and told[0] and not told[-1], told
+    # With one frame and with two.
+    lanes = len(dut.s_axis_tkeep)
+    assert {(lanes, 1), (2 * lanes, 2)} <= peaks, peaks
     driver.stop()
