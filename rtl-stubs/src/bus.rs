@@ -74,8 +74,9 @@ impl fmt::Display for Access {
 pub enum Fault {
     /// AXI's SLVERR or DECERR.
     #[error(
-        "the device refused (AXI response {response}): no such register, or not for this access; load the bitstream \
-         that this version of the registers belongs to"
+        "the device refused (AXI response {response}): it is in reset, when all of it refuses, or it has no such \
+         register, or not for this access; see that its reset is released, or load the bitstream that this version of \
+         the registers belongs to"
     )]
     Refused {
         /// BRESP or RRESP (AXI4, A3.4.4).
@@ -83,7 +84,8 @@ pub enum Fault {
     },
     /// All ones, from a register that cannot have them.
     #[error(
-        "all ones came back: the device is gone from the bus; look at its power and link, and have the bus scanned anew"
+        "all ones came back: the device is in reset, and what it refuses reads so over PCIe, or it is gone from the \
+         bus; see that its reset is released, look at its power and link, and have the bus scanned anew"
     )]
     Gone,
     /// Nothing for so many cycles.

@@ -21,6 +21,8 @@ const STEP: u64 = (333_333_333 << 16) + 12_345;
 /// What each counting rule matches meanwhile: frames, and bytes that carry into the upper word every second time.
 const HITS: u64 = 3;
 const BYTES: u64 = 0x8000_0001;
+/// Both are counted in 48 bits, and go round.
+const COUNT_MASK: u64 = (1 << 48) - 1;
 
 /// Bits of the events.
 const WAS_RESET: u32 = 1;
@@ -84,6 +86,7 @@ pub struct Fake {
     loses_commits: Cell<bool>,
     drops_later: Cell<Option<(u32, usize)>>,
     resets_later: Cell<Option<u32>>,
+    resets_always: Cell<bool>,
 }
 
 impl Default for Fake {
@@ -98,6 +101,7 @@ impl Default for Fake {
             loses_commits: Cell::new(false),
             drops_later: Cell::new(None),
             resets_later: Cell::new(None),
+            resets_always: Cell::new(false),
         }
     }
 }
@@ -140,6 +144,17 @@ impl Fake {
         self.resets_later.set(Some(self.accesses.get() + accesses));
     }
 
+    /// Whether it is reset right before each access.
+    pub fn resets_always(&self, is: bool) {
+        self.resets_always.set(is);
+    }
+
+    /// Has it go on by as much as so many accesses take.
+    pub fn waits(&self, accesses: u32) {
+        let state = &mut *self.state.borrow_mut();
+        (0..accesses).for_each(|_| state.goes_on());
+    }
+
     /// Counts received frames under one of the six names, and what was dropped last.
     pub fn counts(&self, name: usize, frames: u32) {
         self.state.borrow_mut().counts(name, frames);
@@ -179,7 +194,7 @@ impl Fake {
     fn passes(&self, at: u16, access: Access) -> Result<(), BusError> {
         let number = self.accesses.replace(self.accesses.get() + 1);
         self.state.borrow_mut().goes_on();
-        if self.resets_later.get() == Some(number) {
+        if self.resets_always.get() || self.resets_later.get() == Some(number) {
             self.resets();
         }
         if let Some((before, name)) = self.drops_later.get()
@@ -271,8 +286,8 @@ impl State {
 
     fn goes_on(&mut self) {
         for rule in self.rules.iter_mut().filter(|rule| rule.actions & 0b1001 == 0b1001) {
-            rule.hits += HITS;
-            rule.bytes += BYTES;
+            rule.hits = (rule.hits + HITS) & COUNT_MASK;
+            rule.bytes = (rule.bytes + BYTES) & COUNT_MASK;
         }
         if self.period != (0, 0) {
             self.count += STEP;

@@ -11,8 +11,10 @@ use crate::driver::{Events, Held};
 
 /// Registers that are mapped into memory, one 32-bit access for each that is asked for.
 ///
-/// A PCIe device that is gone reads as all ones, and swallows what is written. Both are told: of a word of all ones by
-/// a look at the first register, which never has them; of what was swallowed by the next word that is read.
+/// A PCIe device that is gone reads as all ones, and swallows what is written; so does one that refuses, as these blocks do
+/// while they are in reset. Both are told: of a word of all ones by a look at the first register, which never has them; of
+/// what was swallowed by the next word that is read. Between the two a reset can end: what has all ones then is a word, but for
+/// the events, where the driver refuses them.
 pub struct Mmio<'a> {
     words: &'a [RW<u32>],
 }
@@ -25,7 +27,8 @@ pub struct Watched {
     pub last_drop: RO<u32>,
     /// Likewise a frame to send.
     pub tx_last_drop: RO<u32>,
-    /// What has happened, and nobody has taken yet.
+    /// What has happened, and nobody has taken out of the device yet. The driver's looks at counters take a reset: whoever has
+    /// [`Offload`](crate::Offload) asked for any polls its [`events`](crate::Offload::events), which tells of that as well.
     pub events: RO<Events>,
     /// A look at it would clear it.
     _rx_peak: RO<Held>,
@@ -134,6 +137,22 @@ mod tests {
         assert_eq!(watched.rx_buffer.read(), Held::new().with_bytes(0x8000).with_frames(256));
         // Memory has no way of clearing by a one: what was written stands there.
         assert_eq!(offload.bus().read32(0x188), Ok(0b110));
+    }
+
+    #[test]
+    fn all_ones_between_two_answers_are_no_events() {
+        let mut memory = [0u32; 0x194 / 4];
+        memory[..4].copy_from_slice(&[0x4649_5857, 1 << 16 | 2, 0, 0x0010_1008]);
+        memory[0x188 / 4] = u32::MAX;
+        // SAFETY: as above.
+        let bus = unsafe { Mmio::new(memory.as_mut_ptr(), size_of_val(&memory)) };
+        let offload = Offload::find(bus).unwrap();
+        let gone = BusError { at: 0x188, access: Access::Read, fault: Fault::Gone };
+        assert_eq!((offload.take_events(), offload.events()), (Err(gone), Err(gone)));
+        assert_eq!(offload.counters(), Err(gone.into()));
+        assert!(gone.to_string().contains("in reset"), "{gone}");
+        // Nothing was cleared.
+        assert_eq!(offload.bus().read32(0x188), Ok(u32::MAX));
     }
 
     #[test]

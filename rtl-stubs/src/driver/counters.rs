@@ -73,25 +73,42 @@ impl DropReason {
     }
 }
 
-/// The device's counters are of 32 bits and go round: what they were when they were read last, and what that came to.
+/// Why there are no counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CountersError {
+    /// Resets undid each look.
+    #[error(
+        "the device was reset in each of {looks} looks at its counters, one after the other: look what resets it; \
+         nothing that it is set to stays"
+    )]
+    Resets {
+        /// How many there were.
+        looks: u32,
+    },
+    /// The bus failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}
+
+/// The device's counters are of so many bits and go round: what they were when they were read last, and what that came to.
 #[derive(Debug)]
-pub(super) struct Widened<const N: usize> {
-    last: Cell<[u32; N]>,
+pub(super) struct Widened<const N: usize, const BITS: u32> {
+    last: Cell<[u64; N]>,
     counted: Cell<[u64; N]>,
 }
 
-impl<const N: usize> Default for Widened<N> {
+impl<const N: usize, const BITS: u32> Default for Widened<N, BITS> {
     fn default() -> Self {
         Widened { last: Cell::new([0; N]), counted: Cell::new([0; N]) }
     }
 }
 
-impl<const N: usize> Widened<N> {
-    pub(super) fn take(&self, now: [u32; N]) -> [u64; N] {
+impl<const N: usize, const BITS: u32> Widened<N, BITS> {
+    pub(super) fn take(&self, now: [u64; N]) -> [u64; N] {
         let mut counted = self.counted.get();
         let last = self.last.replace(now);
         for (sum, (now, last)) in counted.iter_mut().zip(now.into_iter().zip(last)) {
-            *sum += u64::from(now.wrapping_sub(last));
+            *sum += now.wrapping_sub(last) & (u64::MAX >> (64 - BITS));
         }
         self.counted.set(counted);
         counted
@@ -101,17 +118,24 @@ impl<const N: usize> Widened<N> {
     pub(super) fn begin_anew(&self) {
         self.last.set([0; N]);
     }
+
+    /// Likewise, and what was counted so far is no longer asked for.
+    pub(super) fn forget(&self) {
+        self.begin_anew();
+        self.counted.set([0; N]);
+    }
 }
 
 impl<B: Bus> Offload<B> {
     /// What became of received frames. To be asked at least once in 2^32 frames, which are 28 s of the shortest at
     /// 100 Gbit/s: the device's own go round.
     ///
-    /// One is read after the other: frames that come meanwhile are in those that are read later.
+    /// One is read after the other: frames that come meanwhile are in those that are read later. A reset that this hears of is
+    /// taken out of the device: [`events`](Offload::events) and [`take_events`](Offload::take_events) still tell of it.
     ///
     /// # Errors
-    /// The bus failed.
-    pub fn counters(&self) -> Result<Counters, BusError> {
+    /// The bus failed, or the device does not come out of its resets.
+    pub fn counters(&self) -> Result<Counters, CountersError> {
         let regs = self.words.regs();
         let now = self.read_counters(|| {
             Ok([
@@ -124,7 +148,7 @@ impl<B: Bus> Offload<B> {
             ])
         })?;
         let [delivered, mac_error, too_long, buffer_full, not_ours, flow_drop] =
-            self.counters.take(now);
+            self.counters.take(now.map(u64::from));
         Ok(Counters { delivered, mac_error, too_long, buffer_full, not_ours, flow_drop })
     }
 

@@ -1,7 +1,7 @@
 //! The driver of the offload blocks, over any [`Bus`].
 //!
-//! It keeps next to nothing: what the device is set to stands in the device, and is gone with its reset, of which
-//! [`Events::was_reset`] tells. What it is told is checked before the first access, as a register drops the bits that it
+//! It keeps next to nothing, beside what counters had come to: what the device is set to stands in the device, and is gone with
+//! its reset, of which [`Events::was_reset`] tells. What it is told is checked before the first access, as a register drops the bits that it
 //! has no room for without a word.
 
 mod clock;
@@ -10,7 +10,7 @@ mod flow;
 mod sending;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::Cell;
 
@@ -23,7 +23,7 @@ use crate::bus::{Bus, BusError};
 use crate::map::Words;
 
 pub use clock::{ClockError, Period, Reading, TimeOfDay};
-pub use counters::{Counters, DropReason};
+pub use counters::{Counters, CountersError, DropReason};
 pub use flow::FlowError;
 pub use sending::{Finishes, TxCounters};
 pub use status::{Events, Held};
@@ -105,8 +105,10 @@ pub struct Verdicts {
 pub struct Offload<B> {
     words: Words<B>,
     found: Found,
-    counters: counters::Widened<6>,
-    tx_counters: counters::Widened<4>,
+    counters: counters::Widened<6, 32>,
+    tx_counters: counters::Widened<4, 32>,
+    /// Frames and bytes of each rule, since it was written.
+    flow_counts: [counters::Widened<2, { flow::COUNT_BITS }>; RULES_MAX as usize],
     /// What was heard, and not told yet.
     untold: Cell<Events>,
 }
@@ -138,8 +140,8 @@ impl<B: Bus> Offload<B> {
         let version = (major, minor);
         let stream_bytes = shape.stream_bytes();
         let found = Found { version, capability_bits, stream_bytes, rules, queues };
-        let (counters, tx_counters, untold) = Default::default();
-        Ok(Offload { words, found, counters, tx_counters, untold })
+        let (counters, tx_counters, flow_counts, untold) = Default::default();
+        Ok(Offload { words, found, counters, tx_counters, flow_counts, untold })
     }
 
     /// What was found.

@@ -5,7 +5,7 @@ use fixwire_offload::capability::Capability;
 use crate::bus::{Bus, BusError};
 
 use super::Offload;
-use super::counters::DropReason;
+use super::counters::{CountersError, DropReason};
 
 /// Which checksums of frames to send the device finishes, where a frame asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,11 +65,11 @@ impl<B: Bus> Offload<B> {
     }
 
     /// What became of frames to send; nothing of a device of version 1.0, whose registers know no sending side. To be asked
-    /// as often as [`counters`](Offload::counters), for the same reason.
+    /// as often as [`counters`](Offload::counters), for the same reason, and it takes a reset as that does.
     ///
     /// # Errors
-    /// The bus failed.
-    pub fn tx_counters(&self) -> Result<TxCounters, BusError> {
+    /// The bus failed, or the device does not come out of its resets.
+    pub fn tx_counters(&self) -> Result<TxCounters, CountersError> {
         if !self.has_sending_side() {
             return Ok(TxCounters::default());
         }
@@ -82,7 +82,7 @@ impl<B: Bus> Offload<B> {
                 regs.tx_drop_lengths().try_read()?.frames(),
             ])
         })?;
-        let [finished, passed, too_long, lengths] = self.tx_counters.take(now);
+        let [finished, passed, too_long, lengths] = self.tx_counters.take(now.map(u64::from));
         Ok(TxCounters { finished, passed, too_long, lengths })
     }
 

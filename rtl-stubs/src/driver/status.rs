@@ -4,9 +4,13 @@
 use bitfield_struct::bitfield;
 use peakrdl_rust::reg::Register as _;
 
-use crate::bus::{Bus, BusError};
+use crate::bus::{Access, Bus, BusError, Fault};
 
 use super::Offload;
+use super::counters::{CountersError, Widened};
+
+/// Looks in a row that resets may undo before there is an answer.
+const LOOKS_MAX: u32 = 4;
 
 /// What has happened, a bit of the register each.
 #[bitfield(u32)]
@@ -41,6 +45,10 @@ pub struct Held {
 impl Events {
     /// Bits that have a name here; others are of a newer device, and left alone.
     const NAMED: u32 = 0x3f;
+    /// The bit that no version of the map will have: it is up where all ones came in place of an answer.
+    const NEVER: u32 = 1 << 31;
+    /// Where they stand in `regs/offload.rdl`.
+    const AT: u16 = 0x188;
 
     /// What of a register has a name.
     const fn named(word: u32) -> Events {
@@ -64,9 +72,21 @@ impl<B: Bus> Offload<B> {
         if !self.tells_events() {
             return Ok(None);
         }
-        let events = Events::named(self.words.regs().events().try_read()?.to_raw());
+        let events = self.look()?;
         self.clear(events)?;
         Ok(Some(self.untold.take()))
+    }
+
+    /// What [`take_events`](Offload::take_events) would tell now, and it stays so: for whoever polls. Beside what stands in the
+    /// device that is what the driver has taken out of it and not told yet: a look at counters takes a reset. One read.
+    ///
+    /// # Errors
+    /// The bus failed.
+    pub fn events(&self) -> Result<Option<Events>, BusError> {
+        if !self.tells_events() {
+            return Ok(None);
+        }
+        Ok(Some(self.look()?.and(self.untold.get())))
     }
 
     /// The most that the receive buffer held at a time since this was asked last. `None` of a device before 1.2.
@@ -91,24 +111,38 @@ impl<B: Bus> Offload<B> {
         Ok(Some(Held::from_bits(self.words.regs().rx_buffer().try_read()?.to_raw())))
     }
 
-    /// Counters as they are, whatever became of those that were read last. A reset is asked for after them: what was read
-    /// before it says nothing of what counts since.
-    pub(super) fn read_counters<const N: usize>(
+    /// Counters as they are, whatever became of those that were read last. A reset is asked for after each look: what was
+    /// read before it says nothing of what counts since.
+    pub(super) fn read_counters<R>(
         &self,
-        read: impl Fn() -> Result<[u32; N], BusError>,
-    ) -> Result<[u32; N], BusError> {
-        let now = read()?;
-        if self.notices_reset()? { read() } else { Ok(now) }
+        read: impl Fn() -> Result<R, BusError>,
+    ) -> Result<R, CountersError> {
+        for _ in 0..LOOKS_MAX {
+            let now = read()?;
+            if !self.notices_reset()? {
+                return Ok(now);
+            }
+        }
+        Err(CountersError::Resets { looks: LOOKS_MAX })
     }
 
     /// Whether the device was reset since this was asked last, or [`take_events`](Offload::take_events) was.
-    fn notices_reset(&self) -> Result<bool, BusError> {
+    pub(super) fn notices_reset(&self) -> Result<bool, BusError> {
         if !self.tells_events() {
             return Ok(false);
         }
-        let was_reset = Events::named(self.words.regs().events().try_read()?.to_raw()).was_reset();
+        let was_reset = self.look()?.was_reset();
         self.clear(Events::new().with_was_reset(was_reset))?;
         Ok(was_reset)
+    }
+
+    /// What stands in the device.
+    fn look(&self) -> Result<Events, BusError> {
+        let word = self.words.regs().events().try_read()?.to_raw();
+        if word & Events::NEVER != 0 {
+            return Err(BusError { at: Events::AT, access: Access::Read, fault: Fault::Gone });
+        }
+        Ok(Events::named(word))
     }
 
     /// Clears what was heard, once it is kept: of others that happen meanwhile the device tells the next time.
@@ -120,6 +154,7 @@ impl<B: Bus> Offload<B> {
         if events.was_reset() {
             self.counters.begin_anew();
             self.tx_counters.begin_anew();
+            self.flow_counts.iter().for_each(Widened::forget);
         }
         self.words.regs().events().try_write(|word| {
             word.set_was_reset(events.was_reset());
@@ -140,8 +175,7 @@ impl<B: Bus> Offload<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::{Access, Fault};
-    use crate::driver::{Counters, DropReason, TxCounters};
+    use crate::driver::{Counters, CountersError, DropReason, TxCounters};
     use crate::regs::components::offload_regs as map;
     use crate::{Fake, Recording};
 
@@ -182,7 +216,7 @@ mod tests {
                 (1 << at, Events::named(u32::MAX))
             );
         }
-        assert_eq!(Events::NAMED.count_ones(), 6);
+        assert_eq!((Events::NAMED.count_ones(), Events::NAMED & Events::NEVER), (6, 0));
         let offsets = [
             RxPeak::BYTES_OFFSET,
             RxBuffer::BYTES_OFFSET,
@@ -283,6 +317,7 @@ mod tests {
         fake.says(1, 1 << 16 | 1);
         let offload = found(fake);
         assert_eq!(offload.take_events(), Ok(None));
+        assert_eq!(offload.events(), Ok(None));
         assert_eq!((offload.take_rx_peak(), offload.rx_buffer()), (Ok(None), Ok(None)));
         assert_eq!(offload.bus().take(), []);
         offload.bus().inner().counts(0, 3);
@@ -337,6 +372,62 @@ mod tests {
             // The frame between the last look and the reset is in none.
             let expected = Counters { delivered: 23, flow_drop: 23, ..Counters::default() };
             assert_eq!(counters, expected, "access {accesses}");
+        }
+    }
+
+    #[test]
+    fn a_second_reset_within_one_look_makes_no_counter_jump_either() {
+        // Behind six counters and the event's two accesses the six are read once more, the last by access 13.
+        for accesses in 8..14 {
+            let offload = quiet();
+            let fake = offload.bus().inner();
+            fake.counts(5, 20);
+            offload.counters().unwrap();
+            fake.resets();
+            fake.resets_before(accesses);
+            fake.drops_before(13, 5);
+            let expected = Counters { flow_drop: 21, ..Counters::default() };
+            assert_eq!(offload.counters(), Ok(expected), "access {accesses}");
+            assert_eq!(offload.counters(), Ok(expected), "after access {accesses}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_does_not_come_out_of_its_resets_is_told_of_and_no_counter_jumps() {
+        let offload = quiet();
+        let fake = offload.bus().inner();
+        fake.counts(0, 20);
+        offload.counters().unwrap();
+        fake.resets_always(true);
+        let resets = CountersError::Resets { looks: 4 };
+        assert_eq!(offload.counters(), Err(resets));
+        assert_eq!(offload.tx_counters(), Err(resets));
+        assert!(resets.to_string().contains("look what resets it"), "{resets}");
+        fake.resets_always(false);
+        fake.counts(0, 3);
+        assert_eq!(offload.counters().unwrap().delivered, 23);
+    }
+
+    #[test]
+    fn whoever_polls_learns_of_a_reset_that_a_look_at_counters_has_heard() {
+        for is_sent in [false, true] {
+            let offload = quiet();
+            let (was_reset, none) = (Events::new().with_was_reset(true), Events::new());
+            let polled = || offload.events().unwrap().unwrap();
+            assert_eq!(polled(), none);
+            offload.bus().inner().resets();
+            assert_eq!(polled(), was_reset);
+            if is_sent {
+                offload.tx_counters().unwrap();
+            } else {
+                offload.counters().unwrap();
+            }
+            // The device has told.
+            assert_eq!(offload.bus().read32(0x188), Ok(0));
+            assert_eq!((polled(), polled()), (was_reset, was_reset));
+            offload.bus().inner().counts(5, 1);
+            let both = was_reset.with_rx_drop(true);
+            assert_eq!((polled(), taken(&offload), polled()), (both, both, none));
         }
     }
 

@@ -10,6 +10,8 @@ use crate::{Fake, Recording};
 
 fn found() -> Offload<Recording<Fake>> {
     let offload = Offload::find(Recording::new(Fake::default())).unwrap();
+    // Out of its reset, which was told.
+    offload.take_events().unwrap();
     offload.bus().take();
     offload
 }
@@ -124,8 +126,9 @@ fn a_rule_is_laid_down_word_by_word_and_takes_effect_by_one_commit_the_last() {
     let passed = passed(&offload);
     let addresses = (0x0a09_0001, 0x0a09_0002);
     assert_eq!(
-        passed[..13],
+        passed[..14],
         [
+            (0x188, None),
             (0x050, None),
             (0x020, Some(0)),
             (0x024, Some(addresses.0)),
@@ -142,12 +145,14 @@ fn a_rule_is_laid_down_word_by_word_and_takes_effect_by_one_commit_the_last() {
             (0x04c, Some(1)),
         ]
     );
-    // The other places are emptied, then the writes are counted, then what no rule matches is settled.
-    for (place, three) in passed[13..58].chunks(3).enumerate() {
+    // The other places are emptied, then the writes are counted, then what no rule matches is settled. A reset is asked for
+    // before all of it and behind it.
+    for (place, three) in passed[14..59].chunks(3).enumerate() {
         let place = place as u32 + 1;
         assert_eq!(three, [(0x020, Some(place)), (0x044, Some(0)), (0x04c, Some(1))]);
     }
-    assert_eq!(passed[58..], [(0x050, None), (0x010, None), (0x010, Some(0))]);
+    let settled = [(0x050, None), (0x010, None), (0x010, Some(0)), (0x188, None)];
+    assert_eq!(passed[59..], settled);
     assert_eq!(offload.flow_generation(), Ok(16));
 }
 
@@ -238,11 +243,78 @@ fn a_count_is_of_one_moment_though_frames_go_on() {
             (0x058, None),
             (0x05c, None),
             (0x060, None),
+            (0x188, None),
         ];
         assert_eq!(passed(&offload), words);
     }
     assert_eq!(offload.flow_count(1), Ok(Count::default()));
     assert_eq!(offload.flow_count(16), Err(FlowError::NoRule { rule: 16, rules: 16 }));
+}
+
+#[test]
+fn a_rule_s_count_goes_on_where_the_device_s_goes_round() {
+    let offload = found();
+    let set = RuleSet::new(vec![connection().counted()], OnMiss::NotOurs).unwrap();
+    for _ in 0..2 {
+        offload.install(&set).unwrap();
+        let fake = offload.bus().inner();
+        assert!(offload.flow_count(0).unwrap().hits < 1_000);
+        let mut last = Count::default();
+        // Of 48 bits, half of which pass at a time.
+        for _ in 0..5 {
+            fake.waits(1 << 16);
+            let count = offload.flow_count(0).unwrap();
+            assert_eq!(count.bytes, count.hits / 3 * 0x8000_0001, "{count:?} after {last:?}");
+            last = count;
+        }
+        assert!(last.bytes > 5 << 47, "{last:?}");
+    }
+    // With a reset it is gone, and so is what was counted.
+    offload.bus().inner().resets();
+    assert_eq!(offload.flow_count(0), Ok(Count::default()));
+    offload.install(&set).unwrap();
+    assert!(offload.flow_count(0).unwrap().hits < 1_000);
+    offload.bus().inner().resets_always(true);
+    assert_eq!(offload.flow_count(0), Err(FlowError::Reset));
+}
+
+#[test]
+fn a_reset_while_rules_are_written_is_told_as_one_and_leaves_none() {
+    let rules = vec![connection(), connection().at_priority(1)];
+    let two = RuleSet::new(rules, OnMiss::Queue(3)).unwrap();
+    let offload = found();
+    offload.install(&two).unwrap();
+    let accesses = offload.bus().take().len() as u32;
+    let fake = offload.bus().inner();
+    // One before the first access was before the rules.
+    for access in 1..accesses {
+        fake.resets_before(access);
+        assert_eq!(offload.install(&two), Err(FlowError::Reset), "access {access}");
+        assert!((0..16).all(|place| fake.rule(place).actions & 1 == 0), "access {access}");
+        assert!(offload.take_events().unwrap().unwrap().was_reset(), "access {access}");
+        offload.bus().take();
+    }
+    fake.resets();
+    offload.install(&two).unwrap();
+    assert_eq!((fake.rule(0).actions & 1, fake.rule(1).actions & 1), (1, 1));
+    assert!(FlowError::Reset.to_string().contains("the device was reset"));
+    // Who else writes is told by the count of writes, as before.
+    fake.loses_commits(true);
+    assert!(matches!(offload.install(&two), Err(FlowError::Generation { .. })));
+}
+
+#[test]
+fn a_device_that_refuses_may_be_in_reset_and_says_so() {
+    let offload = found();
+    offload.bus().inner().fails_after(0, Fault::Refused { response: 2 });
+    for sentence in [
+        offload.verdicts().unwrap_err().to_string(),
+        offload.install(&RuleSet::EMPTY).unwrap_err().to_string(),
+        offload.counters().unwrap_err().to_string(),
+        Fault::Gone.to_string(),
+    ] {
+        assert!(sentence.contains("in reset") && sentence.contains("released"), "{sentence}");
+    }
 }
 
 #[test]
