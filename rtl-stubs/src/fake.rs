@@ -290,7 +290,7 @@ impl State {
             rule.bytes = (rule.bytes + BYTES) & COUNT_MASK;
         }
         if self.period != (0, 0) {
-            self.count += STEP;
+            self.count = self.count.wrapping_add(STEP);
             self.time.1 += STEP;
             while self.time.1 >= 1_000_000_000 << 16 {
                 self.time = (self.time.0 + 1, self.time.1 - (1_000_000_000 << 16));
@@ -308,6 +308,10 @@ impl State {
             self.events |= if word & 3 == 0 { 0 } else { FLOW_REFUSED };
             return;
         }
+        // Before a write of the same word, as the RTL has both in one cycle.
+        if word & 2 != 0 {
+            self.latched_count = (self.rules[place].hits, self.rules[place].bytes);
+        }
         if word & 1 != 0 && !loses {
             let four = |from: u16| [0, 4, 8, 12].map(|offset| self.word(from + offset));
             let (value, mask) = (four(0x024), four(0x034));
@@ -315,24 +319,10 @@ impl State {
             self.rules[place] = FakeRule { value, mask, actions, mark, hits: 0, bytes: 0 };
             self.writes = self.writes.wrapping_add(1);
         }
-        if word & 2 != 0 {
-            self.latched_count = (self.rules[place].hits, self.rules[place].bytes);
-        }
     }
 
     fn commits_clock(&mut self, word: u32) {
-        if word & 1 != 0 {
-            self.period = (self.word(0x084), self.word(0x080));
-        }
-        let names_time = self.word(0x090) < 1_000_000_000;
-        if word & 2 != 0 && !names_time {
-            self.events |= STEP_REFUSED;
-        }
-        if word & 2 != 0 && names_time {
-            let seconds = u64::from(self.word(0x08c)) << 32 | u64::from(self.word(0x088));
-            self.time = (seconds, u64::from(self.word(0x090)) << 16);
-            self.generation = self.generation.wrapping_add(1);
-        }
+        // Likewise before a step.
         if word & 4 != 0 {
             let (seconds, units) = self.time;
             self.latched_time = [
@@ -344,6 +334,18 @@ impl State {
                 (self.count >> 32) as u32,
                 self.generation.into(),
             ];
+        }
+        if word & 1 != 0 {
+            self.period = (self.word(0x084), self.word(0x080));
+        }
+        let names_time = self.word(0x090) < 1_000_000_000;
+        if word & 2 != 0 && !names_time {
+            self.events |= STEP_REFUSED;
+        }
+        if word & 2 != 0 && names_time {
+            let seconds = u64::from(self.word(0x08c)) << 32 | u64::from(self.word(0x088));
+            self.time = (seconds, u64::from(self.word(0x090)) << 16);
+            self.generation = self.generation.wrapping_add(1);
         }
     }
 }

@@ -406,6 +406,56 @@ fn the_clock_is_slewed_stepped_and_read_whole() {
 }
 
 #[test]
+fn the_clock_s_count_goes_round() {
+    let offload = found();
+    offload.set_period(Period { ns: 1, fraction: 0 }).unwrap();
+    let last = offload.now().unwrap();
+    // A third of a second and a bit at a time, 2^48 ns of which are some 844,000.
+    offload.bus().inner().waits(844_450);
+    let now = offload.now().unwrap();
+    let units = |reading: Reading| {
+        (reading.time.seconds * 1_000_000_000 + u64::from(reading.time.ns)) as u128 * 65_536
+            + u128::from(reading.fraction)
+    };
+    let passed = units(now) - units(last);
+    assert_eq!(now.count.wrapping_sub(last.count), passed as u64);
+    assert!(passed > 1 << 64 && u128::from(now.count) < passed, "{now:?} after {last:?}");
+}
+
+#[test]
+fn a_latch_takes_what_was_before_a_write_of_the_same_word() {
+    let offload = found();
+    let set = RuleSet::new(vec![connection().counted()], OnMiss::NotOurs).unwrap();
+    offload.install(&set).unwrap();
+    latches_what_was(&offload);
+}
+
+/// The rule at place 0 counts, and has matched. Likewise on the design.
+pub(crate) fn latches_what_was(offload: &Offload<impl Bus>) {
+    let bus = offload.bus();
+    let latched = || bus.read32(0x054).unwrap();
+    // The rule anew, and its counts.
+    bus.write32(0x020, 0).unwrap();
+    bus.write32(0x044, 0).unwrap();
+    let generation = offload.flow_generation().unwrap();
+    bus.write32(0x04c, 3).unwrap();
+    assert!(latched() > 0, "of the rule that was");
+    assert_eq!(offload.flow_generation(), Ok(generation + 1));
+    bus.write32(0x04c, 2).unwrap();
+    assert_eq!(latched(), 0);
+    // A time, and what it is.
+    offload.set_period(Period { ns: 6, fraction: 0 }).unwrap();
+    offload.step_to(TimeOfDay { seconds: 100, ns: 0 }).unwrap();
+    bus.write32(0x088, 20_000).unwrap();
+    bus.write32(0x094, 6).unwrap();
+    let seconds = |at| bus.read32(at).unwrap();
+    assert!((100..200).contains(&seconds(0x0a0)), "{}", seconds(0x0a0));
+    assert_eq!(seconds(0x0b0), 1, "of the generation that was");
+    let now = offload.now().unwrap();
+    assert!(now.time.seconds >= 20_000 && now.generation == 2, "{now:?}");
+}
+
+#[test]
 fn a_time_that_is_none_is_refused_before_anything_is_written() {
     let offload = found();
     for time in [TimeOfDay { seconds: 1 << 48, ns: 0 }, TimeOfDay { seconds: 0, ns: 1_000_000_000 }]

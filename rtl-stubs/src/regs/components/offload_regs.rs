@@ -276,7 +276,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// Flow table: commit
     ///
-    /// A one written here has its effect, and a zero none. It cannot be read.
+    /// A one written here has its effect, and a zero none. Of both at once the latch takes the counts of the rule that was. It cannot be read.
     #[inline(always)]
     #[must_use]
     pub const fn flow_commit(&self) -> peakrdl_rust::reg::Reg<'io, flow_commit::FlowCommit, IO> {
@@ -292,7 +292,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn flow_hits_low(&self) -> peakrdl_rust::reg::Reg<'io, flow_hits_low::Latched, IO> {
@@ -301,7 +301,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn flow_hits_high(&self) -> peakrdl_rust::reg::Reg<'io, flow_hits_high::Latched, IO> {
@@ -310,7 +310,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn flow_bytes_low(&self) -> peakrdl_rust::reg::Reg<'io, flow_bytes_low::Latched, IO> {
@@ -319,7 +319,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn flow_bytes_high(&self) -> peakrdl_rust::reg::Reg<'io, flow_bytes_high::Latched, IO> {
@@ -363,7 +363,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// Clock: commit
     ///
-    /// A one written here has its effect, and a zero none. It cannot be read.
+    /// A one written here has its effect, and a zero none. Of a step and a latch at once the latch takes the time that was. It cannot be read.
     #[inline(always)]
     #[must_use]
     pub const fn clock_commit(&self) -> peakrdl_rust::reg::Reg<'io, clock_commit::ClockCommit, IO> {
@@ -372,7 +372,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_fraction(&self) -> peakrdl_rust::reg::Reg<'io, now_fraction::Latched, IO> {
@@ -381,7 +381,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_ns(&self) -> peakrdl_rust::reg::Reg<'io, now_ns::Latched, IO> {
@@ -390,7 +390,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_seconds_low(&self) -> peakrdl_rust::reg::Reg<'io, now_seconds_low::Latched, IO> {
@@ -399,7 +399,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_seconds_high(&self) -> peakrdl_rust::reg::Reg<'io, now_seconds_high::Latched, IO> {
@@ -408,7 +408,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_count_low(&self) -> peakrdl_rust::reg::Reg<'io, now_count_low::Latched, IO> {
@@ -417,7 +417,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn now_count_high(&self) -> peakrdl_rust::reg::Reg<'io, now_count_high::Latched, IO> {
@@ -426,7 +426,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// A word as latched
     ///
-    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+    /// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
     #[inline(always)]
     #[must_use]
     pub const fn clock_generation(&self) -> peakrdl_rust::reg::Reg<'io, clock_generation::Latched, IO> {
@@ -521,7 +521,7 @@ impl<'io, IO: peakrdl_rust::io::RegisterIO> OffloadRegs<'io, IO> {
 
     /// Events
     ///
-    /// What has happened since it was cleared: a one written to a bit clears it, a zero leaves it. What happens in the cycle of the write stays. Since 1.2.
+    /// What has happened since it was cleared: a one written to a bit clears it, a zero leaves it. What happens in the cycle of the write stays. Bit 31 is none in any version: all ones come where a bus has no answer. Since 1.2.
     #[inline(always)]
     #[must_use]
     pub const fn events(&self) -> peakrdl_rust::reg::Reg<'io, events::Events, IO> {

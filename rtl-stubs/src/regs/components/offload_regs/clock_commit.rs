@@ -10,7 +10,7 @@ use super::_root; // alias to root module of generated code
 
 /// Clock: commit
 ///
-/// A one written here has its effect, and a zero none. It cannot be read.
+/// A one written here has its effect, and a zero none. Of a step and a latch at once the latch takes the time that was. It cannot be read.
 #[repr(transparent)]
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub struct ClockCommit(u32);

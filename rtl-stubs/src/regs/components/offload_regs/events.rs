@@ -10,7 +10,7 @@ use super::_root; // alias to root module of generated code
 
 /// Events
 ///
-/// What has happened since it was cleared: a one written to a bit clears it, a zero leaves it. What happens in the cycle of the write stays. Since 1.2.
+/// What has happened since it was cleared: a one written to a bit clears it, a zero leaves it. What happens in the cycle of the write stays. Bit 31 is none in any version: all ones come where a bus has no answer. Since 1.2.
 #[repr(transparent)]
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub struct Events(u32);

@@ -10,7 +10,7 @@ use super::_root; // alias to root module of generated code
 
 /// Flow table: commit
 ///
-/// A one written here has its effect, and a zero none. It cannot be read.
+/// A one written here has its effect, and a zero none. Of both at once the latch takes the counts of the rule that was. It cannot be read.
 #[repr(transparent)]
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub struct FlowCommit(u32);
@@ -63,7 +63,7 @@ impl FlowCommit {
 
     /// latch
     ///
-    /// The counts of the rule at flow_index are latched into flow_hits and flow_bytes.
+    /// The counts of the rule at flow_index are latched into flow_hits and flow_bytes: 48 bits each, which go round.
     #[inline(always)]
     pub fn set_latch(&mut self, val: bool) {
         let val = val as u32;

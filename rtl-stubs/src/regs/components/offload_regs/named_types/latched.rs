@@ -10,7 +10,7 @@ use super::_root; // alias to root module of generated code
 
 /// A word as latched
 ///
-/// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too.
+/// Low and high words are of one moment. Fractions of a ns are 2^-16 ns, in the lower half; the clock's count is of those too, and goes round every 2^48 ns (78 h).
 #[repr(transparent)]
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub struct Latched(u32);
