@@ -1,5 +1,5 @@
 // In place of flow_match where a proof is about what becomes of its answers: they come when they come there, and are
-// bits of the key.
+// bits of the key; at any other time they are anything.
 `default_nettype none
 
 module flow_match #(
@@ -53,7 +53,8 @@ module flow_match #(
     keys <= rst ? 0 : {keys, key_valid};
     keys_bits <= {keys_bits, key[19:16]};
   end
-  wire [3:0] bits = keys_bits[4*(LATENCY-1) +: 4];
+  (* anyseq *) reg [3:0] anything;
+  wire [3:0] bits = match_valid ? keys_bits[4*(LATENCY-1) +: 4] : anything;
 
   assign match_valid = keys[LATENCY-1];
   assign match_hit = bits[3];
@@ -62,7 +63,8 @@ module flow_match #(
   assign match_queue = bits[1:0];
   assign match_marks = bits[0];
   assign match_mark = bits[1];
-  assign match_life = 0;
+  // Others than the index.
+  assign match_life = {bits[0], bits[1]};
   assign match_generation = 0;
   assign generation = 0;
   assign {read_hits, read_bytes} = 0;

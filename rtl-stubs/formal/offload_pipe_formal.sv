@@ -54,7 +54,7 @@ module offload_pipe_formal #(
   wire [BYTES-1:0] out_keep;
   wire [SAID_BITS-1:0] out_said;
   wire [95:0] tod;
-  wire [63:0] count;
+  wire [63:0] clock_count;
   wire [15:0] clock_generation;
   wire drops, delivered;
   wire [2:0] code;
@@ -75,10 +75,19 @@ module offload_pipe_formal #(
     .write_enable(1'b0), .write_priority(4'd0), .write_value(112'd0), .write_mask(112'd0), .write_drop(1'b0),
     .write_queue(4'd0), .write_marks(1'b0), .write_mark(32'd0), .write_counts(1'b0), .read_valid(1'b0),
     .read_index(2'd0), .period_ns(8'd0), .period_fraction(32'd0), .set_valid(1'b0), .set_seconds(48'd0),
-    .set_ns(30'd0), .tod(tod), .count(count), .clock_generation(clock_generation), .drop_valid(drops),
+    .set_ns(30'd0), .tod(tod), .count(clock_count), .clock_generation(clock_generation), .drop_valid(drops),
     .drop_code(code), .stat_delivered(delivered), .stat_drop_mac_error(reasons[1]), .stat_drop_too_long(reasons[2]),
     .stat_drop_buffer_full(reasons[3]), .stat_drop_not_ours(reasons[4]), .stat_drop_flow_drop(reasons[5])
   );
+
+  // What its rule is told of a frame, which no port shows.
+  (* hierconn *) wire \dut.steering.count_valid ;
+  (* hierconn *) wire [1:0] \dut.steering.count_index ;
+  (* hierconn *) wire [7:0] \dut.steering.count_life ;
+  (* hierconn *) wire [16:0] \dut.steering.count_bytes ;
+  localparam COUNT_BITS = 2 + 8 + 17;
+  reg counted = 1'b0;
+  reg [COUNT_BITS-1:0] count;
 
   reg started = 1'b0;
   reg was_waiting = 1'b0;
@@ -95,7 +104,7 @@ module offload_pipe_formal #(
   reg [3:0] first_bits;
   reg [2:0] first_time;
   wire [3:0] first_now = beat == 0 ? bits[3:0] : first_bits;
-  wire [2:0] time_now = beat == 0 ? {tod[0], count[0], clock_generation[0]} : first_time;
+  wire [2:0] time_now = beat == 0 ? {tod[0], clock_count[0], clock_generation[0]} : first_time;
   // The last beat tells whether it has a key.
   wire hits = bits[6] && first_now[3];
   wire [2:0] reason = tuser ? 3'd1 : beat >= BEATS_MAX ? 3'd2 : hits ? (first_now[2] ? 3'd5 : 3'd0)
@@ -103,6 +112,10 @@ module offload_pipe_formal #(
   reg [FATE-1:0] last_beats = 0;
   reg [3*FATE-1:0] reasons_then;
   wire [2:0] reason_due = reasons_then[3*(FATE-1) +: 3];
+  // And what its rule is to be told: which it is, of which life, and how long the frame was.
+  wire [COUNT_BITS:0] count_now = {hits, first_now[1:0], 6'd0, first_now[0], first_now[1], 15'd0, bits[5:4]};
+  reg [(COUNT_BITS+1)*FATE-1:0] counts_then;
+  wire [COUNT_BITS:0] count_due = counts_then[(COUNT_BITS+1)*(FATE-1) +: COUNT_BITS+1];
 
   // --- Frames that may leave by now, and have not -----------------------------------------------------
 
@@ -135,6 +148,9 @@ module offload_pipe_formal #(
     first_bits <= first_now;
     first_time <= time_now;
     reasons_then <= {reasons_then, reason};
+    counts_then <= {counts_then, count_now};
+    counted <= !rst && \dut.steering.count_valid ;
+    count <= {\dut.steering.count_index , \dut.steering.count_life , \dut.steering.count_bytes };
     if (rst) begin
       beat <= 0;
       last_beats <= 0;
@@ -193,6 +209,9 @@ module offload_pipe_formal #(
       assert (drops == (reasons != 0) && (drops ? reasons[code] && code >= 1 && code <= 5 : code == 0));
       // property: the reason is the first that applies
       if (last_beats[FATE-1] && (reason_due == 1 || reason_due == 2 || code != 3)) assert (code == reason_due);
+      // property: a frame that a rule matched is counted by that rule, of the life that it had then, with its length, if it is not lost
+      assert (counted == (last_beats[FATE-1] && count_due[COUNT_BITS] && (delivered || code == 5)));
+      if (counted) assert (count == count_due[COUNT_BITS-1:0]);
       // property: nothing leaves before so many cycles after its frame's last beat, nor what was not delivered
       if (out_valid) assert (due != 0);
       // property: a frame leaves as it came, in order, whatever came behind it
