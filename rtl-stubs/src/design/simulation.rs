@@ -70,7 +70,8 @@ pub struct Manners {
 pub struct Built<'a> {
     /// The stream's width.
     pub width: Width,
-    /// Draws all state before the reset, what is in lanes that are not kept, gaps and stalls.
+    /// Draws all state before the reset (by its lower 31 bits), what is in lanes that are not kept, gaps and stalls. Every one is
+    /// a seed, 0 as well: the same again is the same design.
     pub seed: u32,
     /// Where to write waves, in FST, from the first cycle to the last. Some 100 bytes a cycle.
     pub waves: Option<&'a Path>,
@@ -192,6 +193,11 @@ impl Simulation {
     /// Holds both domains in reset, or lets go of them, as a board does whose clocks are not up.
     pub fn hold_in_reset(&mut self, holds: bool) {
         (self.inputs.rst, self.inputs.axil_rst) = (holds, holds);
+    }
+
+    /// Likewise the stream's alone, between frames: the bus answers, and what it is asked for is refused.
+    pub fn hold_stream_in_reset(&mut self, holds: bool) {
+        self.inputs.rst = holds;
     }
 
     /// Has the wire send a frame, behind those that it has. An empty one is none.

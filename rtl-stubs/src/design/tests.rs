@@ -322,6 +322,52 @@ fn a_device_in_reset_is_silent_and_begins_anew() {
 }
 
 #[test]
+fn a_device_whose_stream_alone_is_in_reset_refuses_and_says_so() {
+    for width in Width::ALL {
+        let offload = found(width);
+        offload.take_events().unwrap();
+        offload.bus().borrow_mut().hold_stream_in_reset(true);
+        offload.bus().borrow_mut().run(16);
+        let error = offload.verdicts().unwrap_err();
+        assert_eq!(error.fault, Fault::Refused { response: 2 });
+        assert!(error.to_string().contains("it is in reset"), "{error}");
+        offload.bus().borrow_mut().hold_stream_in_reset(false);
+        offload.bus().borrow_mut().run(16);
+        assert_eq!(offload.verdicts(), Ok(Verdicts::default()));
+        assert_eq!(offload.events(), Ok(Some(Events::new().with_was_reset(true))));
+    }
+}
+
+#[test]
+fn a_latch_takes_what_was_before_a_write_of_the_same_word() {
+    for width in Width::ALL {
+        let offload = found(width);
+        let rule = FlowRule::new(Pattern::TCP, Fate::Queue(3)).counted();
+        offload.install(&RuleSet::new(vec![rule], OnMiss::NotOurs).unwrap()).unwrap();
+        assert_eq!(carry(&offload, &[segment(1, 10)]).len(), 1);
+        crate::driver::tests::latches_what_was(&offload);
+    }
+}
+
+/// What nothing has set since the reset: what was latched of counts and of the time.
+fn unset(seed: u32) -> Vec<u32> {
+    let simulation = Simulation::new(Built { seed, ..Built::default() }).unwrap();
+    let bus = RefCell::new(simulation);
+    let latched = [0x054, 0x058, 0x05c, 0x060, 0x098, 0x09c, 0x0a0, 0x0a4, 0x0a8, 0x0ac, 0x0b0];
+    latched.map(|at| bus.read32(at).unwrap()).to_vec()
+}
+
+#[test]
+fn every_seed_is_one_of_a_state_before_the_reset_and_0_is_too() {
+    for seed in [0, 1, 1 << 30, 1 << 31, u32::MAX] {
+        assert_eq!(unset(seed), unset(seed), "{seed:#x}");
+    }
+    assert_ne!(unset(0), unset(1));
+    let others: Vec<_> = (0..4).map(|_| std::thread::spawn(|| unset(0))).collect();
+    assert!(others.into_iter().all(|other| other.join().unwrap() == unset(0)));
+}
+
+#[test]
 fn the_clock_goes_by_its_period_and_is_read_whole() {
     for width in Width::ALL {
         let offload = found(width);
