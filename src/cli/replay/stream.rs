@@ -59,8 +59,12 @@ impl Stream {
 
     fn insert(&mut self, from: usize, fresh: &[u8]) -> bool {
         if from > self.bytes.len() {
-            self.waiting_len += fresh.len();
-            self.waiting.entry(from).or_insert_with(|| fresh.to_vec());
+            // The same again, or with more behind it.
+            let held = self.waiting.entry(from).or_default();
+            if let Some(more) = fresh.get(held.len()..) {
+                self.waiting_len += more.len();
+                held.extend_from_slice(more);
+            }
             return self.waiting_len <= WAITING_MAX;
         }
         self.append(from, fresh);
@@ -200,6 +204,25 @@ mod tests {
         assert!(stream.has_fin);
         stream.take(&segment(at(20), Flags::ACK, b"x"), 9);
         assert!(stream.has_hole());
+    }
+
+    #[test]
+    fn a_segment_that_is_held_comes_again_longer_and_takes_no_more_room_than_it_is_long() {
+        let mut stream = Stream::default();
+        assert!(stream.take(&segment(0, Flags::SYN, b""), 1));
+        for bytes in [&b"ef"[..], b"efgh", b"ef", b"efgh", b"e"] {
+            assert!(stream.take(&segment(5, Flags::ACK, bytes), 2));
+        }
+        assert_eq!(stream.waiting_len, 4);
+        assert!(stream.take(&segment(1, Flags::ACK, b"abcd"), 3));
+        assert_eq!((&stream.bytes[..], stream.has_hole()), (&b"abcdefgh"[..], false));
+        assert_eq!(stream.waiting_len, 0);
+        // However often what is held comes again, there is room for it.
+        let long = vec![b'x'; 60_000];
+        for _ in 0..=WAITING_MAX / long.len() {
+            assert!(stream.take(&segment(20, Flags::ACK, &long), 4));
+        }
+        assert_eq!(stream.waiting_len, long.len());
     }
 
     #[test]
