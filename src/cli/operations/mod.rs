@@ -21,7 +21,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
 use fixwire::app::Application;
@@ -169,7 +169,8 @@ impl Logging {
             let reception = giving.reception(listener.path().to_owned(), passed, clock);
             operations.ready = Some(Arc::clone(&reception.ready));
             let (plan, log) = (engine.plan().clone(), operations.probe.clone());
-            let status = Status { board, plan, log, views, begun: Instant::now() };
+            let (begun, begun_at) = (Instant::now(), SystemTime::now());
+            let status = Status { board, plan, log, views, begun, begun_at };
             operations.serve_control(listener, status, reception)?;
         }
         Ok(operations)

@@ -4,7 +4,7 @@
 //! asked to ([`board`](super::board)), the clocks' and the latencies' from the threads that follow them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use fixwire::fix::{Event, Garbled, RejectReason};
 use fixwire::offload::plan::{Plan, Row};
@@ -42,6 +42,8 @@ pub(super) struct Status {
     pub(super) log: Option<LogProbe>,
     pub(super) views: Views,
     pub(super) begun: Instant,
+    /// The same as the host's clock had it then: no two processes of one number have it in common.
+    pub(super) begun_at: SystemTime,
 }
 
 impl Status {
@@ -60,6 +62,7 @@ impl Status {
                 "pid": std::process::id(),
                 "version": env!("CARGO_PKG_VERSION"),
                 "uptime_ms": self.begun.elapsed().as_millis() as u64,
+                "begun_unix_ms": unix_ms(self.begun_at),
             },
             "nic": plan.nic,
             "profile": plan.profile,
@@ -78,6 +81,10 @@ impl Status {
             "log": log,
         }))
     }
+}
+
+fn unix_ms(at: SystemTime) -> Option<u64> {
+    at.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_millis() as u64)
 }
 
 fn counted(counters: impl Iterator<Item = (&'static str, u64)>) -> Map<String, Value> {

@@ -154,6 +154,35 @@ fn another_process_is_told_of_and_has_rates_of_its_own() {
 }
 
 #[test]
+fn a_process_with_the_number_of_the_one_before_is_another_one() {
+    let begun = |unix_ms: u64, uptime_ms: u64, messages: u64| {
+        let mut answer = answer(1, uptime_ms, messages);
+        answer["process"]["begun_unix_ms"] = unix_ms.into();
+        answer
+    };
+    let frames_in = |view: &View| -> Vec<String> {
+        let text = view.text();
+        let line = text.lines().find(|line| line.starts_with("  frames in ")).expect("a row");
+        line.split_whitespace().skip(2).map(str::to_owned).collect()
+    };
+    let who = "process 1, up 1 min 02 s; before it was an earlier process 1";
+    // It has been up for longer than the one before was when that was last asked, and has higher numbers.
+    let mut view = View::of("p");
+    view.on_answer(begun(5_000, 61_000, 1_000));
+    view.on_answer(begun(900_000, 62_000, 3_000));
+    let text = view.text();
+    assert!(text.lines().next().unwrap().ends_with(who), "{text}");
+    assert_eq!(frames_in(&view), ["-", "6,000"], "no rate of two processes");
+    view.on_answer(begun(900_000, 63_000, 3_500));
+    assert_eq!(frames_in(&view), ["1,000", "7,000"]);
+    // One that does not tell when it began.
+    view.on_answer(answer(1, 70_000, 10));
+    view.on_answer(answer(1, 62_000, 20));
+    assert!(view.text().lines().next().unwrap().ends_with(who), "{}", view.text());
+    assert_eq!(frames_in(&view), ["-", "40"]);
+}
+
+#[test]
 fn what_a_process_does_not_tell_is_said_of_and_nothing_is_made_up() {
     let mut view = View::of("p");
     assert_eq!(view.text(), "asking p");

@@ -41,7 +41,7 @@ impl View {
         self.lost = None;
         let pid = |answer: &Value| answer["process"]["pid"].as_u64();
         let before = self.newest.take();
-        let is_other = before.as_ref().is_some_and(|before| pid(before) != pid(&answer));
+        let is_other = before.as_ref().is_some_and(|before| is_other(before, &answer));
         if is_other {
             self.predecessor = before.as_ref().and_then(pid);
             self.means_ns.clear();
@@ -103,7 +103,8 @@ impl View {
                 );
             }
             if let Some(before) = self.predecessor {
-                who += &format!("; before it was process {before}");
+                let earlier = if process["pid"] == before { "an earlier " } else { "" };
+                who += &format!("; before it was {earlier}process {before}");
             }
             let tone = if answer["link_up"] == true { Tone::Strong } else { Tone::Bad };
             head.push(line(who, tone));
@@ -131,4 +132,11 @@ impl View {
         }
         text.join("\n")
     }
+}
+
+/// Whether an answer is another process's than the one before. The number alone does not tell: in a container each is 1.
+fn is_other(before: &Value, answer: &Value) -> bool {
+    let differs = |what: &str| before["process"][what] != answer["process"][what];
+    let uptime_ms = |of: &Value| of["process"]["uptime_ms"].as_u64();
+    differs("pid") || differs("begun_unix_ms") || uptime_ms(answer) < uptime_ms(before)
 }
