@@ -205,6 +205,26 @@ fn each_interface_of_pcapng_has_a_clock_of_its_own_and_what_was_merged_none_that
             .map(|interface| interface.map_or(merged, |of| recorder(Some(of))));
         assert_eq!(clocks(&file.concat()), expected);
     }
+    // As versions 1 and 2 of mergecap say it, and Wireshark where it merges.
+    let comment: &[u8] = b"File created by merging: \nFile1: in.pcap \nFile2: out.pcap \n";
+    let merged: [&[(u16, &[u8])]; 4] = [
+        &[(4, b"mergecap")],
+        &[(1, comment), (3, b"Linux")],
+        &[(1, b"at the exchange"), (1, comment), (4, b"Wireshark 2.6.5")],
+        &[(4, b"Mergecap (Wireshark) 4.4.6"), (4, b"Dumpcap")],
+    ];
+    let written: [&[(u16, &[u8])]; 3] =
+        [&[(1, b"no file created by merging"), (4, b"Wireshark 2.6.5")], &[(4, b"merge")], &[]];
+    for (options, expected) in merged
+        .map(|options| (options, Clock::Merged { file: 3 }))
+        .into_iter()
+        .chain(written.map(|options| (options, recorder(Some(0)))))
+    {
+        let order = Order::Big;
+        let parts =
+            [section_by(order, options), interface(order, 1, &[]), packet(order, 0, 5, &frame(1))];
+        assert_eq!(clocks(&parts.concat()), [expected], "{options:?}");
+    }
     let pcap = [pcap_header(Order::Big, true, 1), pcap_record(Order::Big, 1, 2, &frame(1))];
     assert_eq!(clocks(&pcap.concat()), [recorder(None)]);
     // The ports of a card have one clock.

@@ -46,8 +46,11 @@ mod code {
     pub(super) const EPB_FLAGS: u16 = 2;
 }
 
-/// How mergecap begins to say that it has written a section: by default it puts what it merges on one interface.
-const MERGED_BY: &str = "Mergecap";
+/// How mergecap begins to say that it has written a section, in capitals since its version 3: by default it puts what it merges on one
+/// interface.
+const MERGED_BY: &[u8] = b"mergecap";
+/// How the comment begins that Wireshark's library writes into a section which it merges, whoever asked for it.
+const MERGED_COMMENT: &[u8] = b"File created by merging";
 
 pub(super) struct Pcapng {
     order: Order,
@@ -173,9 +176,14 @@ impl Pcapng {
         self.is_merged = false;
         for (code, value) in options(self.order, &body[OPTIONS..]).map_while(Result::ok) {
             let into = match code {
+                code::COMMENT => {
+                    self.is_merged |= value.starts_with(MERGED_COMMENT);
+                    continue;
+                }
                 code::SHB_HARDWARE => &mut self.about.hardware,
                 code::SHB_USERAPPL => {
-                    self.is_merged = value.starts_with(MERGED_BY.as_bytes());
+                    let begin = value.get(..MERGED_BY.len());
+                    self.is_merged |= begin.is_some_and(|of| of.eq_ignore_ascii_case(MERGED_BY));
                     &mut self.about.application
                 }
                 _ => continue,
