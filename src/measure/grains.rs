@@ -30,6 +30,13 @@ impl Grains {
         self.ports[place].1.note(at);
     }
 
+    /// What stamps of a port are rounded by at the most, as far as those that were taken in tell: few of them may have more in common
+    /// than a tick, and none has less.
+    pub fn tick(&self, port: Port) -> WireSpan {
+        let known = self.ports.iter().find(|(known, _)| *known == port);
+        known.or(self.ports.last()).map_or(WireSpan::ZERO, |(_, grain)| grain.most())
+    }
+
     /// What the ports' clocks may be apart besides, as whoever recorded them says.
     pub fn set_apart(&mut self, apart: WireSpan) {
         self.apart = apart;
@@ -106,6 +113,8 @@ mod tests {
         grains.note((1, 1), ns(20_000_000));
         assert_eq!(grains.span(), Some(WireSpan::from_ns(20_000_000 / 2)));
         assert!(grains.in_words().contains("as much at least"), "{}", grains.in_words());
+        assert_eq!(grains.tick((0, 1)), WireSpan::from_ns(1_000));
+        assert_eq!(grains.tick((0, 2)), WireSpan::from_ns(1));
         grains.set_apart(WireSpan::from_ns(7));
         assert_eq!(grains.span(), Some(WireSpan::from_ns(20_000_000 / 2 + 7)));
         assert!(

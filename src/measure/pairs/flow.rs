@@ -1,18 +1,23 @@
 //! What one side of a connection sent that the other side has not acted upon yet, as far as its acknowledgements tell.
 
+use core::ops::RangeBounds;
 use std::collections::VecDeque;
 
 use crate::wire::tcp::SeqNumber;
 
 use super::exclusion::Reason;
 use super::mark::Mark;
-use super::owed::{Debtor, is_old};
+use super::owed::{Ahead, Debtor, is_old, took};
+use super::unkept::Unkept;
+use crate::measure::grains::Grains;
+use crate::measure::wire_time::WireSpan;
 
-/// Messages that wait for an order that acknowledges them; of more the oldest are let go of, and that there were more is known.
+/// Messages that are kept until they are answered; of more the oldest are let go of, and how many these were is known.
 const WAITING_MAX: usize = 64;
 /// Ranges of bytes that came again; of more, all bytes before the end of the first are taken for such.
 const REPEATS_MAX: usize = 16;
-/// So far behind what is acknowledged they are forgotten, before numbers come round, in bytes.
+/// So far behind what is acknowledged they are forgotten, before numbers come round, in bytes. No window is larger (RFC 7323 2.3):
+/// their application has read them.
 const FORGOTTEN_BEHIND: u32 = 1 << 30;
 
 #[derive(Default)]
@@ -20,8 +25,12 @@ pub(super) struct Flow {
     waiting: VecDeque<Sent>,
     /// So many of the foremost an order acknowledged that may have been the answer to another of them.
     owed: usize,
-    has_let_go: bool,
+    /// What came before all of these.
+    unkept: Unkept,
+    has_forgotten: bool,
     debtor: Debtor,
+    /// An order acknowledged what was not captured by then, and may be captured yet.
+    ahead: Option<Ahead>,
     /// No message that nobody saw is owed an answer.
     is_all_seen: bool,
     /// Everything before was acknowledged by an order.
@@ -52,7 +61,7 @@ pub(super) enum What {
 
 impl Sent {
     /// The last segment of a message.
-    fn last(&self) -> Option<Mark> {
+    pub(super) fn last(&self) -> Option<Mark> {
         match self.what {
             What::Message { last, .. } => Some(last),
             What::Spoiled(_) => None,
@@ -65,6 +74,8 @@ impl Sent {
 pub(super) struct Order {
     /// Its first segment acknowledges everything before.
     pub(super) ack: SeqNumber,
+    /// Some of that was not captured before it.
+    pub(super) is_ahead: bool,
     pub(super) first: Mark,
     pub(super) last: Mark,
     /// The ClOrdID that it names, as a digest.
@@ -78,6 +89,14 @@ pub(super) enum Found {
     /// This one, or one that is owed an answer.
     OrOwed(Mark),
     Nothing(Reason),
+}
+
+/// How many messages an order acknowledges that none before it did.
+#[derive(Clone, Copy)]
+struct Fresh {
+    /// Of those that are kept.
+    kept: usize,
+    all: usize,
 }
 
 /// A message that an order may be the answer to.
@@ -97,20 +116,47 @@ impl Flow {
 
     pub(super) fn push(&mut self, sent: Sent) {
         self.is_all_seen &= matches!(sent.what, What::Message { .. });
-        if self.taken.is_some_and(|taken| sent.end.is_at_or_before(taken)) {
-            // An order acknowledged it before it was captured.
+        // An order acknowledged it before it was captured.
+        let is_late = self.taken.is_some_and(|taken| sent.end.is_at_or_before(taken));
+        if !is_late {
+            self.ahead = None;
+        } else if !self.is_owed_late(&sent) {
             return;
         }
         if self.waiting.len() == WAITING_MAX {
             self.let_go();
         }
         self.waiting.push_back(sent);
+        self.owed += usize::from(is_late);
+    }
+
+    /// Whether one that comes behind the order that acknowledged it is owed an answer: it is not if that order is the answer to it.
+    fn is_owed_late(&mut self, sent: &Sent) -> bool {
+        let Some(last) = sent.last() else {
+            // The order may be the answer to what is lost.
+            self.ahead.iter_mut().for_each(|ahead| ahead.is_answer = false);
+            return false;
+        };
+        let Some(ahead) = &mut self.ahead else { return false };
+        let is_owed = !ahead.answers(&last);
+        if is_owed {
+            self.debtor.note_took(ahead.took);
+        }
+        is_owed
     }
 
     fn let_go(&mut self) {
-        self.waiting.pop_front();
-        self.owed = self.owed.saturating_sub(1);
-        self.has_let_go = true;
+        let Some(sent) = self.waiting.pop_front() else { return };
+        if self.owed > 0 {
+            self.owed -= 1;
+            self.unkept.push_owed(&sent);
+        } else {
+            self.unkept.push_fresh(&sent);
+        }
+    }
+
+    fn owed_in_all(&self) -> usize {
+        self.owed + self.unkept.owed()
     }
 
     /// Whether no message that nobody saw can be what the last order was the answer to.
@@ -119,18 +165,24 @@ impl Flow {
     }
 
     /// The one message that an order is the answer to: the one that it acknowledges and no order before it did, unless another
-    /// is owed an answer. Among several it is the one with the ClOrdID that the order names, if one alone has it.
-    pub(super) fn take(&mut self, order: &Order) -> Found {
+    /// is owed an answer. Among several it is the one with the ClOrdID that the order names, if one alone has it. `grains` are of
+    /// the stamps so far.
+    pub(super) fn take(&mut self, order: &Order, grains: &Grains) -> Found {
         let is_fresh = |sent: &&Sent| sent.end.is_at_or_before(order.ack);
-        let fresh = self.waiting.range(self.owed..).take_while(is_fresh).count();
-        if self.taken.is_none_or(|taken| taken.is_before(order.ack)) {
+        let kept = self.waiting.range(self.owed..).take_while(is_fresh).count();
+        let fresh = Fresh { kept, all: kept + self.unkept.fresh_before(order.ack) };
+        let is_news = self.taken.is_none_or(|taken| taken.is_before(order.ack));
+        if is_news {
             self.taken = Some(order.ack);
         }
-        if fresh > 0 {
-            self.note_pause();
+        if fresh.all > 0 {
+            self.note_pause(grains);
         }
-        let is_whole = !core::mem::take(&mut self.has_let_go);
-        let found = self.candidate(fresh, order.named, is_whole);
+        if order.is_ahead {
+            self.note_ahead(order, fresh, is_news);
+        }
+        let found = self.candidate(fresh, order.named);
+        self.has_forgotten = false;
         self.settle(order, fresh, found.ok().filter(|of| of.is_alone).map(|of| of.place));
         match found {
             Err(why) => Found::Nothing(why),
@@ -143,25 +195,49 @@ impl Flow {
     }
 
     /// Nothing is owed any more if the application has let so much time pass before the next message came.
-    fn note_pause(&mut self) {
-        let Some(last) = self.waiting.get(self.owed).and_then(Sent::last) else { return };
-        if self.owed > 0 && self.debtor.was_idle(&last) {
+    fn note_pause(&mut self, grains: &Grains) {
+        let first = match self.unkept.has_fresh() {
+            true => self.unkept.first_fresh(),
+            false => self.waiting.get(self.owed).and_then(Sent::last),
+        };
+        let Some(first) = first else { return };
+        if self.owed_in_all() > 0 && self.debtor.was_idle(&first, grains) {
             self.waiting.drain(..self.owed);
             self.owed = 0;
+            self.unkept.settle();
             self.debtor.note_settled();
         }
-        self.is_all_seen = self.is_all_seen || self.debtor.was_idle_for_long(&last);
+        // What is lost behind the pause is no part of what the pause settles.
+        if !self.is_all_seen && self.debtor.was_idle_for_long(&first) {
+            let is_spoiled = |sent: &Sent| sent.last().is_none();
+            self.is_all_seen = !self.waiting.iter().any(is_spoiled) && !self.unkept.has_spoiled();
+        }
+    }
+
+    /// An order acknowledges what is not captured yet: it is the answer to that if there is nothing else.
+    fn note_ahead(&mut self, order: &Order, fresh: Fresh, is_news: bool) {
+        let oldest = self.oldest(order, self.owed..self.owed + fresh.kept);
+        let took = oldest.map_or(WireSpan::ZERO, |oldest| took(&oldest, &order.first));
+        let is_answer = is_news && fresh.all == 0 && self.owed_in_all() == 0;
+        self.ahead = Some(Ahead {
+            order: order.first,
+            is_answer: is_answer || self.ahead.is_some_and(|ahead| ahead.is_answer),
+            took: self.debtor.took().max(took),
+        });
+    }
+
+    /// The message that has waited for longest when an order leaves, of those in `places` and of those before that are not kept
+    /// and that it acknowledges; without what has waited for too long.
+    fn oldest(&self, order: &Order, places: impl RangeBounds<usize>) -> Option<Mark> {
+        let mut kept = self.waiting.range(places).filter_map(Sent::last);
+        let unkept = self.unkept.oldest_before(order.ack, &order.first);
+        unkept.or_else(|| kept.find(|last| !is_old(last, &order.first)))
     }
 
     /// What an order is the answer to that acknowledges `fresh` messages behind those that are owed.
-    fn candidate(
-        &self,
-        fresh: usize,
-        named: Option<u128>,
-        is_whole: bool,
-    ) -> Result<Candidate, Reason> {
+    fn candidate(&self, fresh: Fresh, named: Option<u128>) -> Result<Candidate, Reason> {
         let (mut of_name, mut alike, mut only) = (None, 0, None);
-        for (place, sent) in self.waiting.range(..self.owed + fresh).enumerate() {
+        for (place, sent) in self.waiting.range(..self.owed + fresh.kept).enumerate() {
             let (last, id) = match sent.what {
                 // What is lost may have had the name as well.
                 What::Spoiled(why) => return Err(why),
@@ -172,36 +248,40 @@ impl Flow {
                 alike += 1;
                 of_name = Some(candidate);
             }
-            only = Some(Candidate { is_alone: self.owed == 0, ..candidate });
+            only = Some(Candidate { is_alone: self.owed_in_all() == 0, ..candidate });
         }
+        let may_be_more = self.has_forgotten || self.unkept.has_fresh();
+        // One that is not kept may have had the name.
+        let is_whole = !may_be_more && self.unkept.owed() == 0;
         match (of_name, only) {
             (Some(named), _) if alike == 1 && is_whole => Ok(named),
-            _ if fresh > 1 || !is_whole => Err(Reason::Several),
-            (_, Some(only)) if fresh == 1 => Ok(only),
+            _ if fresh.all > 1 || may_be_more => Err(Reason::Several),
+            (_, Some(only)) if fresh.all == 1 => Ok(only),
             _ => Err(Reason::NothingNew),
         }
     }
 
     /// An order leaves that acknowledges `fresh` messages behind those that are owed, and is the answer to the one at `place`, or
     /// nobody knows to which.
-    fn settle(&mut self, order: &Order, fresh: usize, place: Option<usize>) {
-        let answers_one = place.is_none() && (fresh > 0 || self.debtor.pays());
-        if self.owed == 0 {
-            self.debtor.note_habit(fresh);
+    fn settle(&mut self, order: &Order, fresh: Fresh, place: Option<usize>) {
+        let mut answers_one = place.is_none() && (fresh.all > 0 || self.debtor.pays());
+        if self.owed_in_all() == 0 && !order.is_ahead {
+            self.debtor.note_habit(fresh.all);
         }
-        let mut all = self.owed + fresh;
-        if fresh > 1 {
-            let mut fresh = self.waiting.range(self.owed..all).filter_map(Sent::last);
-            let oldest = fresh.find(|last| !is_old(last, &order.first));
-            oldest.iter().for_each(|oldest| self.debtor.note_several(&order.first, oldest));
+        let mut all = self.owed + fresh.kept;
+        if fresh.all > 1 {
+            let oldest = self.oldest(order, self.owed..all);
+            oldest.iter().for_each(|of| self.debtor.note_took(took(of, &order.first)));
         }
         if let Some(place) = place {
             // Messages are read in their order: those before are owed nothing any more.
             self.waiting.drain(..=place);
             all -= place + 1;
         }
+        self.unkept.owe(order.ack, &order.first);
+        answers_one &= !(answers_one && self.unkept.pay());
         self.owed = if all > 0 { self.keep_owed(all, answers_one, &order.first) } else { 0 };
-        if self.owed == 0 {
+        if self.owed_in_all() == 0 {
             self.debtor.note_settled();
         }
         self.debtor.note_order(&order.last);
@@ -261,8 +341,11 @@ impl Flow {
             self.repeats.retain(|(_, to)| !is_far(*to));
             self.repeated_before = self.repeated_before.filter(|before| !is_far(*before));
             self.taken = self.taken.filter(|taken| !is_far(*taken));
+            self.has_forgotten |= self.unkept.forget(is_far);
             while self.waiting.front().is_some_and(|sent| is_far(sent.end)) {
-                self.let_go();
+                self.waiting.pop_front();
+                self.owed = self.owed.saturating_sub(1);
+                self.has_forgotten = true;
             }
         }
     }
@@ -323,15 +406,15 @@ mod tests {
             let what = What::Message { last: MARK, id: None };
             Sent { begin, end: begin + 100, what }
         };
-        let order = |ack| Order { ack, first: MARK, last: MARK, named: None };
-        let mut flow = Flow::default();
+        let order = |ack| Order { ack, is_ahead: false, first: MARK, last: MARK, named: None };
+        let (mut flow, grains) = (Flow::default(), Grains::default());
         let mut next = SeqNumber(u32::MAX - 50);
         // Between two orders, two gibibytes without a message, and so once more with one that nobody answered in front.
         for waits in [false, true] {
             flow.push(message(next));
             next += 100;
             flow.note_acknowledged(next, MARK);
-            assert!(matches!(flow.take(&order(next)), Found::Trigger(_)), "{waits}");
+            assert!(matches!(flow.take(&order(next), &grains), Found::Trigger(_)), "{waits}");
             if waits {
                 flow.push(message(next));
             }
@@ -344,7 +427,7 @@ mod tests {
             flow.push(message(next));
             next += 100;
             flow.note_acknowledged(next, MARK);
-            let found = flow.take(&order(next));
+            let found = flow.take(&order(next), &grains);
             // One of those that were let go of may have been the trigger as well.
             match found {
                 Found::Nothing(why) => assert!(!is_whole && why == Reason::Several),

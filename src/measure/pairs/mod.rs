@@ -26,6 +26,7 @@ mod pending;
 mod roles;
 mod segment;
 mod stream;
+mod unkept;
 
 #[cfg(test)]
 mod stream_tests;
@@ -43,6 +44,7 @@ use self::mark::Came;
 use self::pending::{Key, Pending, digest};
 use self::segment::segment;
 use self::stream::{Stream, Told};
+use super::grains::Grains;
 use super::stamp::{Clock, Stamp};
 use super::wire_time::WireSpan;
 use crate::fix::{Decoder, Message, tags};
@@ -179,13 +181,15 @@ struct Rest {
     decoder: Decoder,
     pending: Pending,
     counts: Counts,
+    /// What frames with data are stamped in.
+    grains: Grains,
 }
 
 impl Matcher {
     /// One that has seen nothing.
     pub fn new(roles: Roles) -> Matcher {
-        let (pending, counts) = (Pending::default(), Counts::default());
-        let rest = Rest { roles, decoder: Decoder::default(), pending, counts };
+        let (pending, counts, grains) = Default::default();
+        let rest = Rest { roles, decoder: Decoder::default(), pending, counts, grains };
         Matcher { connections: Connections::default(), rest }
     }
 
@@ -223,6 +227,9 @@ impl Matcher {
         }
         let (seq, end) = (segment.seq, segment.seq + len as u32);
         rest.counts.with_data += 1;
+        if let Ok(stamp) = frame.mark.stamp {
+            rest.grains.note((frame.mark.place.file, stamp.port), stamp.time);
+        }
         if rest.counts.first_data.is_none() {
             rest.counts.first_data = Some(FirstData::of(ends, segment.payload));
         }
@@ -320,7 +327,7 @@ impl Rest {
         let trigger = is_order.then(|| {
             let named = message.field(ORIG_CL_ORD_ID).map(digest);
             let theirs = &mut flows[1 - sender.side];
-            let found = trigger(theirs, (&first, &last), next, named);
+            let found = trigger(theirs, (&first, &last), next, named, &self.grains);
             let found = refused.map_or(Ok(()), |why| Err(Exclusion::Why(why))).and(found);
             self.counts.behind_unseen += u64::from(found.is_ok() && !theirs.is_all_seen());
             found
@@ -357,10 +364,13 @@ fn trigger(
     (first, last): (&Came, &Came),
     next: Option<SeqNumber>,
     named: Option<u128>,
+    grains: &Grains,
 ) -> Result<Interval, Exclusion> {
     let Some(ack) = first.ack else { return Err(Exclusion::Why(Reason::Forgotten)) };
-    let found = theirs.take(&Order { ack, first: first.mark, last: last.mark, named });
-    if next.is_none_or(|next| next.is_before(ack)) {
+    let is_ahead = next.is_none_or(|next| next.is_before(ack));
+    let order = Order { ack, is_ahead, first: first.mark, last: last.mark, named };
+    let found = theirs.take(&order, grains);
+    if is_ahead {
         return Err(Exclusion::Why(Reason::Unseen));
     }
     match found {

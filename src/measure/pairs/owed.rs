@@ -6,7 +6,7 @@
 //! one.
 
 use super::mark::Mark;
-use crate::measure::stamp::Stamp;
+use crate::measure::grains::Grains;
 use crate::measure::wire_time::WireSpan;
 
 /// What has waited for longer is not answered any more.
@@ -15,7 +15,7 @@ const OWED_MAX: WireSpan = WireSpan::from_s(1);
 /// An application, as far as its orders tell what it still has to answer.
 pub(super) struct Debtor {
     /// When the last order had left.
-    last_order: Option<Stamp>,
+    last_order: Option<Mark>,
     /// The longest that an order may have taken which left others owed.
     took: Option<WireSpan>,
     /// Whether the last message led to more orders than one, and the one before; so it is taken to be until that is known.
@@ -30,9 +30,20 @@ impl Default for Debtor {
 
 impl Debtor {
     /// Whether nothing is owed any more when `next` comes: since the last order twice the time has passed that this can have
-    /// taken, and an application with a message left to answer would have answered it.
-    pub(super) fn was_idle(&self, next: &Mark) -> bool {
-        self.pause(next).zip(self.took).is_some_and(|(pause, took)| pause > took + took)
+    /// taken, and an application with a message left to answer would have answered it. Stamps are cut off to a tick: the pause
+    /// may be one shorter than it looks, and what an order took one longer.
+    pub(super) fn was_idle(&self, next: &Mark, grains: &Grains) -> bool {
+        let (Some(pause), Some(took)) = (self.pause(next), self.took) else { return false };
+        if pause > OWED_MAX {
+            return true;
+        }
+        // What the tick is takes longer to find.
+        pause > took + took && {
+            let tick = self.last_order.map_or(WireSpan::ZERO, |order| tick(&order, grains));
+            let tick = tick.max(self::tick(next, grains));
+            let took = took + tick;
+            pause - tick > took + took
+        }
     }
 
     /// The same where it is not known what is owed.
@@ -41,7 +52,7 @@ impl Debtor {
     }
 
     fn pause(&self, next: &Mark) -> Option<WireSpan> {
-        next.stamp.ok()?.since(&self.last_order?).ok()
+        waited(&self.last_order?, next)
     }
 
     /// Whether an order without a message of its own is the answer to one that is owed. It is not where messages lead
@@ -60,9 +71,14 @@ impl Debtor {
         }
     }
 
-    /// An order leaves that may be the answer to any of several messages, of which this one waited for longest.
-    pub(super) fn note_several(&mut self, order: &Mark, oldest: &Mark) {
-        self.took = self.took.max(waited(oldest, order));
+    /// The longest that an order may have taken which left others owed.
+    pub(super) fn took(&self) -> WireSpan {
+        self.took.unwrap_or(WireSpan::ZERO)
+    }
+
+    /// An order leaves others owed, and may have taken so long.
+    pub(super) fn note_took(&mut self, took: WireSpan) {
+        self.took = self.took.max(Some(took));
     }
 
     /// Nothing is owed any more.
@@ -72,7 +88,31 @@ impl Debtor {
 
     /// An order has left.
     pub(super) fn note_order(&mut self, last: &Mark) {
-        self.last_order = last.stamp.ok();
+        self.last_order = Some(*last);
+    }
+}
+
+/// An order that acknowledged what was not captured by then, and may be the answer to that.
+#[derive(Clone, Copy)]
+pub(super) struct Ahead {
+    /// When it left.
+    pub(super) order: Mark,
+    /// There was nothing else to answer.
+    pub(super) is_answer: bool,
+    /// The longest that it may have taken.
+    pub(super) took: WireSpan,
+}
+
+impl Ahead {
+    /// Whether it is taken for the answer to a message that came to light behind it.
+    pub(super) fn answers(&mut self, late: &Mark) -> bool {
+        self.took = match waited(late, &self.order) {
+            Some(waited) if waited >= WireSpan::ZERO => self.took.max(waited),
+            // Stamped behind it as well: its stamps are wrong by so much.
+            Some(waited) if self.took > WireSpan::ZERO => self.took - waited,
+            _ => OWED_MAX,
+        };
+        core::mem::take(&mut self.is_answer)
     }
 }
 
@@ -81,6 +121,18 @@ pub(super) fn is_old(message: &Mark, order: &Mark) -> bool {
     waited(message, order).is_some_and(|waited| waited > OWED_MAX)
 }
 
+/// The longest that an order may have taken which is the answer to a message or to one behind it.
+pub(super) fn took(message: &Mark, order: &Mark) -> WireSpan {
+    let waited = waited(message, order).filter(|waited| *waited >= WireSpan::ZERO);
+    // Stamps that are missing, or in a wrong order, do not tell.
+    waited.unwrap_or(OWED_MAX)
+}
+
 fn waited(message: &Mark, order: &Mark) -> Option<WireSpan> {
     order.stamp.ok()?.since(&message.stamp.ok()?).ok()
+}
+
+/// What the stamp of a frame is cut off by at the most.
+fn tick(of: &Mark, grains: &Grains) -> WireSpan {
+    of.stamp.map_or(WireSpan::ZERO, |stamp| grains.tick((of.place.file, stamp.port)))
 }

@@ -94,8 +94,7 @@ impl Grain {
     /// How they are rounded, unless by less than a picosecond.
     pub fn rounding(&self) -> Option<Rounding> {
         let whole = self.whole();
-        let written = whole.map_or(UNITS_PER_NS, |whole| whole.0.max(UNITS_PER_NS));
-        if self.others < Grain::ENOUGH || self.common > written * Grain::COARSER_MAX {
+        if self.others < Grain::ENOUGH || self.common > self.coarsest() {
             return whole.map(Rounding::AtLeast);
         }
         let common = WireSpan(self.common);
@@ -112,6 +111,22 @@ impl Grain {
     /// What the difference of two of them is wrong by at the most, unless that is less than a picosecond.
     pub fn span(&self) -> Option<WireSpan> {
         self.rounding().map(Rounding::span)
+    }
+
+    /// The coarsest tick that they may have, in units.
+    fn coarsest(&self) -> i128 {
+        let written = self.whole().map_or(UNITS_PER_NS, |whole| whole.0.max(UNITS_PER_NS));
+        written * Grain::COARSER_MAX
+    }
+
+    /// What they are rounded by at the most, also while they are too few to tell: then it is what they all have in common.
+    pub fn most(&self) -> WireSpan {
+        let rounding = self.span().unwrap_or(WireSpan::ZERO);
+        if self.others < Grain::ENOUGH {
+            rounding.max(WireSpan(self.common.min(self.coarsest())))
+        } else {
+            rounding
+        }
     }
 
     fn whole(&self) -> Option<WireSpan> {
@@ -225,6 +240,14 @@ mod tests {
         assert_eq!(grain([ns(3_000), ns(17_000)]).rounding(), at_least(1_000));
         assert_eq!(grain([ns(3_000), ns(17_001)]).rounding(), at_least(1));
         assert_eq!(grain([ns(1) + WireSpan::from_2_pow_minus_24_ns(1)]).rounding(), None);
+        // A tick is no more than what they have in common, whatever they are written in.
+        let most = |times: &[u32]| grain(times.iter().map(|of| ns(*of))).most();
+        assert_eq!(most(&[3_000]), WireSpan::from_ns(1_000));
+        assert_eq!(most(&[24, 40]), WireSpan::from_ns(16));
+        assert_eq!(most(&[24, 40, 48]), WireSpan::from_ns(8));
+        assert_eq!(most(&[3, 70_001]), WireSpan::from_ns(256), "beyond it is somebody's rate");
+        let many: Vec<u32> = (0..40).map(|of| of * of * 8).collect();
+        assert_eq!(most(&many), WireSpan::from_ns(8));
         // A time that comes again and again is one.
         assert_eq!(grain(core::iter::repeat_n(ns(3_000), 100)).rounding(), at_least(1_000));
         // One each 100 us, by a clock that may tick in nanoseconds.
