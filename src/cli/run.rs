@@ -387,13 +387,14 @@ impl Job<'_> {
         } = place;
         let within = self.args.operations.hand_over_within();
         let giving = Giving::new(share, (APP, self.secret), within, &self.settings.sessions);
+        let ours = network.addr;
         let setup = (network, sessions, &neighborhood);
         let measure = self.measure.take();
         let views =
             Views { clocks: clocks.view(), measure: measure.as_ref().map(live::Asked::view) };
         let (mut engine, mut operations) =
             self.engine(nic, plan, setup, ((&giving, &clock), views))?;
-        let measure = measure.map(|asked| asked.start(&mut engine, &clocks)).transpose()?;
+        let measure = measure.map(|asked| asked.start(&mut engine, &clocks, ours)).transpose()?;
         let mut beside = beside()?;
         let teller = if self.args.json { Teller::Nobody } else { Teller::People };
         let voice = teller.voice(&engine, operations.events())?;

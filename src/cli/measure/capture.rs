@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use fixwire::measure::capture::trailer::{Layout, Trailer};
-use fixwire::measure::pairs::{Matcher, Roles};
+use fixwire::measure::pairs::{Matcher, Roles, Trader};
 use fixwire::measure::tally::Tally;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -58,6 +58,9 @@ pub(crate) struct CaptureArgs {
     /// (GRO, LRO, TSO), and what they carry is excluded.
     #[arg(long)]
     jumbo: bool,
+    /// Measure the orders that these send, and the answers to them, alone; by default everybody's.
+    #[arg(long, value_name = "ADDRESS[:PORT],...", value_delimiter = ',')]
+    from: Vec<Trader>,
     /// MsgTypes that are orders.
     #[arg(long, value_name = "TYPE,...", value_delimiter = ',', default_values = Roles::ORDERS)]
     orders: Vec<String>,
@@ -110,6 +113,7 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     let mut inputs = Inputs::open(&args.files, terms)?;
     let roles =
         Roles::new(args.orders.iter().map(String::as_str), args.answers.iter().map(String::as_str));
+    let roles = roles.of(args.from.iter().copied());
     let (mut matcher, mut tally) = (Matcher::new(roles), Tally::default());
     let mut csv = args.csv.as_deref().map(Csv::create).transpose()?;
     let bar = bar(inputs.len());
@@ -135,7 +139,7 @@ pub(crate) fn command(args: &CaptureArgs) -> Result<(), Failure> {
     bar.finish_and_clear();
     tally.note_unanswered(matcher.unanswered());
     tally.set_apart(inputs.apart());
-    let report = Report { inputs: &inputs, matcher: &matcher, tally: &tally };
+    let report = Report { inputs: &inputs, matcher: &matcher, tally: &tally, from: &args.from };
     for trouble in inputs.troubles() {
         warn(format_args!("{trouble}; what came before is measured"));
     }

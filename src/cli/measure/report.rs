@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use fixwire::measure::capture::AboutInterface;
-use fixwire::measure::pairs::{Ahead, Counts, FirstData, Mark, Matcher, NotTcp, Reason};
+use fixwire::measure::pairs::{Ahead, Counts, FirstData, Mark, Matcher, NotTcp, Reason, Trader};
 use fixwire::measure::stamp::{Clock, Incomparable};
 use fixwire::measure::tally::{Kind, Tally, ns};
 use serde_json::{Map, Value, json};
@@ -18,6 +18,8 @@ pub(super) struct Report<'a> {
     pub(super) inputs: &'a Inputs,
     pub(super) matcher: &'a Matcher,
     pub(super) tally: &'a Tally,
+    /// Whose orders alone were asked for, if anybody's.
+    pub(super) from: &'a [Trader],
 }
 
 impl Report<'_> {
@@ -138,6 +140,7 @@ impl Report<'_> {
             "gaps": counts.gaps,
             "damaged": counts.damaged,
             "orders_behind_unseen": counts.behind_unseen,
+            "orders_of_others": counts.of_others,
             "frames_without_tcp": not_tcp,
             "is_model": self.is_model(),
             "notes": self.notes(),
@@ -148,6 +151,7 @@ impl Report<'_> {
     pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.matcher.counts();
         let mut notes = self.of_figures(counts);
+        notes.extend(self.of_traders(counts));
         notes.extend(self.figures().bunched());
         for file in self.inputs.files() {
             notes.extend(of_file(file));
@@ -157,6 +161,27 @@ impl Report<'_> {
         let given_way = self.matcher.connections().1;
         notes.extend(of_streams(counts, given_way));
         notes.extend(of_clocks_that_disagree(counts));
+        notes
+    }
+
+    /// Whose orders these figures are of, where that is not plain.
+    fn of_traders(&self, counts: &Counts) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some([one, other]) = counts.both_trade.filter(|_| self.from.is_empty()) {
+            notes.push(format!(
+                "both ends of a connection send orders that have a trigger, {one} and {other}, and these figures are of both: --from {} or \
+                 --from {} measures the orders of one of them",
+                one.addr, other.addr
+            ));
+        }
+        if counts.of_others > 0 {
+            let from: Vec<_> = self.from.iter().map(ToString::to_string).collect();
+            notes.push(format!(
+                "{} orders were sent by others than {}, and are in no figure",
+                counts.of_others,
+                from.join(", ")
+            ));
+        }
         notes
     }
 

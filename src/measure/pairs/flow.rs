@@ -33,6 +33,8 @@ pub(super) struct Flow {
     ahead: Option<Ahead>,
     /// No message that nobody saw is owed an answer.
     is_all_seen: bool,
+    /// One of these was an order's trigger.
+    has_triggers: bool,
     /// Everything before was acknowledged by an order.
     taken: Option<SeqNumber>,
     /// Everything before was acknowledged, and when that was first known of the last of it.
@@ -162,6 +164,16 @@ impl Flow {
     /// Whether no message that nobody saw can be what the last order was the answer to.
     pub(super) fn is_all_seen(&self) -> bool {
         self.is_all_seen
+    }
+
+    /// An order has a figure that begins with one of these.
+    pub(super) fn note_trigger(&mut self) {
+        self.has_triggers = true;
+    }
+
+    /// Whether any order has.
+    pub(super) fn has_triggers(&self) -> bool {
+        self.has_triggers
     }
 
     /// The one message that an order is the answer to: the one that it acknowledges and no order before it did, unless another

@@ -35,7 +35,7 @@ mod tests;
 
 pub use exclusion::{Exclusion, Reason};
 pub use mark::{Mark, NoTime, Place};
-pub use roles::Roles;
+pub use roles::{Roles, Trader};
 pub use segment::NotTcp;
 
 use self::connections::{Connection, Connections};
@@ -82,9 +82,9 @@ pub struct Record<'a> {
     pub first: Mark,
     /// The one that brought its last.
     pub last: Mark,
-    /// Of an order: its trigger.
+    /// Of an order of those whose orders are measured: its trigger.
     pub trigger: Option<Result<Interval, Exclusion>>,
-    /// Of an answer: its order.
+    /// Of an answer to them: its order.
     pub order: Option<Result<Interval, Exclusion>>,
 }
 
@@ -121,6 +121,10 @@ pub struct Counts {
     /// Orders with a trigger behind messages that the capture does not have, with no pause since in which these would have been
     /// answered: had they still waited, each order is the answer to an earlier message.
     pub behind_unseen: u64,
+    /// Orders of others than those whose orders are measured.
+    pub of_others: u64,
+    /// The first connection of which both ends sent orders with a trigger.
+    pub both_trade: Option<[Endpoint; 2]>,
     /// Segments that are acknowledged by an earlier frame.
     pub acknowledged_early: Early,
     /// The first bytes that a TCP connection carried.
@@ -323,20 +327,32 @@ impl Rest {
         }
         let refused =
             if is_dup { Some(Reason::PossDup) } else { came_again.then_some(Reason::SentAgain) };
-        let is_order = self.roles.is_order(msg_type);
+        let [from, to] = sender.ends;
+        let is_order = self.roles.is_order(msg_type) && {
+            let is_measured = self.roles.are_of(from);
+            self.counts.of_others += u64::from(!is_measured);
+            is_measured
+        };
         let trigger = is_order.then(|| {
             let named = message.field(ORIG_CL_ORD_ID).map(digest);
             let theirs = &mut flows[1 - sender.side];
             let found = trigger(theirs, (&first, &last), next, named, &self.grains);
             let found = refused.map_or(Ok(()), |why| Err(Exclusion::Why(why))).and(found);
-            self.counts.behind_unseen += u64::from(found.is_ok() && !theirs.is_all_seen());
+            if found.is_ok() {
+                self.counts.behind_unseen += u64::from(!theirs.is_all_seen());
+                theirs.note_trigger();
+                if flows[sender.side].has_triggers() {
+                    self.counts.both_trade.get_or_insert(sender.ends);
+                }
+            }
             found
         });
         let key = |side| id.map(|id| Key { connection: sender.connection, side, id });
         if let (true, false, Some(key)) = (is_order, is_dup, key(sender.side)) {
             self.pending.push(key, (begin, end), last.mark);
         }
-        let order = self.roles.is_answer(msg_type).then(|| {
+        let is_answer = self.roles.is_answer(msg_type) && self.roles.are_of(to);
+        let order = is_answer.then(|| {
             let theirs = &flows[1 - sender.side];
             let found = match (refused, key(1 - sender.side)) {
                 (Some(Reason::PossDup), _) => Err(Reason::PossDup),
@@ -352,7 +368,6 @@ impl Rest {
             });
             found.map_or_else(|why| Err(Exclusion::Why(why)), |last| between(&last, &first.mark))
         });
-        let [from, to] = sender.ends;
         let (first, last) = (first.mark, last.mark);
         tell(&Record { from, to, message: &message, first, last, trigger, order });
     }

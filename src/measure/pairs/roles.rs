@@ -1,12 +1,56 @@
 //! Which messages are orders, and which are answers to them.
 
-use crate::fix::tags::msg_type;
+use core::fmt;
+use core::net::Ipv4Addr;
+use core::str::FromStr;
 
-/// Message types by what they are measured as.
+use crate::fix::tags::msg_type;
+use crate::tcp::Endpoint;
+
+/// Message types by what they are measured as, and whose orders count.
 #[derive(Clone, Debug)]
 pub struct Roles {
     orders: Types,
     answers: Types,
+    /// Whoever sends them, if this is empty.
+    traders: Vec<Trader>,
+}
+
+/// Somebody whose orders are measured: an address, or one port of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trader {
+    /// The address.
+    pub addr: Ipv4Addr,
+    /// The port; all where there is none.
+    pub port: Option<u16>,
+}
+
+impl Trader {
+    fn is(&self, end: Endpoint) -> bool {
+        self.addr == end.addr && self.port.is_none_or(|port| port == end.port)
+    }
+}
+
+impl FromStr for Trader {
+    type Err = &'static str;
+
+    /// `ADDRESS` or `ADDRESS:PORT`.
+    fn from_str(text: &str) -> Result<Trader, &'static str> {
+        let (addr, port) =
+            text.split_once(':').map_or((text, None), |(addr, port)| (addr, Some(port)));
+        let port =
+            port.map(str::parse).transpose().map_err(|_| "the port is a number up to 65535")?;
+        let addr =
+            addr.parse().map_err(|_| "write an IPv4 address, or one with :PORT behind it")?;
+        Ok(Trader { addr, port })
+    }
+}
+
+impl fmt::Display for Trader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.addr)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +93,16 @@ impl Roles {
         orders: impl IntoIterator<Item = &'a str>,
         answers: impl IntoIterator<Item = &'a str>,
     ) -> Roles {
-        Roles { orders: Types::of(orders), answers: Types::of(answers) }
+        Roles { orders: Types::of(orders), answers: Types::of(answers), traders: Vec::new() }
+    }
+
+    /// The same, of these traders' orders and the answers to them alone; of everybody's where there is none.
+    pub fn of(self, traders: impl IntoIterator<Item = Trader>) -> Roles {
+        Roles { traders: traders.into_iter().collect(), ..self }
+    }
+
+    pub(super) fn are_of(&self, sender: Endpoint) -> bool {
+        self.traders.is_empty() || self.traders.iter().any(|trader| trader.is(sender))
     }
 
     pub(super) fn is_order(&self, msg_type: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 //! Dialogues as frames, and what is told of them.
 
 mod queues;
+mod traders;
 
 use core::net::Ipv4Addr;
 

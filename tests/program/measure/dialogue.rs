@@ -120,6 +120,27 @@ impl Session {
         (session, answered)
     }
 
+    /// One of two traders: one order of ours that has a trigger and two of theirs, of which the second has one, each answered.
+    pub(crate) fn both_trade() -> Session {
+        let mut session = Session { next: [1_000, u32::MAX - 3_000], ..Session::default() };
+        session.shake_hands();
+        for (side, ns, body) in [
+            (THEM, 10, "35=B|58=X|"),
+            (US, 10, "35=D|11=O1|"),
+            (THEM, 30, "35=8|11=O1|"),
+            (US, 30, "35=B|58=X|"),
+            (THEM, 11, "35=D|11=O1|"),
+            (US, 1_000_000, "35=8|11=O1|"),
+            (THEM, 12, "35=D|11=O2|"),
+            (US, 40, "35=8|11=O2|"),
+        ] {
+            session.now_ps += ns * 1_000;
+            let text = session.message(side, body);
+            session.sends(side, &text);
+        }
+        session
+    }
+
     /// A long tail above 687.3 ns.
     fn interval_ps(&mut self) -> u64 {
         let dice = self.dice(1_000);

@@ -17,6 +17,7 @@ mod page;
 mod port;
 mod refused;
 mod run;
+mod traders;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -26,6 +26,12 @@ fn assert_port(report: &Value, interface: &str) {
     assert_eq!((&port["clock"], &port["clock_unread_because"]), (&Value::Null, &Value::Null));
     // Logons, Logouts, orders and their reports.
     assert_eq!(port["messages"], 2 * ORDERS + 4, "{port:#}");
+    let samples = assert_figures(report);
+    assert!(samples > ORDERS * 9 / 10, "{report:#}");
+}
+
+/// The engine's own orders are in the figure or excluded, and nobody else's. Says how many are in the figure.
+fn assert_figures(report: &Value) -> u64 {
     let all = report["intervals"].as_array().unwrap();
     let of: Vec<_> = all.iter().filter(|of| of["kind"] == KIND).collect();
     let [of] = of[..] else { panic!("{all:#?}") };
@@ -36,13 +42,14 @@ fn assert_port(report: &Value, interface: &str) {
     assert!(of["error_bound"].as_str().unwrap().contains("this is no measure of a wire"), "{of:#}");
     let excluded = report["excluded"][KIND].as_object().unwrap();
     let of_excluded: u64 = excluded.values().map(|count| count.as_u64().unwrap()).sum();
-    assert_eq!(of["samples"].as_u64().unwrap() + of_excluded, ORDERS, "{report:#}");
+    let samples = of["samples"].as_u64().unwrap();
+    assert_eq!(samples + of_excluded, ORDERS, "{report:#}");
     // What is sent at the logon acknowledges no application's message.
     assert_eq!(excluded["nothing_new_acknowledged"], 1, "{excluded:?}");
-    assert!(of["samples"].as_u64().unwrap() > ORDERS * 9 / 10, "{excluded:?}");
     // What the engine does itself is measured as without.
     let to_doorbell = all.iter().find(|of| of["kind"] == "poll_to_doorbell").unwrap();
     assert_eq!(to_doorbell["samples"].as_u64().unwrap(), ORDERS - 1);
+    samples
 }
 
 fn read(path: &Path) -> Value {
@@ -96,13 +103,61 @@ fn a_veth_on_the_way_sees_what_passes_a_tap() {
         until ss -ltn | grep -q 10.9.0.1:9878; do kill -0 $exchange; sleep 0.05; done
         {fixwire} run --nic tap:traded0 --session {session} --orders {ORDERS} --wire-port near0 --measure-json {json}",
         fixwire = env!("CARGO_BIN_EXE_fixwire"),
-        session = session(folder.path()),
+        session = session(folder.path(), 2, 9_878),
         json = json.display(),
     );
     if !is_played(&script, "measure::a_veth_on_the_way_sees_what_passes_a_tap") {
         return;
     }
     assert_port(&read(&json), "near0");
+}
+
+/// Another trader is behind the same bridge, and the port sees both.
+#[test]
+fn whoever_else_trades_where_the_port_sees_it_is_in_no_figure() {
+    if let Some(why) = no_namespace() {
+        return skip("measure::whoever_else_trades_where_the_port_sees_it_is_in_no_figure", &why);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (json, other) = (folder.path().join("live.json"), folder.path().join("other"));
+    std::fs::create_dir(&other).unwrap();
+    let script = format!(
+        "set -e
+        ip link set lo up
+        ip link add bridge0 type bridge
+        ip link add near0 type veth peer name far0
+        ip tuntap add traded0 mode tap vnet_hdr
+        ip tuntap add other0 mode tap vnet_hdr
+        for of in near0 traded0 other0; do ip link set $of master bridge0; done
+        ip address add 10.9.0.1/24 dev far0
+        ip address add 10.9.1.1/24 dev traded0
+        ip address add 10.9.2.1/24 dev other0
+        for of in bridge0 near0 far0 traded0 other0; do ip link set $of up; done
+        trap 'kill $all 2>/dev/null' EXIT
+        for port in 9878 9879; do
+          timeout 60 {fixwire} exchange --listen 10.9.0.1:$port >/dev/null 2>&1 &
+          all=\"$all $!\"
+        done
+        for port in 9878 9879; do until ss -ltn | grep -q 10.9.0.1:$port; do sleep 0.05; done; done
+        # Until the engine has ended.
+        timeout 60 {fixwire} run --nic tap:other0 --session {others} --orders 100000000 >/dev/null 2>&1 &
+        all=\"$all $!\"
+        until ss -tn | grep -q 10.9.0.1:9879; do kill -0 $!; sleep 0.05; done
+        {fixwire} run --nic tap:traded0 --session {session} --orders {ORDERS} --wire-port near0 --measure-json {json}",
+        fixwire = env!("CARGO_BIN_EXE_fixwire"),
+        session = session(folder.path(), 2, 9_878),
+        others = session(&other, 3, 9_879),
+        json = json.display(),
+    );
+    if !is_played(&script, "measure::whoever_else_trades_where_the_port_sees_it_is_in_no_figure") {
+        return;
+    }
+    let report = read(&json);
+    let others = report["wire_port"]["orders_of_others"].as_u64().unwrap();
+    assert!(others > 0, "{report:#}");
+    let told = format!("{others} orders that others sent passed near0, and are in no figure");
+    assert!(report["notes"].to_string().contains(&told), "{report:#}");
+    assert_figures(&report);
 }
 
 /// The kernel hands a veth more than a segment at once, which is seen as one frame with one stamp.
@@ -148,7 +203,7 @@ fn segments_that_the_kernel_has_joined_have_no_time() {
         done
         wait $trader",
         fixwire = env!("CARGO_BIN_EXE_fixwire"),
-        session = session(folder.path()),
+        session = session(folder.path(), 2, 9_878),
         json = json.display(),
     );
     if !is_played(&script, "measure::segments_that_the_kernel_has_joined_have_no_time") {
@@ -178,11 +233,13 @@ fn is_played(script: &str, test: &str) -> bool {
     !is_lacking
 }
 
-/// A session with the exchange behind the bridge.
-fn session(folder: &Path) -> String {
+/// A session with the exchange behind the bridge, which listens there, from 10.9.0 and the last part of an address.
+fn session(folder: &Path, ours: u8, port: u16) -> String {
     let path = folder.join("session.toml");
-    let text = "begin_string = \"FIX.4.4\"\nsender_comp_id = \"FIXWIRE\"\ntarget_comp_id = \"EXCHANGE\"\n\
-                socket_connect_host = \"10.9.0.1\"\nsocket_connect_port = 9878\n[network]\naddress = \"10.9.0.2/24\"\n";
+    let text = format!(
+        "begin_string = \"FIX.4.4\"\nsender_comp_id = \"FIXWIRE\"\ntarget_comp_id = \"EXCHANGE\"\n\
+         socket_connect_host = \"10.9.0.1\"\nsocket_connect_port = {port}\n[network]\naddress = \"10.9.0.{ours}/24\"\n"
+    );
     std::fs::write(&path, text).unwrap();
     path.display().to_string()
 }

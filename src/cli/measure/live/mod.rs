@@ -8,6 +8,7 @@ mod wire_port;
 
 use std::fs::File;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{JoinHandle, sleep};
@@ -115,18 +116,20 @@ impl Asked {
         self.view.clone()
     }
 
-    /// Has `engine` measured, its `clocks` being followed. To be called before the thread is pinned.
+    /// Has `engine`, at the address `ours`, measured, its `clocks` being followed. To be called before the thread is pinned.
     pub(crate) fn start<N: Nic, A: Application>(
         self,
         engine: &mut Engine<N, A>,
         clocks: &Clocks,
+        ours: Ipv4Addr,
     ) -> Result<Measuring, Failure> {
         if self.wire_port.is_some() && clocks.is_model() {
             return Err(Failure::Input(
                 "a model's wire is in memory, and no interface sees it; leave --wire-port away, or trade on another device".into(),
             ));
         }
-        let wire_port = self.wire_port.as_deref().map(Reading::start).transpose()?;
+        let wire_port = self.wire_port.as_deref().map(|name| Reading::start(name, ours));
+        let wire_port = wire_port.transpose()?;
         let counter = clocks.counter();
         let info = counter.info();
         let cost = Cost::timed(&reading(counter), info.ticks_per_s);

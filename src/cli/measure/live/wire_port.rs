@@ -2,12 +2,13 @@
 //! thread of its own: nothing of it is on the polling core.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place, Reason, Roles};
+use fixwire::measure::pairs::{Arrived, Mark, Matcher, NoTime, Place, Reason, Roles, Trader};
 use fixwire::measure::stamp::{Clock, Domain, Stamp, Timescale};
 use fixwire::measure::tally::Tally;
 use fixwire::measure::wire_time::WireTime;
@@ -47,6 +48,7 @@ pub(crate) struct Seen {
     /// What its hardware stamps by, where it stamps, or why that is not read.
     clock: Option<Result<Told, String>>,
     messages: u64,
+    orders_of_others: u64,
     counted: Counted,
     /// Why it was not read to the end.
     trouble: Option<String>,
@@ -63,8 +65,9 @@ struct Counted {
 }
 
 impl Reading {
-    /// Opens the port and begins to read it. To be called in the namespace that it is in, and before the thread is pinned.
-    pub(super) fn start(name: &str) -> Result<Reading, Failure> {
+    /// Opens the port and begins to read it, for the orders that the engine at `ours` sends. To be called in the namespace that it is
+    /// in, and before the thread is pinned.
+    pub(super) fn start(name: &str, ours: Ipv4Addr) -> Result<Reading, Failure> {
         let port = WirePort::open(name).map_err(|error| match error {
             WirePortError::NoInterface { .. } => Failure::Input(error.to_string()),
             WirePortError::NoSocket { .. } => Failure::Run(error.to_string()),
@@ -73,12 +76,13 @@ impl Reading {
         let (is_over, busy_core) = (Arc::default(), Arc::default());
         let (over, busy) = (Arc::clone(&is_over), Arc::clone(&busy_core));
         let thread = std::thread::Builder::new().name("wire port".into());
-        let thread = thread.spawn(move || read(port, clock, &over, &busy)).map_err(|error| {
-            Failure::run(
-                format!("no thread can be started: {error}"),
-                "raise the limit of threads (`ulimit -u`)",
-            )
-        })?;
+        let thread =
+            thread.spawn(move || read(port, ours, clock, &over, &busy)).map_err(|error| {
+                Failure::run(
+                    format!("no thread can be started: {error}"),
+                    "raise the limit of threads (`ulimit -u`)",
+                )
+            })?;
         Ok(Reading { is_over, busy_core, thread })
     }
 
@@ -103,6 +107,7 @@ fn clock_of(name: &str) -> Result<PortClock<PtpClock>, String> {
 
 fn read(
     mut port: WirePort,
+    ours: Ipv4Addr,
     clock: Option<Result<PortClock<PtpClock>, String>>,
     is_over: &AtomicBool,
     busy_core: &BusyCore,
@@ -112,7 +117,9 @@ fn read(
         Ok(clock) => (clock, None),
         Err(why) => (None, Some(why)),
     };
-    let mut matcher = Matcher::new(Roles::new(Roles::ORDERS, Roles::ANSWERS));
+    // Whoever else trades there is not measured.
+    let roles = Roles::default().of([Trader { addr: ours, port: None }]);
+    let mut matcher = Matcher::new(roles);
     let (mut tally, mut counted) = (Tally::default(), Counted::default());
     let mut look = || -> io::Result<bool> {
         busy_core.heed();
@@ -146,8 +153,8 @@ fn read(
     };
     let clock = clock.map(|clock| Ok(clock.finish(&mut tally))).or_else(|| unread.map(Err));
     counted.no_room = port.dropped();
-    let messages = matcher.counts().messages;
-    Seen { tally, name, no_hardware, clock, messages, counted, trouble }
+    let (messages, orders_of_others) = (matcher.counts().messages, matcher.counts().of_others);
+    Seen { tally, name, no_hardware, clock, messages, orders_of_others, counted, trouble }
 }
 
 impl Counted {
@@ -190,6 +197,12 @@ impl Seen {
              kernel",
             self.messages
         )];
+        if self.orders_of_others > 0 {
+            notes.push(format!(
+                "{} orders that others sent passed {name}, and are in no figure",
+                self.orders_of_others
+            ));
+        }
         if let Some(why) = &self.no_hardware {
             notes.push(format!(
                 "{name} stamps nothing in hardware ({why}): the kernel stamps its frames as it takes them over, which is no measure of \
@@ -230,6 +243,7 @@ impl Seen {
             "frames_joined": self.counted.joined,
             "frames_no_room": self.counted.no_room,
             "messages": self.messages,
+            "orders_of_others": self.orders_of_others,
             "no_hardware_stamps_because": self.no_hardware,
             "clock": self.clock.as_ref().and_then(|clock| clock.as_ref().ok()).map(Told::json),
             "clock_unread_because": self.clock.as_ref().and_then(|clock| clock.as_ref().err()),
