@@ -104,6 +104,26 @@ fn fields_are_read_by_their_types() {
 }
 
 #[test]
+fn entries_of_a_group_are_read_over_what_the_dictionary_does_not_have() {
+    let mut decoder = Decoder::default();
+    let mut roles = |parties: &str| -> Result<Vec<Option<i64>>, FieldError> {
+        let bytes = sealed(&format!("35=D|34=7|11=a|{parties}38=100|40=2|54=5|55=ESZ6|"));
+        let message = decoder.parse(&bytes).unwrap();
+        let order = NewOrderSingle::of(&message).unwrap();
+        let parties = order.no_party_ids()?;
+        Ok(parties.map(|party| party.party_role().unwrap()).collect())
+    };
+    for (parties, expected) in [
+        ("453=2|448=X|9999=z|452=1|448=Y|452=3|", Ok(vec![Some(1), Some(3)])),
+        ("453=2|448=X|452=1|448=Y|998=z|452=3|", Ok(vec![Some(1), Some(3)])),
+        ("453=2|448=X|452=1|", Err(FieldError::Format)),
+        ("453=1|448=X|452=1|448=Y|452=3|", Err(FieldError::Format)),
+    ] {
+        assert_eq!(roles(parties), expected, "{parties}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_field_is_said_of_it_alone() {
     let bytes = sealed("35=U1|34=7|31=x|32=5|5001=-2|354=3|355=a\x01b|");
     let mut decoder = Decoder::default();

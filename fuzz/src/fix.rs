@@ -2,7 +2,7 @@
 //! obvious.
 
 use fixwire::fix::reason::RejectReason;
-use fixwire::fix::tags::{data_of_length, header_slot, is_of_hops};
+use fixwire::fix::tags::{data_of_length, header_slot, is_of_header};
 use fixwire::fix::{Decoder, Framed, Garbled, frame};
 
 const SOH: u8 = 1;
@@ -119,7 +119,7 @@ fn naive(message: &[u8]) -> Found<'_> {
                     wrong = wrong.or(Some(RejectReason::TagWithoutValue));
                 }
                 if header_slot(tag).is_none() {
-                    in_body |= !is_of_hops(tag);
+                    in_body |= !is_of_header(tag);
                     // CheckSum is the last field, and no other.
                     wrong = wrong.or((tag == 10).then_some(RejectReason::TagOutOfOrder));
                 } else if seen.contains(&tag) {

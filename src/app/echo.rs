@@ -13,7 +13,7 @@ use super::{Application, SessionId, refuse_logged_out};
 use crate::blob::Blob;
 use crate::fix::decode::FIELDS_DEFAULT;
 use crate::fix::tags::msg_type::BUSINESS_MESSAGE_REJECT;
-use crate::fix::tags::{self, CL_ORD_ID, header_slot, is_group_count};
+use crate::fix::tags::{self, CL_ORD_ID, is_group_count};
 use crate::fix::{Message, Outlet, RejectReason, SendError, Sender, Store, Version, route_back};
 use crate::offload::RxStamp;
 
@@ -110,13 +110,13 @@ impl Echo {
         false
     }
 
-    /// Writes the answer's body. `false` if it is longer than any answer, or has more fields.
-    fn write_echo(&mut self, message: &Message<'_>) -> bool {
+    /// Writes the answer's body: all but what is of the header. `false` if it is longer than any answer, or has more fields.
+    fn write_echo(&mut self, message: &Message<'_>, is_of_header: impl Fn(u32) -> bool) -> bool {
         self.answer.clear();
         if message.poss_resend() {
             write(&mut self.answer, tags::POSS_RESEND, b"Y");
         }
-        let Some(fields) = body(message) else { return false };
+        let Some(fields) = body(message, is_of_header) else { return false };
         fields.into_iter().all(|(tag, _, value)| write(&mut self.answer, tag, value))
     }
 
@@ -190,8 +190,12 @@ impl Application for Echo {
                 self.counters.duplicates_ignored += 1;
                 return;
             }
-            NEW_ORDER_SINGLE | EMAIL => (msg_type, self.write_echo(message)),
-            SECURITY_DEFINITION if is_modern => (msg_type, self.write_echo(message)),
+            NEW_ORDER_SINGLE | EMAIL => {
+                (msg_type, self.write_echo(message, |tag| orders.is_of_header(tag)))
+            }
+            SECURITY_DEFINITION if is_modern => {
+                (msg_type, self.write_echo(message, |tag| orders.is_of_header(tag)))
+            }
             _ => {
                 self.counters.unsupported += 1;
                 if !is_modern {
@@ -286,11 +290,15 @@ struct EchoState {
 type Field<'a> = (u32, usize, &'a [u8]);
 
 /// The fields between header and trailer, in the order in which they go back; `None` where they are more than any answer
-/// has.
-fn body<'a>(message: &Message<'a>) -> Option<ArrayVec<Field<'a>, FIELDS_DEFAULT>> {
+/// has. A field of a dictionary's own header is of it where it comes before the body.
+fn body<'a>(
+    message: &Message<'a>,
+    is_of_header: impl Fn(u32) -> bool,
+) -> Option<ArrayVec<Field<'a>, FIELDS_DEFAULT>> {
     let is_frame = |tag| matches!(tag, tags::CHECK_SUM | tags::SIGNATURE | tags::SIGNATURE_LENGTH);
     let fields = message.fields().enumerate().map(|(at, (tag, value))| (tag, at, value));
-    let mut own = fields.filter(|(tag, ..)| header_slot(*tag).is_none() && !is_frame(*tag));
+    let behind_header = fields.skip_while(|(tag, ..)| is_of_header(*tag));
+    let mut own = behind_header.filter(|(tag, ..)| !tags::is_of_header(*tag) && !is_frame(*tag));
     let mut fields: ArrayVec<Field<'a>, FIELDS_DEFAULT> =
         own.by_ref().take(FIELDS_DEFAULT).collect();
     if own.next().is_some() {
@@ -418,7 +426,8 @@ mod tests {
         let bytes = sealed("FIX.4.4", body);
         let mut decoder = Decoder::default();
         let mut echo = Echo::new(1);
-        assert!(echo.write_echo(&decoder.parse(&bytes).unwrap()), "{body}");
+        let is_of_header = |tag| tags::is_of_header(tag) || tag == 9_700;
+        assert!(echo.write_echo(&decoder.parse(&bytes).unwrap(), is_of_header), "{body}");
         String::from_utf8_lossy(&echo.answer).replace('\x01', "|")
     }
 
@@ -434,6 +443,11 @@ mod tests {
             ("60=1|9999=z|5000=y|5000=x|", "60=1|5000=y|5000=x|9999=z|"),
             ("", ""),
         ] {
+            // What is of the header is not, nor does its group keep the body as it came.
+            ("370=20260102-03:04:05|55=X|11=id|", "11=id|55=X|"),
+            ("627=1|628=HUB|630=7|55=X|11=id|", "11=id|55=X|"),
+            ("9700=v|55=X|11=id|", "11=id|55=X|"),
+            ("55=X|9700=v|11=id|", "11=id|55=X|9700=v|"),
             assert_eq!(echoed(&format!("{head}{body}")), expected);
         }
     }
@@ -474,7 +488,7 @@ mod tests {
         let mut decoder = Decoder::default();
         let mut echo = Echo::new(1);
         let capacity = echo.answer.capacity();
-        assert!(!echo.write_echo(&decoder.parse(&bytes).unwrap()));
+        assert!(!echo.write_echo(&decoder.parse(&bytes).unwrap(), tags::is_of_header));
         assert_eq!(echo.answer.capacity(), capacity, "nothing was allocated for it");
     }
 
@@ -485,7 +499,8 @@ mod tests {
                 sealed("FIX.4.4", &format!("35=D|34=2|49=A|56=B|{}", "1=x|".repeat(fields)));
             let mut decoder = Decoder::with_fields(1_000);
             let mut echo = Echo::new(1);
-            assert_eq!(echo.write_echo(&decoder.parse(&bytes).unwrap()), is_sent_back, "{fields}");
+            let message = decoder.parse(&bytes).unwrap();
+            assert_eq!(echo.write_echo(&message, tags::is_of_header), is_sent_back, "{fields}");
         }
     }
 

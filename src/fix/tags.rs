@@ -2,6 +2,8 @@
 
 /// The largest tag that is read: nine digits, far past any that a venue defines.
 pub const TAG_MAX: u32 = 999_999_999;
+/// The first tag that users define for themselves (FIX 4.4 Vol. 1, user defined fields).
+pub const USER_DEFINED_MIN: u32 = 5_000;
 
 macro_rules! tags {
     ($( $name:ident $number:literal $field:literal )*) => {
@@ -63,6 +65,7 @@ tags! {
     XML_DATA 213 "XmlData"
     MESSAGE_ENCODING 347 "MessageEncoding"
     LAST_MSG_SEQ_NUM_PROCESSED 369 "LastMsgSeqNumProcessed"
+    ON_BEHALF_OF_SENDING_TIME 370 "OnBehalfOfSendingTime"
     REF_TAG_ID 371 "RefTagID"
     REF_MSG_TYPE 372 "RefMsgType"
     SESSION_REJECT_REASON 373 "SessionRejectReason"
@@ -124,7 +127,7 @@ pub const fn data_of_length(tag: u32) -> Option<u32> {
 }
 
 /// Where a tag of the standard header lies among them, or `None` for a tag of the body or trailer, and for those
-/// [of hops](is_of_hops).
+/// [of hops](is_of_hops) and [`ON_BEHALF_OF_SENDING_TIME`].
 #[inline]
 pub const fn header_slot(tag: u32) -> Option<usize> {
     Some(match tag {
@@ -166,6 +169,13 @@ pub const fn header_slot(tag: u32) -> Option<usize> {
 #[inline]
 pub const fn is_of_hops(tag: u32) -> bool {
     matches!(tag, 627..=630)
+}
+
+/// Whether a field is of the standard header of any version. OnBehalfOfSendingTime was of it in FIX 4.2 and 4.3 alone, and is
+/// nowhere else: it has no slot.
+#[inline]
+pub const fn is_of_header(tag: u32) -> bool {
+    header_slot(tag).is_some() || is_of_hops(tag) || tag == ON_BEHALF_OF_SENDING_TIME
 }
 
 /// How many slots [`header_slot`] gives out.

@@ -11,6 +11,9 @@ use fixwire::fix::{Decimal, Encoder, FieldError, Message, Precision};
 #[allow(unused_imports)]
 use fixwire::time::UtcTime;
 
+/// Every tag of the dictionary, ascending: any other ends no entry of a group.
+const DEFINED: &[u32] = &[1, 8, 9, 10, 11, 21, 31, 32, 34, 35, 38, 40, 44, 54, 55, 60, 89, 93, 354, 355, 448, 452, 453, 523, 802, 1091, 5001];
+
 /// HandlInst(21).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandlInst {
@@ -146,12 +149,12 @@ impl<'a> NewOrderSingle<'a> {
     /// The entries that NoPartyIDs(453) counts.
     ///
     /// # Errors
-    /// Where no entry follows the count.
+    /// Where they are not as many as it says.
     #[inline]
     pub fn no_party_ids(
         &self,
     ) -> Result<impl Iterator<Item = NewOrderSingleNoPartyIDs<'a>> + use<'a>, FieldError> {
-        Ok(self.0.group(453, NewOrderSingleNoPartyIDs::MEMBERS)?.map(NewOrderSingleNoPartyIDs))
+        Ok(self.0.group_among(453, NewOrderSingleNoPartyIDs::MEMBERS, DEFINED)?.map(NewOrderSingleNoPartyIDs))
     }
 
     /// HandlInst(21).
@@ -256,12 +259,12 @@ impl<'a> NewOrderSingleNoPartyIDs<'a> {
     /// The entries that NoPartySubIDs(802) counts.
     ///
     /// # Errors
-    /// Where no entry follows the count.
+    /// Where they are not as many as it says.
     #[inline]
     pub fn no_party_sub_ids(
         &self,
     ) -> Result<impl Iterator<Item = NewOrderSingleNoPartyIDsNoPartySubIDs<'a>> + use<'a>, FieldError> {
-        Ok(self.0.group(802, NewOrderSingleNoPartyIDsNoPartySubIDs::MEMBERS)?.map(NewOrderSingleNoPartyIDsNoPartySubIDs))
+        Ok(self.0.group_among(802, NewOrderSingleNoPartyIDsNoPartySubIDs::MEMBERS, DEFINED)?.map(NewOrderSingleNoPartyIDsNoPartySubIDs))
     }
 }
 

@@ -58,7 +58,7 @@ struct Rules {
 impl Rules {
     /// Whether the header goes on behind a field that has no slot in it.
     fn is_in_header(&self, tag: u32) -> bool {
-        tags::is_of_hops(tag) || self.header_fields.binary_search(&tag).is_ok()
+        tags::is_of_header(tag) || self.header_fields.binary_search(&tag).is_ok()
     }
 }
 
@@ -128,7 +128,7 @@ impl Decoder {
     /// header goes on. Whether they are repeated, or follow the body, is not looked at: a dictionary does that.
     #[must_use]
     pub fn with_header_fields(self, header_fields: &[u32]) -> Decoder {
-        let is_new = |tag: &u32| tags::header_slot(*tag).is_none() && !tags::is_of_hops(*tag);
+        let is_new = |tag: &u32| !tags::is_of_header(*tag);
         let mut header_fields: Vec<u32> = header_fields.iter().copied().filter(is_new).collect();
         header_fields.sort_unstable();
         Decoder { rules: Rules { header_fields: header_fields.into(), ..self.rules }, ..self }

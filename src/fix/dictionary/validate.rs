@@ -78,6 +78,12 @@ impl Validation {
         self.of_all_versions(Dictionary::header_fields)
     }
 
+    /// Whether a tag is of the header in any version.
+    pub(in crate::fix) fn has_header_field(&self, tag: u32) -> bool {
+        let others = self.by_version.iter().map(|(_, dictionary)| dictionary);
+        others.chain([&self.dictionary]).any(|of| of.header_fields().contains(&tag))
+    }
+
     /// What any of the dictionaries has, ascending and once.
     fn of_all_versions<T: Copy + Ord>(&self, of: fn(&Dictionary) -> &[T]) -> Vec<T> {
         let others = self.by_version.iter().map(|(_, dictionary)| dictionary);

@@ -8,11 +8,10 @@ use super::validate::{Checks, Violation};
 use crate::fix::decode::{Field, field_at};
 use crate::fix::message::Message;
 use crate::fix::reason::RejectReason;
+use crate::fix::tags::USER_DEFINED_MIN;
 use crate::fix::timestamp::Reader;
 use crate::fix::value;
 
-/// The first tag that users define for themselves (FIX 4.4 Vol. 1, user defined fields).
-const USER_DEFINED_MIN: u32 = 5000;
 /// More digits than any count has.
 const COUNT_DIGITS_MAX: usize = 9;
 

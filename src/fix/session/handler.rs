@@ -4,6 +4,7 @@ use crate::fix::encode::Encoder;
 use crate::fix::message::Message;
 use crate::fix::reason::{CloseReason, RejectReason};
 use crate::fix::store::Store;
+use crate::fix::tags;
 use crate::time::Now;
 
 use super::{Core, NotResent, Outlet, SendError, State, Version};
@@ -82,6 +83,19 @@ impl<S: Store, O: Outlet> Sender<'_, S, O> {
     /// The version that the session speaks.
     pub fn version(&self) -> Version {
         self.core.config.version
+    }
+
+    /// Whether what is sent now may leave: the session is established, and no Logout is on its way. Otherwise
+    /// [`send`](Sender::send) refuses by [`SendError::NotLoggedOn`].
+    pub fn is_active(&self) -> bool {
+        self.core.state == State::Active
+    }
+
+    /// Whether a field that comes before all of the body is of the header: the standard's, or what the session's dictionary
+    /// has in it besides.
+    pub fn is_of_header(&self, tag: u32) -> bool {
+        let validation = self.core.config.validation.as_ref();
+        tags::is_of_header(tag) || validation.is_some_and(|of| of.has_header_field(tag))
     }
 
     /// Logs out, and waits for the answer.
