@@ -6,7 +6,7 @@ mod session;
 use super::*;
 use crate::fix::{CompId, Role, SessionConfig, Version};
 use crate::time::{Instant, Now};
-use model::Model;
+use model::{Model, Random};
 use session::{Session, Weather};
 
 const ID: u64 = 0x0123_4567_89ab_cdef;
@@ -288,6 +288,33 @@ fn an_operator_s_reset_is_done_when_the_disk_has_it() {
         let now = Now { mono: Instant::ZERO, utc: at(1) };
         assert_eq!(session.reset_numbers(now), done, "a disk that refuses: {refuses}");
     }
+}
+
+#[test]
+fn an_operator_s_numbers_are_on_the_disk_once_they_are_done() {
+    for durability in [Durability::Async, Durability::Sync] {
+        for ahead in [0, 1, 40] {
+            for seed in 0..16 {
+                let mut journal = open(Model::formatted(), durability).unwrap();
+                journal.reset(at(9));
+                journal.put(1, b"x").unwrap();
+                journal.settle().unwrap();
+                journal.medium.flushes = false;
+                journal.renumber(2 + ahead, 77, None).unwrap();
+                let model = journal.into_medium().power_lost(&mut Random::new(seed));
+                let journal =
+                    Journal::open(model, IDENTITY, (durability, 64), Some(OTHER_BOOT), 1).unwrap();
+                let case =
+                    format!("{durability:?} {ahead} seed {seed}: {:?}", journal.resumption());
+                assert_eq!(journal.next_in(), 77, "{case}");
+                assert!(journal.next_out() >= 2 + ahead, "{case}");
+            }
+        }
+    }
+    let mut journal = open(Model::formatted(), Durability::Async).unwrap();
+    journal.medium.refuses = true;
+    assert_eq!(journal.renumber(1, 77, None), Err(StoreFailed));
+    assert_eq!(journal.admits(), Err(NotNow::Failed));
 }
 
 #[test]

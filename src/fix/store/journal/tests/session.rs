@@ -44,6 +44,8 @@ pub(crate) struct Session {
     /// The greatest that was passed over when the journal was last found.
     passed: u32,
     next_in: u32,
+    /// What an operator has set that to, and was told is done.
+    next_in_done: u32,
     /// The messages of epochs before.
     past: BTreeMap<u32, BTreeMap<u32, (Vec<u8>, bool)>>,
     told: Vec<RangeInclusive<u32>>,
@@ -75,6 +77,7 @@ impl Session {
             left: 0,
             passed: 0,
             next_in: 1,
+            next_in_done: 0,
             past: BTreeMap::new(),
             told: Vec::new(),
             pending: Vec::new(),
@@ -137,6 +140,14 @@ impl Session {
                 1..3 => {
                     self.next_in += 1 + random.below(3) as u32;
                     journal.set_next_in(self.next_in);
+                }
+                // An operator's, of one number alone: no epoch begins with it.
+                3 if random.below(4) == 0 => {
+                    self.next_in += 1 + random.below(9) as u32;
+                    let is_done = journal.renumber(seq, self.next_in, None).is_ok();
+                    if is_done && !journal.medium.has_crashed() {
+                        self.next_in_done = self.next_in;
+                    }
                 }
                 3 if random.below(4) == 0 => {
                     let epoch = journal.epoch;
@@ -201,6 +212,7 @@ impl Session {
         let passed = beginning.next_out - 1;
         (self.epoch, self.left, self.passed) = (epoch, passed, passed);
         (self.next_in, self.forgotten_below) = (beginning.next_in, 1);
+        self.next_in_done = 0;
         self.created_at = beginning.created_at;
     }
 
@@ -250,6 +262,7 @@ impl Session {
             self.forgotten_below = next_out;
         }
         assert!(next_in <= self.next_in, "{case}");
+        assert!(!can_be_proven || next_in >= self.next_in_done, "{case}: {}", self.next_in_done);
         if can_be_proven {
             let found = journal.created_at();
             let is_set = set_to.is_some_and(|set_to| found == set_to.created_at);
@@ -289,6 +302,8 @@ impl Session {
         self.left = self.left.min(next_out - 1);
         self.passed = next_out - 1;
         self.next_in = next_in;
+        // Without durability a loss of power takes that back too.
+        self.next_in_done = self.next_in_done.min(next_in);
     }
 
     fn has_left(&self, seq: u32) -> bool {
