@@ -137,7 +137,7 @@ impl Echo {
             .all(|(tag, value)| write(&mut self.answer, tag, value))
     }
 
-    /// Sends the answer, or lets it wait for room behind those that wait already.
+    /// Sends the answer, or lets it wait for room behind those that wait already: not behind our Logout, where none leaves.
     ///
     /// # Errors
     /// Why it is not sent, nor will be.
@@ -154,6 +154,8 @@ impl Echo {
                 Err(SendError::Full) => {}
                 Err(why) => return Err(why),
             }
+        } else if !orders.is_active() {
+            return Err(SendError::NotLoggedOn);
         }
         if waiting.push(&[msg_type, &self.answer]) { Ok(()) } else { Err(SendError::Full) }
     }

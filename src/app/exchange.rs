@@ -90,8 +90,8 @@ impl Exchange {
         self.fills
     }
 
-    /// Messages that were no order, orders that lacked a field, and orders that found no place to wait or came behind our
-    /// Logout.
+    /// Messages that were no order, orders that lacked a field, orders that found no place to wait or came behind our Logout,
+    /// and those that waited when their session was removed and its place was given to another one.
     pub fn refused(&self) -> u64 {
         self.refused
     }
@@ -152,6 +152,13 @@ impl Run {
 }
 
 impl Application for Exchange {
+    /// What waited for room is of the session that had this place before: its successor never sent those orders.
+    fn on_added(&mut self, session: SessionId) {
+        let before = self.waiting.len();
+        self.waiting.retain(|waiting| waiting.session != session);
+        self.refused += (before - self.waiting.len()) as u64;
+    }
+
     fn on_message<S: Store, O: Outlet>(
         &mut self,
         session: SessionId,
@@ -182,8 +189,10 @@ impl Application for Exchange {
         let in_turn = self.waiting.iter().all(|waiting| waiting.session != session);
         let sent = if in_turn {
             self.report(order, is_before_fix43, orders)
-        } else {
+        } else if orders.is_active() {
             Err(SendError::Full)
+        } else {
+            Err(SendError::NotLoggedOn)
         };
         match sent {
             Ok(()) => {}

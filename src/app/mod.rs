@@ -267,17 +267,18 @@ mod tests {
     use crate::fix::{ApplVerId, CompId, Full, MemoryStore, Role, Session, SessionConfig, Version};
     use crate::time::{Instant, UtcTime};
 
-    /// An outlet that takes all.
+    /// An outlet that takes all, but where it is full.
     #[derive(Default)]
     struct Line {
         sent: Vec<u8>,
         slot: Vec<u8>,
+        is_full: bool,
     }
 
     impl Outlet for Line {
         fn reserve(&mut self, len: usize) -> Result<&mut [u8], Full> {
             self.slot.resize(len, 0);
-            Ok(&mut self.slot)
+            if self.is_full { Err(Full) } else { Ok(&mut self.slot) }
         }
 
         fn commit(&mut self, used: usize) {
@@ -285,27 +286,73 @@ mod tests {
         }
     }
 
-    /// What `app` has a session answer to a sound order that comes behind our Logout: its fields from RefSeqNum(45) on.
-    fn answer_behind_our_logout(app: &mut impl Application, version: Version) -> String {
-        let id = |text| CompId::new(text).unwrap();
-        let config = SessionConfig::new(version, Role::Acceptor, id("US"), id("THEM"));
+    const ORDER: &str = "11=a|38=1|40=2|44=2|54=1|55=X|60=20260102-03:04:05|";
+
+    fn now() -> Now {
         let utc = UtcTime::from_unix_ns(1_767_323_045 * 1_000_000_000);
-        let now = Now { mono: Instant::from_ms(1_000), utc };
-        let (mut session, mut line) =
-            (Session::new(config, MemoryStore::new(16, 4_096)), Line::default());
-        session.on_connect(now, &mut line);
-        let mut receive = |session: &mut Session, line: &mut Line, msg_type, seq, fields: &str| {
+        Now { mono: Instant::from_ms(1_000), utc }
+    }
+
+    /// A session that accepts, its line, and what trades on it.
+    struct Acceptor<'a, A> {
+        session: Session,
+        line: Line,
+        app: &'a mut A,
+    }
+
+    impl<'a, A: Application> Acceptor<'a, A> {
+        /// One that is logged on.
+        fn new(app: &'a mut A, version: Version) -> Acceptor<'a, A> {
+            let id = |text| CompId::new(text).unwrap();
+            let config = SessionConfig::new(version, Role::Acceptor, id("US"), id("THEM"));
+            let session = Session::new(config, MemoryStore::new(16, 4_096));
+            let mut acceptor = Acceptor { session, line: Line::default(), app };
+            acceptor.session.on_connect(now(), &mut acceptor.line);
+            acceptor.receive("A", 1, "98=0|108=30|1137=9|");
+            acceptor.line.sent.clear();
+            acceptor
+        }
+
+        fn receive(&mut self, msg_type: &str, seq: u32, fields: &str) {
             let head = format!("35={msg_type}|34={seq}|49=THEM|52=20260102-03:04:05|56=US|");
-            let bytes = sealed(version.begin_string(), &(head + fields));
-            let _ = session.on_bytes(now, &bytes, line, &mut Seated::new(app, 0, None));
-        };
-        receive(&mut session, &mut line, "A", 1, "98=0|108=30|1137=9|");
-        session.logout(now, &mut line, "done");
-        line.sent.clear();
-        let order = "11=a|38=1|40=2|44=2|54=1|55=X|60=20260102-03:04:05|";
-        receive(&mut session, &mut line, "D", 2, order);
-        assert_eq!(session.next_in(), 3, "its number is dealt with");
-        let sent = String::from_utf8_lossy(&line.sent).replace('\x01', "|");
+            let begin_string = self.session.config().version.begin_string();
+            let bytes = sealed(begin_string, &(head + fields));
+            let mut seated = Seated::new(self.app, 0, None);
+            let _ = self.session.on_bytes(now(), &bytes, &mut self.line, &mut seated);
+        }
+
+        fn give_turn(&mut self) {
+            self.app.on_poll(SessionId(0), &mut self.session.sender(now(), &mut self.line));
+        }
+
+        /// What has left since this was last asked, `|` for SOH.
+        fn sent(&mut self) -> String {
+            let sent = core::mem::take(&mut self.line.sent);
+            String::from_utf8_lossy(&sent).replace('\x01', "|")
+        }
+    }
+
+    /// What `app` has a session answer to a sound order that comes behind our Logout: its fields from RefSeqNum(45) on. Where
+    /// the line was full before, the answer to another one waits.
+    fn answer_behind_our_logout(
+        app: &mut impl Application,
+        version: Version,
+        was_full: bool,
+    ) -> String {
+        let mut acceptor = Acceptor::new(app, version);
+        let mut seq = 2;
+        if was_full {
+            acceptor.line.is_full = true;
+            acceptor.receive("D", seq, ORDER);
+            acceptor.line.is_full = false;
+            assert_eq!(acceptor.sent(), "", "it waits");
+            seq += 1;
+        }
+        acceptor.session.logout(now(), &mut acceptor.line, "done");
+        assert!(acceptor.sent().contains("|35=5|"));
+        acceptor.receive("D", seq, &ORDER.replace("11=a", "11=b"));
+        assert_eq!(acceptor.session.next_in(), seq + 1, "its number is dealt with");
+        let sent = acceptor.sent();
         assert!(sent.contains("|35=3|"), "{sent}");
         let (_, from_reference) = sent.split_once("|45=").unwrap();
         from_reference[..from_reference.len() - "10=000|".len()].into()
@@ -313,18 +360,40 @@ mod tests {
 
     #[test]
     fn what_comes_behind_our_logout_is_refused_as_not_dealt_with_and_not_as_wrong() {
-        let words = "2|58=logged out: not dealt with|";
-        for (version, expected) in [
-            (Version::Fix40, words.to_owned()),
-            (Version::Fix42, format!("{words}372=D|")),
-            (Version::Fix43, format!("{words}372=D|")),
-            (Version::Fix44, format!("{words}372=D|373=99|")),
-            (Version::Fixt11(ApplVerId::Fix50Sp2), format!("{words}372=D|373=99|")),
-        ] {
-            let (mut echo, mut exchange) = (Echo::new(1), Exchange::new());
-            assert_eq!(answer_behind_our_logout(&mut echo, version), expected);
-            assert_eq!(answer_behind_our_logout(&mut exchange, version), expected);
-            assert_eq!((echo.counters().refused, exchange.refused(), exchange.fills()), (1, 1, 0));
+        for (was_full, seq) in [(false, 2), (true, 3)] {
+            let words = format!("{seq}|58=logged out: not dealt with|");
+            for (version, expected) in [
+                (Version::Fix40, words.clone()),
+                (Version::Fix42, format!("{words}372=D|")),
+                (Version::Fix43, format!("{words}372=D|")),
+                (Version::Fix44, format!("{words}372=D|373=99|")),
+                (Version::Fixt11(ApplVerId::Fix50Sp2), format!("{words}372=D|373=99|")),
+            ] {
+                let (mut echo, mut exchange) = (Echo::new(1), Exchange::new());
+                assert_eq!(answer_behind_our_logout(&mut echo, version, was_full), expected);
+                assert_eq!(answer_behind_our_logout(&mut exchange, version, was_full), expected);
+                let refused = (echo.counters().refused, exchange.refused());
+                assert_eq!((refused, exchange.fills()), ((1, 1), 0));
+            }
         }
+    }
+
+    #[test]
+    fn a_session_gets_no_answer_to_what_waited_of_the_one_that_had_its_place() {
+        let (mut echo, mut exchange) = (Echo::new(1), Exchange::new());
+        assert_eq!(after_another_was_added(&mut echo), "");
+        assert_eq!(after_another_was_added(&mut exchange), "");
+        assert_eq!((exchange.fills(), exchange.refused()), (0, 1));
+    }
+
+    /// What the next session is sent, the answer to whose predecessor's order found no room.
+    fn after_another_was_added(app: &mut impl Application) -> String {
+        let mut acceptor = Acceptor::new(app, Version::Fix44);
+        acceptor.line.is_full = true;
+        acceptor.receive("D", 2, ORDER);
+        app.on_added(SessionId(0));
+        let mut acceptor = Acceptor::new(app, Version::Fix44);
+        acceptor.give_turn();
+        acceptor.sent()
     }
 }
