@@ -132,9 +132,7 @@ impl<S: Store> Core<S> {
             self.refuse_number(now, message.field(tags::MSG_SEQ_NUM), out, app);
             return false;
         };
-        if message.begin_string() != self.config.version.begin_string().as_bytes()
-            && message.msg_type() != msg_type::LOGOUT
-        {
+        if !self.is_of_our_version(message) && message.msg_type() != msg_type::LOGOUT {
             self.consume(seq);
             self.log_out(now, out, b"Incorrect BeginString");
             return false;
@@ -326,11 +324,11 @@ impl<S: Store> Core<S> {
                 self.advance();
             }
             self.keep_parting_words(message);
-            CloseReason::LogonRefused
+            return self.close_refused(message, now, app);
         } else if message.msg_type() != msg_type::LOGON {
             CloseReason::LogonMissing
         } else {
-            let is_ours = message.begin_string() == self.config.version.begin_string().as_bytes();
+            let is_ours = self.is_of_our_version(message);
             match self.flaw(now, message) {
                 None if self.config.reject_invalid && self.violation(message).is_some() => {
                     CloseReason::LogonInvalid
@@ -344,6 +342,23 @@ impl<S: Store> Core<S> {
         };
         self.close(reason, app);
         false
+    }
+
+    /// Our Logon was refused. A Logout ends a session whenever it comes: one that is sound has the numbers begin again where a
+    /// logout is to. A Reject, or somebody else's Logout, does not.
+    #[cold]
+    fn close_refused(&mut self, message: &Message<'_>, now: Now, app: &mut impl Handler) -> bool {
+        let is_logout = message.msg_type() == msg_type::LOGOUT;
+        if is_logout && self.is_of_our_version(message) && self.flaw(now, message).is_none() {
+            self.close_logged_out(now, CloseReason::LogonRefused, app);
+        } else {
+            self.close(CloseReason::LogonRefused, app);
+        }
+        false
+    }
+
+    fn is_of_our_version(&self, message: &Message<'_>) -> bool {
+        message.begin_string() == self.config.version.begin_string().as_bytes()
     }
 
     fn on_test_request(&mut self, now: Now, message: &Message<'_>, out: &mut impl Outlet) {

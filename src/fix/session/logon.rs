@@ -292,7 +292,13 @@ impl<S: Store> Core<S> {
         self.close_logged_out(now, reason, app);
     }
 
-    fn close_logged_out(&mut self, now: Now, reason: CloseReason, app: &mut impl Handler) {
+    /// A session ends by a Logout.
+    pub(super) fn close_logged_out(
+        &mut self,
+        now: Now,
+        reason: CloseReason,
+        app: &mut impl Handler,
+    ) {
         self.close(reason, app);
         if self.config.reset_on_logout {
             self.reset_numbers(now);
