@@ -32,7 +32,7 @@ pub struct Format {
 }
 
 /// Those of this program.
-pub const FORMAT: Format = Format { engine: 1, tcp: tcp::SNAPSHOT_VERSION, session: 4 };
+pub const FORMAT: Format = Format { engine: 1, tcp: tcp::SNAPSHOT_VERSION, session: 5 };
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

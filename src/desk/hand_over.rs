@@ -38,6 +38,9 @@ struct SeatState {
     logons: u64,
     closed_until_ns: Option<u64>,
     remote: (u32, u16),
+    /// Whose turn it is among its peers, by address, as settings may list others there; and how many have come to nothing.
+    peer: (u32, u16),
+    failures: u32,
     session: SessionSnapshot,
 }
 
@@ -138,6 +141,8 @@ impl<A: Application> Desk<A> {
             logons: seat.logons,
             closed_until_ns: seat.closed_until.map(UtcTime::as_unix_ns),
             remote: (seat.remote.addr.to_bits(), seat.remote.port),
+            peer: (seat.peer().addr.to_bits(), seat.peer().port),
+            failures: u32::try_from(seat.failures).unwrap_or(u32::MAX),
             session: seat.session.export(now),
         });
         Ok(DeskState { seats: seats.collect(), connections, app: Blob(self.app.hand_over()) })
@@ -265,10 +270,12 @@ impl<A: Application> Desk<A> {
         seat.stays_down = state.stays_down;
         seat.logons = state.logons;
         seat.closed_until = state.closed_until_ns.map(UtcTime::from_unix_ns);
-        let (addr, port) = state.remote;
-        seat.remote = Endpoint { addr: addr.into(), port };
-        let remote = seat.remote;
-        seat.turn = seat.plan.peers().position(|peer| peer == remote).unwrap_or(0);
+        let endpoint = |(addr, port): (u32, u16)| Endpoint { addr: addr.into(), port };
+        seat.remote = endpoint(state.remote);
+        let next = endpoint(state.peer);
+        // One that is in the settings no more has the first in its place.
+        seat.turn = seat.plan.peers().position(|peer| peer == next).unwrap_or(0);
+        seat.failures = state.failures as usize;
         if let Line::Connecting(connection) | Line::Up(connection) | Line::Closing(connection, _) =
             line
         {

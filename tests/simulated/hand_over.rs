@@ -194,3 +194,57 @@ fn whose_turn_it_is_among_an_initiator_s_peers_is_known_to_the_engine_that_goes_
     pair.run_for(Duration::from_ms(1_500));
     assert_eq!(stands(&pair.ours).0, 7_001, "after the last one comes the first");
 }
+
+#[test]
+fn the_next_peer_s_turn_comes_though_the_engine_goes_on_in_the_pause_behind_one_that_failed() {
+    let host = Profile::all(Policy::Off);
+    let terms = Terms { ours: host.clone(), theirs: host, ..Terms::default() };
+    let Pair { ours, theirs, wire } = Pair::new(terms, Taker::new(0, 1));
+    let at = |port| Endpoint { addr: THEIRS, port };
+    let on = |old: Engine<SimNic, Taker>, alternates: &[u16]| {
+        let (plan, nic) = (old.plan().clone(), old.into_nic());
+        let mut setup = setup(nic.mac(), Role::Initiator, "VENUE");
+        setup.sessions[0].peer = at(7_001);
+        setup.sessions[0].alternates = alternates.iter().copied().map(at).collect();
+        Engine::new(nic, plan, setup, Taker::new(0, 1)).unwrap()
+    };
+    let stands = |pair: &Pair<Taker>| {
+        let of = pair.ours.desk().statuses().next().unwrap();
+        (of.remote.port, of.peer.port, of.has_tried_all)
+    };
+    // Where nobody is, it is the next one's turn after a pause.
+    let failed = |pair: &mut Pair<Taker>| {
+        let before = stands(pair).1;
+        for _ in 0..10_000 {
+            if stands(pair).1 != before {
+                break;
+            }
+            pair.step();
+        }
+        stands(pair)
+    };
+    let gone_on = |pair: Pair<Taker>, alternates: &[u16]| {
+        let Pair { mut ours, theirs, wire } = pair;
+        let now = Clock::now(&wire);
+        let state = ours.export(now).unwrap();
+        let mut ours = on(ours, alternates);
+        ours.import(now, &state).unwrap();
+        Pair { ours, theirs, wire }
+    };
+    let mut pair = Pair { ours: on(ours, &[7_002, 7_003]), theirs, wire };
+    assert_eq!(failed(&mut pair), (7_001, 7_002, false));
+    // Settings list one more there: the turn is an address's, and not a place's.
+    let mut pair = gone_on(pair, &[7_004, 7_002, 7_003]);
+    assert_eq!(stands(&pair), (7_001, 7_002, false));
+    assert_eq!(failed(&mut pair), (7_002, 7_003, false));
+    let mut pair = gone_on(pair, &[7_002, 7_003]);
+    assert_eq!(stands(&pair), (7_002, 7_003, false));
+    assert_eq!(failed(&mut pair), (7_003, 7_001, true), "the third that came to nothing");
+    assert_eq!(failed(&mut pair), (7_001, 7_002, true));
+    let pair = gone_on(pair, &[7_003]);
+    assert_eq!(
+        stands(&pair),
+        (7_001, 7_001, true),
+        "one that is listed no more leaves its turn to the first"
+    );
+}
