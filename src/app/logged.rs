@@ -60,7 +60,7 @@ struct Recorder {
     ring: Producer<u8>,
     counters: Arc<LogCounters>,
     /// By session and way: how many bytes were lost so far, to their 32 lowest bits.
-    lost: Box<[[u32; 2]]>,
+    lost: Vec<[u32; 2]>,
 }
 
 impl<A> Logged<A> {
@@ -77,7 +77,7 @@ impl<A> Logged<A> {
         let reader = LogReader {
             ring: consumer,
             counters: Arc::clone(&counters),
-            lost: vec![[0; 2]; sessions].into_boxed_slice(),
+            lost: vec![[0; 2]; sessions],
         };
         let lost = reader.lost.clone();
         let recorder = Recorder { ring: producer, counters, lost };
@@ -126,6 +126,9 @@ impl<A: Application> Application for Logged<A> {
     }
 
     fn on_added(&mut self, session: SessionId) {
+        if let Some(recorder) = &mut self.recorder {
+            of_session(&mut recorder.lost, session);
+        }
         self.app.on_added(session);
     }
 
@@ -241,6 +244,13 @@ impl Recorder {
     }
 }
 
+/// What is kept of a session, which may be one more than there were.
+fn of_session(lost: &mut Vec<[u32; 2]>, session: SessionId) -> &mut [u32; 2] {
+    let place = usize::from(session.0);
+    lost.resize(lost.len().max(place + 1), [0; 2]);
+    &mut lost[place]
+}
+
 /// One thread adds.
 fn add(counter: &AtomicU64, amount: usize) {
     counter.store(counter.load(Ordering::Relaxed) + amount as u64, Ordering::Relaxed);
@@ -277,7 +287,8 @@ fn copy_out(first: &[u8], second: &[u8], at: usize, to: &mut [u8]) {
 pub struct LogReader {
     ring: Consumer<u8>,
     counters: Arc<LogCounters>,
-    lost: Box<[[u32; 2]]>,
+    /// By session and way, as the polling core has it; grown by whoever is read of.
+    lost: Vec<[u32; 2]>,
 }
 
 /// What passed.
@@ -331,7 +342,7 @@ impl LogReader {
         let what = if header[0] == Kind::Begun as u8 {
             Logging::Begun
         } else {
-            let known = self.lost.get_mut(usize::from(session.0))?;
+            let known = of_session(&mut self.lost, session);
             let before = core::mem::replace(&mut known[way as usize], lost);
             Logging::Bytes { way, missing: lost.wrapping_sub(before) }
         };
@@ -447,6 +458,30 @@ mod tests {
         assert_eq!(logged.unknown, [(SessionId(2), 5..=7)]);
         Application::on_not_resent(&mut logged, SessionId(2), 8, NotResent::Unreadable);
         assert_eq!(logged.not_resent, [(SessionId(2), 8, NotResent::Unreadable)]);
+    }
+
+    #[test]
+    fn a_session_that_is_added_is_in_the_log_like_the_others() {
+        let (mut logged, mut reader) = Logged::new(Echo::new(1), 1, 0);
+        let mut bytes = Vec::new();
+        for number in [0, 2] {
+            let session = SessionId(number);
+            Application::on_added(&mut logged, session);
+            logged.on_bytes(session, now(1), Passing::Begun);
+            logged.on_bytes(session, now(1), Passing::Read(b"in"));
+            let begun = reader.next(&mut bytes).map(|record| (record.session, record.what));
+            assert_eq!(begun, Some((session, Logging::Begun)));
+            let read = reader.next(&mut bytes).map(|record| (record.session, record.what));
+            assert_eq!(read, Some((session, Logging::Bytes { way: Way::In, missing: 0 })));
+            assert_eq!(bytes, b"in");
+        }
+        let run = vec![7; RECORD_LEN_MAX];
+        (0..4).for_each(|_| logged.on_bytes(SessionId(2), now(1), Passing::Read(&run)));
+        while reader.next(&mut bytes).is_some() {}
+        logged.on_bytes(SessionId(2), now(1), Passing::Read(b"in"));
+        let missing = reader.next(&mut bytes).map(|record| record.what);
+        let missing_is = |missing| Some(Logging::Bytes { way: Way::In, missing });
+        assert_eq!(missing, missing_is(RECORD_LEN_MAX as u32));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::tcp::{Arrival, ConnectionId, Endpoint, Stack};
 use crate::time::{Duration, Instant, Now};
 
 use line_event::LineEvents;
-use owner::{Owner, fields_within};
+use owner::{Owner, decoder_of};
 use roster::{Listener, is_same};
 use seat::{Line, Seat, terms_of_port};
 
@@ -205,8 +205,7 @@ impl<A: Application> Desk<A> {
             let id = listener.map_err(|why| format!("port {port} cannot be listened on: {why}"))?;
             listeners.push(Listener { port, terms, id });
         }
-        let logon_bytes_max =
-            plans.iter().map(|plan| plan.config.logon_bytes_max).max().unwrap_or(0);
+        let decoder = decoder_of(plans.iter());
         let mut readers = Readers::for_sessions(plans.len());
         Ok(Desk {
             local,
@@ -214,7 +213,7 @@ impl<A: Application> Desk<A> {
             readers,
             owners: vec![Owner::Nobody; tcp.connections_max()].into_boxed_slice(),
             without_seat: 0,
-            decoder: Decoder::with_fields(fields_within(logon_bytes_max)),
+            decoder,
             chunk: vec![0; CHUNK_LEN].into_boxed_slice(),
             orders_encoded: 0,
             counters: DeskCounters::default(),

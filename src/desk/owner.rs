@@ -2,10 +2,10 @@
 
 use super::line_event::cut;
 use super::template::CompIds;
-use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal, Seat};
+use super::{Claim, Desk, LINGER, Line, LineEvent, PeerRefusal, Seat, SessionPlan};
 use crate::app::{Application, SessionId};
 use crate::fix::session::{LOGON_BYTES_MAX, LOGON_TIMEOUT_S};
-use crate::fix::{Garbled, Identity, Role, Unidentified, identify};
+use crate::fix::{Decoder, Garbled, Identity, Role, SessionConfig, Unidentified, identify};
 use crate::offload::RxStamp;
 use crate::tcp::{ConnectionId, Endpoint, Stack};
 use crate::time::{Duration, Instant, Now};
@@ -15,9 +15,34 @@ use crate::time::{Duration, Instant, Now};
 const PATIENCE: (Duration, usize) = (Duration::from_s(LOGON_TIMEOUT_S as u64), LOGON_BYTES_MAX);
 
 /// As many fields as a Logon of so many bytes may have, the shortest of four: how many are too many is for its session to say.
-pub(super) const fn fields_within(logon_bytes_max: usize) -> usize {
+const fn fields_within(logon_bytes_max: usize) -> usize {
     let most = if logon_bytes_max > LOGON_BYTES_MAX { logon_bytes_max } else { LOGON_BYTES_MAX };
     most / 4
+}
+
+/// What reads Logons of these sessions before it is known whose one is: it knows the data fields of all, as an SOH within one
+/// ends none.
+pub(super) fn decoder_of<'a>(plans: impl Iterator<Item = &'a SessionPlan>) -> Decoder {
+    let (mut logon_bytes_max, mut data_fields) = (0, Vec::new());
+    for config in plans.map(|plan| &plan.config) {
+        logon_bytes_max = logon_bytes_max.max(config.logon_bytes_max);
+        data_fields.extend(data_fields_of(config));
+    }
+    data_fields.sort_unstable();
+    data_fields.dedup();
+    Decoder::with_fields(fields_within(logon_bytes_max)).with_data_fields(&data_fields)
+}
+
+/// Tags of lengths, each with that of the data behind it, that a session's counterparty may have in its Logon.
+fn data_fields_of(config: &SessionConfig) -> Vec<(u32, u32)> {
+    let validation = config.validation.as_ref().filter(|_| config.role == Role::Acceptor);
+    validation.map(|of| of.data_fields()).unwrap_or_default()
+}
+
+/// Whether a session's Logon may need another decoder than the one that reads those of all others.
+pub(super) fn is_beyond(config: &SessionConfig, decoder: &Decoder) -> bool {
+    fields_within(config.logon_bytes_max) > decoder.fields_max()
+        || !decoder.knows(&data_fields_of(config))
 }
 
 /// Whose a connection is.
@@ -165,19 +190,75 @@ fn seat_of(seats: &[Seat], identity: &Identity<'_>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use core::net::Ipv4Addr;
+    use std::sync::Arc;
+
     use super::*;
-    use crate::fix::Decoder;
+    use crate::app::echo::Echo;
+    use crate::fix::dictionary::{Checks, Dictionary, Spec, Validation};
     use crate::fix::oracle::sealed;
+    use crate::fix::{CompId, Version};
+    use crate::tcp::Config;
+    use crate::time::UtcTime;
+
+    const HEAD: &str = "35=A|34=1|49=DESK|52=20260102-03:04:05|56=VENUE|98=0|108=30|";
 
     #[test]
     fn logon_of_any_number_of_fields_says_whose_it_is() {
-        let head = "35=A|34=1|49=DESK|52=20260102-03:04:05|56=VENUE|98=0|108=30|";
-        let few = sealed("FIX.4.4", head).len();
+        let few = sealed("FIX.4.4", HEAD).len();
         let fields = (LOGON_BYTES_MAX - few - 2) / 4;
-        let logon = sealed("FIX.4.4", &format!("{head}{}", "1=x|".repeat(fields)));
+        let logon = sealed("FIX.4.4", &format!("{HEAD}{}", "1=x|".repeat(fields)));
         assert!((LOGON_BYTES_MAX - 4..=LOGON_BYTES_MAX).contains(&logon.len()));
-        let mut decoder = Decoder::with_fields(fields_within(LOGON_BYTES_MAX));
+        let mut decoder = decoder_of([plan("DESK", Role::Acceptor, &[])].iter());
         let identity = identify(&logon, LOGON_BYTES_MAX, &mut decoder);
         assert_eq!(identity.map(|identity| identity.sender_comp_id), Ok(&b"DESK"[..]));
+    }
+
+    /// A session with DESK or whoever else, by a dictionary that has these data fields besides.
+    fn plan(target: &str, role: Role, data_fields: &[(u32, u32)]) -> SessionPlan {
+        let id = |text| CompId::new(text).unwrap();
+        let mut config = SessionConfig::new(Version::Fix44, role, id("VENUE"), id(target));
+        let spec = Spec {
+            begin_string: "FIX.4.4".into(),
+            header: vec![],
+            trailer: vec![],
+            messages: vec![],
+            fields: vec![],
+            data_fields: data_fields.to_vec(),
+            application_fields: vec![],
+        };
+        let dictionary = Arc::new(Dictionary::compile(&spec).unwrap());
+        config.validation = Some(Validation::of(dictionary, Checks::default()));
+        SessionPlan::new(config, Endpoint { addr: Ipv4Addr::LOCALHOST, port: 1 })
+    }
+
+    #[test]
+    fn logon_with_data_fields_of_any_session_s_dictionary_says_whose_it_is() {
+        let of_data = |length: u32| format!("{HEAD}{length}=3|{}=a|b|", length + 1);
+        let mut tcp = Stack::new(Config::default(), [1; 16]);
+        let plans = vec![
+            plan("OTHER", Role::Acceptor, &[(9_701, 9_702)]),
+            plan("DESK", Role::Acceptor, &[(9_703, 9_704)]),
+            plan("THIRD", Role::Initiator, &[(9_707, 9_708)]),
+        ];
+        let app = Echo::new(plans.len());
+        let mut desk = Desk::new(Ipv4Addr::LOCALHOST, plans, &mut tcp, app).unwrap();
+        let whose = |desk: &mut Desk<Echo>, length| {
+            let logon = sealed("FIX.4.4", &of_data(length));
+            let found = identify(&logon, LOGON_BYTES_MAX, &mut desk.decoder);
+            found.map(|of| of.sender_comp_id.to_vec()).map_err(|why| format!("{why:?}"))
+        };
+        let is_desk = Ok(b"DESK".to_vec());
+        let is_none = Err("Garbled(FieldMalformed)".to_owned());
+        assert_eq!(whose(&mut desk, 9_701), is_desk);
+        assert_eq!(whose(&mut desk, 9_703), is_desk);
+        assert_eq!(whose(&mut desk, 9_705), is_none);
+        assert_eq!(whose(&mut desk, 9_707), is_none, "nobody logs on to an initiator");
+        let now = Now { mono: Instant::ZERO, utc: UtcTime::from_unix_ns(1) };
+        let added = plan("ADDED", Role::Acceptor, &[(9_705, 9_706)]);
+        desk.add_session(now, &mut tcp, added).unwrap();
+        for length in [9_701, 9_703, 9_705] {
+            assert_eq!(whose(&mut desk, length), is_desk, "{length}");
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Sessions that come and go while others trade: added and, once they were drained ([`operate`](super::operate)), removed.
 
-use super::owner::fields_within;
+use super::owner::{decoder_of, is_beyond};
 use super::seat::{Line, Seat, terms_of_port};
 use super::{Desk, SeatStore, SessionPlan};
 use crate::app::{Application, SessionId};
-use crate::fix::{Decoder, MemoryStore, Readers, Role, SessionConfig};
+use crate::fix::{MemoryStore, Readers, Role, SessionConfig};
 use crate::tcp::{Endpoint, ListenerId, Stack, Terms};
 use crate::time::{Instant, Now};
 
@@ -57,10 +57,7 @@ impl<A: Application> Desk<A> {
             return Err(RosterError::Full);
         }
         let (role, port) = (plan.config.role, plan.peer.port);
-        let fields_max = fields_within(plan.config.logon_bytes_max);
-        if fields_max > self.decoder.fields_max() {
-            self.decoder = Decoder::with_fields(fields_max);
-        }
+        let is_beyond = is_beyond(&plan.config, &self.decoder);
         let seat = Seat::new(&mut self.readers, plan);
         let place = vacant.unwrap_or(self.seats.len());
         match self.seats.get_mut(place) {
@@ -72,6 +69,9 @@ impl<A: Application> Desk<A> {
             // The port is left as it was for those that have it.
             let _ = self.listen(tcp, port);
             return Err(RosterError::PortRefused);
+        }
+        if is_beyond {
+            self.decoder = decoder_of(self.seated().map(|seat| &*seat.plan));
         }
         self.next_timeout = now.mono;
         self.app.on_added(SessionId(place as u16));

@@ -124,6 +124,14 @@ impl Decoder {
         Decoder { rules: Rules { data_fields, ..self.rules }, ..self }
     }
 
+    /// Whether it knows all of these data fields.
+    pub(crate) fn knows(&self, data_fields: &[(u32, u32)]) -> bool {
+        data_fields.iter().all(|(length, data)| {
+            tags::data_of_length(*length) == Some(*data)
+                || self.rules.data_fields.contains(&(*length, *data))
+        })
+    }
+
     /// One that knows more fields of the header than the standard's, those of groups in it among them: behind one of these the
     /// header goes on. Whether they are repeated, or follow the body, is not looked at: a dictionary does that.
     #[must_use]
