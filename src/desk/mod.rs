@@ -207,9 +207,11 @@ impl<A: Application> Desk<A> {
         }
         let decoder = decoder_of(plans.iter());
         let mut readers = Readers::for_sessions(plans.len());
+        let sessions_max = tcp.connections_max();
+        let seat = |plan| Seat::new(&mut readers, plan, sessions_max);
         Ok(Desk {
             local,
-            seats: plans.into_iter().map(|plan| Seat::new(&mut readers, plan)).collect(),
+            seats: plans.into_iter().map(seat).collect(),
             readers,
             owners: vec![Owner::Nobody; tcp.connections_max()].into_boxed_slice(),
             without_seat: 0,
@@ -291,6 +293,7 @@ impl<A: Application> Desk<A> {
             && let Some(seat) = self.seats.get(index)
         {
             seat.session.fetch();
+            seat.session.fetch_sending();
         }
     }
 

@@ -58,7 +58,7 @@ impl<A: Application> Desk<A> {
         }
         let (role, port) = (plan.config.role, plan.peer.port);
         let is_beyond = is_beyond(&plan.config, &self.decoder);
-        let seat = Seat::new(&mut self.readers, plan);
+        let seat = Seat::new(&mut self.readers, plan, tcp.connections_max());
         let place = vacant.unwrap_or(self.seats.len());
         match self.seats.get_mut(place) {
             Some(left) => *left = seat,

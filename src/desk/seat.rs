@@ -9,10 +9,21 @@ use crate::fix::{
 use crate::tcp::{Closed, ConnectionId, Endpoint, Terms};
 use crate::time::{Duration, Instant, Now, UtcTime};
 
-/// How many messages of each session are kept for a resend.
-const STORED_MESSAGES_MAX: usize = 16_384;
-/// How many bytes of them.
-const STORED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many bytes of what each session sends are kept for a resend, at most.
+const STORED_BYTES_MAX: usize = 4 << 20;
+/// And at least, however many sessions there may be.
+const STORED_BYTES_MIN: usize = 64 << 10;
+/// What sessions keep together: an equal share each, where they may be many.
+const STORED_BYTES_OF_ALL: usize = 256 << 20;
+/// So many of these bytes there are for each message that is kept.
+const STORED_BYTES_EACH: usize = 256;
+
+/// What keeps the messages of one of so many sessions.
+fn memory_of_one(sessions_max: usize) -> MemoryStore {
+    let share = STORED_BYTES_OF_ALL / sessions_max.max(1);
+    let bytes_max = share.clamp(STORED_BYTES_MIN, STORED_BYTES_MAX);
+    MemoryStore::new(bytes_max / STORED_BYTES_EACH, bytes_max)
+}
 
 /// What connections to `port` begin with, before it is known whose they are: SACK and ECN where each session
 /// that accepts there has them, and the rest as `own`, the stack's, has it.
@@ -70,9 +81,9 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(readers: &mut Readers, plan: SessionPlan) -> Seat {
-        let store = MemoryStore::new(STORED_MESSAGES_MAX, STORED_BYTES_MAX);
-        let store = SeatStore::Memory(store);
+    /// One of so many that there may be.
+    pub(super) fn new(readers: &mut Readers, plan: SessionPlan, sessions_max: usize) -> Seat {
+        let store = SeatStore::Memory(memory_of_one(sessions_max));
         let session = Session::among(readers, plan.config.clone(), store);
         let mut seat = Seat {
             remote: if plan.config.role == Role::Initiator {

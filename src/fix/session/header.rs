@@ -9,6 +9,7 @@ use crate::fix::message::Message;
 use crate::fix::swar::{self, Numeral};
 use crate::fix::tags;
 use crate::fix::timestamp::{Formatter, MILLIS, Precision};
+use crate::prefetch::LINE_LEN;
 use crate::time::{Now, UtcTime};
 
 use super::{CompId, SessionConfig, SubIds, Version};
@@ -19,9 +20,18 @@ const KEPT_MAX: usize = 128;
 /// BeginString, BodyLength and MsgType: each message begins with them.
 const FRAMING_FIELDS: usize = 3;
 
-/// What our headers have in common, and the last one.
+/// So much of a [`Header`] is touched by a message whose header is the last one's, from its front on.
+pub(super) const HOT_LEN: usize = 4 * LINE_LEN;
+
+/// What our headers have in common, and the last one, in lines of its own.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(super) struct Header {
+    kept: Kept,
+    number: Numeral,
+    precision: Precision,
+    /// LastMsgSeqNumProcessed(369) ends each header.
+    says_processed: bool,
     begin_string: &'static str,
     sender: CompId,
     target: CompId,
@@ -29,12 +39,9 @@ pub(super) struct Header {
     target_sub_ids: SubIds,
     /// What stands behind the value of SendingTime(52), in bytes.
     behind_time: usize,
-    /// LastMsgSeqNumProcessed(369) ends each header.
-    says_processed: bool,
-    precision: Precision,
-    number: Numeral,
-    kept: Kept,
 }
+
+const _: () = assert!(core::mem::offset_of!(Header, begin_string) <= HOT_LEN);
 
 /// Where a field of a message that was kept stands in today's header.
 enum Place {
@@ -48,6 +55,7 @@ enum Place {
 
 /// A header as it was written.
 #[derive(Clone, Debug)]
+#[repr(C)]
 struct Kept {
     text: [u8; KEPT_MAX],
     begun: Begun,

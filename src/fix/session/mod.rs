@@ -50,7 +50,7 @@ mod tests;
 
 use arrayvec::ArrayVec;
 
-use crate::prefetch::prefetch;
+use crate::prefetch::{LINE_LEN, prefetch, prefetch_lines};
 use crate::time::{Duration, Instant, Now};
 
 use super::counters::Counters;
@@ -60,7 +60,7 @@ use super::reason::CloseReason;
 use super::store::{MemoryStore, Store, StoreFailed};
 use super::swar::Numeral;
 use gap::{Asked, Gap};
-use header::Header;
+use header::{HOT_LEN as HEADER_HOT_LEN, Header};
 use held::Held;
 use outbound::Backlog;
 use parties::Parties;
@@ -113,7 +113,8 @@ pub enum State {
 /// looks at a message.
 ///
 /// Of a thousand sessions a core has none near. What a message is held against that is as nearly every one, and what it
-/// changes, is in the [first lines](HOT_LEN); what it takes to send one follows, and what is seldom asked for lies apart.
+/// changes, is in the [first lines](HOT_LEN); what it takes to send one follows, up to its header, and what is seldom asked for lies
+/// behind that or apart.
 #[derive(Debug)]
 #[repr(C)]
 struct Core<S> {
@@ -140,15 +141,17 @@ struct Core<S> {
     assembled: usize,
     held: Held,
     store: S,
-    header: Box<Header>,
-    config: Box<SessionConfig>,
     backlog: Backlog,
+    formatter: super::timestamp::Formatter,
+    /// The configured one.
+    send_bytes_max: usize,
+    header: Header,
+    config: Box<SessionConfig>,
     asked: Asked,
     /// When a resend goes on by itself; never where it waits for room.
     resend_goes_on_at: Instant,
     /// The number of the counterparty's Logout, which was past a gap and is answered; 0 where there was none.
     peer_logout: u32,
-    formatter: super::timestamp::Formatter,
     /// The span of its schedule that the connection began in.
     window: Option<Window>,
     /// We asked for new numbers, by ResetSeqNumFlag in our Logon.
@@ -183,8 +186,6 @@ struct Body<S> {
     released: Box<[u8]>,
 }
 
-/// Bytes of a line of memory.
-const LINE_LEN: usize = 64;
 /// Of a session so much is touched by each message, what the store has of the numbers included.
 const HOT_LEN: usize = 4 * LINE_LEN;
 /// At the front of a store: what tells it from others, and both numbers.
@@ -297,7 +298,7 @@ impl<S: Store> Session<S, Joined> {
     pub(crate) fn rename(&mut self, sender: CompId, target: CompId) {
         let core = &mut self.body.core;
         (core.config.sender_comp_id, core.config.target_comp_id) = (sender, target);
-        *core.header = Header::new(&core.config);
+        core.header = Header::new(&core.config);
         // Shapes that have the old CompIDs are no proof of the new ones, from here on.
         core.parties = Parties::of(&core.config);
     }
@@ -329,13 +330,14 @@ impl<S: Store> Body<S> {
                 assembled: 0,
                 held: Held::new(config.held_messages_max, config.held_bytes_max),
                 store,
-                header: Box::new(Header::new(&config)),
                 backlog: Backlog::new(config.backlog_bytes_max),
+                formatter: Default::default(),
+                send_bytes_max: config.send_bytes_max,
+                header: Header::new(&config),
                 asked: Asked::default(),
                 resend_goes_on_at: Instant::FAR_FUTURE,
                 peer_logout: 0,
                 config: Box::new(config),
-                formatter: Default::default(),
                 window: None,
                 reset_sent: false,
                 parting_words: Box::default(),
@@ -390,6 +392,12 @@ impl<S: Store, R> Session<S, R> {
     #[inline(always)]
     pub fn fetch(&self) {
         self.body.core.fetch();
+    }
+
+    /// The same of what it takes to send, where it may answer.
+    #[inline(always)]
+    pub fn fetch_sending(&self) {
+        self.body.core.fetch_sending();
     }
 
     /// Goes on with the numbers in another store. To be called while there is no connection.
@@ -554,5 +562,11 @@ impl<S> Core<S> {
         prefetch(&self.latency_max);
         prefetch(&self.counters);
         prefetch(&self.assembled);
+    }
+
+    #[inline(always)]
+    fn fetch_sending(&self) {
+        let end = core::mem::offset_of!(Core<S>, header) + HEADER_HOT_LEN;
+        prefetch_lines(self, HOT_LEN..end);
     }
 }

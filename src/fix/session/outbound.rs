@@ -141,9 +141,9 @@ impl<S: Store> Core<S> {
             return Err(SendError::MsgSeqNumExhausted);
         }
         self.store.admits().map_err(|why| self.not_now(why))?;
-        let slot = match out.reserve(self.config.send_bytes_max) {
+        let slot = match out.reserve(self.send_bytes_max) {
             Ok(slot) => slot,
-            Err(Full) => reserve_less(out, self.config.send_bytes_max)?,
+            Err(Full) => reserve_less(out, self.send_bytes_max)?,
         };
         let room_max = slot.len();
         let mut encoder = self.header.begin(slot, &mut self.formatter, now, msg_type, seq);

@@ -1,10 +1,14 @@
 //! A store in memory: what a session without a journal has.
 
+use core::hint::black_box;
 use std::collections::VecDeque;
 
 use crate::time::UtcTime;
 
 use super::{ImageRefusal, Store, StoreFailed, StoreImage};
+
+/// As small as pages are.
+const PAGE_LEN: usize = 4096;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -41,14 +45,20 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// A store of the last `messages_max` application messages, `bytes_max` together at most: 4 GiB.
+    /// A store of the last `messages_max` application messages, `bytes_max` together at most: 4 GiB. All of that memory is
+    /// there from now on.
     pub fn new(messages_max: usize, bytes_max: usize) -> MemoryStore {
-        let bytes_max = bytes_max.min(u32::MAX as usize);
+        let mut bytes = vec![0; bytes_max.min(u32::MAX as usize)].into_boxed_slice();
+        let mut entries = VecDeque::with_capacity(messages_max);
+        // The kernel gives a page when it is first written to, which takes longer than an order: not while there are any.
+        bytes.iter_mut().step_by(PAGE_LEN).for_each(|byte| *byte = black_box(0));
+        entries.resize(messages_max, Entry { seq: 0, at: 0, len: 0 });
+        black_box(&mut entries).clear();
         MemoryStore {
             next_out: 1,
             next_in: 1,
-            bytes: vec![0; bytes_max].into_boxed_slice(),
-            entries: VecDeque::with_capacity(messages_max),
+            bytes,
+            entries,
             messages_max,
             next_at: 0,
             free_until: 0,
