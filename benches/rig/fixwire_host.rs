@@ -21,6 +21,11 @@ use crate::messages::{DESK, VENUE, sent_at};
 use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 
+/// Who the host is on the link.
+pub fn network() -> Network {
+    Network { mac: HOST_MAC, addr: HOST_ADDR, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 }
+}
+
 /// The engine.
 pub struct FixwireHost {
     engine: Engine<MemoryNic, Quoter>,
@@ -30,14 +35,6 @@ pub struct FixwireHost {
 impl FixwireHost {
     /// An engine on a NIC in memory.
     pub fn new(sums: Sums) -> FixwireHost {
-        let network = Network {
-            mac: HOST_MAC,
-            addr: HOST_ADDR,
-            prefix_len: 24,
-            gateway: None,
-            vlan: None,
-            mtu: 1500,
-        };
         let id = |text| CompId::new(text).expect("a CompID");
         let session = SessionPlan {
             reconnect_interval: Duration::from_s(1),
@@ -46,17 +43,13 @@ impl FixwireHost {
                 Endpoint { addr: PEER_ADDR, port: PEER_PORT },
             )
         };
-        let setup =
-            Setup { network, tcp: Config::default(), secret: [7; 16], sessions: vec![session] };
-        let engine = Engine::new(
-            MemoryNic::new(sums),
-            sums.plan(),
-            setup,
-            Quoter {
-                ids: NumberedIds::new(b'O', 1),
-                order: Template::new(ORDER).expect("a template"),
-            },
-        );
+        let setup = Setup {
+            network: network(),
+            tcp: Config::default(),
+            secret: [7; 16],
+            sessions: vec![session],
+        };
+        let engine = Engine::new(MemoryNic::new(sums), sums.plan(), setup, Quoter::default());
         FixwireHost {
             engine: engine.expect("the session is served"),
             clock: MovingClock::default(),
@@ -88,7 +81,7 @@ impl Host for FixwireHost {
 /// Time is an argument of the rivals, and so it is of ours. It moves on by a nanosecond with each reading,
 /// so that no message has the time of another, and stays within the millisecond that all of them say.
 #[derive(Default)]
-struct MovingClock {
+pub struct MovingClock {
     readings: Cell<u64>,
 }
 
@@ -103,13 +96,25 @@ impl Clock for MovingClock {
 }
 
 /// Orders again what was filled, a tick away.
-struct Quoter {
-    ids: NumberedIds,
+pub struct Quoter {
+    /// Of the next order.
+    pub ids: NumberedIds,
     order: Template<4>,
 }
 
 /// Its orders: ClOrdID, OrderQty, Price and TransactTime are each another.
 const ORDER: &str = "1=DESK1|11={}|21=1|38={}|40=2|44={}|54=1|55=ESZ6|59=0|60={}|";
+
+/// The identifier of a session's first order.
+pub fn first_id() -> NumberedIds {
+    NumberedIds::new(b'O', 1)
+}
+
+impl Default for Quoter {
+    fn default() -> Quoter {
+        Quoter { ids: first_id(), order: Template::new(ORDER).expect("a template") }
+    }
+}
 
 impl Quoter {
     #[inline]

@@ -12,6 +12,7 @@ pub mod cases;
 pub mod crowd;
 pub mod fix;
 pub mod fixwire_host;
+pub mod floor;
 #[cfg(target_arch = "x86_64")]
 pub mod flush;
 pub mod holes;

@@ -31,6 +31,16 @@ fn sealed(body: &str, length_digits: usize) -> Vec<u8> {
     message
 }
 
+/// The same message where the counterparty is another one: `venue` instead of [`VENUE`], and as long.
+pub fn with_venue(message: &[u8], venue: &str) -> Vec<u8> {
+    const CHECK_SUM_LEN: usize = "10=000|".len();
+    assert_eq!(venue.len(), VENUE.len());
+    let text = core::str::from_utf8(&message[..message.len() - CHECK_SUM_LEN]).expect("ASCII");
+    let text = text.replace(VENUE, venue);
+    let sum = text.bytes().fold(0u8, u8::wrapping_add);
+    format!("{text}10={sum:03}\x01").into_bytes()
+}
+
 /// The counterparty's Logon, its first message.
 pub fn logon() -> Vec<u8> {
     sealed(&format!("35=A|34=1|49={VENUE}|52={SENT_AT}|56={DESK}|98=0|108=30|"), 0)

@@ -1,5 +1,5 @@
-//! A NIC in memory: frames written beforehand are received one a poll, and frames that are sent are
-//! counted and given back, but for the last few.
+//! A NIC in memory: frames written beforehand are received one a poll, or as many as a burst has, and frames that are sent
+//! are counted and given back, but for the last few.
 
 use fixwire::offload::capability::Capability;
 use fixwire::offload::nic::{Burst, Frame as _, Link, Nic, RxMeta};
@@ -68,9 +68,9 @@ pub const LOADED_MAX: usize = 64;
 /// How many of the frames sent last are kept.
 pub const KEPT: usize = 4;
 
-/// The NIC.
+/// The NIC, which hands over `BURST` frames at once.
 #[derive(Debug)]
-pub struct MemoryNic {
+pub struct MemoryNic<const BURST: usize = 1> {
     meta: RxMeta,
     pool: Pool,
     /// The next frame last.
@@ -80,9 +80,9 @@ pub struct MemoryNic {
     kept: [Option<Frame>; KEPT],
 }
 
-impl MemoryNic {
+impl<const BURST: usize> MemoryNic<BURST> {
     /// One whose verdicts are as `sums` says.
-    pub fn new(sums: Sums) -> MemoryNic {
+    pub fn new(sums: Sums) -> MemoryNic<BURST> {
         MemoryNic {
             meta: sums.rx_meta(),
             pool: Pool::new(2 * LOADED_MAX, FRAME_ROOM),
@@ -92,7 +92,7 @@ impl MemoryNic {
         }
     }
 
-    /// Has `frames` received, one a poll, in their order.
+    /// Has `frames` received in their order.
     pub fn load(&mut self, frames: &[Vec<u8>]) {
         assert!(self.loaded.is_empty() && frames.len() <= LOADED_MAX);
         for bytes in frames.iter().rev() {
@@ -130,11 +130,16 @@ impl MemoryNic {
     }
 }
 
-impl Nic for MemoryNic {
+impl<const BURST: usize> Nic for MemoryNic<BURST> {
     type Frame = Frame;
 
     #[inline]
     fn rx_burst(&mut self, burst: &mut Burst<Frame>) -> usize {
+        if BURST > 1 {
+            let count = self.loaded.len().min(BURST);
+            burst.extend((0..count).filter_map(|_| self.receive()));
+            return count;
+        }
         let Some(frame) = self.receive() else { return 0 };
         burst.push(frame);
         1

@@ -21,7 +21,7 @@ pub const HOST_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 pub const PEER_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 /// The peer's address.
 pub const PEER_ADDR: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
-/// The peer's port.
+/// The peer's port, the first one's where they are many.
 pub const PEER_PORT: u16 = 9878;
 
 /// The counterparty's TCP: no timers, no loss, an honest window.
@@ -29,6 +29,7 @@ pub const PEER_PORT: u16 = 9878;
 pub struct Peer {
     network: Network,
     emitter: Emitter,
+    port: u16,
     host_port: u16,
     is_established: bool,
     snd_nxt: SeqNumber,
@@ -39,6 +40,13 @@ pub struct Peer {
 
 impl Default for Peer {
     fn default() -> Peer {
+        Peer::at(PEER_PORT)
+    }
+}
+
+impl Peer {
+    /// One at another port.
+    pub fn at(port: u16) -> Peer {
         let network = Network {
             mac: PEER_MAC,
             addr: PEER_ADDR,
@@ -50,6 +58,7 @@ impl Default for Peer {
         Peer {
             network,
             emitter: Emitter::new(&Sums::InSoftware.plan(), network).for_connections(1),
+            port,
             host_port: 0,
             is_established: false,
             snd_nxt: SeqNumber(0x1000_0000),
@@ -57,9 +66,7 @@ impl Default for Peer {
             timestamps: None,
         }
     }
-}
 
-impl Peer {
     /// Whether the host has acknowledged our SYN.
     pub fn is_established(&self) -> bool {
         self.is_established
@@ -167,7 +174,7 @@ impl Peer {
             local: PEER_ADDR,
             remote: HOST_ADDR,
             header: tcp::Repr {
-                src_port: PEER_PORT,
+                src_port: self.port,
                 dst_port: self.host_port,
                 seq: self.snd_nxt,
                 ack: self.rcv_nxt,
