@@ -1,7 +1,9 @@
 //! Instructions of a step, counted by callgrind.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fixwire_benches::case::Case;
 use fixwire_benches::cases;
@@ -30,15 +32,25 @@ pub(crate) fn counted_last() -> Result<Counts, String> {
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Counts the cases that are wanted.
+/// Counts the cases that are wanted, as many at a time as there are processors: instructions are as many whatever else runs.
 pub(crate) fn count(is_wanted: fn(&Case) -> bool) -> Result<Counts, String> {
-    let mut counts = Counts::new();
-    for case in cases::all().iter().filter(|case| case.is_counted && is_wanted(case)) {
-        let name = case.name();
-        let of_step = count_one(&name)?;
-        counts.insert(name, of_step);
-    }
-    Ok(counts)
+    let cases = cases::all();
+    let wanted = cases.iter().filter(|case| case.is_counted && is_wanted(case));
+    let names: Vec<String> = wanted.map(Case::name).collect();
+    let next = AtomicUsize::new(0);
+    let count_some = || {
+        let names = std::iter::from_fn(|| names.get(next.fetch_add(1, Ordering::Relaxed)));
+        names.map(|name| Ok((name.clone(), count_one(name)?))).collect::<Result<Counts, String>>()
+    };
+    let workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(count_some)).collect();
+        let mut counts = Counts::new();
+        for worker in workers {
+            counts.extend(worker.join().map_err(|_| "a count was cut short")??);
+        }
+        Ok(counts)
+    })
 }
 
 fn count_one(case: &str) -> Result<u64, String> {
