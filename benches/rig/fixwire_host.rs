@@ -22,18 +22,23 @@ use crate::nic::{MemoryNic, Sums};
 use crate::peer::{HOST_ADDR, HOST_MAC, PEER_ADDR, PEER_PORT};
 
 /// Who the host is on the link.
-pub fn network() -> Network {
-    Network { mac: HOST_MAC, addr: HOST_ADDR, prefix_len: 24, gateway: None, vlan: None, mtu: 1500 }
-}
+const NETWORK: Network = Network {
+    mac: HOST_MAC,
+    addr: HOST_ADDR,
+    prefix_len: 24,
+    gateway: None,
+    vlan: None,
+    mtu: 1500,
+};
 
-/// The engine.
-pub struct FixwireHost {
-    engine: Engine<MemoryNic, Quoter>,
+/// The engine and its strategy, on a device in memory that hands over `BURST` frames at once.
+pub struct FixwireHost<A: Application = Quoter, const BURST: usize = 1> {
+    engine: Engine<MemoryNic<BURST>, A>,
     clock: MovingClock,
 }
 
 impl FixwireHost {
-    /// An engine on a NIC in memory.
+    /// One with a session.
     pub fn new(sums: Sums) -> FixwireHost {
         let id = |text| CompId::new(text).expect("a CompID");
         let session = SessionPlan {
@@ -43,21 +48,29 @@ impl FixwireHost {
                 Endpoint { addr: PEER_ADDR, port: PEER_PORT },
             )
         };
-        let setup = Setup {
-            network: network(),
-            tcp: Config::default(),
-            secret: [7; 16],
-            sessions: vec![session],
-        };
-        let engine = Engine::new(MemoryNic::new(sums), sums.plan(), setup, Quoter::default());
-        FixwireHost {
-            engine: engine.expect("the session is served"),
-            clock: MovingClock::default(),
-        }
+        FixwireHost::of(sums, Config::default(), vec![session], Quoter::default())
     }
 }
 
-impl Host for FixwireHost {
+impl<A: Application, const BURST: usize> FixwireHost<A, BURST> {
+    /// One with these sessions and this strategy.
+    pub fn of(sums: Sums, tcp: Config, sessions: Vec<SessionPlan>, app: A) -> Self {
+        let setup = Setup { network: NETWORK, tcp, secret: [7; 16], sessions };
+        let engine = Engine::new(MemoryNic::new(sums), sums.plan(), setup, app);
+        FixwireHost {
+            engine: engine.expect("the sessions are served"),
+            clock: MovingClock::default(),
+        }
+    }
+
+    /// Has a session connect that stays away.
+    pub fn log_on(&mut self, session: SessionId) {
+        let now = self.clock.now();
+        self.engine.resume_session(now, session).expect("it stays away");
+    }
+}
+
+impl<A: Application, const BURST: usize> Host for FixwireHost<A, BURST> {
     const HAS_SESSION: bool = true;
 
     fn load(&mut self, frames: &[Vec<u8>]) {
@@ -81,7 +94,7 @@ impl Host for FixwireHost {
 /// Time is an argument of the rivals, and so it is of ours. It moves on by a nanosecond with each reading,
 /// so that no message has the time of another, and stays within the millisecond that all of them say.
 #[derive(Default)]
-pub struct MovingClock {
+struct MovingClock {
     readings: Cell<u64>,
 }
 

@@ -3,51 +3,22 @@
 use fixwire::app::order::NumberedIds;
 use fixwire::app::{Application, SessionId};
 use fixwire::desk::SessionPlan;
-use fixwire::engine::{Engine, Setup};
 use fixwire::fix::{CompId, Message, Outlet, Role, Sender, SessionConfig, Store, Version};
 use fixwire::offload::RxStamp;
 use fixwire::tcp::{Config, Endpoint};
-use fixwire::time::Clock as _;
 use fixwire_hw::large_pages;
 
 use crate::case::Bench;
-use crate::fixwire_host::{MovingClock, Quoter, first_id, network};
+use crate::fixwire_host::{FixwireHost, Quoter, first_id};
 use crate::line::{self, Host};
 use crate::messages::{self, DESK, Order};
-use crate::nic::{LOADED_MAX, MemoryNic, Sums};
+use crate::nic::{LOADED_MAX, Sums};
 use crate::peer::{PEER_ADDR, PEER_PORT, Peer};
 
 /// Reports that each session has had before anything is measured: its messages' shapes are known, and its headers kept.
 const REPORTS_BEFORE: usize = 20;
 /// Where the counterparties' numbers begin, so that all are of a width.
 const FIRST: u32 = 100_000;
-
-/// The engine, whose device hands over `BURST` frames at once.
-struct Sessions<const BURST: usize> {
-    engine: Engine<MemoryNic<BURST>, Each>,
-    clock: MovingClock,
-}
-
-impl<const BURST: usize> Host for Sessions<BURST> {
-    const HAS_SESSION: bool = true;
-
-    fn load(&mut self, frames: &[Vec<u8>]) {
-        self.engine.nic_mut().load(frames);
-    }
-
-    #[inline]
-    fn step(&mut self) {
-        self.engine.poll(&self.clock);
-    }
-
-    fn sent(&self) -> u64 {
-        self.engine.nic().sent()
-    }
-
-    fn kept(&self) -> Vec<&[u8]> {
-        self.engine.nic().kept().collect()
-    }
-}
 
 /// One strategy for all sessions, with the identifiers of each.
 struct Each {
@@ -126,7 +97,7 @@ fn port(place: usize) -> u16 {
 
 /// An engine, and its counterparties: one for each of its sessions, of which there are 1,000 at most.
 pub struct Floor<const BURST: usize> {
-    host: Sessions<BURST>,
+    host: FixwireHost<Each, BURST>,
     counterparties: Vec<Counterparty>,
     sums: Sums,
     random: u64,
@@ -148,19 +119,10 @@ impl<const BURST: usize> Floor<BURST> {
                 Endpoint { addr: PEER_ADDR, port: port(place) },
             )
         };
-        let setup = Setup {
-            network: network(),
-            tcp: Config { connections_max: count, ..Config::default() },
-            secret: [7; 16],
-            sessions: (0..count).map(session).collect(),
-        };
+        let tcp = Config { connections_max: count, ..Config::default() };
         let app = Each { quoter: Quoter::default(), ids: vec![first_id(); count] };
-        let engine = Engine::new(MemoryNic::new(sums), sums.plan(), setup, app);
         let mut floor = Floor {
-            host: Sessions {
-                engine: engine.expect("the sessions are served"),
-                clock: MovingClock::default(),
-            },
+            host: FixwireHost::of(sums, tcp, (0..count).map(session).collect(), app),
             counterparties: (0..count).map(Counterparty::new).collect(),
             sums,
             random: 0x9e37_79b9_7f4a_7c15,
@@ -208,13 +170,6 @@ impl<const BURST: usize> Floor<BURST> {
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
         (self.random >> 20) as usize % self.counterparties.len()
-    }
-}
-
-impl<const BURST: usize> Sessions<BURST> {
-    fn log_on(&mut self, session: SessionId) {
-        let now = self.clock.now();
-        self.engine.resume_session(now, session).expect("it stays away");
     }
 }
 
