@@ -199,6 +199,27 @@ mod tests {
 
     use super::*;
 
+    /// Pages that the kernel has found for this thread when it first touched them (proc(5): `minflt`).
+    #[cfg(target_os = "linux")]
+    fn pages_found() -> u64 {
+        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let behind_name = stat.rsplit(')').next().unwrap();
+        behind_name.split_ascii_whitespace().nth(7).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn no_message_waits_for_a_page_of_memory() {
+        const BYTES: usize = 4 << 20;
+        let mut store = MemoryStore::new(BYTES / 256, BYTES);
+        let before = pages_found();
+        for seq in 1..(BYTES / 256) as u32 {
+            store.put(seq, &[7; 256]).unwrap();
+        }
+        // A few are of the test's own.
+        assert!(pages_found() - before < 32, "{} pages", pages_found() - before);
+    }
+
     #[test]
     fn the_lowest_kept_number_from_there_is_found() {
         let mut store = MemoryStore::new(8, 100);
